@@ -15,6 +15,8 @@ const HELD = [
   'src/kernel/modules',
   'src/kernel/outbound',
   'src/kernel/postgres',
+  'src/kernel/snapshots',
+  'src/kernel/store',
   'src/planes',
   'src/simulation',
   'clients/typescript/src',

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '#kernel/base/failures.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import { toldProblems } from '#kernel/store/rules/told-problems.ts';
+import { readableProblems } from '#kernel/store/rules/readable-problems.ts';
 import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 
 interface ObjectName {
@@ -125,7 +125,7 @@ class Settlement {
     const namespace = this.#namespaceOf(kind, name);
     this.held.set(
       key,
-      toldProblems(problems, (otherKind, other) => this.#namespaceOf(otherKind, other) === namespace),
+      readableProblems(problems, (otherKind, other) => this.#namespaceOf(otherKind, other) === namespace),
     );
     this.#touch(key);
   }

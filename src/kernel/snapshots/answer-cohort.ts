@@ -8,12 +8,12 @@ import { releasesExplained, releasesMember } from './name-releases.ts';
 import type { ReadyRoute } from './question-input.ts';
 import type { Snapshot } from './snapshot.ts';
 import { resultOfStatus, type Result } from './witness.ts';
-import type { Seen } from './worlds.ts';
+import type { ReleaseView } from './worlds.ts';
 
 /** A question that was let through. */
 export interface AdmittedQuestion {
   readonly input: unknown;
-  /** Who asks, see `Admitted`. */
+  /** Who asks, see `AdmittedQuestion`. */
   readonly by: string;
 }
 
@@ -62,7 +62,7 @@ export async function answerCohort(
   };
 }
 
-/** Whom a question is about; undefined when that cannot be told, and everybody's world answers. */
+/** The subject of a question; undefined when it cannot be resolved, and the world of everyone answers. */
 async function subjectIn(
   exchange: Exchange,
   { subjectOf }: DecisionModule<unknown>,
@@ -72,28 +72,28 @@ async function subjectIn(
   try {
     return await subjectOf?.(table, input);
   } catch (error) {
-    // A refusal is about the question itself: the answer will be the same one.
+    // A refusal concerns the question itself: the answer will be the same one.
     if (!(error instanceof Refusal))
       exchange.log.warn({ err: error }, 'decisions: cannot resolve the subject of a question');
     return undefined;
   }
 }
 
-/** What a subject sees of one module. */
+/** The view that a subject gets of one module. */
 function seenOf(
   { tables, worlds }: Snapshot,
   module: string,
   subject: CohortSubject | undefined,
   now: Temporal.Instant,
-): Seen<unknown> {
+): ReleaseView<unknown> {
   const exposed = subject === undefined ? undefined : worlds.get(module);
   return subject === undefined || exposed === undefined
     ? { table: tables.get(module), releases: [], tracks: [], isBroken: false }
     : exposed.see(subject, now.epochMilliseconds);
 }
 
-/** What releases make of somebody in several modules: one that carries objects of more than one is one. */
-function together(all: readonly Seen<unknown>[]): Omit<Seen<unknown>, 'table'> {
+/** The releases and tracks of a subject over several modules. A release with objects of several modules counts once. */
+function together(all: readonly ReleaseView<unknown>[]): Omit<ReleaseView<unknown>, 'table'> {
   const [one] = all;
   if (all.length === 1 && one !== undefined) return one;
   return {

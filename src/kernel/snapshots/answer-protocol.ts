@@ -1,7 +1,7 @@
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { RequestContext } from '#kernel/http/router.ts';
 import type { DecisionParts } from './decision-parts.ts';
-import type { Admitted } from './gate.ts';
+import type { AdmittedQuestion } from './gate.ts';
 import type { AdmittedToProtocol, DecisionModule, DecisionProtocol } from './module.ts';
 import { releasesText } from './name-releases.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -17,7 +17,7 @@ export function protocolAnswer(
 
   return (exchange, request) => {
     const now = clock();
-    const letThrough = ({ input, publishableKey }: Admitted): AdmittedToProtocol<unknown> => ({
+    const letThrough = ({ input, publishableKey }: AdmittedQuestion): AdmittedToProtocol<unknown> => ({
       input,
       publishableKey,
       everybodys: () => {

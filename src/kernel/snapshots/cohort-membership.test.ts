@@ -48,7 +48,7 @@ function isIn(track: Track | undefined): boolean {
   return track === 'candidate' || track === 'exposed';
 }
 
-/** What is said of cohorts, word for word. */
+/** The definition of cohorts, word for word. */
 function naive({ unit, salt, slices }: Cohort, who: CohortSubject): Track | undefined {
   const id = who.units[unit];
   const hex = murmurHash3.x64.hash128(new TextEncoder().encode(`${salt}|${id}`));

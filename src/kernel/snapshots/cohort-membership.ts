@@ -3,33 +3,33 @@ import { compileSlot } from '#kernel/audiences/bucketing/compile-slot.ts';
 import type { Context, Matcher } from '#kernel/audiences/language/language.ts';
 import { SHARE_TOTAL, type Cohort, type CohortSlice } from './cohort.ts';
 
-/** Whom a question is about, as far as releases go by it. */
+/** The subject of a question, as far as cohorts depend on it. */
 export interface CohortSubject {
   /** The units that it belongs to, by what they are called: a release puts one of them into buckets. */
   readonly units: Readonly<Record<string, string | undefined>>;
-  /** What cohorts go by besides audiences. */
+  /** The facts that cohorts depend on besides audiences. */
   readonly facts: Readonly<Record<string, string | undefined>>;
-  /** What audiences are asked with: attributes by name. */
+  /** The context for audiences: attributes by name. */
   readonly context: Context;
 }
 
 /**
- * What a release makes of somebody: `candidate` and `stable` are compared with each other; `exposed` gets what the
+ * The track of a subject in a release: `candidate` and `stable` are compared with each other; `exposed` gets what the
  * release carries and is compared with nobody.
  */
 export type Track = 'candidate' | 'stable' | 'exposed';
 
-/** Undefined for those who get what everybody gets, and are compared with nobody. */
+/** undefined: not part of the release, and not part of the comparison. */
 export type Membership = (subject: CohortSubject, nowMs: number) => Track | undefined;
 
-/** Somebody without an id falls into the last bucket, which only a whole share reaches. */
+/** A subject without an id falls into the last bucket, which only a whole share reaches. */
 const LAST_BUCKET = SHARE_TOTAL - 1;
 
 /**
- * Who is in a cohort, and in which track of the comparison. What is compared is the last slice: its share against the
- * rest of the same audience and facts. Whoever an earlier, larger slice is about too had another chance to be in, and
- * is no part of it; neither is who has no id. With the audiences of the world that everybody gets, so that a release
- * that carries audiences does not choose its own cohort.
+ * Compiles who is in a cohort, and in which track of the comparison. The last slice is compared: its share against the
+ * rest of the same audience and facts. Excluded are units that an earlier, larger slice could also have selected, and
+ * units without an id. The audiences are those of the world of everyone, so that a release that carries audiences does
+ * not choose its own cohort.
  */
 export function compileMembership(cohort: Cohort, audiences: Pick<AudienceTable, 'matcher'>): Membership {
   const { unit: kind, salt } = cohort;
@@ -53,7 +53,7 @@ export function compileMembership(cohort: Cohort, audiences: Pick<AudienceTable,
   };
 }
 
-/** Whether a slice is about somebody: unknown is no. */
+/** Whether a slice selects a subject: unknown is no. */
 function compileSlice(
   { audience, facts: needed = {} }: CohortSlice,
   audiences: Pick<AudienceTable, 'matcher'>,

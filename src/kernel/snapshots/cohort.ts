@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** Of so many parts is a share told: a millionth, like the buckets of experiments. */
+/** The resolution of a share: a millionth, like the buckets of experiments. */
 export const SHARE_TOTAL = 1_000_000;
 
 const Slice = Type.Object(
@@ -14,18 +14,18 @@ const Slice = Type.Object(
     ),
     share: Type.Integer({ minimum: 0, maximum: SHARE_TOTAL, description: 'How many of a million units.' }),
   },
-  { description: 'Some of the units that an audience and facts are about.' },
+  { description: 'Some of the units that an audience and facts select.' },
 );
 
 /**
- * Who gets what a release carries: whoever is in one of the slices, one for each stage that was reached, so that a later
- * stage moves nobody back. The last slice is what is compared: its share against the rest of the same audience and facts.
+ * The units that get the candidate of a release: those in one of the slices, one for each stage that was reached, so that a
+ * later stage moves no unit back. The last slice is compared: its share against the rest of the same audience and facts.
  */
 const CohortSpec = Type.Object(
   {
     unit: Type.String({ minLength: 1, description: 'What falls into buckets, by its name.' }),
     salt: Type.String({ description: 'Which buckets: those of releases with different salts have nothing in common.' }),
-    slices: Type.Array(Slice, { minItems: 1, description: 'Whoever is in one of them is in the cohort.' }),
+    slices: Type.Array(Slice, { minItems: 1, description: 'A unit in one of them is in the cohort.' }),
   },
   { description: 'Who gets what a release carries.' },
 );

@@ -5,7 +5,7 @@ import { LiveObjects } from './live-objects.ts';
 import type { DecisionModule } from './module.ts';
 import { compileTables, updateTables, type Snapshot } from './snapshot.ts';
 
-/** What of a live state compiles. */
+/** The part of a live state that compiles. */
 export interface CompiledApart {
   readonly world: LiveObjects;
   readonly tables: Snapshot['tables'];
@@ -42,7 +42,7 @@ export function compileApart(
   for (let left = objects; ;) {
     const failed = new Map<LiveObject, unknown>();
     add(left, failed);
-    // What one of them refers to may be there only now.
+    // A referenced object may be there only now.
     if (failed.size === 0 || failed.size === left.length) return { world, tables, leftOut: failed };
     left = [...failed.keys()];
   }

@@ -94,7 +94,7 @@ function questionAnswer(
   }
 }
 
-/** What callers must be allowed who ask the modules. */
+/** The access rights of the modules' paths. */
 export function pathsOf(modules: readonly DecisionModule<unknown>[]): readonly DeclaredPath[] {
   return modules.flatMap(({ routes, protocols = [] }) => [...routes, ...protocols]);
 }

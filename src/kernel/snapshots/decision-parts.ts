@@ -4,7 +4,7 @@ import type { Follower } from './follow.ts';
 import type { Gate } from './gate.ts';
 import type { Witness } from './witness.ts';
 
-/** What questions are answered with. */
+/** The parts that answer questions. */
 export interface DecisionParts {
   readonly follower: Follower;
   readonly clock: Clock;

@@ -7,7 +7,7 @@ import { liveKey, type LiveKey } from './live-objects.ts';
 /** As many characters of a revision as tell revisions apart. */
 const REVISION_CHARS = 12;
 
-/** What a cohort gets under the name of one object: another object, or, without one, nothing. */
+/** The candidate that a cohort gets under the name of one object; without one, the object is deleted for the cohort. */
 interface Candidate {
   readonly kind: string;
   readonly name: string;

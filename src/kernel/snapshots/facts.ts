@@ -4,7 +4,7 @@ type Facts = Readonly<Record<string, unknown>>;
 
 const NONE: Facts = {};
 
-/** What modules are answered from beside their own tables. */
+/** Facts that modules answer from beside their own tables. */
 export interface FactSources {
   /** The modules whose tables an answer of a module is made from: its own, and those that provide what it needs. */
   readonly sourcesOf: (module: DecisionModule<unknown>) => readonly string[];

@@ -30,7 +30,7 @@ const ASKED: Readonly<Record<string, Asking>> = {
   '/v1/events': { path: '/v1/events', access: 'ingest' },
 };
 
-/** Whoever signs: a key pair, and tokens of it. */
+/** A signer: a key pair, and tokens of it. */
 function signer() {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return { privateKey, jwk: publicKey.export({ format: 'jwk' }) };
@@ -70,7 +70,7 @@ test('no field of a Client without an effect', async (t) => {
     return [answer.status, message, by, input, answer.headers.get('access-control-allow-origin')];
   };
 
-  /** What keeps a Client from being written, and what it may ask. */
+  /** The problems of a Client, and the answers that it gets. */
   const observe = async (spec: unknown): Promise<unknown> => {
     const problems = Client.validate?.(spec, { now: NOW, find: () => [], name: 'app' });
     const object = { kind: Client.id, namespace: 'default', name: 'app', labels: {}, spec, revision: '1' };
@@ -86,8 +86,8 @@ test('no field of a Client without an effect', async (t) => {
       keepRead: async () => {},
       openAnswers: new OpenAnswers(),
     });
-    const said: unknown[] = [problems];
-    const note = async (answer: Promise<unknown>): Promise<void> => void said.push(await answer);
+    const answers: unknown[] = [problems];
+    const note = async (answer: Promise<unknown>): Promise<void> => void answers.push(await answer);
     for (const subject of tokens) {
       const headers: Record<string, string> = subject === undefined ? {} : { 'x-subject-token': subject };
       for (const path of Object.keys(ASKED)) {
@@ -102,7 +102,7 @@ test('no field of a Client without an effect', async (t) => {
       now = now.add({ seconds });
       for (let count = 0; count < 6; count += 1) await note(ask('/v1/prices', KEYS.one));
     }
-    return said;
+    return answers;
   };
   const keys: ClientSpec['keys'] = [{ name: 'a', hash: hashOf(KEYS.one), notAfter: '2026-06-01T00:00:00Z' }];
   const signed = { issuer: 'iss', audience: 'aud', publicKeys: [first.jwk] };

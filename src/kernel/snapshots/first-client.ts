@@ -4,7 +4,7 @@ import type { Outcome, Store } from '#kernel/store/contract.ts';
 import type { OpenAnswers } from './open-answers.ts';
 
 /**
- * The store, telling whoever declares the first Client what that ends: answers without a credential. `recent` counts
+ * The store, with a warning for the first declared Client: it ends answers without a credential. `recent` counts
  * those of this process; undefined where it gives none.
  */
 export function tellingOfFirstClient(

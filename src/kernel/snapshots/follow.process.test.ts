@@ -62,12 +62,12 @@ function followSource(t: TestContext, source: HeadSource, module = defaults): Fo
 }
 
 /** Defaults of flags, as everybody gets them, and as a listener does. */
-interface Seen {
+interface SeenState {
   readonly everybodys: Readonly<Record<string, string>>;
   readonly listeners: Readonly<Record<string, string>>;
 }
 
-function seenBy(follower: Follower): Seen {
+function seenBy(follower: Follower): SeenState {
   const { tables, worlds } = follower.snapshot();
   const everybodys = tables.get('defaults') as Defaults;
   const listener = { units: { listener: 'l' }, facts: {}, context: {} };
@@ -100,7 +100,7 @@ test('who follows in the process of the control plane sees what others see', asy
   assert.ok(control !== undefined);
   const followers: Follower[] = [];
   /** Those who were there, and those who begin now. */
-  const allSee = async (everybodys: Seen['everybodys'], listeners = everybodys): Promise<void> => {
+  const allSee = async (everybodys: SeenState['everybodys'], listeners = everybodys): Promise<void> => {
     followers.push(follow(t, world), followSource(t, control.heads));
     await Promise.all(followers.map((follower) => follower.compiled));
     const expected = followers.map(() => ({ everybodys, listeners }));

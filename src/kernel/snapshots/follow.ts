@@ -12,7 +12,7 @@ import type { Snapshot } from './snapshot.ts';
 
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 3_000;
-/** What was heard of so long ago is followed: at least every three seconds there is a sign of life. */
+/** After so long without a sign of life the control plane counts as lost; it sends one at least every three seconds. */
 const FOLLOWED_MS_MAX = 6_000;
 
 export interface Follower {
@@ -20,7 +20,7 @@ export interface Follower {
   readonly snapshot: () => Snapshot;
   /** The same, or undefined while there is none. */
   readonly current: () => Snapshot | undefined;
-  /** What is live, of the kinds that the modules compile; undefined before the first snapshot. */
+  /** The live objects of the kinds that the modules compile; undefined before the first snapshot. */
   readonly world: () => World | undefined;
   /**
    * Calls back with each later snapshot and what changed in it for everybody; without changes, everything may have. Until
@@ -47,7 +47,7 @@ export function followHeads(options: {
   readonly kinds: KindRegistry;
   readonly modules: readonly DecisionModule<unknown>[];
   readonly log: Log;
-  /** Told when what a release shows to its cohort does not compile. */
+  /** Called when the candidates of a release do not compile. */
   readonly worldBroken?: () => void;
   /** Milliseconds that only move forward. */
   readonly monotonicMs?: () => number;
@@ -117,7 +117,7 @@ async function keepUp({ source, live, contact, log, signal }: Following): Promis
       version ??= await listAll();
       for await (const batch of source.watch(version, signal)) {
         contact.hear();
-        // What fails halfway is neither in the snapshot nor to come again: everything is listed anew.
+        // A batch that fails halfway is not in the snapshot and does not come again: everything is listed anew.
         version = undefined;
         await inTurns(live.apply(batch.changes, batch.version));
         version = batch.version;

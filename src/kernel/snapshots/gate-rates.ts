@@ -10,7 +10,7 @@ import type { KnownClient } from './client-table.ts';
 /** How often one listener's app may ask on this node with a publishable key, which everybody can copy. */
 const SUBJECT_RATE: Rate = { perSecond: 20, burst: 100 };
 
-/** What bodies of one address may come to in units of work while it needs no credential. */
+/** The units of work of bodies from one address, while it needs no credential. */
 const OPEN_RATE: Rate = { perSecond: 500, burst: 1_000 };
 
 /** How often one user may read the record of a listener on this node: as somebody does who helps listeners. */

@@ -28,10 +28,10 @@ const SUBJECT_NAMES: ReadonlySet<string> = new Set(['listener', 'targetingKey', 
 const PARTNER_DEFAULT: ReadonlySet<string> = new Set(['/v1/prices']);
 
 /** A question that was let through. */
-export interface Admitted {
-  /** What the asker is entitled to ask. */
+export interface AdmittedQuestion {
+  /** The inputs that the caller is entitled to. */
   readonly input: Record<string, unknown>;
-  /** Who asks: `client:NAME`, `user:NAME`, or `local` for whoever is on this machine. */
+  /** The caller: `client:NAME`, `user:NAME`, or `local` for programs on this machine. */
   readonly by: string;
   /** The key of a publishable client. */
   readonly publishableKey?: string;
@@ -46,7 +46,7 @@ export interface BodyCredentials {
 /** Refuses an input that cannot be answered, before a read is put on record for it. */
 type Check = (input: Record<string, unknown>) => void;
 
-/** What somebody asks. */
+/** A question with its caller. */
 interface Question {
   readonly exchange: Exchange;
   readonly asking: Asking;
@@ -57,7 +57,7 @@ interface Question {
 
 /** That the record of a listener is read. */
 export interface RecordRead {
-  /** As `Admitted.by`. */
+  /** As `AdmittedQuestion.by`. */
   readonly by: string;
   readonly listener: string;
   readonly path: string;
@@ -72,13 +72,13 @@ export interface Gate {
     asking: Asking,
     input: Record<string, unknown>,
     check?: Check,
-  ) => Admitted | Promise<Admitted>;
-  /** The same of whoever sends something; a publishable client may have its credentials in the body. */
+  ) => AdmittedQuestion | Promise<AdmittedQuestion>;
+  /** The same for a sender; a publishable client may have its credentials in the body. */
   readonly admitSender: (
     exchange: Exchange,
     asking: Asking,
     body: BodyCredentials | undefined,
-  ) => Admitted | Promise<Admitted>;
+  ) => AdmittedQuestion | Promise<AdmittedQuestion>;
   /** Lets the address of a request pay for its body, until somebody proves whose it is. */
   readonly chargeAddress: (exchange: Exchange) => void;
   /** Answers a browser's question whether a page may ask; false when the request is no such question. */
@@ -87,7 +87,7 @@ export interface Gate {
 
 /**
  * Who may ask the decision plane: applications that are declared as Clients, and users with the right to the path. Until
- * the first Client is declared, whoever is on this machine may ask what is on offer, and flags, without a credential.
+ * the first Client is declared, programs on this machine may ask the catalogue and flags without a credential.
  */
 export function decisionGate(options: GateOptions): Gate {
   const { table, clock } = options;
@@ -118,7 +118,7 @@ interface GateParts extends GateOptions {
   readonly subjectOf: ReturnType<typeof subjectTokenReader>;
 }
 
-function admit(parts: GateParts, question: Question): Admitted | Promise<Admitted> {
+function admit(parts: GateParts, question: Question): AdmittedQuestion | Promise<AdmittedQuestion> {
   const { exchange, asking, input, body } = question;
   const authorization = exchange.header('authorization');
   const mayBeInUrl = asking.isAboutNobody === true || asking.access === 'ingest';
@@ -136,7 +136,7 @@ function admit(parts: GateParts, question: Question): Admitted | Promise<Admitte
   return { input, by: 'local' };
 }
 
-function admitClient(parts: GateParts, question: Question, key: string): Admitted | Promise<Admitted> {
+function admitClient(parts: GateParts, question: Question, key: string): AdmittedQuestion | Promise<AdmittedQuestion> {
   const { table, clock, rates, keepRead } = parts;
   const { exchange, asking, input, check } = question;
   const found = table().byKeyHash.get(hash('sha256', key, 'hex'));
@@ -158,12 +158,12 @@ function admitClient(parts: GateParts, question: Question, key: string): Admitte
   }
   rates.spend(client, nowMs);
   requireEndpoint(exchange, client, asking, input);
-  // The key of a publishable client is known to everybody: whoever has it stays a stranger.
+  // The key of a publishable client is public: its holder stays unauthenticated.
   if (isPublishable) return admitStranger(parts, question, client, key);
   const by = `client:${client.name}`;
   exchange.proved(by);
   const listener = listenerIn(asking, input);
-  // What listeners are given is asked all the time; by whom, each Client knows itself.
+  // Reads by Clients are not recorded: they are too many, and each Client knows its own.
   if (listener === undefined || asking.access === 'catalogue') return { input, by };
   check?.(input);
   return keepRead({ by, listener, path: asking.path, isBounded: false }).then(() => ({ input, by }));
@@ -174,7 +174,7 @@ function admitStranger(
   { exchange, asking, input, body }: Question,
   client: KnownClient,
   publishableKey: string,
-): Admitted | Promise<Admitted> {
+): AdmittedQuestion | Promise<AdmittedQuestion> {
   const by = `client:${client.name}`;
   if (asking.isAboutNobody === true) return { input, by, publishableKey };
   const token = exchange.header('x-subject-token') ?? body?.subjectToken;
@@ -192,7 +192,7 @@ function admitStranger(
 async function admitUser(
   { userOf, authorize, rates, keepRead }: GateParts,
   { exchange, asking, input, check }: Question,
-): Promise<Admitted> {
+): Promise<AdmittedQuestion> {
   const user = await userOf(exchange);
   if (user === undefined) {
     throw unauthorized(
@@ -280,7 +280,7 @@ function boundTo(claims: JWTPayload, asking: Asking, input: Record<string, unkno
   return bound;
 }
 
-/** Whether a question is about whatever unit the context names, and about no record: flags. */
+/** Whether a question concerns the unit of its context, and no record: flags. */
 function isAboutUnits({ access, subjectInputs }: Asking): boolean {
   return access === 'catalogue' && subjectInputs?.length === 1 && subjectInputs[0] === TARGETING_KEY;
 }

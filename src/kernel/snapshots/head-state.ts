@@ -3,13 +3,13 @@ import { candidateOf, liveObjectOf, placeIn, type LiveCandidate } from '#kernel/
 import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import { KeptObject } from './kept-object.ts';
 
-/** What the Head of one object says. Where there is no Head any more it says nothing. */
+/** The state of the Head of one object. Without a Head it is empty. */
 export interface HeadState {
   readonly kind: string;
   readonly name: string;
-  /** What everybody gets. */
+  /** The object that everyone gets. */
   readonly everyone: LiveObject | undefined;
-  /** What the cohort of a release gets. */
+  /** The object that the cohort of a release gets. */
   readonly candidate: LiveCandidate | undefined;
 }
 
@@ -49,7 +49,7 @@ export function stateOf(head: ResourceObject, spec?: HeadSpec): HeadState {
   };
 }
 
-/** What the Head says after it was deleted. */
+/** The state after the Head was deleted. */
 export function goneState(head: ResourceObject): HeadState {
   const { kind, name } = placeIn(head);
   return { kind, name, everyone: undefined, candidate: undefined };

@@ -2,7 +2,7 @@ import { interned } from '#kernel/base/interned.ts';
 import { labelSet } from '#kernel/kinds/label-set.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 
-/** Specs that stay parsed: whoever looks at an object mostly looks again at once. */
+/** Specs that stay parsed: a spec that is read is mostly read again at once. */
 const PARSED_MAX = 512;
 const parsed = Array.from({ length: PARSED_MAX }, (): KeptObject | undefined => undefined);
 let turn = 0;
@@ -52,7 +52,7 @@ export class KeptObject implements LiveObject {
   }
 }
 
-/** What an object of a live world is found by and refers to, as `indexKeysOf` has it, where nothing is parsed for that. */
+/** The index keys and references of a live object, as `indexKeysOf` has them, where nothing has to be parsed. */
 export function knownIndexKeys(object: LiveObject): readonly string[] | undefined {
   return object instanceof KeptObject ? object.indexKeys : undefined;
 }

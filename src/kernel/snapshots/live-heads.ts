@@ -11,7 +11,7 @@ import { goneState, isSameLive, stateOf, type HeadSource, type HeadState } from 
 import { KeptObject } from './kept-object.ts';
 import { liveKey, LiveObjects, type LiveKey } from './live-objects.ts';
 
-/** What is live in a store, kept up to date. */
+/** The live objects of a store, kept up to date. */
 export interface LiveHeads<Filled> {
   readonly live: LiveObjects;
   /** When all that there was at the start is in it. */
@@ -22,7 +22,7 @@ export interface LiveHeads<Filled> {
 }
 
 /**
- * What is live, as the store's Heads say it at this moment, in whatever process they were written.
+ * The live objects by the store's Heads at this moment, in whatever process they were written.
  *
  * @param run reads what there is, at once or in turns: it is all there when `filled` has come
  */
@@ -32,7 +32,7 @@ export function followLive<Filled>(
   run: (work: Steps<void>) => Filled,
 ): LiveHeads<Filled> {
   const live = new LiveObjects(kinds);
-  const declared: Declared = (kind, name) => entryNamed(store, kinds.byId(kind), name);
+  const declared: DeclaredLookup = (kind, name) => entryNamed(store, kinds.byId(kind), name);
   /** The Heads that may say more than what everybody gets: few. They are read by who wants to know. */
   const exposing = new Map<LiveKey, Entry>();
   const stop = store.subscribe((changes) => {
@@ -44,7 +44,7 @@ export function followLive<Filled>(
   const listedAt = store.version();
   const filled = run(
     eachOf([...store.list(Head)], (head) => {
-      // What was written since it was listed is shown already, or gone.
+      // A Head that changed since the list is shown already, or gone.
       const now = store.version() === listedAt ? head : store.get(Head, '', head.name);
       if (now !== undefined) show(now);
     }),
@@ -85,7 +85,7 @@ export function followLive<Filled>(
 function* statesOf(
   objects: Iterable<LiveObject>,
   exposing: Map<LiveKey, Entry>,
-  declared: Declared,
+  declared: DeclaredLookup,
 ): Iterable<HeadState> {
   for (const everyone of objects) {
     const { kind, name } = everyone;
@@ -96,8 +96,8 @@ function* statesOf(
   for (const head of exposing.values()) yield parsedHead(head, declared);
 }
 
-/** What is kept already is not kept twice. */
-function* statesAfter(changes: readonly Change[], live: LiveObjects, declared: Declared): Iterable<HeadState> {
+/** An object that is kept already is not kept twice. */
+function* statesAfter(changes: readonly Change[], live: LiveObjects, declared: DeclaredLookup): Iterable<HeadState> {
   for (const { type, entry } of changes.filter(isOfHead)) {
     const state = type === 'DELETED' ? goneState(entry.outline()) : stateIn(entry, declared);
     const same = live.get(state.kind, state.name);
@@ -109,21 +109,21 @@ function isOfHead({ entry }: Change): boolean {
   return entry.kind === Head;
 }
 
-type Declared = (kindId: string, name: string) => Entry | undefined;
+type DeclaredLookup = (kindId: string, name: string) => Entry | undefined;
 
-export function stateIn(head: Entry, declared: Declared): HeadState {
+export function stateIn(head: Entry, declared: DeclaredLookup): HeadState {
   const usual = usualHead(head, declared);
   return usual?.isAll === true ? usual.everyone : parsedHead(head, declared);
 }
 
 /**
- * What everybody gets, read in the text: `headOf` writes nearly all Heads in this form, and parsing takes three times as
+ * The object of everyone, read from the text: `headOf` writes nearly all Heads in this form, and parsing takes three times as
  * long. `isAll` where the Head says nothing else; undefined where it has another form. What is live mostly is what is
  * declared: what that is found by is known then.
  */
 export function usualHead(
   head: Entry,
-  declared: Declared,
+  declared: DeclaredLookup,
 ): { readonly everyone: HeadState; readonly isAll: boolean } | undefined {
   const text = head.specText();
   const { before = '', after = '' } = head.aroundSpec() ?? {};
@@ -142,7 +142,7 @@ const EVERYBODYS =
 const EVERYBODYS_END = /^,"generation":\d+\}/;
 const NOTHING_ELSE = /^,"generation":\d+\}\]\}\}$/;
 
-function parsedHead(head: Entry, declared: Declared): HeadState {
+function parsedHead(head: Entry, declared: DeclaredLookup): HeadState {
   const outline = head.outline();
   const text = head.specText();
   const { kind, namespace, name } = placeIn(outline);

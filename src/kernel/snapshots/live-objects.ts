@@ -10,7 +10,7 @@ export function liveKey(kind: string, name: string): LiveKey {
   return `${kind} ${name}`;
 }
 
-/** What is live, with the indexes that the kinds declare and who refers to whom. */
+/** The live objects, with the indexes that their kinds declare and the references between them. */
 export class LiveObjects implements World {
   readonly #kinds: KindRegistry;
   readonly #byKind = new Map<string, Map<string, LiveObject>>();

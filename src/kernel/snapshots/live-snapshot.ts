@@ -10,7 +10,7 @@ import { liveKey, LiveObjects, Overlay, type LiveKey } from './live-objects.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
 import { compileTables, exposeWorlds, updateTables, type Snapshot } from './snapshot.ts';
 
-/** What everybody gets under a name from now on; undefined is nothing. */
+/** The object that everyone gets under a name from now on; undefined for none. */
 interface NextLive extends ChangedObject {
   readonly object: LiveObject | undefined;
 }
@@ -20,11 +20,11 @@ export interface LiveChange extends NextLive {
   readonly before: LiveObject | undefined;
 }
 
-/** Told of each snapshot but the first; without changes, everything may have changed for everybody. */
+/** Called with each snapshot but the first; without changes, everything may have changed. */
 export type SwapListener = (snapshot: Snapshot, changes: readonly LiveChange[] | undefined) => void;
 
 /** Tables of one world. */
-interface Compiled {
+interface Compilation {
   readonly world: LiveObjects;
   readonly tables: Snapshot['tables'];
 }
@@ -50,7 +50,7 @@ export class LiveSnapshot {
     readonly kinds: KindRegistry;
     readonly modules: readonly DecisionModule<unknown>[];
     readonly log: Log;
-    /** Told when what a release shows to its cohort does not compile. */
+    /** Called when the candidates of a release do not compile. */
     readonly worldBroken: () => void;
   }) {
     this.#kinds = options.kinds;
@@ -66,7 +66,7 @@ export class LiveSnapshot {
     return this.#snapshot;
   }
 
-  /** What is live, of the kinds that the modules compile. */
+  /** The live objects of the kinds that the modules compile. */
   get world(): World | undefined {
     return this.#snapshot === undefined ? undefined : this.#world;
   }
@@ -125,7 +125,7 @@ export class LiveSnapshot {
   }
 
   /** A state that does not compile is a bug: what does compile is answered from. */
-  *#compileWhole(world: LiveObjects, version: string): Steps<Compiled> {
+  *#compileWhole(world: LiveObjects, version: string): Steps<Compilation> {
     try {
       return { world, tables: yield* compileTables(this.#modules, world) };
     } catch (error) {
@@ -173,16 +173,16 @@ export class LiveSnapshot {
       for (const change of changed) this.#leaveOut(change, version, error);
       shown = [];
     }
-    // Where nothing compiled, who sees what is heeded all the same: a release that is taken back must not go on.
+    // Cohorts change even where nothing compiles: a release that is rolled back must not go on.
     const worlds = yield* this.#expose(tables, shown.length > 0 ? next : this.#world, shown);
-    const told = shown.map((change) => ({ ...change, before: this.#world.get(change.kind, change.name) }));
-    // Their world is about to change.
+    const changes = shown.map((change) => ({ ...change, before: this.#world.get(change.kind, change.name) }));
+    // Their world changes next.
     before.worlds.forEach((each) => each.freeze());
     for (const { kind, name, object } of shown) {
       if (object === undefined) this.#world.delete(kind, name);
       else this.#world.set(object);
     }
-    this.#swap({ version, tables, worlds }, told);
+    this.#swap({ version, tables, worlds }, changes);
   }
 
   /** @param changed what is not as in the snapshot before; undefined where everything may be */

@@ -8,7 +8,7 @@ import type { Kind, World } from '#kernel/kinds/kind.ts';
 import type { CohortSubject } from './cohort-membership.ts';
 
 /**
- * What a domain gives to the decision plane: how to turn the live world into a table, and the questions that are
+ * The part of a domain in the decision plane: how to turn the live world into a table, and the questions that are
  * answered from it. Pure; the plane owns the snapshot, the clock and HTTP.
  */
 export interface DecisionModule<Table> {
@@ -29,8 +29,8 @@ export interface DecisionModule<Table> {
   /** Questions in a form that somebody else has laid down. */
   readonly protocols?: readonly DecisionProtocol<Table>[];
   /**
-   * Whom an input of its routes is about, from which follows what is seen of releases that are under way; a promise where
-   * records are read. Asked only while there are such releases.
+   * The subject of an input of its routes, which decides its cohorts in releases under way; a promise where records are
+   * read. Called only while there are such releases.
    */
   readonly subjectOf?: (table: Table, input: unknown) => CohortSubject | Promise<CohortSubject>;
   /** Facts for other modules, by name: each from the table of this one that the one who is asked about sees. */
@@ -41,7 +41,7 @@ export interface DecisionModule<Table> {
   readonly isDenial?: (answer: object) => boolean;
 }
 
-/** What a caller must be allowed: which path, and which inputs are for whom. No path is without it. */
+/** The access rules of a path and of its inputs. Every path has them. */
 export interface Asking extends DeclaredPath {
   /** Only for applications on machines of ours: what it tells is not for listeners. */
   readonly forServers?: boolean;
@@ -54,7 +54,7 @@ export interface Asking extends DeclaredPath {
    * and the read is put on record.
    */
   readonly recordOf?: { readonly input: string; readonly path: string };
-  /** True when the answer is about nobody: a publishable client needs no subject, and may name its key in the URL. */
+  /** True when the answer concerns no listener: a publishable client needs no subject, and may name its key in the URL. */
   readonly isAboutNobody?: boolean;
 }
 
@@ -68,7 +68,7 @@ export interface DecisionProtocol<Table> extends Asking {
   readonly answer: (exchange: Exchange, context: ProtocolContext<Table>) => void | Promise<void>;
 }
 
-/** What an answer of a protocol is made from. */
+/** The table that an answer of a protocol is made from. */
 export interface ProtocolView<Table> {
   readonly table: Table;
   /** Version of the snapshot that the table is of. */
@@ -87,13 +87,13 @@ export interface ProtocolContext<Table> {
 
 /** A question of a protocol that was let through, and what it is answered from. */
 export interface AdmittedToProtocol<Table> {
-  /** What the asker is entitled to ask. */
+  /** The inputs that the caller is entitled to. */
   readonly input: Record<string, unknown>;
   /** The key of a publishable client, which may stand in a URL. */
   readonly publishableKey: string | undefined;
-  /** What the subject of an input is answered from. Once for an answer: its releases count it. */
+  /** The view of an input's subject. Called once for an answer: its releases count it. */
   readonly viewOf: <Input>(subjectOf: (input: Input) => CohortSubject, input: Input) => ProtocolView<Table>;
-  /** What everybody gets, and what changes with what is seen of releases under way; empty where there are none. */
+  /** The table of everyone, and a tag of the releases under way; empty where there are none. */
   readonly everybodys: () => { readonly table: Table; readonly exposure: string };
   /** Calls back with each later table, until the returned function is called. */
   readonly onSwap: (listener: (table: Table, exposure: string) => void) => () => void;
@@ -124,13 +124,13 @@ export interface DecisionRoute<Table> extends Asking {
   readonly handle: (input: unknown, context: AnswerContext<Table>) => object | Promise<object>;
 }
 
-/** What a question is answered from: everything of one moment, as whoever is asked about sees it. */
+/** The sources of an answer: all of one moment, as the subject sees them. */
 export interface AnswerContext<Table, Facts = Readonly<Record<string, unknown>>> {
   readonly table: Table;
-  /** What the module needs of others, by name. */
+  /** Facts of other modules, by name. */
   readonly facts: Facts;
   readonly now: Temporal.Instant;
-  /** Who asks, see `Admitted`. */
+  /** Who asks, see `AdmittedQuestion`. */
   readonly by: string;
   /** As `RequestContext.signal`. */
   readonly signal: AbortSignal;

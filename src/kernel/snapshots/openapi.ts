@@ -67,7 +67,7 @@ const SNAPSHOT = {
 /** Of answers that say why. */
 const RELEASES = {
   type: 'array',
-  description: 'The releases under way that the answer is about, and whether this listener sees what they carry.',
+  description: 'The releases under way that concern the answer, and whether this listener is in their cohorts.',
   items: {
     type: 'object',
     required: ['name', 'revision', 'seen', 'says'],

@@ -21,7 +21,7 @@ export interface ReadyRoute {
   readonly module: DecisionModule<unknown>;
   readonly route: DecisionRoute<unknown>;
   readonly check: (input: unknown) => boolean;
-  /** What a query value becomes, by parameter. */
+  /** The conversion of a query value, by parameter. */
   readonly types: ReadonlyMap<string, 'text' | 'number' | 'boolean' | 'list'>;
   readonly errors: (input: unknown) => readonly { readonly instancePath: string; readonly message: string }[];
 }
@@ -99,7 +99,7 @@ export function jsonInput(bytes: Buffer): unknown {
   });
 }
 
-/** What is wrong with an input: parameters that there are not, or else what the schema says. */
+/** The problems of an input: unknown parameters, or else the errors of the schema. */
 export function wrongInput(
   route: Pick<DecisionRoute<unknown>, 'path' | 'input'>,
   input: unknown,
@@ -122,9 +122,9 @@ export function wrongInput(
       }
     }
   }
-  const said = wrong.map(({ path, detail }) => (path.length === 0 ? detail : `${path.join('.')}: ${detail}`));
-  if (more > 0) said.push(`and ${more} more`);
-  return decisionRefusal('wrong-input', `${route.path}: ${said.join('; ')}`, {
+  const problems = wrong.map(({ path, detail }) => (path.length === 0 ? detail : `${path.join('.')}: ${detail}`));
+  if (more > 0) problems.push(`and ${more} more`);
+  return decisionRefusal('wrong-input', `${route.path}: ${problems.join('; ')}`, {
     problems: wrong.map((problem) => ({ ...problem, reason: 'FieldValueInvalid' })),
     remedy: `It takes ${names.join(', ')}.`,
   });

@@ -105,7 +105,7 @@ test('many nodes are added up page by page', async () => {
   assert.deepEqual(await read(db.database, 0, 'other'), { candidate: [], stable: [] });
 });
 
-test('beyond 2,000 stages at once answers are not counted by cell, and how many is told; idle ones make room', async () => {
+test('beyond 2,000 stages at once answers are not counted by cell, and their number is reported; idle ones make room', async () => {
   await using db = await startDatabase();
   const cells = new ReleaseCells('node');
   const count = (release: number, nowMs: number) =>

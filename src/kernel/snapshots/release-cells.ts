@@ -107,7 +107,7 @@ export class ReleaseCells {
     );
     for (let from = 0; from < due.length; from += CELL_LIMITS.rowsMax) {
       const rows = due.slice(from, from + CELL_LIMITS.rowsMax);
-      // What is counted while this is written marks its counter anew.
+      // An answer that is counted during the write marks its counter anew.
       for (const row of rows) Object.assign(row, { isWritten: true, writtenIn: period });
       try {
         await write(database, rows, nowMs);
@@ -142,7 +142,7 @@ async function write(database: Queryable, rows: readonly Counter[], nowMs: numbe
   });
 }
 
-/** What all processes have answered so far in one cell on one track. */
+/** The answers of all processes so far in one cell on one track. */
 export interface AnsweredInCell {
   readonly cell: number;
   readonly answers: number;

@@ -95,7 +95,7 @@ test('counts are kept for 35 days', async () => {
   assert.deepEqual(left, { rows: 2 });
 });
 
-test('while the database is away the oldest counts are given up, and how many is told', async () => {
+test('while the database is away the oldest counts are dropped, and their number is reported', async () => {
   await using db = await startDatabase();
   const counts = new ReleaseCounts('node');
   for (let bucket = 0; bucket < 10_003; bucket += 1) counts.count('r', 'stable', 'given', bucket * 10_000);

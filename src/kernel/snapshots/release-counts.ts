@@ -78,7 +78,7 @@ export class ReleaseCounts {
   async flush(database: Queryable, nowMs: number): Promise<void> {
     const rows = [...this.#rows.values()].filter(({ isWritten }) => !isWritten);
     if (rows.length > 0) {
-      // What is counted while this is written marks its row anew.
+      // An answer that is counted during the write marks its row anew.
       for (const row of rows) row.isWritten = true;
       try {
         await write(database, rows);
@@ -92,7 +92,7 @@ export class ReleaseCounts {
     }
   }
 
-  /** Whoever counted in its bucket again would write over what is there. */
+  /** Counting in its bucket again would overwrite the row. */
   #forget(key: string, { bucketMs, node }: Row): void {
     this.#rows.delete(key);
     if (node !== this.#node) return;

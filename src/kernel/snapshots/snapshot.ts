@@ -9,13 +9,13 @@ import { concerns, ModuleWorlds, type WorldSource } from './worlds.ts';
 export interface Snapshot {
   /** The version of the live state that it was compiled from; empty before the first compile. */
   readonly version: string;
-  /** What everybody gets, by module. */
+  /** The tables of everyone, by module. */
   readonly tables: ReadonlyMap<string, unknown>;
-  /** What some get instead, by module: only of modules that a release under way is about. */
+  /** The tables of cohorts, by module: only of modules with a release under way. */
   readonly worlds: ReadonlyMap<string, ModuleWorlds<unknown>>;
 }
 
-/** Among the tables: whom rules and cohorts are about, compiled once for all modules. */
+/** Among the tables: the audiences of rules and cohorts, compiled once for all modules. */
 const AUDIENCES = 'audiences';
 
 function audiencesOf(tables: Snapshot['tables']): AudienceTable {
@@ -48,7 +48,7 @@ export function* updateTables(
   return tables;
 }
 
-/** What some get instead of what is in the tables, while releases are under way: all that somebody may see soon is compiled. */
+/** The worlds of cohorts while releases are under way; those of the largest releases are compiled here. */
 export function* exposeWorlds(
   exposed: {
     readonly modules: readonly DecisionModule<unknown>[];

@@ -14,7 +14,7 @@ function thing(name: string, value: number, pad = 0): LiveObject {
   return { kind: KIND, namespace: 'default', name, labels: {}, spec, revision: `r${value}` };
 }
 
-/** What a follower gives, without a control plane: objects that change, version by version. */
+/** A follower without a control plane: objects that change, version by version. */
 class Origin {
   readonly objects = new Map<string, LiveObject>();
   version = 0;
@@ -104,7 +104,7 @@ class Reader {
   }
 }
 
-test('whoever reads on, from wherever and however much at once, has what is live in the end', () => {
+test('a reader that goes on, from any place and by any amount, has the live objects in the end', () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('set' as const), name: fc.constantFrom('a', 'b', 'c'), value: fc.nat(3) }),
     fc.record({ do: fc.constant('delete' as const), name: fc.constantFrom('a', 'b', 'c') }),

@@ -10,7 +10,7 @@ const LIMITS = {
   /** A copy of everything is begun with while the changes since then are at most so many: all who come share it. */
   wholeChangesMax: 200,
   wholeChangesCharsMax: 1024 * 1024,
-  /** What one line holds, unless one object alone is longer. */
+  /** Characters of one line, unless one object alone is longer. */
   lineChars: 64 * 1024,
 } as const;
 
@@ -21,7 +21,7 @@ export interface StreamPlace {
 }
 
 /**
- * What the stream says, one JSON value in a line. A reader that is not up to date gets `begin`, everything in lines of
+ * The lines of the stream, one JSON value each. A reader that is not up to date gets `begin`, everything in lines of
  * `objects`, and `end`; then what changes. An object without `object` is no longer live.
  */
 export type StreamLine =
@@ -59,7 +59,7 @@ export function* linesOfAll(place: StreamPlace, objects: Iterable<LiveObject>): 
   yield lineOf({ type: 'end', ...place });
 }
 
-/** A copy of everything; its lines are made when the first of its readers comes to them. */
+/** A copy of everything; its lines are made when the first of its readers reaches them. */
 class Whole {
   readonly sequence: number;
   readers = 0;
@@ -85,7 +85,7 @@ class Whole {
   }
 }
 
-export interface WholeReading {
+export interface WholeReader {
   readonly sequence: number;
   readonly lines: Iterator<string>;
   /** To be called once it is read, or no longer read. */
@@ -152,7 +152,7 @@ export class StreamLog {
    * A copy of everything, and the last change that is in it. It takes as much memory as all of it has characters, until all
    * of its readers have released it.
    */
-  whole(): WholeReading {
+  whole(): WholeReader {
     const place = this.now();
     const isRecent =
       this.#whole !== undefined &&
@@ -204,7 +204,7 @@ export class StreamLog {
     if (digestText(this.#digest) === before) return this.#add(version, []);
     this.#place = { version, digest: digestText(this.#digest) };
     this.#before = this.#place;
-    // A number that nobody has: all who read are told that they are behind.
+    // A number that nobody has: all readers learn that they are behind.
     this.#first = this.#last + 2;
     this.#changes = [];
     this.#chars = 0;

@@ -5,12 +5,12 @@ import type { Route } from '#kernel/http/router.ts';
 import type { Follower } from './follow.ts';
 import type { Gate } from './gate.ts';
 import type { Asking } from './module.ts';
-import { lineOf, StreamLog, type WholeReading } from './stream-log.ts';
+import { lineOf, StreamLog, type WholeReader } from './stream-log.ts';
 
 /** Where applications follow what is live, to answer by themselves. */
 export const SNAPSHOT_STREAM = { path: '/v1/snapshot', access: 'insight', forServers: true } as const satisfies Asking;
 
-/** What OpenAPI says of it. */
+/** Its description for OpenAPI. */
 export const SNAPSHOT_OPERATIONS = {
   get: {
     summary: 'All that is live of flags and the like, and then each change, as lines of JSON until somebody ends it.',
@@ -72,18 +72,18 @@ export function snapshotStream(options: {
   }
 }
 
-interface Reading {
-  /** What the reader gets next; undefined while there is nothing new, null at the end. */
+interface StreamReader {
+  /** The next text for the reader; undefined while there is nothing new, null at the end. */
   readonly next: () => string | undefined | null;
   /** It reads no more. */
   readonly end: () => void;
 }
 
 /** Reads on from the place that `since` names, or from the beginning. */
-function readingFrom(log: StreamLog, since: string): Reading {
+function readingFrom(log: StreamLog, since: string): StreamReader {
   const known = log.sequenceOf(since);
   let sequence = known ?? 0;
-  let whole: WholeReading | undefined;
+  let whole: WholeReader | undefined;
   let wholes = 0;
   let isGreeted = known === undefined;
   const end = (): void => {

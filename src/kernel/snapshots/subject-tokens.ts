@@ -12,7 +12,7 @@ const ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'];
 
 type SubjectOf = (token: string | undefined, client: KnownClient, nowMs: number) => Promise<JWTPayload>;
 
-/** Checks the tokens of subjects for whom publishable clients ask. */
+/** Checks the subject tokens of publishable clients. */
 export function subjectTokenReader(): SubjectOf {
   const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
   const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();

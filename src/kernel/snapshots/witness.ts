@@ -1,20 +1,20 @@
 import type { CohortSubject } from './cohort-membership.ts';
-import type { Seen } from './worlds.ts';
+import type { ReleaseView } from './worlds.ts';
 
-/** What somebody was answered; denied: something was kept from the listener, or the question refused. */
+/** The result of an answer; denied: the listener did not get something, or the question was refused. */
 export type Result = 'given' | 'denied' | 'failed';
 
-/** Notes what those were answered of whom releases that are under way make something: by that releases are judged. */
+/** Records the answers given to members of a release's cohorts. Releases are judged by these records. */
 export interface Witness {
   readonly saw: (
-    seen: Pick<Seen<unknown>, 'tracks' | 'isBroken'>,
+    seen: Pick<ReleaseView<unknown>, 'tracks' | 'isBroken'>,
     subject: CohortSubject,
     result: Result,
     now: Temporal.Instant,
   ) => void;
 }
 
-/** The result of an answer that is told by its HTTP status alone. */
+/** The result of an answer by its HTTP status alone. */
 export function resultOfStatus(status: number): Result {
   if (status >= 500) return 'failed';
   return status >= 400 ? 'denied' : 'given';

@@ -56,7 +56,7 @@ function release(name: string, object: string, revision: string | undefined, sha
   };
 }
 
-interface Given {
+interface Fixture {
   readonly of?: ReturnType<typeof module>;
   readonly everybodys?: readonly LiveObject[];
   readonly base?: Names;
@@ -64,8 +64,8 @@ interface Given {
   readonly changed?: readonly string[];
 }
 
-/** What is exposed, in how many steps. */
-function expose(releases: readonly ExposingRelease[], given: Given = {}) {
+/** The exposed worlds, and the number of steps that they took. */
+function expose(releases: readonly ExposingRelease[], given: Fixture = {}) {
   const { of = module(), everybodys = [live('a', '1'), live('b', '1')], before, changed } = given;
   const world = new LiveObjects(kinds, everybodys);
   const { base = atOnce(of.compile(world, compileAudiences(world))) } = given;
@@ -153,7 +153,7 @@ test('what is compiled is kept while what everybody gets stays, and follows what
   const { worlds: later } = expose([nextStage], { of, base, before: worlds, changed: [] });
   assert.equal(later.see(someone, 0).table, first);
   assert.equal(of.updates.length, 1);
-  assert.notEqual(later.tag, worlds.tag, 'applications are told of the next stage');
+  assert.notEqual(later.tag, worlds.tag, 'applications learn of the next stage');
   const everybodys = [live('a', '1'), live('b', '2')];
   const { worlds: after } = expose([nextStage], { of, everybodys, before: later, changed: ['b'] });
   assert.deepEqual(after.see(someone, 0).table, ['a=2', 'b=2']);
@@ -204,7 +204,7 @@ test('whatever changes for everybody and is released, everybody sees what would 
   );
 });
 
-test('a world that does not compile is told of once, and everybody’s world answers', () => {
+test('a world that does not compile is reported once, and the world of everyone answers', () => {
   const { worlds, broken, of } = expose([
     release('q', 'b', '2', SHARE_TOTAL),
     release('r', 'a', 'broken', SHARE_TOTAL),

@@ -16,41 +16,41 @@ export const READY_RELEASES_MAX = 4;
 /** Further worlds that are kept for one module, those asked for last. */
 export const WORLDS_MAX = 64;
 
-/** What one release makes of somebody. */
-interface Tracked {
+/** The track of a subject in one release. */
+interface ReleaseTrack {
   readonly release: ExposingRelease;
   readonly track: Track;
 }
 
-/** What somebody is answered from. */
-export interface Seen<Table> {
+/** The view that a subject is answered from. */
+export interface ReleaseView<Table> {
   readonly table: Table;
   /** The releases whose candidates are in the table, by name. */
   readonly releases: readonly ExposingRelease[];
   /** All releases that make something of the subject. */
-  readonly tracks: readonly Tracked[];
+  readonly tracks: readonly ReleaseTrack[];
   /** True when the world that the subject should see does not compile, and the table is that of everybody. */
   readonly isBroken: boolean;
 }
 
-/** What is compiled from everybody's world and the candidates of some releases over it. */
+/** The world of everyone with the candidates of some releases over it, compiled. */
 interface OneWorld<Table> {
   readonly table: Table;
   readonly audiences: AudienceTable;
   readonly isBroken: boolean;
 }
 
-/** What the worlds of all modules are made of. */
+/** The parts that the worlds of all modules share. */
 export interface WorldSource {
   readonly kinds: KindRegistry;
-  /** What everybody gets. */
+  /** The world of everyone. */
   readonly world: World;
   readonly audiences: AudienceTable;
-  /** Told when a world does not compile. */
+  /** Called when a world does not compile. */
   readonly broken: (module: string, releases: readonly ExposingRelease[], error: unknown) => void;
 }
 
-/** What the worlds of one module are made of. */
+/** The parts of the worlds of one module. */
 export interface ModuleSource<Table> extends WorldSource {
   readonly module: DecisionModule<Table>;
   /** The table of everybody. */
@@ -119,9 +119,9 @@ export class ModuleWorlds<Table> {
   }
 
   /** The one world that the subject is answered from. */
-  see(subject: CohortSubject, nowMs: number): Seen<Table> {
+  see(subject: CohortSubject, nowMs: number): ReleaseView<Table> {
     const { audiences, base } = this.#source;
-    const tracks: Tracked[] = [];
+    const tracks: ReleaseTrack[] = [];
     const releases: ExposingRelease[] = [];
     for (const one of this.#memberships) {
       one.membership ??= compileMembership(one.release.cohort, audiences);
@@ -157,7 +157,7 @@ export class ModuleWorlds<Table> {
     return found;
   }
 
-  /** What the largest releases carry is compiled already; what is left is at most as large as the smallest of them. */
+  /** The largest releases are compiled already; the rest is at most as large as the smallest of them. */
   #compile(releases: readonly ExposingRelease[]): OneWorld<Table> {
     const largest = releases.filter((release) => this.#largest.has(release));
     const smaller = releases.filter((release) => !this.#largest.has(release));

@@ -18,7 +18,7 @@ export interface Entry {
   readonly object: () => ResourceObject;
   /** The same with null in the place of `specText`, where that is known: what is large need not be parsed. */
   readonly outline: () => ResourceObject;
-  /** What names it: apiVersion, kind, metadata, and maybe more. Less is parsed where the spec stands behind it. */
+  /** Its apiVersion, kind and metadata, and maybe more. Less is parsed where the spec stands behind them. */
   readonly identity: () => ResourceObject;
   /** The spec of an object of a released kind, and what of a Head everybody gets, as JSON. */
   readonly specText: () => string | undefined;
@@ -48,19 +48,19 @@ export interface Reader {
   readonly find: (kind: Kind, index: string, value: string) => readonly Entry[];
 }
 
-/** What deciding one operation comes to. The store gives the version and writes it into the object. */
+/** The result of deciding one operation. The store gives the version and writes it into the object. */
 export type Mutation =
-  | ({ readonly do: 'nothing'; readonly entry: Entry } & Warned)
+  | ({ readonly do: 'nothing'; readonly entry: Entry } & WithWarnings)
   | ({
       readonly do: 'put';
       readonly kind: Kind;
       readonly object: ResourceObject;
       readonly revision?: RevisionContent;
-    } & Warned)
-  | ({ readonly do: 'remove'; readonly kind: Kind; readonly object: ResourceObject } & Warned);
+    } & WithWarnings)
+  | ({ readonly do: 'remove'; readonly kind: Kind; readonly object: ResourceObject } & WithWarnings);
 
 /** Sentences for the caller about what was not quite right; the store hands them through to the outcome. */
-interface Warned {
+interface WithWarnings {
   readonly warnings?: readonly string[];
 }
 
@@ -85,13 +85,13 @@ export interface Author {
   readonly caller?: Caller;
 }
 
-/** What is known of a request from outside besides the user's name. Kept with every change that it makes. */
+/** The origin of a request from outside, besides the user's name. Kept with every change that it makes. */
 export interface Caller {
   readonly groups: readonly string[];
   /** The network address. */
   readonly address: string;
   readonly userAgent: string;
-  /** What was asked for, in the words of the Kubernetes API: `create`, `patch`, … */
+  /** The verb of the request, in the words of the Kubernetes API: `create`, `patch`, … */
   readonly verb: string;
   /** The users who minted the token that was used; absent where it was nobody's to mint. */
   readonly mintedBy?: readonly string[];
@@ -131,7 +131,7 @@ export interface HistoryItem {
   readonly text: string;
 }
 
-/** How an object was declared at a version, and by whom. */
+/** How an object was declared at a version, and its author. */
 export interface Declaration {
   readonly version: number;
   /** The version of the first change of the same write. */

@@ -40,7 +40,7 @@ export class StoredEntry implements Entry {
     this.#before = spec === undefined ? text.toString() : bytes.toString('utf8', 0, spec.start);
     this.#spec = spec === undefined ? '' : bytes.toString('utf8', spec.start, spec.end);
     const after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
-    // Of Heads it says that nothing more is said.
+    // For Heads it ends the pattern: nothing may follow.
     this.#after = after.length <= SHORT ? interned(after) : after;
     this.indexKeys = indexKeysOf(kind, { namespace, name: liveNameOf(this) }, () => object?.spec ?? this.spec());
   }
@@ -129,7 +129,7 @@ export function keyBehind(key: string): string {
 
 const LABELS_PATH = pathOf('metadata', 'labels');
 const SPEC_PATH = pathOf('spec');
-/** What everybody gets stands first. */
+/** The entry of everyone stands first. */
 const HEAD_SPEC_PATH: readonly (Buffer | number)[] = [...pathOf('spec', 'live'), 0, ...pathOf('spec')];
 /** Texts up to here are few. */
 const SHORT = 32;

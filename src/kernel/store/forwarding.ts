@@ -31,7 +31,7 @@ export interface PlainOutcome {
   readonly warnings?: readonly string[];
 }
 
-/** What the writer answers. */
+/** The writer's answer. */
 export type ForwardedAnswer =
   | { readonly outcomes: readonly PlainOutcome[] }
   | {
@@ -96,7 +96,7 @@ export class ForwardedOnce<Operation> {
     if (known !== undefined) return known;
     const answer = answerOf(carryOut());
     this.#answers.set(write.id, answer);
-    // What says nothing about the write itself is no answer to keep: the sender finds out what became of it.
+    // A failure that leaves the write undecided is no answer to keep: the sender looks it up by its id.
     const forget = () => this.#answers.delete(write.id);
     answer.then((given) => 'refusal' in given && UNDECIDED.has(given.refusal.code) && forget(), forget);
     if (this.#answers.size > ANSWERS_KEPT) {

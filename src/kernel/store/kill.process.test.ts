@@ -12,27 +12,27 @@ import { decideNote, KINDS, Note, textOf } from './testing/notes.ts';
 const ROUNDS = 6;
 const OPERATIONS_IN_REQUEST = 4;
 
-interface Told {
+interface BurstReport {
   readonly answered: { readonly answered: string; readonly versions: readonly number[]; readonly counter: string }[];
   readonly seen: { readonly seen: number; readonly type: string; readonly text: string }[];
 }
 
-/** Lets a child write for some milliseconds after its first answer, kills it, and returns what it had told. */
-async function burst(url: string, round: number, milliseconds: number): Promise<Told> {
+/** Lets a child write for some milliseconds after its first answer, kills it, and returns what it had reported. */
+async function burst(url: string, round: number, milliseconds: number): Promise<BurstReport> {
   const script = join(import.meta.dirname, 'testing/burst.ts');
   const child = spawn(process.execPath, [script, url, String(round)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');
-  const told: Told = { answered: [], seen: [] };
+  const reported: BurstReport = { answered: [], seen: [] };
   let timer: NodeJS.Timeout | undefined;
   for await (const line of createInterface({ input: child.stdout })) {
     // Lines are shorter than what a pipe takes in one piece: the last one is whole.
-    const said = JSON.parse(line);
-    if ('answered' in said) told.answered.push(said);
-    else told.seen.push(said);
+    const parsed = JSON.parse(line);
+    if ('answered' in parsed) reported.answered.push(parsed);
+    else reported.seen.push(parsed);
     timer ??= setTimeout(() => child.kill('SIGKILL'), milliseconds);
   }
   await ended;
-  return told;
+  return reported;
 }
 
 interface Row {
@@ -46,12 +46,12 @@ interface Row {
 test('a writer killed at any moment loses nothing it acknowledged, leaves nothing half written, reuses no number', async (t) => {
   const chance = seededChance(t);
   await using db = await startDatabase();
-  const told: Told = { answered: [], seen: [] };
+  const reported: BurstReport = { answered: [], seen: [] };
   const lastSeen: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const { answered, seen } = await burst(db.url, round, chance.between(0, 250));
-    told.answered.push(...answered);
-    told.seen.push(...seen);
+    reported.answered.push(...answered);
+    reported.seen.push(...seen);
     lastSeen.push(seen.at(-1)?.seen ?? 0);
     for (const [index, change] of seen.entries()) {
       assert.equal(change.seen, (seen[0]?.seen ?? 0) + index, 'a watcher sees every number once, in order');
@@ -62,8 +62,8 @@ test('a writer killed at any moment loses nothing it acknowledged, leaves nothin
   const rows = await db.database.query<Row>(
     'select version, request_id, type, name, body from backline.changes order by version',
   );
-  t.diagnostic(`${rows.length} changes, ${told.answered.length} requests acknowledged, ${ROUNDS} kills`);
-  assert.ok(told.answered.length >= ROUNDS);
+  t.diagnostic(`${rows.length} changes, ${reported.answered.length} requests acknowledged, ${ROUNDS} kills`);
+  assert.ok(reported.answered.length >= ROUNDS);
 
   // One order without gaps, and the same object under a number for everybody.
   assert.deepEqual(
@@ -71,18 +71,18 @@ test('a writer killed at any moment loses nothing it acknowledged, leaves nothin
     Array.from(rows, (_, index) => index + 1),
   );
   assert.equal(store.version(), rows.length);
-  for (const { seen, type, text } of told.seen) {
+  for (const { seen, type, text } of reported.seen) {
     const row = rows[seen - 1];
     assert.deepEqual([row?.type, row?.body], [type, text]);
     assert.equal(JSON.parse(text).metadata.resourceVersion, String(seen));
   }
 
-  // Requests are whole or absent, and all that were acknowledged are there under the numbers that were told.
+  // Requests are whole or absent, and all that were acknowledged are there under the numbers that were reported.
   const versionsOf = Map.groupBy(rows, (row) => row.request_id);
   for (const [request, parts] of versionsOf) {
     assert.equal(parts.length, OPERATIONS_IN_REQUEST, `request ${request} is whole`);
   }
-  for (const { answered, versions, counter } of told.answered) {
+  for (const { answered, versions, counter } of reported.answered) {
     const parts = versionsOf.get(answered) ?? [];
     assert.deepEqual(
       parts.map((row) => row.version),

@@ -1,6 +1,6 @@
-/** What a store takes on at most. Named, so that a test can lower one and a page can document them. */
+/** The limits of a store. Named, so that a test can lower one and a page can document them. */
 export interface StoreLimits {
-  /** Requests that wait for the writer; at 3,000 writes a second this is about three seconds of waiting. */
+  /** Requests that wait for the writer; at 3,000 writes a second this is some three seconds of waiting. */
   readonly queuedRequests: number;
   /** Operations of one atomic request: it is decided in one go, during which nothing else runs. */
   readonly operationsInRequest: number;

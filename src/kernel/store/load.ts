@@ -25,8 +25,8 @@ export interface ChangeRow {
 }
 
 /**
- * Reads the declared objects and the latest changes, so that watchers of before a restart can go on: the state of one
- * moment, whoever writes meanwhile. Objects are made of the bytes that the database sends, as they come.
+ * Reads the declared objects and the latest changes, so that watchers of before a restart can go on. It is the state of one
+ * moment, also while others write. Objects are made of the bytes that the database sends, as they come.
  */
 export async function loadMemory(
   database: Database,
@@ -172,7 +172,7 @@ async function windowFloor(connection: Queryable, version: number, limits: Windo
   return row === undefined || row.oldest === null ? version : row.oldest - 1;
 }
 
-/** What is read as a current state already comes without its body. */
+/** A change whose object was read as the current state comes without its body. */
 function changesAbove(floor: number): string {
   return `
     select c.version, c.type, c.kind, c.namespace, c.name, case when o.version is null then c.body end

@@ -10,7 +10,7 @@ import { WatchWindow, type WindowLimits } from './watch-window.ts';
 
 type ListOptions = NonNullable<Parameters<Store<unknown>['list']>[1]>;
 
-/** What is durable, as it is now, and the way back through the watch window. Every read comes from here. */
+/** The durable state of now, and the watch window behind it. Every read comes from here. */
 export class Memory implements StoredReader {
   readonly #tables: Map<string, KindTable>;
   readonly #window: WatchWindow;
@@ -63,7 +63,7 @@ export class Memory implements StoredReader {
     }
   }
 
-  /** What is still under way of it finds an empty table. */
+  /** Work on it that is still under way finds an empty table. */
   drop(kind: Kind): void {
     this.#tables.set(kind.id, new KindTable());
   }
@@ -128,7 +128,7 @@ export class Memory implements StoredReader {
     const now = this.#table(kind).sorted();
     const undone = this.#window.since(at, kind.id);
     if (undone.length === 0) return now;
-    // What an object was at that version is what its first change since then found.
+    // The state of an object at that version is the one before its first change since then.
     const then = new Map<string, StoredEntry | undefined>();
     for (const { entry, before } of undone) {
       if (!then.has(entry.key)) then.set(entry.key, before);

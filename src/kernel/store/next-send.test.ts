@@ -4,7 +4,7 @@ import { nextSend } from './next-send.ts';
 
 const ADDRESS = { url: 'https://writer', ca: '', secret: '' };
 
-test('a write goes to whoever writes, and is looked up once nobody can carry it out any more', () => {
+test('a write goes to the writer, and is looked up once no process can carry it out any more', () => {
   const cases = [
     // Never sent.
     [undefined, { epoch: 3, address: ADDRESS }, true, 'writeHere'],

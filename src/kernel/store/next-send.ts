@@ -1,6 +1,6 @@
 import type { WriterRow } from './writer-row.ts';
 
-/** What a process does next about a write of its own. */
+/** The next step of a process for a write of its own. */
 type NextSend = 'lookUp' | 'writeHere' | 'deliver' | 'wait';
 
 /**
@@ -15,7 +15,7 @@ export function nextSend(
 ): NextSend {
   // In a later epoch nothing of an earlier one can still be committed: the record is conclusive.
   if (unansweredIn !== undefined && epoch > unansweredIn) return 'lookUp';
-  // What others were sent under the same id is done once by them, and not by this process.
+  // Another process that got the same id carries it out once; this one does not.
   if (isWriter) return unansweredIn === undefined ? 'writeHere' : 'wait';
   return address === undefined ? 'wait' : 'deliver';
 }

@@ -9,16 +9,16 @@ export interface StoredReader extends Reader {
   readonly find: (kind: Kind, index: string, value: string) => readonly StoredEntry[];
 }
 
-interface Written {
+interface WrittenKind {
   readonly entries: KindTable;
   /** Keys that were written here, so that what the base says of them no longer holds. */
   readonly keys: Set<string>;
 }
 
-/** What a reader would show after some changes, without making them. Overlays stack: a request's on its batch's. */
+/** A reader that shows some changes without making them. Overlays stack: a request's on its batch's. */
 export class Overlay implements StoredReader {
   readonly #base: StoredReader;
-  readonly #written = new Map<string, Written>();
+  readonly #written = new Map<string, WrittenKind>();
   readonly changes: StoredChange[] = [];
 
   constructor(base: StoredReader) {

@@ -32,7 +32,7 @@ export interface RecordedRevision {
   readonly content: RevisionContent;
 }
 
-/** What a batch writes. */
+/** The writes of a batch. */
 export interface Batch {
   /** The last version before the batch. */
   readonly after: number;
@@ -134,7 +134,7 @@ export class BatchPlan<Operation> implements Batch {
   }
 }
 
-/** What a batch leaves of each object that it touched: which of them exist, and in which state. */
+/** The state in which a batch leaves each object that it touched, or that it is gone. */
 export function finalStates(records: readonly RecordedChange[]): { kept: StoredEntry[]; gone: StoredEntry[] } {
   const last = new Map<string, StoredChange>();
   for (const { change } of records) last.set(`${change.entry.kind.id}\0${change.entry.key}`, change);

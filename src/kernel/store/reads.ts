@@ -6,7 +6,7 @@ import type { KnownKinds } from './load.ts';
 import type { Memory } from './memory.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 
-/** The part of a store that is the same whoever writes: the present from memory, the past from the database. */
+/** The part of a store that every process has: the present from memory, the past from the database. */
 type StoreReads = Omit<Store<never>, 'write' | 'subscribe' | 'fresh' | 'behindMs' | 'lost' | 'close'>;
 
 export function storeReads(parts: {

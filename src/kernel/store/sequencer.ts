@@ -158,7 +158,7 @@ export class Sequencer<Operation> {
           if (this.#closed === undefined) continue;
           return;
         }
-        // Whoever was answered a moment ago gets to ask again, and shares the next batch.
+        // A caller that was answered a moment ago may ask again and share the next batch.
         await nextTurn();
         const stopped = await this.#writeBatch();
         if (stopped !== undefined) return this.#lose(stopped);
@@ -316,7 +316,7 @@ export class Sequencer<Operation> {
 /** How often it is looked whether the time is up that something may take. */
 const LOOK_MS = 100;
 
-/** What becomes of `resuming`, or 'stopped' when no time is left for it: connecting may take longer than that. */
+/** The result of `resuming`, or 'stopped' when no time is left for it: connecting may take longer than that. */
 async function orStopped<Result>(resuming: Promise<Result>, leftMs: () => number): Promise<Result | 'stopped'> {
   const { promise, resolve } = Promise.withResolvers<'stopped'>();
   const look = setInterval(() => {
@@ -329,7 +329,7 @@ async function orStopped<Result>(resuming: Promise<Result>, leftMs: () => number
   }
 }
 
-/** What the database says that it cannot do for now; undefined for a connection that is lost, and for faults of one write. */
+/** The database's reason for refusing writes for now; undefined for a lost connection, and for faults of one write. */
 function refusalIn(error: unknown): string | undefined {
   return error instanceof Unavailable && !isConnectionLost(error) ? error.message : undefined;
 }

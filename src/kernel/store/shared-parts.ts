@@ -9,7 +9,7 @@ import type { TextsAtRest } from './texts-at-rest.ts';
 import type { WriterRole } from './writer-role.ts';
 import { readWriter, type WriterRow } from './writer-row.ts';
 
-/** What the parts of a store on a shared database have in common. */
+/** The state that the parts of a store on a shared database share. */
 export interface SharedParts<Operation> {
   readonly database: Database;
   readonly memory: Memory;

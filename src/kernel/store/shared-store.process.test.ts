@@ -77,7 +77,7 @@ for (const how of ['silence', 'cut'] as const) {
     const own = writer.write([put('c', '1')], author);
     const begun = performance.now();
     await standby.write([put('a', '2')], author);
-    assert.ok(performance.now() - begun < 3_000, 'written by another one, which is told of at once');
+    assert.ok(performance.now() - begun < 3_000, 'written by another one, which is known at once');
     // Whatever it believes of itself, it asks before it answers: it gets no answer, and gives none.
     const asked = writer.fresh();
     assert.notEqual(asked, undefined);
@@ -90,7 +90,7 @@ for (const how of ['silence', 'cut'] as const) {
     await until(() => writer.problem() === undefined, 'it is well again');
     await writer.fresh();
     assert.equal(read(writer, 'a'), '2');
-    // What it was writing when it was cut off is settled by the record: done once, and answered.
+    // A write that was cut off is settled by the record: done once, and answered.
     assert.equal((await own)[0]?.did, 'created');
     await standby.fresh();
     assert.equal(read(standby, 'c'), '1');

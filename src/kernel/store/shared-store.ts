@@ -24,7 +24,7 @@ import { requireSealable, textsAtRest } from './texts-at-rest.ts';
 import { watchWriter } from './watch-writer.ts';
 import { WriterRole } from './writer-role.ts';
 
-/** One of several processes on one database. Reads come from its own memory; writes go to whoever writes. */
+/** One of several processes on one database. Reads come from its own memory; writes go to the writer. */
 export interface SharedStore<Operation> extends Store<Operation>, KindStore {
   readonly isWriter: () => boolean;
   /** Calls back when this process becomes the writer, and when it ceases to be. */
@@ -41,13 +41,13 @@ export interface SharedStoreOptions<Operation> extends Omit<StoreOptions<Operati
   /** How the others reach this process; known only when it listens. */
   readonly address: () => WriterAddress;
   readonly deliver: Deliver<Operation>;
-  /** The object that an operation is about. */
+  /** The object of an operation. */
   readonly placeOf: (operation: Operation) => Place;
 }
 
 /**
- * Opens the store as one of several processes. Each keeps everything in memory and follows the record of changes; one,
- * whoever holds the advisory lock, writes. When the writer ends another takes over within a second; when it falls silent,
+ * Opens the store as one of several processes. Each keeps everything in memory and follows the record of changes. The
+ * holder of the advisory lock writes. When the writer ends another takes over within a second; when it falls silent,
  * or the database no longer hears it, within ten. Writes under way are settled by their ids in the record, so that each is
  * carried out once.
  */

@@ -16,7 +16,7 @@ import { nextSend } from './next-send.ts';
 import { type SharedParts, writerNow } from './shared-parts.ts';
 
 const RETRY_MS = 50;
-/** How long a write waits for a writer before the caller is told to try again. */
+/** How long a write waits for a writer before the caller gets 503. */
 const WRITE_MS_MAX = 10_000;
 /** How long it takes at most to look up what became of one that this process began itself. */
 const SETTLE_MS_MIN = 2_000;
@@ -31,7 +31,7 @@ const NOT_WRITTEN: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
 
 interface SendingParts<Operation> extends SharedParts<Operation> {
   readonly deliver: Deliver<Operation>;
-  /** The object that an operation is about. */
+  /** The object of an operation. */
   readonly placeOf: (operation: Operation) => Place;
 }
 
@@ -39,7 +39,7 @@ interface SendingParts<Operation> extends SharedParts<Operation> {
 interface Sending<Operation> {
   readonly write: ForwardedWrite<Operation>;
   readonly limit: WriteLimit | undefined;
-  /** When the caller is told to try again, by the steady clock. */
+  /** When the caller gets 503, by the steady clock. */
   readonly giveUpMs: number;
 }
 
@@ -105,7 +105,7 @@ async function send<Operation>(
   throw unanswered === undefined || write.dryRun ? noWriter('No process writes at the moment.') : outcomeUnknown();
 }
 
-/** What the writer answers. It is waited for only as long as that is the writer, and as the caller waits. */
+/** The writer's answer. The wait ends when another process writes, or when the caller stops waiting. */
 async function delivered<Operation>(
   { role, deliver, kinds, tail }: SendingParts<Operation>,
   { write, limit, giveUpMs }: Sending<Operation>,
@@ -122,7 +122,7 @@ async function delivered<Operation>(
   return outcomes;
 }
 
-/** What a write did, if it is in the record. */
+/** The outcomes of a write, if it is in the record. */
 async function recorded<Operation>(
   { database, kinds, texts, memory, tail, placeOf }: SendingParts<Operation>,
   write: ForwardedWrite<Operation>,

@@ -117,7 +117,7 @@ test('a write is seen by nobody before it is durable, then by readers, its calle
   await using it = await startStore();
   const { store, db } = it;
   const events: string[] = [];
-  store.subscribe(() => events.push(`told subscribers: ${noteText(store, 'a')}`));
+  store.subscribe(() => events.push(`notified subscribers: ${noteText(store, 'a')}`));
   const release = await holdCommits(db.database);
   const write = store.write([put('a', '1')], author).then(() => events.push(`answered: ${noteText(store, 'a')}`));
   const dry = store.write([put('a', '1')], author, { dryRun: true });
@@ -126,7 +126,7 @@ test('a write is seen by nobody before it is durable, then by readers, its calle
   assert.deepEqual([store.version(), events, store.changesSince(0), [...store.list(Note)]], [0, [], [], []]);
   await release();
   await write;
-  assert.deepEqual(events, ['told subscribers: 1', 'answered: 1']);
+  assert.deepEqual(events, ['notified subscribers: 1', 'answered: 1']);
   assert.deepEqual(
     (await dry).map((outcome) => outcome.did),
     ['nothing'],
@@ -366,7 +366,7 @@ test('closing finishes what was accepted and refuses what comes after', async ()
   assert.deepEqual(await db.database.query('select count(*) from backline.objects'), [{ count: 600 }]);
 });
 
-test('there is one writer: a second waits for it to end, and is told where it is when it does not', async () => {
+test('there is one writer: a second waits for it to end, and learns its address when it does not', async () => {
   await using db = await startDatabase();
   const first = await open(db, { address: 'https://node-1:6443' });
   await assert.rejects(open(db, { limits: { writerWaitSeconds: 0.2 } }), (error) => {

@@ -7,7 +7,7 @@ export class WriterRole<Operation> {
   /** The epoch in whose writer each is interested. */
   readonly #waiting = new Map<AbortController, number>();
 
-  /** What writes, as long as this process is the writer. */
+  /** The sequencer, as long as this process is the writer. */
   get sequencer(): Sequencer<Operation> | undefined {
     return this.#sequencer;
   }

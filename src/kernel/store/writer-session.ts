@@ -135,7 +135,7 @@ export class WriterSession {
   async commit(batch: Batch): Promise<boolean> {
     const patienceMs = (Math.max(0, batch.characters - QUICK_CHARACTERS_MAX) / MIB) * 1000;
     if (patienceMs === 0) return this.#write(batch);
-    // The others are told before, for until it is committed they see nothing of it.
+    // The others are notified first: they see nothing of it until it is committed.
     if (!(await this.beat(batch.after, Math.ceil(patienceMs)))) return false;
     this.#patienceMs = patienceMs;
     try {
@@ -190,7 +190,7 @@ export class WriterSession {
 
   /**
    * Gets the right back after the connection was lost: the version that the database is at, which settles whether the
-   * last batch was committed; or 'taken' when another process wrote in between, or 'stopped' when `stop` said so.
+   * last batch was committed; or 'taken' when another process wrote in between, or 'stopped' when `stop` is true.
    */
   async resume(stop: () => boolean, log: Log | undefined): Promise<number | 'taken' | 'stopped'> {
     await this.#connection.close().catch(() => {});

@@ -1,7 +1,7 @@
 import type { StoreLimits } from './limits.ts';
 import type { WriterRow } from './writer-row.ts';
 
-/** What a standby has seen of the writer: its latest sign of life, and how often in a row there was no other. */
+/** A standby's view of the writer: its latest heartbeat, and how often in a row there was no new one. */
 export interface WriterSilence {
   readonly sign: string;
   readonly looks: number;

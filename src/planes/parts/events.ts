@@ -20,7 +20,7 @@ import { Head } from '#kernel/kinds/builtin/head.ts';
 import type { World } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { SharedStore } from '#kernel/store/shared-store.ts';
-import type { Admitted, Gate } from '#kernel/snapshots/gate.ts';
+import type { AdmittedQuestion, Gate } from '#kernel/snapshots/gate.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { tidyReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { tidyReleaseCounts } from '#kernel/snapshots/release-counts.ts';
@@ -131,7 +131,7 @@ export function eventGate(gate: Gate): EventGate {
     admit: (exchange, path, subjectInput, credentials) => {
       const asking = { path, access: 'ingest', subjectInputs: [subjectInput] } as const;
       const admitted = gate.admitSender(exchange, asking, credentials);
-      const senderOf = ({ by, input }: Admitted): Sender => {
+      const senderOf = ({ by, input }: AdmittedQuestion): Sender => {
         const subject = input[subjectInput];
         return { client: by, ...(typeof subject === 'string' ? { subject } : {}) };
       };

@@ -3,14 +3,14 @@ import type { Operation } from './operation.ts';
 import { changesSpec } from './examined-store.ts';
 import type { Entry, Outcome, Store } from '../contract.ts';
 
-/** Says what is not wrong with an object of a kind, and will surprise whoever wrote it. */
+/** Gives warnings about objects of a kind: effects that their author may not expect. */
 export interface Advisor {
   readonly kind: Kind;
   /** `written` is what was written, or would be, together with the object. */
   readonly advise: (object: ResourceObject, written: readonly Entry[]) => readonly string[];
 }
 
-/** Says what will surprise whoever deletes objects, for each operation. */
+/** Gives a warning for each operation that deletes an object, where there is one. */
 export type DeletionAdvice = (operations: readonly Operation[]) => readonly (string | undefined)[];
 
 /** A store whose outcomes carry what advisors say of the objects that were written or deleted, as warnings. */
@@ -25,8 +25,8 @@ export function advisedStore(
     write: async (operations, author, options = {}) => {
       const outcomes = adviseWritten(operations, await store.write(operations, author, options));
       if (!operations.some(({ verb }) => verb === 'delete')) return outcomes;
-      const said = ofDeletion(operations);
-      return outcomes.map((outcome, index) => warned(outcome, said[index] ?? []));
+      const advice = ofDeletion(operations);
+      return outcomes.map((outcome, index) => withWarnings(outcome, advice[index] ?? []));
     },
   };
 
@@ -37,12 +37,12 @@ export function advisedStore(
       const operation = operations[index];
       const advisor = operation === undefined ? undefined : byKind.get(operation.kind);
       if (operation === undefined || advisor === undefined || !changesSpec(operation, advisor.kind)) return outcome;
-      return warned(outcome, advisor.advise(outcome.entry.object(), written));
+      return withWarnings(outcome, advisor.advise(outcome.entry.object(), written));
     });
   }
 }
 
-function warned(outcome: Outcome, said: string | readonly string[]): Outcome {
-  const warnings = [said].flat();
+function withWarnings(outcome: Outcome, advice: string | readonly string[]): Outcome {
+  const warnings = [advice].flat();
   return warnings.length === 0 ? outcome : { ...outcome, warnings: [...(outcome.warnings ?? []), ...warnings] };
 }

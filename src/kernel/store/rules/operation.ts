@@ -16,7 +16,7 @@ interface Target {
 export type Part = 'main' | 'status' | 'finalize';
 
 /**
- * What becomes of the objects that a deleted one owns: they go after it, or before it, or they stay without an owner.
+ * The fate of the objects that a deleted one owns: they are deleted after it, or before it, or they stay without an owner.
  * Undefined leaves what the object's finalizers say, which is Background where they say nothing.
  */
 export type Propagation = 'Background' | 'Foreground' | 'Orphan';

@@ -14,7 +14,7 @@ export interface ServedKinds {
 export function servedKinds(store: KindStore, kinds: KindRegistry): ServedKinds {
   return {
     add: async (kind) => {
-      // What goes live is compiled by a module, which the program is started with.
+      // A released kind needs a module that compiles it, and modules are fixed at the start.
       if (kind.released) throw new Error(`kind ${kind.id} is released: it comes with a module, at the start`);
       await store.adopt(kind);
       kinds.add(kind);

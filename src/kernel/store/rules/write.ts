@@ -18,25 +18,25 @@ import { invalid as invalidValue } from '#kernel/kinds/schema/problems.ts';
 import { structureOf } from '#kernel/kinds/structure.ts';
 import { unknownFieldProblems } from '#kernel/kinds/unknown-fields.ts';
 import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from '#kernel/kinds/schema/weight.ts';
-import { toldProblems } from './told-problems.ts';
+import { readableProblems } from './readable-problems.ts';
 import { withoutValues } from '#kernel/kinds/confidential.ts';
 import type { Author, Decide, Entry, Mutation, Reader } from '../contract.ts';
 import { entriesNamed } from '../entry-named.ts';
 
 /** Who may write what: asked about every write, and throws a Refusal for those that may not be. */
 export interface Admission {
-  /** Before anything about the object is told; `current` is absent when there is none. */
-  readonly mayAsk: (write: Asked) => void;
-  /** With the object as it would be, before it is held against others: what that tells is for whom may write this. */
-  readonly mayBecome?: (write: Asked & { readonly object: ResourceObject }) => void;
+  /** Called before anything about the object is answered; `current` is absent when there is none. */
+  readonly mayAsk: (write: WriteRequest) => void;
+  /** Called with the object as it would be, before it is checked against others: only its writers may read those results. */
+  readonly mayBecome?: (write: WriteRequest & { readonly object: ResourceObject }) => void;
   /** With the object that would be stored. */
-  readonly mayStore: (write: Asked & { readonly object: ResourceObject }) => void;
-  /** Whether whoever writes may be told of another object; absent: everything. */
-  readonly mayRead?: (author: Author, object: Seen) => boolean;
+  readonly mayStore: (write: WriteRequest & { readonly object: ResourceObject }) => void;
+  /** Whether the author may read another object; absent: every object. */
+  readonly mayRead?: (author: Author, object: FoundObject) => boolean;
 }
 
 /** An object that was found, as rules for some objects see it. */
-type Seen = Pick<Entry, 'kind' | 'namespace' | 'name' | 'labels' | 'object'>;
+type FoundObject = Pick<Entry, 'kind' | 'namespace' | 'name' | 'labels' | 'object'>;
 
 /** Asks one after the other. */
 export function allAdmissions(...admissions: readonly Admission[]): Admission {
@@ -48,7 +48,7 @@ export function allAdmissions(...admissions: readonly Admission[]): Admission {
   };
 }
 
-interface Asked {
+interface WriteRequest {
   readonly operation: Operation;
   readonly kind: Kind;
   readonly current: Entry | undefined;
@@ -57,20 +57,20 @@ interface Asked {
   readonly now: Temporal.Instant;
 }
 
-/** The decision rules of a resource server: what one write comes to, given what is stored. Pure. */
+/** The decision rules of a resource server: the result of one write, given the stored objects. Pure. */
 export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<Operation> {
   return (operation, read, now, author) => {
     if (!kinds.all.some(({ id }) => id === operation.kind)) throw goneKind(operation.kind);
     const kind = kinds.byId(operation.kind);
     const restores = (operation.verb === 'apply' || operation.verb === 'delete') && operation.restores === true;
-    const mayRead = (object: Seen): boolean => admission?.mayRead?.(author, object) ?? true;
+    const mayRead = (object: FoundObject): boolean => admission?.mayRead?.(author, object) ?? true;
     const mayReadNamed = (kindId: string, name: string): boolean => {
       const of = kinds.byId(kindId);
       return entriesNamed(read, of, name).every(mayRead);
     };
     const current = read.get(kind, operation.namespace, operation.name);
-    const asked: Asked = { operation, kind, current, author, read, now };
-    const given: Given = {
+    const asked: WriteRequest = { operation, kind, current, author, read, now };
+    const given: WriteContext = {
       kind,
       read,
       now,
@@ -79,7 +79,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       isFromOutside: author.caller !== undefined,
       mayRead,
       mayBecome: (object) => admission?.mayBecome?.({ ...asked, object }),
-      told: (problems) => toldProblems(problems, mayReadNamed),
+      readable: (problems) => readableProblems(problems, mayReadNamed),
     };
     try {
       admission?.mayAsk(asked);
@@ -110,7 +110,7 @@ export function atPosition(refusal: Refusal, position: number): Refusal {
   });
 }
 
-interface Given {
+interface WriteContext {
   readonly kind: Kind;
   readonly read: Reader;
   readonly now: Temporal.Instant;
@@ -119,19 +119,19 @@ interface Given {
   readonly restores: boolean;
   /** False for parts of this program, which keep their own limits. */
   readonly isFromOutside: boolean;
-  /** Whether whoever writes may be told of another object. */
-  readonly mayRead: (object: Seen) => boolean;
-  /** Throws a Refusal when whoever writes may not make the object this. */
+  /** Whether the author may read another object. */
+  readonly mayRead: (object: FoundObject) => boolean;
+  /** Throws a Refusal when the author may not give the object this content. */
   readonly mayBecome: (object: ResourceObject) => void;
-  /** Problems as whoever writes may be told them. */
-  readonly told: (problems: readonly Problem[]) => readonly Problem[];
+  /** The problems as the author may read them. */
+  readonly readable: (problems: readonly Problem[]) => readonly Problem[];
 }
 
 function checkContext(
   kinds: KindRegistry,
   read: Reader,
   now: Temporal.Instant,
-  mayRead: Given['mayRead'],
+  mayRead: WriteContext['mayRead'],
 ): CheckContext {
   return {
     now,
@@ -152,19 +152,19 @@ function checkContext(
   };
 }
 
-/** What one object may hold, whether it came as a whole or grew by patches. */
+/** The limits of one object, whether it came as a whole or grew by patches. */
 export function objectLimits({ bodyBytesMax, bodyValuesMax }: Kind): ObjectLimits {
   return { charsMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX, itemsMax: ITEMS_MAX };
 }
 
-function decideOne(operation: Operation, given: Given): Mutation {
+function decideOne(operation: Operation, given: WriteContext): Mutation {
   const { kind, read, isFromOutside } = given;
   const current = read.get(kind, operation.namespace, operation.name);
   switch (operation.verb) {
     case 'create':
       return create(given, current, operation, operation.fieldValidation);
     case 'apply': {
-      // What was live may be older than the schema, and has to come back all the same.
+      // A live spec may be older than the schema, and must be restorable all the same.
       const fieldValidation = operation.restores === true ? 'Ignore' : 'Strict';
       return current === undefined
         ? create(given, current, operation, fieldValidation)
@@ -203,7 +203,7 @@ function decideOne(operation: Operation, given: Given): Mutation {
 }
 
 function create(
-  given: Given,
+  given: WriteContext,
   current: Entry | undefined,
   { namespace, name, object: body, uid }: Extract<Operation, { readonly verb: 'create' | 'apply' }>,
   fieldValidation: FieldValidation,
@@ -235,7 +235,7 @@ function create(
 }
 
 function replace(
-  given: Given,
+  given: WriteContext,
   current: Entry,
   wanted: ResourceObject,
   { part, fieldValidation }: Pick<Extract<Operation, { readonly part: Part }>, 'part' | 'fieldValidation'>,
@@ -330,7 +330,7 @@ function asStored(current: Entry): ResourceObject {
 }
 
 function remove(
-  given: Given,
+  given: WriteContext,
   current: Entry,
   operation: {
     readonly uidExpected?: string | undefined;
@@ -364,7 +364,7 @@ function remove(
 
 /** Unknown fields dropped, defaults filled in; unknown fields refused or reported as the caller asked. */
 function shaped(
-  given: Given,
+  given: WriteContext,
   wanted: ResourceObject,
   fieldValidation: FieldValidation,
   withDefaults: boolean,
@@ -384,7 +384,7 @@ function shaped(
   return { object, warnings: fieldValidation === 'Warn' ? messages : [] };
 }
 
-/** What is wrong in an object by itself, before anything that is stored is looked at. */
+/** The problems of an object by itself, before other objects are read. */
 export function shapeProblems(kind: Kind, object: ResourceObject): readonly Problem[] {
   const structure = structureOf(kind);
   const { value, unknown } = structure.prune(object);
@@ -395,7 +395,7 @@ export function shapeProblems(kind: Kind, object: ResourceObject): readonly Prob
   ];
 }
 
-/** What is wrong with metadata; the Head of an object that is released needs a name too. */
+/** The problems of metadata; the Head of a released object needs a name too. */
 function metadataProblems(kind: Kind, metadata: ObjectMeta): readonly Problem[] {
   const problems = validateMetadata(kind, metadata);
   if (!kind.released || problems.length > 0) return problems;
@@ -406,15 +406,15 @@ function metadataProblems(kind: Kind, metadata: ObjectMeta): readonly Problem[] 
   return [invalidValue(['metadata', 'name'], metadata.name, explanation)];
 }
 
-function requireValid(given: Given, object: ResourceObject, before: ResourceObject | undefined): void {
-  const { kind, context, restores, told } = given;
+function requireValid(given: WriteContext, object: ResourceObject, before: ResourceObject | undefined): void {
+  const { kind, context, restores, readable } = given;
   const { live: _live, ...afresh } = context;
   const { namespace = '', name } = object.metadata;
   // Selectors and cross-field rules may rely on the schema: they are asked only when the shape is right.
   require(kind, name, [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)]);
   given.mayBecome(object);
   if (before === undefined && kind.released && kind.names !== 'namespace') requireUniqueName(given, namespace, name);
-  const problems = told([
+  const problems = readable([
     ...(kind.validateObject?.(object, before) ?? []),
     ...(kind.validate?.(object.spec, {
       ...(restores ? afresh : context),
@@ -446,7 +446,7 @@ function revisionOf(kind: Kind, object: ResourceObject) {
   };
 }
 
-/** What a change set makes of an object that exists: what is declared, plus the annotations of kubectl. */
+/** The result of a change set for an object that exists: its declaration, plus the annotations of kubectl. */
 function declaredOver(current: Entry, declared: unknown): ResourceObject {
   const wanted = declared as ResourceObject;
   const kept = Object.entries(current.object().metadata.annotations ?? {}).filter(([key]) =>
@@ -572,7 +572,7 @@ function requireNamespace(read: Reader, namespace: string, kind: Kind, name: str
   }
 }
 
-function requireUniqueName({ kind, read, mayRead }: Given, namespace: string, name: string): void {
+function requireUniqueName({ kind, read, mayRead }: WriteContext, namespace: string, name: string): void {
   const other = read.find(kind, 'name', name).find((entry) => entry.namespace !== namespace);
   if (other === undefined) return;
   throw conflict(

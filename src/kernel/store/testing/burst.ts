@@ -1,6 +1,6 @@
 /**
  * A child process of the tests: opens a store on a database and writes without pause until it is killed. What a
- * caller or a watcher was told is on its standard output, written synchronously, so that nothing told is lost.
+ * caller or a watcher got is on its standard output, written synchronously, so that nothing is lost.
  */
 import { writeSync } from 'node:fs';
 import { openDatabase } from '#kernel/postgres/database.ts';
