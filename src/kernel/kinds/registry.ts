@@ -6,6 +6,8 @@ export interface KindRegistry {
   readonly all: readonly Kind[];
   /** By `Kind.id`; asking for a kind that is not registered is a bug. */
   readonly byId: (id: string) => Kind;
+  /** Whether there is a kind of this `Kind.id`: what other versions of the program wrote may be of more kinds. */
+  readonly isKnown: (id: string) => boolean;
   readonly byPlural: (group: string, version: string, plural: string) => Kind | undefined;
   readonly byApiVersion: (apiVersion: string, kind: string) => Kind | undefined;
   readonly has: (kind: Kind) => boolean;
@@ -32,6 +34,7 @@ export function kindRegistry(first: readonly Kind[]): KindRegistry {
       if (kind === undefined) throw new Error(`kind ${id} is not registered`);
       return kind;
     },
+    isKnown: (id) => ids.has(id),
     byPlural: (group, version, plural) => plurals.get(`${group}/${version}/${plural}`),
     byApiVersion: (apiVersion, kind) => types.get(`${apiVersion}/${kind}`),
     has: (kind) => ids.get(kind.id) === kind,

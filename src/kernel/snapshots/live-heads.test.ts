@@ -2,13 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
-import { Head, headOf } from '#kernel/kinds/builtin/head.ts';
+import { Head, headName, headOf } from '#kernel/kinds/builtin/head.ts';
 import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
-import type { Entry } from '#kernel/store/contract.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
+import { atOnce } from '#kernel/base/turns.ts';
+import { Node, Tenant } from '#kernel/releases/testing/node.ts';
+import type { Entry, Store } from '#kernel/store/contract.ts';
 import { stampEntry } from '#kernel/store/entry.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';
-import { stateIn, usualHead } from './live-heads.ts';
-import { everybody } from './testing/exposing-heads.ts';
+import { decideWith } from '#kernel/store/rules/write.ts';
+import { MemoryStore } from '#tests/simulation/releases/memory-store.ts';
+import { followLive, stateIn, usualHead } from './live-heads.ts';
+import { everybody, putHead } from './testing/exposing-heads.ts';
 
 const text = fc.constantFrom('a', 'é', 'a"b', 'a\\b', '{}', '"spec":{"object":{"kind":"K"', '');
 const labels = fc.dictionary(fc.constantFrom('tier', 'shard'), text, { maxKeys: 2 });
@@ -74,4 +80,38 @@ test('the usual Head is not parsed', () => {
     name: 'a',
     everyone: live,
   });
+});
+
+test('Heads of a kind that this program does not know keep up nothing, and are shown when the kind comes', async () => {
+  const newer = kindRegistry([Head, Node, Tenant]);
+  const memory = new MemoryStore(newer.all, decideWith(newer), () => Temporal.Instant.fromEpochMilliseconds(0));
+  const put = (kind: typeof Node, name: string, value: number, candidate?: 'shown'): Operation => {
+    const spec = { needs: [], value, neighbourMax: 9 };
+    const object = { kind: kind.id, namespace: 'n', name, labels: {}, spec, revision: `f${value}` };
+    const carried = candidate && { release: 'r', object, generation: 1, stage: 0, where: everybody };
+    return putHead(headOf(kind, name, { object, generation: 1 }, carried));
+  };
+  const write = (...operations: readonly Operation[]) => memory.commit(operations, { user: 'ann', requestId: 'r' });
+  write(
+    put(Tenant, 'n/before', 1),
+    put(Node, 'before', 1),
+    put(Tenant, 'n/gone', 1),
+    put(Tenant, 'n/shown', 1, 'shown'),
+  );
+  const older = kindRegistry([Head, Node]);
+  const store = {
+    ...memory.reads(),
+    fresh: async () => {},
+    subscribe: (listener: Parameters<Store<Operation>['subscribe']>[0]) => memory.subscribe(listener),
+  } as unknown as Store<Operation>;
+  const { live, source } = followLive(store, older, atOnce);
+  write(put(Tenant, 'n/later', 2), put(Node, 'later', 2));
+  write(put(Tenant, 'n/before', 3), { verb: 'delete', kind: Head.id, namespace: '', name: headName(Tenant, 'n/gone') });
+  const revisions = (kind: typeof Node) => [...live.list(kind.id)].map(({ name, revision }) => `${name} ${revision}`);
+  assert.deepEqual(revisions(Node), ['before f1', 'later f2']);
+  assert.deepEqual(revisions(Tenant), []);
+  const listed = [...(await source.list()).heads].map(({ name }) => name);
+  assert.deepEqual(listed, ['before', 'later', 'n/shown'], 'all that follow know which releases there are');
+  older.add(Tenant);
+  assert.deepEqual(revisions(Tenant).toSorted(), ['n/before f3', 'n/later f2', 'n/shown f1']);
 });

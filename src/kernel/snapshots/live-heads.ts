@@ -32,15 +32,19 @@ export function followLive<Filled>(
   run: (work: Steps<void>) => Filled,
 ): LiveHeads<Filled> {
   const live = new LiveObjects(kinds);
-  const declared: DeclaredLookup = (kind, name) => entryNamed(store, kinds.byId(kind), name);
+  const declared: DeclaredLookup = (kind, name) =>
+    kinds.isKnown(kind) ? entryNamed(store, kinds.byId(kind), name) : undefined;
+  /** Heads of kinds that this program does not know, by name: another version wrote them, or the kind comes later. */
+  const unknown = new Map<string, Entry>();
   /** The Heads that may say more than what everybody gets: few. They are read by who wants to know. */
   const exposing = new Map<LiveKey, Entry>();
-  const stop = store.subscribe((changes) => {
+  const stopHeads = store.subscribe((changes) => {
     for (const { type, entry } of changes.filter(isOfHead)) {
-      if (type === 'DELETED') take(goneState(entry.outline()), undefined);
+      if (type === 'DELETED') take(entry, goneState(entry.outline()), undefined);
       else show(entry);
     }
   });
+  const stopKinds = kinds.subscribe(() => [...unknown.values()].forEach(show));
   const listedAt = store.version();
   const filled = run(
     eachOf([...store.list(Head)], (head) => {
@@ -62,21 +66,26 @@ export function followLive<Filled>(
       }
     },
   };
+  const stop = (): void => {
+    stopHeads();
+    stopKinds();
+  };
   return { live, filled, source, stop };
 
   function show(head: Entry): void {
     const usual = usualHead(head, declared);
-    if (usual !== undefined) take(usual.everyone, usual.isAll ? undefined : head);
+    if (usual !== undefined) take(head, usual.everyone, usual.isAll ? undefined : head);
     else {
       const state = parsedHead(head, declared);
-      take(state, state.candidate === undefined ? undefined : head);
+      take(head, state, state.candidate === undefined ? undefined : head);
     }
   }
 
-  function take(state: HeadState, exposed: Entry | undefined): void {
-    const { kind, name, everyone } = state;
+  function take(head: Entry, { kind, name, everyone }: HeadState, exposed: Entry | undefined): void {
+    if (unknown.size > 0) unknown.delete(head.name);
     if (everyone === undefined) live.delete(kind, name);
-    else live.set(everyone);
+    else if (kinds.isKnown(kind)) live.set(everyone);
+    else unknown.set(head.name, head);
     if (exposed !== undefined) exposing.set(liveKey(kind, name), exposed);
     else if (exposing.size > 0) exposing.delete(liveKey(kind, name));
   }
