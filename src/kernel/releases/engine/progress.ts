@@ -44,14 +44,14 @@ export function progressTo(
 ): Progress {
   const back = progressBack(wanted, targets);
   if (back !== undefined) return back;
+  // What was not begun is none of the release's business.
+  const begun = targets.filter(({ name }) => wanted(name).at !== 'nobody');
+  // Whatever the others wait for: who has some of it already may fail.
+  const failed = begun.flatMap((target) => failuresAt(target));
+  if (failed.length > 0) return { isReached: false, failed, waits: listed(failed) };
   let unknown = 0;
-  for (const target of targets) {
-    const goal = wanted(target.name);
-    // What was not begun is none of the release's business.
-    if (goal.at === 'nobody') continue;
-    if (!isAt(target.intent, goal)) return { isReached: false, turn: target.name, failed: [] };
-    const failed = target.places.filter(({ state }) => state === 'failed').map((place) => placeText(target, place));
-    if (failed.length > 0) return { isReached: false, failed, waits: listed(failed) };
+  for (const target of begun) {
+    if (!isAt(target.intent, wanted(target.name))) return { isReached: false, turn: target.name, failed: [] };
     const behind = target.places.filter(({ state }) => state === 'progressing');
     const lost = target.places.filter(({ state }) => state === 'unknown');
     unknown += lost.length;
@@ -68,7 +68,7 @@ function progressBack(wanted: (target: string) => Wanted, targets: readonly Targ
     if (isBeyond(target.intent, goal)) return { isReached: false, turn: target.name, isBack: true, failed: [] };
     const isFirst = !targets.slice(0, index).some((one) => isBeyond(one.intent, wanted(one.name)));
     if (isFirst) return undefined;
-    const open = target.places.filter(({ state }) => state !== 'healthy');
+    const open = target.places.filter((place) => !isBack(place));
     if (open.length > 0) return { isReached: false, isBack: true, failed: [], waits: waitsFor(target, open, 0) };
   }
   return undefined;
@@ -79,10 +79,21 @@ export function progressHome(targets: readonly TargetSeen[]): Progress {
   const back = progressBack(() => ({ at: 'nobody' }), targets);
   if (back !== undefined) return back;
   for (const target of targets.toReversed()) {
-    const open = target.places.filter(({ state }) => state !== 'healthy');
+    const open = target.places.filter((place) => !isBack(place));
     if (open.length > 0) return { isReached: false, failed: [], waits: waitsFor(target, open, 0) };
   }
   return { isReached: true, failed: [] };
+}
+
+/** Places that failed with what the release brings. */
+function failuresAt(target: TargetSeen): readonly string[] {
+  if (target.intent.at === 'nobody') return [];
+  return target.places.filter(({ state }) => state === 'failed').map((place) => placeText(target, place));
+}
+
+/** Whether a place was seen to have what it had before; one that fails all the same has nothing of the release. */
+function isBack({ state, wanted, observed }: PlaceObservation): boolean {
+  return state === 'healthy' || (state === 'failed' && observed === wanted);
 }
 
 function isAt(intent: Intent, goal: Wanted): boolean {

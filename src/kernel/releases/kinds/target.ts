@@ -63,7 +63,10 @@ export interface PlaceObservation {
   /** What the Heads say it should have, and what it was last seen to have. */
   readonly wanted: string;
   readonly observed?: string;
-  /** `healthy` only where what is observed is what is wanted; `unknown` where it was not heard of for too long. */
+  /**
+   * `healthy` only where what is observed is what is wanted; `failed` where what is observed does not work, or what is wanted
+   * cannot come; `unknown` where it was not heard of for too long.
+   */
   readonly state: PlaceState;
   readonly message?: string;
   /** When its informer last saw it; absent: never. */
