@@ -46,12 +46,11 @@ interface Attempted {
  * and what refers to other namespaces. Parts of this program may write everything.
  */
 export function admission(table: () => RuleTable, kinds: KindRegistry): Admission {
-  const mayDo = (user: Holder, verb: string, object: SelectableObject): boolean => {
-    const { kind, namespace, name } = object;
-    const wanted = { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name };
-    // To refer is not for selected objects.
-    return authorize(table(), user, verb === 'refer' ? wanted : { ...wanted, object }).allowed;
-  };
+  const mayDo = (user: Holder, verb: string, object: SelectableObject): boolean =>
+    authorize(table(), user, { verb, ...namedIn(object), object }).allowed;
+  // To refer is not for selected objects.
+  const mayRefer = (user: Holder, object: Pick<SelectableObject, 'kind' | 'namespace' | 'name'>): boolean =>
+    authorize(table(), user, { verb: 'refer', ...namedIn(object) }).allowed;
   const require = (user: Holder, kind: Kind, wish: Pick<ResourceAttributes, 'verb' | 'namespace' | 'name'>) => {
     const wanted = { ...wish, group: kind.group, resource: kind.plural, subresource: '' };
     if (!authorize(table(), user, wanted).allowed) throw forbidden(user, wanted);
@@ -101,7 +100,10 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       const user = { name: author.user, groups: author.caller.groups };
       if (kind === Role || kind === ClusterRole) requireSelectableFields(kinds, kind, object);
       if (isMaster(user)) return;
-      requireMayRefer({ kind, object, current, read }, kinds, (verb, entry) => mayDo(user, verb, entry));
+      requireMayRefer({ kind, object, current, read }, kinds, {
+        do: (verb, entry) => mayDo(user, verb, entry),
+        refer: (named) => mayRefer(user, named),
+      });
       const before = current?.object();
       const isChanged = !isDeepStrictEqual(before?.spec, object.spec);
       if (isChanged && (reachesEverywhere(kind, object) || reachesEverywhere(kind, before))) {
@@ -119,6 +121,10 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
 function verbOf(operation: Operation, current: Entry | undefined): string {
   if (operation.verb === 'apply') return current === undefined ? 'create' : 'update';
   return operation.verb === 'delete' && operation.isOfMany === true ? 'deletecollection' : operation.verb;
+}
+
+function namedIn({ kind, namespace, name }: Pick<SelectableObject, 'kind' | 'namespace' | 'name'>) {
+  return { group: kind.group, resource: kind.plural, subresource: '', namespace, name };
 }
 
 /** Refuses a rule that selects by a field which its resources do not have: it would allow nothing. */
