@@ -1,3 +1,4 @@
+import { Unavailable } from '#kernel/base/failures.ts';
 import type { Connection, Database, Queryable } from '#kernel/postgres/database.ts';
 
 /**
@@ -28,8 +29,9 @@ export function openLane(database: Database, patience?: Parameters<Database['con
         await connection.query('commit');
         return result;
       } catch (error) {
-        // A connection that cannot even go back is given up, and its transaction with it.
-        await connection.query('rollback').catch(() => close().catch(() => {}));
+        // A connection that cannot do it now, or not even go back, is given up, and its transaction with it.
+        const goBack = error instanceof Unavailable ? close() : connection.query('rollback');
+        await goBack.catch(() => close().catch(() => {}));
         throw error;
       }
     },

@@ -111,4 +111,7 @@ test('a database that lets nobody in is away for who asks, and for the operator 
   const refusal = operatorsError(error);
   assert.ok(refusal instanceof Refusal);
   assert.match(`${refusal.message} ${refusal.remedy}`, /"not-made-yet" does not exist.*Create the database/);
+  const away = operatorsError(new Unavailable('postgres/away', 'The database cannot do this now: it restarts.'));
+  assert.ok(away instanceof Refusal, 'also where it went away during a start');
+  assert.match(`${away.message} ${away.remedy}`, /it restarts.*Start again/);
 });

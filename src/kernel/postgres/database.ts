@@ -297,13 +297,15 @@ const OF_OPERATOR: Readonly<Record<string, string>> = {
   '42P01': 'Part of the schema is missing, as after half a restore: restore into an empty database again.',
 };
 
-/** The server's answer at the start as a refusal for the operator; other errors as they are. */
+/** What the server says, or that it is away, at the start as a refusal for the operator; other errors as they are. */
 export function operatorsError(error: unknown): unknown {
   const answer = error instanceof Unavailable ? error.cause : error;
-  if (!(answer instanceof DatabaseError)) return error;
-  const remedy = OF_OPERATOR[answer.code ?? ''];
-  if (remedy === undefined) return error;
-  return postgresRefusal('not-usable', `PostgreSQL says: ${answer.message}.`, { remedy });
+  const remedy = answer instanceof DatabaseError ? OF_OPERATOR[answer.code ?? ''] : undefined;
+  if (answer instanceof DatabaseError && remedy !== undefined) {
+    return postgresRefusal('not-usable', `PostgreSQL says: ${answer.message}.`, { remedy });
+  }
+  if (!(error instanceof Unavailable)) return error;
+  return postgresRefusal('away', error.message, { remedy: 'Start again when the database answers and takes writes.' });
 }
 
 /** The same server, another database. */
@@ -371,6 +373,14 @@ function sentenceOf(error: Error): string {
   const [first] = error instanceof AggregateError ? error.errors : [];
   const text = first instanceof Error ? first.message : error.message;
   return text.replace(/\.$/, '');
+}
+
+/**
+ * Whether the session takes no writes, as one that began on a server which then was a replica: a new one may take them.
+ */
+export function isReadOnlySession(error: unknown): boolean {
+  const first = error instanceof Unavailable ? error.cause : error;
+  return first instanceof DatabaseError && first.code === '25006';
 }
 
 /**

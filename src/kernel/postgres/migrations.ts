@@ -1,4 +1,4 @@
-import { Refusal, Unavailable } from '#kernel/base/failures.ts';
+import { Refusal } from '#kernel/base/failures.ts';
 import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { operatorsError, type Database, type Queryable } from './database.ts';
@@ -104,7 +104,7 @@ async function applyStep(query: Queryable['query'], { number, name, sql }: Migra
     await query(sql);
   } catch (error) {
     const refusal = operatorsError(error);
-    if (refusal instanceof Refusal || refusal instanceof Unavailable) throw refusal;
+    if (refusal instanceof Refusal) throw refusal;
     const why = error instanceof Error ? error.message : String(error);
     throw postgresRefusal('migration-failed', `Step ${number} (${name}) of the schema cannot be applied: ${why}.`);
   }

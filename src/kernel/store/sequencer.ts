@@ -7,7 +7,7 @@ import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { queueUntil } from '#kernel/base/queue-until.ts';
 import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { isConnectionLost } from '#kernel/postgres/database.ts';
+import { isConnectionLost, isReadOnlySession } from '#kernel/postgres/database.ts';
 import type { Author, Change, Decide, Outcome } from './contract.ts';
 import type { StoreLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
@@ -58,6 +58,8 @@ export class Sequencer<Operation> {
   #isBeating = false;
   /** Why the database took no batch, or no beat, when it last got one: a full disk may have room for the small one. */
   readonly #refused: { batch?: string | undefined; beat?: string | undefined } = {};
+  /** When a session that takes no writes was last given up, by the steady clock. */
+  #renewedAtMs = -Infinity;
   readonly #heart: NodeJS.Timeout;
   readonly #finished: Promise<void>;
   #tellLost: (why: Refusal) => void = () => {};
@@ -187,6 +189,7 @@ export class Sequencer<Operation> {
         },
         (error: unknown) => {
           this.#refused.beat = refusalIn(error);
+          this.#renewReadOnly(error);
           this.#log?.debug({ err: error }, 'writer: heartbeat failed');
         },
       )
@@ -255,7 +258,10 @@ export class Sequencer<Operation> {
         return { is: 'durable' };
       } catch (error) {
         this.#refused.batch = refusalIn(error);
-        if (!this.#session.isLost && !isConnectionLost(error)) return { is: 'refused', why: error };
+        if (!this.#session.isLost && !isConnectionLost(error)) {
+          this.#renewReadOnly(error);
+          return { is: 'refused', why: error };
+        }
         if (tries >= COMMIT_TRIES_MAX) return { is: 'stopped', why: outcomeUnknown() };
         this.#log?.warn({ err: error }, 'writer: connection lost during a commit; checking whether it was committed');
       }
@@ -269,6 +275,14 @@ export class Sequencer<Operation> {
       if (version !== plan.after) return { is: 'stopped', why: otherState(version, plan.after) };
       // It did not happen and no longer can: the same batch goes out again, under the same numbers.
     }
+  }
+
+  /** Gives up a session that takes no writes: whether the database takes them again shows in a new one. */
+  #renewReadOnly(error: unknown): void {
+    const nowMs = performance.now();
+    if (!isReadOnlySession(error) || nowMs - this.#renewedAtMs < this.#limits.beatMs) return;
+    this.#renewedAtMs = nowMs;
+    this.#session.abort();
   }
 
   async #resumeIdle(): Promise<Refusal | undefined> {

@@ -60,9 +60,9 @@ function read(store: SharedStore<NoteOperation>, name: string): string | undefin
   return entry === undefined ? undefined : textOf(entry.object());
 }
 
-async function until(holds: () => boolean, what: string): Promise<void> {
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const giveUp = performance.now() + 10_000;
-  while (!holds()) {
+  while (!(await holds())) {
     assert.ok(performance.now() < giveUp, `waited for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -105,7 +105,7 @@ test('a writer that has nothing to write shows that it is there', async () => {
   assert.equal(two.writer.fresh(), undefined);
 });
 
-test('a database that takes no writes is named by the writer, until it takes them again', async () => {
+test('a database that takes no writes is named by every process, until it takes them again', async () => {
   await using two = await startTwo();
   const { writer, standby, database } = two;
   const cutAll = () =>
@@ -123,12 +123,39 @@ test('a database that takes no writes is named by the writer, until it takes the
     message: /read-only transaction\.$/,
   });
   assert.deepEqual([writer.problem(), standby.problem()], [undefined, undefined], 'what is read is right');
+  const names = [writer, standby].map(({ refusedBecause }) => refusedBecause);
+  await until(() => names.every((said) => said() !== undefined), 'those who forward writes say so, too');
 
   await database.query(`begin read write; alter database ${name} reset default_transaction_read_only; commit`);
   await cutAll();
   await writer.write([put('a', '2')], author);
   await until(() => named() === undefined, 'nobody says so any more');
 });
+
+for (const isWritten of [true, false]) {
+  const when = isWritten ? 'when somebody writes' : 'also when nobody does';
+  test(`a writer whose session takes no writes looks for one that does, ${when}`, async () => {
+    await using two = await startTwo();
+    const { writer, standby, database } = two;
+    await standby.close();
+    const name = (await database.query<{ name: string }>('select current_database() as name'))[0]?.name;
+    await database.query(`alter database ${name} set default_transaction_read_only = on`);
+    await database.query(
+      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+    );
+    await until(() => writer.refusedBecause() !== undefined, 'its session began read-only');
+    await database.query(`begin read write; alter database ${name} reset default_transaction_read_only; commit`);
+    if (isWritten) {
+      const isStored = (): Promise<boolean> =>
+        writer.write([put('a', '1')], author).then(
+          () => true,
+          () => false,
+        );
+      await until(isStored, 'writes go on');
+    }
+    await until(() => writer.refusedBecause() === undefined, 'nobody says so any more');
+  });
+}
 
 for (const isWritten of [true, false]) {
   const when = isWritten ? 'at the next write' : 'though nobody writes';

@@ -31,7 +31,7 @@ export interface SharedStore<Operation> extends Store<Operation>, KindStore {
   readonly onWriter: (listener: (isWriter: boolean) => void) => void;
   /** Why what it shows may be old, or why nothing can be written; undefined when all is well. */
   readonly problem: () => string | undefined;
-  /** Why this process, which writes, can write nothing for now although the database answers. */
+  /** Why nothing can be written for now although the database answers. */
   readonly refusedBecause: () => string | undefined;
   /** Carries out what another process forwarded, once. */
   readonly receive: (write: ForwardedWrite<Operation>, limit?: WriteLimit) => Promise<ForwardedAnswer>;
@@ -107,7 +107,7 @@ export async function openSharedStore<Operation>(
         ? `the database has confirmed nothing for ${seconds} s; what is shown may be old, and nothing can be written`
         : undefined;
     },
-    refusedBecause: () => role.sequencer?.refusedBecause,
+    refusedBecause: () => role.refusedBecause,
     isWriter: () => role.sequencer?.isConfirmed === true,
     onWriter: (listener) => role.onChange(listener),
     receive: (forwarded, limit) => {

@@ -1,7 +1,7 @@
 import { pause, systemTime } from '#kernel/base/time.ts';
 import { writerNow, type SharedParts } from './shared-parts.ts';
 import { endWriterSession } from './writer-row.ts';
-import { countAnew, isTooSilent, NO_SILENCE, silenceAfter } from './writer-silence.ts';
+import { countAnew, isTooSilent, isUnattended, NO_SILENCE, silenceAfter } from './writer-silence.ts';
 
 /**
  * Looks after the writer as long as this process is a standby. A writer that holds the lock but is stopped, or cut off
@@ -15,13 +15,20 @@ export async function watchWriter<Operation>(parts: SharedParts<Operation>): Pro
     await pause(systemTime, limits.beatMs, stop);
     if (stop.aborted) return;
     if (role.sequencer !== undefined) {
-      silence = countAnew(silence);
+      silence = NO_SILENCE;
+      role.noticeUnattended(undefined);
       continue;
     }
     try {
       const writer = await writerNow(parts);
       role.noticeEpoch(writer.epoch);
       silence = silenceAfter(silence, writer);
+      const seconds = Math.floor((silence.looksInAll * limits.beatMs) / 1000);
+      role.noticeUnattended(
+        isUnattended(silence, writer, limits)
+          ? `no process that writes has shown itself for ${seconds} s, and none could take its place`
+          : undefined,
+      );
       if (!isTooSilent(silence, writer, limits)) continue;
       silence = countAnew(silence);
       log?.warn(
@@ -31,7 +38,8 @@ export async function watchWriter<Operation>(parts: SharedParts<Operation>): Pro
       await endWriterSession(database, writer);
     } catch (error) {
       // Who cannot see the writer knows nothing about it.
-      silence = countAnew(silence);
+      silence = NO_SILENCE;
+      role.noticeUnattended(undefined);
       log?.debug({ err: error }, 'writer lock: cannot check the writer');
     }
   }

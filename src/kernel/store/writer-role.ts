@@ -3,6 +3,7 @@ import type { Sequencer } from './sequencer.ts';
 /** Whether this process writes, and who waits here for an answer of another one that does. */
 export class WriterRole<Operation> {
   #sequencer: Sequencer<Operation> | undefined;
+  #unattended: string | undefined;
   readonly #listeners: ((isWriter: boolean) => void)[] = [];
   /** The epoch in whose writer each is interested. */
   readonly #waiting = new Map<AbortController, number>();
@@ -10,6 +11,16 @@ export class WriterRole<Operation> {
   /** The sequencer, as long as this process is the writer. */
   get sequencer(): Sequencer<Operation> | undefined {
     return this.#sequencer;
+  }
+
+  /** Why nothing can be written for now although the database answers, whichever process writes. */
+  get refusedBecause(): string | undefined {
+    return this.#sequencer === undefined ? this.#unattended : this.#sequencer.refusedBecause;
+  }
+
+  /** @param why nothing seems to be written by others; undefined when they show that they are there */
+  noticeUnattended(why: string | undefined): void {
+    this.#unattended = why;
   }
 
   begin(sequencer: Sequencer<Operation>): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { WriterRow } from './writer-row.ts';
-import { isTooSilent, NO_SILENCE, silenceAfter } from './writer-silence.ts';
+import { countAnew, isTooSilent, isUnattended, NO_SILENCE, silenceAfter } from './writer-silence.ts';
 
 const LIMITS = { silentLooks: 3, beatMs: 100 };
 const ADDRESS = { url: 'https://writer', ca: '', secret: '' };
@@ -35,4 +35,15 @@ test('a long statement gives the writer as many looks more, and one without an a
   assert.deepEqual(found(Array.from({ length: 6 }, () => patient)), [false, false, false, false, false, true]);
   const unreachable = row({ address: undefined });
   assert.deepEqual(new Set(found(Array.from({ length: 20 }, () => unreachable))), new Set([false]));
+});
+
+test('a writer whose place nobody takes is unattended after as many looks again, until there is a sign of life', () => {
+  let silence = NO_SILENCE;
+  const unattended = [row(), row(), row(), row(), row(), row(), row(), row({ beat: 6 })].map((one) => {
+    silence = silenceAfter(silence, one);
+    const is = isUnattended(silence, one, LIMITS);
+    if (isTooSilent(silence, one, LIMITS)) silence = countAnew(silence);
+    return is;
+  });
+  assert.deepEqual(unattended, [false, false, false, false, false, false, true, false]);
 });

@@ -62,8 +62,8 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
     () => openDatabase(url),
     (open) => open.close(),
   );
-  log.info({ database: databaseName(url), isEmbedded: postgres !== undefined }, 'database: connected');
   await lifetime.step('first answer of the database', () => untilAnswers(database, log, options.signal));
+  log.info({ database: databaseName(url), isEmbedded: postgres !== undefined }, 'database: connected');
   await lifetime.step('migrations', () => migrate(database, migrationsOf(modules)));
   const time = await openTime(shared, database);
   const sealing = await lifetime.step('encryption keys', () => sealingWith(shared.encryptionKeyFile));
