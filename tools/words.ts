@@ -50,7 +50,8 @@ export async function findWords(places: readonly string[]): Promise<readonly Fin
 function nameOut(text: string): string | undefined {
   if (NOUN_WHAT.test(text)) return 'What';
   const name = PARTICIPLE.exec(text)?.[1];
-  return name === undefined || NOUNS.has(name) ? undefined : name;
+  const [last = ''] = /[A-Z][a-z]*$/.exec(name ?? '') ?? [];
+  return name === undefined || NOUNS.has(last) ? undefined : name;
 }
 
 if (import.meta.main) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigMap, Namespace } from '#kernel/kinds/builtin/core.ts';
 import { Head } from '#kernel/kinds/builtin/head.ts';
-import type { Batch, ResourceClient, Selected } from '#kernel/api/client/contract.ts';
+import type { Batch, ResourceClient, SelectOptions } from '#kernel/api/client/contract.ts';
 import { httpClient } from '#kernel/api/client/http.ts';
 import { inProcessClient } from '#kernel/api/client/in-process.ts';
 import { Refusal, fieldPath } from '#kernel/base/failures.ts';
@@ -152,7 +152,7 @@ for (const [name, open] of Object.entries(implementations)) {
     await labelled('a', 'paid');
     await labelled('b', 'free');
     await labelled('c', 'paid', 'team');
-    const names = async (selected: Selected) =>
+    const names = async (selected: SelectOptions) =>
       Array.from((await client.list(ConfigMap, selected)).items, ({ metadata }) => metadata.name);
     assert.deepEqual(await names({}), ['a', 'b', 'c']);
     assert.deepEqual(await names({ namespace: 'team' }), ['c']);

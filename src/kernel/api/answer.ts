@@ -1,7 +1,7 @@
 import type { Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { isKnown, refusalHeaders, send, sendPieces, type Exchange } from '#kernel/http/exchange.ts';
-import { negotiate, type Accepted } from './codec/accept.ts';
+import { negotiate, type AcceptedForm } from './codec/accept.ts';
 import { REFUSAL_CODE } from './refusal-of.ts';
 import { encodeYaml } from './codec/body.ts';
 import type { ApiDocument } from './document.ts';
@@ -18,7 +18,7 @@ export function warningHeaders(warnings: readonly string[]): Record<string, stri
 }
 
 /** The form that a request asks for. Throws a Refusal when there is none that it takes. */
-export function acceptedBy({ request, queryText }: Exchange): Accepted {
+export function acceptedBy({ request, queryText }: Exchange): AcceptedForm {
   const accepted = negotiate(request.headers.accept);
   return /(^|&)pretty=(true|t|1)(&|$)/i.test(queryText) ? { ...accepted, pretty: true } : accepted;
 }
@@ -30,7 +30,7 @@ interface JsonAnswer {
   /** 200 where none is named. */
   readonly status?: number;
   readonly json: string;
-  readonly accepted: Accepted;
+  readonly accepted: AcceptedForm;
   readonly headers?: Readonly<Record<string, string | string[]>> | undefined;
 }
 
@@ -47,7 +47,7 @@ export function sendJson(exchange: Exchange, answer: JsonAnswer): void {
 export function sendJsonPieces(
   exchange: Exchange,
   pieces: Iterable<string>,
-  accepted: Accepted,
+  accepted: AcceptedForm,
   headers?: Readonly<Record<string, string | string[]>>,
 ): void {
   if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
@@ -88,10 +88,10 @@ export function sendRefusal(
   exchange: Exchange,
   refusal: Refusal,
   target?: Target,
-  accepted: Accepted = { as: 'json' },
+  accepted: AcceptedForm = { as: 'json' },
 ): void {
   const status = failureStatus(refusal, { kind: target?.kind, name: target?.name });
-  // What is left of a body that is too large is not read: the connection ends with the answer.
+  // The rest of a body that is too large is not read: the connection ends with the answer.
   const headers: Record<string, string> = refusal.reason === 'RequestEntityTooLarge' ? { connection: 'close' } : {};
   sendJson(exchange, {
     status: refusal.status,

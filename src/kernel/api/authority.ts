@@ -13,7 +13,7 @@ export interface User {
   readonly mintedBy?: readonly string[];
 }
 
-/** What somebody wants to do with resources, in the words of Kubernetes' authorization. */
+/** A request for resources, in the words of Kubernetes' authorization. */
 export interface ResourceAttributes {
   readonly verb: string;
   /** Empty for the core group. */
@@ -26,9 +26,9 @@ export interface ResourceAttributes {
   readonly namespace: string;
   /** Empty for the collection. */
   readonly name: string;
-  /** What a list, watch or deletecollection selects: rules with a selector must be implied by it. */
+  /** The selection of a list, watch or deletecollection: it must imply the selector of a rule. */
   readonly selection?: SelectedBy;
-  /** The object that it is about, where it is known: rules with a selector are held against it. */
+  /** The object of the request, where it is known: rules with a selector are checked against it. */
   readonly object?: SelectableObject;
 }
 
@@ -40,7 +40,7 @@ export interface SelectedBy {
 /** An object as selectors see it. */
 export type SelectableObject = Pick<Entry, 'kind' | 'namespace' | 'name' | 'labels' | 'object'>;
 
-/** What somebody wants to do with a path that is no resource. */
+/** A request for a path that is no resource. */
 export interface PathAttributes {
   readonly verb: string;
   readonly path: string;
@@ -65,11 +65,11 @@ export interface Attempt {
 
 /**
  * Throws a Refusal for an object that is not of those that the user may do it with; for none when it may not be done
- * with all, so that whether there is one is not told.
+ * with all, so that the answer does not reveal whether there is one.
  */
 export type RequireObject = (object: SelectableObject | undefined) => void;
 
-/** What the resource API asks before it does something, and tells afterwards. */
+/** The checks of the resource API before it acts, and its audit afterwards. */
 export interface Authority {
   /** Throws a Refusal when the user may not, or only with some objects and these attributes select others. */
   readonly authorize: (user: User, attributes: Attributes) => void;

@@ -4,7 +4,7 @@ import { nameSuffix } from '#kernel/base/ids.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import { readBody, type Exchange } from '#kernel/http/exchange.ts';
 import { decodeBody, readingCost } from './codec/body.ts';
-import type { Decoded } from './codec/text/json.ts';
+import type { DecodedText } from './codec/text/json.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { FieldValidation } from '#kernel/store/rules/operation.ts';
 import { ITEMS_MAX, MEMBERS_MAX, type DocumentLimits } from '#kernel/kinds/schema/weight.ts';
@@ -54,8 +54,12 @@ export function readCharged(exchange: Exchange, bytesMax: number): Promise<Buffe
   return readBody(exchange, bytesMax, readingCost(contentTypeOf(exchange)));
 }
 
-/** What the body says. A large one is read in turns with everything else. */
-async function readDocument(exchange: Exchange, contentType: string | undefined, limits: BodyLimits): Promise<Decoded> {
+/** The decoded body. A large one is read in turns with other work. */
+async function readDocument(
+  exchange: Exchange,
+  contentType: string | undefined,
+  limits: BodyLimits,
+): Promise<DecodedText> {
   return inTurns(decodeBody(contentType, await readCharged(exchange, limits.bytesMax), limits));
 }
 
@@ -72,7 +76,7 @@ function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldVa
   });
 }
 
-/** What is left of 63 characters, the most in a name of one part, for what a generated name begins with. */
+/** Characters for the beginning of a generated name, of the 63 that a name of one part may have. */
 const GENERATED_PREFIX_CHARS_MAX = 58;
 
 /** How often another name is tried where a generated one is taken already, as in Kubernetes. */

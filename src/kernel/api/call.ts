@@ -77,7 +77,7 @@ function partOf({ part, question }: Target): string {
   return question?.part ?? (part === 'main' ? '' : part);
 }
 
-/** What a request wants, in the words of authorization. */
+/** The attributes of a request, in the words of authorization. */
 export function attributesOf(target: Target, verb: string, query: Query): ResourceAttributes {
   const { kind, name = nameSelected(verb, query) } = target;
   return {
@@ -94,7 +94,7 @@ export function attributesOf(target: Target, verb: string, query: Query): Resour
 
 const OF_COLLECTIONS: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
 
-/** The one name that a selection is about, so that a rule for certain names may allow it. */
+/** The one name that a selection selects, so that a rule for certain names may allow it. */
 function nameSelected(verb: string, query: Query): string {
   return OF_COLLECTIONS.has(verb) ? (nameRequired(query) ?? '') : '';
 }

@@ -7,7 +7,7 @@ import { invalid } from '#kernel/store/rules/write.ts';
 
 /**
  * The object of a posted question or command, without what its kind does not know. Refuses what does not fit the schema.
- * What is posted is carried out and not kept: an unknown field is refused, for nobody would see later that it did
+ * A posted object is carried out and not kept. An unknown field is refused: nobody would see later that it did
  * nothing. Only the kinds of Kubernetes, whose clients are newer than we are, have a warning.
  */
 export function checkPosted(
@@ -16,7 +16,7 @@ export function checkPosted(
   fieldValidation: FieldValidation,
 ): { readonly object: ResourceObject; readonly warnings: readonly string[] } {
   const structure = structureOf(kind);
-  // What is answered is written into the status: the one that was sent says nothing.
+  // The answer is written into the status: the one that was sent is ignored.
   const { status: _sent, ...sent } = given;
   const { value: known, unknown } = structure.prune(sent);
   const value = structure.applyDefaults(known);

@@ -31,7 +31,7 @@ export async function readDeleteOptions(exchange: Exchange): Promise<DeleteOptio
   return { ...ofBody, dryRun: ofBody.dryRun || ofQuery.dryRun };
 }
 
-/** What a query says, in the form of a body. */
+/** The options of a query, in the form of a body. */
 function givenInQuery(query: URLSearchParams): object {
   const text = (name: string) => query.get(name) ?? undefined;
   const orphan = text('orphanDependents')?.toLowerCase();

@@ -1,4 +1,4 @@
-import type { Accepted } from './codec/accept.ts';
+import type { AcceptedForm } from './codec/accept.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { apiDocument, byGroupVersion, groupVersionPath, type ApiDocument } from './document.ts';
 
@@ -39,7 +39,7 @@ export function discoveryDocuments(kinds: readonly Kind[], version: string): Dis
 export function discoveryAnswer(
   documents: DiscoveryDocuments,
   path: string,
-  accepted: Accepted,
+  accepted: AcceptedForm,
 ): ApiDocument | undefined {
   const plainPath = path.replace(/\/$/, '');
   const aggregate = accepted.discovery === undefined ? undefined : documents[accepted.discovery].get(plainPath);

@@ -188,7 +188,7 @@ test('the schema of a kind says what kubectl explain shows', () => {
   assert.deepEqual(schemaAt('properties', 'metadata', 'allOf'), [
     { $ref: '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta' },
   ]);
-  // What has a default is not required of anyone.
+  // A field with a default is not required.
   assert.deepEqual(schemaAt('properties', 'spec', 'required'), ['title', 'amount', 'price', 'labels', 'free']);
   assert.deepEqual(schemaAt('properties', 'spec', 'properties', 'tier'), {
     type: 'string',

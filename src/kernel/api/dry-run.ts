@@ -2,7 +2,7 @@ import type { Entry } from '#kernel/store/contract.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';
 
 /**
- * What a dry run came to, as Kubernetes shows it: nothing was written, so an object keeps the version that it has, and one
+ * The result of a dry run, as Kubernetes shows it: nothing was written, so an object keeps the version that it has, and one
  * that would be new has none. Else `kubectl diff` would show the version as a difference.
  */
 export function unwritten(entry: Entry, current: Entry | undefined): Entry {

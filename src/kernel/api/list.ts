@@ -85,7 +85,7 @@ export function indexedBy(
   return undefined;
 }
 
-/** The one name that a list is about; every `kubectl delete` and `wait` asks so. */
+/** The one name that a list selects; every `kubectl delete` and `wait` asks so. */
 export function nameRequired({ fieldSelector }: Pick<Query, 'fieldSelector'>): string | undefined {
   return requiredValues(fieldSelector).get('metadata.name');
 }
@@ -144,7 +144,7 @@ export async function reachVersion(store: Store<Operation>, { resourceVersion, c
 
 async function waitForVersion(store: Store<Operation>, version: number): Promise<void> {
   if (version <= store.version()) return;
-  // What another process wrote may only have to be fetched.
+  // A version that another process wrote may only have to be fetched.
   await store.fresh();
   if (version <= store.version()) return;
   const { promise, resolve } = Promise.withResolvers<void>();

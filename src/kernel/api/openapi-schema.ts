@@ -25,7 +25,7 @@ function publish(node: SchemaNode): Record<string, unknown> {
 
 function structure(node: SchemaNode): object {
   const { properties, additional, items, listType, listMapKeys, mapType } = node;
-  // What has a default need not be given.
+  // A field with a default need not be given.
   const required = node.required.filter((name) => properties.get(name)?.default === undefined);
   return {
     ...(required.length > 0 && { required }),

@@ -161,7 +161,7 @@ test('the protobuf says the same as the JSON', () => {
   assert.deepEqual(names, ['dryRun', 'fieldManager', 'fieldValidation']);
 });
 
-test('the client chooses the form, and is told when there is none that it takes', () => {
+test('the client chooses the form, and gets 406 when it takes none', () => {
   for (const accept of [undefined, '*/*', 'application/json', 'text/html, application/json;q=0.9']) {
     assert.equal(answer(accept).contentType, 'application/json');
   }

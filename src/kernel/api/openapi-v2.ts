@@ -13,7 +13,7 @@ export interface OpenApiV2Document {
 
 /** As Kubernetes answers: clients refuse the name that they ask by, because no media type may have an @. */
 const PROTOBUF_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
-/** What kubectl up to 1.28 asks for, and what it asked for before. */
+/** The media types that kubectl up to 1.28 asks for. */
 const PROTOBUF_TYPES: ReadonlySet<string> = new Set([
   PROTOBUF_TYPE,
   'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
@@ -68,7 +68,7 @@ function entriesAt(value: unknown, ...path: string[]): [string, unknown][] {
   return isObject(value) ? Object.entries(value) : [];
 }
 
-/** What OpenAPI 2.0 has no word for, or clients of it take for something else. */
+/** Words that OpenAPI 2.0 lacks, or that its clients misread. */
 const DROPPED = [
   'nullable',
   'default',

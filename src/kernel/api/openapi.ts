@@ -200,13 +200,13 @@ function queryParameter(name: string, description: string, type = 'string'): obj
 const DRY_RUN = queryParameter('dryRun', 'With All, everything is checked and nothing is kept.');
 const PROPAGATION = queryParameter(
   'propagationPolicy',
-  'Foreground, Background or Orphan: what becomes of dependents.',
+  'Foreground, Background or Orphan: how dependents are deleted.',
 );
 
 const WRITE_PARAMETERS = [
   DRY_RUN,
   queryParameter('fieldManager', 'Who writes.'),
-  queryParameter('fieldValidation', 'Ignore, Warn (default) or Strict: what becomes of unknown and duplicate fields.'),
+  queryParameter('fieldValidation', 'Ignore, Warn (default) or Strict: how unknown and duplicate fields are handled.'),
 ];
 
 const LIST_PARAMETERS = [
@@ -246,7 +246,7 @@ const DELETE_OPTIONS = {
       type: 'object',
       properties: { resourceVersion: text('Its version.'), uid: text('Its UID.') },
     },
-    propagationPolicy: text('Foreground, Background or Orphan: what becomes of dependents.'),
+    propagationPolicy: text('Foreground, Background or Orphan: how dependents are deleted.'),
   },
 };
 
@@ -261,7 +261,7 @@ const STATUS = {
     reason: text('One word for programs.'),
     status: text('Success or Failure.'),
     details: {
-      description: 'What it is about, and each cause.',
+      description: 'The object, and each cause.',
       type: 'object',
       'x-kubernetes-preserve-unknown-fields': true,
     },

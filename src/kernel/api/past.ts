@@ -20,7 +20,7 @@ export function readAsOf(text: string): number | Temporal.Instant {
     const moment = Temporal.Instant.from(text);
     if (isWithin(moment)) return moment;
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw resourceRefusal(
     'bad-query',
@@ -54,7 +54,7 @@ export async function pastPage(
 }
 
 /**
- * What happened to one object, newest first: who, when, and what differs from the version before. Ends early where the
+ * The history of one object, newest first: who, when, and the differences to the version before. Ends early where the
  * versions are too large to be compared at once; `metadata.remaining` says so.
  */
 export async function historyOf(

@@ -1,7 +1,7 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
-import type { Accepted } from './codec/accept.ts';
+import type { AcceptedForm } from './codec/accept.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import { partialObject, rowOf, tableOf, tableOfBookmark, type TableOptions } from './table.ts';
@@ -18,7 +18,7 @@ export interface Representation {
 }
 
 export function representationOf(
-  accepted: Accepted,
+  accepted: AcceptedForm,
   options: { readonly includeObject: TableOptions['includeObject']; readonly clock: Clock },
 ): Representation {
   if (accepted.table !== undefined) return asTables(options.includeObject, options.clock);
@@ -94,8 +94,8 @@ function asMetadata(asked: 'object' | 'list'): Representation {
   };
 }
 
-/** Refuses forms in which a watch cannot be told, before it begins. */
-export function requireStreamable({ as, partial }: Accepted): void {
+/** Refuses forms that a watch cannot have, before it begins. */
+export function requireStreamable({ as, partial }: AcceptedForm): void {
   if (partial === 'list') throw notThat('PartialObjectMetadataList', 'not a list');
   if (as !== 'yaml') return;
   throw resourceRefusal(

@@ -8,7 +8,7 @@ import type { FieldValidation, Part } from '#kernel/store/rules/operation.ts';
 import type { Kind, Verb } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 
-/** What the path of a resource request names. */
+/** The target in the path of a resource request. */
 export interface Target {
   readonly kind: Kind;
   /** Undefined means all namespaces; empty for cluster-scoped kinds. */
@@ -55,19 +55,19 @@ const METHODS_OF_VERB: Readonly<Record<Verb, readonly Method[]>> = {
 const COLLECTION_VERBS: readonly Verb[] = ['list', 'watch', 'create', 'deletecollection'];
 const OBJECT_VERBS: readonly Verb[] = ['get', 'watch', 'update', 'patch', 'delete'];
 
-/** What may be done with a part of an object. */
+/** The verbs of a part of an object. */
 const VERBS_OF_PART: Readonly<Record<Exclude<Target['part'], 'main'>, readonly Verb[]>> = {
   status: ['get', 'update', 'patch'],
   finalize: ['update'],
   history: ['get'],
 };
 
-/** What may be done at the path of a target. */
+/** The methods at the path of a target. */
 export function verbsOf({ kind, namespace, name, part, question }: Target): readonly Verb[] {
   if (question !== undefined) return ['create'];
   if (part !== 'main') return VERBS_OF_PART[part];
   if (name !== undefined) return OBJECT_VERBS.filter((verb) => kind.verbs.includes(verb));
-  // What is in all namespaces is not written.
+  // A path over all namespaces takes no writes.
   return COLLECTION_VERBS.filter((verb) => kind.verbs.includes(verb) && (verb !== 'create' || namespace !== undefined));
 }
 

@@ -5,7 +5,7 @@ import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Change, Entry } from '#kernel/store/contract.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';
 
-/** Which objects a list or watch is about. */
+/** The objects that a list or watch selects. */
 export interface Selection {
   readonly matches: (entry: Entry) => boolean;
   readonly labels: readonly Requirement[];
@@ -35,14 +35,14 @@ export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): S
   };
 }
 
-/** What is not stored, or not yet, as selectors see it. */
+/** An object that is not stored, or not yet, as selectors see it. */
 export function selectable(kind: Kind, object: ResourceObject): SelectableObject {
   const { namespace = '', name, labels = {} } = object.metadata;
   return { kind, namespace, name, labels, object: () => object };
 }
 
 /**
- * The fields that a field selector requires to have one certain value, so that a look-up or a rule can go by it. Terms
+ * The fields that a field selector requires to have one certain value, so that a look-up or a rule can use it. Terms
  * with escapes are left out: the selector itself still decides.
  */
 export function requiredValues(fieldSelector: string): ReadonlyMap<string, string> {
@@ -57,7 +57,7 @@ export function requiredValues(fieldSelector: string): ReadonlyMap<string, strin
 type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry };
 
 /**
- * What a change is for somebody who sees only a selection. An object that leaves it is DELETED as it was before,
+ * The change as a reader of a selection sees it. An object that leaves it is DELETED as it was before,
  * with the version of the change, also when that change removes it; one that enters is ADDED.
  */
 export function eventFor(change: Change, matches: (entry: Entry) => boolean): WatchEvent | undefined {

@@ -10,7 +10,7 @@ export function failureStatus(
 ): object {
   const isOfNamespace = refusal.code === 'resources/namespace-not-found';
   const { kind, name = refusal.subject } = isOfNamespace ? { kind: Namespace } : (about ?? {});
-  // As kube-apiserver: what is invalid is told by its kind, everything else by its resource.
+  // As kube-apiserver: an invalid object is named by its kind, everything else by its resource.
   const kindName = refusal.reason === 'Invalid' ? kind?.kind : kind?.plural;
   const causes = refusal.problems.map(({ path, reason, detail }) => ({
     reason,

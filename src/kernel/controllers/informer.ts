@@ -38,7 +38,7 @@ export function startInformer(options: {
   readonly kind: Kind;
   /** Reduces an object to the fields that matter, to save memory. */
   readonly trim?: (object: ResourceObject) => ResourceObject;
-  /** Whether only metadata need come: see `Selected`. */
+  /** Whether only metadata need come: see `SelectOptions`. */
   readonly metadataOnly?: boolean;
   readonly time: Time;
   readonly random?: () => number;

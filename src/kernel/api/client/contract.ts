@@ -15,7 +15,7 @@ export interface At {
 }
 
 /** Which objects of a kind; without any of these, all. An object that leaves the selection is DELETED to a watcher. */
-export interface Selected {
+export interface SelectOptions {
   readonly namespace?: string;
   /** As Kubernetes writes it: `tier=paid,market in (de,se)`. */
   readonly labelSelector?: string;
@@ -42,14 +42,14 @@ export interface ResourceClient {
   /** All selected objects of a kind as of one version, each made as it is taken: to be read once, and nothing holds them. */
   readonly list: (
     kind: Kind,
-    selected?: Selected,
+    selected?: SelectOptions,
   ) => Promise<{ readonly items: Iterable<ResourceObject>; readonly version: string }>;
   /**
    * Batches of changes after `from`, in order, none missed or repeated, until `signal` aborts or the server ends the
    * stream; a batch without changes says only that the server is there. Refuses `resources/expired` when `from` is no
    * longer kept: list anew.
    */
-  readonly watch: (kind: Kind, from: string, signal: AbortSignal, selected?: Selected) => AsyncIterable<Batch>;
+  readonly watch: (kind: Kind, from: string, signal: AbortSignal, selected?: SelectOptions) => AsyncIterable<Batch>;
   /** The object as it is now; undefined when there is none. */
   readonly get: (kind: Kind, at: At) => Promise<ResourceObject | undefined>;
   /** The object as it was stored. `metadata.generateName` stands in for a name. */
@@ -60,6 +60,6 @@ export interface ResourceClient {
   readonly mergePatch: (kind: Kind, at: At, patch: object) => Promise<ResourceObject>;
   /** Merges into the status of the object; its other parts stay. */
   readonly patchStatus: (kind: Kind, at: At, status: object) => Promise<ResourceObject>;
-  /** What is left of the object, which is then being deleted; undefined when it is gone. */
+  /** The object, which is then being deleted; undefined when it is gone. */
   readonly delete: (kind: Kind, at: At, options?: DeleteOptions) => Promise<ResourceObject | undefined>;
 }

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
-import type { At, Batch, ResourceClient, Selected } from './contract.ts';
+import type { At, Batch, ResourceClient, SelectOptions } from './contract.ts';
 import { placeOf } from './place.ts';
 import { refusalOf } from '../refusal-of.ts';
 
@@ -15,7 +15,7 @@ const LIMITS = {
   silenceMsMax: 15_000,
 } as const;
 
-/** Where a server is and how to be believed by it. */
+/** The address of a server, and the credential for it. */
 export interface Connection {
   readonly server: string;
   /** PEM of the authority that signed the server's certificate; undefined trusts those of the system. */
@@ -94,7 +94,7 @@ export function httpClient(connection: Connection): ResourceClient {
         try {
           yield* batches(answer);
         } finally {
-          // Whoever stops listening leaves a stream behind that has nobody to tell of its end.
+          // A caller that stops early leaves a stream whose errors nobody handles.
           answer.on('error', () => {});
           answer.destroy();
         }
@@ -161,7 +161,7 @@ function pathOf(kind: Kind, at: At): string {
   return `${collection(kind, namespace)}/${encodeURIComponent(name)}`;
 }
 
-function selectors({ labelSelector = '', fieldSelector = '' }: Selected): Record<string, string> {
+function selectors({ labelSelector = '', fieldSelector = '' }: SelectOptions): Record<string, string> {
   return {
     ...(labelSelector === '' ? {} : { labelSelector }),
     ...(fieldSelector === '' ? {} : { fieldSelector }),

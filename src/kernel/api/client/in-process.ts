@@ -5,7 +5,7 @@ import { eventFor, selectionOf, type SelectionQuery } from '../selection.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Outcome, Store } from '#kernel/store/contract.ts';
-import type { Batch, ResourceClient, Selected } from './contract.ts';
+import type { Batch, ResourceClient, SelectOptions } from './contract.ts';
 import { placeOf } from './place.ts';
 import { publishedBatches } from './published-batches.ts';
 
@@ -122,23 +122,23 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
   }
 }
 
-function* objectsOf(entries: readonly Entry[], selected: Selected): Iterable<ResourceObject> {
+function* objectsOf(entries: readonly Entry[], selected: SelectOptions): Iterable<ResourceObject> {
   for (const entry of entries) yield objectOf(entry, selected);
 }
 
-function objectOf(entry: Entry, { metadataOnly = false }: Selected): ResourceObject {
+function objectOf(entry: Entry, { metadataOnly = false }: SelectOptions): ResourceObject {
   return metadataOnly ? entry.identity() : entry.object();
 }
 
-function namespaceOf(kind: Kind, { namespace }: Selected): string | undefined {
+function namespaceOf(kind: Kind, { namespace }: SelectOptions): string | undefined {
   return kind.namespaced ? namespace : undefined;
 }
 
-function queryOf({ labelSelector = '', fieldSelector = '' }: Selected): SelectionQuery {
+function queryOf({ labelSelector = '', fieldSelector = '' }: SelectOptions): SelectionQuery {
   return { labelSelector, fieldSelector };
 }
 
-/** What would have come over the wire: the caller may go on changing what it gave. */
+/** A copy, as the wire would make one: the caller may go on changing its object. */
 function asSent<Given extends object>(given: Given): Given {
   return JSON.parse(JSON.stringify(given));
 }

@@ -14,7 +14,7 @@ interface PublishedBatch {
   readonly changes: readonly Change[];
 }
 
-/** What the store of this process publishes after `from`, until `signal` aborts. As `ResourceClient.watch`. */
+/** The batches that the store of this process publishes after `from`, until `signal` aborts. As `ResourceClient.watch`. */
 export async function* publishedBatches(
   store: Store<Operation>,
   kind: Kind,

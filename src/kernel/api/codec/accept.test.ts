@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
-import { negotiate, type Accepted } from './accept.ts';
+import { negotiate, type AcceptedForm } from './accept.ts';
 
-const CASES: readonly [name: string, header: string | undefined, expected: Accepted][] = [
+const CASES: readonly [name: string, header: string | undefined, expected: AcceptedForm][] = [
   ['no header', undefined, { as: 'json' }],
   ['an empty header', ' ', { as: 'json' }],
   ['curl', '*/*', { as: 'json' }],
@@ -56,7 +56,7 @@ for (const header of [
   'application/json;stream=other',
   ',;=;',
 ]) {
-  test(`a client that takes nothing we have is told what we have: ${header}`, () => {
+  test(`a client that takes none of our forms gets a list of them: ${header}`, () => {
     assert.throws(
       () => negotiate(header),
       (error) => error instanceof Refusal && error.status === 406 && error.message.includes('application/yaml'),

@@ -1,7 +1,7 @@
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 
-/** What to answer with, from the Accept header. */
-export interface Accepted {
+/** The form of the answer, from the Accept header. */
+export interface AcceptedForm {
   readonly as: 'json' | 'yaml';
   /** A `Table` (meta.k8s.io/v1) instead of objects: kubectl get. */
   readonly table?: 'v1';
@@ -33,7 +33,7 @@ const YAML_TYPES: ReadonlySet<string> = new Set(['application/yaml', 'applicatio
  * The first form that the client wants and that we have: by quality, then by precision, then in the client's order.
  * Forms we never give (protobuf, tables of other versions) are passed over. No header means JSON.
  */
-export function negotiate(header: string | undefined): Accepted {
+export function negotiate(header: string | undefined): AcceptedForm {
   if (header === undefined || header.trim() === '') return { as: 'json' };
   const ranges = header
     .split(',', rangesMax)
@@ -52,12 +52,12 @@ export function negotiate(header: string | undefined): Accepted {
   );
 }
 
-function acceptRange({ type, parameters }: MediaRange): Accepted | undefined {
+function acceptRange({ type, parameters }: MediaRange): AcceptedForm | undefined {
   const as = JSON_RANGES.has(type) ? 'json' : YAML_TYPES.has(type) ? 'yaml' : undefined;
   if (as === undefined) return undefined;
   const stream = parameters.get('stream');
   if (stream !== undefined && stream !== 'watch') return undefined;
-  const plain: Accepted = stream === undefined ? { as } : { as, stream };
+  const plain: AcceptedForm = stream === undefined ? { as } : { as, stream };
   const form = `${parameters.get('g') ?? ''}/${parameters.get('v') ?? ''} ${parameters.get('as') ?? ''}`;
   switch (form) {
     case '/ ':

@@ -245,7 +245,7 @@ test('a body is read in small steps, and refused as soon as it holds more than t
     refusal(() => atOnce(decodeBody('application/json', nested(11), few))),
     '413 a[0] has more than 10 items.',
   );
-  // What stands behind the limit is not looked at.
+  // The text behind the limit is not read.
   assert.match(read(bytes(`[${'0,'.repeat(2_000)}nonsense`)), /^413/);
   const stepsOf = (body: Uint8Array) => {
     const steps = decodeBody('application/json', body, {

@@ -5,7 +5,7 @@ import { httpRefusal } from '#kernel/http/refusals.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import type { DocumentLimits } from '#kernel/kinds/schema/weight.ts';
-import { readJson, type Decoded } from './text/json.ts';
+import { readJson, type DecodedText } from './text/json.ts';
 import { PROTOBUF_TYPE, decodeProtobuf } from './protobuf/decode.ts';
 import { parseYaml } from './text/yaml.ts';
 
@@ -39,7 +39,7 @@ export function* decodeBody(
   contentType: string | undefined,
   bytes: Uint8Array,
   limits: DocumentLimits,
-): Steps<Decoded> {
+): Steps<DecodedText> {
   const [type = '', ...parameters] = (contentType ?? 'application/json').toLowerCase().split(';');
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
   if (type.trim() === PROTOBUF_TYPE) return decodeProtobuf(bytes, limits);
@@ -59,7 +59,7 @@ export function* decodeBody(
   return !isYaml || /^\s*\{/.test(text) ? yield* decodeJsonOr(isYaml, text, limits) : decodeYaml(text);
 }
 
-function* decodeJsonOr(isYaml: boolean, text: string, limits: DocumentLimits): Steps<Decoded> {
+function* decodeJsonOr(isYaml: boolean, text: string, limits: DocumentLimits): Steps<DecodedText> {
   try {
     return yield* readJson(text, limits);
   } catch (error) {
@@ -68,7 +68,7 @@ function* decodeJsonOr(isYaml: boolean, text: string, limits: DocumentLimits): S
   }
 }
 
-function decodeYaml(text: string): Decoded {
+function decodeYaml(text: string): DecodedText {
   if (text.length > LIMITS.yamlCharsMax) {
     throw resourceRefusal('yaml-too-large', `The YAML body has more than ${LIMITS.yamlCharsMax} characters.`);
   }

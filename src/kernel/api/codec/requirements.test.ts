@@ -20,7 +20,7 @@ const selector = fc.array(requirement, { maxLength: 4 });
 /** Every object that there can be. */
 const OBJECTS = [undefined, ...VALUES].flatMap((a) => [undefined, ...VALUES].map((b) => ({ a, b })));
 
-/** What a requirement says, read word for word. */
+/** The meaning of a requirement, word for word. */
 function naive(one: Requirement, value: string | undefined): boolean {
   if (one.operator === 'Exists') return value !== undefined;
   if (one.operator === 'DoesNotExist') return value === undefined;

@@ -134,7 +134,7 @@ function tokenize(text: string): Token[] {
   return tokens;
 }
 
-/** What a field selector is asked about. */
+/** The fields of an object that a field selector reads. */
 export interface Selectable {
   readonly namespace: string;
   readonly name: string;
@@ -152,7 +152,7 @@ export function parseFieldSelector(text: string, fields: SelectableFields): Sele
   return { requirements, matches: (item) => fieldsMeet(requirements, item, fields) };
 }
 
-/** What a field selector requires, of whatever kind. */
+/** The requirements of a field selector, for any kind. */
 export function parseFieldRequirements(text: string): readonly Requirement[] {
   refuseLong(text, 'field');
   const requirements: Requirement[] = [];

@@ -8,7 +8,7 @@ import type { ResourceServer, VerbRequest } from './context.ts';
 /** A question or command as it comes in. */
 interface Question {
   readonly kind: Kind;
-  /** What answers it, see `ResourceServer.virtual`. */
+  /** Its handler, see `ResourceServer.virtual`. */
   readonly id: string;
 }
 

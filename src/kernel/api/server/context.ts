@@ -6,7 +6,7 @@ import type { Store } from '#kernel/store/contract.ts';
 import type { Operation, Part } from '#kernel/store/rules/operation.ts';
 import type { Authority, RequireObject } from '../authority.ts';
 import type { Call } from '../call.ts';
-import type { Accepted } from '../codec/accept.ts';
+import type { AcceptedForm } from '../codec/accept.ts';
 import type { Query } from '../request.ts';
 import type { VirtualKind, VirtualList } from '../virtual.ts';
 
@@ -16,7 +16,7 @@ interface WatchMetrics {
   readonly droppedAsSlow: () => void;
 }
 
-/** What requests are answered from. */
+/** The parts that requests are answered from. */
 export interface ResourceServer {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
@@ -34,8 +34,8 @@ export interface VerbRequest {
   readonly limit: RequestContext;
   readonly call: Call;
   readonly query: Query;
-  readonly accepted: Accepted;
-  /** What of the object it is about. */
+  readonly accepted: AcceptedForm;
+  /** The part of the object that it concerns. */
   readonly part: Part;
   /** Throws a Refusal for an object that is not of those that the caller may do it with. */
   readonly requireObject: RequireObject;

@@ -10,7 +10,7 @@ export async function createObject(server: ResourceServer, request: VerbRequest)
   const { target } = call;
   const { kind } = target;
   if (server.virtual.has(kind.id)) {
-    // Its name and labels are of whoever posts it: a rule for some objects would hold nobody to anything.
+    // Its caller chooses its name and labels: a rule for some objects would bind nobody.
     requireObject(undefined);
     return answerQuestion(server, request, { kind, id: kind.id });
   }

@@ -14,7 +14,7 @@ import { fromKinds } from '#kernel/kinds/registry.ts';
 import { acceptedBy, sendDocument, sendRefusal } from '../answer.ts';
 import type { User } from '../authority.ts';
 import { attemptOf, callOf, isWrite, type Call } from '../call.ts';
-import type { Accepted } from '../codec/accept.ts';
+import type { AcceptedForm } from '../codec/accept.ts';
 import { discoveryAnswer, discoveryDocuments } from '../discovery.ts';
 import { openApiV2 } from '../openapi-v2.ts';
 import { openApiAnswer, openApiDocuments, type MadeDocuments } from '../openapi.ts';
@@ -60,7 +60,7 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
 
   return async (exchange, limit, user) => {
     let call: Call | undefined;
-    let accepted: Accepted | undefined;
+    let accepted: AcceptedForm | undefined;
     try {
       // Its protobuf is of a type of its own, which nothing else is.
       const isOlder = exchange.path === '/openapi/v2';
@@ -80,8 +80,8 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
       if (call !== undefined && isWrite(exchange.method)) void authority.attempted(call.author, attemptOf(call, error));
       const refusal = refusalIn(error);
       if (refusal === undefined) throw error;
-      const said = call?.target.kind.confidential === true ? withoutValues(refusal) : refusal;
-      sendRefusal(exchange, said, call?.target, accepted);
+      const shown = call?.target.kind.confidential === true ? withoutValues(refusal) : refusal;
+      sendRefusal(exchange, shown, call?.target, accepted);
     }
   };
 }

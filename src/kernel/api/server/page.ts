@@ -13,7 +13,7 @@ export async function pageOf({ store, virtualLists }: ResourceServer, target: Ta
   return listPage(store, target, query, selection);
 }
 
-/** What a list says of itself. */
+/** The metadata of a list. */
 export function pageMetadata({ version, continueToken, remaining }: Page) {
   return {
     resourceVersion: String(version),

@@ -51,7 +51,7 @@ function verbOf(exchange: Exchange, target: Target, query: Query): Verb {
   const { name, namespace, part } = target;
   switch (exchange.method) {
     case 'GET':
-      // A part of an object is no collection: whoever watches it gets it once.
+      // A part of an object is no collection: a watch gets it once.
       if (query.watch && part === 'main') return 'watch';
       return name === undefined ? 'list' : 'get';
     case 'HEAD':

@@ -66,7 +66,7 @@ export function watchFeed(of: {
       const passed = yield* changed();
       if (isBookmarkDue || (query.batchBookmarks && passed > 0)) yield bookmark();
       isBookmarkDue = false;
-      // What was written while the reader was slow has woken nobody.
+      // A write while the reader was slow woke nobody.
       if (position === store.version()) yield undefined;
     }
   }

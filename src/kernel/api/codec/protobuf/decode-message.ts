@@ -152,7 +152,7 @@ function skip(reader: BinaryReader, wireType: WireType, number: number): void {
   else reader.skip(wireType, number);
 }
 
-/** What the reader says of malformed bytes, as a refusal. */
+/** The reader's error about malformed bytes, as a refusal. */
 function reading<Value>(at: Path, read: () => Value): Value {
   try {
     return read();

@@ -10,7 +10,7 @@ const LIMITS = { valuesMax: 1_000, membersMax: 100, itemsMax: 1_000 };
 const decode = (body: Uint8Array) => decodeProtobuf(body, LIMITS);
 
 /**
- * What kubectl 1.33 sends as protobuf, beside what kubectl 1.31 sends as JSON for the same command: create namespace,
+ * Bodies of kubectl 1.33 in protobuf, beside those of kubectl 1.31 in JSON for the same command: create namespace,
  * configmap, secret, serviceaccount, token, role, clusterrole (twice), rolebinding, clusterrolebinding; auth can-i (of a
  * resource and of a path), can-i --list, whoami. Nulls are left out of the JSON, and the empty status of questions.
  */

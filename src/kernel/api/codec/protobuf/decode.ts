@@ -2,7 +2,7 @@ import { httpRefusal } from '#kernel/http/refusals.ts';
 import { isObject } from '#kernel/kinds/schema/own.ts';
 import { refuseTooDeep } from '#kernel/kinds/schema/depth.ts';
 import type { DocumentLimits } from '#kernel/kinds/schema/weight.ts';
-import type { Decoded } from '../text/json.ts';
+import type { DecodedText } from '../text/json.ts';
 import { malformedProtobuf } from '../text/malformed.ts';
 import { Tally, decodeMessage } from './decode-message.ts';
 import { MESSAGE_OF_KIND } from './kinds.ts';
@@ -11,7 +11,7 @@ import { DeleteOptions } from './meta.ts';
 
 export const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 
-/** What every Kubernetes object in protobuf begins with, so that nobody takes it for something else. */
+/** The first bytes of every Kubernetes object in protobuf. */
 const MAGIC = Buffer.from('k8s\0');
 
 /** The envelope of an object: which kind it is, and its own message. */
@@ -25,7 +25,7 @@ const Unknown = message({
  * Reads an object that a client sent as protobuf into the JSON object that it stands for. Throws a Refusal: 415 for kinds
  * that do not travel so, 400 for what cannot be read, 413 for what holds more than the limits.
  */
-export function decodeProtobuf(bytes: Uint8Array, limits: DocumentLimits): Decoded {
+export function decodeProtobuf(bytes: Uint8Array, limits: DocumentLimits): DecodedText {
   const tally = new Tally(limits);
   if (bytes.length < MAGIC.length || MAGIC.compare(bytes, 0, MAGIC.length) !== 0) {
     throw malformedProtobuf([], 'it does not begin with the four bytes 6b 38 73 00');

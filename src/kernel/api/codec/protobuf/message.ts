@@ -1,14 +1,14 @@
 import type { Path } from '#kernel/base/failures.ts';
 import type { JsonObject } from '#kernel/kinds/schema/own.ts';
 
-/** What a field holds on the wire. Embedded messages are named by their table. */
+/** The type of a field on the wire. Embedded messages are named by their table. */
 export type FieldType = 'string' | 'bool' | 'int32' | 'int64' | 'bytes' | Message;
 
 export interface Field {
   /** Its name in JSON. */
   readonly name: string;
   readonly type: FieldType;
-  /** A `map` is a list of entries on the wire; the type is that of an entry, which comes to a pair of key and value. */
+  /** A `map` is a list of entries on the wire; the type is that of an entry, which becomes a pair of key and value. */
   readonly form: 'one' | 'list' | 'map';
   /**
    * Kubernetes' programs send fields that nobody set as zeros (empty text, 0, false), unless absence means something.
@@ -20,7 +20,7 @@ export interface Field {
 /** A message of a .proto file: its fields by number. */
 export interface Message {
   readonly fields: ReadonlyMap<number, Field>;
-  /** What it is in JSON where that is not an object of its fields; `undefined` leaves it out. May throw a Refusal. */
+  /** Its JSON where that is not an object of its fields; `undefined` leaves it out. May throw a Refusal. */
   readonly toJson?: (value: JsonObject, path: Path, spend: (values: number) => void) => unknown;
 }
 
@@ -33,7 +33,7 @@ export function one(name: string, type: FieldType = 'string'): Field {
   return { name, type, form: 'one', zero: false };
 }
 
-/** A single value of which zero is said in JSON too: it is required there, or differs from absence. */
+/** A single value whose zero stands in JSON too: it is required there, or differs from absence. */
 export function exact(name: string, type: FieldType = 'string'): Field {
   return { name, type, form: 'one', zero: true };
 }

@@ -12,7 +12,7 @@ const TIME = { 1: exact('seconds', 'int64'), 2: exact('nanos', 'int32') };
 export const Time = message(TIME, (value, path) => timeText(value, path, 'second'));
 export const MicroTime = message(TIME, (value, path) => timeText(value, path, 'microsecond'));
 
-/** What RFC 3339 can write. */
+/** The range of RFC 3339. */
 const SECONDS = { min: Date.parse('0001-01-01T00:00:00Z') / 1000, max: Date.parse('9999-12-31T23:59:59Z') / 1000 };
 const NANOS_MAX = 999_999_999;
 

@@ -7,7 +7,7 @@ import { tooManyItems, tooManyMembers, tooManyValues, type DocumentLimits } from
 import { malformed, refuseNumber, refuseProto } from './malformed.ts';
 
 /** A document and where it says the same key twice; the last value of a key counts. */
-export interface Decoded {
+export interface DecodedText {
   readonly value: unknown;
   /** At most `duplicatesMax`. */
   readonly duplicates: readonly Path[];
@@ -28,7 +28,7 @@ const UNLIMITED: DocumentLimits = { valuesMax: Infinity, membersMax: Infinity, i
  * Reads JSON in one go: a file, or what is known to be short. Throws as `readJson` does; with `rounded`, whole numbers that
  * JavaScript rounds are read so, and their places are added to it.
  */
-export function parseJson(text: string, rounded?: Path[]): Decoded {
+export function parseJson(text: string, rounded?: Path[]): DecodedText {
   return atOnce(readJson(text, UNLIMITED, rounded));
 }
 
@@ -37,14 +37,14 @@ export function parseJson(text: string, rounded?: Path[]): Decoded {
  * the limits, or would be rounded. JSON.parse can neither pause nor stop at a limit, drops the first of two equal keys,
  * and takes as long together with what then has to be checked.
  */
-export function* readJson(text: string, limits: DocumentLimits, rounded?: Path[]): Steps<Decoded> {
+export function* readJson(text: string, limits: DocumentLimits, rounded?: Path[]): Steps<DecodedText> {
   const reader = new JsonReader(text, limits, rounded);
   while (!reader.step()) yield;
   return { value: reader.value, duplicates: reader.duplicates };
 }
 
 /** A list or an object that is being read, and where in it. */
-interface Open {
+interface OpenContainer {
   readonly list: unknown[] | undefined;
   readonly object: Record<string, unknown> | undefined;
   /** Of the member that is read. */
@@ -84,7 +84,7 @@ class JsonReader {
   readonly #text: string;
   readonly #limits: DocumentLimits;
   readonly #rounded: Path[] | undefined;
-  readonly #open: Open[] = [];
+  readonly #open: OpenContainer[] = [];
   #at = 0;
   #values = 0;
   /** Of this step. */
@@ -157,7 +157,7 @@ class JsonReader {
     throw this.#wrong(open.object === undefined ? 'comma or close bracket expected' : 'comma or close brace expected');
   }
 
-  #enter(open: Open): Open {
+  #enter(open: OpenContainer): OpenContainer {
     if (this.#open.length >= valueDepthMax) throw tooDeep();
     this.#open.push(open);
     return open;
@@ -169,7 +169,7 @@ class JsonReader {
     return this.#complete(open?.object ?? open?.list);
   }
 
-  #readName(open: Open, object: Record<string, unknown>): void {
+  #readName(open: OpenContainer, object: Record<string, unknown>): void {
     if (this.#nextChar() !== CHAR.quote) throw this.#wrong('property name expected');
     const name = this.#readText();
     if (this.#nextChar() !== CHAR.colon) throw this.#wrong('colon expected');

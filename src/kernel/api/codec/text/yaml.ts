@@ -15,7 +15,7 @@ import type { Refusal } from '#kernel/base/failures.ts';
 import { type Path } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { tooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';
-import type { Decoded } from './json.ts';
+import type { DecodedText } from './json.ts';
 import { malformed, refuseNumber, refuseProto, refuseValue } from './malformed.ts';
 
 const LIMITS = {
@@ -25,7 +25,7 @@ const LIMITS = {
   valuesMax: 1_000_000,
 } as const;
 
-export interface YamlDocument extends Decoded {
+export interface YamlDocument extends DecodedText {
   /** Line of a field, counted from 1; for a field that is absent, of the closest thing around it. */
   readonly lineOf: (path: Path) => number;
 }
@@ -45,7 +45,7 @@ export function parseYaml(text: string): YamlDocument[] {
       throw malformed('YAML', firstSentence(problem.message), line, col);
     }
     if (document.contents === null || isEmpty(document.contents)) continue;
-    const reading: Reading = { document, path: [], duplicates: [], aliases: 0, values: 0 };
+    const reading: ReadState = { document, path: [], duplicates: [], aliases: 0, values: 0 };
     const value = read(document.contents, 0, reading);
     documents.push({ value, duplicates: reading.duplicates, lineOf: (path) => lineOf(document, path, lines) });
   }
@@ -87,7 +87,7 @@ function firstSentence(message: string): string {
   return message.split('\n')[0]?.replace(/[.:]$/, '') ?? '';
 }
 
-interface Reading {
+interface ReadState {
   readonly document: Document;
   /** Where in the document it is now. */
   readonly path: (string | number)[];
@@ -96,7 +96,7 @@ interface Reading {
   values: number;
 }
 
-function read(node: unknown, depth: number, reading: Reading): unknown {
+function read(node: unknown, depth: number, reading: ReadState): unknown {
   const { path } = reading;
   if (depth > valueDepthMax) throw tooDeep();
   if (++reading.values > LIMITS.valuesMax) throw tooMuch(`more than ${LIMITS.valuesMax} values`);
@@ -118,7 +118,7 @@ function read(node: unknown, depth: number, reading: Reading): unknown {
   return isScalar(node) ? scalar(node.value, path) : null;
 }
 
-function readAt(node: unknown, segment: string | number, depth: number, reading: Reading): unknown {
+function readAt(node: unknown, segment: string | number, depth: number, reading: ReadState): unknown {
   reading.path.push(segment);
   const value = read(node, depth + 1, reading);
   reading.path.pop();
