@@ -121,6 +121,8 @@ test('two projects have objects of one name: each is released, rolled back, dele
     assert.match(applied, /^chart\.charts\.example\.dev\/top in team-a created$/m);
     assert.match(applied, /^chart\.charts\.example\.dev\/top in team-b created$/m);
     await teams.titled({ 'team-a': 'A 1', 'team-b': 'B 1', 'team-c': undefined });
+    const deleted = await backline('admin', 'delete -f charts.yaml --dry-run');
+    assert.match(deleted, /\/top in team-b deleted \(dry run\)\n.*\/top in team-a deleted \(dry run\)\n$/);
     for (const namespace of ['team-a', 'team-b']) {
       const { spec } = await done('GET', `${RELEASES_API}/heads/charts.charts.example.dev.${namespace}.top`);
       assert.deepEqual(spec.object, { kind: 'charts.example.dev/Chart', namespace, name: `${namespace}/top` });

@@ -28,7 +28,7 @@ export async function deleteObjects(words: readonly string[], options: DeleteOpt
   const doomed = await named(words, options, { target, types, io });
   if (doomed.length === 0) io.stderr.write('No objects found.\n');
   let missing = 0;
-  for (const one of doomed) {
+  for (const one of withTitles(doomed)) {
     if (!(await remove(one, options.dryRun === true, target, io))) missing += 1;
   }
   if (missing === 0 || options.ignoreNotFound === true) return EXIT.ok;
@@ -93,24 +93,38 @@ function usage(message: string): CliFailure {
   return new CliFailure(message, { exitCode: EXIT.usage });
 }
 
+interface TitledDeletion extends Deletion {
+  readonly title: string;
+}
+
+/** With what each is called: one name may be of several objects, each in a namespace. */
+export function withTitles(doomed: readonly Deletion[]): readonly TitledDeletion[] {
+  const titleOf = ({ type, name }: Deletion): string => resourceName(type, name);
+  const byTitle = Map.groupBy(doomed, titleOf);
+  return doomed.map((one) => {
+    const title = titleOf(one);
+    const isOneOfSeveral = (byTitle.get(title)?.length ?? 0) > 1;
+    return { ...one, title: isOneOfSeveral ? `${title} in ${one.namespace}` : title };
+  });
+}
+
 /** Deletes one object and says so; false when it was not there. */
 export async function remove(
-  { type, namespace, name }: Deletion,
+  { type, namespace, name, title }: TitledDeletion,
   isDryRun: boolean,
   target: Target,
   io: Io,
 ): Promise<boolean> {
   const { yellow, bold } = coloursFor(io.stderr, io.env);
-  const shown = resourceName(type, name);
   try {
     await call(target, 'DELETE', `${pathOf(type, namespace, name)}${isDryRun ? '?dryRun=All' : ''}`, {
-      warned: (text) => io.stderr.write(`${yellow(bold('warning:'))} ${shown}  ${oneLine(text)}\n`),
+      warned: (text) => io.stderr.write(`${yellow(bold('warning:'))} ${title}  ${oneLine(text)}\n`),
     });
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 404) throw error;
-    io.stderr.write(`${shown} is not there${type.namespaced ? ` (namespace ${namespace})` : ''}\n`);
+    io.stderr.write(`${resourceName(type, name)} is not there${type.namespaced ? ` (namespace ${namespace})` : ''}\n`);
     return false;
   }
-  io.stdout.write(`${shown} deleted${isDryRun ? ' (dry run)' : ''}\n`);
+  io.stdout.write(`${title} deleted${isDryRun ? ' (dry run)' : ''}\n`);
   return true;
 }
