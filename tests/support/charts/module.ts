@@ -115,9 +115,11 @@ const venues = defineTarget<VenuesWhere>({
       const known = before as VenuesIntent | undefined;
       const named = [...store.list(Venue)].flatMap((entry) => {
         const { city } = Venue.spec(entry.object());
-        const isNamed = (part: VenuesWhere) => part.cities?.includes(city) ?? true;
-        const isNew = parts.slice(known?.parts ?? 0).some(isNamed);
-        return isNew || known?.venues.includes(entry.name) === true ? [entry.name] : [];
+        // A venue that has come since gets no part in stages that were reached.
+        const isIn = ({ cities }: VenuesWhere, index: number): boolean =>
+          (cities?.includes(city) ?? true) &&
+          (known === undefined || index >= known.parts || known.venues.includes(entry.name));
+        return parts.some(isIn) ? [entry.name] : [];
       });
       return { parts: parts.length, venues: named.toSorted() };
     },

@@ -203,6 +203,20 @@ export function testEventualTarget(title: string, target: string, make: () => Pr
     }
   });
 
+  test(`${title}: a stage may be taken back alone`, async () => {
+    const fixture = await make();
+    const { intents, release, settle, had } = fixture;
+    await intents.expose(release(), target, 0);
+    await settle();
+    const first = had();
+    await intents.expose(release(), target, 1);
+    await settle();
+    assert.notDeepEqual(had(), first);
+    await intents.expose(release(), target, 0);
+    await settle();
+    assert.deepEqual(had(), first);
+  });
+
   test(`${title}: asked twice is done once`, async () => {
     const fixture = await make();
     for (const step of steps(fixture)) {
