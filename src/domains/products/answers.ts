@@ -2,8 +2,8 @@ import { Type, type TSchema } from 'typebox';
 import { CheckFields, limit, maybe, units, word } from './decisions/routes.ts';
 
 /*
- * What the routes answer that read and write records of listeners, for the generated clients of others. Members that are
- * not always there are optional.
+ * Response schemas of the routes that read and write listener records, for generated clients. Optional
+ * members may be absent.
  */
 
 const time = (description: string) => Type.String({ format: 'date-time', description });
@@ -159,7 +159,7 @@ const ANSWERS: Readonly<Record<string, TSchema>> = {
   '/v1/overrides/end': OverrideAnswer,
 };
 
-/** What the route at a path answers: the subscription, unless it is about something else. */
+/** Response schema of the route at a path; by default the subscription. */
 export function answerOf(path: string): TSchema {
   return ANSWERS[path] ?? SubscriptionAnswer;
 }

@@ -5,22 +5,22 @@ import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import type { Desk } from './usage-desk.ts';
 
-/** Outcomes that give the listener less than what was asked for. */
+/** Outcomes that give the listener less than the request asked for. */
 const DENIALS: ReadonlySet<unknown> = new Set(['deny', 'degrade', 'upsell']);
 
 export function isDenial(answer: object): boolean {
   return 'outcome' in answer && DENIALS.has(answer.outcome);
 }
 
-/** What is known of whom a question is about, as attributes of these names. */
+/** Attributes of the listener that the question names. */
 type Known = Readonly<
   Partial<Record<'listener' | 'household' | 'plan' | 'role' | 'market' | 'territory', string | undefined>>
 >;
 
 /**
- * Whom a question about products is about. What is on record wins over what was asked, so that all questions of a
- * listener are answered from the same world. A lapsed subscription still is a household: nobody moves by pausing. Without
- * a database a listener is a household of one.
+ * Resolves the cohort subject of a question about products. The record wins over the question, so every
+ * question of a listener is answered from the same world. A lapsed subscription keeps its household: pausing
+ * moves nobody. Without a database, a listener is a household of one.
  */
 export function cohortSubjects(desk: Desk | undefined): NonNullable<DecisionModule<ProductsTable>['subjectOf']> {
   return (table, input) => {
@@ -55,7 +55,7 @@ function subjectOf({ listener, ...known }: Known): CohortSubject {
   };
 }
 
-/** A listener of whom no household is known is a household of one. */
+/** A listener without a known household is a household of one. */
 function unitsOf({ listener, household }: Pick<Known, 'listener' | 'household'>): CohortSubject['units'] {
   return { listener, household: household ?? listener };
 }

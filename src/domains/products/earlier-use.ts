@@ -9,19 +9,22 @@ import { factsAt } from './rules/terms-at.ts';
 import { subjectsOfUse } from './rules/use-subject.ts';
 import { receiptOf, situationBy, type Desk, type Situation, type Use } from './usage-desk.ts';
 
-/** As many as the quotas take. */
+/** Limit of the quotas. */
 const BUCKETS_MAX = 100;
 
-/** Something that was decided before, and what the listener was on then. */
+/** A decision under an earlier key, with the listener's terms at that time. */
 export interface Earlier {
   readonly subject: string;
-  /** Undefined where the catalogue no longer has what counted then. */
+  /** Undefined where the catalogue no longer has the feature, plan or cap of that decision. */
   readonly situation: Situation | undefined;
-  /** What it may be given back to: in force now, or then; only what is in force now is taken from. Undefined: its own. */
+  /**
+   * Buckets that may take units back: those in force now or then. Only those in force now are charged.
+   * Undefined: the quotas use the decision's own buckets.
+   */
   readonly buckets: readonly Bucket[] | undefined;
 }
 
-/** The situation, where there is one: who is on nothing now may have been on something then. */
+/** The situation, or its refusal: a listener without terms now may have had some at the earlier decision. */
 export function situationIfAny(make: () => Situation): Situation | Refusal {
   try {
     return make();
@@ -31,12 +34,12 @@ export function situationIfAny(make: () => Situation): Situation | Refusal {
   }
 }
 
-/** Whether what was decided before may have been counted for somebody else, or in another way, than it would be now. */
+/** Whether an earlier decision may have used another subject or other terms than a decision now. */
 export function mayDiffer({ formers }: SubjectFacts, now: Situation | Refusal): boolean {
   return formers.length > 0 || now instanceof Refusal || !now.use.metered;
 }
 
-/** What was decided under a key, whatever the listener was on then; undefined when nothing was. */
+/** Finds the decision under a key, on any terms that the listener has had; undefined when there is none. */
 export async function earlierUse(
   { quotas }: Desk,
   table: ProductsTable,
@@ -49,7 +52,7 @@ export async function earlierUse(
   return found === undefined ? undefined : earlierOf(table, question, { facts, now, found });
 }
 
-/** What somebody was on when something was decided. */
+/** The listener's situation at the moment of a decision. */
 export function earlierOf(
   table: ProductsTable,
   question: Use,
@@ -87,7 +90,8 @@ function bucketsOf(
 ): readonly Bucket[] | undefined {
   const past = (then?.buckets ?? []).filter(({ id }) => !(now?.buckets ?? []).some((bucket) => bucket.id === id));
   const all = now === undefined ? past : [...now.buckets, ...past.map((bucket) => ({ ...bucket, suspended: true }))];
-  // Late use is counted by what was had when it was used, which neither now nor the moment of the decision may know.
+  // Late use is counted on the terms at its time of use. Neither present terms nor those at the decision need
+  // include them.
   const isKnown = taken.every((id) => all.some((bucket) => bucket.id === id || bucket.replaces?.includes(id) === true));
   return all.length === 0 || !isKnown ? undefined : all.slice(0, BUCKETS_MAX);
 }
@@ -96,7 +100,7 @@ function meteredOf(situation: Situation | Refusal): MeteredUse | undefined {
   return situation instanceof Refusal || !situation.use.metered ? undefined : situation.use;
 }
 
-/** The answer of quotas in the words of products. */
+/** Translates an answer of the quotas into a products answer. */
 export function said(table: ProductsTable, { base, use, facts }: Situation, result: Answer, amount: number): object {
   if (!use.metered) return { ...base, ...receiptOf(result), record: facts.version };
   const { balances, atMs, retryAtMs } = result;
@@ -109,10 +113,10 @@ export function said(table: ProductsTable, { base, use, facts }: Situation, resu
   return { ...decideUse(table, base, use, standing, { amount }), ...receiptOf(result), record: facts.version };
 }
 
-/** The same of something that was decided before. */
+/** Translates the answer of an earlier decision. */
 export function saidOfEarlier(table: ProductsTable, { situation }: Earlier, result: Answer, amount: number): object {
   const answer = situation === undefined ? undefined : said(table, situation, result, amount);
-  // Late use was counted by what was had before the moment of the decision, which may have given nothing of it.
+  // Late use counts on the terms at its time of use; the terms at the decision may not give the feature.
   const fits =
     answer !== undefined && (result.outcome === 'denied' || ('outcome' in answer && answer.outcome === 'allow'));
   if (fits) return answer;

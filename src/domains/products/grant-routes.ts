@@ -13,7 +13,7 @@ import { parseInstant } from './rules/times.ts';
 import { factsOf, situationBy, type Desk, type Situation, type Use } from './usage-desk.ts';
 import { input, KEY, name, usageRoutesOf, WHO } from './usage-route.ts';
 
-/** What is bought beside a plan: more of a feature, again with each period or once. */
+/** Routes for grants: add-ons bought beside a plan, recurring or once. */
 export function grantRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
   const route = usageRoutesOf(desk);
   return [
@@ -59,7 +59,7 @@ export function grantRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
   ];
 }
 
-/** When somebody has as many grants as can be counted, those that are used up make room, the oldest first. */
+/** At the maximum of grants, ends used-up ones to make room, the oldest first. */
 async function makeRoom(desk: Desk, table: ProductsTable, question: Use, now: Temporal.Instant): Promise<void> {
   const facts = await factsOf(desk, question.listener);
   const nowMs = now.epochMilliseconds;

@@ -1,7 +1,7 @@
 import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { Market } from './kinds/market.ts';
 
-/** Who is answered, as a target of releases: households or listeners, in markets. */
+/** Release target for listeners: households or listeners, in markets. */
 export const listeners = decisionPlane({
   name: 'listeners',
   units: ['household', 'listener'],

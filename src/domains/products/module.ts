@@ -28,7 +28,7 @@ import { usageRoutes } from './usage-routes.ts';
 
 export const productsKinds = [Feature, Market, Plan, Price, Cap, AddOn];
 
-/** Plans, features, markets, prices, caps and add-ons; who is on which plan, and what they have used. */
+/** Plans, features, markets, prices, caps and add-ons, with subscriptions and use. */
 export const products = defineModule({
   name: 'products',
   kinds: productsKinds,

@@ -9,7 +9,7 @@ import { AMOUNT, FEATURE, input, KEY, name, usageRoutesOf, WHO } from './usage-r
 
 const DEVICE = { device: name('Id of the device.') };
 
-/** Units for devices without a connection, and what they used of them. */
+/** Routes for offline leases and their settlement. */
 export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
   const route = usageRoutesOf(desk);
   return [

@@ -4,7 +4,7 @@ import { subjectStore } from './records/subjects.ts';
 import { subjectsOfListener } from './rules/use-subject.ts';
 import type { Desk } from './usage-desk.ts';
 
-/** Opens what is on record of listeners, beside what they have used. */
+/** Opens the listener records beside the quotas. */
 export function openDesk({ database, quotas, clock, log }: RecordParts): Desk & ModuleRecords {
   const subjects = cachedSubjects(subjectStore(database, clock), database, log);
   return {

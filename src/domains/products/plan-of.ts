@@ -2,8 +2,8 @@ import type { ProductsTable } from './decisions/table.ts';
 import { requireDesk, type Desk } from './usage-desk.ts';
 
 /**
- * The fact `planOf`: the Plan that a listener is on and that is live; undefined for somebody who is on none. On a node
- * without records it refuses, so that nobody is taken for a listener without a plan.
+ * Provides the fact `planOf`: the live Plan of a listener; undefined without one. Without a database it
+ * refuses, so that a subscriber is not mistaken for a listener without a plan.
  */
 export function planOfListeners(
   desk: Desk | undefined,

@@ -19,12 +19,12 @@ import { input, KEY, name, text } from './usage-route.ts';
 
 const REASON_LENGTH_MAX = 500;
 const LIMIT_MAX = 1_000_000_000_000;
-/** Longer than that, what somebody is given by hand should be a plan. */
+/** A longer override should be a plan. */
 const OVERRIDE_DAYS_MAX = 366;
-/** Months are counted from it in both directions; one that is further away is a slip of a key. */
+/** Months are counted from the anchor in both directions; a more distant anchor is a typing error. */
 const ANCHOR_YEARS_MAX = 10;
 
-/** Where the record of a listener is read, and how it is named. */
+/** Path of a listener's record, and the input that names the listener. */
 export const RECORD = { input: 'listener', path: '/v1/subjects' } as const;
 
 const ID = { subscription: name('Id of the subscription.') };
@@ -37,8 +37,8 @@ const BOUGHT = {
 };
 
 /**
- * Records of listeners: who has which plan, and what was given by hand. For server clients, and for people who may post to
- * the path. The time is that of the database.
+ * Routes for listener records: subscriptions and overrides. For server clients, and for people who may post
+ * to the path. Uses the database clock.
  */
 export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
   const changeTerms = termsChanger(desk);
@@ -59,14 +59,14 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
   ];
 }
 
-/** A route that changes what is on record. */
+/** Makes a route that changes records. */
 function change<Input extends TSchema>(
   route: Pick<Parameters<typeof defineRoute<ProductsTable, Input>>[0], 'path' | 'summary' | 'input' | 'handle'>,
 ): DecisionRoute<ProductsTable> {
   return defineRoute({ ...route, access: 'write', forServers: true, answer: answerOf(route.path) });
 }
 
-/** Writes what listeners are on; their use goes along at once. */
+/** Changes the terms of listeners and carries their use at once. */
 type ChangeTerms = (
   path: string,
   wish: { readonly key: string },
@@ -198,7 +198,7 @@ function overrideRoutes(store: () => SubjectStore): readonly DecisionRoute<Produ
   ];
 }
 
-/** What a subscription begins on. */
+/** Terms of a new subscription. */
 function newSubscription(table: ProductsTable, wish: SubscriptionWish, now: Temporal.Instant): NewSubscription {
   const market = marketAt(table, wish);
   const { spec, name: plan } = planNamed(table, wish.plan);
@@ -217,7 +217,7 @@ function newSubscription(table: ProductsTable, wish: SubscriptionWish, now: Temp
 type SubscriptionWish = Parameters<typeof marketAt>[1] &
   Bought & { readonly plan: string; readonly anchor?: string; readonly zone?: string };
 
-/** The role of somebody who joins a plan, and how many may. */
+/** The role of a new member, and the number of seats. */
 function seatFor(
   table: ProductsTable,
   plan: string,
@@ -231,7 +231,7 @@ function seatFor(
   return { role, seats: spec.seats };
 }
 
-/** What a subscription is on after a change of its plan. */
+/** Terms of a subscription after a change of plan. */
 function newPlan(
   table: ProductsTable,
   before: Subscription,
@@ -256,7 +256,7 @@ function newPlan(
 
 const STATUS_AFTER = { lapse: 'lapsed', resume: 'active', end: 'ended' } as const;
 
-/** Refuses `products/plan-closed` for a plan that new listeners cannot have here. */
+/** Refuses `products/plan-closed` for a plan that is closed to new listeners here. */
 function requireOpen(spec: PlanSpec, plan: string, market: MarketTable): void {
   const why = !soldIn(spec, market.name)
     ? `it is not sold in ${market.spec.title}`
@@ -276,13 +276,14 @@ interface Bought {
 interface PricedPlan {
   readonly market: MarketTable;
   readonly plan: string;
-  /** The currency of the price before, which stays. */
+  /** Currency of the previous price, which is kept. */
   readonly before?: string | undefined;
 }
 
 /**
- * The price of the moment with its revision, in the currency that was wished, or else rather in that of before; undefined for a plan that is sold nowhere, and so is given for nothing.
- * Refuses `products/not-sold` where it is sold, but not so.
+ * The present price with its revision, in the requested currency, else preferably the previous one; undefined
+ * for a plan without any price, which is free. Refuses `products/not-sold` for another channel, interval or
+ * currency.
  */
 function agreedPrice(
   table: ProductsTable,
@@ -317,7 +318,7 @@ function isSoldAnywhere({ markets }: ProductsTable, plan: string): boolean {
   return false;
 }
 
-/** An override has to be of the kind of its feature, or nobody would have it. */
+/** An override of the wrong type would have no effect. */
 function requireFits(spec: FeatureSpec, limit: unknown, value: unknown): void {
   const { title, type, valueSchema } = spec;
   const isCounted = type === 'metered' || type === 'concurrent';

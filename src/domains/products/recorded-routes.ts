@@ -20,8 +20,9 @@ const OPTIONAL_PLAN = Type.Optional(
 );
 
 /**
- * The questions about plans, for listeners on record: what is on record wins over what was asked, and what is left of
- * counted features is told. Without a listener, for another moment, or without a database they stay what they are.
+ * The plan questions for listeners on record: the record wins over the question, and counted features include
+ * their remaining units. Without a listener, for another moment, or without a database, the original routes
+ * answer.
  */
 export function recordedRoutes(
   routes: readonly DecisionRoute<ProductsTable>[],

@@ -14,7 +14,7 @@ import { FEATURE, input, name, SECONDS, usageRoutesOf, WHO } from './usage-route
 
 const SESSION = { session: name('Your name of what is in use, like a stream.') };
 
-/** What is in use at once. For server clients, people who may post to the path, and the listener's own devices. */
+/** Routes for concurrent use. For server clients, people who may post to the path, and the listener's own devices. */
 export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
   const route = usageRoutesOf(desk);
   return [
@@ -61,7 +61,7 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
           await leaveEverywhere(at, facts, { ...question, session });
           return { outcome: 'ended', feature: question.feature, because: 'not-given' };
         }
-        // What is given without limit has no slots.
+        // Use without a limit takes no slots.
         if (!situation.use.metered) return situation.base;
         const { quota, scope } = situation.use;
         const own = sessionOf(question.listener, scope.subject, session);
@@ -100,7 +100,7 @@ async function slotSituation(
   return { facts, situation: situationIfAny(() => situationBy(table, question, facts, now)) };
 }
 
-/** Gives the slot of a session back, wherever it was taken: who is on nothing any more may have one from before. */
+/** Releases a session's slot on present and former terms: a listener without terms may still hold one. */
 async function leaveEverywhere(
   { quotas }: Desk,
   facts: Situation['facts'],
@@ -113,10 +113,10 @@ async function leaveEverywhere(
   }
 }
 
-/** A mark of the listener at the end of a session's name: a space, and 96 bits. */
+/** Length of the listener's mark at the end of a session name: a space and 96 bits. */
 const MARK_LENGTH = 17;
 
-/** In a household each listener names sessions for themselves: two players are two. */
+/** Session names are per listener: the same name of two household members is two sessions. */
 function sessionOf(listener: string, subject: string, session: string): string {
   if (!subject.startsWith('household/')) return session;
   return `${session} ${hash('sha256', listener, 'base64url').slice(0, MARK_LENGTH - 1)}`;

@@ -9,11 +9,11 @@ import type { CheckAnswer, ProductsTable } from './decisions/table.ts';
 import type { SubjectStore } from './records/contract.ts';
 import type { PendingMoves, SubjectFacts } from './rules/subject-facts.ts';
 
-/** Where records and quotas are; a node without a database has none. */
+/** Listener records and quotas; a node without a database has none. */
 export interface Desk {
   readonly subjects: SubjectStore;
   readonly quotas: Quotas;
-  /** Of the request that is answered: when it fires, nothing more is counted. */
+  /** Signal of the request: after it fires, nothing more is counted. */
   readonly signal?: AbortSignal;
 }
 
@@ -31,15 +31,15 @@ export interface Use extends UseQuestion {
   readonly channel?: string | undefined;
 }
 
-/** Everything that is known before anything is counted. */
+/** Everything known before counting. */
 export interface Situation {
   readonly facts: SubjectFacts;
-  /** What the plan says, and what was given by hand. */
+  /** The answer of the plan and of overrides. */
   readonly base: CheckAnswer;
   readonly use: MeteredUse | UnmeteredUse;
 }
 
-/** Facts of a listener, once all use has gone along with what they say. */
+/** Facts of a listener, after all pending moves are carried. */
 export async function factsOf(desk: Desk, listener: string, isFresh = false): Promise<SubjectFacts> {
   const { subjects, signal } = desk;
   const facts = await (isFresh ? subjects.freshFacts(listener) : subjects.facts(listener));
@@ -49,7 +49,7 @@ export async function factsOf(desk: Desk, listener: string, isFresh = false): Pr
   return { ...facts, moves: [] };
 }
 
-/** Takes the use of everybody on a subscription along, as far as that has not been done. */
+/** Carries the use of all members of a subscription, where that is pending. */
 export async function carryNow(
   desk: Desk,
   { manager, members }: { readonly manager: string; readonly members: readonly { readonly listener: string }[] },
@@ -59,12 +59,12 @@ export async function carryNow(
   }
 }
 
-/** Moves of one request to the quotas. */
+/** Maximum moves in one request to the quotas. */
 const MOVES_MAX = 50;
-/** Keys of callers are shorter: none of them is ever taken for one of ours. */
+/** Longer than any caller's key, so that none collides with ours. */
 const OWN_KEY_LENGTH = 254;
 
-/** Does what a change of records has written down; whoever comes first does it, and once. */
+/** Carries recorded moves. Any process may do it; the key makes it happen once. */
 async function carryAlong({ subjects, quotas }: Desk, all: readonly PendingMoves[]): Promise<void> {
   for (const { number, subject, changedAtMs, moves } of all) {
     for (let index = 0; index < moves.length; index += MOVES_MAX) {
@@ -97,12 +97,12 @@ async function situationOf(desk: Desk, table: ProductsTable, question: Use, now:
   return situationBy(table, question, await factsOf(desk, question.listener), now);
 }
 
-/** How often a charge is decided anew, because what the listener is on has changed while it was asked for. */
+/** Retries of a charge whose terms changed meanwhile. */
 const TRIES_MAX = 3;
 
 /**
- * Charges by what is on record now. When the use has just gone on to another plan, it is read anew; and where the records
- * say that this is the plan, its counters are taken for the ones in force.
+ * Charges on the present terms. When the quotas report that use has moved to another plan, the facts are read
+ * again; if the record confirms the plan, its counters are taken into force.
  */
 export async function charged<Result>(
   desk: Desk,
@@ -125,7 +125,7 @@ export async function charged<Result>(
   }
 }
 
-/** What a listener gets of a feature now; nothing is charged. */
+/** Decides a feature without charging. */
 export async function look(
   desk: Desk,
   table: ProductsTable,
@@ -133,7 +133,7 @@ export async function look(
   now: Temporal.Instant,
 ): Promise<(UseAnswer | CheckAnswer) & { readonly record: number }> {
   const { facts, base, use } = await situationOf(desk, table, question, now);
-  // Slots are asked for, not looked at: whoever wants one acquires it.
+  // Slots are only acquired: a look would promise a slot that another session may take.
   if (!use.metered || use.grant.type === 'concurrent') return { ...base, record: facts.version };
   const { quota, scope, buckets } = use;
   const standing = await desk.quotas.check({ subject: scope.subject, quota, buckets, amount: 1 }, desk.signal);
@@ -141,7 +141,7 @@ export async function look(
   return { ...decideUse(table, base, use, standing, { amount: 1, channel }), record: facts.version };
 }
 
-/** What the quotas say of all that is used up, by feature. Slots are not used up, and not among them. */
+/** Answers of the quotas for all metered features, by feature; concurrent features are not among them. */
 export async function standingsOf(
   { quotas, signal }: Desk,
   table: ProductsTable,
@@ -158,7 +158,7 @@ export async function standingsOf(
   return new Map(standings);
 }
 
-/** What quotas did, as far as callers go by it. */
+/** The parts of a quota answer that callers rely on. */
 export function receiptOf({ amount, asked, receipt, replayed, expiresAtMs }: Answer): object {
   return {
     asked,
@@ -173,7 +173,7 @@ export function instant(ms: number): string {
   return Temporal.Instant.fromEpochMilliseconds(ms).toString();
 }
 
-/** The use as it must be where something is counted. Refuses `products/not-counted` otherwise. */
+/** The use, which must be counted. Refuses `products/not-counted` otherwise. */
 export function counted({ use, base }: Situation): MeteredUse {
   if (use.metered) return use;
   throw productRefusal('not-counted', use.reason.message, {
@@ -181,12 +181,12 @@ export function counted({ use, base }: Situation): MeteredUse {
   });
 }
 
-/** The use as a list, empty where nothing is counted. */
+/** The use as a list, empty when it is not counted. */
 export function meteredUse({ use }: Situation): readonly MeteredUse[] {
   return use.metered ? [use] : [];
 }
 
-/** Refuses `products/not-used-up` for what is used at once: it has slots, and nothing else counts it. */
+/** Refuses `products/not-used-up` for concurrent features, which only slots count. */
 export function requireUsedUp(table: ProductsTable, feature: string): void {
   const spec = table.features.get(feature)?.spec;
   if (spec?.type !== 'concurrent') return;
@@ -194,7 +194,7 @@ export function requireUsedUp(table: ProductsTable, feature: string): void {
   throw productRefusal('not-used-up', message);
 }
 
-/** Refuses `products/not-at-once` for what is used up: it has no slots. */
+/** Refuses `products/not-at-once` for metered features, which have no slots. */
 export function requireAtOnce(table: ProductsTable, feature: string): void {
   const spec = table.features.get(feature)?.spec;
   if (spec?.type !== 'metered') return;

@@ -5,12 +5,12 @@ import { answerOf } from './answers.ts';
 import { requireDesk, type Desk } from './usage-desk.ts';
 
 const NAME_LENGTH_MAX = 253;
-/** A reservation or a slot that nobody renews ends by then. */
+/** Longest time that a reservation or slot lasts without renewal. */
 const SECONDS_MAX = 86_400;
 
 export const name = (description: string) => Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, description });
 export const text = (description: string) => Type.Optional(name(description));
-/** Names that are not asked for are refused, so that a misspelled one is not silently ignored. */
+/** Unknown fields are refused, so that a misspelled name is not ignored. */
 export const input = <Properties extends Record<string, TSchema>>(properties: Properties) =>
   Type.Object(properties, { additionalProperties: false });
 
@@ -39,7 +39,7 @@ export type UsageHandler<Question> = (
   by: string,
 ) => Promise<object>;
 
-/** Makes routes about the use of a listener. */
+/** Makes routes for a listener's use. */
 export function usageRoutesOf(desk: Desk | undefined) {
   return <Input extends TSchema>(
     path: string,

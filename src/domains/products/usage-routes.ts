@@ -47,8 +47,8 @@ const CONSUME = input({
 });
 
 /**
- * What is used, counted: consume, reserve and what follows. For server clients, and for people who may post to the path.
- * What settles something that was counted before goes by what the listener was on then.
+ * Routes that count use: consume, reserve and their settlement. For server clients, and for people who may
+ * post to the path. A settlement uses the terms of the operation that it settles.
  */
 export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
   const route = usageRoutesOf(desk);
@@ -201,7 +201,7 @@ function consume(
   );
 }
 
-/** What the listener was on at the time of the use; a time that is still to come is one of now. */
+/** Terms of the listener at the time of use; a future time counts as now. */
 function termsOfUse(
   facts: SubjectFacts,
   usedAtMs: number | undefined,
@@ -220,7 +220,7 @@ interface Once {
   readonly amount: number;
 }
 
-/** Charges once: under a key that was used on other terms, what was decided then is answered, as it was then. */
+/** Charges once. A key that was used on other terms returns the decision made then. */
 async function onceOnly(
   desk: Desk,
   table: ProductsTable,
@@ -246,7 +246,7 @@ async function onceOnly(
   );
 }
 
-/** What an operation is about that was decided before, by what the listener was on then where that differs. */
+/** Resolves the earlier decision that an operation settles, on the terms of that time. */
 async function settling(
   desk: Desk,
   table: ProductsTable,
@@ -276,7 +276,8 @@ async function consumeBatch(
   for (const { feature } of items) requireUsedUp(table, feature);
   const situationsOf = (facts: SubjectFacts) =>
     items.map(({ feature, amount }) => ({ situation: situationBy(table, { ...who, feature }, facts, now), amount }));
-  // What is given without limit is no part of what is counted, and may be given so a moment later.
+  // Unlimited features are not counted; they must stay in the fingerprint, as a feature may become unlimited
+  // between retries.
   const request = canonicalJson(items);
   const first = items[0]?.feature ?? '';
   return charged(
@@ -327,7 +328,7 @@ function batchSaid(result: Awaited<ReturnType<Desk['quotas']['batch']>>): object
   };
 }
 
-/** Refuses `products/bad-time`. */
+/** Parses `usedAt`. Refuses `products/bad-time`. */
 function usedAtOf(text: string): number {
   const ms = parseInstant(text);
   if (!isFault(ms)) return ms;

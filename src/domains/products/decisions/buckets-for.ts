@@ -13,46 +13,49 @@ import type { Compiled, Grant, GrantRow, MarketTable, ProductsTable } from './ta
 
 export interface UseQuestion extends RecordedQuestion {
   readonly feature: string;
-  /** Needed where the use of each device is counted. */
+  /** Required where the cap counts each device. */
   readonly device?: string | undefined;
 }
 
-/** Whose use is counted together, as quotas name it. */
+/** The counting scope, as quotas name it. */
 interface Scope {
   readonly kind: CapSpec['scope'];
   readonly subject: string;
 }
 
-/** What a use is taken from: `quota`, `scope.subject` and `buckets` go to the quotas as they are. */
+/**
+ * The buckets that a use takes units from. `quota`, `scope.subject` and `buckets` are passed to the quotas
+ * unchanged.
+ */
 export interface MeteredUse extends Pick<CountedBuckets, 'buckets' | 'origins' | 'notes'> {
   readonly metered: true;
   readonly feature: string;
-  /** What is counted: the name of the feature. */
+  /** Name of the feature that is counted. */
   readonly quota: string;
   readonly title: string;
   readonly unit: string;
-  /** How it is given while there is some left. */
+  /** The grant while units are left. */
   readonly grant: Grant;
   readonly scope: Scope;
   readonly enforcement: CapSpec['enforcement'];
-  /** What is given at the limit instead, where that is declared and the plan has it. */
+  /** The grant at the limit, where the cap degrades and the plan gives it. */
   readonly degradeTo?: Grant;
-  /** How long a device may use it without a connection. */
+  /** How long a device may use it offline. */
   readonly offlineMs?: number;
-  /** Times are told in it: that of the subscription, or of the market. */
+  /** Zone in which times are shown: that of the subscription, or of the market. */
   readonly zone: string;
   readonly listener: CappedListener;
-  /** What the plan gives and how it is limited; undefined where it gives nothing of it. */
+  /** Limit and window of the plan; undefined where the plan does not give the feature. */
   readonly plan: PlanTerms | undefined;
   readonly cap: Compiled<CapSpec> | undefined;
 }
 
-/** Nothing is counted: the answer of `check` is all there is. */
+/** Not counted: the answer of `check` is final. */
 export interface UnmeteredUse {
   readonly metered: false;
   readonly feature: string;
   readonly reason: { readonly code: 'not-counted' | 'nobody' | 'not-given' | 'unlimited'; readonly message: string };
-  /** Whose use it would be, where it is given without limit: what is asked under a key is remembered there. */
+  /** Subject that remembers idempotency keys of use that is given without limit. */
   readonly freeFor?: string;
   readonly notes: readonly string[];
 }
@@ -60,9 +63,11 @@ export interface UnmeteredUse {
 const DAY_MS = 86_400_000;
 
 /**
- * What the use of a feature by a listener is taken from now, and whose use that is; or why it is not counted.
+ * Finds the buckets that a listener's use of a feature takes from, and the counting scope; or the reason why
+ * it is not counted.
  *
- * Refuses names that do not exist, `products/plan-needed`, and `products/device-needed` where each device is counted.
+ * Refuses names that do not exist, `products/plan-needed`, and `products/device-needed` where each device is
+ * counted.
  */
 export function bucketsFor(
   table: ProductsTable,
@@ -131,7 +136,7 @@ export function bucketsFor(
   };
 }
 
-/** Every counted feature that a listener has something of, by name. */
+/** Every counted feature that the listener has some of, by name. */
 export function usesOf(
   table: ProductsTable,
   question: Omit<UseQuestion, 'feature'>,
@@ -140,7 +145,7 @@ export function usesOf(
 ): readonly MeteredUse[] {
   return [...table.features.values()].flatMap(({ name, spec }) => {
     if (spec.type !== 'metered' && spec.type !== 'concurrent') return [];
-    // What each device uses is told to devices.
+    // Per-device use is reported only to a question that names a device.
     if (question.device === undefined && isByDevice(table, name, question, facts)) return [];
     const use = bucketsFor(table, { ...question, feature: name }, facts, nowMs);
     return use.metered ? [use] : [];
@@ -155,7 +160,7 @@ function isByDevice(table: ProductsTable, feature: string, question: RecordedQue
   return capFor(table.caps.get(feature) ?? [], listener)?.spec.scope === 'device';
 }
 
-/** What a plan gives of a feature to a role, and how the cap that counts limits it. */
+/** Limit and window that a plan gives a role, after the matching cap. */
 export function planTermsFor(
   table: ProductsTable,
   {
@@ -212,7 +217,7 @@ export function planTermsFor(
   };
 }
 
-/** Where units go back to that were taken on another plan. With `reset` that use does not count, so nothing comes back. */
+/** Buckets on other plans to which units go back. With `reset` that use does not count, so nothing goes back. */
 function replacedBy(
   table: ProductsTable,
   caps: readonly Compiled<CapSpec>[],
@@ -260,7 +265,7 @@ function scopeOf(
   }
 }
 
-/** Since when all whose use is counted together have it. */
+/** When the youngest membership in this counting scope began. */
 function sinceOf({ subscription }: SubjectFacts, scope: Scope['kind']): number | undefined {
   if (subscription?.status !== 'active') return undefined;
   const { givesSinceMs, memberSinceMs } = subscription;

@@ -9,7 +9,7 @@ export interface CheckQuestion extends KnownPlace {
   readonly feature: string;
   /** The channel whose prices an upsell shows. Absent: the first of the market. */
   readonly channel?: string | undefined;
-  /** The moment that is asked about. Absent: now. */
+  /** Moment to answer for. Absent: now. */
   readonly at?: string | undefined;
 }
 
@@ -24,7 +24,7 @@ export function check(table: ProductsTable, question: CheckQuestion, now: Tempor
   const answer = row.answers.get(feature);
   if (answer === undefined) throw unknown('feature', feature, row.answers.keys());
   if (channel !== undefined) requireChannel(market, channel);
-  // Asking for the time takes longer than all the rest: only an upsell needs to know now.
+  // Resolving the moment costs more than the rest of a check; only an upsell needs the current time.
   const moment = at === undefined ? undefined : momentOf(at, market, now);
   if (answer.outcome !== 'deny') return answer;
   const onSale = onSaleAt(market, channel ?? market.defaultChannel, moment ?? now.epochMilliseconds);

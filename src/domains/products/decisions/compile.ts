@@ -13,12 +13,12 @@ import { compileGrants, grantSignature } from './grants.ts';
 import { compareSeries, compileOffers, compileSeries } from './price-series.ts';
 import type { Compiled, MarketTable, PlanGrants, PriceSeries, ProductsTable } from './table.ts';
 
-/** The table of a world in which every reference resolves and every check passes. */
+/** Compiles the table of a world in which every reference resolves and every check passes. */
 export function compile(world: World): ProductsTable {
   return atOnce(compileInSteps(world));
 }
 
-/** The same in steps, of a world that does not change meanwhile. */
+/** The same in steps. The world must not change meanwhile. */
 export function* compileInSteps(world: World): Steps<ProductsTable> {
   const features = compileAll(world, FEATURE, Feature.spec);
   const plans = compileAll(world, PLAN, Plan.spec);
@@ -39,14 +39,15 @@ export function* compileInSteps(world: World): Steps<ProductsTable> {
 }
 
 /**
- * `compile(world)` from the table before and what changed since. Shares what stayed the same: a changed price costs its
- * own timeline and the list of what its market sells; a changed plan its own rows; a changed feature all rows.
+ * Compiles the next table from the last one and the changes; equals `compile(world)`. Shares unchanged parts:
+ * a changed price costs its timeline and its market's offers, a changed plan its rows, a changed feature all
+ * rows.
  */
 export function update(table: ProductsTable, world: World, changed: readonly ChangedObject[]): ProductsTable {
   return atOnce(updateInSteps(table, world, changed));
 }
 
-/** The same in steps, of a world that does not change meanwhile. */
+/** The same in steps. The world must not change meanwhile. */
 export function* updateInSteps(
   table: ProductsTable,
   world: World,
@@ -94,7 +95,7 @@ function byName(world: World, kind: string): readonly LiveObject[] {
   return [...world.list(kind)].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** All objects of a kind; those that did not change are taken from `before`. */
+/** All objects of a kind; unchanged ones are reused from `before`. */
 function compileAll<Spec>(
   world: World,
   kind: string,
@@ -119,7 +120,7 @@ function sourceOf({ kind, name, revision }: LiveObject) {
   return { kind, name, revision };
 }
 
-/** Compiles each plan once for all markets in which the same of its entitlements apply. */
+/** Compiles each plan once for all markets in which the same entitlements apply. */
 function grantsMaker(features: ProductsTable['features'], known: Map<string, PlanGrants>): GrantsFor {
   return (plan, market) => {
     const signature = grantSignature(plan, market);
@@ -175,7 +176,7 @@ function nextSeries(before: MarketTable, world: World, stale: ReadonlySet<string
   return [...kept, ...renewed];
 }
 
-/** The keys, by market, that these Prices had or have. */
+/** Price keys by market that these Prices have or had. */
 function keysOf(table: ProductsTable, world: World, prices: ReadonlySet<string>): ReadonlyMap<string, Set<string>> {
   const keys = new Map<string, Set<string>>();
   const add = (market: string, key: string) => keys.set(market, (keys.get(market) ?? new Set()).add(key));

@@ -8,7 +8,7 @@ import { describeUsage, type UsageReport } from './describe-usage.ts';
 import { grantsOf } from './lookup.ts';
 import { onSaleAt, type CheckAnswer, type Grant, type OfferedPlan, type ProductsTable } from './table.ts';
 
-/** More of a feature that the listener may buy beside the plan. */
+/** An add-on of the feature that the listener may buy. */
 export interface OfferedAddOn {
   readonly addOn: string;
   readonly title: string;
@@ -27,9 +27,9 @@ interface UseFacts {
     readonly code: 'within-limit' | 'over-limit' | 'limit-reached' | 'not-enough-left';
     readonly message: string;
   };
-  /** When some of what was denied may fit; not there when none ever does. */
+  /** When part of the denied amount may fit; absent: never. */
   readonly retryAt?: string;
-  /** Add-ons that would give more of it, the smallest first. */
+  /** Add-ons that give more, the smallest first. */
   readonly addOns?: readonly OfferedAddOn[];
 }
 
@@ -40,18 +40,19 @@ export type UseAnswer =
   | (UseFacts & { readonly outcome: 'deny' });
 
 export interface AskedUse {
-  /** Units that were asked for. */
+  /** Requested units. */
   readonly amount: number;
   /** The channel whose prices an upsell shows. Absent: the first of the market. */
   readonly channel?: string | undefined;
 }
 
 /**
- * What a listener gets, once the quotas have answered: allow while they grant it, else degrade where the cap says so,
- * else upsell to plans and add-ons that give more, else deny. Says why, how much is left, and when it starts anew.
+ * Decides a counted use from the answer of the quotas. Order: allow while the quotas grant it; degrade where
+ * the cap declares it; upsell to plans and add-ons that give more; deny. The answer has the reason, the units
+ * left and the reset time.
  *
- * `base` is what the plan answers (`checkOnRecord`): where it gives nothing and nothing that was bought is in force, that
- * stays the answer.
+ * `base` is the plan's own answer (`checkOnRecord`). It stays the answer where no plan, grant or override in
+ * force gives the feature.
  */
 export function decideUse(
   table: ProductsTable,
@@ -83,7 +84,7 @@ export function decideUse(
   return { outcome: 'upsell', ...facts, ...buyable, plans, reason: { ...reason, message } };
 }
 
-/** What waits for a subscription is no reason of the plan, but of the listener's. */
+/** Notes about suspended grants concern the listener, not the plan, so they follow the plan's reason. */
 function withNotes(base: CheckAnswer, { notes }: MeteredUse): CheckAnswer {
   const { code, message } = base.reason;
   return { ...base, reason: { code, message: [message, ...notes].join(' ') } };
@@ -107,7 +108,7 @@ function whyDenied(
   return { code: 'limit-reached', message: `${usage.sentence}${when}` };
 }
 
-/** Plans for sale that give more of it to who buys them, the lowest rank first. */
+/** Plans for sale that give their buyer more of it, the lowest rank first. */
 function plansGivingMore(
   table: ProductsTable,
   { feature, listener, plan, zone }: MeteredUse,
@@ -127,7 +128,7 @@ function plansGivingMore(
   });
 }
 
-/** Units a day, about, so that thirty minutes a day can be compared with fifteen hours a month. */
+/** Approximate units a day, to compare 30 minutes a day with 15 hours a month. */
 function rate({ limit, window }: NonNullable<MeteredUse['plan']>): number {
   const units: Limit = limit;
   return units === UNLIMITED ? Infinity : units / roughWindowDays(window);

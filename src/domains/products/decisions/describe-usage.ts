@@ -5,7 +5,7 @@ import { UNLIMITED, type Limit } from '../rules/entitlement.ts';
 import { instantText, timeInWords } from '../rules/times.ts';
 import type { MeteredUse } from './buckets-for.ts';
 
-/** One source of units, as it stands. */
+/** State of one source of units. */
 interface BucketUsage {
   readonly bucket: string;
   readonly from: 'plan' | 'grace' | 'grant' | 'override';
@@ -15,36 +15,36 @@ interface BucketUsage {
   readonly limit: Limit;
   readonly used: number;
   readonly remaining: Limit;
-  /** Units of the limit that came from the window before; below 0 when use beyond its limit is taken off. */
+  /** Units that rolled over from the previous window; negative when use beyond its limit is deducted. */
   readonly rolledOver?: number;
   readonly resetsAt?: string;
   readonly expiresAt?: string;
 }
 
-/** How much of a feature somebody has used and has left. Sums of all that is in force; a grace is no part of them. */
+/** Use and remaining units of a feature, summed over the buckets in force. A grace is not included. */
 export interface UsageReport {
   readonly unit: string;
   readonly limit: Limit;
   readonly used: number;
   /** Never below 0. */
   readonly remaining: Limit;
-  /** When what the plan gives starts anew; not there where it never does, or bit by bit. */
+  /** When the plan's window resets; absent where it never does, or where it rolls. */
   readonly resetsAt?: string;
-  /** More was used than the limit: it was lowered, or use went on beyond it. */
+  /** Use exceeds the limit: the limit was lowered, or a soft cap let use go on. */
   readonly overLimit: boolean;
-  /** In the order in which they are taken from. */
+  /** In the order of consumption. */
   readonly by: readonly BucketUsage[];
   readonly sentence: string;
 }
 
-/** What the quotas say of a use, for people and programs. */
+/** Describes the quotas' answer, for people and programs. */
 export function describeUsage(
   use: MeteredUse,
   { balances, atMs = -Infinity }: Pick<Standing, 'balances'> & Partial<Pick<Standing, 'atMs'>>,
 ): UsageReport {
   const by: BucketUsage[] = [];
   for (const { id, limit: own, rollover, validUntilMs } of use.buckets) {
-    // Late use may be told with its own window first.
+    // For late use the quotas may list the earlier window first.
     const [balance, origin] = [balances.findLast(({ bucket }) => bucket === id), use.origins.get(id)];
     if (balance === undefined || origin === undefined) continue;
     const { limit, used, remaining, resetsAtMs } = balance;
@@ -73,7 +73,7 @@ export function describeUsage(
     ...sums,
     ...(resetsAtMs === undefined ? {} : { resetsAt: instantText(resetsAtMs) }),
     by,
-    // Late use is told of a window that may be over.
+    // For late use the reset may lie in the past.
     sentence: sentenceOf(use, sums, own, resetsAtMs !== undefined && resetsAtMs <= atMs ? undefined : resetsAtMs),
   };
 }
@@ -128,8 +128,8 @@ function sentenceOf(
 }
 
 /**
- * What quotas would say of slots: those of others are in use. So what is used at once is described, and decided, like
- * all else.
+ * Shows slots as a quota balance: slots that other sessions hold count as used. So concurrent features are
+ * described and decided like metered ones.
  */
 export function standingOfSlots({ buckets }: MeteredUse, answer: SlotAnswer, atMs: number): Standing {
   const inUse = answer.outcome === 'ended' ? 0 : answer.inUse;

@@ -24,7 +24,7 @@ interface EntitlementsAnswer {
   readonly role: string;
   /** False where the plan is not offered, and so gives nothing. */
   readonly offered: boolean;
-  /** What the plan gives to the role, by name of the feature. */
+  /** Grants of the role, by name of the feature. */
   readonly entitlements: readonly Grant[];
 }
 
@@ -39,10 +39,10 @@ export function entitlements(table: ProductsTable, question: EntitlementsQuestio
   return { ...given, title, group, rank, seats, offered: soldIn(spec, market.name) };
 }
 
-/** A feature that a listener has, with what is left of it where it is counted. */
+/** A feature that a listener has, with its remaining units where it is counted. */
 interface RecordedEntitlement extends Grant {
   readonly usage?: UsageReport;
-  /** What is special, as sentences: something waits for a subscription, or was given by hand. */
+  /** Exceptions as sentences: suspended grants, overrides. */
   readonly notes?: readonly string[];
 }
 
@@ -51,9 +51,9 @@ interface RecordedEntitlements extends Omit<EntitlementsAnswer, 'entitlements'> 
 }
 
 /**
- * Everything that a listener on record has: from the plan, bought beside it, and given by hand.
+ * Everything that a listener on record has: from the plan, from grants and from overrides.
  *
- * @param standings what the quotas say of each of `usesOf`, by feature; without one, only the limit is told
+ * @param standings answers of the quotas to `usesOf`, by feature; without one, only the limit is shown
  */
 export function entitlementsOnRecord(
   table: ProductsTable,

@@ -10,16 +10,16 @@ import { planNamed } from './lookup.ts';
 import type { ProductsTable, Source } from './table.ts';
 
 export interface Step {
-  /** The object that decided, at the revision that is live. */
+  /** The object that decided, at its live revision. */
   readonly object: Source;
   readonly says: string;
 }
 
-/** What an explanation may know of a listener. */
+/** Facts of a listener that an explanation may use. */
 export interface RecordedUse {
   readonly facts: SubjectFacts;
   readonly device?: string | undefined;
-  /** What the quotas say of the use of the feature. */
+  /** Answer of the quotas for the feature. */
   readonly standing?: Pick<Standing, 'balances'>;
 }
 
@@ -35,7 +35,10 @@ const AT_LIMIT = {
   degrade: 'beyond it, it degrades',
 } as const;
 
-/** How the use of a feature is counted for a listener: what is on record, the cap, each source of units, what is left. */
+/**
+ * Explains the count of a feature for a listener: the record, the cap, each source of units and the remaining
+ * units.
+ */
 export function explainUse(
   table: ProductsTable,
   question: UseQuestion & { readonly plan: string },

@@ -30,27 +30,27 @@ interface ExplainQuestion extends KnownPlace {
 }
 
 interface ExplainAnswer {
-  /** What `check`, or without a feature `prices`, answers. */
+  /** The answer of `check`, or of `prices` without a feature. */
   readonly answer: CheckAnswer | PricesAnswer;
-  /** The path to it: what was looked at, and what it said. */
+  /** The objects that led to the answer, and the contribution of each. */
   readonly steps: readonly Step[];
-  /** The other plans, the lowest rank first, and what they would have given. */
+  /** The other plans and their answers, the lowest rank first. */
   readonly alternatives: readonly Alternative[];
 }
 
 interface Alternative {
   readonly plan: string;
   readonly title: string;
-  /** Whether somebody on it gets the feature in this market. */
+  /** Whether the plan gives the feature in this market. */
   readonly gives: boolean;
-  /** What it costs there, when it can be bought. */
+  /** Its price there, when it is for sale. */
   readonly offer?: OfferedPlan;
   readonly says: string;
 }
 
 /**
- * Why the answer is what it is, as sentences that name the objects, and what other plans would have given. With what is
- * on record of a listener, that one is explained, and what the use of the feature is taken from.
+ * Explains an answer in sentences that name the objects, with the answers of other plans. For a listener on
+ * record it also explains the record and the buckets of the feature.
  */
 export function explain(
   table: ProductsTable,

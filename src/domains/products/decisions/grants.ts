@@ -12,7 +12,7 @@ export function grantSignature({ spec }: Compiled<PlanSpec>, market: string): st
     .join('');
 }
 
-/** What a plan gives in a market, to each role. */
+/** Grants of a plan in a market, by role. */
 export function compileGrants(
   plan: Compiled<PlanSpec>,
   market: string,
@@ -33,12 +33,12 @@ export function compileGrants(
   return { signature, firstRole, rows, gives };
 }
 
-/** Rows of roles and plans that are on record and no longer declared, by what they are made from. */
+/** Rows of roles and plans that are on record but no longer declared, by the object that they were compiled from. */
 const gone = new WeakMap<object, Map<string, GrantRow>>();
 
 /**
- * What somebody gets. Who has a role on record that the plan no longer has gets what is for every role, and who has a plan
- * that is no longer declared gets nothing of it; both are answered. Otherwise refuses `products/unknown-plan` and
+ * Grants of a role. A role on record that the plan no longer has gets the entitlements for every role; a plan
+ * that is no longer declared gives nothing. Otherwise refuses `products/unknown-plan` and
  * `products/unknown-role`.
  */
 export function rowFor(
@@ -80,7 +80,7 @@ function rowOfGone(plan: string, role: string, features: ProductsTable['features
   return { role, answers: new Map(answers), grants: [] };
 }
 
-/** The entitlement of a feature that counts for a role in a market: the most exact one that applies. */
+/** The most exact entitlement of a feature for a role in a market. */
 export function winner(
   entitlements: readonly PlanEntitlement[],
   role: string,
@@ -98,7 +98,7 @@ export function winner(
   return best;
 }
 
-/** A role of a plan in a market, in which the plan is sold or not. */
+/** A role of a plan in a market, whether or not the plan is sold there. */
 interface RoleOfPlan {
   readonly plan: Compiled<PlanSpec>;
   readonly role: string;
@@ -161,7 +161,7 @@ function grantOf(entitlement: PlanEntitlement, feature: FeatureSpec): Grant {
   });
 }
 
-/** The names that a feature degrades to, step by step. A check keeps circles from going live; none is followed twice. */
+/** The chain of `degradeTo`. A check keeps loops from going live; here each name is followed once. */
 export function degradations(name: string, features: ProductsTable['features']): readonly string[] {
   const steps: string[] = [];
   for (let next = features.get(name)?.spec.degradeTo; next !== undefined; next = features.get(next)?.spec.degradeTo) {

@@ -9,23 +9,23 @@ import { nearTerritories } from '../rules/territories.ts';
 import { parseTime } from '../rules/times.ts';
 import type { Compiled, GrantRow, MarketTable, PlanGrants, ProductsTable } from './table.ts';
 
-/** Where somebody is: a market by name, or a territory that belongs to one. */
+/** A market by name, or a territory of one. */
 export interface Place {
   readonly market?: string | undefined;
   readonly territory?: string | undefined;
 }
 
-/** A place that may be on record of a listener, and so may be gone by now. */
+/** A place that may be on record, and so may no longer be declared. */
 export interface KnownPlace extends Place {
   readonly isOnRecord?: boolean;
-  /** In which the days of who is there begin, when the market is gone. */
+  /** Zone for dates when the market is no longer declared. */
   readonly zone?: string;
 }
 
 /**
- * The market of a place. One on record that is no longer declared is answered: what plans give everywhere is given there,
- * and nothing is sold. Otherwise refuses `products/market-needed`, `unknown-market`, `unknown-territory` and
- * `market-mismatch`.
+ * Finds the market of a place. A market on record that is no longer declared gives the entitlements for all
+ * markets and sells nothing. Otherwise refuses `products/market-needed`, `unknown-market`,
+ * `unknown-territory` and `market-mismatch`.
  */
 export function marketAt(table: ProductsTable, place: KnownPlace): MarketTable {
   const { market, territory } = place;
@@ -70,14 +70,14 @@ export function planNamed(table: ProductsTable, name: string): Compiled<PlanSpec
   return plan;
 }
 
-/** What a plan gives in a market. Refuses `products/unknown-plan`. */
+/** Grants of a plan in a market. Refuses `products/unknown-plan`. */
 export function grantsOf(market: MarketTable, plan: string): PlanGrants {
   const grants = market.grants.get(plan);
   if (grants === undefined) throw unknown('plan', plan, market.grants.keys());
   return grants;
 }
 
-/** What a role, by default the first of the plan, is given. Refuses `products/unknown-role`. */
+/** Grants of a role, by default the plan's first. Refuses `products/unknown-role`. */
 export function rowOf(grants: PlanGrants, plan: string, role: string | undefined): GrantRow {
   const row = role === undefined ? grants.firstRole : grants.rows.get(role);
   if (row === undefined)
@@ -89,17 +89,17 @@ export function rowOf(grants: PlanGrants, plan: string, role: string | undefined
 
 /** Refuses `products/unknown-channel`. */
 export function requireChannel(market: MarketTable, channel: string): void {
-  // A market that is gone has none, and whoever is there need not know.
+  // A market that is no longer declared has no channels; its listeners need not know.
   if (market.channels.length === 0 || market.channels.includes(channel)) return;
   throw unknown('channel', channel, market.channels, {
     more: `${market.spec.title} has ${market.channels.join(', ')}.`,
   });
 }
 
-/** The names that a question may get wrong. */
+/** Kinds of names that a question may misspell. */
 type UnknownName = 'feature' | 'plan' | 'market' | 'territory' | 'channel' | 'role' | 'add-on';
 
-/** Refuses `products/unknown-feature` and the like, with names that were perhaps meant. */
+/** Makes a refusal such as `products/unknown-feature`, with near spellings. */
 export function unknown(
   what: UnknownName,
   name: string,
@@ -118,7 +118,7 @@ export function unknown(
   });
 }
 
-/** The moment that is asked about: `at` (a date begins in the market's zone), or now. Refuses `products/bad-time`. */
+/** The moment to answer for: `at` (a date begins in the market's zone), or now. Refuses `products/bad-time`. */
 export function momentOf(at: string | undefined, market: MarketTable, now: Temporal.Instant): number {
   if (at === undefined) return now.epochMilliseconds;
   const moment = parseTime(at, market.spec.zone);

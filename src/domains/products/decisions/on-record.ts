@@ -5,24 +5,27 @@ import { check, type CheckQuestion } from './check.ts';
 import type { Place } from './lookup.ts';
 import type { CheckAnswer, Grant, ProductsTable } from './table.ts';
 
-/** A question in which the plan need not be named, because it may be on record. */
+/** A question that may leave the plan to the record. */
 export interface RecordedQuestion extends Place {
-  /** What those have who are on no subscription, like the free plan; not looked at for others. */
+  /** Plan of listeners without a subscription, like `free`; ignored for others. */
   readonly plan?: string | undefined;
   readonly role?: string | undefined;
 }
 
-/** Whom a question is about: what is on record wins over what was asked. */
+/** The listener to answer for; the record wins over the question. */
 interface Listener extends Place {
   readonly plan: string;
   readonly role?: string | undefined;
-  /** True when it is on record, and so was right when it was written: it may be gone by now, and is answered all the same. */
+  /**
+   * True: the names come from the record. They were valid when written, and are answered even if no longer
+   * declared.
+   */
   readonly isOnRecord: boolean;
   readonly zone?: string;
 }
 
 /**
- * The plan, role and market of a listener: those of an active subscription, else those of the question. Refuses
+ * Plan, role and market of a listener: from an active subscription, else from the question. Refuses
  * `products/plan-needed` when there is neither.
  */
 export function listenerOf({ plan, role, market, territory }: RecordedQuestion, facts: SubjectFacts): Listener {
@@ -37,8 +40,8 @@ export function listenerOf({ plan, role, market, territory }: RecordedQuestion, 
 }
 
 /**
- * What `check` answers for a listener on record, with what was given by hand: a boolean or config feature is had until
- * then. What limits use is not looked at (see `bucketsFor`).
+ * The answer of `check` for a listener on record, with overrides of boolean and config features. Limits are
+ * not applied (see `bucketsFor`).
  */
 export function checkOnRecord(
   table: ProductsTable,
@@ -60,7 +63,7 @@ export function checkOnRecord(
   };
 }
 
-/** A boolean or config feature that was given by hand; of several, the one that lasts longest, then the lowest id. */
+/** The override of a boolean or config feature. Among several: the latest end, then the lowest id. */
 export function grantByHand(
   table: ProductsTable,
   feature: string,
@@ -70,7 +73,7 @@ export function grantByHand(
   const spec = table.features.get(feature)?.spec;
   if (spec === undefined || (spec.type !== 'boolean' && spec.type !== 'config')) return undefined;
   const { title, type, valueSchema } = spec;
-  // A value that the feature no longer takes is not handed on.
+  // An override with a value that the feature no longer accepts is ignored.
   const fits = ({ value }: OverrideFacts): boolean =>
     type === 'boolean' || (valueSchema !== undefined && valueFault(valueSchema, value) === undefined);
   const [override] = overrides

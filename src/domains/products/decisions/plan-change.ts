@@ -5,17 +5,17 @@ import { factsOn } from '../rules/terms-at.ts';
 import { bucketsFor, type MeteredUse } from './buckets-for.ts';
 import type { ProductsTable } from './table.ts';
 
-/** For each subject whose use moves: what `Quotas.carry` takes, but for the key. */
+/** Moves per subject: the input of `Quotas.carry` without the key. */
 export type UseMoves = Pick<Carry, 'subject' | 'moves'>;
 
-/** Older terms have no window that is still open, but for those that nobody leaves. */
+/** Older terms have no open window, except lifetime windows. */
 const FORMER_DAYS_MAX = 400;
 
 /**
- * What has to be carried to what a listener is on now, from all that the listener was on before: the plan that has just
- * changed, and those before it, as they may have given what the last one did not. Mostly nothing: use is counted under the
- * name of the feature. It has to where windows differ (another anchor, another length), and where the new plan's cap
- * scales. The cap of the new plan says how. Use that is counted for others after the change than before stays with them.
+ * Computes the moves from former plans to the present one. Former plans matter beyond the last, as they may
+ * give features that the last did not. Mostly there are none: use is counted under the feature's name. Moves
+ * are needed where windows differ (anchor or length) and where the new plan's cap scales; that cap decides
+ * how. Use stays where it was when the scope's owner changes.
  */
 export function movesToNow(table: ProductsTable, after: SubjectFacts, nowMs: number): readonly UseMoves[] {
   const moves = new Map<string, Carry['moves'][number][]>();
@@ -35,7 +35,7 @@ export function movesToNow(table: ProductsTable, after: SubjectFacts, nowMs: num
   return [...moves].map(([subject, all]) => ({ subject, moves: all }));
 }
 
-/** What has to be carried from one plan to another. */
+/** Moves from one plan to another. */
 export function movesAtChange(
   table: ProductsTable,
   before: SubjectFacts,
@@ -57,7 +57,7 @@ export function movesAtChange(
 }
 
 function useOf(table: ProductsTable, feature: string, facts: SubjectFacts, nowMs: number): MeteredUse | undefined {
-  // Devices keep their use by themselves: their windows are looked up when they ask.
+  // Each device keeps its own use; its windows are resolved when it asks.
   const use = bucketsFor(table, { device: '', feature }, facts, nowMs);
   return use.metered && use.scope.kind !== 'device' ? use : undefined;
 }
@@ -72,7 +72,7 @@ function pairs(from: MeteredUse, to: MeteredUse): readonly (readonly [Bucket, Bu
   });
 }
 
-/** Two buckets of one text are one counter at every moment. */
+/** Buckets with equal text share one counter at every moment. */
 function counterOf({ id, window: { type, per, weekStart }, anchor }: Bucket): string {
   return JSON.stringify([id, type, per, weekStart, type === 'anchored' ? anchor?.at : '']);
 }

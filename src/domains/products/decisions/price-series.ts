@@ -23,7 +23,7 @@ import type {
   TaxFacts,
 } from './table.ts';
 
-/** All Prices of one key as one price over time; `undefined` when there are none. */
+/** Merges all Prices of one key into one series; `undefined` when there are none. */
 export function compileSeries(prices: readonly LiveObject[], market: MarketSpec): PriceSeries | undefined {
   const byName = prices.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const [first] = byName;
@@ -36,7 +36,7 @@ export function compileSeries(prices: readonly LiveObject[], market: MarketSpec)
     if (source === undefined) return [];
     return readTimeline(spec.timeline, readingOf(spec, market)).windows.flatMap(({ from, until, money }) => {
       const span = Object.freeze({ from: instantText(from), ...(until === OPEN ? {} : { until: instantText(until) }) });
-      // One price, whose parts change with the tax.
+      // One price; its parts change with the tax rate.
       const cuts = [from, ...rates.map((rate) => rate.from).filter((cut) => from < cut && cut < until), until];
       return cuts.slice(0, -1).map((cut, place): SeriesWindow => ({
         from: cut,
@@ -90,7 +90,7 @@ export function windowAt({ windows }: PriceSeries, moment: number): SeriesWindow
   return windows.findLast(({ from, until }) => from <= moment && moment < until);
 }
 
-/** The order in which prices are answered: rank and name of the plan, channel, length of the interval, currency. */
+/** The order of price answers: rank and name of the plan, channel, length of the interval, currency. */
 export function compareSeries(plans: ProductsTable['plans']): (a: PriceSeries, b: PriceSeries) => number {
   const rank = (name: string) => plans.get(name)?.spec.rank ?? 0;
   return (a, b) =>

@@ -16,11 +16,11 @@ export interface PricesQuestion extends KnownPlace {
   readonly channel?: string | undefined;
   /** Absent: every interval. */
   readonly interval?: string | undefined;
-  /** Of several currencies at once, one. Absent: each that there is. */
+  /** One of several simultaneous currencies. Absent: all. */
   readonly currency?: string | undefined;
-  /** BCP 47 tag of the language in which amounts are written. Absent: that of the market. */
+  /** BCP 47 tag of the language for amounts. Absent: that of the market. */
   readonly locale?: string | undefined;
-  /** The moment that is asked about. Absent: now. */
+  /** Moment to answer for. Absent: now. */
   readonly at?: string | undefined;
 }
 
@@ -34,15 +34,15 @@ export interface PricesAnswer {
   readonly prices: readonly PriceAnswer[];
 }
 
-/** The price of a plan for an interval on a channel. The amount is there whenever somebody pays it. */
+/** Price of a plan for an interval on a channel. The amount is present whenever existing subscribers pay it. */
 interface PriceAnswer extends Partial<PriceFacts> {
   readonly plan: string;
   readonly title: string;
   readonly interval?: string;
   readonly channel?: string;
-  /** Whether somebody who does not have the plan can buy it. */
+  /** Whether new subscribers can buy it. */
   readonly sellable: boolean;
-  /** Why it cannot be bought. */
+  /** Why it is not for sale. */
   readonly reason?: {
     readonly code: 'closed' | 'not-now' | 'no-price' | 'plan-not-in-market';
     readonly message: string;
@@ -50,7 +50,7 @@ interface PriceAnswer extends Partial<PriceFacts> {
   /** When the amount came into force, and when it ends (not included). */
   readonly from?: string;
   readonly until?: string;
-  /** The next change that is known. */
+  /** The next declared change. */
   readonly next?: NextPrice;
 }
 
@@ -58,7 +58,7 @@ type NextPrice =
   | { readonly at: string; readonly amount: string; readonly currency: string; readonly display: string }
   | { readonly at: string; readonly ends: true };
 
-/** What plans cost in a market, now or at any moment. Outside every price it says when there was one or will be. */
+/** Prices of plans in a market, now or at any moment. Outside every price it states the previous and next one. */
 export function prices(table: ProductsTable, question: PricesQuestion, now: Temporal.Instant): PricesAnswer {
   const market = marketAt(table, question);
   const moment = momentOf(question.at, market, now);
@@ -79,7 +79,7 @@ export function prices(table: ProductsTable, question: PricesQuestion, now: Temp
   };
 }
 
-/** Which of the prices of one sale somebody pays who does not say: the default currency of the market, or else the first. */
+/** The price that applies when the buyer names no currency: in the market's default currency, else the first. */
 export function usualPrice({ currency, prices: all }: PricesAnswer): PriceAnswer | undefined {
   const known = all.filter(({ amount }) => amount !== undefined);
   return known.find((price) => price.currency === currency) ?? known[0] ?? all[0];
@@ -103,7 +103,7 @@ function requireLocale(locale: string): void {
   });
 }
 
-/** The prices over time that a question is about, in order. */
+/** The price series that a question selects, in order. */
 export function seriesFor(market: MarketTable, { plan, channel, interval }: Filter): readonly PriceSeries[] {
   return [...market.series.values()].filter(
     (series) =>
@@ -157,12 +157,12 @@ function notInMarket({ title }: PlanSpec, market: MarketTable): NonNullable<Pric
 }
 
 /**
- * Answers that hold as long as a price is in force, by plan and window. Whatever they are made of is another object
- * after an update, so that they need not be told of it.
+ * Caches answers by plan and window while a price is in force. An update replaces the key objects, so entries
+ * need no invalidation.
  */
 const inForce = new WeakMap<Compiled<PlanSpec>, WeakMap<SeriesWindow, PriceAnswer>>();
 
-/** What is sold: a plan, by one series of prices, in a market. */
+/** A plan with one of its price series in a market. */
 interface Offer {
   readonly series: PriceSeries;
   readonly plan: Compiled<PlanSpec>;

@@ -29,11 +29,11 @@ const ROLE = { role: text('Role of the listener on the plan. Absent: the first o
 const CHANNEL = { channel: text('A way to buy, like web.') };
 const INTERVAL = { interval: text('What one payment covers, like P1M.') };
 
-/** Names that are not asked for are refused, so that a misspelled one is not silently ignored. */
+/** Unknown fields are refused, so that a misspelled name is not ignored. */
 const input = <Properties extends Record<string, TSchema>>(properties: Properties) =>
   Type.Object(properties, { additionalProperties: false });
 
-/** What a publishable client cannot choose: it asks for the listener in the subject's token. */
+/** Fields that a publishable client cannot choose: it asks for the listener of its subject token. */
 const SUBJECT = ['listener', 'plan', 'market', 'territory', 'role'];
 
 export const word = (description: string) => Type.String({ description });

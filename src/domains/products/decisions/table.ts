@@ -6,8 +6,8 @@ import type { PlanSpec } from '../kinds/plan.ts';
 import type { Money } from '../rules/money.ts';
 
 /**
- * Everything that is asked of products, ready to be looked up. Immutable: an update shares what did not change, and
- * equal rows are one object, so that a market costs little more than its prices.
+ * Compiled table for all product decisions. Immutable: an update shares unchanged parts, and equal rows are
+ * one object, so a market costs little more than its prices.
  */
 export interface ProductsTable {
   readonly features: ReadonlyMap<string, Compiled<FeatureSpec>>;
@@ -20,7 +20,7 @@ export interface ProductsTable {
   readonly addOns: ReadonlyMap<string, Compiled<RankedAddOn>>;
 }
 
-/** A live object as the explanations name it. */
+/** A live object, as explanations name it. */
 export interface Source {
   readonly kind: string;
   readonly name: string;
@@ -36,36 +36,36 @@ export interface Compiled<Spec> {
 export interface MarketTable extends Compiled<MarketSpec> {
   readonly legal: readonly LegalCurrency[];
   readonly channels: readonly string[];
-  /** The channel that is meant when none is named: the first. */
+  /** The channel when the question names none: the first. */
   readonly defaultChannel: string;
-  /** What each plan gives here, by plan. */
+  /** Grants by plan. */
   readonly grants: ReadonlyMap<string, PlanGrants>;
   /** Prices over time by `priceKey`, in the order of rank, plan, channel and interval. */
   readonly series: ReadonlyMap<string, PriceSeries>;
-  /** What can be bought, by channel. */
+  /** Plans for sale, by channel. */
   readonly offers: ReadonlyMap<string, Offers>;
 }
 
-/** What a plan gives in some markets; one object for all markets in which the same entitlements apply. */
+/** Grants of a plan in some markets; one object for all markets in which the same entitlements apply. */
 export interface PlanGrants {
   /** Which of the plan's entitlements apply; `-` where the plan is not sold. */
   readonly signature: string;
   readonly firstRole: GrantRow;
   readonly rows: ReadonlyMap<string, GrantRow>;
-  /** Features that someone on the plan gets. */
+  /** Features that at least one role of the plan gets. */
   readonly gives: ReadonlySet<string>;
 }
 
-/** The answers for one role. */
+/** Answers for one role. */
 export interface GrantRow {
   readonly role: string;
-  /** The answer for every feature that exists; `deny` becomes `upsell` where a plan can be bought that gives it. */
+  /** The answer for every declared feature; `deny` becomes `upsell` where a plan for sale gives it. */
   readonly answers: ReadonlyMap<string, AllowAnswer | DegradeAnswer | DenyAnswer>;
-  /** What is given, by name of the feature. */
+  /** Grants by name of the feature. */
   readonly grants: readonly Grant[];
 }
 
-/** A feature as it is given. */
+/** A feature with the granted value or limit. */
 export interface Grant {
   readonly feature: string;
   readonly title: string;
@@ -102,7 +102,7 @@ interface DegradeAnswer {
   readonly outcome: 'degrade';
   readonly plan: string;
   readonly feature: string;
-  /** What the listener gets instead. */
+  /** The grant instead of the requested one. */
   readonly degradedTo: Grant;
   readonly reason: AnswerReason;
 }
@@ -116,53 +116,53 @@ interface DenyAnswer {
 
 interface UpsellAnswer extends Omit<DenyAnswer, 'outcome'> {
   readonly outcome: 'upsell';
-  /** Plans that would give the feature and can be bought now, the lowest rank first. */
+  /** Plans for sale that give the feature, the lowest rank first. */
   readonly plans: readonly OfferedPlan[];
 }
 
 export type CheckAnswer = AllowAnswer | DegradeAnswer | DenyAnswer | UpsellAnswer;
 
-/** One price over time: all Prices of a plan, market, channel and interval. */
+/** The price series of all Prices of a plan, market, channel and interval. */
 export interface PriceSeries {
   readonly key: string;
   readonly plan: string;
   readonly channel: string;
   readonly interval: string;
-  /** Where the market has several at once, and each has prices of its own. */
+  /** Set where the market has several currencies at once, each with its own prices. */
   readonly currency?: string;
   readonly sources: readonly Source[];
-  /** In order of time, not overlapping. */
+  /** In order of time, without overlaps. */
   readonly windows: readonly SeriesWindow[];
 }
 
 /**
- * A price in force from `from` up to, and not including, `until` (milliseconds since the epoch, or `OPEN`). One entry of a
- * timeline is several of them where the tax changes meanwhile: they share their span.
+ * A price in force from `from` up to, not including, `until` (milliseconds since the epoch, or `OPEN`). A
+ * timeline entry has several windows where the tax rate changes; they share their span.
  */
 export interface SeriesWindow {
   readonly from: number;
   readonly until: number;
   readonly money: Money;
-  /** Its time as it is answered. */
+  /** The span, formatted for answers. */
   readonly span: { readonly from: string; readonly until?: string };
   readonly price: PriceFacts;
   readonly source: Source;
 }
 
-/** An amount as it is answered. */
+/** An amount, formatted for answers. */
 export interface PriceFacts {
   /** Decimal number in whole units of the currency. */
   readonly amount: string;
-  /** The amount in units of 10^-exponent, as text because it may exceed what JSON numbers hold. */
+  /** The amount in units of 10^-exponent, as text because it can exceed the exact range of JSON numbers. */
   readonly minor: string;
   readonly currency: string;
   readonly exponent: number;
-  /** For listeners, in the locale of the market. */
+  /** Display text in the locale of the market. */
   readonly display: string;
   readonly tax: TaxFacts;
 }
 
-/** The parts of an amount; `net` plus `tax` is `gross`. Without a rate only the part without tax is known. */
+/** Parts of an amount; `net` plus `tax` is `gross`. Without a rate only the declared part is known. */
 export interface TaxFacts {
   readonly name: string;
   /** True: the amount is `gross`. False: it is `net`. */
@@ -174,17 +174,17 @@ export interface TaxFacts {
   readonly gross?: string;
 }
 
-/** What can be bought on a channel over time. */
+/** Plans for sale on a channel over time. */
 export interface Offers {
   /** Moments from which each of `onSale` holds, ascending. */
   readonly starts: readonly number[];
   readonly onSale: readonly OnSale[];
 }
 
-/** What can be bought at one time; each list has the lowest rank first. */
+/** Plans for sale at one time; each list has the lowest rank first. */
 export interface OnSale {
   readonly plans: readonly OfferedPlan[];
-  /** Those that give a feature; features that the same plans give share one list. */
+  /** Plans by the feature that they give; features given by the same plans share one list. */
   readonly giving: ReadonlyMap<string, readonly OfferedPlan[]>;
 }
 
@@ -214,7 +214,7 @@ function positionAt(starts: readonly number[], moment: number): number {
   return low - 1;
 }
 
-/** What can be bought in a market on a channel at a moment. */
+/** Plans for sale in a market on a channel at a moment. */
 export function onSaleAt({ offers }: MarketTable, channel: string, moment: number): OnSale | undefined {
   const found = offers.get(channel);
   return found?.onSale[positionAt(found.starts, moment)];

@@ -44,7 +44,7 @@ const audiobooks = (more: object) =>
 const useOf = (facts: SubjectFacts, feature: string, of = table, more: object = {}, nowMs = NOW_MS) =>
   metered(bucketsFor(of, { ...free, ...more, feature }, facts, nowMs));
 
-/** `deny limit-reached: …` of a use that the counters were asked about. */
+/** Decides with the answer of the counters: `deny limit-reached: …`. */
 function decided(facts: SubjectFacts, feature: string, counters: Counters, amount: number, of = table): string {
   const use = useOf(facts, feature, of);
   const answer = decideUse(

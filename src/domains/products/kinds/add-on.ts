@@ -11,7 +11,7 @@ import { Feature } from './feature.ts';
 import { FEATURE, GROUP, MARKET, PLAN, VERSION } from './identity.ts';
 import { Plan, twice } from './plan.ts';
 
-/** After what the plan gives (100): first what starts anew by itself, then what was bought once. */
+/** After the plan's own units (100): first recurring add-ons, then top-ups. */
 const PRIORITY = { recurring: 200, topUp: 300 } as const;
 
 const VALIDITY = /^P([1-9]\d{0,2})([DWMY])$/;
@@ -58,7 +58,7 @@ const AddOnSpecSchema = Type.Object(
 
 type AddOnSpec = Static<typeof AddOnSpecSchema>;
 
-/** An add-on with its place in the order of use, which follows from its kind where it names none. */
+/** An add-on with its priority; the kind gives the default. */
 export type RankedAddOn = AddOnSpec & { readonly priority: number };
 
 export function rankedAddOn(object: { readonly spec?: unknown }): RankedAddOn {
@@ -184,7 +184,7 @@ function rolloverProblems({ rollover, kind, per }: AddOnSpec): readonly Problem[
   return rolloverFaults(rollover, { type: 'anchored', per }).map(({ field, fault }) => wrong(field, fault));
 }
 
-/** What was sold is counted as it was sold; another product is another add-on. */
+/** Sold grants keep their terms, so feature, kind and period cannot change; another product is another add-on. */
 function soldProblems(spec: AddOnSpec, before: AddOnSpec | undefined): readonly Problem[] {
   if (before === undefined) return [];
   return (['feature', 'kind', 'per'] as const).flatMap((field) =>

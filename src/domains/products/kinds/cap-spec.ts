@@ -5,7 +5,7 @@ import { RolloverSchema } from '../rules/rollover.ts';
 const NAMES_MAX = 500;
 const ROLES_MAX = 10;
 const PRIORITY_MAX = 1_000;
-/** Taken from before what was bought beside the plan. */
+/** Consumed before purchased units. */
 const PLAN_PRIORITY = 100;
 
 const limit = (description: string) =>
@@ -76,10 +76,10 @@ export const CapSpecSchema = Type.Object(
 export type CapSpec = Static<typeof CapSpecSchema>;
 
 const OFFLINE = /^P([1-9]\d?)D$/;
-/** Units that a device holds are kept from all others for so long at most. */
+/** Longest time that a device may keep leased units from others. */
 const OFFLINE_DAYS_MAX = 40;
 
-/** Days of `offlineFor`; `undefined` when it is not such a time. */
+/** Days of `offlineFor`; `undefined` when it is not a valid duration. */
 export function offlineDays(text: string): number | undefined {
   const days = Number(OFFLINE.exec(text)?.[1] ?? 0);
   return days >= 1 && days <= OFFLINE_DAYS_MAX ? days : undefined;

@@ -152,7 +152,7 @@ function rolloverProblems({ rollover, window, limit, grace }: CapSpec): readonly
   return rolloverFaults(rollover, window).map(({ field, fault }) => wrong(field, fault));
 }
 
-/** A table holds no past: what a limit was before has to be said, so that windows that are running can keep it. */
+/** A table has no past, so the spec must state the previous limit for windows that already run. */
 function limitChangeProblems(spec: CapSpec, before: CapSpec | undefined): readonly Problem[] {
   const { limit, limitBefore, onLimitChange, onPlanChange, window } = spec;
   const problems: Problem[] = [];
@@ -180,7 +180,7 @@ function limitChangeProblems(spec: CapSpec, before: CapSpec | undefined): readon
     }
   }
   if (before !== undefined && before.onPlanChange !== onPlanChange) {
-    // Use that is carried is counted once for all plans, other use by plan: a change would forget the counters.
+    // Carried use has one counter for all plans, other use one per plan: switching would lose the counters.
     if (before.onPlanChange === 'carry' || onPlanChange === 'carry') {
       problems.push(
         wrong(

@@ -19,7 +19,7 @@ const ON_PLAN_CHANGE = {
   reset: 'use does not count after the plan changes',
 } as const;
 
-/** What a change of a cap means, in sentences. */
+/** Describes a change of a cap in sentences. */
 export function describeCap(
   name: string,
   before: CapSpec | undefined,

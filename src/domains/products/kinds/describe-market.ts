@@ -1,6 +1,6 @@
 import type { MarketSpec } from './market-spec.ts';
 
-/** What a change of a market means, in sentences. */
+/** Describes a change of a market in sentences. */
 export function describeMarket(
   name: string,
   before: MarketSpec | undefined,

@@ -4,7 +4,10 @@ import { englishMoney } from '../rules/display-money.ts';
 import type { PriceWindow } from '../rules/price-timeline.ts';
 import { OPEN, timeInWords } from '../rules/times.ts';
 
-/** What a new or changed timeline means from now on, in sentences that begin with `label`. Past entries are not told. */
+/**
+ * Describes the effect of a new or changed timeline from now on, in sentences that begin with `label`. Past
+ * entries are left out.
+ */
 export function describeTimeline(
   label: string,
   { before, after }: { readonly before: readonly PriceWindow[]; readonly after: readonly PriceWindow[] },
@@ -46,8 +49,8 @@ export function describeTimeline(
 }
 
 /**
- * What a market asks for before subscribers pay more, where a timeline rises from the price that is in force: until when
- * they must have been told, and whether they must agree. Undefined where nothing is asked for, or nothing rises.
+ * The market's notice and consent rules where a timeline raises the price in force: the date of notice, and
+ * whether subscribers must agree. Undefined where no rule applies or no price rises.
  */
 export function describeNotice(
   { title, zone, notice, consent }: Pick<MarketSpec, 'title' | 'zone' | 'notice' | 'consent'>,
@@ -74,7 +77,7 @@ export function describeNotice(
   return `${title} wants subscribers to be ${asked} when they shall pay more${when}.`;
 }
 
-/** Each price of a new timeline that is in force or to come. */
+/** Each present or future price of a new timeline. */
 export function describeNewTimeline(
   label: string,
   windows: readonly PriceWindow[],

@@ -6,7 +6,7 @@ import { valueFault } from '../rules/value-schema.ts';
 import { FEATURE, GROUP, VERSION } from './identity.ts';
 
 const TITLE_LENGTH_MAX = 100;
-/** A chain of degradations longer than this is not something a listener would understand. */
+/** Listeners would not understand a longer chain of degradations. */
 const DEGRADE_STEPS_MAX = 5;
 
 const FeatureSpecSchema = Type.Object(

@@ -106,7 +106,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
       kind.check?.(spec, world, name),
       kind.refs?.(spec, 'default').filter((ref) => world.get(ref.kind, ref.name) === undefined),
       answers(compile(world)),
-      // What a plan says of a price rise follows from the market.
+      // The plan's notice of a price rise follows from the market.
       kind === Price ? [] : Price.describe?.('premium-de', RISE.before, RISE.after, world, NOW),
     ];
   };

@@ -523,7 +523,7 @@ test('a higher price says until when its market wants subscribers to be told, an
   assert.deepEqual(notices({ notice: { days: 240 } }, priced(now), risen), [
     'Germany wants subscribers to be told 240 days before when they shall pay more, which is too late already.',
   ]);
-  // Nothing is asked for, nothing rises, or what rises was declared before.
+  // No rule applies, no price rises, or the rise was declared before.
   assert.deepEqual(notices({}, priced(now), risen), []);
   assert.deepEqual(notices(asking, priced(now), priced(now, at('2027-02-01', '11.99'))), []);
   assert.deepEqual(notices(asking, risen, priced(now, at('2027-02-01', '13.99'), at('2028-01-01', '12.99'))), []);

@@ -164,13 +164,13 @@ export function currencyAt(legal: readonly LegalCurrency[], epochMs: number): st
   return legal.find(({ from, until }) => from <= epochMs && epochMs < until)?.code;
 }
 
-/** A rate of tax from a moment on, up to the next one. */
+/** A tax rate from a moment until the next rate. */
 export interface TaxRate {
   readonly from: number;
   readonly rate: string | undefined;
 }
 
-/** The rates of a market over time, the earliest first. An unreadable time, which `validate` refuses, never comes. */
+/** Tax rates over time, the earliest first. An unreadable time, which `validate` refuses, never applies. */
 export function taxRates({ tax: { rate, rates = [] }, zone }: MarketSpec): readonly TaxRate[] {
   const later = rates.map((one): TaxRate => {
     const from = parseTime(one.from, zone);
@@ -179,7 +179,7 @@ export function taxRates({ tax: { rate, rates = [] }, zone }: MarketSpec): reado
   return [{ from: -OPEN, rate }, ...later];
 }
 
-/** The rate at a moment; undefined where it depends on the address of the buyer. */
+/** The rate at a moment; undefined where it depends on the buyer's address. */
 export function taxRateAt(rates: readonly TaxRate[], epochMs: number): string | undefined {
   return rates.findLast(({ from }) => from <= epochMs)?.rate;
 }

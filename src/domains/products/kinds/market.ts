@@ -139,7 +139,7 @@ function zoneProblems({ zone }: MarketSpec, { name, before, now, find }: Context
     return [{ path, reason: 'FieldValueInvalid', detail: `"${zone}" is not a time zone of the IANA database${hint}.` }];
   }
   if (before === undefined || before.zone === zone) return [];
-  // Dates of prices are read in this zone: moving it would move what has begun.
+  // Price dates begin in this zone: changing it would move entries that have begun.
   const begun = find(PRICE, 'market', name).filter((price) =>
     plainDates(price).some((date) => {
       const moments = [parseTime(date, before.zone), parseTime(date, zone)];
@@ -242,7 +242,7 @@ function rateProblems(text: string, path: Problem['path']): readonly Problem[] {
   return [{ path, reason: 'FieldValueInvalid', detail }];
 }
 
-/** What was part of a price at some time stays part of it: a rate that has begun cannot become another one. */
+/** A tax rate that has begun is part of past prices and cannot change. */
 function begunTaxProblems(spec: MarketSpec, { name, before, now, find }: Context): readonly Problem[] {
   if (before === undefined || before.zone !== spec.zone || find(PRICE, 'market', name).length === 0) return [];
   const nowMs = now.epochMilliseconds;

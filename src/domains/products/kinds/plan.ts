@@ -10,7 +10,7 @@ import { Feature, type FeatureSpec } from './feature.ts';
 import { FEATURE, GROUP, MARKET, VERSION } from './identity.ts';
 import { marketSpec } from './market-spec.ts';
 
-/** The role of a listener who is alone on a plan, or who pays for the others. */
+/** Role of a listener who is alone on a plan, or pays for the others. */
 const DEFAULT_ROLE = 'manager';
 const ROLES_MAX = 10;
 const ENTITLEMENTS_MAX = 1_000;
@@ -186,7 +186,7 @@ export const Plan = defineKind({
   },
 });
 
-/** Names that a list has more than once. */
+/** Names that occur twice in a list. */
 export function twice(names: readonly string[], path: readonly string[]): readonly Problem[] {
   return names.flatMap((name, index) =>
     names.indexOf(name) === index

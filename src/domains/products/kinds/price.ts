@@ -19,11 +19,11 @@ import { GROUP, MARKET, PLAN, PRICE, VERSION } from './identity.ts';
 import { DEFAULT_CHANNEL, exponentOn, legalCurrencies, marketSpec, type MarketSpec } from './market-spec.ts';
 import { Plan, soldIn } from './plan.ts';
 
-/** With this annotation set to "true" a Price that has begun may be deleted with its history. */
+/** Annotation that, set to "true", permits deleting a Price that has begun. */
 export const DISCARD_HISTORY = 'products.backline.dev/discard-history';
 
 const ENTRIES_MAX = 500;
-/** Dates are read in it while the market is not there yet; the check before going live reads them in the market's. */
+/** Zone for dates while the market does not exist; the check before going live uses the market's. */
 const ZONE_WITHOUT_MARKET = 'UTC';
 
 const PriceSpecSchema = Type.Object(
@@ -72,17 +72,17 @@ const PriceSpecSchema = Type.Object(
 
 type PriceSpec = Static<typeof PriceSpecSchema>;
 
-/** Prices with one key are one price over time. */
+/** Prices with one key form one series. */
 export function priceKey(spec: PriceSpec): string {
   return spec.currency === undefined ? saleKey(spec) : `${saleKey(spec)}/${spec.currency}`;
 }
 
-/** What is sold: at each moment it has one price in a currency. */
+/** Key within which each currency has one price at every moment. */
 function saleKey({ plan, market, interval, channel }: PriceSpec): string {
   return `${market}/${plan}/${channel}/${interval}`;
 }
 
-/** How the timeline of a price is to be read: in its market's zone, with its channel's decimals. */
+/** Rules for reading a timeline: its market's zone and its channel's decimals. */
 export function readingOf({ channel }: PriceSpec, market: MarketSpec | undefined): TimelineReading {
   return {
     zone: market?.zone ?? ZONE_WITHOUT_MARKET,
@@ -179,7 +179,7 @@ export const Price = defineKind({
   check: (spec, world, name) => {
     const market = world.get(MARKET, spec.market);
     const plan = world.get(PLAN, spec.plan);
-    // References that lead nowhere are told by the kernel.
+    // The kernel reports dangling references.
     if (market === undefined || plan === undefined) return [];
     const reading = readingOf(spec, marketSpec(market));
     const { windows, problems } = readTimeline(spec.timeline, reading);
@@ -255,13 +255,13 @@ function otherCurrencies({ currency, timeline }: PriceSpec): readonly Problem[] 
   });
 }
 
-/** A price and its timeline, in moments. */
+/** A price with its parsed timeline. */
 interface ReadPrice {
   readonly spec: PriceSpec;
   readonly windows: readonly PriceWindow[];
 }
 
-/** Where two Prices of the same sale are in force at once: of one key not at all, else not in one currency. */
+/** Where two Prices of one sale overlap: never with one key, otherwise not in one currency. */
 function collisions(
   { spec, windows }: ReadPrice,
   name: string,
@@ -304,7 +304,7 @@ function channelProblems({ channel }: PriceSpec, market: MarketSpec): readonly P
   return [{ path: ['spec', 'channel'], reason: 'FieldValueNotFound', detail }];
 }
 
-/** History of a plan that was sold here once may stay; what has no end may not. */
+/** Past prices of a plan that left the market may stay; open-ended ones may not. */
 function soldProblems(
   { market }: PriceSpec,
   windows: readonly PriceWindow[],

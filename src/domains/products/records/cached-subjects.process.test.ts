@@ -34,7 +34,7 @@ test('facts are read once, and anew after a change by any process, an erasure of
     await stop();
   });
   const planOf = async (listener: string) => (await cached.facts(listener)).subscription?.plan;
-  // Nothing is kept before changes can be heard.
+  // The cache is off until LISTEN works.
   const endMs = performance.now() + 5_000;
   for (let before = -1; before !== reads && performance.now() < endMs;) {
     before = reads;
@@ -50,7 +50,7 @@ test('facts are read once, and anew after a change by any process, an erasure of
   await cached.grant('anna', write(), () => topUp);
   assert.equal((await cached.facts('anna')).grants.length, 1, 'what was changed here is seen here at once');
 
-  // Another process, as far as the cache can tell.
+  // Stands for another process.
   const wish = (plan: string) => () => ({ plan, market: 'se', role: 'manager', anchor });
   const { id } = await plain.subscribe('anna', write(), wish('family'));
   await until(async () => (await planOf('anna')) === 'family');
@@ -61,7 +61,7 @@ test('facts are read once, and anew after a change by any process, an erasure of
   await plain.erase('anna');
   await until(async () => (await planOf('bo')) === undefined);
 
-  // While nothing can be heard nothing is kept; afterwards changes that were missed are seen.
+  // While LISTEN is down the cache is off; afterwards missed changes are visible.
   await planOf('cy');
   await database.query(
     "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' and datname = current_database()",

@@ -6,21 +6,21 @@ import type { SubjectStore } from './contract.ts';
 import { CHANGES_CHANNEL } from './touch.ts';
 
 const LIMITS = {
-  /** Listeners whose facts are kept: about a kilobyte each. */
+  /** Cached listeners: about a kilobyte each. */
   listenersMax: 50_000,
 } as const;
 
-/** A store whose facts are kept in memory as long as the database says that nobody changed them. */
+/** A store that caches facts until the database reports a change. */
 export interface CachedSubjects extends SubjectStore {
   readonly close: () => Promise<void>;
 }
 
 /**
- * Reads facts of a listener once, and again after a change: at once after one that was made here, and a moment later
- * after one of another process, as the database notifies all. While the notifications cannot be heard, nothing is kept.
+ * Caches a listener's facts until they change: a local change invalidates at once, one of another process
+ * when its notification arrives. The cache is off while LISTEN is down.
  */
 export function cachedSubjects(store: SubjectStore, database: Database, log: Log): CachedSubjects {
-  /** By listener, those read last at the end: the others are read again when there are too many. */
+  /** Least recently used first, for eviction. */
   const kept = new Map<string, Promise<SubjectFacts>>();
   let connection: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -28,7 +28,7 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
   const outage = new Outage(log, 'record cache: LISTEN failed, cache is off');
   const ready = hear();
 
-  // Whoever changed something and asks again gets what is there now.
+  // A caller that reads after its own change gets the new facts.
   store.onChange((listeners) => listeners.forEach((listener) => kept.delete(listener)));
 
   return {
@@ -42,7 +42,8 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
       if (known !== undefined) return known;
       const facts = store.facts(listener);
       if (connection === undefined) return facts;
-      // Kept while they are read: a change in between takes them out again, and who asks later reads anew.
+      // Cached while the read is in flight: a change meanwhile removes the entry, so later readers read
+      // again.
       kept.set(listener, facts);
       facts.catch(() => {
         if (kept.get(listener) === facts) kept.delete(listener);

@@ -5,14 +5,14 @@ import type { Job, JobParts } from '#kernel/modules/module.ts';
 
 const LIMITS = {
   everyMs: 2_000,
-  /** Changes of one look. */
+  /** Changes per batch. */
   changesMax: 500,
 } as const;
 
-/** The EventType that changes of records become, where it is declared. */
+/** The EventType for record changes, where it is declared. */
 const EVENT_TYPE = 'subject-change';
 
-/** What a change says of records by their ids, and in somebody's words. */
+/** Fields of a change that hold record ids. */
 const IDS = ['subscription', 'grant', 'override'] as const;
 const REASON = 'reason';
 /** 132 bits. */
@@ -27,8 +27,8 @@ interface ChangeRow {
 }
 
 /**
- * Turns changes of listeners' records into events of the log: each at least once, and under an id of its own, so that
- * it counts once. Any number of processes may do so. Without a declared EventType changes wait.
+ * Writes changes of listener records to the event log, at least once each; the event id removes duplicates.
+ * Any number of processes may run it. Changes wait until the EventType is declared.
  */
 export function tellChanges({ database, sealing, write, table, clock, log }: JobParts): Job {
   let working: Promise<void> | undefined;
@@ -72,8 +72,8 @@ export function tellChanges({ database, sealing, write, table, clock, log }: Job
 }
 
 /**
- * The change as an event about the listener. No id in it leads back to the record: other listeners are left out, ids are
- * those of nothing else, and why something was done is told only where it is sealed. Its time is that of the change.
+ * The event of a change. It does not identify other listeners, ids are pseudonymous, and the reason is
+ * included only where events are sealed. Its time is that of the change.
  */
 function eventOf({ number, at, listener, action, detail }: ChangeRow, secret: Buffer, isReasonSealed: boolean): object {
   const { listener: _other, [REASON]: reason, ...rest } = detail;
@@ -91,7 +91,7 @@ function eventOf({ number, at, listener, action, detail }: ChangeRow, secret: Bu
   };
 }
 
-/** The same in all events of one listener, and in nothing else: a family's members do not share it either. */
+/** Equal in all events of one listener and different for every other: members of a family do not share it. */
 function derivedId(secret: Buffer, of: readonly unknown[]): string {
   const digest = hash('sha256', Buffer.concat([secret, Buffer.from(JSON.stringify(of))]), 'base64url');
   return digest.slice(0, DERIVED_CHARS);

@@ -5,31 +5,34 @@ import type { TermsWrite } from './contract.ts';
 import { factsOf } from './read-subjects.ts';
 import type { RecordTransaction } from './record-transaction.ts';
 
-/** What a change did; undefined where all was so already, which is no change. */
+/** The effect of a change; undefined where nothing changed. */
 interface Done {
   readonly action: string;
   readonly detail: object;
 }
 
-/** A change of what listeners are on. */
+/** A change of the terms of listeners. */
 export interface TermsChange {
   readonly listeners: readonly string[];
   readonly work: (now: Temporal.Instant, before: readonly SubjectFacts[]) => Promise<Done | undefined>;
 }
 
-/** Of each listener: late use comes within a month or so, and who changes more often has used little meanwhile. */
+/**
+ * Per listener. Late use arrives within about a month; a listener who changes terms more often has used
+ * little between.
+ */
 const FORMERS_MAX = 10;
 
 /**
- * Changes what listeners are on. What somebody was on until now is kept, and the use that has to go along is written
- * down: both with the change, so that none of them is ever there without the others.
+ * Changes the terms of listeners. One transaction records the former terms, the use to carry, and the change
+ * itself.
  */
 export async function changeTerms(
   transaction: RecordTransaction,
   { movesOf }: TermsWrite,
   { listeners, work }: TermsChange,
 ): Promise<void> {
-  // Whoever changes anything of one of them waits here, and then everything that is read is true until the commit.
+  // Locks the listeners: everything read from here holds until the commit.
   await hold(transaction, listeners);
   const before = await factsOf(transaction, listeners);
   const now = await transaction.now();
@@ -46,7 +49,7 @@ export async function changeTerms(
     if (facts.subscription?.status !== 'active') continue;
     const formers = former === undefined ? facts.formers : [former, ...facts.formers];
     for (const { subject, moves } of movesOf({ ...facts, formers }, now.epochMilliseconds)) {
-      // Those who share something would all take it along.
+      // Members of one scope would each carry the shared use.
       const rest = moves.filter((move) => !written.has(JSON.stringify([subject, move])));
       rest.forEach((move) => written.add(JSON.stringify([subject, move])));
       if (rest.length === 0) continue;
@@ -71,7 +74,7 @@ async function hold({ query }: Queryable, listeners: readonly string[]): Promise
   });
 }
 
-/** What somebody was on until now, where that is something else from now on. */
+/** The former terms, where they differ from the new ones. */
 function formerTerms(before: SubjectFacts | undefined, after: SubjectFacts, nowMs: number): FormerTerms | undefined {
   const subscription = before?.subscription;
   if (before === undefined || subscription?.status !== 'active') return undefined;

@@ -12,12 +12,12 @@ export interface Subscription {
   readonly planSince: string;
   readonly startedAt: string;
   readonly endedAt?: string;
-  /** What was agreed on when it was bought: the price and its revision. */
+  /** The agreed price and its revision at the time of purchase. */
   readonly price?: unknown;
   readonly members: readonly { readonly listener: string; readonly role: string; readonly since: string }[];
 }
 
-/** Everything that is on record for a listener, as support reads it. */
+/** The full record of a listener, for support. */
 export interface SubjectRecord {
   readonly listener: string;
   readonly version: number;
@@ -52,20 +52,20 @@ export interface OverrideRecord {
 }
 
 /**
- * A write of records: who does it, and what was asked at which path under which key. The same again under the key gives
- * the first answer again, for 32 days; anything else is refused with `http/key-reused`.
+ * A write of records: its actor, path, key and request. A repetition under the key gets the first answer for
+ * 32 days; another request under it is refused with `http/key-reused`.
  */
 export interface RecordWrite {
   readonly by: string;
   readonly path: string;
   readonly key: string;
-  /** What was asked, but for the key. */
+  /** The request without its key. */
   readonly request: object;
 }
 
-/** A write that may change what listeners are on. */
+/** A write that may change the terms of listeners. */
 export interface TermsWrite extends RecordWrite {
-  /** Use that has to go along, by what each listener was on before and is on now. */
+  /** The use to carry, from each listener's former and present terms. */
   readonly movesOf: (after: SubjectFacts, nowMs: number) => readonly UseMoves[];
 }
 
@@ -79,7 +79,7 @@ export interface NewSubscription {
 
 export interface NewPlan {
   readonly plan: string;
-  /** What who pays is on it. */
+  /** Role of the payer. */
   readonly role: string;
   readonly price?: unknown;
 }
@@ -103,16 +103,16 @@ interface NewOverride {
 }
 
 /**
- * Records of listeners. Each change is one transaction: the record, the version of every listener that it is about, the
- * entry that says who did it, the use that has to go along, and the answer that is given again under the key. Whoever
- * says what is to be is asked within it, and gets what is there and the time of the database.
+ * Records of listeners. Each change is one transaction: the record, the version of every affected listener,
+ * the audit entry, the use to carry, and the answer under the key. Callbacks that decide the new state run
+ * inside it, with the locked state and the database time.
  *
- * What is about one record refuses `products/no-subscription`, `no-grant` or `no-override`; changes of a subscription
- * that has ended refuse `products/subscription-ended`.
+ * Operations on one record refuse `products/no-subscription`, `no-grant` or `no-override`; changes of an
+ * ended subscription refuse `products/subscription-ended`.
  */
 export interface SubjectStore {
   readonly facts: (listener: string) => Promise<SubjectFacts>;
-  /** The same, past all that is kept in memory. */
+  /** The same, bypassing the cache. */
   readonly freshFacts: (listener: string) => Promise<SubjectFacts>;
   readonly read: (listener: string) => Promise<SubjectRecord>;
   readonly subscription: (id: string) => Promise<Subscription>;
@@ -128,7 +128,7 @@ export interface SubjectStore {
     wish: (before: Subscription, now: Temporal.Instant) => NewPlan,
   ) => Promise<Subscription>;
   readonly setStatus: (id: string, status: Subscription['status'], write: TermsWrite) => Promise<Subscription>;
-  /** Takes a listener onto it, or gives a member another role. Refuses `products/no-seat` and `already-subscribed`. */
+  /** Adds a listener, or changes the role of a member. Refuses `products/no-seat` and `already-subscribed`. */
   readonly addMember: (
     id: string,
     listener: string,
@@ -143,7 +143,7 @@ export interface SubjectStore {
     write: RecordWrite,
     wish: (facts: SubjectFacts, now: Temporal.Instant) => NewGrant,
   ) => Promise<GrantRecord>;
-  /** Ends it, now or at a moment to come; what was used of it stays used. */
+  /** Ends it now or at a later moment; its use stays counted. */
   readonly endGrant: (id: string, until: Temporal.Instant | undefined, write: RecordWrite) => Promise<GrantRecord>;
   readonly override: (
     listener: string,
@@ -151,14 +151,14 @@ export interface SubjectStore {
     wish: (now: Temporal.Instant) => NewOverride,
   ) => Promise<OverrideRecord>;
   readonly endOverride: (id: string, write: RecordWrite) => Promise<OverrideRecord>;
-  /** Grants of which everything is used make room for others: nothing is taken from them any more. */
+  /** Closes used-up grants to make room; nothing is taken from them any more. */
   readonly spend: (listener: string, grants: readonly string[]) => Promise<void>;
-  /** These moves of use are done. */
+  /** Marks moves as done. */
   readonly moved: (moves: readonly PendingMoves[]) => Promise<void>;
-  /** Calls back with the listeners of whom something was changed here, once that is committed. */
+  /** Registers a callback for listeners that this process changed, called after the commit. */
   readonly onChange: (changed: (listeners: readonly string[]) => void) => void;
-  /** Removes answers that are too old to be given again; gives how many. To be called every hour or so. */
+  /** Removes expired answers; returns their number. Run hourly. */
   readonly tidy: () => Promise<number>;
-  /** Everything of a listener; gives the number of rows. A subscription that others are on ends. */
+  /** Erases a listener; returns the number of rows. A subscription with other members ends. */
   readonly erase: (listener: string) => Promise<number>;
 }

@@ -1,7 +1,7 @@
 import type { Database } from '#kernel/postgres/database.ts';
 import { tell, touch } from './touch.ts';
 
-/** Removes everything of a listener. Those who shared what the listener paid for lose it. */
+/** Erases a listener. Members of the listener's subscription lose it. */
 export function eraseSubject(
   database: Database,
   listener: string,
@@ -9,7 +9,7 @@ export function eraseSubject(
   return database.transaction(async (connection) => {
     const { query } = connection;
     const values = [listener];
-    // In the order in which changes hold them: subscriptions, listeners, and then what is theirs.
+    // Locks in the order of every change: subscriptions, listeners, then their rows.
     await query({ text: 'select from backline.subscriptions where manager = $1 order by id for update', values });
     const shared = await query<{ listener: string }>({
       text: `select m.listener from backline.subscription_members m join backline.subscriptions s on s.id = m.subscription

@@ -21,7 +21,7 @@ type Write = <Result extends object>(
   work: (transaction: RecordTransaction) => Promise<Result>,
 ) => Promise<Result>;
 
-/** What was bought beside a plan, and what was given by hand: begun, and ended. */
+/** Starts and ends grants and overrides. */
 export function grantsAndOverrides(
   write: Write,
 ): Pick<SubjectStore, 'grant' | 'endGrant' | 'override' | 'endOverride'> {

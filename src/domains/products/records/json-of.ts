@@ -1,4 +1,4 @@
-/** As a value of a statement; null for what is not there. */
+/** A statement parameter; null for undefined. */
 export function jsonOf(value: unknown): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }

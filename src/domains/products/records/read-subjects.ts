@@ -60,7 +60,7 @@ const SUBSCRIPTION = `s.id, s.manager, s.household, s.plan, s.market, s.status, 
 export const GRANT =
   'id, add_on, feature, amount, created_at, valid_from, valid_until, anchor_wall, anchor_zone, terms';
 export const OVERRIDE = 'id, feature, max_units, value, reason, until_at';
-/** Changes that are shown of one listener, the latest first. */
+/** Changes shown per listener, the latest first. */
 const CHANGES_SHOWN = 100;
 
 export async function subscriptionOf({ query }: Queryable, id: string): Promise<Subscription> {
@@ -91,7 +91,10 @@ export async function subscriptionOf({ query }: Queryable, id: string): Promise<
   };
 }
 
-/** What is on record of these listeners, in their order. Use that has to go along is read with what it goes along with. */
+/**
+ * Reads the facts of these listeners, in order. Pending moves are read in the same statement as the terms
+ * they belong to.
+ */
 export async function factsOf({ query }: Queryable, listeners: readonly string[]): Promise<readonly SubjectFacts[]> {
   const values = [listeners];
   const [versions, subscriptions, formers, grants, overrides] = await Promise.all([

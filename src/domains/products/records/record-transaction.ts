@@ -2,17 +2,17 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { touch } from './touch.ts';
 
-/** A write under way: all of it commits together. */
+/** An open transaction on records. */
 export interface RecordTransaction extends Queryable {
-  /** The time of the database, asked for once what is changed is held. */
+  /** Database time, read after the locks are taken. */
   readonly now: () => Promise<Temporal.Instant>;
-  /** Says that something of these listeners changes: their versions count on, and every process is told. */
+  /** Increments the versions of these listeners and notifies every process. */
   readonly touch: (listeners: readonly string[]) => Promise<void>;
-  /** Puts on record who did what. */
+  /** Writes the audit entry. */
   readonly note: (listeners: readonly string[], action: string, detail: object) => Promise<void>;
 }
 
-/** Runs work in transactions of records; `changed` is told whom it was about, once it is committed. */
+/** Runs work in record transactions; calls `changed` with the affected listeners after the commit. */
 export function recordTransactions(
   database: Database,
   clock: Clock | undefined,
@@ -24,7 +24,7 @@ export function recordTransactions(
   return async (work, by = 'system') => {
     const touched = new Set<string>();
     const result = await database.transaction(({ query: ask }) => {
-      // A connection answers one at a time.
+      // A connection runs one statement at a time.
       let last: Promise<unknown> = Promise.resolve();
       const query: Queryable['query'] = (statement) => {
         const next = last.then(() => ask<never>(statement));

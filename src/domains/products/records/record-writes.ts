@@ -4,7 +4,7 @@ import { httpRefusal } from '#kernel/http/refusals.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { RecordWrite } from './contract.ts';
 
-/** How long a key is good for at least: as long as those of use. */
+/** Minimum lifetime of a key, equal to that of use keys. */
 const KEPT_DAYS = 32;
 
 interface WriteRow {
@@ -13,12 +13,12 @@ interface WriteRow {
 }
 
 /**
- * Does something once in the life of its key: who sends the same again is given the first answer, and waits for it while
- * it is under way. Refuses `http/key-reused` when something else was asked under the key. What is refused has not
- * happened, and its key is free.
+ * Runs work once per key. A repetition waits while the first runs, and gets its answer. Refuses
+ * `http/key-reused` for another request under the key. A refused request leaves its key free.
  *
- * @param now instead of the time of the database
- * @param listeners whom the work was about: the answer goes when one of them is erased
+ * @param now replaces the database time
+ *
+ * @param listeners the affected listeners: erasing one of them removes the answer
  */
 export async function writeOnce<Result extends object>(
   { query }: Queryable,
@@ -49,7 +49,7 @@ export async function writeOnce<Result extends object>(
   return result;
 }
 
-/** Removes answers that are too old to be given again; gives how many. */
+/** Removes expired answers; returns their number. */
 export async function tidyWrites({ query }: Queryable, now: Temporal.Instant | undefined): Promise<number> {
   const [row] = await query<{ count: number }>({
     text: `with gone as (

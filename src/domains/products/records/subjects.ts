@@ -14,7 +14,7 @@ import { tidyWrites, writeOnce } from './record-writes.ts';
 import { factsOf, recordOf, subscriptionOf } from './read-subjects.ts';
 import { recordTransactions, type RecordTransaction } from './record-transaction.ts';
 
-/** @param clock instead of the time of the database, for tests */
+/** @param clock replaces the database time, for tests */
 export function subjectStore(database: Database, clock?: Clock): SubjectStore {
   const watchers: ((listeners: readonly string[]) => void)[] = [];
   const changed = (listeners: readonly string[]): void => watchers.forEach((watcher) => watcher(listeners));
@@ -67,14 +67,14 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
   };
 }
 
-/** Writes of which each is done once. */
+/** Idempotent writes. */
 interface Writes {
-  /** Does something once: the answer under its key is given again. */
+  /** Runs work once and repeats its answer under the key. */
   readonly write: <Result extends object>(
     doing: RecordWrite,
     work: (transaction: RecordTransaction) => Promise<Result>,
   ) => Promise<Result>;
-  /** Changes the terms of a subscription, as it is once nobody else changes it. */
+  /** Changes a locked subscription. */
   readonly change: (
     id: string,
     doing: TermsWrite,
@@ -105,7 +105,7 @@ function writesOf(plainly: ReturnType<typeof recordTransactions>, clock: Clock |
     return write(doing, async (transaction) => {
       await transaction.query({ text: 'select from backline.subscriptions where id = $1 for update', values: [id] });
       const before = await subscriptionOf(transaction, id);
-      // Who ends what has ended changes nothing.
+      // Ending an ended subscription changes nothing.
       if (before.status === 'ended' && !isEnding) throw subscriptionEnded(id);
       const { listeners, work } = plan(transaction, before);
       const all = [...new Set([before.manager, ...before.members.map(({ listener }) => listener), ...listeners])];
@@ -121,7 +121,7 @@ function writesOf(plainly: ReturnType<typeof recordTransactions>, clock: Clock |
   }
 }
 
-/** Subscriptions, and what their managers change about them. */
+/** Writes of subscriptions by their managers. */
 function subscriptionWrites({ write, change }: Writes): Pick<SubjectStore, 'subscribe' | 'changePlan' | 'setStatus'> {
   return {
     subscribe: (listener, doing, wish) =>
@@ -195,7 +195,7 @@ function subscriptionWrites({ write, change }: Writes): Pick<SubjectStore, 'subs
   };
 }
 
-/** Who is on a subscription. */
+/** Writes of members. */
 function memberWrites({ change }: Writes): Pick<SubjectStore, 'addMember' | 'removeMember'> {
   return {
     addMember: (id, listener, doing, wish) =>

@@ -1,9 +1,9 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
 
-/** Tells every process of whom something on record has changed, at the moment of the commit. */
+/** Notifies every process of changed listeners, at commit. */
 export const CHANGES_CHANNEL = 'backline_subjects';
 
-/** Counts the versions of listeners on, and tells of it; in one order, so that nobody waits in a circle. */
+/** Increments versions of listeners and notifies. Sorted, so that transactions cannot deadlock. */
 export async function touch(connection: Queryable, listeners: readonly string[]): Promise<void> {
   const sorted = [...new Set(listeners)].sort();
   await connection.query({

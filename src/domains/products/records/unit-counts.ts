@@ -5,9 +5,9 @@ import type { Time } from '#kernel/base/time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 
 const LIMITS = {
-  /** How old counts may be. */
+  /** Maximum age of counts. */
   lookMs: 5 * 60_000,
-  /** Subscriptions and members that are counted: of more nobody is short. */
+  /** Above this many rows the count is not needed: there are enough units. */
   rowsMax: 100_000,
 } as const;
 
@@ -19,8 +19,8 @@ interface Row {
 }
 
 /**
- * Counts how many have a subscription that has not ended, by market: now, and again and again, so that whoever asks waits
- * for nothing. Nothing is known before the first count, when nobody is on record, and when there are too many to count.
+ * Counts unended subscriptions by market, periodically, so that readers never wait. Undefined before the
+ * first count, without records, and above the row limit.
  */
 export function followUnitCounts(parts: {
   readonly database: Queryable;

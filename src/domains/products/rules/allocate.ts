@@ -1,6 +1,7 @@
 /**
- * Splits a whole in proportion to weights (at least one above zero, none below): each share is rounded down, and the
- * units that are left go to the largest remainders, the earlier first among equals. The shares sum to the whole.
+ * Splits a whole in proportion to weights (none negative, at least one positive). Each share is rounded down;
+ * the remaining units go to the largest remainders, the earlier first among equals. The shares sum to the
+ * whole.
  */
 export function allocate(total: bigint, weights: readonly bigint[]): readonly bigint[] {
   const sum = weights.reduce((all, weight) => all + weight, 0n);

@@ -39,7 +39,7 @@ function counted(plan: PlanTerms | undefined): Counted {
   };
 }
 
-/** `plan/audiobooks 10`, in order; in brackets what cannot be used now. */
+/** `plan/audiobooks 10`, in order; brackets mark buckets that cannot be used now. */
 function listed(plan: PlanTerms | undefined, facts: SubjectFacts): string {
   return bucketsOf(counted(plan), facts, NOW)
     .buckets.map((bucket) => {
@@ -204,7 +204,7 @@ test('units come from where one gets them who asks each source in turn, one unit
       const overrides = drawnOverrides.map(({ limit, untilMs }, index) => override(`o${index}`, limit, untilMs));
       const facts = anna({ status }, { grants, overrides });
 
-      // The oracle: a purse for each source, filled and sorted by the words of the declaration.
+      // The oracle: a purse per source, filled and sorted by the rules of the README.
       const purses: { id: string; left: number; place: number; until: number; created: number }[] = [];
       const byHand = Math.max(-1, ...drawnOverrides.filter(({ untilMs }) => untilMs > NOW).map(({ limit }) => limit));
       const limit = byHand > 0 ? byHand : (plan?.limit ?? 0);

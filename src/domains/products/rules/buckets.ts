@@ -9,9 +9,9 @@ import { timeInWords } from './times.ts';
 import { unitsOf } from './units-or-share.ts';
 import type { WindowAnchor } from './windows.ts';
 
-/** What a plan, with the cap that counts, gives one listener of one feature. */
+/** Limit and window that a plan, after the matching cap, gives one listener for a feature. */
 export interface PlanTerms {
-  /** Permanent: what is used is counted under it, whatever cap or plan is live (see `planBucket`). */
+  /** Permanent: use is counted under it, whatever cap or plan is live (see `planBucket`). */
   readonly id: string;
   readonly limit: Limit;
   /** Windows that began before `untilMs` have this limit. */
@@ -22,11 +22,11 @@ export interface PlanTerms {
   readonly enforcement: 'hard' | 'soft' | 'degrade';
   readonly grace?: number | string;
   readonly rollover?: DeclaredRollover;
-  /** Buckets of other plans that this one took the place of. */
+  /** Buckets of other plans that this one replaces. */
   readonly replaces: readonly string[];
 }
 
-/** A feature as it is counted for somebody. */
+/** A counted feature with the terms of one listener. */
 export interface Counted {
   readonly feature: string;
   readonly title: string;
@@ -34,14 +34,14 @@ export interface Counted {
   readonly isConcurrent: boolean;
   /** Undefined where the plan does not give the feature. */
   readonly plan: PlanTerms | undefined;
-  /** Since when it is given, so that windows without use pass on what they gave; undefined where nobody knows. */
+  /** Start of the grant, so that unused windows since then roll over; undefined where it is unknown. */
   readonly sinceMs: number | undefined;
   readonly addOnOf: (name: string) => GrantTerms | undefined;
-  /** Times in notes are told in it. */
+  /** Zone for times in notes. */
   readonly zone: string;
 }
 
-/** Where a bucket comes from, for people and programs. */
+/** The source of a bucket, for people and programs. */
 interface Origin {
   readonly from: 'plan' | 'grace' | 'grant' | 'override';
   /** Like `the plan`, `10 hours of audiobooks`. */
@@ -51,34 +51,34 @@ interface Origin {
 }
 
 export interface CountedBuckets {
-  /** In the order in which they are taken from; those that are suspended or not in force too. */
+  /** In the order of consumption, with suspended and expired ones. */
   readonly buckets: readonly Bucket[];
   /** By id of the bucket. */
   readonly origins: ReadonlyMap<string, Origin>;
-  /** The limit of the plan, or by hand in its place, is no limit: nothing has to be counted. */
+  /** The plan or an override gives it without limit: it is not counted. */
   readonly isUnlimited: boolean;
-  /** What is special, as sentences. */
+  /** Exceptions, as sentences. */
   readonly notes: readonly string[];
 }
 
-/** What was sold under an add-on that is no longer declared, and before terms were kept, is used after everything else. */
+/** Terms for purchases of an undeclared add-on from before terms were recorded: consumed last. */
 const FORGOTTEN: GrantTerms = { title: 'what was bought', priority: 300, whileLapsed: 'suspended' };
-/** After all that somebody has: a grace is not for those who have bought more. */
+/** Consumed last: a grace is no extra for listeners with purchases. */
 const GRACE_PRIORITY = 2_000;
 const OVERRIDE_PRIORITY = 100;
-/** Of more grants that are left, those that come first in the order are taken from; the others wait. */
+/** Of more grants with units left, the first in order are consumed; the others wait. */
 export const GRANTS_MAX = 90;
 
 /**
- * The name under which what a plan gives is counted. It is that of the feature: a new revision of a cap, another cap in
- * its place, a rollback and a change of plan all count on. Where use does not simply go along with the listener (scale,
- * reset) each plan has a counter of its own, which is found again on the way back.
+ * Name of the counter of a plan's units. It is that of the feature, so a new revision, another cap, a
+ * rollback or a change of plan continues the count. Where a change of plan scales or resets use, each plan
+ * has its own counter, which is found again on the way back.
  */
 export function planBucket(feature: string, plan: string, onPlanChange: 'carry' | 'scale' | 'reset'): string {
   return onPlanChange === 'carry' ? `plan/${feature}` : `plan/${feature}/${plan}`;
 }
 
-/** All that can be taken from for a feature: what the plan gives, what was given by hand, what was bought, and a grace. */
+/** All buckets of a feature: from the plan, overrides, grants and a grace. */
 export function bucketsOf(counted: Counted, facts: SubjectFacts, nowMs: number): CountedBuckets {
   const { feature, plan, zone } = counted;
   const notes: string[] = [];
@@ -121,7 +121,7 @@ export function bucketsOf(counted: Counted, facts: SubjectFacts, nowMs: number):
 
 type LimitOverride = OverrideFacts & { readonly limit: Limit };
 
-/** Of several that are in force the most generous counts, then the one that lasts longest, then the lowest id. */
+/** Among several in force: the highest limit, then the latest end, then the lowest id. */
 function overrideOf({ overrides }: SubjectFacts, feature: string, nowMs: number): LimitOverride | undefined {
   const size = ({ limit }: LimitOverride): number => (limit === UNLIMITED ? Infinity : limit);
   return overrides
@@ -194,7 +194,7 @@ function grantEntries(
     const ages = validUntilMs === undefined ? '' : `, at the latest until ${timeInWords(validUntilMs, counted.zone)}`;
     notes.push(`${counted.title}: ${title} waits for a subscription${ages}.`);
   }
-  // In windows without a subscription there was nothing that could be left.
+  // Windows without a subscription have nothing to roll over.
   const sinceMs = whileLapsed === 'kept' ? validFromMs : Math.max(validFromMs, counted.sinceMs ?? Infinity);
   const bucket: Bucket = {
     id: `grant/${id}`,

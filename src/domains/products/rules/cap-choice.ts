@@ -1,13 +1,13 @@
 import { meet } from './entitlement.ts';
 
-/** Whom a cap is for; what it does not name, it does not look at. */
+/** The plans, markets and roles of a cap; an absent list matches all. */
 export interface CapTarget {
   readonly plans?: readonly string[];
   readonly markets?: readonly string[];
   readonly roles?: readonly string[];
 }
 
-/** A listener as far as caps are concerned. */
+/** The facts of a listener that caps select by. */
 export interface CappedListener {
   readonly plan: string;
   readonly market: string;
@@ -15,8 +15,8 @@ export interface CappedListener {
 }
 
 /**
- * How exactly a cap is meant for a listener; `undefined` when it is not. One that names the plan wins over one that does
- * not, then one that names the market, then one that names the role. Equally exact ones for one listener are refused.
+ * How exactly a cap matches a listener; `undefined` when it does not. Naming the plan wins over naming the
+ * market, and that over naming the role. Equally exact caps for one listener are refused.
  */
 export function capExactness({ plans, markets, roles }: CapTarget, listener: CappedListener): number | undefined {
   if (plans !== undefined && !plans.includes(listener.plan)) return undefined;
@@ -25,7 +25,7 @@ export function capExactness({ plans, markets, roles }: CapTarget, listener: Cap
   return (plans === undefined ? 0 : 4) + (markets === undefined ? 0 : 2) + (roles === undefined ? 0 : 1);
 }
 
-/** The cap of a feature that counts for a listener: the most exact one that is meant. */
+/** The most exact cap of a feature that matches a listener. */
 export function capFor<Cap extends { readonly spec: CapTarget }>(
   caps: readonly Cap[],
   listener: CappedListener,
@@ -42,7 +42,7 @@ export function capFor<Cap extends { readonly spec: CapTarget }>(
   return best;
 }
 
-/** True when two caps of one feature are equally exact and some listener would have both. */
+/** True when two caps of one feature are equally exact and match a common listener. */
 export function capsCollide(a: CapTarget, b: CapTarget): boolean {
   return meet(a.plans, b.plans) && meet(a.markets, b.markets) && meet(a.roles, b.roles);
 }

@@ -34,7 +34,7 @@ const listed = (byDigits: Readonly<Record<number, string>>): readonly (readonly 
     codes.split(' ').map((code) => [code, Number(digits)] as const),
   );
 
-/** Those that are in nobody's hands any more: a market has them up to a date. */
+/** Currencies out of circulation: a market may have them until a date. */
 export const WITHDRAWN: ReadonlySet<string> = new Set(listed(WITHDRAWN_BY_MINOR_DIGITS).map(([code]) => code));
 
 /** Minor digits by currency code. */

@@ -1,12 +1,12 @@
 import { formatAmount, type Money } from './money.ts';
 
-/** Building a formatter takes some 50 µs, using it 1 µs. A business has a few hundred pairs of locale and currency. */
+/** Creating a formatter takes about 50 µs, using it 1 µs. A business has a few hundred pairs of locale and currency. */
 const FORMATTERS_MAX = 2_000;
 const formatters = new Map<string, Intl.NumberFormat>();
 
 /**
- * An amount for people: the currency's sign and separators as the locale has them, and as many decimals as the amount's
- * own exponent (never CLDR's) — all of them, or none when they are all zero: `10,99 €`, `10 €`, `1990 Ft`, `￥980`.
+ * Formats an amount for people: sign and separators of the locale, and the decimals of the amount's own
+ * exponent (never CLDR's). All decimals, or none when all are zero: `10,99 €`, `10 €`, `1990 Ft`, `￥980`.
  */
 export function displayMoney(money: Money, locale: string): string {
   const key = `${locale} ${money.currency} ${money.exponent}`;
@@ -26,17 +26,17 @@ export function displayMoney(money: Money, locale: string): string {
   return formatter.format(formatAmount(money) as `${number}`);
 }
 
-/** Whether it is a tag of a language that is known here. */
+/** Whether it is the tag of a supported locale. */
 export function isLocale(text: string): boolean {
   try {
     return Intl.NumberFormat.supportedLocalesOf(text).length > 0;
   } catch {
-    // Not even the form of one.
+    // Not well-formed.
     return false;
   }
 }
 
-/** An amount in the sentences of previews and reasons, which are English. */
+/** Formats an amount for previews and reasons, which are English. */
 export function englishMoney(money: Money): string {
   return displayMoney(money, 'en');
 }

@@ -2,7 +2,7 @@ import { isFault } from './fault.ts';
 import { periodInWords } from './intervals.ts';
 import { valueFault, type ValueSchema } from './value-schema.ts';
 
-/** A feature as far as granting it goes. */
+/** The properties of a feature that a grant depends on. */
 interface GrantedFeature {
   readonly title: string;
   readonly type: 'boolean' | 'config' | 'metered' | 'concurrent';
@@ -10,7 +10,7 @@ interface GrantedFeature {
   readonly valueSchema?: ValueSchema;
 }
 
-/** What a plan gives of a feature, and to whom. */
+/** A feature in a plan: its value or limit, its roles and its markets. */
 export interface Entitlement {
   readonly feature: string;
   readonly value?: unknown;
@@ -20,13 +20,13 @@ export interface Entitlement {
   readonly markets?: readonly string[];
 }
 
-/** A limit that is a word: there is none. */
+/** The limit that means no limit. */
 export const UNLIMITED = 'unlimited';
 export type Limit = number | typeof UNLIMITED;
-/** More units than anybody uses; a tenth of a percent of what numbers hold exactly, so that sums stay exact. */
+/** Beyond any real use; a thousandth of the exact range of numbers, so that sums stay exact. */
 export const LIMIT_MAX = 1_000_000_000_000;
 
-/** What is wrong with a limit as it is declared. */
+/** The fault of a declared limit. */
 export function limitFault(limit: number | string): string | undefined {
   if (typeof limit === 'string') {
     return limit === UNLIMITED ? undefined : `"${limit}" is not a limit; it is a whole number or "${UNLIMITED}".`;
@@ -40,7 +40,7 @@ export function limitOf(limit: number | string): Limit {
   return typeof limit === 'number' ? limit : UNLIMITED;
 }
 
-/** What is wrong in an entitlement of this feature, by field. */
+/** Faults of an entitlement of this feature, by field. */
 export function entitlementFaults(
   { value, limit, per }: Entitlement,
   feature: GrantedFeature,
@@ -71,7 +71,7 @@ function shown(value: unknown): string {
   return value === undefined ? '' : `${JSON.stringify(value)} `;
 }
 
-/** What is given, for people: `Offline downloads`, `Audio quality: "high"`, `Audiobooks: 900 minutes a month`. */
+/** Describes the grant for people: `Offline downloads`, `Audio quality: "high"`, `Audiobooks: 900 minutes a month`. */
 export function grantInWords({ value, limit, per }: Entitlement, { title, type, unit }: GrantedFeature): string {
   switch (type) {
     case 'boolean':
@@ -91,8 +91,8 @@ export function grantInWords({ value, limit, per }: Entitlement, { title, type, 
 }
 
 /**
- * How exactly an entitlement is meant for a role in a market; `undefined` when it is not. One that names the market
- * wins over one that does not, then one that names the role. Equally exact ones for the same listener are refused.
+ * How exactly an entitlement matches a role in a market; `undefined` when it does not. Naming the market wins
+ * over naming the role. Equally exact entitlements for one listener are refused.
  */
 export function exactness({ roles, markets }: Entitlement, role: string, market: string): number | undefined {
   if (roles !== undefined && !roles.includes(role)) return undefined;
@@ -100,12 +100,12 @@ export function exactness({ roles, markets }: Entitlement, role: string, market:
   return (markets === undefined ? 0 : 2) + (roles === undefined ? 0 : 1);
 }
 
-/** True when two entitlements of one feature are equally exact and some listener would get both. */
+/** True when two entitlements of one feature are equally exact and match a common listener. */
 export function collide(a: Entitlement, b: Entitlement): boolean {
   return meet(a.roles, b.roles) && meet(a.markets, b.markets);
 }
 
-/** Both name some same thing, or neither names any: only then are they equally exact and in each other's way. */
+/** Both lists share a name, or both are absent: only then do two matches collide. */
 export function meet(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a.some((name) => b.includes(name));

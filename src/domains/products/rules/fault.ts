@@ -1,4 +1,4 @@
-/** Why a text could not be read, as a sentence with the text in it. */
+/** Why a text could not be parsed, as a sentence that quotes it. */
 export interface Fault {
   readonly fault: string;
 }

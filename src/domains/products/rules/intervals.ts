@@ -7,12 +7,15 @@ const NAMES = {
   M: ['monthly', 'months'],
   Y: ['yearly', 'years'],
 } as const;
-/** Only to sort intervals by length; never to compute with. */
+/** For sorting only, never for computing. */
 const ROUGH_DAYS = { D: 1, W: 7, M: 30.4, Y: 365.2 } as const;
 
 type Unit = keyof typeof NAMES;
 
-/** A billing interval: one number and one unit of the calendar, written in one way only, so that equal means the same. */
+/**
+ * A billing interval: one number and one calendar unit, in canonical form, so that equal texts mean equal
+ * intervals.
+ */
 export function parseInterval(text: string): { readonly count: number; readonly unit: Unit } | Fault {
   const match = INTERVAL.exec(text);
   if (match === null) {
@@ -46,7 +49,7 @@ function roughDays(text: string): number {
 }
 
 const PERIOD = /^P(?:([1-9]\d{0,2})([DWMY])|T([1-9]\d{0,3})([HM]))$/;
-/** Hours of a month of 31 days: use of longer ago is counted by days, months or years. */
+/** Hours of a month of 31 days: longer periods use days, months or years. */
 const PERIOD_HOURS_MAX = 744;
 const PERIOD_NAMES = { D: 'day', W: 'week', M: 'month', Y: 'year', TH: 'hour', TM: 'minute' } as const;
 

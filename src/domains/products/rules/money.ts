@@ -3,14 +3,17 @@ import { isFault, type Fault } from './fault.ts';
 import { parseDecimal, rational, round, times, type Rational, type RoundingMode } from './rational.ts';
 import { nearSpellings, didYouMean } from '#kernel/base/spelling.ts';
 
-/** An exact amount: `minor` units of 10^-`exponent` of the currency. The exponent is part of it, as channels differ. */
+/**
+ * An exact amount in `minor` units of 10^-`exponent` of the currency. The exponent belongs to the amount, as
+ * channels differ.
+ */
 export interface Money {
   readonly minor: bigint;
   readonly exponent: number;
   readonly currency: string;
 }
 
-/** Reads `12.99` in a currency; refuses more decimals than the exponent (by default that of ISO 4217) has. */
+/** Parses `12.99` in a currency; refuses more decimals than the exponent (by default that of ISO 4217). */
 export function parseMoney(text: string, currency: string, exponent = CURRENCIES.get(currency)): Money | Fault {
   if (exponent === undefined) return { fault: unknownCurrency(currency) };
   const decimal = parseDecimal(text);

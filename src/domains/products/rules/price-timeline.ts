@@ -3,7 +3,7 @@ import { isFault } from './fault.ts';
 import { codeAndAmount, parseMoney, sameMoney, type Money } from './money.ts';
 import { instantText, OPEN, parseTime } from './times.ts';
 
-/** An entry of a timeline as it is declared. */
+/** A declared entry of a timeline. */
 export interface TimelineEntry {
   readonly from: string;
   readonly until?: string;
@@ -11,9 +11,9 @@ export interface TimelineEntry {
   readonly currency: string;
 }
 
-/** An entry as it applies: from `from` up to, and not including, `until` (milliseconds since the epoch, or `OPEN`). */
+/** An entry in force from `from` up to, not including, `until` (milliseconds since the epoch, or `OPEN`). */
 export interface PriceWindow {
-  /** Its place in the timeline. */
+  /** Index in the timeline. */
   readonly index: number;
   readonly from: number;
   readonly until: number;
@@ -23,17 +23,17 @@ export interface PriceWindow {
   readonly untilText: string | undefined;
 }
 
-/** What a timeline is read with. */
+/** Rules for reading a timeline. */
 export interface TimelineReading {
   /** The zone in which plain dates begin. */
   readonly zone: string;
-  /** Decimals of a currency on the price's channel; `undefined` for a currency that does not exist. */
+  /** Decimals of a currency on the price's channel; `undefined` for an unknown currency. */
   readonly exponentOf: (currency: string) => number | undefined;
 }
 
 const PATH: Path = ['spec', 'timeline'];
 
-/** The windows of a timeline, and what is wrong in it. With problems the windows are not to be used. */
+/** The windows of a timeline, and its problems. With problems the windows must not be used. */
 export function readTimeline(
   timeline: readonly TimelineEntry[],
   { zone, exponentOf }: TimelineReading,
@@ -82,7 +82,7 @@ export function inWords({ money, fromText, untilText }: PriceWindow): string {
   return `${codeAndAmount(money)} from ${fromText} ${untilText === undefined ? 'with no end' : `until ${untilText}`}`;
 }
 
-/** Where entries overlap those of another object for the same plan, market, interval and channel. */
+/** Overlaps with another object's entries for the same plan, market, interval and channel. */
 export function overlapProblems(
   windows: readonly PriceWindow[],
   other: { readonly kind: string; readonly name: string; readonly windows: readonly PriceWindow[] },
@@ -108,8 +108,8 @@ export function overlapProblems(
 }
 
 /**
- * Where a change would rewrite what listeners were charged: entries that have begun keep their start and amount, one
- * that has ended keeps its end, one in force ends now at the earliest, and what is added begins now at the earliest.
+ * Problems of a change that would rewrite past charges. Entries that have begun keep their start and amount;
+ * one that ended keeps its end; one in force ends now at the earliest; new ones begin now at the earliest.
  */
 export function pastProblems(
   before: readonly PriceWindow[],

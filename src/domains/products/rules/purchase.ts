@@ -1,6 +1,6 @@
 import type { GrantFacts, GrantTerms } from './subject-facts.ts';
 
-/** An add-on as far as what somebody gets with it goes. */
+/** The properties of an add-on that a purchase depends on. */
 interface SoldAddOn {
   readonly name: string;
   readonly spec: {
@@ -12,8 +12,8 @@ interface SoldAddOn {
 }
 
 /**
- * What is put on record when an add-on is bought. Its validity is counted by the calendar of the zone: twelve months
- * from 29 February end on 28 February.
+ * The record of a purchase. Validity follows the zone's calendar: twelve months from 29 February end on 28
+ * February.
  */
 export function grantBought(
   id: string,

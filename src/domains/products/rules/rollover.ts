@@ -8,7 +8,7 @@ import { parseUnitsOrShare, unitsOf } from './units-or-share.ts';
 const units = (description: string) =>
   Type.Unsafe<number | string>({ 'x-kubernetes-int-or-string': true, description });
 
-/** What of a window goes on into the next one, as it is declared. */
+/** The declared rollover of unused units into the next window. */
 export const RolloverSchema = Type.Object(
   {
     max: units('What goes on at most: units, or a share of the limit like "50%".'),
@@ -24,7 +24,7 @@ export const RolloverSchema = Type.Object(
 
 export type DeclaredRollover = Static<typeof RolloverSchema>;
 
-/** What is wrong in a declared rollover, by field. */
+/** Faults of a declared rollover, by field. */
 export function rolloverFaults(
   { max, min }: DeclaredRollover,
   window: WindowSpec,
@@ -39,13 +39,13 @@ export function rolloverFaults(
     return found !== undefined && isFault(found) ? [{ field: `rollover.${field}`, fault: found.fault }] : [];
   });
   if (parsed.length > 0 || min === undefined) return parsed;
-  // Shares are of the same limit, and so are comparable; units and a share are not, until there is one.
+  // Shares of one limit are comparable with each other; units and a share are not until the limit is known.
   const [least, most] = [min, max].map((value) => (typeof value === 'string' ? Number.parseInt(value, 10) : value));
   if (typeof min !== typeof max || least === undefined || most === undefined || least <= most) return [];
   return [{ field: 'rollover.min', fault: `At least ${min} is more than at most ${max}.` }];
 }
 
-/** A rollover that has passed the checks, for a limit. */
+/** A valid rollover, for a limit. */
 export function rolloverOf(
   { max, min, overage }: DeclaredRollover,
   limit: Limit,
@@ -56,12 +56,12 @@ export function rolloverOf(
     max: most,
     min: min === undefined ? 0 : Math.min(most, unitsOf(min, limit)),
     overage,
-    // Anchors are whole seconds, and the first window begins with its anchor.
+    // Anchors are whole seconds, and the first window begins at its anchor.
     ...(sinceMs === undefined ? {} : { sinceMs: Math.floor(sinceMs / 1_000) * 1_000 }),
   };
 }
 
-/** `what is left of a period goes on into the next, at most 300 minutes`: follows what is given. */
+/** Describes a rollover after the grant: `what is left of a period goes on into the next, at most 300 minutes`. */
 export function rolloverInWords(rollover: DeclaredRollover | undefined, unit: string): string {
   if (rollover === undefined) return 'what is left of a period is lost';
   const { max, min, overage } = rollover;

@@ -1,33 +1,33 @@
 import type { Carry } from '#kernel/quotas/rules/contract.ts';
 import type { DeclaredRollover } from './rollover.ts';
 
-/** What is on record for one listener: everything about caps that no snapshot holds. */
+/** The record of one listener: every input of a cap that no snapshot holds. */
 export interface SubjectFacts {
   readonly listener: string;
-  /** Counts changes of these records; answers name it. 0 where nothing is on record. */
+  /** Incremented with each change; answers name it. 0 without a record. */
   readonly version: number;
-  /** The subscription that the listener is on, as the one who pays or as a member. */
+  /** Subscription of the listener, as payer or member. */
   readonly subscription: SubscriptionFacts | undefined;
-  /** What the listener was on before, the latest first; the last few only. */
+  /** Former terms, the latest first; the last few only. */
   readonly formers: readonly FormerTerms[];
-  /** Those of which something may be left. */
+  /** Grants that may have units left. */
   readonly grants: readonly GrantFacts[];
   readonly overrides: readonly OverrideFacts[];
-  /** Use that has to go along with a change before anything else is counted, in order. Mostly there is none. */
+  /** Pending moves of use, in order, to carry before anything is counted. Usually empty. */
   readonly moves: readonly PendingMoves[];
 }
 
-/** A plan that somebody had from one moment up to, and without, another one. */
+/** A former subscription, from one moment up to, not including, another. */
 export interface FormerTerms {
   readonly sinceMs: number;
   readonly untilMs: number;
-  /** As it was then: active. */
+  /** The subscription as it was then: active. */
   readonly subscription: SubscriptionFacts;
 }
 
-/** Moves of use that were written with a change of records, see `Quotas.carry`. */
+/** Moves of use recorded with a change of terms, see `Quotas.carry`. */
 export interface PendingMoves extends Pick<Carry, 'subject' | 'moves'> {
-  /** Permanent: they are done once under it. */
+  /** Permanent: the key under which they are carried once. */
   readonly number: number;
   readonly changedAtMs: number;
 }
@@ -36,41 +36,44 @@ export interface SubscriptionFacts {
   readonly id: string;
   readonly plan: string;
   readonly market: string;
-  /** What this listener is on it: a role of the plan. */
+  /** The listener's role on the plan. */
   readonly role: string;
-  /** Who pays. */
+  /** Listener who pays. */
   readonly manager: string;
-  /** What everybody on it shares, as a scope of caps. */
+  /** Counting scope that all members share. */
   readonly household: string;
-  /** lapsed: it gives nothing, and what was bought beside it waits and ages. */
+  /** lapsed: it gives nothing; grants beside it are suspended, and their time runs. */
   readonly status: 'active' | 'lapsed';
-  /** From which anchored windows are counted: wall-clock time without an offset, and an IANA zone. */
+  /** Start of anchored windows: wall-clock time without an offset, and an IANA zone. */
   readonly anchor: { readonly wallTime: string; readonly zone: string };
-  /** Since when it gives what it gives, without a break: it came onto its plan then, or was resumed. */
+  /** Start of its present plan, or of the last resume. */
   readonly givesSinceMs: number;
-  /** Since when this listener is on it. */
+  /** When this listener joined it. */
   readonly memberSinceMs: number;
 }
 
-/** Something that was bought beside a plan: a month of an add-on, a top-up. */
+/** A purchase beside a plan: a month of an add-on, or a top-up. */
 export interface GrantFacts {
-  /** Permanent: what is taken from it is counted under it. */
+  /** Permanent: its use is counted under it. */
   readonly id: string;
   /** Name of the AddOn. */
   readonly addOn: string;
   readonly feature: string;
-  /** In the unit of the feature; for a recurring one, for each of its periods. */
+  /** Units of the feature; for a recurring one, per period. */
   readonly amount: number;
   readonly createdMs: number;
   readonly validFromMs: number;
   readonly validUntilMs: number | undefined;
-  /** Recurring ones start anew from here. */
+  /** Start of the periods of a recurring one. */
   readonly anchor: { readonly wallTime: string; readonly zone: string } | undefined;
-  /** As it was sold: they hold once the AddOn is no longer declared. Undefined for what was bought before they were kept. */
+  /**
+   * Terms at the time of sale; they hold after the AddOn is gone. Undefined for purchases from before terms
+   * were recorded.
+   */
   readonly terms: GrantTerms | undefined;
 }
 
-/** An add-on as far as using it goes. */
+/** The properties of an add-on that its use depends on. */
 export interface GrantTerms {
   readonly title: string;
   readonly per?: string;
@@ -79,7 +82,7 @@ export interface GrantTerms {
   readonly whileLapsed: 'suspended' | 'kept';
 }
 
-/** What somebody was given by hand, for a reason and a time. */
+/** A feature granted by hand, with a reason and an end. */
 export interface OverrideFacts {
   readonly id: string;
   readonly feature: string;

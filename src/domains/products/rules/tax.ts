@@ -1,7 +1,7 @@
 import type { Money } from './money.ts';
 import { plus, rational, round, times, type Rational, type RoundingMode } from './rational.ts';
 
-/** One amount in its parts: `net` plus `tax` is `gross`, to the last unit. */
+/** An amount in its parts: `net` plus `tax` is `gross`, exactly. */
 interface TaxSplit {
   readonly net: Money;
   readonly tax: Money;
@@ -9,8 +9,8 @@ interface TaxSplit {
 }
 
 /**
- * Splits a price that contains its tax. Only the net part is rounded; the tax is what remains, so that the parts always
- * sum to the price (rounding both breaks 833 of the first 5,000 prices at 20 %). `percent` 20 is 20 %.
+ * Splits a price that contains its tax. Only the net part is rounded; the tax is the rest, so the parts
+ * always sum to the price (rounding both breaks 833 of the first 5,000 prices at 20 %). `percent` 20 is 20 %.
  */
 export function splitInclusive(gross: Money, percent: Rational, mode: RoundingMode): TaxSplit {
   const onePlusRate = plus(rational(1n), times(percent, rational(1n, 100n)));
@@ -18,7 +18,7 @@ export function splitInclusive(gross: Money, percent: Rational, mode: RoundingMo
   return { net: { ...gross, minor: net }, tax: { ...gross, minor: gross.minor - net }, gross };
 }
 
-/** Adds tax to a price that comes without it: the tax is rounded, once. */
+/** Adds tax to a price without it. The tax is rounded once. */
 export function addExclusive(net: Money, percent: Rational, mode: RoundingMode): TaxSplit {
   const tax = round(times(times(rational(net.minor), percent), rational(1n, 100n)), mode);
   return { net, tax: { ...net, minor: tax }, gross: { ...net, minor: net.minor + tax } };

@@ -1,16 +1,16 @@
 import type { FormerTerms, SubjectFacts, SubscriptionFacts } from './subject-facts.ts';
 
-/** Facts of a moment that lies behind, and whether that was on other terms than now. */
+/** Terms of a listener at a past moment, and whether they differ from the present ones. */
 export interface FactsAt {
   readonly facts: SubjectFacts;
-  /** When it counts as used. */
+  /** Moment at which the use counts. */
   readonly atMs: number;
   readonly isOfBefore: boolean;
 }
 
 /**
- * What a listener was on at a moment. Use of a time at which the listener was on nothing counts at the beginning of what
- * came next: no window that ended before gives anything. With `hasOther`, there is a plan for those who are on nothing.
+ * Terms of a listener at a moment. Use from a time without terms counts at the start of the next ones: no
+ * earlier window gives anything. With `hasOther` the question names a plan for such times.
  */
 export function factsAt(facts: SubjectFacts, atMs: number, hasOther = false): FactsAt {
   const { subscription, formers } = facts;
@@ -24,12 +24,12 @@ export function factsAt(facts: SubjectFacts, atMs: number, hasOther = false): Fa
   return { facts, atMs: sinceMs === Infinity ? atMs : sinceMs, isOfBefore: false };
 }
 
-/** The facts as if the listener still were on what came before. */
+/** The facts as if the former terms were in force. */
 export function factsOn(facts: SubjectFacts, { subscription }: FormerTerms): SubjectFacts {
   return { ...facts, subscription };
 }
 
-/** Since when somebody is on what they are on, without a break and as they are. */
+/** When the present terms began, without a break. */
 function beganMs({ givesSinceMs, memberSinceMs }: SubscriptionFacts, [last]: readonly FormerTerms[]): number {
   return Math.max(givesSinceMs, memberSinceMs, last?.untilMs ?? 0);
 }

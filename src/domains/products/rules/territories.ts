@@ -12,13 +12,13 @@ const CODES =
 
 export const TERRITORIES: ReadonlySet<string> = new Set(CODES.split(' '));
 
-/** Codes that many write for a territory, and that ISO 3166-1 does not have. */
+/** Common codes for a territory that ISO 3166-1 does not have. */
 const WRITTEN_AS: ReadonlyMap<string, string> = new Map([
   ['UK', 'GB'],
   ['EL', 'GR'],
 ]);
 
-/** The codes that one may have meant. */
+/** Codes with a similar spelling. */
 export function nearTerritories(code: string, known: Iterable<string>): readonly string[] {
   const all = new Set(known);
   const meant = WRITTEN_AS.get(code.toUpperCase()) ?? code.toUpperCase();

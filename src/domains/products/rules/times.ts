@@ -6,12 +6,12 @@ const WALL_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?$/;
 /** RFC 3339 bounds no digits of a fraction; beyond nanoseconds there is no clock. */
 const BEYOND_NANOSECONDS = /(\.\d{9})\d+/;
 
-/** Moments that anybody may name. Arithmetic with days and months around them stays within what calendars can count. */
+/** Years that a moment may have. Arithmetic around them stays within the calendar's range. */
 const YEARS = { first: 1970, last: 9999 } as const;
 const FIRST_MS = Date.UTC(YEARS.first, 0, 1);
 const LAST_MS = Date.UTC(YEARS.last, 11, 31);
 
-/** Stands for the end of what has no end. */
+/** The end of an open interval. */
 export const OPEN = Infinity;
 
 /**
@@ -31,7 +31,7 @@ export function parseInstant(text: string): number | Fault {
   return momentOf(text, () => Temporal.Instant.from(text.replace(BEYOND_NANOSECONDS, '$1')).epochMilliseconds);
 }
 
-/** A wall-clock time to the second: a date and a time of day, without an offset or a zone. */
+/** Parses a wall-clock time to the second: a date and a time of day, without an offset or a zone. */
 export function parseWallTime(text: string): string | Fault {
   if (!WALL_TIME.test(text)) return { fault: `"${text}" is no wall-clock time like 2026-01-31T15:00:00.` };
   const utcMs = momentOf(text, () => Temporal.PlainDateTime.from(text).toZonedDateTime('UTC').epochMilliseconds);
@@ -55,17 +55,17 @@ export function isPlainDate(text: string): boolean {
 
 export function isZone(zone: string): boolean {
   try {
-    // Offsets such as +02:00 are zones to Temporal, but know no daylight saving time.
+    // Temporal accepts offsets such as +02:00 as zones, but they have no daylight saving time.
     return /^[A-Za-z]/.test(zone) && new Temporal.ZonedDateTime(0n, zone).timeZoneId !== '';
   } catch {
     return false;
   }
 }
 
-/** Texts that are kept: decisions name few moments (now, and when periods of calendars end), and name them often. */
+/** Cached texts: decisions format few distinct moments (now, and ends of periods), and often. */
 const KEPT_MAX = 1_000;
 
-/** Writing a time costs more than the decision that it stands in. */
+/** Formatting a time costs more than the decision that contains it. */
 function kept<Key>(texts: Map<Key, string>, key: Key, write: () => string): string {
   const known = texts.get(key);
   if (known !== undefined) return known;

@@ -6,7 +6,7 @@ const PERCENT = /^([1-9]\d{0,2})%$/;
 /** So many units, or a share of the limit. */
 type UnitsOrShare = { readonly units: number } | { readonly percent: number };
 
-/** Units as a whole number, or a share like "10%". */
+/** Parses whole units, or a share like "10%". */
 export function parseUnitsOrShare(value: number | string): UnitsOrShare | Fault {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= LIMIT_MAX) return { units: value };
   const percent = Number(PERCENT.exec(String(value))?.[1] ?? 0);
@@ -16,7 +16,7 @@ export function parseUnitsOrShare(value: number | string): UnitsOrShare | Fault 
   };
 }
 
-/** The units of what has passed the checks: a share is rounded down, and that of no limit is nothing. */
+/** The units of a valid value. A share is rounded down; a share of no limit is zero. */
 export function unitsOf(value: number | string, limit: Limit): number {
   const parsed = parseUnitsOrShare(value);
   if (isFault(parsed) || limit === UNLIMITED) return 0;

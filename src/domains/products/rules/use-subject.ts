@@ -1,34 +1,34 @@
 import { subjectName, subjectParts } from '#kernel/quotas/rules/subject-name.ts';
 import type { SubjectFacts } from './subject-facts.ts';
 
-/** What belongs to a listener, by whose id it is called. A household has the id of the listener who pays for it. */
+/** Owner of a subject, named by a listener id. A household has the id of the listener who pays. */
 const SCOPES = ['listener', 'household', 'device'] as const;
 
-/** Whose use is counted. */
+/** A counting subject. */
 export interface UseSubject {
   readonly scope: (typeof SCOPES)[number];
-  /** Id of the listener whom it belongs to. */
+  /** Id of the owning listener. */
   readonly owner: string;
-  /** What is counted by itself within it: a role, or the id of a device. */
+  /** Part of it that is counted separately: a role, or a device id. */
   readonly part?: string | undefined;
 }
 
-/** The name under which the quotas count it. */
+/** The subject's name in the quotas. */
 export function useSubject({ scope, owner, part }: UseSubject): string {
   return part === undefined ? subjectName([scope, owner]) : subjectName([scope, owner, part]);
 }
 
-/** The subjects of a listener. Each other one that belongs to the listener is below one of these. */
+/** Root subjects of a listener. Every other subject of the listener is below one of these. */
 export function subjectsOfListener(listener: string): readonly string[] {
   return SCOPES.map((scope) => useSubject({ scope, owner: listener }));
 }
 
-/** The listener whom a subject of these names belongs to. */
+/** The owning listener of one of these subjects. */
 export function ownerOf(subject: string): string {
   return subjectParts(subject)[1] ?? '';
 }
 
-/** Every subject under which the use of a listener may have been counted: now, and on what the listener was on before. */
+/** Every subject under which a listener's use may be counted, on present and former terms. */
 export function subjectsOfUse(
   { listener, subscription, formers }: SubjectFacts,
   { device, role }: { readonly device?: string | undefined; readonly role?: string | undefined },

@@ -1,4 +1,4 @@
-/** What values a config feature may take: a small part of JSON Schema. */
+/** Permitted values of a config feature: a small subset of JSON Schema. */
 export interface ValueSchema {
   readonly type: 'string' | 'integer' | 'number' | 'boolean';
   readonly enum?: readonly unknown[];
@@ -6,7 +6,7 @@ export interface ValueSchema {
   readonly maximum?: number;
 }
 
-/** What is wrong with a value, as the end of a sentence that begins with it; `undefined` when it fits. */
+/** The fault of a value, as the end of a sentence that begins with it; `undefined` when it is valid. */
 export function valueFault(schema: ValueSchema, value: unknown): string | undefined {
   const fits =
     schema.type === 'integer'

@@ -2,18 +2,18 @@ import { CALENDAR_PERIODS, type WindowSpec } from '#kernel/quotas/rules/window-s
 import { isFault } from './fault.ts';
 import { periodInWords } from './intervals.ts';
 
-/** Where a window of the kernel is counted from. */
+/** Start of a kernel window. */
 export interface WindowAnchor {
   readonly at: string;
   readonly zone: string;
 }
 
-/** Periods are counted from here for those who have no subscription: months then begin on the first of the month. */
+/** Start of periods without a subscription: months then begin on the first of the month. */
 export const DEFAULT_ANCHOR = '1970-01-01';
 
 /**
- * The window of an entitlement's period, by the calendar of a zone. What no calendar has, like 3 days, is counted from
- * the default anchor; minutes, which cannot be, roll.
+ * The window of an entitlement's period in a zone's calendar. Periods without a calendar unit, like 3 days,
+ * count from the default anchor; minutes roll.
  */
 export function periodWindow(
   per: string | undefined,
@@ -25,7 +25,10 @@ export function periodWindow(
   return { window: { type: 'anchored', per }, anchor: { at: DEFAULT_ANCHOR, zone } };
 }
 
-/** `a month`, `a month counted from the start of the subscription`, `within any hour`, `at once`: follows an amount. */
+/**
+ * Describes a window after an amount: `a month`, `a month counted from the start of the subscription`,
+ * `within any hour`, `at once`.
+ */
 export function windowInWords({ type, per = '' }: WindowSpec): string {
   switch (type) {
     case 'lifetime':
@@ -56,10 +59,10 @@ function lengthInWords(per: string): string {
 }
 
 const DAYS = { PH: 1 / 24, PM: 1 / 1_440, PS: 1 / 86_400, D: 1, W: 7, M: 30.4, Y: 365.2 } as const;
-/** As long as anybody has a subscription; what lasts for ever is little for each day. */
+/** Longer than any subscription, so a lifetime limit is small per day. */
 const LIFETIME_DAYS = 36_500;
 
-/** How long a window is, about: only to compare what plans give, never to count with. */
+/** Approximate length of a window: only to compare plans, never to count. */
 export function roughWindowDays({ type, per = '' }: WindowSpec): number {
   if (type === 'lifetime') return LIFETIME_DAYS;
   if (type === 'concurrent') return 1;

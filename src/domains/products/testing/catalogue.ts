@@ -30,8 +30,8 @@ const euro = (from: string, amount: string, until?: string) => ({
 });
 
 /**
- * A small business for tests: a free and three paid plans in Germany and India. Lite is sold in India only, Duo is closed
- * for new sign-ups, and Premium becomes dearer in Germany on 1 December 2026.
+ * A small catalogue for tests: a free and three paid plans in Germany and India. Lite is sold in India only,
+ * Duo is closed to new sign-ups, and Premium becomes dearer in Germany on 1 December 2026.
  */
 export function catalogue(): readonly ResourceObject[] {
   return [
@@ -118,7 +118,7 @@ export function catalogue(): readonly ResourceObject[] {
   ];
 }
 
-/** The same business with limits of use: audiobooks by the month, thirty minutes a day for free, one stream each. */
+/** The same catalogue with limits: audiobooks by the month, thirty minutes a day for free, one stream each. */
 export function usageCatalogue(): readonly ResourceObject[] {
   const plans = catalogue().filter(({ metadata }) => metadata.name !== 'free' && metadata.name !== 'premium');
   return [

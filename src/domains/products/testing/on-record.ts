@@ -8,7 +8,7 @@ import type { GrantFacts, SubjectFacts, SubscriptionFacts } from '../rules/subje
 
 const BERLIN = { wallTime: '2026-01-31T15:00', zone: 'Europe/Berlin' };
 
-/** Anna pays for Premium in Germany since the 31st of a month; `more` is what else is on record. */
+/** Anna pays for Premium in Germany since the 31st of a month; `more` adds to her record. */
 export function anna(subscription: Partial<SubscriptionFacts> = {}, more: Partial<SubjectFacts> = {}): SubjectFacts {
   return {
     listener: 'anna',
@@ -34,7 +34,7 @@ export function anna(subscription: Partial<SubscriptionFacts> = {}, more: Partia
   };
 }
 
-/** Somebody of whom nothing is on record. */
+/** A listener without a record. */
 export function nobody(listener: string): SubjectFacts {
   return { listener, version: 0, subscription: undefined, formers: [], grants: [], overrides: [], moves: [] };
 }
@@ -59,7 +59,7 @@ export function metered(use: MeteredUse | UnmeteredUse): MeteredUse {
   throw new Error(use.reason.message);
 }
 
-/** The rules of the quotas over counters in memory, at a time that the test sets. */
+/** The rules of the quotas over counters in memory; the test sets the time. */
 export class Counters {
   #book: Book = openBook(0);
   #operations = 0;
@@ -73,7 +73,7 @@ export class Counters {
     return checked(this.#book, { subject: scope.subject, quota, buckets, amount });
   }
 
-  /** What is taken, as `bucket:units`. */
+  /** The charged units, as `bucket:units`. */
   consume(use: MeteredUse, amount: number): string {
     const { receipt, outcome } = this.charge(use, amount);
     return receipt.map(({ bucket, amount: units }) => `${bucket}:${units}`).join(' ') || outcome;
@@ -86,7 +86,7 @@ export class Counters {
     return this.#decide({ kind: 'charge', subject, items, manner: 'whole', ...used });
   }
 
-  /** Keeps units for a while, under a key. */
+  /** Reserves units for a while, under a key. */
   reserve({ scope, quota, buckets }: MeteredUse, amount: number, key: string): Answer['outcome'] {
     const { subject } = scope;
     const items = [{ subject, quota, buckets, amount }];

@@ -12,7 +12,7 @@ export function resource(
   return { apiVersion: 'products.backline.dev/v1', kind, metadata: { name, namespace: 'test' }, spec };
 }
 
-/** A world in which these objects are live, with the defaults of their schemas in place. */
+/** A world with these objects live and schema defaults applied. */
 export function worldOf(objects: readonly ResourceObject[]): World {
   const byKind = new Map<string, Map<string, LiveObject>>();
   const byIndex = new Map<string, LiveObject[]>();
@@ -32,7 +32,7 @@ export function worldOf(objects: readonly ResourceObject[]): World {
   };
 }
 
-/** What a validation sees when these objects are declared. */
+/** The validation context after these objects are declared. */
 export function contextOf(objects: readonly ResourceObject[], now: string): CheckContext {
   const byIndex = new Map<string, ResourceObject[]>();
   for (const object of objects) {
