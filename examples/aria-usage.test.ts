@@ -105,7 +105,7 @@ test('for free there are thirty minutes a day of any track, then shuffle, with s
   assert.equal(then.outcome === 'degrade' && then.degradedTo.feature, 'shuffle');
   assert.match(
     then.reason.message,
-    /all 30 minutes are used; it starts anew on 23 November 2026\. Shuffle play is given/,
+    /all 30 minutes are used; resets on 23 November 2026\. Shuffle play is given/,
   );
   counters.consume(useOf(bo, 'skips'), 6);
   const skip = outcome(bo, 'skips', counters, 1);

@@ -26,11 +26,14 @@ const HELD = [
   'src/simulation',
   'clients/typescript/src',
   'tools',
+  'src/domains/products',
 ];
 
+/** The finder names the endings that it looks for, and columns of landed migrations keep their names. */
+const EXEMPT = new Set(['src/domains/products/records/change-events.ts', 'tools/words.ts']);
+
 test('no word that is out stands where they have been taken out', async () => {
-  // The finder names the endings that it looks for.
-  const findings = (await findWords(HELD)).filter(({ path }) => path !== 'tools/words.ts');
+  const findings = (await findWords(HELD)).filter(({ path }) => !EXEMPT.has(path));
   assert.deepEqual(
     findings.map(({ path, line, word, text }) => `${path}:${line} ${word}: ${text}`),
     [],

@@ -8,69 +8,76 @@ import { CheckFields, limit, maybe, units, word } from './decisions/routes.ts';
 
 const time = (description: string) => Type.String({ format: 'date-time', description });
 
-const Price = Type.Optional(Type.Unknown({ description: 'What was agreed on when it was bought.' }));
+const Price = Type.Optional(Type.Unknown({ description: 'Price and revision at the time of purchase.' }));
 
 const SubscriptionAnswer = Type.Object(
   {
     id: word('Id of the subscription.'),
     manager: word('Who pays.'),
-    household: word('Whose use is counted together.'),
+    household: word('Scope of the count.'),
     plan: word('Name of the Plan.'),
     market: word('Name of the Market.'),
-    status: Type.Enum(['active', 'lapsed', 'ended'], { description: 'A lapsed one gives nothing for now.' }),
+    status: Type.Enum(['active', 'lapsed', 'ended'], { description: 'A lapsed subscription is paused.' }),
     anchor: Type.Object({
-      wallTime: word('From which its months are counted.'),
-      zone: word('In this zone.'),
+      wallTime: word('Wall-clock time at which its months begin.'),
+      zone: word('IANA zone of the wall-clock time.'),
     }),
-    planSince: time('Since when it has this plan.'),
+    planSince: time('When this plan began.'),
     startedAt: time('When it began.'),
     endedAt: Type.Optional(time('When it ended.')),
     price: Price,
-    members: Type.Array(Type.Object({ listener: word('Who.'), role: word('As what.'), since: time('Since when.') }), {
-      description: 'Who is on it.',
-    }),
+    members: Type.Array(
+      Type.Object({
+        listener: word('Id of the listener.'),
+        role: word('Role on the plan.'),
+        since: time('When it began.'),
+      }),
+      {
+        description: 'Members of the subscription.',
+      },
+    ),
   },
-  { description: 'The subscription as it is after it.' },
+  { description: 'The subscription after the change.' },
 );
 
 const GrantAnswer = Type.Object(
   {
     id: word('Id of the grant.'),
     addOn: word('Name of the AddOn.'),
-    feature: word('What it gives more of.'),
-    amount: units('How much.'),
-    validFrom: time('From when on.'),
-    validUntil: Type.Optional(time('Until when (not included). Absent: for good.')),
-    recurring: Type.Boolean({ description: 'Whether it gives as much again with each period.' }),
+    feature: word('Name of the Feature.'),
+    amount: units('Units per period, or once.'),
+    validFrom: time('When it begins.'),
+    validUntil: Type.Optional(time('When it ends (not included). Absent: never.')),
+    recurring: Type.Boolean({ description: 'Whether it gives the amount in each period.' }),
   },
-  { description: 'What was bought beside a plan.' },
+  { description: 'The grant.' },
 );
 
 const OverrideAnswer = Type.Object(
   {
     id: word('Id of the override.'),
-    feature: word('What it is about.'),
-    limit: Type.Optional(limit('The limit that holds instead.')),
-    value: Type.Optional(Type.Unknown({ description: 'The value that holds instead.' })),
+    feature: word('Name of the Feature.'),
+    limit: Type.Optional(limit("The limit in place of the plan's.")),
+    value: Type.Optional(Type.Unknown({ description: "The value in place of the plan's." })),
     reason: word('Why.'),
     until: time('When it ends.'),
   },
-  { description: 'What was given by hand.' },
+  { description: 'The override.' },
 );
 
 const SubjectAnswer = Type.Object(
   {
     listener: word('Id of the listener.'),
-    version: units('It grows with each change.'),
+    version: units('Incremented with each change.'),
     subscription: Type.Optional(SubscriptionAnswer),
-    grants: Type.Array(GrantAnswer, { description: 'What was bought beside it.' }),
-    overrides: Type.Array(OverrideAnswer, { description: 'What was given by hand.' }),
+    grants: Type.Array(GrantAnswer, { description: 'Grants beside the plan.' }),
+    overrides: Type.Array(OverrideAnswer, { description: 'Overrides in force or past.' }),
     changes: Type.Array(
       Type.Object({
-        at: time('When.'),
-        by: word('Who did it.'),
-        action: word('What was done.'),
-        detail: Type.Unknown({ description: 'With what.' }),
+        at: time('Time of the change.'),
+        by: word('The actor.'),
+        action: word('The operation.'),
+        detail: Type.Unknown({ description: 'Parameters of the operation.' }),
       }),
       { description: 'The latest changes.' },
     ),
@@ -79,51 +86,51 @@ const SubjectAnswer = Type.Object(
 );
 
 const ReceiptFields = {
-  asked: Type.Optional(units('How many were asked for.')),
-  charged: Type.Optional(units('How many were counted; a denial counts none.')),
+  asked: Type.Optional(units('Requested units.')),
+  charged: Type.Optional(units('Charged units; 0 for a denial.')),
   receipt: Type.Optional(
     Type.Array(
       Type.Object({
-        bucket: word('Where they were taken from.'),
-        window: word('Of which window.'),
-        amount: units('How many.'),
+        bucket: word('Bucket that was charged.'),
+        window: word('Window that was charged.'),
+        amount: units('Charged units.'),
       }),
-      { description: 'Where units were taken from.' },
+      { description: 'Charged units by bucket and window.' },
     ),
   ),
-  replayed: Type.Optional(Type.Boolean({ description: 'Whether this was answered before, under the same key.' })),
-  expiresAt: Type.Optional(time('When a reservation or a lease ends by itself.')),
+  replayed: Type.Optional(Type.Boolean({ description: 'Whether this repeats an earlier answer under the same key.' })),
+  expiresAt: Type.Optional(time('When the reservation or lease expires.')),
 };
 
 const OutcomeFields = Type.Partial(Type.Object(CheckFields)).properties;
 
 const UseAnswer = Type.Object(
   { ...OutcomeFields, ...ReceiptFields },
-  { description: 'The outcome with its reason, what is left, and what was charged.' },
+  { description: 'The outcome with its reason, remaining units and charge.' },
 );
-const ReceiptAnswer = Type.Object(ReceiptFields, { description: 'What was charged or given back.' });
+const ReceiptAnswer = Type.Object(ReceiptFields, { description: 'Charged or refunded units.' });
 const SlotAnswer = Type.Object(
   {
     ...OutcomeFields,
     outcome: word('allow, upsell, deny, ended or left.'),
-    session: maybe('The session that it is about.'),
+    session: maybe('The session.'),
     because: maybe('Why it ended.'),
-    by: maybe('Who took it over.'),
-    expiresAt: Type.Optional(time('When the slot ends by itself.')),
+    by: maybe('The session that took it over.'),
+    expiresAt: Type.Optional(time('When the slot expires without a heartbeat.')),
     holders: Type.Optional(
       Type.Array(
         Type.Object({
-          session: word('The session that has it.'),
-          holder: word('Told to others, like "Kitchen speaker".'),
-          since: time('Since when.'),
-          expiresAt: time('When it ends by itself.'),
-          takeover: word('Sent with the next try, it ends that session.'),
+          session: word('The session that holds it.'),
+          holder: word('Name shown to other sessions, like "Kitchen speaker".'),
+          since: time('When it began.'),
+          expiresAt: time('When it expires.'),
+          takeover: word('Token that, sent with the next acquire, ends that session.'),
         }),
-        { description: 'Who has the slots, and how to take each over.' },
+        { description: 'Sessions that hold the slots, with their takeover tokens.' },
       ),
     ),
   },
-  { description: 'Whether there is a slot, and who has the others.' },
+  { description: 'The slot, or the sessions that hold all slots.' },
 );
 
 const ANSWERS: Readonly<Record<string, TSchema>> = {
@@ -135,23 +142,23 @@ const ANSWERS: Readonly<Record<string, TSchema>> = {
   '/v1/release': ReceiptAnswer,
   '/v1/refund': ReceiptAnswer,
   '/v1/batch/consume': Type.Object(
-    { outcome: word('allow or deny.'), deniedFeature: maybe('Of which there is not enough.'), ...ReceiptFields },
+    { outcome: word('allow or deny.'), deniedFeature: maybe('The feature without enough units.'), ...ReceiptFields },
     { description: 'All or nothing.' },
   ),
   '/v1/acquire': SlotAnswer,
   '/v1/heartbeat': SlotAnswer,
   '/v1/leave': SlotAnswer,
   '/v1/offline/leases': Type.Object(
-    { ...UseAnswer.properties, lease: maybe('Signed, for the device to keep.') },
-    { description: 'The lease, and what is left.' },
+    { ...UseAnswer.properties, lease: maybe('Signed lease for the device.') },
+    { description: 'The lease and the remaining units.' },
   ),
   '/v1/offline/returns': Type.Object(
     {
       ...UseAnswer.properties,
-      return: word('What became of the lease.'),
-      overBudget: units('How many were used beyond it.'),
+      return: word('Result of the return.'),
+      overBudget: units('Units used beyond the lease.'),
     },
-    { description: 'What was recorded.' },
+    { description: 'The recorded use.' },
   ),
   '/v1/grants': GrantAnswer,
   '/v1/grants/end': GrantAnswer,

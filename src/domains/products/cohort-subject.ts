@@ -13,7 +13,7 @@ export function isDenial(answer: object): boolean {
 }
 
 /** Attributes of the listener that the question names. */
-type Known = Readonly<
+type ListenerAttributes = Readonly<
   Partial<Record<'listener' | 'household' | 'plan' | 'role' | 'market' | 'territory', string | undefined>>
 >;
 
@@ -33,7 +33,7 @@ export function cohortSubjects(desk: Desk | undefined): NonNullable<DecisionModu
   };
 }
 
-async function onRecord({ subjects }: Desk, listener: string, asked: Known): Promise<CohortSubject> {
+async function onRecord({ subjects }: Desk, listener: string, asked: ListenerAttributes): Promise<CohortSubject> {
   const { subscription } = await subjects.facts(listener);
   if (subscription === undefined) return subjectOf(asked);
   const { household, plan, role, market, status } = subscription;
@@ -46,7 +46,7 @@ async function ofSubscription({ subjects }: Desk, id: string): Promise<CohortSub
   return subjectOf({ listener: manager, household, plan, market });
 }
 
-function subjectOf({ listener, ...known }: Known): CohortSubject {
+function subjectOf({ listener, ...known }: ListenerAttributes): CohortSubject {
   const { household, market } = known;
   return {
     units: unitsOf({ listener, household }),
@@ -56,11 +56,11 @@ function subjectOf({ listener, ...known }: Known): CohortSubject {
 }
 
 /** A listener without a known household is a household of one. */
-function unitsOf({ listener, household }: Pick<Known, 'listener' | 'household'>): CohortSubject['units'] {
+function unitsOf({ listener, household }: Pick<ListenerAttributes, 'listener' | 'household'>): CohortSubject['units'] {
   return { listener, household: household ?? listener };
 }
 
-function knownIn(table: ProductsTable, asked: Readonly<Record<string, unknown>>): Known {
+function knownIn(table: ProductsTable, asked: Readonly<Record<string, unknown>>): ListenerAttributes {
   const territory = textIn(asked, 'territory');
   return {
     listener: textIn(asked, 'listener'),

@@ -101,7 +101,12 @@ function meteredOf(situation: Situation | Refusal): MeteredUse | undefined {
 }
 
 /** Translates an answer of the quotas into a products answer. */
-export function said(table: ProductsTable, { base, use, facts }: Situation, result: Answer, amount: number): object {
+export function translateAnswer(
+  table: ProductsTable,
+  { base, use, facts }: Situation,
+  result: Answer,
+  amount: number,
+): object {
   if (!use.metered) return { ...base, ...receiptOf(result), record: facts.version };
   const { balances, atMs, retryAtMs } = result;
   const standing = {
@@ -114,8 +119,8 @@ export function said(table: ProductsTable, { base, use, facts }: Situation, resu
 }
 
 /** Translates the answer of an earlier decision. */
-export function saidOfEarlier(table: ProductsTable, { situation }: Earlier, result: Answer, amount: number): object {
-  const answer = situation === undefined ? undefined : said(table, situation, result, amount);
+export function translateEarlier(table: ProductsTable, { situation }: Earlier, result: Answer, amount: number): object {
+  const answer = situation === undefined ? undefined : translateAnswer(table, situation, result, amount);
   // Late use counts on the terms at its time of use; the terms at the decision may not give the feature.
   const fits =
     answer !== undefined && (result.outcome === 'denied' || ('outcome' in answer && answer.outcome === 'allow'));

@@ -19,7 +19,7 @@ export function grantRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
   return [
     route(
       '/v1/grants',
-      'Gives an add-on that was bought: more of a feature, again with each period or once.',
+      'Records a purchased add-on.',
       input({ ...WHO, addOn: name('Name of the AddOn.'), ...KEY }),
       async (at, table, { key, ...request }, now, by) => {
         const { addOn: wanted, ...question } = request;
@@ -45,7 +45,7 @@ export function grantRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
     ),
     route(
       '/v1/grants/end',
-      'Ends an add-on that somebody has, now or at a moment to come. What was used of it stays used.',
+      'Ends a grant, now or at a future moment. Its use stays counted.',
       input({
         grant: name('Id of the grant.'),
         until: Type.Optional(Type.String({ format: 'date-time', description: 'When it ends. Absent: now.' })),

@@ -5,6 +5,7 @@ import { Market } from './kinds/market.ts';
 export const listeners = decisionPlane({
   name: 'listeners',
   units: ['household', 'listener'],
-  unitsDescription: 'What falls into buckets: plans, prices and caps are for whole households.',
+  unitsDescription:
+    'Units of release buckets. Use households for plans, prices and caps, which apply to whole households.',
   facts: [{ field: 'markets', fact: 'market', kind: Market.id, description: 'Only these Markets.' }],
 });

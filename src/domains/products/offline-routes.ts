@@ -3,8 +3,16 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { productRefusal } from '#domains/products/refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { ProductsTable } from './decisions/table.ts';
-import { earlierOf, earlierUse, mayDiffer, said, saidOfEarlier, situationIfAny } from './earlier-use.ts';
-import { charged, counted, factsOf, meteredUse, requireUsedUp, situationBy, type Desk } from './usage-desk.ts';
+import { earlierOf, earlierUse, mayDiffer, translateAnswer, translateEarlier, situationIfAny } from './earlier-use.ts';
+import {
+  chargeOnTerms,
+  requireCounted,
+  factsOf,
+  meteredUse,
+  requireUsedUp,
+  situationBy,
+  type Desk,
+} from './usage-desk.ts';
 import { AMOUNT, FEATURE, input, KEY, name, usageRoutesOf, WHO } from './usage-route.ts';
 
 const DEVICE = { device: name('Id of the device.') };
@@ -15,7 +23,7 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
   return [
     route(
       '/v1/offline/leases',
-      'Units for a device without a connection, as a signed lease: kept for it until it returns or its time is over.',
+      'Reserves units for an offline device in a signed lease, until it returns or expires.',
       input({ ...WHO, ...FEATURE, ...AMOUNT, ...DEVICE, ...KEY }),
       (at, table, { amount, key, ...question }, now) => {
         requireUsedUp(table, question.feature);
@@ -24,7 +32,7 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
         type Source = Pick<Parameters<typeof at.quotas.grantOffline>[0], 'subject' | 'ttlMs' | 'buckets'>;
         const take = (source: Source) => at.quotas.grantOffline({ ...wish, ...source }, at.signal);
         const leaseOf = ({ lease }: { readonly lease?: string }) => (lease === undefined ? {} : { lease });
-        return charged(
+        return chargeOnTerms(
           at,
           listener,
           async (facts) => {
@@ -33,16 +41,16 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
               const earlier = await earlierUse(at, table, question, { facts, now: situation, key });
               if (earlier !== undefined) {
                 const again = await take({ subject: earlier.subject, ttlMs: 1, buckets: [] });
-                return { ...saidOfEarlier(table, earlier, again, amount), ...leaseOf(again) };
+                return { ...translateEarlier(table, earlier, again, amount), ...leaseOf(again) };
               }
             }
             if (situation instanceof Refusal) throw situation;
-            const { scope, buckets, offlineMs, title } = counted(situation);
+            const { scope, buckets, offlineMs, title } = requireCounted(situation);
             if (offlineMs === undefined) {
-              throw productRefusal('not-offline', `${title} cannot be used without a connection.`);
+              throw productRefusal('not-offline', `${title} cannot be used offline.`);
             }
             const granted = await take({ subject: scope.subject, ttlMs: offlineMs, buckets });
-            return { ...said(table, situation, granted, amount), ...leaseOf(granted) };
+            return { ...translateAnswer(table, situation, granted, amount), ...leaseOf(granted) };
           },
           (facts) => meteredUse(situationBy(table, question, facts, now)),
         );
@@ -50,13 +58,13 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
     ),
     route(
       '/v1/offline/returns',
-      'Settles a lease when the device is back: all that was used is recorded, also beyond the budget.',
+      'Settles a lease: records all use, also beyond the budget.',
       input({
         ...WHO,
         ...FEATURE,
         ...DEVICE,
-        lease: Type.String({ minLength: 1, maxLength: 4_000, description: 'As it was given out.' }),
-        used: Type.Number({ description: 'Units that were used: a whole number, 0 or more.' }),
+        lease: Type.String({ minLength: 1, maxLength: 4_000, description: 'The lease as granted.' }),
+        used: Type.Number({ description: 'Used units: a whole number, 0 or more.' }),
         ...KEY,
       }),
       async (at, table, { lease, used, key, ...question }, now) => {
@@ -64,7 +72,7 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
         const { subject, key: of, quota, owner = listener } = at.quotas.lease(lease, device);
         if (quota !== feature) throw otherLease(`it is of ${quota}, not of ${feature}`, `Name ${quota}.`);
         if (owner !== listener) {
-          throw otherLease(`it was not given to "${listener}"`, 'Name the listener who took it.');
+          throw otherLease(`it was not granted to "${listener}"`, 'Name the listener that it was granted to.');
         }
         const facts = await factsOf(at, listener);
         const situation = situationIfAny(() => situationBy(table, question, facts, now));
@@ -79,12 +87,12 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
         const request = { key, lease, device, used, ...(buckets === undefined ? {} : { buckets }) };
         const settled = await at.quotas.reconcile(request, at.signal);
         const { return: returned, overBudget } = settled;
-        return { ...saidOfEarlier(table, earlier, settled, 0), return: returned, overBudget };
+        return { ...translateEarlier(table, earlier, settled, 0), return: returned, overBudget };
       },
     ),
   ];
 }
 
 function otherLease(why: string, remedy: string): Refusal {
-  return productRefusal('other-lease', `The lease cannot be settled so: ${why}.`, { remedy });
+  return productRefusal('other-lease', `Cannot settle the lease: ${why}.`, { remedy });
 }

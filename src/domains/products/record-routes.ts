@@ -9,7 +9,7 @@ import { windowAt } from './decisions/price-series.ts';
 import { prices, seriesFor, usualPrice } from './decisions/prices.ts';
 import type { MarketTable, ProductsTable } from './decisions/table.ts';
 import type { FeatureSpec } from './kinds/feature.ts';
-import { soldIn, type PlanSpec } from './kinds/plan.ts';
+import { isSoldIn, type PlanSpec } from './kinds/plan.ts';
 import type { NewPlan, NewSubscription, SubjectStore, Subscription, TermsWrite } from './records/contract.ts';
 import { isFault } from './rules/fault.ts';
 import { isZone, parseInstant, parseWallTime } from './rules/times.ts';
@@ -29,10 +29,10 @@ export const RECORD = { input: 'listener', path: '/v1/subjects' } as const;
 
 const ID = { subscription: name('Id of the subscription.') };
 const BOUGHT = {
-  channel: text('Where it is bought, like web. Absent: the first of the market, or where it was bought before.'),
-  interval: text('What one payment covers, like P1M. Absent: a month, or what it was before.'),
+  channel: text('Sales channel, like web. Absent: the previous one, or the first of the market.'),
+  interval: text('Billing interval, like P1M. Absent: the previous one, or a month.'),
   currency: text(
-    'ISO 4217 code, where there are several at once. Absent: that of before, or the default of the market.',
+    'ISO 4217 code, where the market has several at once. Absent: the previous one, or the default of the market.',
   ),
 };
 
@@ -47,7 +47,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       path: RECORD.path,
       access: 'records',
       recordOf: RECORD,
-      summary: 'Everything that is on record for a listener, with who changed it when.',
+      summary: 'Shows the full record of a listener, with its latest changes.',
       forServers: true,
       input: input({ listener: name('Id of the listener.') }),
       answer: answerOf(RECORD.path),
@@ -87,14 +87,14 @@ function subscriptionRoutes(changeTerms: ChangeTerms): readonly DecisionRoute<Pr
   return [
     change({
       path: '/v1/subscriptions',
-      summary: 'Begins a subscription. The price is agreed on at this moment, and kept with it.',
+      summary: 'Begins a subscription. It keeps the price of this moment.',
       input: input({
         listener: name('Who pays.'),
         plan: name('Name of the Plan.'),
-        market: text('Name of the Market. This or territory is needed.'),
+        market: text('Name of the Market. Required unless territory is given.'),
         territory: text('ISO 3166 code, like DE.'),
         ...BOUGHT,
-        anchor: text('Wall-clock time from which its months are counted, like 2026-01-31T15:00:00. Absent: now.'),
+        anchor: text('Wall-clock time at which its months begin, like 2026-01-31T15:00:00. Absent: now.'),
         zone: text('IANA zone of the anchor. Absent: that of the market.'),
         ...KEY,
       }),
@@ -105,7 +105,8 @@ function subscriptionRoutes(changeTerms: ChangeTerms): readonly DecisionRoute<Pr
     }),
     change({
       path: '/v1/subscriptions/plan',
-      summary: 'Changes the plan of a subscription. Use in the current windows goes along as each Cap says.',
+      summary:
+        'Changes the plan of a subscription. onPlanChange of each Cap decides how use of current windows counts.',
       input: input({ ...ID, plan: name('Name of the Plan.'), ...BOUGHT, ...KEY }),
       handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
         changeTerms('/v1/subscriptions/plan', wish, { table, by }, (at, write) =>
@@ -116,9 +117,9 @@ function subscriptionRoutes(changeTerms: ChangeTerms): readonly DecisionRoute<Pr
       change({
         path: `/v1/subscriptions/${action}`,
         summary: {
-          lapse: 'Lets a subscription rest: it gives nothing, and what was bought beside it waits and ages.',
-          resume: 'Lets a lapsed subscription give again.',
-          end: 'Ends a subscription for good.',
+          lapse: 'Pauses a subscription: it gives nothing, and its grants are suspended while their time runs.',
+          resume: 'Resumes a lapsed subscription.',
+          end: 'Ends a subscription permanently.',
         }[action],
         input: input({ ...ID, ...KEY }),
         handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
@@ -134,7 +135,7 @@ function memberRoutes(changeTerms: ChangeTerms): readonly DecisionRoute<Products
   return [
     change({
       path: '/v1/subscriptions/members',
-      summary: 'Takes a listener onto a subscription, as far as there are seats, or gives a member another role.',
+      summary: 'Adds a listener to a subscription with a free seat, or changes the role of a member.',
       input: input({
         ...ID,
         listener: name('Who joins.'),
@@ -148,7 +149,7 @@ function memberRoutes(changeTerms: ChangeTerms): readonly DecisionRoute<Products
     }),
     change({
       path: '/v1/subscriptions/members/remove',
-      summary: 'Takes a listener off a subscription.',
+      summary: 'Removes a listener from a subscription.',
       input: input({ ...ID, listener: name('Who leaves.'), ...KEY }),
       handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
         changeTerms('/v1/subscriptions/members/remove', wish, { table, by }, (at, write) =>
@@ -162,19 +163,23 @@ function overrideRoutes(store: () => SubjectStore): readonly DecisionRoute<Produ
   return [
     change({
       path: '/v1/overrides',
-      summary: 'Gives a listener something by hand, for a reason and a time.',
+      summary: 'Overrides a limit or value for a listener, with a reason and an end.',
       input: input({
-        listener: name('Who gets it.'),
+        listener: name('Id of the listener.'),
         feature: name('Name of the Feature.'),
         limit: Type.Optional(
           Type.Union([Type.Integer({ minimum: 0, maximum: LIMIT_MAX }), Type.Literal('unlimited')], {
-            description: 'In place of the limit of the plan: of what is counted.',
+            description: 'Replaces the limit of the plan, for a counted feature.',
           }),
         ),
         value: Type.Optional(
-          Type.Unknown({ description: 'In place of the value of the plan; true for a feature that is had or not.' }),
+          Type.Unknown({ description: 'Replaces the value of the plan; true for a boolean feature.' }),
         ),
-        reason: Type.String({ minLength: 3, maxLength: REASON_LENGTH_MAX, description: 'Why; others will read it.' }),
+        reason: Type.String({
+          minLength: 3,
+          maxLength: REASON_LENGTH_MAX,
+          description: 'Reason, shown to other operators.',
+        }),
         until: Type.String({ format: 'date-time', description: 'When it ends.' }),
         ...KEY,
       }),
@@ -190,7 +195,7 @@ function overrideRoutes(store: () => SubjectStore): readonly DecisionRoute<Produ
     }),
     change({
       path: '/v1/overrides/end',
-      summary: 'Takes back what was given by hand. What was used of it stays used.',
+      summary: 'Ends an override. Its use stays counted.',
       input: input({ override: name('Id of the override.'), ...KEY }),
       handle: ({ key, ...request }, { by }) =>
         store().endOverride(request.override, { by, path: '/v1/overrides/end', key, request }),
@@ -258,10 +263,10 @@ const STATUS_AFTER = { lapse: 'lapsed', resume: 'active', end: 'ended' } as cons
 
 /** Refuses `products/plan-closed` for a plan that is closed to new listeners here. */
 function requireOpen(spec: PlanSpec, plan: string, market: MarketTable): void {
-  const why = !soldIn(spec, market.name)
+  const why = !isSoldIn(spec, market.name)
     ? `it is not sold in ${market.spec.title}`
     : spec.openTo === 'existing'
-      ? 'it is closed for new sign-ups'
+      ? 'it is closed to new sign-ups'
       : undefined;
   if (why === undefined) return;
   throw productRefusal('plan-closed', `Plan "${plan}" cannot be begun: ${why}.`);
@@ -323,10 +328,11 @@ function requireFits(spec: FeatureSpec, limit: unknown, value: unknown): void {
   const { title, type, valueSchema } = spec;
   const isCounted = type === 'metered' || type === 'concurrent';
   if (isCounted && value !== undefined) throw invalid('value', `${title} is counted: give a limit.`);
-  if (isCounted && limit === undefined) throw invalid('limit', `${title} is counted: a limit is needed.`);
+  if (isCounted && limit === undefined) throw invalid('limit', `${title} is counted: a limit is required.`);
   if (isCounted) return;
-  if (limit !== undefined) throw invalid('limit', `${title} is a ${type} feature, which has a value and no limit.`);
-  if (type === 'boolean' && value !== true) throw invalid('value', `${title} is had or not: the value is true.`);
+  if (limit !== undefined) throw invalid('limit', `${title} is a ${type} feature: give a value, not a limit.`);
+  if (type === 'boolean' && value !== true)
+    throw invalid('value', `${title} is a boolean feature: the value must be true.`);
   const fault = valueSchema === undefined ? undefined : valueFault(valueSchema, value);
   if (type === 'config' && fault !== undefined) {
     throw invalid('value', `${JSON.stringify(value) ?? 'nothing'} ${fault}, which ${title} takes.`);
@@ -338,7 +344,7 @@ function overrideEnd(text: string, now: Temporal.Instant): Temporal.Instant {
   if (isFault(untilMs)) throw invalid('until', untilMs.fault);
   const days = (untilMs - now.epochMilliseconds) / 86_400_000;
   if (days <= 0 || days > OVERRIDE_DAYS_MAX) {
-    throw invalid('until', `It must end within ${OVERRIDE_DAYS_MAX} days from now, and not before.`);
+    throw invalid('until', `It must end in the future, within ${OVERRIDE_DAYS_MAX} days.`);
   }
   return Temporal.Instant.fromEpochMilliseconds(untilMs);
 }
@@ -360,7 +366,7 @@ function tooFewSeats({ id, members }: Subscription, plan: string, { seats }: Pla
 
 function zoneNamed(zone: string): string {
   if (isZone(zone)) return zone;
-  throw invalid('zone', `"${zone}" is no time zone of the IANA database, like Europe/Berlin.`);
+  throw invalid('zone', `"${zone}" is not an IANA time zone, like Europe/Berlin.`);
 }
 
 function wallTime(given: string | undefined, zone: string, now: Temporal.Instant): string {

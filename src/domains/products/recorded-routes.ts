@@ -7,15 +7,15 @@ import { explain } from './decisions/explain.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { listenerOf } from './decisions/on-record.ts';
 import { RECORD } from './record-routes.ts';
-import { factsOf, look, standingsOf, type Desk, type Use } from './usage-desk.ts';
+import { factsOf, checkUse, checkAllUse, type Desk, type Use } from './usage-desk.ts';
 
-type Asked = Partial<Use> & { readonly at?: string; readonly interval?: string };
+type RecordedInput = Partial<Use> & { readonly at?: string; readonly interval?: string };
 
 const OPTIONAL_PLAN = Type.Optional(
   Type.String({
     minLength: 1,
     maxLength: 253,
-    description: 'Name of the Plan. Absent: that of the listener, who must then be on a subscription.',
+    description: "Name of the Plan. Absent: the plan of the listener's subscription.",
   }),
 );
 
@@ -31,13 +31,13 @@ export function recordedRoutes(
   const answers: Readonly<
     Record<
       string,
-      (desk: Desk, table: ProductsTable, asked: Use, more: Asked, now: Temporal.Instant) => Promise<object>
+      (desk: Desk, table: ProductsTable, asked: Use, more: RecordedInput, now: Temporal.Instant) => Promise<object>
     >
   > = {
-    '/v1/check': (at, table, asked, _more, now) => look(at, table, asked, now),
+    '/v1/check': (at, table, asked, _more, now) => checkUse(at, table, asked, now),
     '/v1/entitlements': async (at, table, asked, _more, now) => {
       const facts = await factsOf(at, asked.listener);
-      const standings = await standingsOf(at, table, { question: asked, facts }, now);
+      const standings = await checkAllUse(at, table, { question: asked, facts }, now);
       return {
         ...entitlementsOnRecord(table, asked, { facts, standings }, now.epochMilliseconds),
         record: facts.version,
@@ -52,7 +52,7 @@ export function recordedRoutes(
         ...(device === undefined ? {} : { device }),
       });
       if (more.feature === undefined) return { ...explained, record: facts.version };
-      return { ...explained, answer: await look(at, table, asked, now) };
+      return { ...explained, answer: await checkUse(at, table, asked, now) };
     },
   };
   return routes.map((route) => {
@@ -65,7 +65,7 @@ export function recordedRoutes(
       input: Type.Object({ ...input.properties, plan: OPTIONAL_PLAN, device: DEVICE }, { additionalProperties: false }),
       handle: (question, context) => {
         const { table, now } = context;
-        const { device: _, ...asked } = question as Asked;
+        const { device: _, ...asked } = question as RecordedInput;
         const { listener, at } = asked;
         if (desk !== undefined && listener !== undefined && at === undefined) {
           return withListener(listener, answer(desk, table, question as Use, asked, now));
@@ -78,7 +78,7 @@ export function recordedRoutes(
 }
 
 const DEVICE = Type.Optional(
-  Type.String({ minLength: 1, maxLength: 253, description: 'Id of the device, where the use of each is counted.' }),
+  Type.String({ minLength: 1, maxLength: 253, description: 'Id of the device, where each device is counted.' }),
 );
 
 async function withListener(listener: string, answer: Promise<object>): Promise<object> {
@@ -87,12 +87,10 @@ async function withListener(listener: string, answer: Promise<object>): Promise<
 
 function planNeeded(isOfThePast: boolean): Refusal {
   const why = isOfThePast
-    ? 'With at, the catalogue of that time is asked, not what is on record of a listener: a plan is needed.'
-    : 'No plan is given, and no listener on record.';
+    ? 'With at, the answer comes from the catalogue of that time, not from the record: plan is required.'
+    : 'The request names neither a plan nor a listener on record.';
   return productRefusal('plan-needed', why, {
     problems: [{ path: ['plan'], reason: 'FieldValueRequired', detail: 'Required value' }],
-    remedy: isOfThePast
-      ? 'Give plan, or leave at out.'
-      : 'Give plan, or listener of somebody who is on a subscription.',
+    remedy: isOfThePast ? 'Give plan, or omit at.' : 'Give plan, or a listener with a subscription.',
   });
 }

@@ -13,18 +13,18 @@ export const productRefusal = defineRefusals('products', {
   },
   'bad-interval': {
     reason: 'Invalid',
-    meaning: 'The interval is no ISO 8601 duration.',
+    meaning: 'The interval is not an ISO 8601 duration.',
     remedy: 'Give one like P1M.',
   },
   'bad-locale': {
     reason: 'Invalid',
-    meaning: 'The locale is no BCP 47 tag.',
+    meaning: 'The locale is not a BCP 47 tag.',
     remedy: 'Give one like de-DE.',
   },
   'bad-time': {
     reason: 'Invalid',
-    meaning: 'A time of the question cannot be used.',
-    remedy: 'Give the time by the clock of the device, or leave it out: then it is now.',
+    meaning: 'A time in the request is invalid.',
+    remedy: 'Give the time of the device clock, or omit it for now.',
   },
   'device-needed': {
     reason: 'Invalid',
@@ -33,7 +33,7 @@ export const productRefusal = defineRefusals('products', {
   },
   'invalid-record': {
     reason: 'Invalid',
-    meaning: 'A field of the record cannot be used.',
+    meaning: 'A field of the record is invalid.',
     remedy: 'Correct the field that the message names.',
   },
   'manager-stays': {
@@ -53,38 +53,38 @@ export const productRefusal = defineRefusals('products', {
   },
   'no-grant': {
     reason: 'NotFound',
-    meaning: 'There is no grant of this id.',
+    meaning: 'There is no grant with this id.',
     remedy: 'See /v1/subjects for the grants of the listener.',
   },
   'no-override': {
     reason: 'NotFound',
-    meaning: 'There is no override of this id.',
+    meaning: 'There is no override with this id.',
     remedy: 'See /v1/subjects for the overrides of the listener.',
   },
   'no-records': {
     reason: 'ServiceUnavailable',
-    meaning: 'The node has no database of records.',
+    meaning: 'The node has no database.',
     remedy: 'Ask another node, or start this one with DATABASE_URL.',
   },
   'no-seat': {
     reason: 'Conflict',
     meaning: 'The plan has no free seat.',
-    remedy: 'Take members off it first.',
+    remedy: 'Remove members first.',
   },
   'no-subscription': {
     reason: 'NotFound',
-    meaning: 'There is no subscription of this id.',
+    meaning: 'There is no subscription with this id.',
     remedy: 'See /v1/subjects for the subscriptions of the listener.',
   },
   'not-at-once': {
     reason: 'Conflict',
-    meaning: 'The feature is not counted by sessions at once.',
-    remedy: 'Count it: /v1/consume, or /v1/reserve.',
+    meaning: 'The feature is metered, not concurrent.',
+    remedy: 'Use /v1/consume or /v1/reserve.',
   },
   'not-counted': {
     reason: 'Conflict',
     meaning: 'The feature is not counted.',
-    remedy: 'Use /v1/check; nothing has to be consumed.',
+    remedy: 'Use /v1/check.',
   },
   'not-offline': {
     reason: 'Conflict',
@@ -94,17 +94,17 @@ export const productRefusal = defineRefusals('products', {
   'not-sold': {
     reason: 'Conflict',
     meaning: 'The plan is not sold in this market, channel or interval.',
-    remedy: 'See /v1/prices for what can be bought here, on which channel and for which interval.',
+    remedy: 'See /v1/prices for the offers here, by channel and interval.',
   },
   'not-used-up': {
     reason: 'Conflict',
-    meaning: 'The feature is not metered.',
-    remedy: 'Take a slot: /v1/acquire.',
+    meaning: 'The feature is concurrent, not metered.',
+    remedy: 'Use /v1/acquire.',
   },
   'other-lease': {
     reason: 'Conflict',
     meaning: 'The lease is of another listener or feature.',
-    remedy: 'Give back the lease for the listener and feature that it was granted for.',
+    remedy: 'Return the lease for its own listener and feature.',
   },
   'plan-closed': {
     reason: 'Conflict',
@@ -114,12 +114,12 @@ export const productRefusal = defineRefusals('products', {
   'plan-needed': {
     reason: 'Invalid',
     meaning: 'The request names neither a plan nor a listener on record.',
-    remedy: 'Give the plan that those without a subscription have, like free.',
+    remedy: 'Give the plan of listeners without a subscription, like free.',
   },
   'role-not-in-plan': {
     reason: 'Conflict',
     meaning: 'The plan has no such role.',
-    remedy: 'Take them off it, or give them another role first.',
+    remedy: 'Remove the members with that role, or give them another role first.',
   },
   'subscription-ended': {
     reason: 'Conflict',
@@ -128,7 +128,7 @@ export const productRefusal = defineRefusals('products', {
   },
   'too-many-grants': {
     reason: 'Conflict',
-    meaning: 'The listener has as many grants as one may have.',
+    meaning: 'The listener has the maximum number of grants.',
     remedy: 'End grants that are used up.',
   },
   'unknown-add-on': {

@@ -12,7 +12,7 @@ import { subjectsOfUse } from './rules/use-subject.ts';
 import { factsOf, instant, requireAtOnce, situationBy, type Desk, type Situation, type Use } from './usage-desk.ts';
 import { FEATURE, input, name, SECONDS, usageRoutesOf, WHO } from './usage-route.ts';
 
-const SESSION = { session: name('Your name of what is in use, like a stream.') };
+const SESSION = { session: name('Your name for the session, like a stream.') };
 
 /** Routes for concurrent use. For server clients, people who may post to the path, and the listener's own devices. */
 export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
@@ -20,15 +20,15 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
   return [
     route(
       '/v1/acquire',
-      'Takes a slot of what is used at once, like a stream. A conflict lists who has them, and how to take one over.',
+      'Acquires a slot of a concurrent feature, like a stream. A conflict lists the holders, with takeover tokens.',
       input({
         ...WHO,
         ...FEATURE,
         ...SESSION,
-        holder: name('Told to others that find no slot: "Kitchen speaker".'),
+        holder: name('Name shown to sessions that find no slot, like "Kitchen speaker".'),
         ...SECONDS,
         takeover: Type.Optional(
-          Type.String({ maxLength: 2_000, description: 'From an earlier conflict: ends that session.' }),
+          Type.String({ maxLength: 2_000, description: 'Takeover token of an earlier conflict: ends that session.' }),
         ),
       }),
       async (at, table, { session, holder, seconds, takeover, ...question }, now) => {
@@ -41,7 +41,7 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
         const token = takeover === undefined ? {} : { takeover };
         const own = sessionOf(question.listener, scope.subject, session);
         const request = { subject: scope.subject, quota, buckets, session: own, holder, ttlMs: seconds * 1_000 };
-        return slotSaid(
+        return translateSlot(
           table,
           { ...situation, use },
           await at.quotas.acquire({ ...request, ...token }, at.signal),
@@ -52,7 +52,7 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
     ),
     route(
       '/v1/heartbeat',
-      'Keeps a slot. Says when it is gone, and who took it over.',
+      'Renews a slot, or reports that it has ended and which session took it over.',
       input({ ...WHO, ...FEATURE, ...SESSION, ...SECONDS }),
       async (at, table, { session, seconds, ...question }, now) => {
         requireAtOnce(table, question.feature);
@@ -69,13 +69,13 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
           { subject: scope.subject, quota, session: own, ttlMs: seconds * 1_000 },
           at.signal,
         );
-        return slotSaid(table, { ...situation, use: situation.use }, kept, now);
+        return translateSlot(table, { ...situation, use: situation.use }, kept, now);
       },
       {},
     ),
     route(
       '/v1/leave',
-      'Gives a slot back.',
+      'Releases a slot.',
       input({ ...WHO, ...FEATURE, ...SESSION }),
       async (at, table, { session, ...question }, now) => {
         requireAtOnce(table, question.feature);
@@ -122,7 +122,7 @@ function sessionOf(listener: string, subject: string, session: string): string {
   return `${session} ${hash('sha256', listener, 'base64url').slice(0, MARK_LENGTH - 1)}`;
 }
 
-function slotSaid(
+function translateSlot(
   table: ProductsTable,
   { base, facts, use }: Situation & { readonly use: MeteredUse },
   result: SlotAnswer,

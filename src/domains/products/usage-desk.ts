@@ -20,7 +20,7 @@ export interface Desk {
 /** Refuses `products/no-records` on a node without a database. */
 export function requireDesk(desk: Desk | undefined): Desk {
   if (desk !== undefined) return desk;
-  throw productRefusal('no-records', 'This node has no database, and so no records of listeners.', {
+  throw productRefusal('no-records', 'This node has no database, so it has no listener records.', {
     retryAfterSeconds: 60,
   });
 }
@@ -104,7 +104,7 @@ const TRIES_MAX = 3;
  * Charges on the present terms. When the quotas report that use has moved to another plan, the facts are read
  * again; if the record confirms the plan, its counters are taken into force.
  */
-export async function charged<Result>(
+export async function chargeOnTerms<Result>(
   desk: Desk,
   listener: string,
   charge: (facts: SubjectFacts) => Promise<Result>,
@@ -126,7 +126,7 @@ export async function charged<Result>(
 }
 
 /** Decides a feature without charging. */
-export async function look(
+export async function checkUse(
   desk: Desk,
   table: ProductsTable,
   question: Use,
@@ -142,7 +142,7 @@ export async function look(
 }
 
 /** Answers of the quotas for all metered features, by feature; concurrent features are not among them. */
-export async function standingsOf(
+export async function checkAllUse(
   { quotas, signal }: Desk,
   table: ProductsTable,
   { question, facts }: { readonly question: Omit<Use, 'feature'>; readonly facts: SubjectFacts },
@@ -174,10 +174,10 @@ export function instant(ms: number): string {
 }
 
 /** The use, which must be counted. Refuses `products/not-counted` otherwise. */
-export function counted({ use, base }: Situation): MeteredUse {
+export function requireCounted({ use, base }: Situation): MeteredUse {
   if (use.metered) return use;
   throw productRefusal('not-counted', use.reason.message, {
-    remedy: base.outcome === 'allow' ? 'It is given without limit: nothing has to be counted.' : base.reason.message,
+    remedy: base.outcome === 'allow' ? 'The feature is unlimited: there is nothing to count.' : base.reason.message,
   });
 }
 
@@ -190,7 +190,7 @@ export function meteredUse({ use }: Situation): readonly MeteredUse[] {
 export function requireUsedUp(table: ProductsTable, feature: string): void {
   const spec = table.features.get(feature)?.spec;
   if (spec?.type !== 'concurrent') return;
-  const message = `${spec.title} is used at once, and is not used up.`;
+  const message = `${spec.title} is concurrent, not metered.`;
   throw productRefusal('not-used-up', message);
 }
 
@@ -198,6 +198,6 @@ export function requireUsedUp(table: ProductsTable, feature: string): void {
 export function requireAtOnce(table: ProductsTable, feature: string): void {
   const spec = table.features.get(feature)?.spec;
   if (spec?.type !== 'metered') return;
-  const message = `${spec.title} is used up, and is not used at once.`;
+  const message = `${spec.title} is metered, not concurrent.`;
   throw productRefusal('not-at-once', message);
 }

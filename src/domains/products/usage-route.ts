@@ -15,20 +15,20 @@ export const input = <Properties extends Record<string, TSchema>>(properties: Pr
   Type.Object(properties, { additionalProperties: false });
 
 export const KEY = {
-  key: name('Names this request: sent again under the same key, it counts nothing and answers the same, for 32 days.'),
+  key: name('Idempotency key: a retry under the same key counts nothing and gets the same answer, for 32 days.'),
 };
 export const WHO = {
   listener: name('Id of the listener.'),
-  device: text('Id of the device, where the use of each is counted.'),
-  plan: text('What those have who are on no subscription, like free.'),
-  market: text('Where those are: a Market.'),
-  territory: text('Where those are: a territory.'),
-  role: text('Their role on that plan.'),
+  device: text('Id of the device, where each device is counted.'),
+  plan: text('Plan of listeners without a subscription, like free.'),
+  market: text('Market of listeners without a subscription.'),
+  territory: text('Territory of listeners without a subscription.'),
+  role: text('Role of listeners without a subscription.'),
 };
 export const FEATURE = { feature: name('Name of the Feature.') };
-export const AMOUNT = { amount: Type.Number({ description: 'Units of the feature: a whole number above 0.' }) };
+export const AMOUNT = { amount: Type.Number({ description: 'Units: a whole number above 0.' }) };
 export const SECONDS = {
-  seconds: Type.Integer({ minimum: 1, maximum: SECONDS_MAX, description: 'After so long it ends by itself.' }),
+  seconds: Type.Integer({ minimum: 1, maximum: SECONDS_MAX, description: 'Seconds until it expires.' }),
 };
 
 export type UsageHandler<Question> = (

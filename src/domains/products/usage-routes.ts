@@ -5,14 +5,21 @@ import { productRefusal } from '#domains/products/refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { MeteredUse } from './decisions/buckets-for.ts';
 import type { ProductsTable } from './decisions/table.ts';
-import { earlierUse, mayDiffer, said, saidOfEarlier, situationIfAny, type Earlier } from './earlier-use.ts';
+import {
+  earlierUse,
+  mayDiffer,
+  translateAnswer,
+  translateEarlier,
+  situationIfAny,
+  type Earlier,
+} from './earlier-use.ts';
 import { isFault } from './rules/fault.ts';
 import type { SubjectFacts } from './rules/subject-facts.ts';
 import { factsAt } from './rules/terms-at.ts';
 import { parseInstant } from './rules/times.ts';
 import {
-  charged,
-  counted,
+  chargeOnTerms,
+  requireCounted,
   factsOf,
   meteredUse,
   receiptOf,
@@ -24,23 +31,25 @@ import {
 import { AMOUNT, FEATURE, input, KEY, name, SECONDS, usageRoutesOf, WHO } from './usage-route.ts';
 
 const ITEMS_MAX = 20;
-const OF = { of: name('The key of what it is about.') };
+const OF = { of: name('Key of the operation to settle.') };
 
 const ITEMS = Type.Array(Type.Object({ ...FEATURE, ...AMOUNT }, { additionalProperties: false }), {
   minItems: 1,
   maxItems: ITEMS_MAX,
-  description: 'What was used.',
+  description: 'Features and units used.',
 });
 
 const CONSUME = input({
   ...WHO,
   ...FEATURE,
   ...AMOUNT,
-  partial: Type.Optional(Type.Boolean({ description: 'Take what there is when it is not enough.' })),
+  partial: Type.Optional(
+    Type.Boolean({ description: 'Charge the remaining units when they are fewer than the amount.' }),
+  ),
   usedAt: Type.Optional(
     Type.String({
       format: 'date-time',
-      description: 'When it was used, by the clock of the device; absent: now.',
+      description: 'Time of use on the device clock. Absent: now.',
     }),
   ),
   ...KEY,
@@ -55,7 +64,7 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
   return [
     route(
       '/v1/consume',
-      'Counts use: all of it or, with partial, as much as there is. A denial charges nothing.',
+      'Charges use: the whole amount or, with partial, the remaining units. A denial charges nothing.',
       CONSUME,
       (at, table, wish, now) => consume(at, table, wish, now),
     ),
@@ -63,7 +72,7 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
     refundRoute(route),
     route(
       '/v1/batch/consume',
-      'Counts use of several features at once: all or nothing. What is given without limit is not counted.',
+      'Charges use of several features: all or nothing. Unlimited features are not counted.',
       input({ ...WHO, items: ITEMS, ...KEY }),
       (at, table, { items, key, ...who }, now) => consumeBatch(at, table, { items, key, who, now }),
     ),
@@ -76,13 +85,13 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
   return [
     route(
       '/v1/reserve',
-      'Keeps units for something that begins now, until it is committed or released, or its time is over.',
+      'Reserves units until they are committed or released, or the reservation expires.',
       input({ ...WHO, ...FEATURE, ...AMOUNT, ...SECONDS, ...KEY }),
       (at, table, { amount, seconds, key, ...question }, now) => {
         requireUsedUp(table, question.feature);
         const reserve = (subject: string, { quota, buckets }: Pick<MeteredUse, 'quota' | 'buckets'>) =>
           at.quotas.reserve({ subject, key, quota, buckets, amount, ttlMs: seconds * 1_000 }, at.signal);
-        return onceOnly(
+        return chargeOnce(
           at,
           table,
           { question, now, key, amount },
@@ -90,8 +99,8 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
             again: ({ subject }) => reserve(subject, { quota: question.feature, buckets: [] }),
             anew: async (facts) => {
               const situation = situationBy(table, question, facts, now);
-              const use = counted(situation);
-              return said(table, situation, await reserve(use.scope.subject, use), amount);
+              const use = requireCounted(situation);
+              return translateAnswer(table, situation, await reserve(use.scope.subject, use), amount);
             },
           },
         );
@@ -99,17 +108,17 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
     ),
     route(
       '/v1/extend',
-      'Keeps a reservation for longer.',
+      'Extends a reservation.',
       input({ ...WHO, ...FEATURE, ...OF, ...SECONDS, ...KEY }),
       async (at, table, { of, seconds, key, ...question }, now) => {
-        const { subject } = await settling(at, table, { question, of }, now);
+        const { subject } = await resolveEarlier(at, table, { question, of }, now);
         const { feature: quota } = question;
         return receiptOf(await at.quotas.extend({ subject, key, of, quota, ttlMs: seconds * 1_000 }, at.signal));
       },
     ),
     route(
       '/v1/commit',
-      'Ends a reservation with what was really used; the rest goes back.',
+      'Ends a reservation with the actual use; the rest is released.',
       input({
         ...WHO,
         ...FEATURE,
@@ -118,25 +127,25 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
         over: Type.Optional(
           Type.Enum(['refuse', 'charge', 'record'], {
             description:
-              'When more was used than reserved: refuse it, charge the rest, or write it down whatever the limit is.',
+              'If use exceeds the reservation. refuse: refuse. charge: charge the rest within the limit. record: record it beyond the limit.',
           }),
         ),
         ...KEY,
       }),
       async (at, table, { of, amount, over, key, ...question }, now) => {
-        const earlier = await settling(at, table, { question, of }, now);
+        const earlier = await resolveEarlier(at, table, { question, of }, now);
         const { subject, buckets } = earlier;
         const request = { subject, key, of, quota: question.feature, amount, over: over ?? 'refuse' } as const;
         const result = await at.quotas.commit({ ...request, ...(buckets === undefined ? {} : { buckets }) }, at.signal);
-        return saidOfEarlier(table, earlier, result, amount);
+        return translateEarlier(table, earlier, result, amount);
       },
     ),
     route(
       '/v1/release',
-      'Ends a reservation of which nothing was used.',
+      'Ends a reservation without use.',
       input({ ...WHO, ...FEATURE, ...OF, ...KEY }),
       async (at, table, { of, key, ...question }, now) => {
-        const { subject, buckets } = await settling(at, table, { question, of }, now);
+        const { subject, buckets } = await resolveEarlier(at, table, { question, of }, now);
         const request = { subject, key, of, quota: question.feature };
         return receiptOf(
           await at.quotas.release({ ...request, ...(buckets === undefined ? {} : { buckets }) }, at.signal),
@@ -149,16 +158,16 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
 function refundRoute(route: MakeRoute): DecisionRoute<ProductsTable> {
   return route(
     '/v1/refund',
-    'Gives units back that were consumed; the last that were taken go back first.',
+    'Refunds consumed units, the last charged first.',
     input({
       ...WHO,
       ...FEATURE,
       ...OF,
-      amount: Type.Optional(Type.Number({ description: 'Absent: all that is left of it.' })),
+      amount: Type.Optional(Type.Number({ description: 'Units to refund. Absent: all that are not refunded yet.' })),
       ...KEY,
     }),
     async (at, table, { of, amount, key, ...question }, now) => {
-      const { subject, buckets } = await settling(at, table, { question, of }, now);
+      const { subject, buckets } = await resolveEarlier(at, table, { question, of }, now);
       const part = { ...(amount === undefined ? {} : { amount }), ...(buckets === undefined ? {} : { buckets }) };
       return receiptOf(await at.quotas.refund({ subject, key, of, quota: question.feature, ...part }, at.signal));
     },
@@ -176,7 +185,7 @@ function consume(
   const request = { key, amount, partial: partial ?? false, ...(usedAtMs === undefined ? {} : { usedAtMs }) };
   const charge = (subject: string, { quota, buckets }: Pick<MeteredUse, 'quota' | 'buckets'>, more = {}) =>
     at.quotas.consume({ subject, quota, buckets, ...request, ...more }, at.signal);
-  return onceOnly(
+  return chargeOnce(
     at,
     table,
     { question, now, key, amount },
@@ -191,11 +200,11 @@ function consume(
         if (!use.metered) {
           if (use.freeFor === undefined) return { ...situation.base, charged: 0 };
           const free = { quota: question.feature, buckets: [] };
-          return said(table, situation, await charge(use.freeFor, free, { isFree: true }), amount);
+          return translateAnswer(table, situation, await charge(use.freeFor, free, { isFree: true }), amount);
         }
         const late = then.atMs === (usedAtMs ?? nowMs) ? {} : { countsAtMs: then.atMs };
         const result = await charge(use.scope.subject, use, { ...late, isOfBefore });
-        return said(table, situation, result, amount);
+        return translateAnswer(table, situation, result, amount);
       },
     },
   );
@@ -221,7 +230,7 @@ interface Once {
 }
 
 /** Charges once. A key that was used on other terms returns the decision made then. */
-async function onceOnly(
+async function chargeOnce(
   desk: Desk,
   table: ProductsTable,
   { question, now, key, amount }: Once,
@@ -231,14 +240,14 @@ async function onceOnly(
   },
 ): Promise<object> {
   const situationNow = (facts: SubjectFacts) => situationBy(table, question, facts, now);
-  return charged(
+  return chargeOnTerms(
     desk,
     question.listener,
     async (facts) => {
       const situation = situationIfAny(() => situationNow(facts));
       if (mayDiffer(facts, situation)) {
         const earlier = await earlierUse(desk, table, question, { facts, now: situation, key });
-        if (earlier !== undefined) return saidOfEarlier(table, earlier, await charge.again(earlier), amount);
+        if (earlier !== undefined) return translateEarlier(table, earlier, await charge.again(earlier), amount);
       }
       return charge.anew(facts);
     },
@@ -247,7 +256,7 @@ async function onceOnly(
 }
 
 /** Resolves the earlier decision that an operation settles, on the terms of that time. */
-async function settling(
+async function resolveEarlier(
   desk: Desk,
   table: ProductsTable,
   { question, of }: { readonly question: Use; readonly of: string },
@@ -258,7 +267,7 @@ async function settling(
   const earlier = await earlierUse(desk, table, question, { facts, now: situation, key: of });
   if (earlier !== undefined) return earlier;
   if (situation instanceof Refusal) throw situation;
-  const { scope, buckets } = counted(situation);
+  const { scope, buckets } = requireCounted(situation);
   return { subject: scope.subject, situation, buckets };
 }
 
@@ -280,7 +289,7 @@ async function consumeBatch(
   // between retries.
   const request = canonicalJson(items);
   const first = items[0]?.feature ?? '';
-  return charged(
+  return chargeOnTerms(
     desk,
     who.listener,
     async (facts) => {
@@ -290,7 +299,7 @@ async function consumeBatch(
         const earlier = await earlierUse(desk, table, question, { facts, now: situation, key });
         if (earlier !== undefined) {
           const again = items.map(({ feature, amount }) => ({ quota: feature, amount, buckets: [] }));
-          return batchSaid(
+          return translateBatch(
             await desk.quotas.batch({ subject: earlier.subject, key, request, items: again }, desk.signal),
           );
         }
@@ -306,12 +315,14 @@ async function consumeBatch(
       );
       const [own] = metered;
       if (own !== undefined) {
-        return batchSaid(await desk.quotas.batch({ subject: own.subject, key, request, items: metered }, desk.signal));
+        return translateBatch(
+          await desk.quotas.batch({ subject: own.subject, key, request, items: metered }, desk.signal),
+        );
       }
       const free = uses.flatMap(({ situation: { use } }) => (use.metered ? [] : (use.freeFor ?? [])))[0];
       if (free === undefined) return { outcome: 'allow', charged: 0 };
       const nothing = items.map(({ feature, amount }) => ({ quota: feature, amount, buckets: [] }));
-      return batchSaid(
+      return translateBatch(
         await desk.quotas.batch({ subject: free, key, request, items: nothing, isFree: true }, desk.signal),
       );
     },
@@ -319,7 +330,7 @@ async function consumeBatch(
   );
 }
 
-function batchSaid(result: Awaited<ReturnType<Desk['quotas']['batch']>>): object {
+function translateBatch(result: Awaited<ReturnType<Desk['quotas']['batch']>>): object {
   const { outcome, deniedQuota } = result;
   return {
     outcome: outcome === 'denied' ? 'deny' : 'allow',

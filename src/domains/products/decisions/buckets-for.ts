@@ -9,7 +9,7 @@ import { DEFAULT_ANCHOR, periodWindow, type WindowAnchor } from '../rules/window
 import { degradations, rowFor } from './grants.ts';
 import { marketAt, unknown } from './lookup.ts';
 import { listenerOf, type RecordedQuestion } from './on-record.ts';
-import type { Compiled, Grant, GrantRow, MarketTable, ProductsTable } from './table.ts';
+import type { CompiledObject, Grant, GrantRow, MarketTable, ProductsTable } from './table.ts';
 
 export interface UseQuestion extends RecordedQuestion {
   readonly feature: string;
@@ -47,7 +47,7 @@ export interface MeteredUse extends Pick<CountedBuckets, 'buckets' | 'origins' |
   readonly listener: CappedListener;
   /** Limit and window of the plan; undefined where the plan does not give the feature. */
   readonly plan: PlanTerms | undefined;
-  readonly cap: Compiled<CapSpec> | undefined;
+  readonly cap: CompiledObject<CapSpec> | undefined;
 }
 
 /** Not counted: the answer of `check` is final. */
@@ -83,7 +83,7 @@ export function bucketsFor(
     return unmetered(feature, 'not-counted', `${title} is a ${type} feature, which is not counted.`);
   }
   if (facts === undefined) {
-    return unmetered(feature, 'nobody', `Use of ${title} is counted for listeners, and none is named.`);
+    return unmetered(feature, 'nobody', `Use of ${title} is counted per listener, and the request names none.`);
   }
   const asked = listenerOf(question, facts);
   const market = marketAt(table, asked);
@@ -110,7 +110,10 @@ export function bucketsFor(
     return { ...unmetered(feature, 'unlimited', `${title} is unlimited.`), freeFor, notes };
   }
   if (buckets.length === 0) {
-    return { ...unmetered(feature, 'not-given', `Nothing gives ${title} to this listener.`), notes };
+    return {
+      ...unmetered(feature, 'not-given', `This listener has no ${title}: no plan, grant or override gives it.`),
+      notes,
+    };
   }
   const answer = row.answers.get(feature);
   const degradeTo = cap?.spec.enforcement === 'degrade' ? degradedGrant(table, row, feature) : undefined;
@@ -220,7 +223,7 @@ export function planTermsFor(
 /** Buckets on other plans to which units go back. With `reset` that use does not count, so nothing goes back. */
 function replacedBy(
   table: ProductsTable,
-  caps: readonly Compiled<CapSpec>[],
+  caps: readonly CompiledObject<CapSpec>[],
   use: { readonly feature: string; readonly plan: string } & Pick<CapSpec, 'onPlanChange'>,
 ): readonly string[] {
   const { feature, plan, onPlanChange } = use;
@@ -259,7 +262,7 @@ function scopeOf(
       return { kind, subject: useSubject({ ...household, part: role }) };
     case 'device':
       if (device === undefined) {
-        throw productRefusal('device-needed', 'The use of each device is counted, and none is named.');
+        throw productRefusal('device-needed', 'The feature is counted per device, and the request names none.');
       }
       return { kind, subject: useSubject({ scope: 'device', owner: listener, part: device }) };
   }

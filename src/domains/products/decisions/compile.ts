@@ -11,7 +11,7 @@ import { Plan } from '../kinds/plan.ts';
 import { Price, priceKey } from '../kinds/price.ts';
 import { compileGrants, grantSignature } from './grants.ts';
 import { compareSeries, compileOffers, compileSeries } from './price-series.ts';
-import type { Compiled, MarketTable, PlanGrants, PriceSeries, ProductsTable } from './table.ts';
+import type { CompiledObject, MarketTable, PlanGrants, PriceSeries, ProductsTable } from './table.ts';
 
 /** Compiles the table of a world in which every reference resolves and every check passes. */
 export function compile(world: World): ProductsTable {
@@ -89,7 +89,7 @@ export function* updateInSteps(
   return { features, plans, markets, marketOfTerritory, caps, addOns };
 }
 
-type GrantsFor = (plan: Compiled<ReturnType<typeof Plan.spec>>, market: string) => PlanGrants;
+type GrantsFor = (plan: CompiledObject<ReturnType<typeof Plan.spec>>, market: string) => PlanGrants;
 
 function byName(world: World, kind: string): readonly LiveObject[] {
   return [...world.list(kind)].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -100,11 +100,11 @@ function compileAll<Spec>(
   world: World,
   kind: string,
   specOf: (object: LiveObject) => Spec,
-  kept?: { readonly before: ReadonlyMap<string, Compiled<Spec>>; readonly changed: ReadonlySet<string> },
-): ReadonlyMap<string, Compiled<Spec>> {
-  const { before = new Map<string, Compiled<Spec>>(), changed = new Set<string>() } = kept ?? {};
+  kept?: { readonly before: ReadonlyMap<string, CompiledObject<Spec>>; readonly changed: ReadonlySet<string> },
+): ReadonlyMap<string, CompiledObject<Spec>> {
+  const { before = new Map<string, CompiledObject<Spec>>(), changed = new Set<string>() } = kept ?? {};
   return new Map(
-    byName(world, kind).map((object): [string, Compiled<Spec>] => {
+    byName(world, kind).map((object): [string, CompiledObject<Spec>] => {
       const { name } = object;
       const kept = changed.has(name) ? undefined : before.get(name);
       return [name, kept ?? { name, source: sourceOf(object), spec: specOf(object) }];
@@ -112,7 +112,7 @@ function compileAll<Spec>(
   );
 }
 
-function byFeature(caps: ReadonlyMap<string, Compiled<CapSpec>>): ProductsTable['caps'] {
+function byFeature(caps: ReadonlyMap<string, CompiledObject<CapSpec>>): ProductsTable['caps'] {
   return Map.groupBy(caps.values(), ({ spec }) => spec.feature);
 }
 

@@ -39,7 +39,7 @@ export type UseAnswer =
   | (UseFacts & { readonly outcome: 'upsell'; readonly plans: readonly OfferedPlan[] })
   | (UseFacts & { readonly outcome: 'deny' });
 
-export interface AskedUse {
+export interface RequestedUse {
   /** Requested units. */
   readonly amount: number;
   /** The channel whose prices an upsell shows. Absent: the first of the market. */
@@ -59,7 +59,7 @@ export function decideUse(
   base: CheckAnswer,
   use: MeteredUse,
   standing: Standing,
-  { amount, channel }: AskedUse,
+  { amount, channel }: RequestedUse,
 ): UseAnswer | CheckAnswer {
   const usage = describeUsage(use, standing);
   const { plan } = use.listener;
@@ -80,7 +80,7 @@ export function decideUse(
   const buyable = addOns.length === 0 ? {} : { addOns };
   if (plans.length === 0 && addOns.length === 0) return { outcome: 'deny', ...facts, reason };
   const names = [...plans.map((one) => one.title), ...addOns.map((one) => one.title)];
-  const message = `${reason.message} There is more ${title} with ${names.join(', ')}.`;
+  const message = `${reason.message} ${names.join(', ')} ${names.length === 1 ? 'includes' : 'include'} more ${title}.`;
   return { outcome: 'upsell', ...facts, ...buyable, plans, reason: { ...reason, message } };
 }
 
@@ -101,7 +101,7 @@ function whyDenied(
   amount: number,
 ): UseFacts['reason'] {
   if (usage.remaining !== 0 && usage.remaining !== UNLIMITED) {
-    return { code: 'not-enough-left', message: `${usage.sentence} ${amount} ${unit} were asked for.` };
+    return { code: 'not-enough-left', message: `${usage.sentence} ${amount} ${unit} were requested.` };
   }
   const tellsWhen = usage.resetsAt !== undefined || retryAtMs === undefined;
   const when = tellsWhen ? '' : ` Some may be used again from ${timeInWords(retryAtMs, zone)}.`;
@@ -118,18 +118,18 @@ function plansGivingMore(
   const market = table.markets.get(listener.market);
   if (market === undefined) return [];
   const offered = onSaleAt(market, channel ?? market.defaultChannel, moment)?.giving.get(feature) ?? [];
-  const have = plan === undefined ? 0 : rate(plan);
+  const have = plan === undefined ? 0 : unitsPerDay(plan);
   return offered.filter((offer) => {
     if (offer.plan === listener.plan) return false;
     const row = grantsOf(market, offer.plan).firstRole;
     const buyer = { plan: offer.plan, market: market.name, role: row.role };
     const terms = planTermsFor(table, { feature, market, row, listener: buyer }, { at: DEFAULT_ANCHOR, zone });
-    return terms !== undefined && rate(terms) > have;
+    return terms !== undefined && unitsPerDay(terms) > have;
   });
 }
 
 /** Approximate units a day, to compare 30 minutes a day with 15 hours a month. */
-function rate({ limit, window }: NonNullable<MeteredUse['plan']>): number {
+function unitsPerDay({ limit, window }: NonNullable<MeteredUse['plan']>): number {
   const units: Limit = limit;
   return units === UNLIMITED ? Infinity : units / roughWindowDays(window);
 }

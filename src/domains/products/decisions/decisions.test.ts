@@ -84,7 +84,7 @@ test('an upsell names the plans that can be bought now and give the feature, the
       ? answer.plans.map(({ plan, interval, display }) => `${plan} ${interval} ${display.replaceAll(/\s/g, ' ')}`)
       : answer.outcome;
   };
-  // Duo gives it too, but is closed for new sign-ups; Lite is not sold in Germany.
+  // Duo gives it too, but is closed to new sign-ups; Lite is not sold in Germany.
   assert.deepEqual(offers({ market: 'de' }), ['premium P1M 12,99 €', 'family P1M 19,99 €']);
   assert.deepEqual(offers({ market: 'in' }), ['lite P1M ₹69', 'premium P1M ₹119']);
   assert.deepEqual(offers({ market: 'de', at: '2026-12-01' }), ['premium P1M 13,99 €', 'family P1M 19,99 €']);
@@ -127,7 +127,7 @@ test('a name that does not exist is refused with names that were perhaps meant, 
     ],
     [
       () => asked({ plan: 'premium', feature: 'ad-free' }),
-      'products/market-needed 422: Neither a market nor a territory is given, and answers differ by market.',
+      'products/market-needed 422: Give a market or a territory: answers differ by market.',
     ],
     [
       () => asked({ market: 'in', plan: 'free', feature: 'ad-free', channel: 'apple' }),
@@ -139,7 +139,7 @@ test('a name that does not exist is refused with names that were perhaps meant, 
     ],
     [
       () => asked({ market: 'de', plan: 'premium', feature: 'ad-free', at: '2026-02-30' }),
-      'products/bad-time 422: at: "2026-02-30" has the form of a time, but no calendar has it.',
+      'products/bad-time 422: at: "2026-02-30" is not a valid calendar time.',
     ],
     [
       () => priced({ market: 'de', interval: 'P12M' }),
@@ -287,7 +287,7 @@ test('an explanation leads from the place over the plan to the answer, and names
       'Free does not give Audiobooks here; it has no price at that time.',
       'Lite does not give Audiobooks here; it is not offered in Germany.',
       'Premium gives Audiobooks here; it costs 12,99 € (monthly).',
-      'Duo does not give Audiobooks here; it is closed for new sign-ups.',
+      'Duo does not give Audiobooks here; it is closed to new sign-ups.',
     ],
   );
 });

@@ -102,9 +102,9 @@ function sentenceOf(
 ): string {
   const resets =
     resetsAtMs !== undefined
-      ? `; it starts anew on ${timeInWords(resetsAtMs, zone)}`
+      ? `; resets on ${timeInWords(resetsAtMs, zone)}`
       : plan?.window.type === 'rolling'
-        ? '; what was used comes back bit by bit'
+        ? '; used units return gradually'
         : '';
   if (own.length === 0) return `${title}: nothing can be used now.`;
   if (limit === UNLIMITED || remaining === UNLIMITED) return `${title}: unlimited.`;

@@ -1,5 +1,5 @@
 import type { CheckAnswer as Standing } from '#kernel/quotas/rules/contract.ts';
-import { soldIn } from '../kinds/plan.ts';
+import { isSoldIn } from '../kinds/plan.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { usesOf, type UseQuestion } from './buckets-for.ts';
 import { describeUsage, type UsageReport } from './describe-usage.ts';
@@ -36,7 +36,7 @@ export function entitlements(table: ProductsTable, question: EntitlementsQuestio
   const spec = table.plans.get(question.plan)?.spec;
   if (spec === undefined) return { ...given, title: question.plan, group: '', rank: 0, seats: 0, offered: false };
   const { title, group, rank, seats } = spec;
-  return { ...given, title, group, rank, seats, offered: soldIn(spec, market.name) };
+  return { ...given, title, group, rank, seats, offered: isSoldIn(spec, market.name) };
 }
 
 /** A feature that a listener has, with its remaining units where it is counted. */
@@ -66,7 +66,7 @@ export function entitlementsOnRecord(
   const all = new Map<string, RecordedEntitlement>(base.entitlements.map((grant) => [grant.feature, grant]));
   for (const feature of new Set(facts.overrides.map((override) => override.feature))) {
     const given = grantByHand(table, feature, facts, nowMs);
-    if (given !== undefined) all.set(feature, { ...given.grant, notes: [`Given by hand: ${given.override.reason}`] });
+    if (given !== undefined) all.set(feature, { ...given.grant, notes: [`Override: ${given.override.reason}`] });
   }
   for (const use of usesOf(table, question, facts, nowMs)) {
     const standing = standings.get(use.feature);

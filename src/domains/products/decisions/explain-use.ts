@@ -25,13 +25,13 @@ export interface RecordedUse {
 
 const COUNTED_FOR = {
   listener: 'this listener alone',
-  household: 'all on the subscription together',
+  household: 'all members of the subscription together',
   device: 'this device',
-  role: 'all with this role on the subscription together',
+  role: 'all members with this role together',
 } as const;
 const AT_LIMIT = {
-  hard: 'beyond it, it is denied',
-  soft: 'beyond it, it goes on and says so',
+  hard: 'beyond it, use is denied',
+  soft: 'beyond it, use goes on and answers report it',
   degrade: 'beyond it, it degrades',
 } as const;
 
@@ -57,7 +57,7 @@ export function explainUse(
     ...use.buckets.map((bucket, index) => {
       const origin = use.origins.get(bucket.id);
       const ends = bucket.validUntilMs === undefined ? '' : `, until ${timeInWords(bucket.validUntilMs, use.zone)}`;
-      const waits = bucket.suspended === true ? ', which wait for a subscription' : '';
+      const waits = bucket.suspended === true ? ', suspended without a subscription' : '';
       const what = `${bucket.limit} ${use.unit} ${windowInWords(bucket.window)} from ${origin?.title ?? bucket.id}`;
       const addOn = facts.grants.find(({ id }) => id === origin?.record)?.addOn;
       const declared = addOn === undefined ? undefined : table.addOns.get(addOn)?.source;
@@ -69,13 +69,13 @@ export function explainUse(
 }
 
 function recordInWords({ listener, subscription }: SubjectFacts, plan: string): string {
-  if (subscription === undefined) return `"${listener}" is on no subscription, so ${plan} counts.`;
-  if (subscription.status === 'lapsed') return `The subscription of "${listener}" has lapsed, so ${plan} counts.`;
+  if (subscription === undefined) return `"${listener}" has no subscription, so ${plan} applies.`;
+  if (subscription.status === 'lapsed') return `The subscription of "${listener}" has lapsed, so ${plan} applies.`;
   return `"${listener}" is on ${subscription.plan} as ${subscription.role}, in the market ${subscription.market}.`;
 }
 
 function limitInWords({ title, unit, plan, cap, grant, scope, enforcement }: MeteredUse): string {
-  if (plan === undefined) return `The plan gives no ${title}; what was bought or given by hand counts.`;
+  if (plan === undefined) return `The plan gives no ${title}; only grants and overrides apply.`;
   const rule = `counted for ${COUNTED_FOR[scope.kind]}; ${AT_LIMIT[enforcement]}`;
   const goesOn = plan.rollover === undefined ? '' : `; ${rolloverInWords(plan.rollover, unit)}`;
   const limit = `${plan.limit} ${unit} ${windowInWords(plan.window)}`;

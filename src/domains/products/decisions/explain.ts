@@ -1,4 +1,4 @@
-import { soldIn, type PlanEntitlement, type PlanSpec } from '../kinds/plan.ts';
+import { isSoldIn, type PlanEntitlement, type PlanSpec } from '../kinds/plan.ts';
 import { grantInWords } from '../rules/entitlement.ts';
 import { intervalInWords } from '../rules/intervals.ts';
 import { codeAndAmount } from '../rules/money.ts';
@@ -13,7 +13,7 @@ import { prices, seriesFor, type PricesAnswer } from './prices.ts';
 import {
   onSaleAt,
   type CheckAnswer,
-  type Compiled,
+  type CompiledObject,
   type MarketTable,
   type OfferedPlan,
   type ProductsTable,
@@ -84,7 +84,7 @@ export function explain(
       ? check(table, { ...question, feature }, now)
       : checkOnRecord(table, { ...question, feature }, recorded.facts, now);
   const { role } = rowFor(table, market, question);
-  if (soldIn(plan.spec, market.name)) {
+  if (isSoldIn(plan.spec, market.name)) {
     steps.push(
       roleStep(plan, role, question.role),
       ...entitlementSteps(table, { plan, feature, role, market: market.name }),
@@ -105,24 +105,23 @@ function placeStep({ source, spec }: MarketTable, { territory }: Place): Step {
   };
 }
 
-function planStep({ source, spec }: Compiled<PlanSpec>, market: MarketTable): Step {
-  const where = soldIn(spec, market.name) ? 'is offered' : 'is not offered';
+function planStep({ source, spec }: CompiledObject<PlanSpec>, market: MarketTable): Step {
+  const where = isSoldIn(spec, market.name) ? 'is offered' : 'is not offered';
   const because = spec.markets === undefined ? 'it is in every market' : `it is in ${spec.markets.join(', ')}`;
-  const closed = spec.openTo === 'existing' ? ' It is closed for new sign-ups.' : '';
+  const closed = spec.openTo === 'existing' ? ' It is closed to new sign-ups.' : '';
   return { object: source, says: `${spec.title} ${where} in ${market.spec.title}: ${because}.${closed}` };
 }
 
-function roleStep({ source, spec }: Compiled<PlanSpec>, role: string, asked: string | undefined): Step {
+function roleStep({ source, spec }: CompiledObject<PlanSpec>, role: string, asked: string | undefined): Step {
   return {
     object: source,
-    says:
-      asked === undefined ? `No role is given, so it is the first of ${spec.title}: ${role}.` : `The role is ${role}.`,
+    says: asked === undefined ? `No role is given, so the first of ${spec.title}: ${role}.` : `The role is ${role}.`,
   };
 }
 
 /** Whether a role of a plan is given a feature in a market. */
 interface GrantQuestion {
-  readonly plan: Compiled<PlanSpec>;
+  readonly plan: CompiledObject<PlanSpec>;
   readonly feature: string;
   readonly role: string;
   readonly market: string;
@@ -153,7 +152,7 @@ function verdict(
   if (entitlement === chosen) return 'it counts';
   if (entitlement.roles !== undefined && !entitlement.roles.includes(role)) return `it is not for ${role}`;
   if (entitlement.markets !== undefined && !entitlement.markets.includes(market)) return 'it is not for this market';
-  return 'another one is more exact';
+  return 'a more exact one applies';
 }
 
 function degradeSteps(table: ProductsTable, { plan, feature, role, market }: GrantQuestion): readonly Step[] {
@@ -201,7 +200,7 @@ function alternativesTo(
     plan,
     market,
     feature,
-  }: { readonly plan: Compiled<PlanSpec>; readonly market: MarketTable; readonly feature: string },
+  }: { readonly plan: CompiledObject<PlanSpec>; readonly market: MarketTable; readonly feature: string },
   question: ExplainQuestion,
   now: Temporal.Instant,
 ): readonly Alternative[] {
@@ -225,7 +224,7 @@ function alternativesTo(
 }
 
 function whyNotSold(spec: PlanSpec, market: MarketTable): string {
-  if (!soldIn(spec, market.name)) return `it is not offered in ${market.spec.title}`;
-  if (spec.openTo === 'existing') return 'it is closed for new sign-ups';
+  if (!isSoldIn(spec, market.name)) return `it is not offered in ${market.spec.title}`;
+  if (spec.openTo === 'existing') return 'it is closed to new sign-ups';
   return 'it has no price at that time';
 }

@@ -1,12 +1,12 @@
 import type { FeatureSpec } from '../kinds/feature.ts';
-import { soldIn, type PlanEntitlement, type PlanSpec } from '../kinds/plan.ts';
+import { isSoldIn, type PlanEntitlement, type PlanSpec } from '../kinds/plan.ts';
 import { exactness, grantInWords } from '../rules/entitlement.ts';
 import { grantsOf, rowOf } from './lookup.ts';
-import type { AnswerReason, Compiled, Grant, GrantRow, MarketTable, PlanGrants, ProductsTable } from './table.ts';
+import type { AnswerReason, CompiledObject, Grant, GrantRow, MarketTable, PlanGrants, ProductsTable } from './table.ts';
 
 /** Which of a plan's entitlements apply in a market. Equal signatures of one plan mean equal grants. */
-export function grantSignature({ spec }: Compiled<PlanSpec>, market: string): string {
-  if (!soldIn(spec, market)) return '-';
+export function grantSignature({ spec }: CompiledObject<PlanSpec>, market: string): string {
+  if (!isSoldIn(spec, market)) return '-';
   return spec.entitlements
     .map(({ markets }) => (markets === undefined || markets.includes(market) ? '1' : '0'))
     .join('');
@@ -14,7 +14,7 @@ export function grantSignature({ spec }: Compiled<PlanSpec>, market: string): st
 
 /** Grants of a plan in a market, by role. */
 export function compileGrants(
-  plan: Compiled<PlanSpec>,
+  plan: CompiledObject<PlanSpec>,
   market: string,
   features: ProductsTable['features'],
   signature: string,
@@ -63,13 +63,13 @@ export function rowFor(
 }
 
 function rowOfRole(
-  plan: Compiled<PlanSpec>,
+  plan: CompiledObject<PlanSpec>,
   role: string,
   market: MarketTable,
   features: ProductsTable['features'],
 ): GrantRow {
   const byFeature = Map.groupBy(plan.spec.entitlements, ({ feature }) => feature);
-  return compileRow({ plan, role, market: market.name, sold: soldIn(plan.spec, market.name) }, features, byFeature);
+  return compileRow({ plan, role, market: market.name, sold: isSoldIn(plan.spec, market.name) }, features, byFeature);
 }
 
 function rowOfGone(plan: string, role: string, features: ProductsTable['features']): GrantRow {
@@ -100,7 +100,7 @@ export function winner(
 
 /** A role of a plan in a market, whether or not the plan is sold there. */
 interface RoleOfPlan {
-  readonly plan: Compiled<PlanSpec>;
+  readonly plan: CompiledObject<PlanSpec>;
   readonly role: string;
   readonly market: string;
   readonly sold: boolean;

@@ -7,7 +7,7 @@ import type { PlanSpec } from '../kinds/plan.ts';
 import { isFault } from '../rules/fault.ts';
 import { nearTerritories } from '../rules/territories.ts';
 import { parseTime } from '../rules/times.ts';
-import type { Compiled, GrantRow, MarketTable, PlanGrants, ProductsTable } from './table.ts';
+import type { CompiledObject, GrantRow, MarketTable, PlanGrants, ProductsTable } from './table.ts';
 
 /** A market by name, or a territory of one. */
 export interface Place {
@@ -44,7 +44,7 @@ export function marketAt(table: ProductsTable, place: KnownPlace): MarketTable {
   }
   if (market !== undefined && place.isOnRecord === true) return goneMarket(market, place.zone ?? 'UTC');
   if (market !== undefined) throw unknown('market', market, table.markets.keys());
-  throw productRefusal('market-needed', 'Neither a market nor a territory is given, and answers differ by market.');
+  throw productRefusal('market-needed', 'Give a market or a territory: answers differ by market.');
 }
 
 function goneMarket(name: string, zone: string): MarketTable {
@@ -64,7 +64,7 @@ function goneMarket(name: string, zone: string): MarketTable {
 }
 
 /** A plan by name. Refuses `products/unknown-plan`. */
-export function planNamed(table: ProductsTable, name: string): Compiled<PlanSpec> {
+export function planNamed(table: ProductsTable, name: string): CompiledObject<PlanSpec> {
   const plan = table.plans.get(name);
   if (plan === undefined) throw unknown('plan', name, table.plans.keys());
   return plan;

@@ -35,8 +35,8 @@ export function listenerOf({ plan, role, market, territory }: RecordedQuestion, 
     return { plan: own, role: as, market: where, isOnRecord: true, zone: anchor.zone };
   }
   if (plan !== undefined) return { plan, role, market, territory, isOnRecord: false };
-  const why = subscription === undefined ? 'is on no subscription' : 'is on a subscription that has lapsed';
-  throw productRefusal('plan-needed', `"${facts.listener}" ${why}, and no plan is given.`);
+  const why = subscription === undefined ? 'has no subscription' : 'has a lapsed subscription';
+  throw productRefusal('plan-needed', `"${facts.listener}" ${why}, and the request names no plan.`);
 }
 
 /**
@@ -59,7 +59,7 @@ export function checkOnRecord(
     plan: answer.plan,
     feature,
     grant: given.grant,
-    reason: { code: 'given-by-hand', message: `Given by hand until ${until}: ${given.override.reason}` },
+    reason: { code: 'given-by-hand', message: `Override until ${until}: ${given.override.reason}` },
   };
 }
 

@@ -1,7 +1,7 @@
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { taxRateAt, taxRates, type MarketSpec } from '../kinds/market-spec.ts';
-import { soldIn, type PlanSpec } from '../kinds/plan.ts';
-import { Price, priceKey, readingOf } from '../kinds/price.ts';
+import { isSoldIn, type PlanSpec } from '../kinds/plan.ts';
+import { Price, priceKey, timelineRulesOf } from '../kinds/price.ts';
 import { displayMoney } from '../rules/display-money.ts';
 import { isFault } from '../rules/fault.ts';
 import { compareIntervals } from '../rules/intervals.ts';
@@ -11,7 +11,7 @@ import { parseDecimal } from '../rules/rational.ts';
 import { addExclusive, splitInclusive } from '../rules/tax.ts';
 import { instantText, OPEN } from '../rules/times.ts';
 import type {
-  Compiled,
+  CompiledObject,
   MarketTable,
   OnSale,
   OfferedPlan,
@@ -34,7 +34,7 @@ export function compileSeries(prices: readonly LiveObject[], market: MarketSpec)
     const spec = Price.spec(price);
     const source = sources[index];
     if (source === undefined) return [];
-    return readTimeline(spec.timeline, readingOf(spec, market)).windows.flatMap(({ from, until, money }) => {
+    return readTimeline(spec.timeline, timelineRulesOf(spec, market)).windows.flatMap(({ from, until, money }) => {
       const span = Object.freeze({ from: instantText(from), ...(until === OPEN ? {} : { until: instantText(until) }) });
       // One price; its parts change with the tax rate.
       const cuts = [from, ...rates.map((rate) => rate.from).filter((cut) => from < cut && cut < until), until];
@@ -105,7 +105,7 @@ function order(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** What can be bought in a market, by channel: plans that are open to everyone and have a price. `series` is in order. */
+/** Plans for sale in a market, by channel: open plans with a price. `series` is in order. */
 export function compileOffers(
   series: Iterable<PriceSeries>,
   market: string,
@@ -114,7 +114,7 @@ export function compileOffers(
 ): ReadonlyMap<string, Offers> {
   const forSale = [...series].filter(({ plan }) => {
     const spec = plans.get(plan)?.spec;
-    return spec !== undefined && spec.openTo === 'everyone' && soldIn(spec, market);
+    return spec !== undefined && spec.openTo === 'everyone' && isSoldIn(spec, market);
   });
   return new Map(
     [...Map.groupBy(forSale, ({ channel }) => channel)].map(([channel, all]) => [
@@ -172,7 +172,7 @@ function onSaleOf(plans: readonly OfferedPlan[], grants: MarketTable['grants']):
 function offeredPlan(
   { plan, channel, interval }: PriceSeries,
   { price }: SeriesWindow,
-  { spec }: Compiled<PlanSpec>,
+  { spec }: CompiledObject<PlanSpec>,
 ): OfferedPlan {
   const { amount, minor, currency, exponent, display } = price;
   return Object.freeze({

@@ -1,13 +1,13 @@
 import { productRefusal } from '#domains/products/refusals.ts';
 import { currencyAt } from '../kinds/market-spec.ts';
-import { soldIn, type PlanSpec } from '../kinds/plan.ts';
+import { isSoldIn, type PlanSpec } from '../kinds/plan.ts';
 import { displayMoney, isLocale } from '../rules/display-money.ts';
 import { isFault } from '../rules/fault.ts';
 import { intervalInWords, parseInterval } from '../rules/intervals.ts';
 import { instantText, OPEN, timeInWords } from '../rules/times.ts';
 import { marketAt, momentOf, planNamed, requireChannel, type KnownPlace } from './lookup.ts';
 import { windowAt } from './price-series.ts';
-import type { Compiled, MarketTable, PriceFacts, PriceSeries, ProductsTable, SeriesWindow } from './table.ts';
+import type { CompiledObject, MarketTable, PriceFacts, PriceSeries, ProductsTable, SeriesWindow } from './table.ts';
 
 export interface PricesQuestion extends KnownPlace {
   /** Absent: every plan with a price in the market. */
@@ -97,7 +97,7 @@ function requireInterval(text: string): void {
 
 function requireLocale(locale: string): void {
   if (isLocale(locale)) return;
-  const detail = `"${locale}" is not a locale of BCP 47 that is known here; write it like "fr-CH".`;
+  const detail = `"${locale}" is not a supported BCP 47 locale; write it like "fr-CH".`;
   throw productRefusal('bad-locale', `locale: ${detail}`, {
     problems: [{ path: ['locale'], reason: 'FieldValueInvalid', detail }],
   });
@@ -127,7 +127,7 @@ function pricesOfAll(
 
 function pricesOf(
   market: MarketTable,
-  plan: Compiled<PlanSpec>,
+  plan: CompiledObject<PlanSpec>,
   filter: Filter,
   moment: number,
 ): readonly PriceAnswer[] {
@@ -145,7 +145,7 @@ function pricesOf(
       ...(channel === undefined ? {} : { channel }),
       ...(interval === undefined ? {} : { interval }),
       sellable: false,
-      reason: soldIn(plan.spec, market.name)
+      reason: isSoldIn(plan.spec, market.name)
         ? { code: 'no-price', message: `${plan.spec.title} has no price in ${where}, so it is not sold there.` }
         : notInMarket(plan.spec, market),
     },
@@ -160,12 +160,12 @@ function notInMarket({ title }: PlanSpec, market: MarketTable): NonNullable<Pric
  * Caches answers by plan and window while a price is in force. An update replaces the key objects, so entries
  * need no invalidation.
  */
-const inForce = new WeakMap<Compiled<PlanSpec>, WeakMap<SeriesWindow, PriceAnswer>>();
+const inForce = new WeakMap<CompiledObject<PlanSpec>, WeakMap<SeriesWindow, PriceAnswer>>();
 
 /** A plan with one of its price series in a market. */
 interface Offer {
   readonly series: PriceSeries;
-  readonly plan: Compiled<PlanSpec>;
+  readonly plan: CompiledObject<PlanSpec>;
   readonly market: MarketTable;
 }
 
@@ -191,13 +191,16 @@ function answerAt({ series, plan, market }: Offer, moment: number, locale?: stri
     ...(window === undefined ? {} : { ...window.price, display: displayed(window, locale), ...window.span }),
     ...(next === undefined ? {} : { next }),
   };
-  if (!soldIn(spec, market.name)) return { ...known, reason: notInMarket(spec, market) };
+  if (!isSoldIn(spec, market.name)) return { ...known, reason: notInMarket(spec, market) };
   if (window === undefined)
     return { ...known, reason: { code: 'not-now', message: whenSold(series, spec, market, moment) } };
   if (spec.openTo === 'everyone') return { ...known, sellable: true };
   return {
     ...known,
-    reason: { code: 'closed', message: `${spec.title} is closed for new sign-ups; those who have it pay this price.` },
+    reason: {
+      code: 'closed',
+      message: `${spec.title} is closed to new sign-ups; existing subscribers pay this price.`,
+    },
   };
 }
 

@@ -13,21 +13,19 @@ const text = (description: string) =>
 const name = (description: string) => Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, description });
 
 const WHO = {
-  listener: text(
-    'Id of the listener; comes back in the answer. While a release is under way it decides what they see of it.',
-  ),
+  listener: text('Id of the listener, returned in the answer. During a release it selects the cohort.'),
 };
 const WHERE = {
-  market: text('Name of the Market. This or territory is needed.'),
-  territory: text('ISO 3166 code of where the listener is, like DE.'),
+  market: text('Name of the Market. Required unless territory is given.'),
+  territory: text("ISO 3166 code of the listener's territory, like DE."),
 };
 const WHEN = {
-  at: text('A moment to ask about: an instant, or a date, which begins in the zone of the market. Absent: now.'),
+  at: text('Moment to answer for: an instant, or a date, which begins in the zone of the market. Absent: now.'),
 };
 const PLAN = { plan: name('Name of the Plan that the listener has.') };
 const ROLE = { role: text('Role of the listener on the plan. Absent: the first of the plan.') };
-const CHANNEL = { channel: text('A way to buy, like web.') };
-const INTERVAL = { interval: text('What one payment covers, like P1M.') };
+const CHANNEL = { channel: text('Sales channel, like web.') };
+const INTERVAL = { interval: text('Billing interval, like P1M.') };
 
 /** Unknown fields are refused, so that a misspelled name is not ignored. */
 const input = <Properties extends Record<string, TSchema>>(properties: Properties) =>
@@ -39,7 +37,7 @@ const SUBJECT = ['listener', 'plan', 'market', 'territory', 'role'];
 export const word = (description: string) => Type.String({ description });
 export const maybe = (description: string) => Type.Optional(Type.String({ description }));
 
-const Listener = { listener: maybe('The listener as it was asked about.') };
+const Listener = { listener: maybe('The listener of the request.') };
 const Reason = Type.Object({ code: word('Permanent, for programs.'), message: word('A sentence for people.') });
 const GrantSchema = Type.Object({
   feature: word('Name of the Feature.'),
@@ -47,8 +45,8 @@ const GrantSchema = Type.Object({
   type: word('boolean, config, metered or concurrent.'),
   value: Type.Optional(Type.Unknown({ description: 'The value of a config feature.' })),
   limit: Type.Optional(Type.Unknown({ description: 'A whole number, or "unlimited".' })),
-  unit: maybe('What the limit counts.'),
-  per: maybe('How often the limit starts anew (ISO 8601).'),
+  unit: maybe('Unit of the limit.'),
+  per: maybe('Period of the limit (ISO 8601).'),
 });
 const Amount = {
   amount: word('Decimal number in whole units of the currency.'),
@@ -62,46 +60,46 @@ const OfferedPlanSchema = Type.Object({
   title: word('Its name for people.'),
   rank: Type.Integer({ description: 'Order among plans.' }),
   channel: word('The way to buy.'),
-  interval: word('What one payment covers.'),
+  interval: word('Billing interval.'),
   ...Amount,
 });
 export const limit = (description: string) => Type.Union([Type.Integer(), Type.Literal('unlimited')], { description });
 export const units = (description: string) => Type.Integer({ description });
 const UsageSchema = Type.Object(
   {
-    unit: word('What is counted.'),
-    limit: limit('Of all that is in force.'),
-    used: units('How much of it is used.'),
-    remaining: limit('What is left, never below 0.'),
-    resetsAt: maybe('When it starts anew.'),
-    overLimit: Type.Boolean({ description: 'Whether more was used than the limit.' }),
+    unit: word('Unit of the count.'),
+    limit: limit('Total of the buckets in force.'),
+    used: units('Used units.'),
+    remaining: limit('Remaining units, never below 0.'),
+    resetsAt: maybe('When it resets.'),
+    overLimit: Type.Boolean({ description: 'Whether use exceeds the limit.' }),
     by: Type.Array(
       Type.Object({
-        bucket: word('Where units come from.'),
-        from: Type.Enum(['plan', 'grace', 'grant', 'override'], { description: 'What gave them.' }),
+        bucket: word('Source of units.'),
+        from: Type.Enum(['plan', 'grace', 'grant', 'override'], { description: 'Type of the source.' }),
         title: word('For people.'),
         record: maybe('Id of the grant or override.'),
-        limit: limit('How many there are.'),
-        used: units('How many are used.'),
-        remaining: limit('How many are left.'),
-        rolledOver: Type.Optional(units('How many came from the window before.')),
-        resetsAt: maybe('When it starts anew.'),
+        limit: limit('Units of the source.'),
+        used: units('Used units.'),
+        remaining: limit('Remaining units.'),
+        rolledOver: Type.Optional(units('Units from the previous window.')),
+        resetsAt: maybe('When it resets.'),
         expiresAt: maybe('When it ends.'),
       }),
-      { description: 'Each source of units, in the order in which they are taken from.' },
+      { description: 'Sources of units, in the order of consumption.' },
     ),
     sentence: word('For people.'),
   },
-  { description: 'How much is used and left, of listeners on record.' },
+  { description: 'Used and remaining units, for listeners on record.' },
 );
 export const CheckFields = {
-  outcome: Type.Enum(['allow', 'degrade', 'upsell', 'deny'], { description: 'What the listener gets.' }),
-  plan: word('The plan that was asked about.'),
-  feature: word('The feature that was asked about.'),
+  outcome: Type.Enum(['allow', 'degrade', 'upsell', 'deny'], { description: 'The decision.' }),
+  plan: word('The plan of the request.'),
+  feature: word('The feature of the request.'),
   grant: Type.Optional(GrantSchema),
   degradedTo: Type.Optional(GrantSchema),
   plans: Type.Optional(
-    Type.Array(OfferedPlanSchema, { description: 'Plans to buy that would give it, the lowest rank first.' }),
+    Type.Array(OfferedPlanSchema, { description: 'Plans for sale that give it, the lowest rank first.' }),
   ),
   reason: Reason,
   addOns: Type.Optional(
@@ -109,37 +107,37 @@ export const CheckFields = {
       Type.Object({
         addOn: word('Name of the AddOn.'),
         title: word('Its name for people.'),
-        amount: Type.Integer({ description: 'How many units it gives.' }),
-        unit: word('What is counted.'),
-        kind: Type.Enum(['recurring', 'topUp'], { description: 'Whether it gives them again with each period.' }),
-        per: maybe('What a period is, like P1M.'),
-        validity: maybe('How long a top-up lasts, like P90D.'),
+        amount: Type.Integer({ description: 'Units that it gives.' }),
+        unit: word('Unit of the count.'),
+        kind: Type.Enum(['recurring', 'topUp'], { description: 'recurring: in each period. topUp: once.' }),
+        per: maybe('Period, like P1M.'),
+        validity: maybe('Validity of a top-up, like P90D.'),
       }),
-      { description: 'What to buy beside the plan for more of it.' },
+      { description: 'Add-ons for sale that give more.' },
     ),
   ),
   usage: Type.Optional(UsageSchema),
-  retryAt: maybe('When there is some of it again.'),
-  record: Type.Optional(Type.Integer({ description: 'The version of what is on record for the listener.' })),
+  retryAt: maybe('When units are available again.'),
+  record: Type.Optional(Type.Integer({ description: "Version of the listener's record." })),
 };
 const PriceFields = {
   market: word('Name of the Market.'),
   title: word('Its name for people.'),
   zone: word('The zone in which its dates begin.'),
   currency: maybe('Its default currency at that moment.'),
-  at: word('The moment that is answered.'),
+  at: word('The moment of the answer.'),
   prices: Type.Array(
     Type.Object({
       plan: word('Name of the Plan.'),
       title: word('Its name for people.'),
-      interval: maybe('What one payment covers.'),
+      interval: maybe('Billing interval.'),
       channel: maybe('The way to buy.'),
-      sellable: Type.Boolean({ description: 'Whether somebody who does not have the plan can buy it.' }),
+      sellable: Type.Boolean({ description: 'Whether new subscribers can buy it.' }),
       reason: Type.Optional(Reason),
       ...Type.Partial(Type.Object(Amount)).properties,
       tax: Type.Optional(
         Type.Object({
-          name: word('What the tax is called.'),
+          name: word('Name of the tax.'),
           inclusive: Type.Boolean({ description: 'Whether the amount contains it.' }),
           rate: maybe('In percent. Absent where it depends on the address.'),
           net: word('The part without tax.'),
@@ -151,7 +149,7 @@ const PriceFields = {
       until: maybe('When it ends (not included).'),
       next: Type.Optional(
         Type.Object({
-          at: word('When the next change comes.'),
+          at: word('Time of the next change.'),
           amount: maybe('The amount from then on.'),
           currency: maybe('Its currency.'),
           display: maybe('For listeners.'),
@@ -167,7 +165,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
   defineRoute({
     path: '/v1/check',
     access: 'catalogue',
-    summary: 'Whether a listener gets a feature: allow, degrade, upsell or deny, with the reason.',
+    summary: 'Decides whether a listener gets a feature: allow, degrade, upsell or deny, with the reason.',
     input: input({ ...WHO, ...PLAN, ...WHERE, ...ROLE, feature: name('Name of the Feature.'), ...CHANNEL, ...WHEN }),
     inputsForServers: ['at'],
     subjectInputs: SUBJECT,
@@ -178,7 +176,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
   defineRoute({
     path: '/v1/entitlements',
     access: 'catalogue',
-    summary: 'Everything that a plan gives to a listener.',
+    summary: 'Lists the features that a plan gives a listener.',
     input: input({ ...WHO, ...PLAN, ...WHERE, ...ROLE }),
     subjectInputs: SUBJECT,
     answer: Type.Object({
@@ -188,8 +186,8 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
       title: word('Its name for people.'),
       group: word('Plans of one group replace each other.'),
       rank: Type.Integer({ description: 'Order within the group.' }),
-      seats: Type.Integer({ description: 'How many people share it.' }),
-      role: word('The role that is answered.'),
+      seats: Type.Integer({ description: 'Number of listeners who share it.' }),
+      role: word('The role of the answer.'),
       offered: Type.Boolean({ description: 'False where the plan is not offered, and so gives nothing.' }),
       entitlements: Type.Array(Type.Object({ ...GrantSchema.properties, usage: Type.Optional(UsageSchema) }), {
         description: 'By name of the feature.',
@@ -202,19 +200,19 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
   defineRoute({
     path: '/v1/prices',
     access: 'catalogue',
-    summary: 'What plans cost in a market, now or at any moment.',
+    summary: 'Lists prices of plans in a market, now or at any moment.',
     input: input({
       ...WHO,
       ...WHERE,
       plan: text('Name of a Plan. Absent: all that have a price.'),
       ...CHANNEL,
       ...INTERVAL,
-      currency: text('ISO 4217 code: only prices in it. Absent: each that there is.'),
+      currency: text('ISO 4217 code: only prices in this currency. Absent: all.'),
       locale: Type.Optional(
         Type.String({
           minLength: 2,
           maxLength: 35,
-          description: 'BCP 47 tag in which amounts are written, like fr-CH. Absent: that of the market.',
+          description: 'BCP 47 tag for the format of amounts, like fr-CH. Absent: that of the market.',
         }),
       ),
       ...WHEN,
@@ -228,7 +226,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
   defineRoute({
     path: '/v1/explain',
     access: 'insight',
-    summary: 'Why a check, or without a feature the price of a plan, is answered as it is.',
+    summary: 'Explains the answer of a check or, without a feature, the price of a plan.',
     forServers: true,
     explains: true,
     input: input({
@@ -244,7 +242,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
     answer: Type.Object({
       ...Listener,
       answer: Type.Partial(Type.Object({ ...CheckFields, ...PriceFields }), {
-        description: 'What /v1/check or /v1/prices answers.',
+        description: 'Answer of /v1/check or /v1/prices.',
       }),
       steps: Type.Array(
         Type.Object({
@@ -253,9 +251,9 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
             name: word('Its name.'),
             revision: word('Content hash of its spec.'),
           }),
-          says: word('What it says, as a sentence.'),
+          says: word('Its contribution, as a sentence.'),
         }),
-        { description: 'The path to the answer.' },
+        { description: 'Objects that led to the answer.' },
       ),
       record: CheckFields.record,
       alternatives: Type.Array(
@@ -264,7 +262,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
           title: word('Its name for people.'),
           gives: Type.Boolean({ description: 'Whether it gives the feature here.' }),
           offer: Type.Optional(OfferedPlanSchema),
-          says: word('All of it, as a sentence.'),
+          says: word('The comparison, as a sentence.'),
         }),
         { description: 'The other plans, the lowest rank first.' },
       ),

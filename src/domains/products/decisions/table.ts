@@ -6,18 +6,18 @@ import type { PlanSpec } from '../kinds/plan.ts';
 import type { Money } from '../rules/money.ts';
 
 /**
- * Compiled table for all product decisions. Immutable: an update shares unchanged parts, and equal rows are
+ * CompiledObject table for all product decisions. Immutable: an update shares unchanged parts, and equal rows are
  * one object, so a market costs little more than its prices.
  */
 export interface ProductsTable {
-  readonly features: ReadonlyMap<string, Compiled<FeatureSpec>>;
-  readonly plans: ReadonlyMap<string, Compiled<PlanSpec>>;
+  readonly features: ReadonlyMap<string, CompiledObject<FeatureSpec>>;
+  readonly plans: ReadonlyMap<string, CompiledObject<PlanSpec>>;
   readonly markets: ReadonlyMap<string, MarketTable>;
   /** Name of the market by territory. */
   readonly marketOfTerritory: ReadonlyMap<string, string>;
   /** Caps by feature. */
-  readonly caps: ReadonlyMap<string, readonly Compiled<CapSpec>[]>;
-  readonly addOns: ReadonlyMap<string, Compiled<RankedAddOn>>;
+  readonly caps: ReadonlyMap<string, readonly CompiledObject<CapSpec>[]>;
+  readonly addOns: ReadonlyMap<string, CompiledObject<RankedAddOn>>;
 }
 
 /** A live object, as explanations name it. */
@@ -27,13 +27,13 @@ export interface Source {
   readonly revision: string;
 }
 
-export interface Compiled<Spec> {
+export interface CompiledObject<Spec> {
   readonly source: Source;
   readonly name: string;
   readonly spec: Spec;
 }
 
-export interface MarketTable extends Compiled<MarketSpec> {
+export interface MarketTable extends CompiledObject<MarketSpec> {
   readonly legal: readonly LegalCurrency[];
   readonly channels: readonly string[];
   /** The channel when the question names none: the first. */

@@ -63,9 +63,15 @@ test('use that is not counted says why', () => {
     return use.metered ? 'counted' : `${use.reason.code}: ${use.reason.message}`;
   };
   assert.equal(code('ad-free', anna()), 'not-counted: Music without ads is a boolean feature, which is not counted.');
-  assert.equal(code('audiobooks', undefined), 'nobody: Use of Audiobooks is counted for listeners, and none is named.');
+  assert.equal(
+    code('audiobooks', undefined),
+    'nobody: Use of Audiobooks is counted per listener, and the request names none.',
+  );
   assert.equal(code('daily', anna()), 'unlimited: Any track is unlimited.');
-  assert.equal(code('audiobooks', nobody('bo')), 'not-given: Nothing gives Audiobooks to this listener.');
+  assert.equal(
+    code('audiobooks', nobody('bo')),
+    'not-given: This listener has no Audiobooks: no plan, grant or override gives it.',
+  );
   assert.equal(code('audiobooks', anna()), 'counted');
 });
 
@@ -81,15 +87,15 @@ test('what cannot be asked is refused with a remedy', () => {
   const byDevice = tableWith(capOf('streams', { feature: 'streams', window: { type: 'concurrent' }, scope: 'device' }));
   assert.equal(
     refused(() => bucketsFor(byDevice, { feature: 'streams' }, anna(), NOW_MS)),
-    'products/device-needed: The use of each device is counted, and none is named.',
+    'products/device-needed: The feature is counted per device, and the request names none.',
   );
   assert.equal(
     refused(() => bucketsFor(table, { feature: 'streams' }, nobody('bo'), NOW_MS)),
-    'products/plan-needed: "bo" is on no subscription, and no plan is given.',
+    'products/plan-needed: "bo" has no subscription, and the request names no plan.',
   );
   assert.equal(
     refused(() => bucketsFor(table, { feature: 'streams' }, anna({ status: 'lapsed' }), NOW_MS)),
-    'products/plan-needed: "anna" is on a subscription that has lapsed, and no plan is given.',
+    'products/plan-needed: "anna" has a lapsed subscription, and the request names no plan.',
   );
   assert.match(
     refused(() => bucketsFor(table, { feature: 'streems' }, anna(), NOW_MS)),
@@ -143,7 +149,7 @@ test('the most exact cap counts: one that names the plan, then the market, then 
   );
 });
 
-test('hours of the plan, then of the add-on, then of the top-up that ends first; each told, and where it stands', () => {
+test('hours of the plan, then of the add-on, then of the top-up that ends first; each shown with its state', () => {
   const facts = anna(
     {},
     {
@@ -171,7 +177,7 @@ test('hours of the plan, then of the add-on, then of the top-up that ends first;
   );
   assert.equal(
     sentence,
-    'Audiobooks: 1100 of 2700 minutes left: 500 from 10 hours, 600 from 10 hours; it starts anew on 30 June 2026, 15:00 (Europe/Berlin).',
+    'Audiobooks: 1100 of 2700 minutes left: 500 from 10 hours, 600 from 10 hours; resets on 30 June 2026, 15:00 (Europe/Berlin).',
   );
 });
 
@@ -180,22 +186,22 @@ test('every outcome says why, how much is left, and when it starts anew', () => 
   const bo = nobody('bo');
   assert.equal(
     decided(bo, 'daily', counters, 1),
-    'allow within-limit: Any track: 30 of 30 minutes left; it starts anew on 16 June 2026.',
+    'allow within-limit: Any track: 30 of 30 minutes left; resets on 16 June 2026.',
   );
   counters.consume(useOf(bo, 'daily'), 28);
   assert.equal(
     decided(bo, 'daily', counters, 5),
-    'degrade not-enough-left: Any track: 2 of 30 minutes left; it starts anew on 16 June 2026. 5 minutes were asked for. Shuffle is given instead.',
+    'degrade not-enough-left: Any track: 2 of 30 minutes left; resets on 16 June 2026. 5 minutes were requested. Shuffle is given instead.',
   );
   counters.consume(useOf(bo, 'skips'), 6);
   assert.equal(
     decided(bo, 'skips', counters, 1),
-    'deny limit-reached: Skips: all 6 skips are used; it starts anew on 15 June 2026, 15:00 (Europe/Berlin).',
+    'deny limit-reached: Skips: all 6 skips are used; resets on 15 June 2026, 15:00 (Europe/Berlin).',
   );
   counters.consume(useOf(anna(), 'audiobooks'), 900);
   assert.equal(
     decided(anna(), 'audiobooks', counters, 1),
-    'upsell limit-reached: Audiobooks: all 900 minutes are used; it starts anew on 30 June 2026, 15:00 (Europe/Berlin). There is more Audiobooks with Audiobooks+, 10 hours.',
+    'upsell limit-reached: Audiobooks: all 900 minutes are used; resets on 30 June 2026, 15:00 (Europe/Berlin). Audiobooks+, 10 hours include more Audiobooks.',
   );
 });
 
@@ -205,7 +211,7 @@ test('a denial within a rolling window says when some comes back', () => {
   counters.consume(useOf(nobody('bo'), 'skips', of), 6);
   assert.equal(
     decided(nobody('bo'), 'skips', counters, 1, of),
-    'deny limit-reached: Skips: all 6 skips are used; what was used comes back bit by bit. Some may be used again from 15 June 2026, 14:30 (Europe/Berlin).',
+    'deny limit-reached: Skips: all 6 skips are used; used units return gradually. Some may be used again from 15 June 2026, 14:30 (Europe/Berlin).',
   );
 });
 
@@ -279,7 +285,10 @@ test('a cap that degrades does as a hard one where the plan has nothing to degra
   );
   const counters = new Counters().at(NOW_MS);
   counters.consume(useOf(nobody('bo'), 'daily', of), 30);
-  assert.match(decided(nobody('bo'), 'daily', counters, 1, of), /^upsell limit-reached.* with Premium\.$/);
+  assert.match(
+    decided(nobody('bo'), 'daily', counters, 1, of),
+    /^upsell limit-reached.* Premium includes more Any track\.$/,
+  );
 });
 
 test('what was bought waits while the subscription has lapsed, ages, and can be used when there is one again', () => {
@@ -290,7 +299,7 @@ test('what was bought waits while the subscription has lapsed, ages, and can be 
   assert.equal(counters.consume(use, 1), 'denied');
   assert.match(
     decided(lapsed, 'audiobooks', counters, 1),
-    /^upsell not-in-plan: Free does not include Audiobooks. Audiobooks: 10 hours waits for a subscription, at the latest until 5 July 2026, 14:00 \(Europe\/Berlin\).$/,
+    /^upsell not-in-plan: Free does not include Audiobooks. Audiobooks: 10 hours is suspended without a subscription; it expires on 5 July 2026, 14:00 \(Europe\/Berlin\).$/,
   );
   const again = anna({}, { grants });
   assert.equal(counters.consume(useOf(again, 'audiobooks'), 950), 'plan/audiobooks:900 grant/g:50');
@@ -304,22 +313,22 @@ test('what is left of a month goes on into the next, as far as the cap says, and
   const facts = anna({ givesSinceMs: NOW_MS - 10 * DAY, memberSinceMs: NOW_MS - 10 * DAY });
   const counters = new Counters().at(NOW_MS);
   const at = (days: number) => useOf(facts, 'audiobooks', of, {}, NOW_MS + days * DAY);
-  const told = (days: number) => describeUsage(at(days), counters.at(NOW_MS + days * DAY).check(at(days)));
+  const usageAfter = (days: number) => describeUsage(at(days), counters.at(NOW_MS + days * DAY).check(at(days)));
   assert.equal(counters.consume(at(0), 700), 'plan/audiobooks:700');
   assert.equal(
-    told(0).sentence,
-    'Audiobooks: 200 of 900 minutes left; it starts anew on 30 June 2026, 15:00 (Europe/Berlin).',
+    usageAfter(0).sentence,
+    'Audiobooks: 200 of 900 minutes left; resets on 30 June 2026, 15:00 (Europe/Berlin).',
   );
   assert.equal(
-    told(16).sentence,
-    'Audiobooks: 1100 of 1100 minutes left, with 200 from before; it starts anew on 31 July 2026, 15:00 (Europe/Berlin).',
+    usageAfter(16).sentence,
+    'Audiobooks: 1100 of 1100 minutes left, with 200 from before; resets on 31 July 2026, 15:00 (Europe/Berlin).',
   );
   assert.equal(counters.consume(at(16), 1_101), 'denied');
   assert.equal(counters.consume(at(16), 1_000), 'plan/audiobooks:1000');
-  const { limit, used, remaining, by } = told(16);
+  const { limit, used, remaining, by } = usageAfter(16);
   assert.deepEqual([limit, used, remaining, by[0]?.rolledOver], [1_100, 1_000, 100, 200]);
-  assert.equal(told(50).by[0]?.rolledOver, 100, 'what came from June and was not used is left of July');
-  assert.equal(told(80).by[0]?.rolledOver, 450, 'a whole month without use');
+  assert.equal(usageAfter(50).by[0]?.rolledOver, 100, 'what came from June and was not used is left of July');
+  assert.equal(usageAfter(80).by[0]?.rolledOver, 450, 'a whole month without use');
   const steps = explain(of, { ...free, plan: 'premium', feature: 'audiobooks' }, NOW, { facts }).steps.map(
     ({ says }) => says,
   );
@@ -329,7 +338,7 @@ test('what is left of a month goes on into the next, as far as the cap says, and
   );
 });
 
-test('late use that falls into the month before is told with what there is now', () => {
+test('late use of the previous month is shown with the present balance', () => {
   const of = tableWith(audiobooks({ limit: 900, rollover: { max: 100 } }));
   const counters = new Counters().at(NOW_MS);
   const use = useOf(anna(), 'audiobooks', of);
@@ -340,7 +349,7 @@ test('late use that falls into the month before is told with what there is now',
   assert.equal(answer.balances.length, 2);
   assert.equal(
     describeUsage(use, answer).sentence,
-    'Audiobooks: 1000 of 1000 minutes left, with 100 from before; it starts anew on 31 July 2026, 15:00 (Europe/Berlin).',
+    'Audiobooks: 1000 of 1000 minutes left, with 100 from before; resets on 31 July 2026, 15:00 (Europe/Berlin).',
   );
 });
 
@@ -381,7 +390,7 @@ test('an add-on that recurs passes on what is left of its month', () => {
   assert.deepEqual(limitOf(paused), ['plan/audiobooks 900', 'grant/g 600'], 'it waited for a subscription');
 });
 
-test('hours that were bought give the feature to whom the plan gives none', () => {
+test('purchased hours give the feature to listeners whose plan gives none', () => {
   const member = anna({ plan: 'family', role: 'member' }, { grants: [grant('g')] });
   const counters = new Counters().at(NOW_MS);
   assert.equal(decided(member, 'audiobooks', counters, 60), 'allow within-limit: Audiobooks: 600 of 600 minutes left.');
@@ -524,7 +533,7 @@ test('counters survive a new revision of a cap, another cap in its place, its re
   ]);
 });
 
-test('slots that are in use are told like all else', () => {
+test('slots in use are shown like metered use', () => {
   const facts = anna({ plan: 'free' });
   const use = useOf(facts, 'streams');
   const holders = [{ session: 's', holder: 'Kitchen speaker', sinceMs: 0, expiresAtMs: 1, takeover: 't' }];
@@ -532,7 +541,7 @@ test('slots that are in use are told like all else', () => {
   const answer = decideUse(table, check(table, { ...free, feature: 'streams' }, NOW), use, standing, { amount: 1 });
   assert.equal(
     `${answer.outcome}: ${answer.reason.message}`,
-    'upsell: Simultaneous streams: the only one is used. There is more Simultaneous streams with Family.',
+    'upsell: Simultaneous streams: the only one is used. Family includes more Simultaneous streams.',
   );
   const granted = standingOfSlots(use, { outcome: 'granted', expiresAtMs: 1, inUse: 1 }, NOW_MS);
   assert.deepEqual([granted.outcome, describeUsage(use, granted).used], ['granted', 1]);
@@ -579,7 +588,7 @@ test('entitlements on record are those of the plan, with what was bought and giv
     [
       ['ad-free', undefined, undefined],
       ['audiobooks', 600, undefined],
-      ['karaoke', undefined, 'Given by hand: press'],
+      ['karaoke', undefined, 'Override: press'],
       ['on-demand', undefined, undefined],
       ['streams', 1, undefined],
     ],
@@ -601,10 +610,10 @@ test('an explanation names what is on record, the cap, each source and what is l
     steps.slice(-5).map(({ object, says }) => `${object.kind.split('/')[1]} ${object.name}: ${says}`),
     [
       'Plan premium: "anna" is on premium as manager, in the market de.',
-      'Cap audiobooks: The cap "audiobooks" limits Audiobooks to 900 minutes a month counted from the start of the subscription, counted for this listener alone; beyond it, it is denied.',
+      'Cap audiobooks: The cap "audiobooks" limits Audiobooks to 900 minutes a month counted from the start of the subscription, counted for this listener alone; beyond it, use is denied.',
       'Cap audiobooks: Taken from in place 1: 900 minutes a month counted from the start of the subscription from the plan.',
       'AddOn ten-hours: Taken from in place 2: 600 minutes in all from 10 hours, until 25 June 2026, 14:00 (Europe/Berlin).',
-      'Cap audiobooks: Audiobooks: 1500 of 1500 minutes left: 900 from the plan, 600 from 10 hours; it starts anew on 30 June 2026, 15:00 (Europe/Berlin).',
+      'Cap audiobooks: Audiobooks: 1500 of 1500 minutes left: 900 from the plan, 600 from 10 hours; resets on 30 June 2026, 15:00 (Europe/Berlin).',
     ],
   );
   const other = explain(table, { plan: 'free', market: 'de', feature: 'skips' }, NOW, { facts: nobody('bo') });

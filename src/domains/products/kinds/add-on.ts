@@ -9,7 +9,7 @@ import { periodInWords } from '../rules/intervals.ts';
 import { rolloverFaults, rolloverInWords, RolloverSchema } from '../rules/rollover.ts';
 import { Feature } from './feature.ts';
 import { FEATURE, GROUP, MARKET, PLAN, VERSION } from './identity.ts';
-import { Plan, twice } from './plan.ts';
+import { Plan, duplicatesIn } from './plan.ts';
 
 /** After the plan's own units (100): first recurring add-ons, then top-ups. */
 const PRIORITY = { recurring: 200, topUp: 300 } as const;
@@ -22,38 +22,35 @@ const names = (item: string, description: string, maxItems = 500) =>
 const AddOnSpecSchema = Type.Object(
   {
     title: Type.String({ minLength: 1, maxLength: 100, description: 'The name that people see.' }),
-    feature: Type.String({ minLength: 1, description: 'The metered or concurrent Feature that there is more of.' }),
+    feature: Type.String({ minLength: 1, description: 'The metered or concurrent Feature that it adds units to.' }),
     amount: Type.Integer({
       minimum: 1,
       maximum: LIMIT_MAX,
-      description: 'Units that are bought; of a recurring one, for each of its periods.',
+      description: 'Purchased units; for a recurring add-on, per period.',
     }),
     kind: Type.Enum(['recurring', 'topUp'], {
-      description: 'recurring: goes on, and its units come anew with each period. topUp: bought once.',
+      description: 'recurring: gives its units in every period until it ends. topUp: bought once.',
     }),
-    per: Type.Optional(
-      Type.String({ description: 'How often a recurring one comes anew, counted from when it was bought: P1M.' }),
-    ),
-    validity: Type.Optional(
-      Type.String({ description: 'How long what was bought once can be used: P12M. Absent: no end.' }),
-    ),
-    plans: names('Name of a Plan.', 'Who may buy it; absent: those on any plan.'),
-    roles: names('A role of a plan.', 'Who may buy it; absent: any role.', 10),
-    markets: names('Name of a Market.', 'Where it is sold; absent: in every market.'),
+    per: Type.Optional(Type.String({ description: 'Period of a recurring add-on, counted from the purchase: P1M.' })),
+    validity: Type.Optional(Type.String({ description: 'How long a top-up can be used: P12M. Absent: without end.' })),
+    plans: names('Name of a Plan.', 'Plans whose listeners may buy it. Absent: all.'),
+    roles: names('A role of a plan.', 'Roles that may buy it. Absent: all.', 10),
+    markets: names('Name of a Market.', 'Markets in which it is sold. Absent: all.'),
     priority: Type.Optional(
       Type.Integer({
         minimum: 0,
         maximum: 1_000,
-        description: 'Lower numbers are used up first. Absent: 200 when recurring, 300 for a top-up; plans have 100.',
+        description:
+          'Lower numbers are consumed first. Absent: 200 for a recurring add-on, 300 for a top-up; plans have 100.',
       }),
     ),
     rollover: Type.Optional(RolloverSchema),
     whileLapsed: Type.Enum(['suspended', 'kept'], {
       default: 'suspended',
-      description: 'Without a subscription: suspended cannot be used while its time goes on, kept can be used.',
+      description: 'Without a subscription: suspended cannot be used, and its time runs; kept can be used.',
     }),
   },
-  { description: 'More of a feature, which is bought beside a plan.' },
+  { description: 'More units of a feature, bought beside a plan.' },
 );
 
 type AddOnSpec = Static<typeof AddOnSpecSchema>;
@@ -78,7 +75,7 @@ export const AddOn = defineKind({
   categories: ['products'],
   scope: 'Namespaced',
   released: true,
-  description: 'An add-on is more of a feature, bought beside a plan: again with each period, or once.',
+  description: 'An add-on gives more units of a feature beside a plan: in each period, or once.',
   spec: AddOnSpecSchema,
   columns: [
     {
@@ -90,26 +87,26 @@ export const AddOn = defineKind({
     {
       name: 'Feature',
       type: 'string',
-      description: 'What there is more of.',
+      description: 'The Feature that it adds units to.',
       value: ({ spec }) => spec.feature,
     },
     {
       name: 'Amount',
       type: 'integer',
-      description: 'Units that are bought.',
+      description: 'Purchased units.',
       value: ({ spec }) => spec.amount,
     },
     { name: 'Kind', type: 'string', description: 'recurring or topUp.', value: ({ spec }) => spec.kind },
     {
       name: 'Time',
       type: 'string',
-      description: 'The period, or how long it can be used.',
+      description: 'The period of a recurring add-on, or the validity of a top-up.',
       value: ({ spec }) => spec.per ?? spec.validity,
     },
     {
       name: 'Plans',
       type: 'string',
-      description: 'Who may buy it.',
+      description: 'Plans whose listeners may buy it.',
       priority: 1,
       value: ({ spec }) => spec.plans?.join(',') ?? 'all',
     },
@@ -123,9 +120,9 @@ export const AddOn = defineKind({
     ...markets.map((name, index) => ({ path: ['spec', 'markets', index], kind: MARKET, name })),
   ],
   validate: (spec, { before }) => [
-    ...twice(spec.plans ?? [], ['spec', 'plans']),
-    ...twice(spec.roles ?? [], ['spec', 'roles']),
-    ...twice(spec.markets ?? [], ['spec', 'markets']),
+    ...duplicatesIn(spec.plans ?? [], ['spec', 'plans']),
+    ...duplicatesIn(spec.roles ?? [], ['spec', 'roles']),
+    ...duplicatesIn(spec.markets ?? [], ['spec', 'markets']),
     ...timeProblems(spec),
     ...rolloverProblems(spec),
     ...soldProblems(spec, before),
@@ -163,7 +160,9 @@ function timeProblems({ kind, per, validity }: AddOnSpec): readonly Problem[] {
       );
     }
     if (validity !== undefined) {
-      problems.push(wrong('validity', 'A recurring add-on goes on until it is ended.', 'FieldValueForbidden'));
+      problems.push(
+        wrong('validity', 'A recurring add-on runs until it is ended; remove validity.', 'FieldValueForbidden'),
+      );
     }
   } else {
     if (per !== undefined) {
@@ -193,7 +192,7 @@ function soldProblems(spec: AddOnSpec, before: AddOnSpec | undefined): readonly 
       : [
           wrong(
             field,
-            `It was sold with ${field} ${before[field] ?? 'absent'}, and those who have it count on that; declare a new add-on instead.`,
+            `It was sold with ${field} ${before[field] ?? 'absent'}, and its buyers rely on that; declare a new add-on instead.`,
             'FieldValueForbidden',
           ),
         ],
@@ -207,8 +206,8 @@ function featureProblems({ feature: name, kind }: AddOnSpec, world: World): read
   if (type === 'metered' || (type === 'concurrent' && kind === 'recurring')) return [];
   const why =
     type === 'concurrent'
-      ? 'is counted at once, and is not used up; only a recurring add-on gives more of it'
-      : `is a ${type} feature; there is more only of metered and concurrent ones`;
+      ? 'is concurrent; only a recurring add-on adds to it'
+      : `is a ${type} feature; an add-on needs a metered or concurrent one`;
   return [wrong('feature', `${title} ${why}.`)];
 }
 
@@ -222,7 +221,7 @@ function roleProblems({ plans, roles = [] }: AddOnSpec, world: World): readonly 
           {
             path: ['spec', 'roles', index],
             reason: 'FieldValueNotFound',
-            detail: `"${role}" is no role of those plans; they have ${[...known].join(', ')}.`,
+            detail: `"${role}" is not a role of those plans; they have ${[...known].join(', ')}.`,
           },
         ],
   );
@@ -252,7 +251,9 @@ function describeAddOn(
       ...(markets === undefined ? [] : [`in ${markets.join(', ')}`]),
     ].join(' ');
   const lapsed = ({ whileLapsed }: AddOnSpec): string =>
-    whileLapsed === 'kept' ? 'it can be used without a subscription' : 'it waits, and ages, without a subscription';
+    whileLapsed === 'kept'
+      ? 'it can be used without a subscription'
+      : 'it is suspended, and its time runs, without a subscription';
   if (before === undefined) {
     const rest = after.kind === 'recurring' ? `; ${rolloverInWords(after.rollover, units)}` : '';
     return [`New add-on ${after.title} for ${buyers(after)}: ${gives(after)}${rest}; ${lapsed(after)}.`];
@@ -260,7 +261,7 @@ function describeAddOn(
   const sentences: string[] = [];
   if (before.title !== after.title) sentences.push(`Add-on ${before.title} is now called ${after.title}.`);
   if (gives(before) !== gives(after)) {
-    sentences.push(`${after.title}: ${gives(before)} → ${gives(after)}, for those who buy it from now on.`);
+    sentences.push(`${after.title}: ${gives(before)} → ${gives(after)}, for purchases from now on.`);
   }
   for (const words of [buyers, lapsed]) {
     if (words(before) !== words(after)) sentences.push(`${after.title}: ${words(before)} → ${words(after)}.`);
@@ -270,9 +271,7 @@ function describeAddOn(
     sentences.push(`${after.title}: ${goesOn(before)} → ${goesOn(after)}.`);
   }
   if (priorityOf(before) !== priorityOf(after)) {
-    sentences.push(
-      `${after.title}: its place in the order of use is ${priorityOf(after)} instead of ${priorityOf(before)}.`,
-    );
+    sentences.push(`${after.title}: its priority is ${priorityOf(after)} instead of ${priorityOf(before)}.`);
   }
   return sentences;
 }

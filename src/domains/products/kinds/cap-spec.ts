@@ -16,44 +16,43 @@ const names = (item: string, description: string, maxItems = NAMES_MAX) =>
 export const CapSpecSchema = Type.Object(
   {
     feature: Type.String({ minLength: 1, description: 'The metered or concurrent Feature whose use is limited.' }),
-    plans: names('Name of a Plan.', 'The plans it is for; absent: all.'),
-    roles: names('A role of a plan.', 'The roles it is for; absent: all.', ROLES_MAX),
-    markets: names('Name of a Market.', 'The markets it is for; absent: all.'),
-    limit: Type.Optional(
-      limit('Units for each window: a whole number, or "unlimited". Absent: what the plan says it gives.'),
-    ),
+    plans: names('Name of a Plan.', 'Plans that it applies to. Absent: all.'),
+    roles: names('A role of a plan.', 'Roles that it applies to. Absent: all.', ROLES_MAX),
+    markets: names('Name of a Market.', 'Markets that it applies to. Absent: all.'),
+    limit: Type.Optional(limit('Units per window: a whole number, or "unlimited". Absent: the limit of the plan.')),
     window: WindowSchema,
     scope: Type.Enum(['listener', 'household', 'device', 'role'], {
       default: 'listener',
       description:
-        'Whose use is counted together: of each listener, of all on a subscription, of each device of a listener, of all with one role on a subscription.',
+        'Scope of the count. listener: each listener. household: all listeners on a subscription. device: each device of a listener. role: all listeners with one role on a subscription.',
     }),
     enforcement: Type.Enum(['hard', 'soft', 'degrade'], {
       default: 'hard',
-      description: 'At the limit: hard denies, soft counts on and says so, degrade gives what the feature degrades to.',
+      description:
+        'At the limit: hard denies, soft keeps counting and reports it, degrade gives the fallback of the feature.',
     }),
     grace: Type.Optional(
       Type.Unsafe<number | string>({
         'x-kubernetes-int-or-string': true,
         description:
-          'How much a soft cap still allows beyond its limit in each window, after all that was bought: units, or a share like "10%". Absent: no end.',
+          'Units that a soft cap allows beyond its limit in each window, after all purchased units: a number, or a share like "10%". Absent: without end.',
       }),
     ),
     rollover: Type.Optional(RolloverSchema),
     onPlanChange: Type.Enum(['carry', 'scale', 'reset'], {
       default: 'carry',
       description:
-        'What becomes of use in the present window when a listener comes to a plan of this cap: it counts, it counts in proportion to the limits, or it does not count.',
+        'Use of the current window when a listener changes to a plan with this cap. carry: it counts. scale: it counts in proportion to the limits. reset: it does not count.',
     }),
     onLimitChange: Type.Enum(['now', 'nextWindow'], {
       default: 'now',
-      description: 'From when a changed limit counts. nextWindow needs limitBefore.',
+      description: 'When a changed limit takes effect. nextWindow needs limitBefore.',
     }),
     limitBefore: Type.Optional(
       Type.Object(
         {
-          limit: limit('The limit as it was: a whole number, or "unlimited".'),
-          until: Type.String({ description: 'When it was changed (RFC 3339).' }),
+          limit: limit('The previous limit: a whole number, or "unlimited".'),
+          until: Type.String({ description: 'Time of the change (RFC 3339).' }),
         },
         { description: 'Windows that began before `until` keep this limit to their end.' },
       ),
@@ -62,15 +61,15 @@ export const CapSpecSchema = Type.Object(
       minimum: 0,
       maximum: PRIORITY_MAX,
       default: PLAN_PRIORITY,
-      description: 'Lower numbers are used up first; add-ons have 200 and top-ups 300, unless they say otherwise.',
+      description: 'Lower numbers are consumed first. Defaults: recurring add-ons 200, top-ups 300.',
     }),
     offlineFor: Type.Optional(
       Type.String({
-        description: 'How long a device may use it without a connection before it checks in: P1D to P40D.',
+        description: 'How long a device may use it offline before it reconnects: P1D to P40D.',
       }),
     ),
   },
-  { description: 'How much of a feature may be used, how long use counts, and what happens at the limit.' },
+  { description: 'Limit of a feature: its amount, window, scope and enforcement.' },
 );
 
 export type CapSpec = Static<typeof CapSpecSchema>;

@@ -14,7 +14,7 @@ import { CapSpecSchema, offlineDays, type CapSpec } from './cap-spec.ts';
 import { describeCap } from './describe-cap.ts';
 import { Feature } from './feature.ts';
 import { CAP, FEATURE, GROUP, MARKET, PLAN, VERSION } from './identity.ts';
-import { Plan, twice } from './plan.ts';
+import { Plan, duplicatesIn } from './plan.ts';
 
 export const Cap = defineKind({
   group: GROUP,
@@ -24,39 +24,38 @@ export const Cap = defineKind({
   categories: ['products'],
   scope: 'Namespaced',
   released: true,
-  description:
-    'A cap says how much of a feature may be used, by whom, how long use counts, and what happens at the limit.',
+  description: 'A cap limits the use of a feature: amount, scope, window, and enforcement at the limit.',
   spec: CapSpecSchema,
   columns: [
-    { name: 'Feature', type: 'string', description: 'What is limited.', value: ({ spec }) => spec.feature },
+    { name: 'Feature', type: 'string', description: 'The Feature that it limits.', value: ({ spec }) => spec.feature },
     {
       name: 'Limit',
       type: 'string',
-      description: 'Units for each window; "plan" for what the plan gives.',
+      description: 'Units per window; "plan": the limit of the plan.',
       value: ({ spec }) => String(spec.limit ?? 'plan'),
     },
     {
       name: 'Window',
       type: 'string',
-      description: 'How long use counts.',
+      description: 'Window in which use counts.',
       value: ({ spec }) => windowInWords(spec.window),
     },
     {
       name: 'Scope',
       type: 'string',
-      description: 'Whose use is counted together.',
+      description: 'Scope of the count.',
       value: ({ spec }) => spec.scope,
     },
     {
       name: 'Enforcement',
       type: 'string',
-      description: 'What happens at the limit.',
+      description: 'Enforcement at the limit.',
       value: ({ spec }) => spec.enforcement,
     },
     {
       name: 'Plans',
       type: 'string',
-      description: 'The plans it is for.',
+      description: 'Plans that it applies to.',
       priority: 1,
       value: ({ spec }) => spec.plans?.join(',') ?? 'all',
     },
@@ -74,7 +73,7 @@ export const Cap = defineKind({
     return [
       ...['plans', 'roles', 'markets'].flatMap((field) => {
         const listed = spec[field as 'plans' | 'roles' | 'markets'];
-        return listed === undefined ? [] : twice(listed, ['spec', field]);
+        return listed === undefined ? [] : duplicatesIn(listed, ['spec', field]);
       }),
       ...windowProblems(spec.window, ['spec', 'window']),
       ...limitProblems(spec),
@@ -121,7 +120,7 @@ function limitProblems({ limit, limitBefore, offlineFor }: CapSpec): readonly Pr
   const faultBefore = limitBefore === undefined ? undefined : limitFault(limitBefore.limit);
   if (faultBefore !== undefined) problems.push(wrong('limitBefore.limit', faultBefore));
   if (limitBefore !== undefined && (isPlainDate(limitBefore.until) || isFault(parseTime(limitBefore.until, 'UTC')))) {
-    problems.push(wrong('limitBefore.until', `"${limitBefore.until}" is no instant like 2026-12-01T09:00:00Z.`));
+    problems.push(wrong('limitBefore.until', `"${limitBefore.until}" is not an instant like 2026-12-01T09:00:00Z.`));
   }
   if (offlineFor !== undefined && offlineDays(offlineFor) === undefined) {
     problems.push(wrong('offlineFor', `"${offlineFor}" is not a number of days from P1D to P40D.`));
@@ -132,11 +131,11 @@ function limitProblems({ limit, limitBefore, offlineFor }: CapSpec): readonly Pr
 function graceProblems({ grace, enforcement, window }: CapSpec): readonly Problem[] {
   const problems: Problem[] = [];
   if (enforcement === 'soft' && window.type === 'concurrent') {
-    problems.push(wrong('enforcement', 'What is used at once has no soft limit; raise the limit instead.'));
+    problems.push(wrong('enforcement', 'A concurrent feature has no soft limit; raise the limit instead.'));
   }
   if (grace === undefined) return problems;
   const parsed = parseUnitsOrShare(grace);
-  if (isFault(parsed)) problems.push(wrong('grace', `As a grace ${parsed.fault}`));
+  if (isFault(parsed)) problems.push(wrong('grace', `Invalid grace: ${parsed.fault}`));
   if (enforcement !== 'soft') {
     problems.push(wrong('grace', `Only a soft cap has a grace; this one is ${enforcement}.`, 'FieldValueForbidden'));
   }
@@ -145,7 +144,8 @@ function graceProblems({ grace, enforcement, window }: CapSpec): readonly Proble
 
 function rolloverProblems({ rollover, window, limit, grace }: CapSpec): readonly Problem[] {
   if (rollover === undefined) return [];
-  if (limit === UNLIMITED) return [wrong('rollover', 'Of no limit nothing is left over.', 'FieldValueForbidden')];
+  if (limit === UNLIMITED)
+    return [wrong('rollover', 'An unlimited cap has nothing to roll over; remove rollover.', 'FieldValueForbidden')];
   if (rollover.overage === 'carried' && grace !== undefined) {
     return [wrong('rollover.overage', 'A grace is forgiven; carry overage, or give a grace.', 'FieldValueForbidden')];
   }
@@ -157,22 +157,20 @@ function limitChangeProblems(spec: CapSpec, before: CapSpec | undefined): readon
   const { limit, limitBefore, onLimitChange, onPlanChange, window } = spec;
   const problems: Problem[] = [];
   if (onLimitChange === 'now' && limitBefore !== undefined) {
-    problems.push(
-      wrong('limitBefore', 'Only with onLimitChange nextWindow does a limit of before count.', 'FieldValueForbidden'),
-    );
+    problems.push(wrong('limitBefore', 'limitBefore needs onLimitChange: nextWindow.', 'FieldValueForbidden'));
   }
   if (onLimitChange === 'nextWindow') {
     if (limit === undefined) {
       problems.push(wrong('limit', 'The limit of a plan changes at once; give the cap a limit.', 'FieldValueRequired'));
     }
     if (window.type !== 'calendar' && window.type !== 'anchored') {
-      problems.push(wrong('onLimitChange', `A ${window.type} window never starts anew, so there is no next one.`));
+      problems.push(wrong('onLimitChange', `A ${window.type} window never resets, so there is no next one.`));
     }
     if (before?.limit !== undefined && before.limit !== limit && limitBefore?.limit !== before.limit) {
       problems.push(
         wrong(
           'limitBefore',
-          `The limit changes from ${before.limit} to ${limit ?? 'that of the plan'} with the next window; say ` +
+          `The limit changes from ${before.limit} to ${limit ?? 'that of the plan'} with the next window; set ` +
             `limitBefore: { limit: ${before.limit}, until: } with the time of the change.`,
           'FieldValueRequired',
         ),
@@ -185,7 +183,7 @@ function limitChangeProblems(spec: CapSpec, before: CapSpec | undefined): readon
       problems.push(
         wrong(
           'onPlanChange',
-          `Use is counted under "${before.onPlanChange}" already, and would be forgotten; keep it, or declare a new cap in place of this one.`,
+          `Use is already counted under "${before.onPlanChange}" and would be lost; keep it, or replace this cap with a new one.`,
           'FieldValueForbidden',
         ),
       );
@@ -200,13 +198,13 @@ function collisionProblems(spec: CapSpec, otherName: string, other: { readonly s
     {
       ...wrong(
         'feature',
-        `The cap "${otherName}" limits "${spec.feature}" for some of the same listeners, just as exactly; ` +
+        `The cap "${otherName}" limits "${spec.feature}" for some of the same listeners, equally exactly; ` +
           'name other plans, markets or roles, or remove one.',
       ),
       about: {
         kind: CAP,
         name: otherName,
-        instead: `A cap that you may not read limits "${spec.feature}" for some of the same listeners, just as exactly; name other plans, markets or roles.`,
+        instead: `A cap that you may not read limits "${spec.feature}" for some of the same listeners, equally exactly; name other plans, markets or roles.`,
       },
     },
   ];
@@ -225,14 +223,14 @@ function featureProblems({ feature: name, window, enforcement }: CapSpec, world:
       wrong(
         'window.type',
         type === 'concurrent'
-          ? `${title} is counted at once; its window is concurrent, not ${window.type}.`
-          : `${title} is an amount; its window is one of time, not concurrent.`,
+          ? `${title} is concurrent; its window is concurrent, not ${window.type}.`
+          : `${title} is metered; its window is one of time, not concurrent.`,
       ),
     );
   }
   if (enforcement === 'degrade' && degradeTo === undefined) {
     problems.push(
-      wrong('enforcement', `${title} degrades to nothing; give the Feature a degradeTo, or deny at the limit.`),
+      wrong('enforcement', `${title} has no fallback; set degradeTo in the Feature, or use enforcement: hard.`),
     );
   }
   return problems;

@@ -10,17 +10,17 @@ const NOW = '2026-06-15T12:00:00Z';
 const base = usageCatalogue();
 const world = worldOf(base);
 
-const told = (problems: readonly Problem[] | undefined) =>
+const linesOf = (problems: readonly Problem[] | undefined) =>
   (problems ?? []).map(({ path, detail }) => `${fieldPath(path)}: ${detail}`).join('\n');
 
 function validated(object: ResourceObject, before?: unknown): string {
   const context = { ...contextOf(base, NOW), name: object.metadata.name };
-  return told(kindOf(object).validate?.(object.spec, before === undefined ? context : { ...context, before }));
+  return linesOf(kindOf(object).validate?.(object.spec, before === undefined ? context : { ...context, before }));
 }
 
 function checked(object: ResourceObject): string {
   const live = worldOf([...base.filter(({ metadata }) => metadata.name !== object.metadata.name), object]);
-  return told(kindOf(object).check?.(object.spec, live, object.metadata.name));
+  return linesOf(kindOf(object).check?.(object.spec, live, object.metadata.name));
 }
 
 function described(kind: 'Cap' | 'AddOn', before: unknown, after: unknown): string {
@@ -47,17 +47,14 @@ test('each thing that is wrong in a cap itself is refused with its field and wha
     [{ enforcement: 'soft', grace: '10%' }, ''],
     [
       { enforcement: 'soft', grace: '0%' },
-      'spec.grace: As a grace "0%" is neither a whole number of units from 1, nor a share of the limit from "1%" to "100%".',
+      'spec.grace: Invalid grace: "0%" is neither a whole number of units from 1, nor a share of the limit from "1%" to "100%".',
     ],
     [{ window: day, rollover: { max: 300 } }, ''],
     [{ window: month, rollover: { max: '50%', min: '10%', overage: 'carried' } }, ''],
-    [
-      { rollover: { max: 3 } },
-      'spec.rollover: Units go on only from windows that start anew, calendar or anchored ones, of a day or longer.',
-    ],
+    [{ rollover: { max: 3 } }, 'spec.rollover: Rollover needs a calendar or anchored window of a day or longer.'],
     [
       { window: { type: 'calendar', per: 'PT1H' }, rollover: { max: 3 } },
-      'spec.rollover: Units go on only from windows that start anew, calendar or anchored ones, of a day or longer.',
+      'spec.rollover: Rollover needs a calendar or anchored window of a day or longer.',
     ],
     [
       { window: day, rollover: { max: 0, min: '0%' } },
@@ -66,7 +63,10 @@ test('each thing that is wrong in a cap itself is refused with its field and wha
     ],
     [{ window: day, rollover: { max: 3, min: 4 } }, 'spec.rollover.min: At least 4 is more than at most 3.'],
     [{ window: day, rollover: { max: '5%', min: '50%' } }, 'spec.rollover.min: At least 50% is more than at most 5%.'],
-    [{ window: day, limit: 'unlimited', rollover: { max: 3 } }, 'spec.rollover: Of no limit nothing is left over.'],
+    [
+      { window: day, limit: 'unlimited', rollover: { max: 3 } },
+      'spec.rollover: An unlimited cap has nothing to roll over; remove rollover.',
+    ],
     [
       { window: day, enforcement: 'soft', grace: 5, rollover: { max: 3, overage: 'carried' } },
       'spec.rollover.overage: A grace is forgiven; carry overage, or give a grace.',
@@ -74,24 +74,21 @@ test('each thing that is wrong in a cap itself is refused with its field and wha
     [{ grace: 5 }, 'spec.grace: Only a soft cap has a grace; this one is hard.'],
     [
       { enforcement: 'soft', window: { type: 'concurrent' } },
-      'spec.enforcement: What is used at once has no soft limit; raise the limit instead.',
+      'spec.enforcement: A concurrent feature has no soft limit; raise the limit instead.',
     ],
     [{ offlineFor: 'P41D' }, 'spec.offlineFor: "P41D" is not a number of days from P1D to P40D.'],
     [
       { limitBefore: { limit: 9, until: NOW } },
-      'spec.limitBefore: Only with onLimitChange nextWindow does a limit of before count.',
+      'spec.limitBefore: limitBefore needs onLimitChange: nextWindow.',
     ],
-    [
-      { onLimitChange: 'nextWindow' },
-      'spec.onLimitChange: A rolling window never starts anew, so there is no next one.',
-    ],
+    [{ onLimitChange: 'nextWindow' }, 'spec.onLimitChange: A rolling window never resets, so there is no next one.'],
     [
       { onLimitChange: 'nextWindow', window: day, limitBefore: { limit: 9, until: '2026-06-01' } },
-      'spec.limitBefore.until: "2026-06-01" is no instant like 2026-12-01T09:00:00Z.',
+      'spec.limitBefore.until: "2026-06-01" is not an instant like 2026-12-01T09:00:00Z.',
     ],
     [
       { feature: 'audiobooks', window: month, plans: ['family', 'duo'], roles: ['manager', 'member'] },
-      'spec.feature: The cap "audiobooks" limits "audiobooks" for some of the same listeners, just as exactly; name other plans, markets or roles, or remove one.',
+      'spec.feature: The cap "audiobooks" limits "audiobooks" for some of the same listeners, equally exactly; name other plans, markets or roles, or remove one.',
     ],
     [{ feature: 'audiobooks', window: month, plans: ['family'] }, ''],
     [{ feature: 'audiobooks', window: month, plans: ['family'], roles: ['manager'], markets: ['de'] }, ''],
@@ -103,10 +100,13 @@ test('a limit that changes with the next window says what it was, and a cap keep
   const next = { ...skips, window: day, onLimitChange: 'nextWindow' };
   assert.equal(
     validated(cap({ ...next, limit: 4 }), next),
-    'spec.limitBefore: The limit changes from 6 to 4 with the next window; say limitBefore: { limit: 6, until: } with the time of the change.',
+    'spec.limitBefore: The limit changes from 6 to 4 with the next window; set limitBefore: { limit: 6, until: } with the time of the change.',
   );
   assert.equal(validated(cap({ ...next, limit: 4, limitBefore: { limit: 6, until: NOW } }), next), '');
-  assert.match(validated(cap({ onPlanChange: 'scale' }), skips), /^spec.onPlanChange: Use is counted under "carry"/);
+  assert.match(
+    validated(cap({ onPlanChange: 'scale' }), skips),
+    /^spec.onPlanChange: Use is already counted under "carry"/,
+  );
   assert.equal(validated(cap({ onPlanChange: 'scale' }), { ...skips, onPlanChange: 'reset' }), '');
 });
 
@@ -119,15 +119,15 @@ test('a cap goes live only over a feature that is counted so, and for roles that
     ],
     [
       { feature: 'streams' },
-      'spec.window.type: Simultaneous streams is counted at once; its window is concurrent, not rolling.',
+      'spec.window.type: Simultaneous streams is concurrent; its window is concurrent, not rolling.',
     ],
     [
       { window: { type: 'concurrent' } },
-      'spec.window.type: Skips is an amount; its window is one of time, not concurrent.',
+      'spec.window.type: Skips is metered; its window is one of time, not concurrent.',
     ],
     [
       { enforcement: 'degrade' },
-      'spec.enforcement: Skips degrades to nothing; give the Feature a degradeTo, or deny at the limit.',
+      'spec.enforcement: Skips has no fallback; set degradeTo in the Feature, or use enforcement: hard.',
     ],
     [{ feature: 'daily', enforcement: 'degrade', window: day }, ''],
     [
@@ -142,7 +142,7 @@ test('a cap goes live only over a feature that is counted so, and for roles that
   for (const [spec, expected] of vectors) assert.equal(checked(cap(spec)), expected, JSON.stringify(spec));
 });
 
-test('of two caps that do not collide, no listener has both as the most exact one', () => {
+test('of two caps that do not entitlementsCollide, no listener has both as the most exact one', () => {
   const some = (names: readonly string[]) =>
     fc.option(fc.uniqueArray(fc.constantFrom(...names), { minLength: 1 }), { nil: undefined });
   const target = fc
@@ -171,7 +171,7 @@ test('of two caps that do not collide, no listener has both as the most exact on
   );
 });
 
-test('what a change of a cap means is said in sentences', () => {
+test('a change of a cap is described in sentences', () => {
   const before = { feature: 'audiobooks', plans: ['premium'], limit: 900, window: month };
   assert.equal(
     described('Cap', undefined, { ...before, roles: ['manager'], markets: ['de'] }),
@@ -179,25 +179,25 @@ test('what a change of a cap means is said in sentences', () => {
   );
   assert.equal(
     described('Cap', undefined, { feature: 'skips', window: skips.window, enforcement: 'soft', grace: 2 }),
-    'Skips on every plan: as many skips as the plan gives within any hour for each listener; beyond that it goes on for 2 more, and answers say so.',
+    'Skips on every plan: as many skips as the plan gives within any hour for each listener; beyond that use goes on for 2 more, and answers report it.',
   );
   assert.equal(
     described('Cap', before, { ...before, limit: 600, scope: 'household', enforcement: 'soft', grace: '10%' }),
     [
       'Audiobooks on Premium: 900 minutes a month counted from the start of the subscription → 600 minutes a month counted from the start of the subscription.',
-      'Audiobooks on Premium: the new limit counts at once; nothing that was used is taken back.',
-      'Audiobooks on Premium: counted for all on a subscription together instead of for each listener; counting starts anew.',
-      'Audiobooks on Premium: beyond that it is denied → beyond that it goes on for 10% of the limit, and answers say so.',
+      'Audiobooks on Premium: the new limit applies at once; past use is not revoked.',
+      'Audiobooks on Premium: counted for all members of a subscription together instead of for each listener; the count restarts.',
+      'Audiobooks on Premium: beyond that it is denied → beyond that use goes on for 10% of the limit, and answers report it.',
     ].join('\n'),
   );
-  assert.match(described('Cap', before, { ...before, window: day }), /use of the present window no longer counts/);
+  assert.match(described('Cap', before, { ...before, window: day }), /use of the current window no longer counts/);
   assert.equal(
     described('Cap', before, { ...before, rollover: { max: '50%', min: 10, overage: 'carried' } }),
-    'Audiobooks on Premium: what is left of a period is lost → what is left of a period goes on into the next, at most 50% of the limit and at least 10 minutes, less what was used beyond the limit.',
+    'Audiobooks on Premium: unused units of a period are lost → what is left of a period goes on into the next, at most 50% of the limit and at least 10 minutes, less what was used beyond the limit.',
   );
   assert.equal(
     described('Cap', before, undefined),
-    'Audiobooks: the cap "x" on Premium is removed; what the plans give limits it.',
+    'Audiobooks: the cap "x" on Premium is removed; the limits of the plans apply.',
   );
   assert.equal(described('Cap', before, before), '');
 });
@@ -228,11 +228,15 @@ test('each thing that is wrong in an add-on is refused with its field', () => {
       undefined,
       'spec.rollover: A top-up has one period; how long it lasts is its validity.',
     ],
-    [{ ...monthly, validity: 'P1M' }, undefined, 'spec.validity: A recurring add-on goes on until it is ended.'],
+    [
+      { ...monthly, validity: 'P1M' },
+      undefined,
+      'spec.validity: A recurring add-on runs until it is ended; remove validity.',
+    ],
     [
       { ...monthly, per: 'P2M' },
       monthly,
-      'spec.per: It was sold with per P1M, and those who have it count on that; declare a new add-on instead.',
+      'spec.per: It was sold with per P1M, and its buyers rely on that; declare a new add-on instead.',
     ],
     [{ ...monthly, amount: 700 }, monthly, ''],
   ];
@@ -241,33 +245,33 @@ test('each thing that is wrong in an add-on is refused with its field', () => {
   }
   assert.equal(
     checked(resource('AddOn', 'x', { ...topUp, feature: 'streams' })),
-    'spec.feature: Simultaneous streams is counted at once, and is not used up; only a recurring add-on gives more of it.',
+    'spec.feature: Simultaneous streams is concurrent; only a recurring add-on adds to it.',
   );
   assert.equal(
     checked(resource('AddOn', 'x', { ...topUp, plans: ['premium'], roles: ['member'] })),
-    'spec.roles[0]: "member" is no role of those plans; they have manager.',
+    'spec.roles[0]: "member" is not a role of those plans; they have manager.',
   );
 });
 
-test('what a change of an add-on means is said in sentences', () => {
+test('a change of an add-on is described in sentences', () => {
   assert.equal(
     described('AddOn', undefined, topUp),
-    'New add-on 10 hours for those on any plan: 600 minutes of Audiobooks, usable for 12 months; it waits, and ages, without a subscription.',
+    'New add-on 10 hours for those on any plan: 600 minutes of Audiobooks, usable for 12 months; it is suspended, and its time runs, without a subscription.',
   );
   assert.equal(
     described('AddOn', undefined, { ...monthly, plans: ['premium'], whileLapsed: 'kept' }),
-    'New add-on Plus for those on premium: 600 minutes of Audiobooks a month; what is left of a period is lost; it can be used without a subscription.',
+    'New add-on Plus for those on premium: 600 minutes of Audiobooks a month; unused units of a period are lost; it can be used without a subscription.',
   );
   assert.equal(
     described('AddOn', monthly, { ...monthly, amount: 700, priority: 50 }),
     [
-      'Plus: 600 minutes of Audiobooks a month → 700 minutes of Audiobooks a month, for those who buy it from now on.',
-      'Plus: its place in the order of use is 50 instead of 200.',
+      'Plus: 600 minutes of Audiobooks a month → 700 minutes of Audiobooks a month, for purchases from now on.',
+      'Plus: its priority is 50 instead of 200.',
     ].join('\n'),
   );
   assert.equal(
     described('AddOn', monthly, { ...monthly, rollover: { max: 300 } }),
-    'Plus: what is left of a period is lost → what is left of a period goes on into the next, at most 300 minutes.',
+    'Plus: unused units of a period are lost → what is left of a period goes on into the next, at most 300 minutes.',
   );
   assert.equal(described('AddOn', monthly, undefined), 'Add-on Plus is no longer sold; what was bought stays.');
 });
@@ -276,6 +280,6 @@ test('the examples of the kinds pass their own rules', () => {
   for (const kind of ['Cap', 'AddOn'] as const) {
     const { example, validate } = kindOf(resource(kind, 'x', {}));
     const context = { ...contextOf([], NOW), name: example?.name ?? '' };
-    assert.equal(told(validate?.(example?.spec, context)), '');
+    assert.equal(linesOf(validate?.(example?.spec, context)), '');
   }
 });

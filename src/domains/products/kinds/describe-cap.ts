@@ -9,9 +9,9 @@ import { Plan } from './plan.ts';
 
 const SCOPES = {
   listener: 'for each listener',
-  household: 'for all on a subscription together',
+  household: 'for all members of a subscription together',
   device: 'for each device',
-  role: 'for all with the same role on a subscription together',
+  role: 'for all members with the same role together',
 } as const;
 const ON_PLAN_CHANGE = {
   carry: 'use stays when the plan changes',
@@ -31,38 +31,40 @@ export function describeCap(
   const feature = world.get(FEATURE, spec.feature);
   const { title, unit = 'units' } = feature === undefined ? { title: spec.feature } : Feature.spec(feature);
   if (after === undefined) {
-    return [`${title}: the cap "${name}" ${whom(spec, world)} is removed; what the plans give limits it.`];
+    return [`${title}: the cap "${name}" ${scopeInWords(spec, world)} is removed; the limits of the plans apply.`];
   }
   if (before === undefined) {
     const goesOn = after.rollover === undefined ? '' : `; ${rolloverInWords(after.rollover, unit)}`;
     const more = after.onPlanChange === 'carry' ? goesOn : `${goesOn}; ${ON_PLAN_CHANGE[after.onPlanChange]}`;
-    return [`${title} ${whom(after, world)}: ${amount(after, unit)} ${SCOPES[after.scope]}; ${atLimit(after)}${more}.`];
+    return [
+      `${title} ${scopeInWords(after, world)}: ${amount(after, unit)} ${SCOPES[after.scope]}; ${atLimit(after)}${more}.`,
+    ];
   }
-  const label = `${title} ${whom(after, world)}`;
+  const label = `${title} ${scopeInWords(after, world)}`;
   const sentences: string[] = [];
   const changed = (had: string, has: string, tell = `${label}: ${had} → ${has}.`) => {
     if (had !== has) sentences.push(tell);
   };
   changed(before.feature, after.feature, `The cap "${name}" limits ${after.feature} instead of ${before.feature}.`);
   changed(
-    whom(before, world),
-    whom(after, world),
-    `The cap of ${title} is ${whom(after, world)} instead of ${whom(before, world)}.`,
+    scopeInWords(before, world),
+    scopeInWords(after, world),
+    `The cap of ${title} is ${scopeInWords(after, world)} instead of ${scopeInWords(before, world)}.`,
   );
   changed(amount(before, unit), amount(after, unit));
   if (amount(before, unit) !== amount(after, unit)) {
     if (JSON.stringify(before.window) !== JSON.stringify(after.window)) {
-      sentences.push(`${label}: use of the present window no longer counts, as windows are other ones.`);
+      sentences.push(`${label}: use of the current window no longer counts, because the window differs.`);
     } else if (after.onLimitChange === 'nextWindow') {
-      sentences.push(`${label}: windows that began before ${after.limitBefore?.until} keep their limit to their end.`);
+      sentences.push(`${label}: windows that began before ${after.limitBefore?.until} keep their limit.`);
     } else {
-      sentences.push(`${label}: the new limit counts at once; nothing that was used is taken back.`);
+      sentences.push(`${label}: the new limit applies at once; past use is not revoked.`);
     }
   }
   changed(
     SCOPES[before.scope],
     SCOPES[after.scope],
-    `${label}: counted ${SCOPES[after.scope]} instead of ${SCOPES[before.scope]}; counting starts anew.`,
+    `${label}: counted ${SCOPES[after.scope]} instead of ${SCOPES[before.scope]}; the count restarts.`,
   );
   changed(atLimit(before), atLimit(after));
   changed(rolloverInWords(before.rollover, unit), rolloverInWords(after.rollover, unit));
@@ -70,13 +72,13 @@ export function describeCap(
   changed(
     `used up at ${before.priority}`,
     `used up at ${after.priority}`,
-    `${label}: its place in the order of use is ${after.priority} instead of ${before.priority}.`,
+    `${label}: its priority is ${after.priority} instead of ${before.priority}.`,
   );
   changed(offline(before), offline(after), `${label}: ${offline(after)}.`);
   return sentences;
 }
 
-function whom({ plans, roles, markets }: CapSpec, world: World): string {
+function scopeInWords({ plans, roles, markets }: CapSpec, world: World): string {
   const planTitle = (name: string): string => {
     const found = world.get(PLAN, name);
     return found === undefined ? name : Plan.spec(found).title;
@@ -98,10 +100,10 @@ function amount({ limit, window }: CapSpec, unit: string): string {
 function atLimit({ enforcement, grace }: CapSpec): string {
   if (enforcement === 'hard') return 'beyond that it is denied';
   if (enforcement === 'degrade') return 'beyond that it degrades';
-  if (grace === undefined) return 'beyond that it goes on, and answers say so';
-  return `beyond that it goes on for ${grace}${typeof grace === 'number' ? ' more' : ' of the limit'}, and answers say so`;
+  if (grace === undefined) return 'beyond that use goes on, and answers report it';
+  return `beyond that use goes on for ${grace}${typeof grace === 'number' ? ' more' : ' of the limit'}, and answers report it`;
 }
 
 function offline({ offlineFor }: CapSpec): string {
-  return offlineFor === undefined ? 'no use without a connection' : `use without a connection for ${offlineFor}`;
+  return offlineFor === undefined ? 'no offline use' : `offline use for ${offlineFor}`;
 }

@@ -8,7 +8,7 @@ export function describeMarket(
 ): readonly string[] {
   if (after === undefined)
     return [
-      `Market ${before?.title ?? name} is removed: nothing is sold there any more, and those who are on record there have what their plans give in every market.`,
+      `Market ${before?.title ?? name} is removed: nothing is sold there any more. Its listeners keep the entitlements that their plans give in every market.`,
     ];
   if (before === undefined) {
     return [

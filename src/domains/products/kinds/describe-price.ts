@@ -66,15 +66,15 @@ export function describeNotice(
     return !sameMoney(priceAt(before, Math.max(from, now)), money);
   });
   if (rise === undefined) return undefined;
-  const told = Temporal.Instant.fromEpochMilliseconds(Math.max(rise.from, now))
+  const noticeMs = Temporal.Instant.fromEpochMilliseconds(Math.max(rise.from, now))
     .toZonedDateTimeISO(zone)
     .subtract({ days }).epochMilliseconds;
   const asked = [
-    ...(days === 0 ? [] : [`told ${days} days before`]),
+    ...(days === 0 ? [] : [`notified ${days} days ahead`]),
     ...(consent === 'none' ? [] : [consent === 'optIn' ? 'asked to agree' : 'free to object']),
   ].join(' and ');
-  const when = days === 0 ? '' : told < now ? ', which is too late already' : `: by ${timeInWords(told, zone)}`;
-  return `${title} wants subscribers to be ${asked} when they shall pay more${when}.`;
+  const when = days === 0 ? '' : noticeMs < now ? ', which is too late already' : `: by ${timeInWords(noticeMs, zone)}`;
+  return `${title} requires subscribers to be ${asked} before a price increase${when}.`;
 }
 
 /** Each present or future price of a new timeline. */

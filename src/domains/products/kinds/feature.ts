@@ -20,7 +20,7 @@ const FeatureSpecSchema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 40,
-        description: 'What a limit counts, in the plural: minutes, skips, streams.',
+        description: 'Unit of the limit, in the plural: minutes, skips, streams.',
       }),
     ),
     valueSchema: Type.Optional(
@@ -36,7 +36,7 @@ const FeatureSpecSchema = Type.Object(
           minimum: Type.Optional(Type.Number({ description: 'The lowest number that is allowed.' })),
           maximum: Type.Optional(Type.Number({ description: 'The highest number that is allowed.' })),
         },
-        { description: 'What values a config feature takes.' },
+        { description: 'Permitted values of a config feature.' },
       ),
     ),
     degradeTo: Type.Optional(
@@ -71,13 +71,13 @@ export const Feature = defineKind({
     {
       name: 'Unit',
       type: 'string',
-      description: 'What a limit counts.',
+      description: 'Unit of the limit.',
       value: ({ spec }) => spec.unit,
     },
     {
       name: 'Degrades To',
       type: 'string',
-      description: 'What a listener without it gets instead.',
+      description: 'The Feature that a listener without it gets.',
       value: ({ spec }) => spec.degradeTo,
     },
   ],

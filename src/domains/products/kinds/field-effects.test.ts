@@ -28,7 +28,7 @@ const NOW = Temporal.Instant.from('2026-06-15T12:00:00Z');
 const NOW_MS = NOW.epochMilliseconds;
 const ANCHOR = { wallTime: '2026-01-31T15:00', zone: 'Europe/Berlin' };
 
-/** What listeners are answered in a table: each question as the routes ask it, on record and not. */
+/** Answers of a table: each question as the routes ask it, with and without a record. */
 function answers(table: ProductsTable): unknown {
   const tried = (ask: () => unknown): unknown => {
     try {

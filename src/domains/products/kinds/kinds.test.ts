@@ -39,7 +39,7 @@ const base = [
   resource('Plan', 'premium', premium),
 ];
 
-const told = (problems: readonly Problem[] | undefined) =>
+const linesOf = (problems: readonly Problem[] | undefined) =>
   (problems ?? []).map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
 
 function validated(
@@ -52,7 +52,7 @@ function validated(
     name: object.metadata.name,
     ...(before === undefined ? {} : { before }),
   };
-  return told(kindOf(object).validate?.(object.spec, context));
+  return linesOf(kindOf(object).validate?.(object.spec, context));
 }
 
 function checked(object: ResourceObject, others: readonly ResourceObject[] = base): readonly string[] {
@@ -60,7 +60,7 @@ function checked(object: ResourceObject, others: readonly ResourceObject[] = bas
     ...others.filter(({ kind, metadata }) => kind !== object.kind || metadata.name !== object.metadata.name),
     object,
   ]);
-  return told(
+  return linesOf(
     kindOf(object).check?.(world.get(kindOf(object).id, object.metadata.name)?.spec, world, object.metadata.name),
   );
 }
@@ -136,7 +136,7 @@ test('a feature has what its type needs and nothing else', () => {
   }
 });
 
-test('a degradation that goes round in a circle is told', () => {
+test('a degradation that goes round in a circle is reported', () => {
   const feature = (name: string, degradeTo?: string) =>
     resource('Feature', name, { title: name, type: 'boolean', ...(degradeTo === undefined ? {} : { degradeTo }) });
   assert.deepEqual(checked(feature('a', 'b'), [feature('b', 'c'), feature('c', 'a')]), [
@@ -158,7 +158,7 @@ test('a plan is refused for roles, markets and limits that contradict it', () =>
     ],
     [
       { entitlements: [{ feature: 'f' }, { feature: 'f' }] },
-      /entitlements\[1\].feature: "f" is given by entitlement 0/,
+      /entitlements\[1\].feature: Entitlement 0 matches some of the same listeners for "f"/,
     ],
     [
       {
@@ -275,7 +275,7 @@ test('dates of a price are read in the zone of its market, and the start of toda
     timeline: [{ from: '2026-06-16', amount: '12.00', currency: 'EUR' }],
   });
   const at = (now: string) =>
-    told(
+    linesOf(
       kindOf(changed).validate?.(changed.spec, {
         ...contextOf([...base, object], now),
         name: 'p',
@@ -299,7 +299,7 @@ test('a price that has begun stays with its plan, market, interval and channel',
 test('a price that has begun is deleted only by one who discards its history', () => {
   const object = resource('Price', 'premium-de', price);
   const problems = (annotations: Record<string, string>, timeline = price.timeline) =>
-    told(kindOf(object).validateDelete?.({ ...price, timeline }, { ...contextOf(base, NOW), annotations }));
+    linesOf(kindOf(object).validateDelete?.({ ...price, timeline }, { ...contextOf(base, NOW), annotations }));
   assert.match(
     problems({})[0] ?? '',
     /spec.timeline\[0\]: EUR 12.99 from 2025-01-01 with no end has begun, and the past is kept/,
@@ -366,7 +366,7 @@ test('a price without an end needs its plan to be sold in the market, on a chann
   );
 });
 
-test('a change of a price is told in plain words', () => {
+test('a change of a price is described in plain words', () => {
   const step = (from: string, amount: string) => ({ from, amount, currency: 'EUR' });
   const now = step('2025-01-01', '12.99');
   const vectors: [readonly object[] | undefined, readonly object[] | undefined, readonly string[]][] = [
@@ -421,7 +421,7 @@ test('a change of a price is told in plain words', () => {
   }
 });
 
-test('a change of a plan is told in plain words', () => {
+test('a change of a plan is described in plain words', () => {
   const features = [
     ...base,
     resource('Feature', 'hours', { title: 'Audiobooks', type: 'metered', unit: 'minutes' }),
@@ -437,8 +437,8 @@ test('a change of a plan is told in plain words', () => {
         'Premium gives: Audiobooks: 900 minutes a month.',
       ],
     ],
-    [{}, { openTo: 'existing' }, ['Premium is closed for new sign-ups; those who have it keep it.']],
-    [{ openTo: 'existing' }, {}, ['Premium is open for new sign-ups again.']],
+    [{}, { openTo: 'existing' }, ['Premium is closed to new sign-ups; existing subscribers keep it.']],
+    [{ openTo: 'existing' }, {}, ['Premium is open to new sign-ups again.']],
     [
       { entitlements: [hours(900)] },
       { entitlements: [hours(1200), { feature: 'offline' }] },
@@ -460,7 +460,7 @@ test('a change of a plan is told in plain words', () => {
       {},
       undefined,
       [
-        'Plan Premium is removed: those who are on it get nothing of it any more. With openTo existing it is only no longer sold.',
+        'Plan Premium is removed: its listeners lose all of its features. To stop selling it only, set openTo to existing.',
       ],
     ],
   ];
@@ -470,7 +470,7 @@ test('a change of a plan is told in plain words', () => {
   }
 });
 
-test('changes of features and markets are told in plain words', () => {
+test('changes of features and markets are described in plain words', () => {
   const feature = { title: 'Any track', type: 'boolean' };
   assert.deepEqual(described('Feature', 'f', undefined, feature), ['New feature: Any track (boolean).']);
   assert.deepEqual(described('Feature', 'f', feature, { ...feature, degradeTo: 'shuffle' }), [
@@ -506,7 +506,7 @@ test('the example of each kind passes its own schema and rules', () => {
   }
 });
 
-test('a higher price says until when its market wants subscribers to be told, and whether they must agree', () => {
+test('a higher price says until when its market requires subscribers to be notified, and whether they must agree', () => {
   const priced = (...timeline: object[]) => ({ plan: 'premium', market: 'de', interval: 'P1M', timeline });
   const at = (from: string, amount: string) => ({ from, amount, currency: 'EUR' });
   const notices = (market: object, before: object, after: object) =>
@@ -515,13 +515,13 @@ test('a higher price says until when its market wants subscribers to be told, an
   const asking = { notice: { days: 30 }, consent: 'optOut' };
   const risen = priced(now, at('2027-02-01', '13.99'));
   assert.deepEqual(notices(asking, priced(now), risen), [
-    'Germany wants subscribers to be told 30 days before and free to object when they shall pay more: by 2 January 2027.',
+    'Germany requires subscribers to be notified 30 days ahead and free to object before a price increase: by 2 January 2027.',
   ]);
   assert.deepEqual(notices({ consent: 'optIn' }, priced(now), risen), [
-    'Germany wants subscribers to be asked to agree when they shall pay more.',
+    'Germany requires subscribers to be asked to agree before a price increase.',
   ]);
   assert.deepEqual(notices({ notice: { days: 240 } }, priced(now), risen), [
-    'Germany wants subscribers to be told 240 days before when they shall pay more, which is too late already.',
+    'Germany requires subscribers to be notified 240 days ahead before a price increase, which is too late already.',
   ]);
   // No rule applies, no price rises, or the rise was declared before.
   assert.deepEqual(notices({}, priced(now), risen), []);

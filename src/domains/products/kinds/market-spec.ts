@@ -93,7 +93,7 @@ export const MarketSpecSchema = Type.Object(
             },
           ),
         ),
-        name: Type.String({ minLength: 1, maxLength: 40, description: 'What the tax is called: VAT, GST, Sales tax.' }),
+        name: Type.String({ minLength: 1, maxLength: 40, description: 'Name of the tax: VAT, GST, Sales tax.' }),
       },
       { description: 'The tax on a subscription.' },
     ),
@@ -117,15 +117,16 @@ export const MarketSpecSchema = Type.Object(
           days: Type.Integer({
             minimum: 0,
             maximum: NOTICE_DAYS_MAX,
-            description: 'Days between telling and charging.',
+            description: 'Days between notice and charge.',
           }),
         },
-        { description: 'How long before a higher price subscribers must be told.' },
+        { description: 'Notice that subscribers must get before a higher price.' },
       ),
     ),
     consent: Type.Enum(['optIn', 'optOut', 'none'], {
       default: 'none',
-      description: 'What a higher price needs of existing subscribers: their yes, no objection, or nothing.',
+      description:
+        'Consent of existing subscribers to a higher price. optIn: they must agree. optOut: they may object. none: not needed.',
     }),
   },
   { description: 'A set of territories that share currency, tax and rules for prices.' },

@@ -23,7 +23,7 @@ export const Market = defineKind({
   categories: ['products'],
   scope: 'Namespaced',
   released: true,
-  description: 'A market is where plans are sold: its territories, currencies, tax, zone and the rules for its prices.',
+  description: 'A market is a set of territories with common currencies, tax, time zone and price rules.',
   spec: MarketSpecSchema,
   columns: [
     {
@@ -35,7 +35,7 @@ export const Market = defineKind({
     {
       name: 'Territories',
       type: 'string',
-      description: 'The territories it is made of.',
+      description: 'Its territories.',
       value: ({ spec }) => spec.territories.join(','),
     },
     {
@@ -136,7 +136,7 @@ function zoneProblems({ zone }: MarketSpec, { name, before, now, find }: Context
   const path = ['spec', 'zone'];
   if (!isZone(zone)) {
     const hint = didYouMean(nearSpellings(zone, Intl.supportedValuesOf('timeZone')));
-    return [{ path, reason: 'FieldValueInvalid', detail: `"${zone}" is not a time zone of the IANA database${hint}.` }];
+    return [{ path, reason: 'FieldValueInvalid', detail: `"${zone}" is not an IANA time zone${hint}.` }];
   }
   if (before === undefined || before.zone === zone) return [];
   // Price dates begin in this zone: changing it would move entries that have begun.
@@ -259,6 +259,6 @@ function begunTaxProblems(spec: MarketSpec, { name, before, now, find }: Context
 
 function localeProblems({ locale }: MarketSpec): readonly Problem[] {
   if (locale === undefined || isLocale(locale)) return [];
-  const detail = `"${locale}" is not a locale of BCP 47 that is known here; write it like "de-DE".`;
+  const detail = `"${locale}" is not a supported BCP 47 locale; write it like "de-DE".`;
   return [{ path: ['spec', 'locale'], reason: 'FieldValueInvalid', detail }];
 }

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { World } from '#kernel/kinds/kind.ts';
-import { collide, entitlementFaults, grantInWords, limitFault, UNLIMITED } from '../rules/entitlement.ts';
+import { entitlementsCollide, entitlementFaults, grantInWords, limitFault, UNLIMITED } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';
 import { periodInWords } from '../rules/intervals.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
@@ -40,22 +40,27 @@ const PlanSpecSchema = Type.Object(
       maximum: 1_000,
       description: 'Order within the group: a higher rank is a better plan.',
     }),
-    seats: Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'How many people share the plan.' }),
+    seats: Type.Integer({
+      minimum: 1,
+      maximum: 100,
+      default: 1,
+      description: 'Number of listeners who share the plan.',
+    }),
     roles: Type.Array(Type.String({ pattern: NAME_PATTERN, maxLength: 63, description: 'A role.' }), {
       minItems: 1,
       maxItems: ROLES_MAX,
       default: [DEFAULT_ROLE],
-      description: 'What people on the plan can be; the first is who pays.',
+      description: 'Roles of the listeners on the plan; the first is the payer.',
     }),
-    markets: marketNames('Where it is sold; absent: in every market.'),
+    markets: marketNames('Markets in which it is sold. Absent: all.'),
     openTo: Type.Enum(['everyone', 'existing'], {
       default: 'everyone',
-      description: 'existing: closed for new sign-ups, those who have it keep it.',
+      description: 'existing: closed to new sign-ups; existing subscribers keep it.',
     }),
     entitlements: Type.Array(
       Type.Object(
         {
-          feature: Type.String({ minLength: 1, description: 'The Feature that is given.' }),
+          feature: Type.String({ minLength: 1, description: 'Name of the Feature.' }),
           value: Type.Optional(
             Type.Unknown({
               'x-kubernetes-preserve-unknown-fields': true,
@@ -65,32 +70,32 @@ const PlanSpecSchema = Type.Object(
           limit: Type.Optional(
             Type.Unsafe<number | string>({
               'x-kubernetes-int-or-string': true,
-              description: 'How much of a metered or concurrent feature: a whole number, or "unlimited".',
+              description: 'Limit of a metered or concurrent feature: a whole number, or "unlimited".',
             }),
           ),
           per: Type.Optional(
-            Type.String({ description: 'How often a metered limit starts anew: P1M, P1D, PT1H (ISO 8601).' }),
+            Type.String({ description: 'Period after which a metered limit resets: P1M, P1D, PT1H (ISO 8601).' }),
           ),
           roles: Type.Optional(
             Type.Array(Type.String({ minLength: 1, description: 'A role of the plan.' }), {
               minItems: 1,
               maxItems: ROLES_MAX,
-              description: 'Who gets it; absent: every role.',
+              description: 'Roles that get it. Absent: all.',
             }),
           ),
-          markets: marketNames('Where it is given; absent: in every market of the plan.'),
+          markets: marketNames('Markets in which the plan gives it. Absent: all markets of the plan.'),
         },
-        { description: 'A feature that the plan gives, how much of it, to whom and where.' },
+        { description: 'A feature of the plan: its value or limit, roles and markets.' },
       ),
       {
         maxItems: ENTITLEMENTS_MAX,
         default: [],
         description:
-          'What the plan gives. Where two speak of one feature, the one that names the market wins, then the one that names the role.',
+          'Features of the plan. If two entries match one feature, the one that names the market wins, then the one that names the role.',
       },
     ),
   },
-  { description: 'A tier that listeners subscribe to, or have for free.' },
+  { description: 'A tier that listeners subscribe to or have for free.' },
 );
 
 export type PlanEntitlement = PlanSpec['entitlements'][number];
@@ -98,7 +103,7 @@ export type PlanEntitlement = PlanSpec['entitlements'][number];
 export type PlanSpec = Static<typeof PlanSpecSchema>;
 
 /** True when the plan is sold, or still honoured, in the market. */
-export function soldIn({ markets }: { readonly markets?: readonly string[] }, market: string): boolean {
+export function isSoldIn({ markets }: { readonly markets?: readonly string[] }, market: string): boolean {
   return markets === undefined || markets.includes(market);
 }
 
@@ -110,7 +115,7 @@ export const Plan = defineKind({
   categories: ['products'],
   scope: 'Namespaced',
   released: true,
-  description: 'A plan is a tier that listeners subscribe to, or have for free: what it gives, to whom and where.',
+  description: 'A plan is a tier that listeners subscribe to or have for free, with its features by role and market.',
   spec: PlanSpecSchema,
   columns: [
     { name: 'Title', type: 'string', description: 'The name that people see.', value: ({ spec }) => spec.title },
@@ -121,18 +126,23 @@ export const Plan = defineKind({
       value: ({ spec }) => spec.group,
     },
     { name: 'Rank', type: 'integer', description: 'Order within the group.', value: ({ spec }) => spec.rank },
-    { name: 'Seats', type: 'integer', description: 'How many people share it.', value: ({ spec }) => spec.seats },
+    {
+      name: 'Seats',
+      type: 'integer',
+      description: 'Number of listeners who share it.',
+      value: ({ spec }) => spec.seats,
+    },
     { name: 'Open To', type: 'string', description: 'Who may sign up.', value: ({ spec }) => spec.openTo },
     {
       name: 'Features',
       type: 'integer',
-      description: 'How many features it gives.',
+      description: 'Number of entitlements.',
       value: ({ spec }) => new Set(spec.entitlements.map(({ feature }) => feature)).size,
     },
     {
       name: 'Markets',
       type: 'string',
-      description: 'Where it is sold.',
+      description: 'Markets in which it is sold.',
       priority: 1,
       value: ({ spec }) => spec.markets?.join(',') ?? 'all',
     },
@@ -151,8 +161,8 @@ export const Plan = defineKind({
     ]),
   ],
   validate: (spec) => [
-    ...twice(spec.roles, ['spec', 'roles']),
-    ...twice(spec.markets ?? [], ['spec', 'markets']),
+    ...duplicatesIn(spec.roles, ['spec', 'roles']),
+    ...duplicatesIn(spec.markets ?? [], ['spec', 'markets']),
     ...entitlementProblems(spec),
   ],
   check: ({ entitlements }, world) =>
@@ -187,7 +197,7 @@ export const Plan = defineKind({
 });
 
 /** Names that occur twice in a list. */
-export function twice(names: readonly string[], path: readonly string[]): readonly Problem[] {
+export function duplicatesIn(names: readonly string[], path: readonly string[]): readonly Problem[] {
   return names.flatMap((name, index) =>
     names.indexOf(name) === index
       ? []
@@ -216,16 +226,16 @@ function entitlementProblems(spec: PlanSpec): readonly Problem[] {
       );
     }
     for (const [at, market] of markets.entries()) {
-      if (!soldIn(spec, market))
+      if (!isSoldIn(spec, market))
         refuse(['markets', at], `The plan is not sold in "${market}"; spec.markets does not have it.`);
     }
 
     const others = byFeature.get(feature) ?? [];
-    const other = others.find((earlier) => collide(earlier.entitlement, entitlement));
+    const other = others.find((earlier) => entitlementsCollide(earlier.entitlement, entitlement));
     if (other !== undefined) {
       refuse(
         ['feature'],
-        `"${feature}" is given by entitlement ${other.index} to some of the same listeners, just as exactly; ` +
+        `Entitlement ${other.index} matches some of the same listeners for "${feature}" equally exactly; ` +
           'name other roles or markets, or remove one.',
       );
     }
@@ -266,7 +276,7 @@ function describePlan(
 
   if (after === undefined) {
     return [
-      `Plan ${before?.title ?? name} is removed: those who are on it get nothing of it any more. With openTo existing it is only no longer sold.`,
+      `Plan ${before?.title ?? name} is removed: its listeners lose all of its features. To stop selling it only, set openTo to existing.`,
     ];
   }
   const { title } = after;
@@ -284,13 +294,13 @@ function describePlan(
   if (before.openTo !== after.openTo) {
     sentences.push(
       after.openTo === 'existing'
-        ? `${title} is closed for new sign-ups; those who have it keep it.`
-        : `${title} is open for new sign-ups again.`,
+        ? `${title} is closed to new sign-ups; existing subscribers keep it.`
+        : `${title} is open to new sign-ups again.`,
     );
   }
   if (marketsOf(before) !== marketsOf(after)) {
-    const gained = after.markets?.filter((market) => !soldIn(before, market)) ?? [];
-    const lost = before.markets?.filter((market) => !soldIn(after, market)) ?? [];
+    const gained = after.markets?.filter((market) => !isSoldIn(before, market)) ?? [];
+    const lost = before.markets?.filter((market) => !isSoldIn(after, market)) ?? [];
     if (before.markets === undefined || after.markets === undefined) {
       sentences.push(`${title} is sold in ${marketsOf(after)} instead of ${marketsOf(before)}.`);
     } else {
@@ -305,7 +315,9 @@ function describePlan(
     sentences.push(`${title}: roles ${before.roles.join(', ')} → ${after.roles.join(', ')}.`);
     const lost = before.roles.filter((role) => !after.roles.includes(role));
     if (lost.length > 0) {
-      sentences.push(`${title}: those who have the role ${lost.join(' or ')} get only what is for every role.`);
+      sentences.push(
+        `${title}: listeners with the role ${lost.join(' or ')} get only the entitlements for every role.`,
+      );
     }
   }
   const had = grants(before);

@@ -10,14 +10,14 @@ import {
   pastProblems,
   readTimeline,
   type PriceWindow,
-  type TimelineReading,
+  type TimelineRules,
 } from '../rules/price-timeline.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { OPEN } from '../rules/times.ts';
 import { describeNewTimeline, describeNotice, describeTimeline } from './describe-price.ts';
 import { GROUP, MARKET, PLAN, PRICE, VERSION } from './identity.ts';
 import { DEFAULT_CHANNEL, exponentOn, legalCurrencies, marketSpec, type MarketSpec } from './market-spec.ts';
-import { Plan, soldIn } from './plan.ts';
+import { Plan, isSoldIn } from './plan.ts';
 
 /** Annotation that, set to "true", permits deleting a Price that has begun. */
 export const DISCARD_HISTORY = 'products.backline.dev/discard-history';
@@ -28,9 +28,9 @@ const ZONE_WITHOUT_MARKET = 'UTC';
 
 const PriceSpecSchema = Type.Object(
   {
-    plan: Type.String({ minLength: 1, description: 'The Plan that is sold.' }),
-    market: Type.String({ minLength: 1, description: 'The Market it is sold in.' }),
-    interval: Type.String({ description: 'What one payment covers: P1M (monthly), P1Y (yearly), P1W (weekly).' }),
+    plan: Type.String({ minLength: 1, description: 'Name of the Plan.' }),
+    market: Type.String({ minLength: 1, description: 'Name of the Market.' }),
+    interval: Type.String({ description: 'Billing interval: P1M (monthly), P1Y (yearly), P1W (weekly).' }),
     channel: Type.String({
       minLength: 1,
       maxLength: 40,
@@ -41,7 +41,7 @@ const PriceSpecSchema = Type.Object(
       Type.String({
         pattern: '^[A-Z]{3}$',
         description:
-          'ISO 4217 code of all entries, where a market has several at once: each has a Price of its own. Absent: entries may change it.',
+          'ISO 4217 code of all entries, for a market with several currencies at once: each needs its own Price. Absent: entries may differ.',
       }),
     ),
     timeline: Type.Array(
@@ -63,11 +63,11 @@ const PriceSpecSchema = Type.Object(
         minItems: 1,
         maxItems: ENTRIES_MAX,
         description:
-          'Prices over time, the earliest first. What has begun cannot change; outside every entry the plan is not sold.',
+          'Prices over time, the earliest first. Entries that have begun cannot change; outside every entry the plan is not sold.',
       },
     ),
   },
-  { description: 'What a plan costs in a market, over time.' },
+  { description: 'Price of a plan in a market, over time.' },
 );
 
 type PriceSpec = Static<typeof PriceSpecSchema>;
@@ -83,7 +83,7 @@ function saleKey({ plan, market, interval, channel }: PriceSpec): string {
 }
 
 /** Rules for reading a timeline: its market's zone and its channel's decimals. */
-export function readingOf({ channel }: PriceSpec, market: MarketSpec | undefined): TimelineReading {
+export function timelineRulesOf({ channel }: PriceSpec, market: MarketSpec | undefined): TimelineRules {
   return {
     zone: market?.zone ?? ZONE_WITHOUT_MARKET,
     exponentOf: (currency) => exponentOn(market, channel, currency),
@@ -98,15 +98,15 @@ export const Price = defineKind({
   categories: ['products'],
   scope: 'Namespaced',
   released: true,
-  description: 'A price says what a plan costs in a market over time, for one interval and channel.',
+  description: 'A price is the cost of a plan in a market over time, for one interval and channel.',
   spec: PriceSpecSchema,
   columns: [
-    { name: 'Plan', type: 'string', description: 'The plan that is sold.', value: ({ spec }) => spec.plan },
-    { name: 'Market', type: 'string', description: 'Where it is sold.', value: ({ spec }) => spec.market },
+    { name: 'Plan', type: 'string', description: 'Name of the Plan.', value: ({ spec }) => spec.plan },
+    { name: 'Market', type: 'string', description: 'Markets in which it is sold.', value: ({ spec }) => spec.market },
     {
       name: 'Interval',
       type: 'string',
-      description: 'What one payment covers.',
+      description: 'Billing interval.',
       value: ({ spec }) => spec.interval,
     },
     { name: 'Channel', type: 'string', description: 'The way to buy.', value: ({ spec }) => spec.channel },
@@ -115,7 +115,7 @@ export const Price = defineKind({
       type: 'string',
       description: 'The price in force, dates read in UTC.',
       value: ({ spec }, now) => {
-        const { windows } = readTimeline(spec.timeline, readingOf(spec, undefined));
+        const { windows } = readTimeline(spec.timeline, timelineRulesOf(spec, undefined));
         const current = windows.find(
           ({ from, until }) => from <= now.epochMilliseconds && now.epochMilliseconds < until,
         );
@@ -155,7 +155,7 @@ export const Price = defineKind({
       const found = find(MARKET, 'name', market)[0];
       return found === undefined ? undefined : marketSpec(found);
     };
-    const reading = readingOf(spec, marketOf(spec.market));
+    const reading = timelineRulesOf(spec, marketOf(spec.market));
     const { windows, problems } = readTimeline(spec.timeline, reading);
     if (problems.length > 0) return problems;
     const strangers = otherCurrencies(spec);
@@ -168,7 +168,7 @@ export const Price = defineKind({
   validateDelete: (spec, { now, find, annotations }) => {
     if (annotations[DISCARD_HISTORY] === 'true') return [];
     const market = find(MARKET, 'name', spec.market)[0];
-    const { windows } = readTimeline(spec.timeline, readingOf(spec, market && marketSpec(market)));
+    const { windows } = readTimeline(spec.timeline, timelineRulesOf(spec, market && marketSpec(market)));
     const begun = windows.find(({ from }) => from <= now.epochMilliseconds);
     if (begun === undefined) return [];
     const detail =
@@ -181,7 +181,7 @@ export const Price = defineKind({
     const plan = world.get(PLAN, spec.plan);
     // The kernel reports dangling references.
     if (market === undefined || plan === undefined) return [];
-    const reading = readingOf(spec, marketSpec(market));
+    const reading = timelineRulesOf(spec, marketSpec(market));
     const { windows, problems } = readTimeline(spec.timeline, reading);
     if (problems.length > 0) return problems;
     return [
@@ -198,7 +198,9 @@ export const Price = defineKind({
     const spec = after ?? before;
     if (spec === undefined) return [];
     const windowsOf = (price: PriceSpec | undefined) =>
-      price === undefined ? [] : readTimeline(price.timeline, readingOf(price, marketIn(world, price.market))).windows;
+      price === undefined
+        ? []
+        : readTimeline(price.timeline, timelineRulesOf(price, marketIn(world, price.market))).windows;
     const market = marketIn(world, spec.market);
     const zone = market?.zone ?? ZONE_WITHOUT_MARKET;
     const label = labelOf(spec, world);
@@ -266,7 +268,7 @@ function collisions(
   { spec, windows }: ReadPrice,
   name: string,
   object: { readonly spec?: unknown },
-  reading: TimelineReading,
+  reading: TimelineRules,
 ): readonly Problem[] {
   const other = Price.spec(object);
   const others = readTimeline(other.timeline, reading).windows;
@@ -285,7 +287,7 @@ function pastOf(
   marketOf: (name: string) => MarketSpec | undefined,
   now: number,
 ): readonly Problem[] {
-  const past = readTimeline(before.timeline, readingOf(before, marketOf(before.market))).windows;
+  const past = readTimeline(before.timeline, timelineRulesOf(before, marketOf(before.market))).windows;
   const begun = past.find(({ from }) => from <= now);
   const moved = IDENTITY.filter((field) => before[field] !== after[field]);
   if (begun === undefined) return [];
@@ -311,7 +313,7 @@ function soldProblems(
   plan: { readonly title: string; readonly markets?: readonly string[] },
 ): readonly Problem[] {
   const open = windows.find(({ until }) => until === OPEN);
-  if (soldIn(plan, market) || open === undefined) return [];
+  if (isSoldIn(plan, market) || open === undefined) return [];
   const detail = `${plan.title} is not sold in "${market}", but ${inWords(open)} has no end. Add the market to the plan, or give the entry an until.`;
   return [{ path: ['spec', 'timeline', open.index], reason: 'FieldValueInvalid', detail }];
 }

@@ -140,9 +140,9 @@ async function overrideRow({ query }: Queryable, id: string): Promise<{ listener
 }
 
 function tooManyGrants(listener: string, feature: string, count: number): Refusal {
-  const message = `"${listener}" has ${count} grants of ${feature} of which something is left.`;
+  const message = `"${listener}" has ${count} grants of ${feature} with units left.`;
   return productRefusal('too-many-grants', message, {
-    remedy: `At most ${GRANTS_MAX} can be counted: one has to be used up or end before there is another.`,
+    remedy: `The maximum is ${GRANTS_MAX}: wait until one is used up, or end one.`,
   });
 }
 
@@ -150,6 +150,6 @@ function endsBefore(end: Temporal.Instant, now: Temporal.Instant): Refusal {
   const detail = `${end.toString()} is over; it is ${now.toString()}.`;
   return productRefusal('invalid-record', `until: ${detail}`, {
     problems: [{ path: ['until'], reason: 'FieldValueInvalid', detail }],
-    remedy: 'Give a moment to come, or leave it out: then it ends now.',
+    remedy: 'Give a future moment, or omit it to end it now.',
   });
 }

@@ -51,7 +51,7 @@ test('seats are never more than the plan has, however many join at once', async 
   assert.equal(joins.filter(({ status }) => status === 'fulfilled').length, 5);
   const { members } = (await store.read('anna')).subscription ?? { members: [] };
   assert.equal(members.length, 6);
-  await assert.rejects(store.addMember(id, 'late', write(), as('member')), /has 6 seats by its plan family/);
+  await assert.rejects(store.addMember(id, 'late', write(), as('member')), /has 6 seats on plan family/);
 });
 
 test('members see the subscription in their role, until they are taken off or it ends', async (t) => {
@@ -77,7 +77,7 @@ test('members see the subscription in their role, until they are taken off or it
   assert.notEqual(again.id, id);
 });
 
-test('every change counts the version of all whom it is about, and says who did it; what changes nothing does not', async (t) => {
+test('every change increments the versions of affected listeners and records its actor; what changes nothing does not', async (t) => {
   const store = await openStore(t);
   const { id } = await store.subscribe('anna', write({ by: 'user:eva' }), family);
   await store.addMember(id, 'bo', write(), as('member'));

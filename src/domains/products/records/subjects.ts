@@ -253,11 +253,11 @@ function alreadySubscribed({ listener, subscription }: SubjectFacts): Refusal {
   const what = status === 'lapsed' ? `subscription "${id}", which has lapsed` : `subscription "${id}" already`;
   return productRefusal(
     'already-subscribed',
-    `Listener "${listener}" is on ${what}${isOwn ? '' : ', for which somebody else pays'}.`,
+    `Listener "${listener}" is on ${what}${isOwn ? '' : ', which another listener pays'}.`,
     {
       remedy: isOwn
-        ? 'Change the plan of that one, or end it first.'
-        : 'Take the listener off it first (/v1/subscriptions/members/remove).',
+        ? 'Change its plan, or end it first.'
+        : 'Remove the listener from it first (/v1/subscriptions/members/remove).',
     },
   );
 }
@@ -265,8 +265,8 @@ function alreadySubscribed({ listener, subscription }: SubjectFacts): Refusal {
 function noSeat({ id, plan }: Subscription, seats: number): Refusal {
   return productRefusal(
     'no-seat',
-    `Subscription "${id}" has ${seats} ${seats === 1 ? 'seat' : 'seats'} by its plan ${plan}, and all are taken.`,
-    { remedy: 'Take a member off it, or change to a plan with more seats.' },
+    `Subscription "${id}" has ${seats} ${seats === 1 ? 'seat' : 'seats'} on plan ${plan}, and all are taken.`,
+    { remedy: 'Remove a member, or change to a plan with more seats.' },
   );
 }
 

@@ -67,6 +67,6 @@ test('households and listeners with a subscription are counted by market, again 
   );
   await subscribe(db, 'us', 'active', 50_000, 2);
   await next();
-  assert.equal(counts.of('household'), undefined, 'so many that it is not told how many');
+  assert.equal(counts.of('household'), undefined, 'above the limit the count is undefined');
   await counts.stop();
 });

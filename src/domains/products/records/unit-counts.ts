@@ -6,7 +6,7 @@ import type { Queryable } from '#kernel/postgres/database.ts';
 
 const LIMITS = {
   /** Maximum age of counts. */
-  lookMs: 5 * 60_000,
+  intervalMs: 5 * 60_000,
   /** Above this many rows the count is not needed: there are enough units. */
   rowsMax: 100_000,
 } as const;
@@ -32,7 +32,7 @@ export function followUnitCounts(parts: {
   let counts: ReadonlyMap<string, ReadonlyMap<string, number>> | undefined;
   let stopping = false;
   let cancel = () => {};
-  let counting = look();
+  let counting = count();
   return {
     of: (unit) => counts?.get(unit),
     stop: async () => {
@@ -42,13 +42,13 @@ export function followUnitCounts(parts: {
     },
   };
 
-  async function look(): Promise<void> {
+  async function count(): Promise<void> {
     try {
       counts = await countedUnits(database);
     } catch (error) {
       logError(error, 'records: cannot count households and listeners');
     }
-    if (!stopping) cancel = time.after(LIMITS.lookMs, () => void (counting = look()));
+    if (!stopping) cancel = time.after(LIMITS.intervalMs, () => void (counting = count()));
   }
 }
 

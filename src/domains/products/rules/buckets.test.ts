@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { balanceOf, isInForce, spanOf, type Bucket } from '#kernel/quotas/rules/bucket.ts';
 import { deduct } from '#kernel/quotas/rules/deduct.ts';
 import { anna, grant } from '../testing/on-record.ts';
-import { bucketsOf, planBucket, type Counted, type PlanTerms } from './buckets.ts';
+import { bucketsOf, planBucket, type CountedFeature, type PlanTerms } from './buckets.ts';
 import type { GrantTerms, SubjectFacts } from './subject-facts.ts';
 import { unitsOf } from './units-or-share.ts';
 import { periodWindow, roughWindowDays, windowInWords } from './windows.ts';
@@ -26,7 +26,7 @@ const ADD_ONS: Readonly<Record<string, GrantTerms>> = {
   kept: { title: 'Kept', priority: 300, whileLapsed: 'kept' },
 };
 
-function counted(plan: PlanTerms | undefined): Counted {
+function counted(plan: PlanTerms | undefined): CountedFeature {
   return {
     feature: 'audiobooks',
     title: 'Audiobooks',
@@ -133,21 +133,21 @@ test('what counts for a listener, and in which order, follows from the plan, wha
   for (const [name, plan, facts, expected] of vectors) assert.equal(listed(plan, anna({}, facts)), expected, name);
 });
 
-test('what is special is told in sentences', () => {
+test('exceptions are stated in sentences', () => {
   const { subscription } = anna({ status: 'lapsed' });
   const notes = (plan: PlanTerms | undefined, facts: Partial<SubjectFacts>) =>
     bucketsOf(counted(plan), anna({}, facts), NOW).notes.join('\n');
   assert.equal(
     notes(PLAN, { subscription, grants: [topUp('t', Date.parse('2026-12-01T10:00+01:00'))] }),
-    'Audiobooks: 10 hours waits for a subscription, at the latest until 1 December 2026, 10:00 (Europe/Berlin).',
+    'Audiobooks: 10 hours is suspended without a subscription; it expires on 1 December 2026, 10:00 (Europe/Berlin).',
   );
   assert.equal(
     notes(PLAN, { overrides: [override('o', 50, Date.parse('2026-07-01T00:00+02:00'))] }),
-    'Audiobooks: 50 minutes by hand until 1 July 2026: outage',
+    'Audiobooks: 50 minutes, override until 1 July 2026: outage',
   );
   assert.equal(
     notes({ ...PLAN, limitBefore: { limit: 20, untilMs: NOW } }, {}),
-    'Audiobooks: the limit of before, 20 minutes, counts until 16 June 2026; then it is 10.',
+    'Audiobooks: the previous limit, 20 minutes, counts until 16 June 2026; then it is 10.',
   );
   assert.match(notes(PLAN, { grants: [{ ...recurring, addOn: 'gone' }] }), /"gone" is no longer declared/);
 });

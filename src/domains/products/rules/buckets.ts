@@ -27,7 +27,7 @@ export interface PlanTerms {
 }
 
 /** A counted feature with the terms of one listener. */
-export interface Counted {
+export interface CountedFeature {
   readonly feature: string;
   readonly title: string;
   readonly unit: string;
@@ -79,14 +79,14 @@ export function planBucket(feature: string, plan: string, onPlanChange: 'carry' 
 }
 
 /** All buckets of a feature: from the plan, overrides, grants and a grace. */
-export function bucketsOf(counted: Counted, facts: SubjectFacts, nowMs: number): CountedBuckets {
+export function bucketsOf(counted: CountedFeature, facts: SubjectFacts, nowMs: number): CountedBuckets {
   const { feature, plan, zone } = counted;
   const notes: string[] = [];
   const entries: (readonly [Bucket, Origin])[] = [];
   const override = overrideOf(facts, feature, nowMs);
   if (override !== undefined) {
     notes.push(
-      `${counted.title}: ${override.limit} ${counted.unit} by hand until ${timeInWords(override.untilMs, zone)}: ${override.reason}`,
+      `${counted.title}: ${override.limit} ${counted.unit}, override until ${timeInWords(override.untilMs, zone)}: ${override.reason}`,
     );
   }
   if (plan !== undefined) {
@@ -100,7 +100,7 @@ export function bucketsOf(counted: Counted, facts: SubjectFacts, nowMs: number):
       createdMs: 0,
       validUntilMs: override.untilMs,
     };
-    entries.push([bucket, { from: 'override', title: 'what was given by hand', record: override.id }]);
+    entries.push([bucket, { from: 'override', title: 'the override', record: override.id }]);
   }
   const isActive = facts.subscription?.status === 'active';
   const bought: typeof entries = [];
@@ -139,7 +139,7 @@ function overrideOf({ overrides }: SubjectFacts, feature: string, nowMs: number)
 function planEntries(
   plan: PlanTerms,
   byHand: Limit | undefined,
-  { title, unit, zone, sinceMs, nowMs }: Counted & { readonly nowMs: number },
+  { title, unit, zone, sinceMs, nowMs }: CountedFeature & { readonly nowMs: number },
   notes: string[],
 ): readonly (readonly [Bucket, Origin])[] {
   const { id, window, anchor, priority, enforcement, grace, rollover, replaces, limitBefore } = plan;
@@ -149,7 +149,7 @@ function planEntries(
     if (fromMs < limitBefore.untilMs) {
       limit = limitBefore.limit;
       const until = untilMs === undefined ? '' : ` until ${timeInWords(untilMs, zone)}`;
-      notes.push(`${title}: the limit of before, ${limit} ${unit}, counts${until}; then it is ${plan.limit}.`);
+      notes.push(`${title}: the previous limit, ${limit} ${unit}, counts${until}; then it is ${plan.limit}.`);
     }
   }
   const base = { window, createdMs: 0, ...(anchor === undefined ? {} : { anchor }) };
@@ -177,7 +177,7 @@ function planEntries(
 
 function grantEntries(
   grant: GrantFacts,
-  counted: Counted,
+  counted: CountedFeature,
   isActive: boolean,
   notes: string[],
 ): readonly (readonly [Bucket, Origin])[] {
@@ -186,13 +186,13 @@ function grantEntries(
   const { title, per, priority, rollover, whileLapsed } = terms;
   const recurs = anchor !== undefined && !counted.isConcurrent;
   if (recurs && per === undefined) {
-    notes.push(`${counted.title}: the add-on "${addOn}" is no longer declared, so its periods are not known.`);
+    notes.push(`${counted.title}: the add-on "${addOn}" is no longer declared, so its periods are unknown.`);
     return [];
   }
   const suspended = !isActive && whileLapsed === 'suspended';
   if (suspended) {
-    const ages = validUntilMs === undefined ? '' : `, at the latest until ${timeInWords(validUntilMs, counted.zone)}`;
-    notes.push(`${counted.title}: ${title} waits for a subscription${ages}.`);
+    const ages = validUntilMs === undefined ? '' : `; it expires on ${timeInWords(validUntilMs, counted.zone)}`;
+    notes.push(`${counted.title}: ${title} is suspended without a subscription${ages}.`);
   }
   // Windows without a subscription have nothing to roll over.
   const sinceMs = whileLapsed === 'kept' ? validFromMs : Math.max(validFromMs, counted.sinceMs ?? Infinity);
@@ -215,6 +215,6 @@ function grantEntries(
   return [[bucket, { from: 'grant', title, record: id }]];
 }
 
-function onceWindow({ isConcurrent }: Counted): WindowSpec {
+function onceWindow({ isConcurrent }: CountedFeature): WindowSpec {
   return { type: isConcurrent ? 'concurrent' : 'lifetime' };
 }

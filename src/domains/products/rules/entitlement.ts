@@ -101,7 +101,7 @@ export function exactness({ roles, markets }: Entitlement, role: string, market:
 }
 
 /** True when two entitlements of one feature are equally exact and match a common listener. */
-export function collide(a: Entitlement, b: Entitlement): boolean {
+export function entitlementsCollide(a: Entitlement, b: Entitlement): boolean {
   return meet(a.roles, b.roles) && meet(a.markets, b.markets);
 }
 

@@ -15,7 +15,7 @@ const entry = (from: string, until?: string, amount = '12.99', currency = 'EUR')
   amount,
   currency,
 });
-const told = (problems: readonly Problem[]) => problems.map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
+const linesOf = (problems: readonly Problem[]) => problems.map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
 const at = (date: string) => Temporal.Instant.from(`${date}T00:00:00Z`).epochMilliseconds;
 
 test('a date begins at its first moment in the zone, also where that day has no midnight or two', () => {
@@ -58,7 +58,7 @@ test('only names of the time zone database are zones', () => {
   for (const zone of ['+02:00', 'Europe/Berlim', '', 'Mars/Olympus']) assert.ok(!isZone(zone), zone);
 });
 
-test('times are told by date, and by time of day where the day had begun', () => {
+test('times are written by date, and by time of day where the day had begun', () => {
   assert.equal(timeInWords(at('2026-12-01'), 'UTC'), '1 December 2026');
   assert.equal(timeInWords(at('2026-12-01'), 'Europe/Berlin'), '1 December 2026, 01:00 (Europe/Berlin)');
   assert.equal(
@@ -80,7 +80,7 @@ test('an entry ends at its until, or where the next begins', () => {
   );
 });
 
-test('each thing wrong in a timeline is told with its path', () => {
+test('each problem of a timeline has its path', () => {
   const vectors: [readonly TimelineEntry[], string, RegExp][] = [
     [[entry('2024-01-01', undefined, '12.999')], 'spec.timeline[0].amount', /EUR has at most 2 decimals/],
     [[entry('2024-01-01', undefined, '-1.00')], 'spec.timeline[0].amount', /-1.00 is below zero/],
@@ -110,7 +110,7 @@ test('each thing wrong in a timeline is told with its path', () => {
 test('an entry with no end of another price overlaps everything after it; one that ends when this begins does not', () => {
   const mine = read([entry('2026-12-01', undefined, '13.99')]).windows;
   const open = { kind: 'Price', name: 'premium-de', windows: read([entry('2025-01-01')]).windows };
-  assert.deepEqual(told(overlapProblems(mine, open)), [
+  assert.deepEqual(linesOf(overlapProblems(mine, open)), [
     'spec.timeline[0].from: EUR 13.99 from 2026-12-01 with no end overlaps EUR 12.99 from 2025-01-01 with no end of Price "premium-de". ' +
       'Append the new entry to the timeline of "premium-de", or give that entry an until.',
   ]);
@@ -144,7 +144,7 @@ test('two sets of windows overlap exactly when some day is in both', () => {
 
 const NOW = at('2026-06-15');
 const pastOf = (before: readonly TimelineEntry[], after: readonly TimelineEntry[]) =>
-  told(pastProblems(read(before).windows, read(after).windows, NOW));
+  linesOf(pastProblems(read(before).windows, read(after).windows, NOW));
 const history = [
   entry('2024-01-01', '2025-01-01', '9.99'),
   entry('2025-06-01', undefined, '12.99'),

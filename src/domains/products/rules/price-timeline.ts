@@ -24,7 +24,7 @@ export interface PriceWindow {
 }
 
 /** Rules for reading a timeline. */
-export interface TimelineReading {
+export interface TimelineRules {
   /** The zone in which plain dates begin. */
   readonly zone: string;
   /** Decimals of a currency on the price's channel; `undefined` for an unknown currency. */
@@ -36,7 +36,7 @@ const PATH: Path = ['spec', 'timeline'];
 /** The windows of a timeline, and its problems. With problems the windows must not be used. */
 export function readTimeline(
   timeline: readonly TimelineEntry[],
-  { zone, exponentOf }: TimelineReading,
+  { zone, exponentOf }: TimelineRules,
 ): { readonly windows: readonly PriceWindow[]; readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];
   const refuse = (index: number, field: string, detail: string) =>

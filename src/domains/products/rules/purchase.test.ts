@@ -26,7 +26,7 @@ test('a top-up ends by the calendar, also when bought on a leap day or before cl
 test('a recurring one is counted from when it was bought: the 31st comes back after February', () => {
   const { anchor, validUntilMs, terms: sold } = grantBought('g', plus, { atMs: ms('2026-01-31T15:00'), zone });
   assert.deepEqual([anchor, validUntilMs], [{ wallTime: '2026-01-31T15:00:00.000', zone }, undefined]);
-  assert.deepEqual(sold, { ...terms, per: 'P1M' }, 'they hold whatever becomes of the add-on');
+  assert.deepEqual(sold, { ...terms, per: 'P1M' }, 'they hold when the add-on changes');
   const span = windowAt({ type: 'anchored', per: 'P1M' }, { at: anchor?.wallTime ?? '', zone }, ms('2026-03-15T00:00'));
   assert.deepEqual([span.fromMs, span.untilMs], [ms('2026-02-28T15:00'), ms('2026-03-31T15:00')]);
 });

@@ -11,15 +11,15 @@ const units = (description: string) =>
 /** The declared rollover of unused units into the next window. */
 export const RolloverSchema = Type.Object(
   {
-    max: units('What goes on at most: units, or a share of the limit like "50%".'),
-    min: Type.Optional(units('What goes on at least, also when less is left: units, or a share. Absent: nothing.')),
+    max: units('Maximum rollover: units, or a share of the limit like "50%".'),
+    min: Type.Optional(units('Minimum rollover, even when less is left: units, or a share. Absent: none.')),
     overage: Type.Enum(['forgiven', 'carried'], {
       default: 'forgiven',
       description:
-        'Use beyond the limit, as a soft cap has it: forgiven is forgotten when a window ends, carried makes the next one give as much less.',
+        'Use beyond the limit of a soft cap. forgiven: dropped when the window ends. carried: deducted from the next window.',
     }),
   },
-  { description: 'Units that are left when a window ends can be used in the next one. Absent: they are lost.' },
+  { description: 'Rollover of unused units into the next window. Absent: they are lost.' },
 );
 
 export type DeclaredRollover = Static<typeof RolloverSchema>;
@@ -30,7 +30,7 @@ export function rolloverFaults(
   window: WindowSpec,
 ): readonly { readonly field: string; readonly fault: string }[] {
   if (!canRollOver(window)) {
-    const why = 'Units go on only from windows that start anew, calendar or anchored ones, of a day or longer.';
+    const why = 'Rollover needs a calendar or anchored window of a day or longer.';
     return [{ field: 'rollover', fault: why }];
   }
   const parsed = (['max', 'min'] as const).flatMap((field) => {
@@ -63,7 +63,7 @@ export function rolloverOf(
 
 /** Describes a rollover after the grant: `what is left of a period goes on into the next, at most 300 minutes`. */
 export function rolloverInWords(rollover: DeclaredRollover | undefined, unit: string): string {
-  if (rollover === undefined) return 'what is left of a period is lost';
+  if (rollover === undefined) return 'unused units of a period are lost';
   const { max, min, overage } = rollover;
   const amount = (value: number | string): string =>
     typeof value === 'string' ? `${value} of the limit` : `${value} ${unit}`;

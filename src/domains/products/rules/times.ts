@@ -33,7 +33,7 @@ export function parseInstant(text: string): number | Fault {
 
 /** Parses a wall-clock time to the second: a date and a time of day, without an offset or a zone. */
 export function parseWallTime(text: string): string | Fault {
-  if (!WALL_TIME.test(text)) return { fault: `"${text}" is no wall-clock time like 2026-01-31T15:00:00.` };
+  if (!WALL_TIME.test(text)) return { fault: `"${text}" is not a wall-clock time like 2026-01-31T15:00:00.` };
   const utcMs = momentOf(text, () => Temporal.PlainDateTime.from(text).toZonedDateTime('UTC').epochMilliseconds);
   return typeof utcMs === 'number' ? new Date(utcMs).toISOString().slice(0, 'YYYY-MM-DDThh:mm:ss'.length) : utcMs;
 }
@@ -43,7 +43,7 @@ function momentOf(text: string, read: () => number): number | Fault {
   try {
     ms = read();
   } catch {
-    return { fault: `"${text}" has the form of a time, but no calendar has it.` };
+    return { fault: `"${text}" is not a valid calendar time.` };
   }
   if (ms >= FIRST_MS && ms <= LAST_MS) return ms;
   return { fault: `"${text}" is not between the years ${YEARS.first} and ${YEARS.last}.` };

@@ -102,10 +102,10 @@ export class Counters {
     for (const { subject, moves } of all) this.#decide({ kind: 'carry', subject, moves });
   }
 
-  #decide(operation: Unkeyed<Parameters<typeof decide>[1]>): Answer {
+  #decide(operation: WithoutKey<Parameters<typeof decide>[1]>): Answer {
     this.#operations += 1;
     return decide(this.#book, { ...operation, key: `#${this.#operations}` });
   }
 }
 
-type Unkeyed<Operation> = Operation extends { readonly key: string } ? Omit<Operation, 'key'> : never;
+type WithoutKey<Operation> = Operation extends { readonly key: string } ? Omit<Operation, 'key'> : never;

@@ -157,7 +157,7 @@ export const Event = defineKind({
       Type.String({ format: 'date-time', nullable: true, description: 'When it happened, to the microsecond.' }),
     ),
     count: Type.Optional(Type.Integer({ description: 'How often it was seen.' })),
-    action: text('What was done.'),
+    action: text('The operation.'),
     reportingComponent: text('The controller that reports.'),
     reportingInstance: text('The instance of that controller.'),
     series: Type.Optional(

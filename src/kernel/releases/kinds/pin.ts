@@ -25,7 +25,7 @@ const PinSchema = Type.Object(
     release: Type.Optional(Type.String({ description: 'The release that was rolled back.' })),
     by: Type.String({ minLength: 1, maxLength: 253, description: 'Who pinned it.' }),
     reason: Type.String({ minLength: 1, maxLength: 1_000, description: 'Why.' }),
-    until: Type.Optional(Type.String({ format: 'date-time', description: 'When it ends by itself.' })),
+    until: Type.Optional(Type.String({ format: 'date-time', description: 'When it expires.' })),
   },
   { description: 'What an object may not become.' },
 );
