@@ -103,10 +103,7 @@ test('for free there are thirty minutes a day of any track, then shuffle, with s
   counters.consume(useOf(bo, 'on-demand'), 30);
   const then = outcome(bo, 'on-demand', counters, 1);
   assert.equal(then.outcome === 'degrade' && then.degradedTo.feature, 'shuffle');
-  assert.match(
-    then.reason.message,
-    /all 30 minutes are used; resets on 23 November 2026\. Shuffle play is given/,
-  );
+  assert.match(then.reason.message, /all 30 minutes are used; resets on 23 November 2026\. Shuffle play is given/);
   counters.consume(useOf(bo, 'skips'), 6);
   const skip = outcome(bo, 'skips', counters, 1);
   assert.equal(skip.outcome, 'upsell');

@@ -77,10 +77,7 @@ test('each thing that is wrong in a cap itself is refused with its field and wha
       'spec.enforcement: A concurrent feature has no soft limit; raise the limit instead.',
     ],
     [{ offlineFor: 'P41D' }, 'spec.offlineFor: "P41D" is not a number of days from P1D to P40D.'],
-    [
-      { limitBefore: { limit: 9, until: NOW } },
-      'spec.limitBefore: limitBefore needs onLimitChange: nextWindow.',
-    ],
+    [{ limitBefore: { limit: 9, until: NOW } }, 'spec.limitBefore: limitBefore needs onLimitChange: nextWindow.'],
     [{ onLimitChange: 'nextWindow' }, 'spec.onLimitChange: A rolling window never resets, so there is no next one.'],
     [
       { onLimitChange: 'nextWindow', window: day, limitBefore: { limit: 9, until: '2026-06-01' } },

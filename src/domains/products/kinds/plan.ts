@@ -315,9 +315,7 @@ function describePlan(
     sentences.push(`${title}: roles ${before.roles.join(', ')} → ${after.roles.join(', ')}.`);
     const lost = before.roles.filter((role) => !after.roles.includes(role));
     if (lost.length > 0) {
-      sentences.push(
-        `${title}: listeners with the role ${lost.join(' or ')} get only the entitlements for every role.`,
-      );
+      sentences.push(`${title}: the role ${lost.join(' or ')} gets only the entitlements for every role.`);
     }
   }
   const had = grants(before);
