@@ -228,7 +228,7 @@ test('what makes no sense is refused with what would be right, and nothing is ch
     [{ amount: 1e300 }, 422, /1e\+300/],
     [{ amount: 'ten' }, 400, /amount/],
     [{ feature: 'audiobook' }, 422, /did you mean "audiobooks"/],
-    [{ listener: 'nobody' }, 422, /no plan is given/],
+    [{ listener: 'nobody' }, 422, /the request names no plan/],
     [{ listener: 'nobody', plan: 'premum', market: 'de' }, 422, /did you mean "premium"/],
     [{ listener: 'nobody', plan: 'premium', market: 'xx' }, 422, /no market "xx"/],
     [{ usedAt: 'yesterday' }, 400, /usedAt/],
