@@ -5,9 +5,9 @@ import { recordsNeeded } from './decisions/records-needed.ts';
 import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
 
 /**
- * Decides flags for one context with what is on record for its units, and puts on record what is new. Answers at once
- * where nothing is. When the record cannot be read or written, flags that need it become errors: a listener is never
- * moved to another variant silently.
+ * Decides flags for one context with the variants on record for its units, and records new ones. Synchronous
+ * when no record is needed. If the record cannot be read or written, flags that need it become errors: a
+ * listener never changes variant silently.
  */
 export function decideWithRecord(
   table: ExperienceTable,
@@ -42,11 +42,11 @@ export function decideWithRecord(
       const unit = keep === undefined ? undefined : units.get(keep.record);
       return keep === undefined || unit === undefined || variant === undefined ? [] : [{ unit, variant, ...keep }];
     });
-    // A variant that nobody gets is not put on record.
+    // The client has gone: no listener gets the variant, so nothing is recorded.
     if (fresh.length === 0 || request.signal.aborted) return outcomes;
     const recorded = await assignments.keep(fresh, now);
     const moved = fresh.some(({ record: name, variant }) => recorded.get(name) !== variant);
-    // Another process was first, with another split: what is on record counts.
+    // Another process recorded first, with another split: the record wins.
     return moved ? decideAll(new Map([...kept, ...recorded])) : outcomes;
   }
 }

@@ -2,15 +2,15 @@ import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
 import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 
-/** Attributes by which releases go beside the targetingKey, where the app says them. */
+/** Context attribute that, beside targetingKey, selects release cohorts. */
 const HOUSEHOLD = 'household';
 const MARKET = 'market';
 
-/** Whom a context is about. What is on record is not looked at: flags answer with what the app knows. */
+/** The cohort subject of a context. It ignores the record: flags use only the context. */
 export function subjectOfContext(context: Context): CohortSubject {
   const listener = textIn(context, TARGETING_KEY);
   return {
-    // A listener of whom no household is known is a household of one.
+    // A listener without a known household is a household of one.
     units: { listener, household: textIn(context, HOUSEHOLD) ?? listener },
     facts: { market: textIn(context, MARKET) },
     context,

@@ -8,12 +8,12 @@ import type { ExperienceTable } from './decisions/table.ts';
 import { wrongValues } from './decisions/wrong-values.ts';
 import { forcedProblem } from './ofrep.ts';
 
-/** A context may be as large as one that asks for flags. */
+/** The limit of an OFREP context. */
 const CONTEXT_BYTES_MAX = 64 * 1024;
 
 const text = (description: string) => Type.String({ minLength: 1, maxLength: 500, description });
 
-/** Questions of our own about flags. That of the record is answered as if nothing were on it. */
+/** Backline's own flag routes. `explain` answers as if nothing were on record, unless the request states the record. */
 export function flagRoutes(random: () => number): readonly DecisionRoute<ExperienceTable>[] {
   return [
     defineRoute({

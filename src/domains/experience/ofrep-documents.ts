@@ -1,4 +1,4 @@
-/** What OFREP's own document says of its operations, for ours. */
+/** OFREP's published descriptions, for our operations. */
 const request = {
   content: {
     'application/json': {

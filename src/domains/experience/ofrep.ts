@@ -20,10 +20,10 @@ const BULK_PATH = '/ofrep/v1/evaluate/flags';
 const SINGLE_PATH = '/ofrep/v1/evaluate/flags/*';
 const EVENTS_PATH = '/ofrep/v1/events';
 const BODY_BYTES_MAX = 64 * 1024;
-/** What clients are told about how long a stream may be silent; ours beats every 15 s. */
+/** Announced maximum silence of the event stream; the server sends a heartbeat every 15 s. */
 const INACTIVITY_SECONDS = 120;
 
-/** Where the asker hears of changes. What a browser listens with sends no headers, so its key is in the URL. */
+/** URL of the event stream. A browser's EventSource sends no headers, so the URL carries the key. */
 function eventStreams(publishableKey: string | undefined): string {
   const requestUri =
     publishableKey === undefined ? EVENTS_PATH : `${EVENTS_PATH}?key=${encodeURIComponent(publishableKey)}`;
@@ -31,7 +31,7 @@ function eventStreams(publishableKey: string | undefined): string {
 }
 
 export interface FlagFacts {
-  /** Where variants are kept on record; undefined on a node without a database. */
+  /** Recorded variants; undefined on a node without a database. */
   readonly assignments: AssignmentStore | undefined;
   readonly random: () => number;
   readonly log: Log;
@@ -39,7 +39,7 @@ export interface FlagFacts {
 
 type Context = ProtocolContext<ExperienceTable>;
 
-/** What is asked, and what it is answered from. */
+/** An evaluation request and its inputs. */
 interface Question {
   readonly asked: Asked;
   readonly view: ProtocolView<ExperienceTable>;
@@ -114,7 +114,7 @@ async function single(exchange: Exchange, context: Context, facts: FlagFacts): P
   send(exchange, 200, `${outcome.json.slice(0, -2)},${metadata}}}`);
 }
 
-/** The metadata of OFREP has no lists: several releases are one text. */
+/** OFREP metadata has no lists: several releases share one text. */
 function releaseMember(releases: string): string {
   return releases === '' ? '' : `,"release":${JSON.stringify(releases)}`;
 }
@@ -123,7 +123,7 @@ function recordOf(request: Context, { assignments, log }: FlagFacts) {
   return { store: assignments, request, log };
 }
 
-/** Tells that flags may have changed; not which, nor for whom. */
+/** Notifies the client that flags may have changed, without saying which. */
 async function events(exchange: Exchange, { admit }: Context): Promise<void> {
   await readBody(exchange, 0);
   const { everybodys, onSwap } = await admit({});
@@ -149,7 +149,7 @@ async function events(exchange: Exchange, { admit }: Context): Promise<void> {
     tag = after;
     say(tag);
   });
-  // Its reader may have left before.
+  // The client may have disconnected already.
   if (exchange.response.destroyed) stop();
 }
 
@@ -159,7 +159,7 @@ const ASKING = {
   inputsForServers: ['$forced'],
 } as const satisfies Omit<Asking, 'path'>;
 
-/** The question that a request asks; undefined when it has been answered already, as it cannot be read. */
+/** Parses the request; undefined when it is invalid and has been answered. */
 async function questionIn(
   exchange: Exchange,
   { now, admit }: Context,
@@ -204,7 +204,7 @@ async function questionIn(
   return { asked, view, publishableKey };
 }
 
-/** The body, undefined when it cannot be read; and where it holds a text that cannot be kept. */
+/** The body, undefined when it is invalid; and the position of text that cannot be stored. */
 function parse(bytes: Buffer): { readonly body: unknown; readonly unstorable?: Path | undefined } {
   if (bytes.length === 0) return { body: {} };
   try {
@@ -216,7 +216,7 @@ function parse(bytes: Buffer): { readonly body: unknown; readonly unstorable?: P
   }
 }
 
-/** What is wrong with variants that should be forced. */
+/** The problem of forced variants. */
 export function forcedProblem(forced: unknown, table: ExperienceTable): string | undefined {
   if (forced === undefined) return undefined;
   if (!isRecord(forced)) return 'forced must be an object of variants by flag';
@@ -251,7 +251,7 @@ function keyIn({ path }: Exchange): string {
   }
 }
 
-/** Depends on what this context gets and on nothing else: it stays the same when something changes that others get. */
+/** ETag of this context's outcomes alone: changes for other contexts do not affect it. */
 function tagOf(outcomes: readonly Outcome[], releases: string): string {
   let low = 0x811c9dc5;
   let high = outcomes.length;

@@ -6,7 +6,7 @@ import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { experimentSpec } from './kinds/experiment-spec.ts';
 import { EXPERIMENT } from './kinds/identity.ts';
 
-/** Who changes an audience hears of the experiments that go by it while they run. */
+/** Advises authors of an audience about running experiments that use it. */
 export function runningAdvisor(live: World): Advisor {
   return {
     kind: Audience,
@@ -24,7 +24,7 @@ export function runningAdvisor(live: World): Advisor {
   };
 }
 
-/** Whether a running experiment is for this audience, or for one that is made of it. */
+/** Whether a running experiment targets this audience, or one that includes it. */
 function goesBy(object: LiveObject, audience: string, live: World): boolean {
   const { state, audience: named, when } = experimentSpec(object);
   if (state !== 'running') return false;

@@ -64,11 +64,11 @@ export function compileExperiment(flag: FlagSource, live: LiveObject): Step {
   };
 }
 
-/** What an experiment answers, made once. */
+/** Precomputed outcomes of an experiment. */
 interface ExperimentOutcomes {
-  /** By the variants of the split, in order. */
+  /** One per variant of the split, in order. */
   readonly participations: readonly Outcome[];
-  /** The same, to be put on record where the experiment keeps variants. */
+  /** The same, marked for recording where the experiment keeps variants. */
   readonly recorded: readonly Outcome[];
   readonly noUnit: Outcome;
   readonly unread: Outcome;
@@ -108,8 +108,8 @@ function experimentOutcomes(
 }
 
 /**
- * Held-out units get the default of the flag, and it is said that they would have been asked. They are of the unit of
- * the experiment, unless the holdout names one: part of a household would tell the rest.
+ * Held-out units get the default of the flag, and the outcome names the holdout. Unless the holdout names a
+ * unit, it uses that of the experiment: part of a household would reveal the variant to the rest.
  */
 function holdoutStep(
   { spec, audiences, make, valueOf }: FlagSource,
@@ -128,7 +128,7 @@ function holdoutStep(
   };
 }
 
-/** Who takes part, drawn anew by each iteration, also where another tool has said how. */
+/** Traffic of an iteration: each draws anew, also for imported bucketing. */
 function freshTraffic({ also, ...part }: Traffic, iteration: number): Traffic {
   const fresh = <Part extends Omit<Traffic, 'also'>>({ bucketing, ...rest }: Part) => {
     const drawn = bucketingOf(bucketing, iteration);

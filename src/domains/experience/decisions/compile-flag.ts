@@ -16,12 +16,12 @@ import { areMet, compileRequires, type Requirement } from './requirements.ts';
 import type { Asked, CompiledFlag, Look, Outcome } from './table.ts';
 import { unitReader } from './unit.ts';
 
-/** One flag, which becomes a chain of closures when it is first asked for. Most are not even parsed before. */
+/** A flag that compiles to a chain of closures at its first evaluation. Most flags are not parsed before. */
 export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): LazyFlag<Beside> {
   const { name } = object;
   const experiments = world.find(EXPERIMENT, 'flag', name);
   if (knownIndexKeys(object)?.length === 0 && experiments.length === 0) {
-    // Its key is its name, as else it would be found by it, and it requires no flag, which would be a reference.
+    // Without index keys the flag's key is its name, and it requires no flag.
     const known = { key: name, object, experiments: NOTHING, sticky: NOTHING, requires: false };
     return new LazyFlag(known, besideOf(NOTHING, NOTHING, world, audiences), compileParts);
   }
@@ -61,10 +61,10 @@ function besideOf(
   return { running, holdouts, keys, audiences };
 }
 
-/** What most flags have beside them: nothing but who listeners are. */
+/** Shared context of most flags: audiences alone. */
 const alone = new WeakMap<AudienceTable, Beside>();
 
-/** Shared by the flags that have nothing of something: most. */
+/** Shared empty list of most flags. */
 const NOTHING: readonly never[] = [];
 
 function runningAmong(experiments: readonly LiveObject[]): readonly LiveObject[] {
@@ -74,7 +74,7 @@ function runningAmong(experiments: readonly LiveObject[]): readonly LiveObject[]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** All that it requires, in whole or in a rule. */
+/** All requirements of a flag and its rules. */
 function requirementsOf({ requires = [], rules = [] }: FlagSpec) {
   return [...requires, ...rules.flatMap((rule) => rule.requires ?? [])];
 }
@@ -92,7 +92,7 @@ function stickyOf(experiment: LiveObject, spec: FlagSpec): CompiledFlag['sticky'
   ];
 }
 
-/** One flag as a chain of closures; what it answers is made here, once. */
+/** Compiles a flag to a chain of closures, with all outcomes prepared. */
 function compileParts(object: LiveObject, beside: Beside): CompiledParts {
   const source = flagSource(object, beside);
   const { name, key, spec, make, valueOf } = source;
@@ -135,13 +135,13 @@ function compileParts(object: LiveObject, beside: Beside): CompiledParts {
   };
 }
 
-/** What a flag that is switched on goes through for a question. */
+/** The evaluation steps of a flag that is switched on. */
 interface Chain {
   readonly steps: readonly Step[];
   readonly requires: readonly Requirement[];
   readonly fallback: Outcome;
   readonly forcedOutcome: (wanted: Asked['forced']) => Outcome | undefined;
-  /** What is wrong with the attributes that the flag goes by. */
+  /** The type error of an attribute that the flag uses. */
   readonly wrongIn: (wrong: NonNullable<Asked['wrong']>) => string | undefined;
 }
 
@@ -170,7 +170,7 @@ function deciderAlong(
   };
 }
 
-/** What is looked at for a question, in order, up to what decides. */
+/** The steps of an evaluation, in order, up to the decisive one. */
 function looksAlong(chain: Chain, asked: Asked, flags: Flags): readonly Look[] {
   const { steps, requires, forcedOutcome, wrongIn, fallback } = chain;
   if (forcedOutcome(asked.forced) !== undefined) return [{ step: 'forced', says: 'The caller asks for this variant.' }];
@@ -194,7 +194,7 @@ function looksAlong(chain: Chain, asked: Asked, flags: Flags): readonly Look[] {
   return [...seen, { step: 'default', says: `Everybody else gets ${fallback.variant ?? 'the default in the code'}.` }];
 }
 
-/** Names of the attributes that a flag goes by: those of its rules, of the experiments on it, and of their holdouts. */
+/** Attributes that a flag uses: in its rules, its experiments, and their holdouts. */
 function attributesNeeded(
   { unit = [], rules = [] }: FlagSpec,
   { running, holdouts, audiences }: Pick<Beside, 'running' | 'holdouts' | 'audiences'>,
@@ -211,7 +211,7 @@ function attributesNeeded(
   ]);
 }
 
-/** The key of a flag that another one requires. A key never changes. */
+/** The key of a required flag. Keys never change. */
 function keyOf(name: string, world: World): string {
   const flag = world.get(FLAG, name);
   return flag === undefined ? name : flagKey(name, flagSpec(flag));

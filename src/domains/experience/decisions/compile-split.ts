@@ -2,12 +2,12 @@ import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
 import { compileSlot } from '#kernel/audiences/bucketing/compile-slot.ts';
 import type { Split, Traffic } from '../kinds/parts.ts';
 
-/** Chooses an entry of a split for a unit, by its position; -1 when the unit is in none of its ranges. */
+/** Chooses an entry of a split for a unit, by index; -1 when the unit is in no range. */
 export type Chooser = (unit: string) => number;
 
 /**
- * The variant of a unit is the first whose cumulative weight is above the unit's slot; with ranges, the one that holds
- * the slot. The same unit always has the same slot.
+ * A unit gets the first variant whose cumulative weight is above the unit's slot or, with ranges, the variant
+ * whose range holds the slot. A unit's slot never changes.
  */
 export function compileSplit(split: Split, bucketing: Bucketing): Chooser {
   if (split.some(({ ranges }) => ranges !== undefined)) {

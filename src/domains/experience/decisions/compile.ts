@@ -17,21 +17,21 @@ import { EXPERIMENT, FLAG, HOLDOUT } from '../kinds/identity.ts';
 import { compileFlag } from './compile-flag.ts';
 import type { CompiledFlag, ExperienceTable } from './table.ts';
 
-/** What flags are decided by besides themselves. */
+/** Kinds that decide flags besides Flag. */
 const OTHER_KINDS = [ATTRIBUTE, AUDIENCE, EXPERIMENT, HOLDOUT];
 
-/** The table of a world in which every reference resolves and every check passes. */
+/** Compiles the table of a world in which every reference resolves and every check passes. */
 export function compile(world: World): ExperienceTable {
   return atOnce(compileInSteps(world, compileAudiences(world)));
 }
 
-/** `compile(world)` from the table before and what changed since. */
+/** Equals `compile(world)`, from the previous table and the changes. */
 export function update(table: ExperienceTable, world: World, changed: readonly ChangedObject[]): ExperienceTable {
   const audiences = atOnce(table.audiences.update(world, changed));
   return atOnce(updateInSteps(table, world, changed, audiences));
 }
 
-/** The same in steps, of a world that does not change meanwhile. */
+/** The same in steps. The world must not change meanwhile. */
 export function* compileInSteps(world: World, audiences: AudienceTable): Steps<ExperienceTable> {
   let digest = NO_OBJECTS;
   const flags = new Map<string, CompiledFlag>();
@@ -48,8 +48,8 @@ export function* compileInSteps(world: World, audiences: AudienceTable): Steps<E
 }
 
 /**
- * A changed flag or experiment costs its own flag; a changed audience, attribute or holdout can be in any of them and costs
- * all. What changed is compiled at once: what does not compile shows here.
+ * A changed flag or experiment recompiles its own flag; a changed audience, attribute or holdout recompiles
+ * all. Changed flags compile at once, so that errors surface here.
  */
 export function* updateInSteps(
   table: ExperienceTable,
@@ -88,7 +88,7 @@ export function* updateInSteps(
   return tableOf({ flags, sticky, audiences, digests }, { table, changes });
 }
 
-/** Names of the flags that changed, or on which an experiment did. */
+/** Names of flags that changed, or whose experiment did. */
 function* staleFlags(
   table: ExperienceTable,
   world: World,
@@ -108,7 +108,7 @@ function* staleFlags(
   return stale;
 }
 
-/** Flags by the names of their objects, which nearly always are their keys. */
+/** Flags by object name, which nearly always is the key. */
 function* namedIn({ flags }: ExperienceTable, names: ReadonlySet<string>): Steps<ReadonlyMap<string, CompiledFlag>> {
   const found = new Map<string, CompiledFlag>();
   for (const name of names) {
@@ -123,7 +123,7 @@ function* namedIn({ flags }: ExperienceTable, names: ReadonlySet<string>): Steps
   return found;
 }
 
-/** Every table is made here. */
+/** Every table is made in this module. */
 function flagsOf({ flags }: ExperienceTable): LayeredMap<CompiledFlag> {
   return flags instanceof LayeredMap ? flags : new LayeredMap(flags);
 }
@@ -153,7 +153,7 @@ function tableOf(
   };
 }
 
-/** The order with some keys changed: what stays need not be sorted again. */
+/** The order with some keys changed; the unchanged rest is not sorted again. */
 function reordered(
   order: readonly CompiledFlag[],
   changes: ReadonlyMap<string, unknown>,

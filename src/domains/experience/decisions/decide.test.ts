@@ -36,7 +36,7 @@ const ATTRIBUTES = [
 ] as const;
 const audiences = new Map([['payers', { anyOf: [{ allOf: [{ attribute: 'plan', in: ['premium'] }] }] }]]);
 
-/** The objects of a described world, as they are live. */
+/** The live objects of a described world. */
 function objectsOf({ flags, experiments, holdouts }: NaiveFlags): LiveObject[] {
   return [
     ...ATTRIBUTES.map((attribute) => live(Attribute, attribute.name, attribute)),
@@ -109,7 +109,7 @@ const traffic = fc.option(
   { nil: undefined },
 );
 
-/** Leaves out what is undefined, as JSON does. */
+/** Omits undefined, as JSON does. */
 const json = <Value>(arbitrary: fc.Arbitrary<Value>) =>
   arbitrary.map((value) => JSON.parse(JSON.stringify(value)) as Value);
 
@@ -223,7 +223,7 @@ test('compiled flags decide as the naive reading of what is declared', () => {
           for (const flag of table.inOrder()) {
             const decided = flag.decide(asked, table.flags);
             assert.equal(said(decided), naiveFlag(world, flag.name, context, NOW_MS, kept));
-            // What explains it says the same and never fails.
+            // The explanation agrees and never fails.
             assert.equal(explain(table, flag, asked).variant, decided.variant);
           }
         }
@@ -275,7 +275,7 @@ test('a table that is updated equals one that is compiled anew, and the one befo
                 (flag) => flag.decide({ context, kept: new Map(), nowMs: NOW_MS, random: () => 0 }, table.flags).json,
               ),
           );
-        // Flags are compiled when they are first asked: the first table is asked only when its world has changed.
+        // Flags compile lazily: the first table is evaluated only after its world changed.
         const answeredBefore = answers(compile(new LiveObjects(kinds, objects)));
         const next = objectsOf(after);
         const isIn = (list: readonly LiveObject[], { kind, name }: LiveObject) =>
@@ -284,7 +284,7 @@ test('a table that is updated equals one that is compiled anew, and the one befo
         for (const { kind, name } of gone) world.delete(kind, name);
         for (const object of next) world.set(object);
         const changed = [...gone, ...next].map(({ kind, name }) => ({ kind, name }));
-        // Once as small changes of flags and experiments alone, once with everything.
+        // First only small changes of flags and experiments, then any change.
         const small = changed.filter(({ kind }) => kind === Flag.id || kind === Experiment.id);
         const holdoutStays = JSON.stringify([...before.holdouts]) === JSON.stringify([...after.holdouts]);
         const updated = update(first, world, holdoutStays ? small : changed);
@@ -323,7 +323,7 @@ test('raising the part that takes part moves nobody back', () => {
       if (isIn) counts[index] = (counts[index] ?? 0) + 1;
     }
   }
-  // Three standard errors of a binomial share around what was asked for.
+  // Three standard errors of a binomial share around the expected one.
   for (const [index, share] of [0.01, 0.1, 0.25, 0.5, 1].entries()) {
     const tolerance = 3 * Math.sqrt((share * (1 - share)) / 20_000) + 1e-9;
     assert.ok(Math.abs((counts[index] ?? 0) / 20_000 - share) <= tolerance, `${counts[index]} of 20000 for ${share}`);

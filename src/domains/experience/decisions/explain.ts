@@ -1,6 +1,6 @@
 import type { Asked, CompiledFlag, ExperienceTable, Look, Outcome } from './table.ts';
 
-/** Why a flag is what it is for one context. */
+/** The explanation of a flag's value for one context. */
 export interface Explained {
   readonly flag: string;
   readonly variant?: string;
@@ -10,11 +10,11 @@ export interface Explained {
   readonly experiment?: string;
   readonly assignmentId?: string;
   readonly holdout?: string;
-  /** What was looked at, in order, up to what decided. */
+  /** The evaluation steps, in order, up to the decisive one. */
   readonly steps: readonly Look[];
 }
 
-/** The answer as a sentence, with the way that led to it. */
+/** The answer as a sentence, with the steps that led to it. */
 export function explain(table: ExperienceTable, flag: CompiledFlag, asked: Asked): Explained {
   const decided = flag.decide(asked, table.flags);
   const { variant, value, rule, experiment, holdout } = decided;

@@ -4,17 +4,17 @@ import { flagKey, flagSpec, type FlagSpec } from '../kinds/flag-spec.ts';
 import { outcome } from './outcome.ts';
 import type { Asked, CompiledFlag, Outcome } from './table.ts';
 
-/** What a flag is compiled from besides itself, as it is now: the world goes on changing. */
+/** The other inputs of a flag's compilation, read now: the world may change later. */
 export interface Beside {
-  /** The experiments that run on it, in the order in which they are asked. */
+  /** Running experiments on the flag, in evaluation order. */
   readonly running: readonly LiveObject[];
   readonly holdouts: ReadonlyMap<string, LiveObject>;
-  /** Keys of the flags that it requires, by their names. */
+  /** Keys of required flags, by object name. */
   readonly keys: ReadonlyMap<string, string>;
   readonly audiences: AudienceTable;
 }
 
-/** What the parts of one flag are compiled from. */
+/** Inputs of the compilation of one flag's parts. */
 export interface FlagSource extends Beside {
   readonly name: string;
   readonly spec: FlagSpec;
@@ -43,12 +43,12 @@ export function flagSource(object: LiveObject, beside: Beside): FlagSource {
 
 export type Flags = ReadonlyMap<string, CompiledFlag>;
 
-/** A rule or an experiment: decides, or lets the listener go on. */
+/** A rule or an experiment: decides, or passes the listener on. */
 export interface Step {
   readonly name: string;
   readonly take: (asked: Asked, flags: Flags) => Outcome | undefined;
-  /** What it does with those whom it takes, as a sentence. */
+  /** Effect on matching listeners, as a sentence. */
   readonly says: string;
-  /** Why it does not take this one, as a sentence. */
+  /** Why it does not match this context, as a sentence. */
   readonly whyNot: (asked: Asked, flags: Flags) => string;
 }

@@ -1,11 +1,11 @@
 import type { CompiledFlag } from './table.ts';
 
-/** What is known of a flag before it is compiled. */
+/** Properties of a flag that are known before it compiles. */
 export type KnownOfFlag = Pick<CompiledFlag, 'key' | 'object' | 'experiments' | 'sticky' | 'requires'>;
 
 /**
- * A flag that is compiled when it is first asked for: compiled it takes forty times the memory, and most of very many are
- * asked for seldom. What it is compiled from must not change; and none of it is parsed meanwhile.
+ * A flag that compiles at its first evaluation. A compiled flag takes forty times the memory, and in large
+ * catalogues most are rarely evaluated. Its inputs must not change.
  */
 export class LazyFlag<Beside> implements CompiledFlag {
   readonly key: string;
@@ -59,7 +59,7 @@ export class LazyFlag<Beside> implements CompiledFlag {
     return this.#parts.forced;
   }
 
-  /** Compiles it now. Throws what is wrong with it. */
+  /** Compiles the flag now. Throws what is wrong with it. */
   whole(): this {
     void this.#parts;
     return this;

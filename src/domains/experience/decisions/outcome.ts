@@ -3,7 +3,7 @@ import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
 import { frozen } from '#kernel/base/frozen.ts';
 import type { Outcome, Participation, Reason } from './table.ts';
 
-/** Completes an outcome with the answer that OFREP clients get. */
+/** Completes an outcome with its OFREP answer. */
 export function outcome(parts: {
   readonly flag: string;
   readonly revision: string;
@@ -47,5 +47,5 @@ export function outcome(parts: {
   });
 }
 
-/** As many characters of a revision as people and dashboards need to tell revisions apart. */
+/** Characters of a revision that people and dashboards need to distinguish revisions. */
 export const REVISION_CHARS = 12;

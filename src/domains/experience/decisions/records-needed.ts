@@ -7,14 +7,14 @@ export interface RecordKey {
   readonly record: string;
 }
 
-/** What must be looked up before these flags can be decided, flags that they require included. */
+/** Records to look up before these flags and the flags that they require can be decided. */
 export function recordsNeeded(
   table: ExperienceTable,
   flags: readonly CompiledFlag[],
   context: Context,
 ): readonly RecordKey[] {
   if (table.sticky.length === 0) return [];
-  // Almost always all flags are asked about or none requires another: looking up one too many does no harm.
+  // Usually all flags are evaluated or none requires another; a superfluous lookup is harmless.
   const relevant = flags.some(({ sticky }) => sticky.length > 0) || flags.some(({ requires }) => requires);
   if (!relevant) return [];
   const asked = flags.some(({ requires }) => requires) ? table.sticky : flags;

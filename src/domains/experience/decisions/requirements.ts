@@ -2,7 +2,7 @@ import type { FlagSpec } from '../kinds/flag-spec.ts';
 import type { Flags, FlagSource } from './flag-source.ts';
 import type { Asked, Outcome } from './table.ts';
 
-/** Another flag that must have one of some variants, and what is answered while it is in error. */
+/** A required flag with its permitted variants, and the outcome while it is in error. */
 export interface Requirement {
   readonly flag: string;
   readonly variants: ReadonlySet<string>;
@@ -27,8 +27,8 @@ export function compileRequires({ keys, make }: FlagSource, declared: FlagSpec['
 }
 
 /**
- * Whether all that is required holds. What is in error is no answer: unless something else does not hold anyway, the error
- * is the outcome.
+ * Whether all requirements hold. If a required flag is in error and no other requirement fails, that error is
+ * the outcome.
  */
 export function areMet(requires: readonly Requirement[], asked: Asked, flags: Flags): boolean | Outcome {
   let failing: Outcome | undefined;

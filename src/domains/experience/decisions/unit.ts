@@ -5,14 +5,14 @@ import { attributeReader } from '#kernel/audiences/language/values.ts';
 import { RANDOM_UNIT } from '../kinds/parts.ts';
 import type { Asked } from './table.ts';
 
-/** Numbers that a random unit is one of. */
+/** Number of distinct random units. */
 const RANDOM_UNITS = 1_000_000_000;
 
 export type UnitOf = (asked: Pick<Asked, 'context' | 'random'>) => string | undefined;
 
 /**
- * Reads what is put into buckets: the first of these attributes that the context has, as text. Names with dots are also
- * found in nested values, as in conditions; but not in those tools that look for the name alone.
+ * Reads the unit: the first of these attributes in the context, as text. Dotted names also match nested
+ * values, as in conditions; bucketing of tools that know only flat names reads flat names.
  */
 export function unitReader(unit: readonly string[] = [TARGETING_KEY], bucketing?: Bucketing): UnitOf {
   const isFlat = bucketing !== undefined && FLAT.has(bucketing.algorithm);

@@ -9,10 +9,10 @@ import { compileTraffic } from './compile-split.ts';
 import type { Asked, Outcome } from './table.ts';
 import { unitReader } from './unit.ts';
 
-/** The one salt of the buckets that all experiments share. */
+/** Salt of the buckets that all experiments share. */
 const ALLOCATION: Bucketing = { algorithm: 'backline', salt: 'allocation' };
 
-/** Both must hold: the audience that is named and the rule that is written out. Undefined: everybody. */
+/** The named audience and the inline rule must both match. Undefined: everybody. */
 export function whoMatches(
   { audience, when }: { readonly audience?: string; readonly when?: AudienceRule },
   audiences: AudienceTable,
@@ -31,7 +31,7 @@ export function whyUnmatched(matches: Matcher | undefined, { context, nowMs }: A
     : 'Whether its audience matches is unknown: the context lacks an attribute.';
 }
 
-/** Whether a unit takes part; undefined when there is no unit. */
+/** Whether a unit takes part; undefined without a unit. */
 export function trafficTest(
   traffic: Traffic,
   salt: string,

@@ -7,8 +7,8 @@ import type { Asked, ExperienceTable } from './table.ts';
 const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_ATTRIBUTES.map(({ name }) => name));
 
 /**
- * Values of the wrong type in a context. Those of built-in attributes refuse the whole question; of any other, the flags
- * that go by it are in error, and no more: who declares an attribute takes nothing from apps that do not need it.
+ * Context values of the wrong type. A wrong built-in attribute refuses the whole request; any other one makes
+ * only the flags that use it errors, so declaring an attribute never breaks apps that do not need it.
  */
 export function wrongValues(
   context: Context,

@@ -12,21 +12,24 @@ import type { AttributeKind, Made } from './imported.ts';
 const NAME = new RegExp(ATTRIBUTE_NAME_PATTERN);
 const NAME_CHARS_MAX = 100;
 
-/** The attributes that an import needs, by what the source calls them. */
+/** Attributes that an import needs, by their source name. */
 export class AttributeBook {
   readonly #kindOf: (name: string) => AttributeKind;
   readonly #targetingKey: string | undefined;
   readonly #taken = new Set<string>();
-  /** By the name of the object that declares them. */
+  /** By name of the declaring object. */
   readonly #declared = new Map<string, { readonly name: string; readonly made: Made }>();
 
-  /** @param targetingKey what the source calls that which contexts here say as targetingKey */
+  /** @param targetingKey source attribute that contexts here call targetingKey */
   constructor(kindOf: (name: string) => AttributeKind, targetingKey: string | undefined) {
     this.#kindOf = kindOf;
     this.#targetingKey = targetingKey;
   }
 
-  /** What an attribute of the source is called here; it is declared from now on. Throws CannotSay when it cannot be. */
+  /**
+   * The name here of a source attribute, which is declared from now on. Throws CannotSay when it cannot be
+   * declared.
+   */
   name(source: string, path: Path): string {
     const name = source === this.#targetingKey ? TARGETING_KEY : source;
     if (BUILT_IN_ATTRIBUTES.some((attribute) => attribute.name === name)) return name;
@@ -59,13 +62,13 @@ export class AttributeBook {
     return name;
   }
 
-  /** What the values of an attribute of the source are. */
+  /** Value type of a source attribute. */
   kindOf(source: string): AttributeKind {
     const isBuiltIn = source === this.#targetingKey || BUILT_IN_ATTRIBUTES.some(({ name }) => name === source);
     return isBuiltIn ? { type: 'string' } : this.#kindOf(source);
   }
 
-  /** Names of the objects of the attributes that were asked for since this was last called. */
+  /** Object names of the attributes requested since the last call. */
   taken(): readonly string[] {
     const taken = [...this.#taken];
     this.#taken.clear();

@@ -10,7 +10,7 @@ import { CannotSay } from './cannot-say.ts';
 const NAMES = ['a', 'b', 'c', 'd'] as const;
 const attributes = attributeTable(NAMES.map((name) => ({ name, type: 'boolean', multiValued: false })));
 
-/** Conditions that say something about each context, also where the attribute is absent. */
+/** Conditions that are true or false for each context, also without the attribute. */
 const leaves = fc
   .tuple(
     fc.constantFrom(...NAMES),
@@ -30,7 +30,7 @@ const { expression } = fc.letrec<{ expression: Expression }>((tie) => ({
   ),
 }));
 
-/** What an expression says, read as it is written. */
+/** Evaluates an expression literally. */
 function naive(said: Expression, context: Readonly<Record<string, boolean>>): boolean {
   if (typeof said === 'boolean') return said;
   if ('not' in said) return !naive(said.not, context);

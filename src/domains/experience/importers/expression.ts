@@ -4,8 +4,8 @@ import type { Path } from '#kernel/base/failures.ts';
 import { CannotSay } from './cannot-say.ts';
 
 /**
- * A condition of another tool: always true or false, never unknown. Its leaves are conditions of ours that say what
- * holds where the attribute is absent.
+ * A condition of another tool: true or false, never unknown. Its leaves are Backline conditions that state
+ * the result for an absent attribute.
  */
 export type Expression =
   | boolean
@@ -35,22 +35,24 @@ export function not(part: Expression): Expression {
   return 'not' in part ? part.not : { not: part };
 }
 
-/** A leaf or its contrary. */
+/** A leaf or its negation. */
 interface Literal {
   readonly key: string;
   readonly condition: Condition;
   readonly negated: boolean;
 }
-/** Literals that must all hold, by their key. */
+/** Literals of a conjunction, by key. */
 type Group = ReadonlyMap<string, Literal>;
 
-/** Groups on the way to the final ones, which are simplified: more than a few times as many as may remain. */
+/** Intermediate groups before simplification: a few times the maximum that may remain. */
 const GROUPS_ON_THE_WAY_MAX = 1_000;
 
 /**
- * The expression as a rule: any of some groups of conditions. Throws CannotSay when that takes too many groups.
+ * Converts an expression to a rule: a disjunction of condition groups. Throws CannotSay when it needs too
+ * many groups.
  *
- * @param total whether the rule must say false where it is not true, and never unknown: for what may be negated
+ * @param total whether the rule must be false, never unknown, where it is not true: for operands of a
+ * negation
  */
 export function toRule(expression: Expression, path: Path, total = false): AudienceRule | boolean {
   const groups = simplified(groupsOf(expression, false, path));
@@ -71,7 +73,7 @@ function tooLarge(path: Path): CannotSay {
   );
 }
 
-/** The disjunctive normal form. */
+/** Disjunctive normal form. */
 function groupsOf(expression: Expression, negated: boolean, path: Path): readonly Group[] {
   if (typeof expression === 'boolean') return expression === negated ? [] : [new Map()];
   if ('leaf' in expression) {
@@ -91,7 +93,7 @@ function groupsOf(expression: Expression, negated: boolean, path: Path): readonl
   return product;
 }
 
-/** Both groups; nothing when they contradict each other. */
+/** The conjunction of both groups; empty when they contradict. */
 function joined(a: Group, b: Group): readonly Group[] {
   const group = new Map(a);
   for (const literal of b.values()) {
@@ -101,7 +103,7 @@ function joined(a: Group, b: Group): readonly Group[] {
   return [group];
 }
 
-/** Without groups that hold only where another one holds as well. */
+/** Removes groups that another group subsumes. */
 function simplified(groups: readonly Group[]): readonly Group[] {
   return groups.filter(
     (group, index) =>
@@ -116,7 +118,7 @@ function isWithin(smaller: Group, larger: Group): boolean {
 function conditionOf({ condition, negated }: Literal, total: boolean): Condition {
   const said = negated ? contrary(condition) : condition;
   const { absent, ...rest } = said;
-  // Where a rule is not negated, unknown is as good as false.
+  // Outside a negation, unknown counts as false.
   const isFalseWithout = absent !== undefined && (absent === 'match') === (said.not === true);
   return isFalseWithout && !total ? rest : said;
 }

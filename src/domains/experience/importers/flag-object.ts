@@ -16,7 +16,7 @@ interface About {
   readonly names: ReadonlyMap<string, string>;
 }
 
-/** A Flag that code asks for by the key that it has in the source. */
+/** A Flag with the key of the source. */
 export function flagObject({ key, title, path, annotations, names }: About, spec: FlagSpec): Made {
   const name = names.get(key) ?? key;
   const metadata = { name, ...(annotations === undefined ? {} : { annotations: { ...annotations } }) };
@@ -46,7 +46,7 @@ function titled(title: string | null | undefined): { title?: string } {
   return { title: text.length <= TITLE_CHARS_MAX ? text : `${text.slice(0, TITLE_CHARS_MAX - 1)}…` };
 }
 
-/** Whom a rule is for: an audience alone by its name, else written out. Undefined when it is for nobody. */
+/** Targeting fields of a rule: a lone audience by name, otherwise an inline rule. Undefined when it matches nobody. */
 export function whoFields(
   who: Expression,
   path: Path,

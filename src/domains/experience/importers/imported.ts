@@ -4,31 +4,31 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { CannotSay } from './cannot-say.ts';
 import type { InexactNumbers } from './inexact.ts';
 
-/** What the state of another tool becomes: objects to declare, in that order, and what is to be said about it. */
+/** Result of an import: objects to declare, in order, and notes. */
 export interface Imported {
   readonly objects: readonly ResourceObject[];
   readonly notes: readonly Note[];
 }
 
 export interface Note {
-  /** Where in the document. */
+  /** Position in the document. */
   readonly path: Path;
   /** A sentence without its full stop. */
   readonly says: string;
-  /** What stands there is not among the objects, as it cannot be said exactly. Otherwise: good to know. */
+  /** True: the part is left out because it has no exact translation. Otherwise the note is informational. */
   readonly leftOut?: true;
 }
 
 export interface ImportOptions {
-  /** The attribute of the source that contexts here say as `targetingKey`, like `userId`. */
+  /** Source attribute that contexts here call `targetingKey`, like `userId`. */
   readonly targetingKey?: string;
-  /** Types of attributes, where the source does not tell them. */
+  /** Attribute types that the source does not declare. */
   readonly attributes?: ReadonlyMap<string, AttributeKind>;
-  /** Where the document has numbers that were rounded as it was read. */
+  /** Positions of numbers that JSON parsing rounded. */
   readonly inexact?: InexactNumbers;
-  /** GrowthBook: whether its SDKs have a sticky bucket service, which alone makes them use `fallbackAttribute`. */
+  /** GrowthBook: whether its SDKs have a sticky bucket service; only then do they use `fallbackAttribute`. */
   readonly stickyBucketing?: boolean;
-  /** flagd: the generation of its buckets. Default `flagd-v2`. */
+  /** flagd: the generation of its bucketing. Default `flagd-v2`. */
   readonly bucketing?: 'flagd-v1' | 'flagd-v2';
 }
 
@@ -38,15 +38,15 @@ export interface AttributeKind {
   readonly loose?: boolean;
 }
 
-/** An object that was made of something in the document. */
+/** An object translated from part of the document. */
 export interface Made {
   readonly object: ResourceObject;
   readonly path: Path;
-  /** Objects of Attributes that it relies on though it does not name them: on their type, by which it was simplified. */
+  /** Attribute objects whose type the translation used, although no reference names them. */
   readonly attributes?: readonly string[];
 }
 
-/** What `make` gives; or, where that cannot be said, undefined and a note. */
+/** The result of `make`; or undefined and a note when it throws CannotSay. */
 export function madeOrNoted<Value>(notes: Note[], make: () => Value): Value | undefined {
   try {
     return make();

@@ -1,7 +1,7 @@
 import type { Path } from '#kernel/base/failures.ts';
 import { CannotSay } from './cannot-say.ts';
 
-/** Where a document has numbers that JavaScript rounds: what they are part of cannot be carried over exactly. */
+/** Positions of numbers that JavaScript rounds: the values that contain them have no exact translation. */
 export class InexactNumbers {
   readonly #left: Set<Path>;
 
@@ -9,7 +9,7 @@ export class InexactNumbers {
     this.#left = new Set(paths);
   }
 
-  /** Throws when there is one at this place or in it. */
+  /** Throws when there is a rounded number at or below this place. */
   refuseIn(place: Path): void {
     const found = [...this.#left].filter((path) => place.every((step, index) => path[index] === step));
     for (const path of found) this.#left.delete(path);
@@ -19,7 +19,7 @@ export class InexactNumbers {
     throw new CannotSay(first, says);
   }
 
-  /** Those that nothing was left out for. */
+  /** Rounded numbers that caused no omission. */
   left(): readonly Path[] {
     return [...this.#left];
   }

@@ -16,9 +16,9 @@ import type { Imported, Made, Note } from './imported.ts';
 const kinds = kindRegistry([...audienceKinds, Flag, Experiment]);
 
 /**
- * What of the objects that were made would be accepted and go live, in an empty installation: everything that the kinds
- * refuse is left out, with what relies on it, and told. So an import needs no limits of its own. Attributes and
- * audiences that nothing relies on any more are left out in silence.
+ * Keeps the objects that an empty installation would accept and make live. Leaves out and reports every
+ * object that the kinds refuse, with its dependents, so imports need no limits of their own. Unused
+ * attributes and audiences are dropped silently.
  */
 export function keepSound(made: readonly Made[], notes: readonly Note[]): Imported {
   const told = [...notes];
@@ -42,7 +42,7 @@ function kindOf({ apiVersion, kind }: ResourceObject): Kind {
   return found;
 }
 
-/** Objects that would be refused or held back, and why. */
+/** Objects that would be refused or held, and why. */
 function unsoundIn(made: readonly Made[]): ReadonlyMap<Made, Problem> {
   const unsound = new Map<Made, Problem>();
   const byLive = new Map<LiveObject, ResourceObject>();
@@ -88,13 +88,13 @@ function leftOut({ path, kind, name }: { path: Problem['path']; kind: string; na
   return { path, reason: 'FieldValueNotFound', detail };
 }
 
-/** Flags and experiments, and the attributes and audiences that they rely on. */
+/** Flags, experiments, and the attributes and audiences that they use. */
 function neededBy(kept: readonly Made[]): ReadonlySet<ResourceObject> {
   const objects = kept.map(({ object }) => object);
   const silently = new Map(kept.map(({ object, attributes = [] }) => [object, attributes]));
   const byKey = new Map(objects.map((object) => [`${kindOf(object).id} ${object.metadata.name}`, object]));
   const needed = new Set(objects.filter((object) => ![ATTRIBUTE, AUDIENCE].includes(kindOf(object).id)));
-  // A Set is walked with what is added on the way.
+  // A Set iterates over elements added during the loop.
   for (const object of needed) {
     const { refs } = kindOf(object);
     const names = [
@@ -110,7 +110,7 @@ function neededBy(kept: readonly Made[]): ReadonlySet<ResourceObject> {
   return needed;
 }
 
-/** Attributes by whose values units are put into buckets, anywhere in a spec. */
+/** Unit attributes anywhere in a spec. */
 function unitsIn(value: unknown): readonly string[] {
   if (Array.isArray(value)) return value.flatMap(unitsIn);
   if (!isRecord(value)) return [];

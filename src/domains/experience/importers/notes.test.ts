@@ -22,7 +22,7 @@ const regex = (value: string) =>
 const ip = (range: string) =>
   unleash(toggle('f', { strategies: [strategy({ contextName: 'ip', operator: 'IN_CIDR', values: [range] })] }));
 
-/** What is left out, where, and why. */
+/** Omitted parts, their position and reason. */
 const LEFT_OUT: readonly [from: Import, document: unknown, note: RegExp][] = [
   [
     importUnleash,
@@ -139,7 +139,7 @@ for (const [from, document, note] of LEFT_OUT) {
     const { objects, notes } = from(document);
     const told = notes.filter(({ leftOut }) => leftOut).map(({ path, says }) => `${jsonPointer(path)}: ${says}`);
     assert.match(told.join('\n'), note);
-    // What is left is sound, and nothing of it is about what is not there.
+    // The rest is sound, and no note concerns an absent object.
     declaredTable(objects);
     assert.equal(
       objects.some(({ kind, metadata }) => kind === 'Flag' && metadata.name === 'f'),
@@ -286,7 +286,7 @@ test('the last experiment of a feature is an Experiment with the hash, salt and 
       },
     },
   });
-  // The rule behind it is for everybody: it has become the default.
+  // The following rule matched everybody and became the default.
   assert.equal((specsOf(objects, 'Flag')['f'] as { default: string }).default, 'on');
   assert.match(notes.map(({ says }) => says).join('\n'), /SDKs without a sticky bucket service do not use it/);
   const sticky = specsOf(importGrowthbook(document, { stickyBucketing: true }).objects, 'Experiment')['exp'];

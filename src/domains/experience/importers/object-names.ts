@@ -1,14 +1,14 @@
 import { contentHash } from '#kernel/base/ids.ts';
 
-/** What names of objects look like, and how long they are here at most; prefixes may come before them. */
+/** Form and maximum length of object names here; prefixes may be added. */
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const NAME_CHARS_MAX = 200;
 const SLUG_CHARS_MAX = 100;
 const HASH_CHARS = 8;
 
 /**
- * A name for the object of each key. A key that is a name is its own; any other one is spelled as near as can be, with
- * a part of its hash. The same keys always get the same names, and no two the same.
+ * An object name per key. A key that is a valid name is kept; any other is spelled as near as possible with a
+ * part of its hash. Names are deterministic and distinct.
  */
 export function objectNames(keys: Iterable<string>): ReadonlyMap<string, string> {
   const all = [...new Set(keys)];

@@ -3,9 +3,9 @@ import { Compile } from 'typebox/compile';
 import type { Refusal } from '#kernel/base/failures.ts';
 import { flagRefusal } from '#domains/experience/refusals.ts';
 
-/** What a document is held to before it is translated. */
+/** Requirements for a document before translation. */
 export interface Format<Schema extends TSchema> {
-  /** As in "This is no …". */
+  /** Noun for "This is no …". */
   readonly name: string;
   readonly check: (document: unknown) => document is Static<Schema>;
   readonly firstError: (document: unknown) => { readonly at: string; readonly says: string };
@@ -26,14 +26,14 @@ export function format<Schema extends TSchema>(name: string, schema: Schema, rem
   };
 }
 
-/** The document, when it is of the format. Throws a Refusal that says what is wrong, where, and what would be right. */
+/** The parsed document. Throws a Refusal that names the fault, its position and the expected value. */
 export function parseDocument<Schema extends TSchema>(expected: Format<Schema>, document: unknown): Static<Schema> {
   if (expected.check(document)) return document;
   const { at, says } = expected.firstError(document);
   throw notSuch(expected, `${at === '' ? 'the document' : at} ${says}`);
 }
 
-/** The refusal of a document that is not of a format. `because` is a sentence without its full stop. */
+/** Refusal of a document in another format. `because` is a sentence without its full stop. */
 export function notSuch({ name, remedy }: Pick<Format<TSchema>, 'name' | 'remedy'>, because: string): Refusal {
   return flagRefusal('not-importable', `This is no ${name}: ${because}.`, { remedy });
 }

@@ -7,7 +7,7 @@ import type { ExperimentSpec } from './experiment-spec.ts';
 import type { FlagSpec } from './flag-spec.ts';
 import type { Split, Traffic } from './parts.ts';
 
-/** What an experiment puts into buckets: its own unit, else that of its flag. */
+/** The unit of an experiment: its own, else that of its flag. */
 export function unitOf(
   { unit }: Pick<ExperimentSpec, 'unit'>,
   flag: Pick<FlagSpec, 'unit'> | undefined,
@@ -15,30 +15,30 @@ export function unitOf(
   return unit ?? flag?.unit ?? [TARGETING_KEY];
 }
 
-/** Buckets of an iteration: the first has those that are named, which are those of another tool; each later one others. */
+/** Bucketing of an iteration: the first uses the named one, which another tool may share; later ones differ. */
 export function bucketingOf(named: Bucketing | undefined, iteration: number): Bucketing | undefined {
   return named === undefined || iteration === 1 ? named : { ...named, salt: `${named.salt}/${iteration}` };
 }
 
-/** What decides whom a holdout leaves alone and may change; the rest of its spec may not. */
+/** Mutable inputs that decide whom a holdout excludes; the rest of its spec is immutable. */
 export interface HeldOut {
   readonly percent: number;
-  /** Those that it is for, with all that they are made of. */
+  /** Its audiences, with the audiences that they include. */
   readonly audiences: ReadonlyMap<string, AudienceSpec>;
 }
 
-/** An experiment, and what else decides who gets what in it. */
+/** An experiment with all other inputs of its assignment. */
 export interface Assigned {
   readonly experiment: ExperimentSpec;
   readonly flag: FlagSpec | undefined;
-  /** Those that it names. */
+  /** The holdouts that it names. */
   readonly holdouts: ReadonlyMap<string, HeldOut>;
 }
 
 /**
- * What may not change from `before`, which listeners get, to `after`: whatever would move a unit from one variant to
- * another, change what a variant is, or take out or let in units by a holdout. How many take part may change. This is the
- * one place that says so. Paths are those of the experiment.
+ * Problems of a change from `before`, which is live, to `after`: moving a unit between variants, changing a
+ * variant, or changing who a holdout excludes. The share that takes part may change. This is the only place
+ * with these rules. Paths are those of the experiment.
  */
 export function movedProblems(before: Assigned, after: Assigned): readonly Problem[] {
   const [was, is] = [before.experiment, after.experiment];
@@ -63,7 +63,7 @@ function forbidden(path: readonly (string | number)[], detail: string): Problem[
   return [{ path: ['spec', ...path], reason: 'FieldValueForbidden', detail }];
 }
 
-/** draft → running → ended, and forward again by a new iteration alone. */
+/** draft → running → ended; only a new iteration restarts. */
 function orderProblems(was: ExperimentSpec, is: ExperimentSpec): Problem[] {
   if (is.iteration < was.iteration)
     return forbidden(['iteration'], `iteration ${was.iteration} has started; it only grows`);
@@ -83,7 +83,7 @@ function said(value: unknown): string {
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }
 
-/** Parts of the line may grow and shrink, as long as no part of one variant becomes that of another. */
+/** Ranges may grow and shrink, but no part of one variant may become part of another. */
 function splitProblems(was: Split, is: Split): Problem[] {
   const isByRanges = [...was, ...is].every(({ ranges }) => ranges !== undefined);
   if (!isByRanges) return same('split', was, is);
@@ -97,7 +97,7 @@ function splitProblems(was: Split, is: Split): Problem[] {
   return moved === undefined ? [] : same('split', was, is);
 }
 
-/** Percent and ranges may grow and shrink; of which units and buckets they are stays. */
+/** Percent and ranges may grow and shrink; their units and bucketing may not change. */
 function trafficProblems(was: Traffic | undefined, is: Traffic | undefined): Problem[] {
   if (was === undefined || is === undefined) return [];
   const parts = (traffic: Traffic) => [traffic, ...(traffic.also ?? [])];
@@ -112,7 +112,7 @@ function trafficProblems(was: Traffic | undefined, is: Traffic | undefined): Pro
   });
 }
 
-/** What the variants are that are compared. A flag that is not known here is not looked at. */
+/** Problems of changed values of compared variants. An unknown flag is skipped. */
 function valueProblems(before: Assigned, after: Assigned): Problem[] {
   if (before.flag === undefined || after.flag === undefined) return [];
   const valueIn = ({ variants }: FlagSpec, variant: string): unknown =>
@@ -126,7 +126,7 @@ function valueProblems(before: Assigned, after: Assigned): Problem[] {
   });
 }
 
-/** Who takes part stays in by what is on record, and there is nothing. */
+/** Participants stay by their record, and there is none. */
 function recordProblems({ sticky: was }: ExperimentSpec, { sticky: is }: ExperimentSpec): Problem[] {
   if (was !== undefined || is?.intake !== 'paused') return [];
   const detail = `no variant is on record yet: paused at once it would take out everybody; set sticky with intake open first, and pause when those who take part were asked again`;

@@ -3,7 +3,7 @@ import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import type { AudienceRule } from '#kernel/audiences/language/language.ts';
 import type { Path } from '#kernel/base/failures.ts';
 
-/** What something that is for an audience refers to: the audience by name, and what its own rule goes by. */
+/** References of a targeted object: its audience, and the objects that its inline rule uses. */
 export function audienceRefs(
   who: { readonly audience?: string; readonly when?: AudienceRule },
   at: Path,

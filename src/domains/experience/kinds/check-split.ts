@@ -3,7 +3,7 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { TARGETING_KEY, type AttributeLookup } from '#kernel/audiences/language/attributes.ts';
 import { RANDOM_UNIT, type Split, type Traffic } from './parts.ts';
 
-/** What is wrong with how units are split. */
+/** Problems of a split. */
 export function splitProblems(split: Split, at: Path): readonly Problem[] {
   const byRanges = split.some(({ ranges }) => ranges !== undefined);
   const problems = split.flatMap((entry, index): Problem[] => {
@@ -40,7 +40,7 @@ export function splitProblems(split: Split, at: Path): readonly Problem[] {
   ];
 }
 
-/** What is wrong with which part takes part. */
+/** Problems of a traffic share. */
 export function trafficProblems(
   traffic: Traffic | undefined,
   attributes: AttributeLookup,

@@ -3,7 +3,7 @@ import { splitSaid, trafficSaid } from './describe-flag.ts';
 import { EVERYBODY, forWhom, whoParts } from './describe-who.ts';
 import type { ExperimentSpec } from './experiment-spec.ts';
 
-/** What a change of an experiment means, for people who are not engineers. */
+/** Describes a change of an experiment, for people who are not engineers. */
 export function describeExperiment(
   name: string,
   before: ExperimentSpec | undefined,
@@ -33,7 +33,7 @@ export function describeExperiment(
   return [...sentences, ...recordSaid(title, before, after), ...besideSaid(title, before, after)];
 }
 
-/** What is kept on record, and for whom that decides. */
+/** Describes a change of the record of variants, and whom it affects. */
 function recordSaid(title: string, { sticky: was }: ExperimentSpec, { sticky: is }: ExperimentSpec): string[] {
   if (was === undefined && is === undefined) return [];
   if (is === undefined)
@@ -57,7 +57,7 @@ function recordSaid(title: string, { sticky: was }: ExperimentSpec, { sticky: is
   ];
 }
 
-/** What it is beside others, and from which holdouts it keeps away. */
+/** Describes changes of exclusivity and holdouts. */
 function besideSaid(title: string, before: ExperimentSpec, after: ExperimentSpec): string[] {
   const list = (names: readonly string[] = []) => (names.length === 0 ? 'none' : names.join(', '));
   return [
@@ -71,7 +71,7 @@ function besideSaid(title: string, before: ExperimentSpec, after: ExperimentSpec
   }
 }
 
-/** Who is asked: those who no longer match leave, unless what they have is on record and kept. */
+/** Describes a change of audience: listeners who no longer match leave, unless their variant is on record. */
 function whoSaid(title: string, before: ExperimentSpec, after: ExperimentSpec): string[] {
   const [was, is] = [before, after].map((one) => whoParts(one).join(' and ') || EVERYBODY);
   if (canonicalJson([before.audience, before.when]) === canonicalJson([after.audience, after.when])) return [];
@@ -84,7 +84,7 @@ function whoSaid(title: string, before: ExperimentSpec, after: ExperimentSpec): 
   ];
 }
 
-/** Which part of them takes part: by traffic, or by parts of the line in the split. */
+/** Describes a change of the share that takes part: traffic, or ranges of the split. */
 function partSaid(title: string, before: ExperimentSpec, after: ExperimentSpec): string[] {
   const sentences: string[] = [];
   if (canonicalJson(before.traffic) !== canonicalJson(after.traffic)) {

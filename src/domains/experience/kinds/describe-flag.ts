@@ -7,7 +7,7 @@ import { EXPERIMENT } from './identity.ts';
 import type { FlagRule, FlagSpec } from './flag-spec.ts';
 import type { Split, Traffic } from './parts.ts';
 
-/** What a change of a flag means, for people who are not engineers. */
+/** Describes a change of a flag, for people who are not engineers. */
 export function describeFlag(
   name: string,
   before: FlagSpec | undefined,
@@ -53,13 +53,13 @@ export function describeFlag(
   ];
 }
 
-/** Whether what is asked before experiments changes. */
+/** Whether a step before the experiments changes. */
 function takesOthers(before: FlagSpec, after: FlagSpec): boolean {
   const first = ({ enabled, requires, rules }: FlagSpec) => canonicalJson([enabled, requires, rules]);
   return first(before) !== first(after);
 }
 
-/** Experiments are of any namespace, so they are not named. */
+/** Experiments may be in any namespace, so they are not named. */
 function runningSaid(title: string, name: string, world: World | undefined): string[] {
   const runs = (world?.find(EXPERIMENT, 'flag', name) ?? []).some(
     (object) => experimentSpec(object).state === 'running',
@@ -97,7 +97,7 @@ function rulesSaid(title: string, before: readonly FlagRule[], after: readonly F
   ];
 }
 
-/** Says so where listeners whom a rule took before may be in another part of it, or get another variant. */
+/** Describes a new draw: listeners of a rule may move to another part, or get another variant. */
 function drawnAnewSaid(
   title: string,
   rule: FlagRule,
@@ -128,7 +128,7 @@ function drawnAnewSaid(
   return sentences;
 }
 
-/** A rule as a sentence without its full stop. */
+/** Describes a rule, without a full stop. */
 export function ruleSaid(rule: FlagRule): string {
   const { requires = [], traffic, serve, split, name } = rule;
   const others = requires.map(({ flag, variants }) => `flag ${flag} is ${variants.join(' or ')}`);

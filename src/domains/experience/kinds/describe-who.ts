@@ -3,7 +3,7 @@ import type { AudienceRule } from '#kernel/audiences/language/language.ts';
 
 export const EVERYBODY = 'everybody';
 
-/** Who something is for, in parts that must all hold; none where it is for everybody. */
+/** Targeting as parts that must all hold; empty for everybody. */
 export function whoParts({
   audience,
   when,
@@ -17,7 +17,7 @@ export function whoParts({
   ];
 }
 
-/** `, for audience staff`, or nothing where it is for everybody. */
+/** `, for audience staff`, or empty for everybody. */
 export function forWhom(who: Parameters<typeof whoParts>[0]): string {
   const parts = whoParts(who);
   return parts.length === 0 ? '' : `, for ${parts.join(' and ')}`;

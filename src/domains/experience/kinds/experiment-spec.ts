@@ -94,7 +94,7 @@ export type ExperimentSpec = Static<typeof ExperimentSpecSchema>;
 /** The spec of a stored or live Experiment. */
 export const experimentSpec = specReader(ExperimentSpecSchema);
 
-/** How buckets are kept with a live Experiment: sets as text, see `blocksText`. */
+/** Stored buckets of a live Experiment: sets as text, see `blocksText`. */
 interface KeptAllotment {
   readonly blocks: string;
   readonly later?: readonly string[];
@@ -104,7 +104,7 @@ export function keptAllotment({ blocks, later }: Allotted): KeptAllotment {
   return { blocks: blocksText(blocks), ...(later.length === 0 ? {} : { later: later.map(blocksText) }) };
 }
 
-/** The buckets of a live Experiment; undefined when it takes all of them, or none as it does not run. */
+/** Buckets of a live Experiment; undefined when it takes all of them, or is not running. */
 export function experimentAllotment({ allotment }: LiveObject): Allotted | undefined {
   if (allotment === undefined) return undefined;
   const { blocks, later = [] } = allotment as KeptAllotment;

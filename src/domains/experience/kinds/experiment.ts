@@ -140,7 +140,7 @@ function repeatedVariants({ split }: ExperimentSpec): Problem[] {
   );
 }
 
-/** What this object alone would move of what is live is refused as it is written; the rest is seen as it goes live. */
+/** Moves that this object alone would cause are refused at write time; others are checked before going live. */
 function movedFromLive(spec: ExperimentSpec, { name, live }: CheckContext & { name: string }): readonly Problem[] {
   const now = live?.(EXPERIMENT, name);
   if (now === undefined || live === undefined) return [];
@@ -151,7 +151,7 @@ function movedFromLive(spec: ExperimentSpec, { name, live }: CheckContext & { na
   return movedProblems({ experiment: before, flag, holdouts }, { experiment: spec, flag, holdouts });
 }
 
-/** An experiment of a world, with what else decides who gets what. */
+/** An experiment of a world, with all other inputs of its assignment. */
 function assignedIn(world: World, experiment: ExperimentSpec): Assigned {
   const flag = world.get(FLAG, experiment.flag);
   const holdouts = (experiment.holdouts ?? []).flatMap((name) => {
@@ -164,7 +164,7 @@ function assignedIn(world: World, experiment: ExperimentSpec): Assigned {
   return { experiment, flag: flag === undefined ? undefined : flagSpec(flag), holdouts: new Map(holdouts) };
 }
 
-/** These audiences, and those that they are made of. */
+/** These audiences and all that they include. */
 function audiencesBelow(world: World, named: readonly string[]): HeldOut['audiences'] {
   const found = new Map<string, AudienceSpec>();
   const names = new Set(named);
@@ -190,7 +190,7 @@ function checkExperiment(spec: ExperimentSpec, world: World, name: string, live?
   const moved =
     live === undefined || before === undefined ? [] : movedProblems(assignedIn(live, before), assignedIn(world, spec));
   if (spec.state !== 'running') return [...missing, ...moved];
-  // What runs already could only take one in by a new iteration: it goes on, and can be made smaller, as it is.
+  // A new requirement needs a new iteration, so a running experiment may continue and shrink without it.
   const goesOn = before?.state === 'running' && before.iteration === spec.iteration;
   const unasked = [...(goesOn ? [] : world.list(HOLDOUT))].filter(
     (holdout) => Holdout.spec(holdout).required === true && spec.holdouts?.includes(holdout.name) !== true,
@@ -201,7 +201,7 @@ function checkExperiment(spec: ExperimentSpec, world: World, name: string, live?
     ...unasked.map((holdout): Problem => ({
       path: ['spec', 'holdouts'],
       reason: 'FieldValueRequired',
-      // A rule for all experiments: whoever has one must know its name, wherever it is.
+      // A rule for all experiments: every author must know its name, in any namespace.
       detail: `Holdout "${holdout.name}" is required of every experiment: add "${holdout.name}" to spec.holdouts`,
     })),
     ...world.find(EXPERIMENT, 'flag', spec.flag).flatMap((other): Problem[] => {
@@ -228,7 +228,7 @@ function areExclusive(a: ExperimentSpec, b: ExperimentSpec): boolean {
   return a.allocation !== undefined && b.allocation !== undefined && conflicts(a.allocation, b.allocation);
 }
 
-/** Buckets for an experiment that runs: it keeps those that it has, and shares none with those it is exclusive to. */
+/** Allots buckets to a running experiment: it keeps its own, and shares none with exclusive experiments. */
 function allotBuckets(
   object: LiveObject,
   world: World,
@@ -270,7 +270,7 @@ function allotBuckets(
   return { problems: [{ path: ['spec', 'allocation', 'percent'], reason: 'FieldValueInvalid', detail }] };
 }
 
-/** The names of those that whoever reads about `object` may read too: those of its namespace. */
+/** Names of objects that readers of `object` may read too: those in its namespace. */
 function namesBeside({ namespace }: LiveObject): (others: readonly LiveObject[]) => string {
   return (others) => {
     const own = others.filter((other) => other.namespace === namespace).map(({ name }) => `"${name}"`);

@@ -83,7 +83,7 @@ const CONTEXTS = Array.from({ length: 120 }, (_, index) => ({
   mood: [['good'], 'good', 7, 'bad'][index % 4],
 }));
 
-/** How every flag turns out for many contexts and moments, and what keeps the object from being written or going live. */
+/** Outcomes of every flag for many contexts and moments, and problems at write time and before going live. */
 function observer(kind: Kind, name: string): FieldEffects['observe'] {
   return (spec) => {
     const objects = [
@@ -105,7 +105,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
       kind.refs?.(spec, 'default').filter((ref) => world.get(ref.kind, ref.name) === undefined),
       kind.actsEverywhere !== undefined && kind.actsEverywhere !== true ? kind.actsEverywhere(spec) : undefined,
       allotted,
-      // Others that would start now.
+      // Other experiments that would start now.
       Experiment.check?.({ ...(OTHERS.at(-1)?.spec as object), holdouts: [] }, world, 'exp'),
       [...table.flags.keys()],
       table.inOrder().map((flag) => [

@@ -97,7 +97,7 @@ export type FlagRule = NonNullable<FlagSpec['rules']>[number];
 /** The spec of a stored or live Flag. */
 export const flagSpec = specReader(FlagSpecSchema);
 
-/** The name that the code asks for. */
+/** The key that code uses. */
 export function flagKey(name: string, { key = name }: Pick<FlagSpec, 'key'>): string {
   return key;
 }

@@ -11,7 +11,7 @@ import { describeFlag } from './describe-flag.ts';
 import { flagKey, FlagSpecSchema, flagSpec, type FlagRule, type FlagSpec, type Requirement } from './flag-spec.ts';
 import { EXPERIMENT, FLAG, GROUP, HOLDOUT, VERSION } from './identity.ts';
 
-/** What a value may weigh: it is in every bulk answer. */
+/** Maximum size of a value: bulk answers include every value. */
 const VALUE_CHARS_MAX = 32_768;
 
 export const Flag = defineKind({
@@ -101,7 +101,7 @@ export const Flag = defineKind({
   },
 });
 
-/** What a flag and its rules require, and where that is said. */
+/** Requirements of a flag and its rules, with their paths. */
 function requirementsIn({ requires = [], rules = [] }: FlagSpec): readonly (Requirement & { readonly path: Path })[] {
   return [
     ...requires.map((each, index) => ({ ...each, path: ['spec', 'requires', index] })),
@@ -111,7 +111,7 @@ function requirementsIn({ requires = [], rules = [] }: FlagSpec): readonly (Requ
   ];
 }
 
-/** What is wrong with a reference to a variant by its name. */
+/** The problem of a variant reference. */
 export function variantProblem(name: string, variants: readonly { readonly name: string }[], path: Path): Problem[] {
   const names = variants.map((variant) => variant.name);
   if (names.includes(name)) return [];
@@ -119,7 +119,7 @@ export function variantProblem(name: string, variants: readonly { readonly name:
   return [{ path, reason: 'FieldValueNotFound', detail }];
 }
 
-/** No two flags have one key, and none changes its own: code asks for it. */
+/** Flag keys are unique and immutable: code uses them. */
 function keyProblems(spec: FlagSpec, context: CheckContext & { name: string; before?: FlagSpec }): Problem[] {
   const path: Path = ['spec', 'key'];
   const { name, before, find } = context;
@@ -220,7 +220,7 @@ function requireProblems(spec: FlagSpec, name: string): Problem[] {
   );
 }
 
-/** Variants that do not exist, and flags that require each other in a circle. */
+/** References to missing variants, and loops of requirements. */
 function requirementProblems(spec: FlagSpec, world: World, name: string): Problem[] {
   return requirementsIn(spec).flatMap(({ flag, variants, path }): Problem[] => {
     const required = world.get(FLAG, flag);
@@ -242,7 +242,7 @@ function requirementProblems(spec: FlagSpec, world: World, name: string): Proble
   });
 }
 
-/** The way from one flag to another along what they require; undefined when there is none. */
+/** A path of requirements between two flags; undefined when there is none. */
 function pathTo(
   wanted: string,
   from: string,

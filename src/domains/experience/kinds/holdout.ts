@@ -105,8 +105,8 @@ export const Holdout = defineKind({
 });
 
 /**
- * Who was held out stays so: a larger part contains the smaller one, another unit or audience would not. Experiments that
- * run with it hold its percent too, see `movedProblems`.
+ * Held-out units stay held out: a larger share contains the smaller one, but another unit or audience would
+ * not. Running experiments also fix its percent, see `movedProblems`.
  */
 function changeProblems(live: LiveObject | undefined, after: HoldoutSpec): Problem[] {
   if (live === undefined) return [];

@@ -13,13 +13,16 @@ export const owner = Type.Optional(
   Type.String({ minLength: 1, maxLength: TITLE_LENGTH_MAX, description: 'The team or person to ask.' }),
 );
 
-/** Who it is for: an Audience by name, a rule of its own, or both (then both must hold). */
+/** Targeting: an Audience by name, an inline rule, or both (then both must match). */
 export const whoFields = {
   audience: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'Name of an Audience.' })),
   when: Type.Optional(AudienceRuleSchema),
 };
 
-/** Pseudo-attribute: a new random unit at each evaluation, as some tools fall back to. Keeps nobody in a variant. */
+/**
+ * Pseudo-attribute: a new random unit at each evaluation, as the fallback of some tools. It keeps nobody in a
+ * variant.
+ */
 export const RANDOM_UNIT = '$random';
 
 export const UnitSchema = Type.Array(

@@ -2,37 +2,37 @@ import { hash } from 'node:crypto';
 import { isStorable } from '#kernel/base/storable-text.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 
-/** An index of PostgreSQL takes keys of 2,704 bytes, of which the name of the record is one part. */
+/** PostgreSQL index keys have at most 2,704 bytes, which include the record name. */
 const UNIT_BYTES_MAX = 2_000;
 
-/** The unit as the table has it: what cannot be kept as it is, or is too long for an index, by its hash. */
+/** The stored form of a unit: unstorable or too long ones are hashed. */
 function keptUnit(unit: string): string {
   const fits = isStorable(unit) && Buffer.byteLength(unit) <= UNIT_BYTES_MAX;
   return fits ? unit : `sha256:${hash('sha256', Buffer.from(unit, 'utf16le'), 'hex')}`;
 }
 
-/** A variant that a unit is to keep. */
+/** A variant to record for a unit. */
 export interface Kept {
   readonly unit: string;
-  /** Name of the record: the experiment and its iteration. */
+  /** Record name: the experiment and its iteration. */
   readonly record: string;
   readonly variant: string;
-  /** For how long, from the last time that it was asked for. */
+  /** Retention since the last read. */
   readonly days: number;
 }
 
 /** Variants on record. */
 export interface AssignmentStore {
-  /** The variants of these units, by record; those that ended are not there. Each read renews them. */
+  /** Variants of these units, by record, without expired ones. Each read renews them. */
   readonly read: (
     keys: readonly { readonly unit: string; readonly record: string }[],
     now: Temporal.Instant,
   ) => Promise<ReadonlyMap<string, string>>;
-  /** Records variants; gives those that are on record now, by record: the first one counts. */
+  /** Records variants; returns those on record now: the first write wins. */
   readonly keep: (entries: readonly Kept[], now: Temporal.Instant) => Promise<ReadonlyMap<string, string>>;
-  /** Forgets everything about a unit; gives the number of records. */
+  /** Erases all records of a unit; returns their number. */
   readonly erase: (unit: string) => Promise<number>;
-  /** Drops what has ended. */
+  /** Deletes expired records. */
   readonly maintain: (now: Temporal.Instant) => Promise<void>;
 }
 
@@ -41,7 +41,7 @@ interface Row {
   readonly variant: string;
 }
 
-/** Renewed at most once a day: a record that is asked for all the time is not written all the time. */
+/** Renewed at most once a day, so that frequent reads do not cause frequent writes. */
 const RENEW_AFTER = '1 day';
 
 export function assignmentStore(database: Database): AssignmentStore {
@@ -65,7 +65,7 @@ export function assignmentStore(database: Database): AssignmentStore {
       return byRecord(rows);
     },
     keep: async (entries, now) => {
-      // Sorted, so that two that keep the same units at once do not wait for each other in a circle.
+      // Sorted, so that concurrent writers of the same units cannot deadlock.
       const kept = entries.map((entry) => ({ ...entry, unit: keptUnit(entry.unit) }));
       const sorted = kept.toSorted((a, b) => (`${a.unit} ${a.record}` < `${b.unit} ${b.record}` ? -1 : 1));
       const rows = await database.query<Row>({

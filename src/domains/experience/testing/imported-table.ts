@@ -16,8 +16,8 @@ import { experienceKinds } from '../module.ts';
 const kinds = kindRegistry([...audienceKinds, ...experienceKinds]);
 
 /**
- * The table of objects that are declared in this order, as the resource API would accept them: with JSON for transport,
- * schema, no unknown field, defaults, the rules of the kinds, and references that resolve.
+ * The table of objects declared in this order, validated like the resource API: JSON transport, schema,
+ * unknown fields, defaults, kind rules, references.
  */
 export function declaredTable(objects: readonly ResourceObject[]): ExperienceTable {
   const accepted: ResourceObject[] = [];
@@ -69,7 +69,7 @@ function live(kind: string, { metadata, spec }: ResourceObject): LiveObject {
   return { kind, namespace: 'default', name: metadata.name, labels: {}, spec, revision: contentHash(spec) };
 }
 
-/** What a flag is for a context that the declared attributes admit; undefined when there is no such flag. */
+/** The outcome of a flag for a context of declared types; undefined without such a flag. */
 export function decided(
   table: ExperienceTable,
   key: string,

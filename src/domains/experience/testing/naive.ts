@@ -8,7 +8,7 @@ import type { FlagSpec, Requirement } from '../kinds/flag-spec.ts';
 import type { HoldoutSpec } from '../kinds/holdout.ts';
 import type { Split, Traffic } from '../kinds/parts.ts';
 
-/** Everything that flags are decided by, as it is declared. */
+/** All declared inputs of flag decisions. */
 export interface NaiveFlags {
   readonly audiences: NaiveWorld;
   readonly flags: ReadonlyMap<string, FlagSpec>;
@@ -16,7 +16,7 @@ export interface NaiveFlags {
   readonly holdouts: ReadonlyMap<string, HoldoutSpec>;
 }
 
-/** `variant by what`, or an error's code: the meaning of a flag, written to be read. */
+/** `variant by what`, or an error code: the meaning of a flag, written to be read. */
 export function naiveFlag(
   world: NaiveFlags,
   name: string,
@@ -106,7 +106,7 @@ function isHeldOut(
   return unit !== undefined && takesPart({ percent: holdout.percent }, `holdout/${name}`, unit);
 }
 
-/** Later iterations have buckets of their own, also by the algorithms of other tools. */
+/** Later iterations have their own buckets, also with other tools' algorithms. */
 function anew(bucketing: Bucketing, iteration: number): Bucketing {
   return iteration === 1 ? bucketing : { ...bucketing, salt: `${bucketing.salt}/${iteration}` };
 }
@@ -130,7 +130,7 @@ function unitIn(context: Context, names: readonly string[] = ['targetingKey']): 
   return undefined;
 }
 
-/** Whether the unit is in this part and in all others that are named; the first that has no unit or is missed counts. */
+/** Whether the unit is in this share and in all additional ones; the first without a unit, or that misses, decides. */
 function isPart(
   { also = [], ...traffic }: Traffic,
   units: readonly string[] | undefined,

@@ -10,24 +10,24 @@ import type { Constant, Operand } from './operand.ts';
 
 type Variable = Extract<Operand, { kind: 'variable' }>;
 
-/** What comparisons need to know of attributes. */
+/** Attribute facts that comparisons need. */
 export interface Subjects {
   readonly kindOf: (attribute: string, path: Path) => AttributeKind;
   readonly name: (attribute: string, path: Path) => string;
-  /** Whether flagd-core runs this as compiled code; else it interprets it, which differs in what is missing. */
+  /** Whether flagd-core compiles this expression; its interpreter treats missing values differently. */
   readonly compiled: boolean;
 }
 
 const MIRRORED: Readonly<Record<string, string>> = { '<': '>', '<=': '>=', '>': '<', '>=': '<=' };
 const BOUNDS: Readonly<Record<string, string>> = { '<': 'below', '<=': 'atMost', '>': 'above', '>=': 'atLeast' };
 
-/** Where an expression stands, and what its attributes are. */
+/** Position of an expression, and its attributes. */
 interface Place {
   readonly path: Path;
   readonly subjects: Subjects;
 }
 
-/** A test of an attribute, with what holds where the context lacks it. */
+/** An attribute test, with the result when the context lacks it. */
 export function tested(
   name: string,
   test: Omit<Condition, 'attribute'>,
@@ -41,7 +41,7 @@ export function exists(name: string, path: Path, subjects: Subjects): Expression
   return leaf({ attribute: subjects.name(name, path), exists: true });
 }
 
-/** `==`, `<` and the like, of two operands. */
+/** `==`, `<` and other comparisons of two operands. */
 export function comparison(operator: string, left: Operand, right: Operand, place: Place): Expression {
   const { path, subjects } = place;
   if (operator === '!=' || operator === '!==') {
@@ -49,7 +49,8 @@ export function comparison(operator: string, left: Operand, right: Operand, plac
   }
   if (left.kind === 'constant' && right.kind === 'constant')
     return checkedCompare(operator, left.value, right.value, path);
-  // Compiled, json-logic-engine checks nothing beside an attribute on the right, and compares as JavaScript does.
+  // Compiled, json-logic-engine does not check an attribute on the right, and compares with JavaScript
+  // semantics.
   const [subject, constant, turned, compare] =
     left.kind === 'constant'
       ? [right, left, MIRRORED[operator] ?? operator, subjects.compiled ? plainCompare : checkedCompare]
@@ -86,7 +87,7 @@ function variableComparison(
   const onNull = holds(fallback);
   if (type === 'number' && BOUNDS[operator] !== undefined)
     return tested(name, { [BOUNDS[operator]]: Number(value) }, onNull, place);
-  // Equality: at most one text or number, and 0 is also what null counts as.
+  // Equality: at most one text or number matches; null also equals 0.
   const candidates: readonly Constant[] =
     type === 'boolean' ? [true, false] : type === 'number' ? [Number(value)] : [value];
   const passing = candidates.filter((each) => typeof each === type && holds(each));
@@ -94,7 +95,10 @@ function variableComparison(
   return tested(name, { in: passing }, onNull, place);
 }
 
-/** As json-logic-engine compares: texts with texts, all else as numbers. What is no number there is an error. */
+/**
+ * json-logic-engine semantics: texts compare with texts, everything else as numbers. Values that are not
+ * numbers are an error.
+ */
 function checkedCompare(operator: string, left: Constant, right: Constant, path: Path): boolean {
   if (operator === '===') return left === right;
   const isText = (value: Constant) => typeof value === 'string' || value === null;
@@ -104,7 +108,7 @@ function checkedCompare(operator: string, left: Constant, right: Constant, path:
   return plainCompare(operator, Number(left), Number(right));
 }
 
-/** As JavaScript compares: null equals nothing else, but is 0 in an order. */
+/** JavaScript semantics: null equals nothing else, but orders as 0. */
 function plainCompare(operator: string, left: Constant, right: Constant): boolean {
   if (operator === '===') return left === right;
   const isOrder = BOUNDS[operator] !== undefined;
@@ -125,13 +129,13 @@ function plainCompare(operator: string, left: Constant, right: Constant): boolea
   }
 }
 
-/** The time in whole seconds, compared with a number. */
+/** Compares the time in whole seconds with a number. */
 function timeComparison(operator: string, value: Constant, path: Path): Expression {
   if (typeof value === 'string' && operator !== '===')
     throw new CannotSay(path, `the time is compared with "${value}"`);
   if (operator === '===' && typeof value !== 'number') return false;
   const seconds = Number(value);
-  // From the second on at which this becomes true.
+  // True from this second on.
   const from = (second: number): Expression => leaf({ time: { after: instant(second) } });
   switch (operator) {
     case '==':
@@ -184,11 +188,11 @@ export function membership(needle: Operand, haystack: Operand, path: Path, subje
   if (type !== 'string' || typeof needle.value !== 'string')
     throw new CannotSay(path, `looking for ${JSON.stringify(needle.value)} in a ${type} cannot be said`);
   const onNull = typeof fallback === 'string' && fallback !== '' && fallback.includes(needle.value);
-  // In an empty text flagd finds nothing, not even nothing.
+  // flagd finds nothing in an empty text, not even the empty text.
   return tested(name, needle.value === '' ? { notIn: [''] } : { contains: [needle.value] }, onNull, { path, subjects });
 }
 
-/** What `starts_with`, `ends_with` and `sem_ver` are: true, else false or null. */
+/** Semantics of `starts_with`, `ends_with` and `sem_ver`: true, or else false or null. */
 export interface Trinary {
   readonly isTrue: Expression;
   readonly isFalse: Expression;
@@ -243,7 +247,7 @@ export function versionComparison(operands: readonly (Operand | undefined)[], pa
   const isVersion = onNull.isTrue === true || onNull.isFalse === true;
   const within = (semver: string, isNullWithin: boolean) =>
     tested(left.name, { as: 'partial-semver', semver }, isNullWithin, { path, subjects });
-  // A text that is no version is neither, and counts as absent: a fallback is not for it.
+  // A text that is not a version matches neither and counts as absent, so a fallback does not apply.
   if (isVersion) throw new CannotSay(path, 'a fallback that is a version cannot be said');
   const isAny = within('>=0.0.0-0', false);
   const isTrue = operator === '!=' ? all([isAny, not(within(range, false))]) : within(range, false);

@@ -21,7 +21,7 @@ const REMEDY =
   'It is JSON like {"flags":{"my-flag":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{…}}}}.';
 const DEFINITION = format(NAME, DefinitionSchema, REMEDY);
 
-/** Understands a flag definition, with its `$ref` resolved. Throws a Refusal for anything else. */
+/** Parses a flag definition and resolves `$ref`. Throws a Refusal for anything else. */
 export function parseFlagd(document: unknown): Static<typeof DefinitionSchema> {
   const definition = parseDocument(DEFINITION, resolved(document));
   for (const [key, { defaultVariant, variants }] of Object.entries(definition.flags)) {
@@ -36,7 +36,7 @@ export function parseFlagd(document: unknown): Static<typeof DefinitionSchema> {
   return definition;
 }
 
-/** With evaluators in place of what refers to them; in texts, as flagd does it, so that they may refer to later ones. */
+/** Replaces references by evaluators on the text, as flagd does, so that evaluators may refer to later ones. */
 function resolved(document: unknown): unknown {
   if (!isRecord(document) || !isRecord(document['$evaluators'])) return document;
   let text = JSON.stringify(document);

@@ -161,7 +161,7 @@ const definition = fc.record({ one: flag, 'Another flag': flag }).map(
     },
 );
 
-/** What flagd gives when it is NOW_MS. */
+/** The value that flagd gives at NOW_MS. */
 function asked(core: FlagdCore, key: string, context: Context): unknown {
   const { now } = Date;
   Date.now = () => NOW_MS;
@@ -174,7 +174,7 @@ function asked(core: FlagdCore, key: string, context: Context): unknown {
   }
 }
 
-/** What targeting alone does not tell: whether something is a list, and what is compared with anything. */
+/** Facts that targeting alone does not show: list attributes, and attributes compared with several types. */
 const ATTRIBUTES = new Map([
   ['groups', { type: 'string', multiValued: true }],
   ['age', { type: 'number' }],
@@ -193,7 +193,7 @@ test('imported flags are for every context what flagd-core says', () => {
       leftOut += notes.filter((note) => note.leftOut).length;
       const table = declaredTable(objects);
       for (const context of contexts) {
-        // An attribute that is only asked about its truth is taken for a boolean.
+        // An attribute whose truth alone is tested is inferred as boolean.
         if (contextProblems(context, table.audiences.attributes).length > 0) continue;
         for (const { key } of table.inOrder()) {
           const outcome = decided(table, key, context, { nowMs: NOW_MS });

@@ -13,12 +13,12 @@ import { inferTypes } from './infer-types.ts';
 import { isConstant, type Constant } from './operand.ts';
 import { casesOf, type Cases, type Targeting } from './targeting.ts';
 
-/** Where the metadata of a flag is kept: nothing here answers with it. */
+/** Annotation that keeps the flag's metadata; answers do not include it. */
 const METADATA_ANNOTATION = 'experience.backline.dev/flagd-metadata';
 
 /**
- * A flag definition of flagd as Flags, with the same variants. Assignments are the same for all contexts whose
- * attributes are of the declared types; others are refused when they are sent.
+ * Translates a flagd definition to Flags with the same variants. Assignments are equal for all contexts whose
+ * attributes have the declared types; others are refused at evaluation.
  *
  * Proven against @openfeature/flagd-core.
  */
@@ -34,7 +34,7 @@ export function importFlagd(document: unknown, options: ImportOptions = {}): Imp
       algorithm: options.bucketing ?? 'flagd-v2',
       compiled: true,
       kindOf: (attribute, at) => {
-        // What is said goes by the type, so the type must be declared, also when nothing is left to be said.
+        // The translation depends on the type, so the type must be declared even when no condition remains.
         attributes.name(attribute, at);
         return attribute === options.targetingKey ? { type: 'string' } : kindOf(attribute, at);
       },
@@ -64,7 +64,7 @@ function flagSpecOf(flag: FlagdFlag, path: Path, targeting: Targeting): FlagSpec
   const [type = 'nothing'] = types;
   if (types.size > 1 || (type !== 'boolean' && type !== 'string' && type !== 'number' && type !== 'object'))
     throw new CannotSay([...path, 'variants'], `the values are of the types ${[...types].join(', ')}; a flag has one`);
-  // What has no keys is no targeting for flagd, like {}, true and 1.
+  // flagd treats values without keys, like {}, true and 1, as no targeting.
   const hasTargeting = logic !== undefined && logic !== null && Object.keys(logic).length > 0;
   const at = [...path, 'targeting'];
   const rules = hasTargeting ? rulesOf(casesOf(logic, at, targeting), { variants, fallback, path: at }) : [];
@@ -77,7 +77,7 @@ function flagSpecOf(flag: FlagdFlag, path: Path, targeting: Targeting): FlagSpec
   };
 }
 
-/** Cases as rules. Null is the default variant; without one, whom it is for must get past all the rules. */
+/** Cases as rules. Null is the default variant; without a default, its listeners must pass all rules. */
 function rulesOf(
   cases: Cases,
   { variants, fallback, path }: { variants: FlagdFlag['variants']; fallback: string; path: Path },

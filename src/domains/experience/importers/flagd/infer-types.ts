@@ -5,14 +5,14 @@ import type { AttributeKind, ImportOptions, Note } from '../imported.ts';
 import type { FlagdFlag } from './definition.ts';
 import { argumentsOf, operandOf, operationIn, type Operand } from './operand.ts';
 
-/** How targeting uses an attribute; `text` is anything that is made a text of. */
+/** How targeting uses an attribute; `text` accepts any value as text. */
 type Sign = 'string' | 'number' | 'boolean' | 'text' | 'truth';
 
 const COMPARISONS = ['==', '===', '!=', '!==', '<', '<=', '>', '>='];
 
 /**
- * What the values of attributes are, from how targeting uses them: definitions do not tell. Throws CannotSay for one
- * that is used as several things, which only the options can decide.
+ * Infers attribute types from their use in targeting, as definitions do not declare them. Throws CannotSay
+ * for conflicting uses, which only the options can resolve.
  */
 export function inferTypes(
   flags: Readonly<Record<string, FlagdFlag>>,
@@ -86,7 +86,7 @@ export function inferTypes(
     }
   }
 
-  /** A variable is like the constants that it is compared with. */
+  /** A variable has the type of the constants that it is compared with. */
   function addLike(one: Operand | undefined, other: Operand | undefined, path: Path): void {
     const values = other?.kind === 'constant' ? [other.value] : other?.kind === 'list' ? other.values : [];
     for (const value of values) {
@@ -96,7 +96,7 @@ export function inferTypes(
   }
 }
 
-/** What cannot be said is told when it is translated. */
+/** The translation reports untranslatable operands later. */
 function triedOperand(logic: unknown, key: string): Operand | undefined {
   try {
     return operandOf(logic, key, []);

@@ -2,10 +2,10 @@ import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { CannotSay } from '../cannot-say.ts';
 
-/** A value that JsonLogic computes with. */
+/** A constant of JsonLogic. */
 export type Constant = string | number | boolean | null;
 
-/** What a comparison compares. */
+/** An operand of a comparison. */
 export type Operand =
   | { readonly kind: 'constant'; readonly value: Constant }
   | { readonly kind: 'list'; readonly values: readonly Constant[] }
@@ -15,7 +15,7 @@ export type Operand =
 
 const FLAGD = '$flagd.';
 
-/** The only operator of an object and its arguments; undefined for what is no operation. */
+/** The operator of an object and its arguments; undefined when it is not an operation. */
 export function operationIn(logic: unknown): { readonly operator: string; readonly input: unknown } | undefined {
   if (!isRecord(logic)) return undefined;
   const [[operator, input] = [], ...others] = Object.entries(logic);
@@ -26,7 +26,7 @@ export function isConstant(value: unknown): value is Constant {
   return value === null || ['string', 'number', 'boolean'].includes(typeof value);
 }
 
-/** Undefined for an operation whose result would have to be computed first. */
+/** Undefined for an operation whose result depends on the context. */
 export function operandOf(logic: unknown, flagKey: string, path: Path): Operand | undefined {
   if (isConstant(logic)) return { kind: 'constant', value: logic };
   if (Array.isArray(logic)) {
@@ -44,7 +44,7 @@ export function operandOf(logic: unknown, flagKey: string, path: Path): Operand 
   return { kind: 'variable', name, fallback };
 }
 
-/** The arguments of an operation, of which a single one needs no list. */
+/** Arguments of an operation; a single one needs no list. */
 export function argumentsOf(input: unknown): readonly unknown[] {
   return Array.isArray(input) ? input : [input];
 }

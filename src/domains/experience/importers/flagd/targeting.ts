@@ -17,17 +17,17 @@ import {
 } from './comparison.ts';
 import { argumentsOf, isConstant, operandOf, operationIn, type Constant } from './operand.ts';
 
-/** Units that are put into buckets, each of which stands for a variant; null stands for the default. */
+/** Buckets of units, each with a variant; null is the default variant. */
 interface Buckets {
   readonly unit: string;
   readonly bucketing: Bucketing;
   readonly variants: readonly { readonly variant: Constant; readonly weight: number }[];
 }
 
-/** What a piece of JsonLogic gives: the first of these cases whose condition holds. The last one always does. */
+/** The result of a JsonLogic expression: the first case whose condition holds. The last one always holds. */
 export type Cases = readonly { readonly when: Expression; readonly gives: Constant | Buckets }[];
 
-/** What one flag is translated with. */
+/** Inputs of one flag's translation. */
 export interface Targeting extends Subjects {
   readonly flagKey: string;
   readonly algorithm: 'flagd-v1' | 'flagd-v2';
@@ -67,7 +67,7 @@ export function casesOf(logic: unknown, path: Path, targeting: Targeting): Cases
   }
 }
 
-/** Whether a piece of JsonLogic is true for flagd: neither null, false, 0 nor an empty text. */
+/** Truthiness in flagd: everything but null, false, 0 and the empty text. */
 function truthOf(logic: unknown, path: Path, targeting: Targeting): Expression {
   const { flagKey } = targeting;
   const operand = operandOf(logic, flagKey, path);
@@ -134,7 +134,7 @@ function variableTruth(name: string, fallback: Constant, path: Path, targeting: 
   return tested(name, test, Boolean(fallback), { path, subjects: targeting });
 }
 
-/** What a variable itself is: only of true and false are there few enough values. */
+/** Cases for the value of a variable: only booleans have few enough values. */
 function variableCases(name: string, fallback: Constant, path: Path, targeting: Targeting): Cases {
   const { type } = targeting.kindOf(name, path);
   if (type !== 'boolean')
@@ -146,12 +146,12 @@ function variableCases(name: string, fallback: Constant, path: Path, targeting: 
   ];
 }
 
-/** An `if` without an else is what json-logic-engine does not compile, nor what is in it. */
+/** json-logic-engine interprets an `if` without an else, and everything inside it. */
 function ranOf(parts: readonly unknown[], targeting: Targeting): Targeting {
   return parts.length < 3 ? { ...targeting, compiled: false } : targeting;
 }
 
-/** Both must hold; cases that hold always end the list. */
+/** The conjunction with each case; cases that always hold end the list. */
 function within(condition: Expression, cases: Cases): Cases {
   return cases.map(({ when, gives }) => ({ when: all([condition, when]), gives }));
 }
@@ -165,7 +165,7 @@ function ifCases(parts: readonly unknown[], path: Path, targeting: Targeting): C
   return [...within(isTrue, casesOf(then, path, targeting)), ...otherwise];
 }
 
-/** `and` gives the first thing that is not true, `or` the first that is; else both the last one. */
+/** `and` gives the first falsy operand, `or` the first truthy one, otherwise the last. */
 function junctionCases(operator: 'and' | 'or', parts: readonly unknown[], path: Path, targeting: Targeting): Cases {
   const [first, ...others] = parts;
   if (parts.length === 0) return [{ when: true, gives: null }];
@@ -193,8 +193,8 @@ function trinaryCases({ isTrue, isFalse }: Trinary): Cases {
 }
 
 /**
- * A split by hash. Where flagd has nothing to hash it gives null, but for a text that is put together, in which what is
- * missing is the word `null` where it is compiled.
+ * A split by hash. Without a value to hash flagd gives null, except for a concatenated text: compiled, it
+ * holds the word `null` for a missing value.
  */
 function fractionalCases(parts: readonly unknown[], path: Path, targeting: Targeting): Cases {
   const { flagKey } = targeting;
@@ -218,7 +218,7 @@ function fractionalCases(parts: readonly unknown[], path: Path, targeting: Targe
   const text = (count: number) => constants.slice(0, count).join('');
   const always = (key: string): Constant => chosen(variants, targeting.algorithm, key);
   if (!constants.includes(undefined)) {
-    // Without cat only a text is hashed.
+    // Without cat only texts are hashed.
     const isText = operator === 'cat' || typeof first === 'string' || operator === 'var';
     return isText && operands.length > 0 ? [{ when: true, gives: always(text(constants.length)) }] : nothing;
   }
@@ -244,13 +244,13 @@ function isGiven(attribute: string, path: Path, targeting: Targeting): Expressio
   return leaf({ attribute: targeting.name(attribute, path), notIn: [''], absent: 'noMatch' });
 }
 
-/** The variant of one text that is hashed. */
+/** The variant of one constant text. */
 function chosen(variants: Buckets['variants'], algorithm: Bucketing['algorithm'], key: string): Constant {
   const split: Split = variants.map(({ weight }, index) => ({ variant: String(index), weight }));
   return variants[compileSplit(split, { algorithm, salt: '' })(key)]?.variant ?? null;
 }
 
-/** The buckets; undefined when there are none that flagd could use, or nothing in them. */
+/** The buckets; undefined when flagd could use none of them, or all are empty. */
 function bucketsIn(parts: readonly unknown[], path: Path): Buckets['variants'] | undefined {
   const found: { variant: Constant; weight: number }[] = [];
   for (const part of parts) {

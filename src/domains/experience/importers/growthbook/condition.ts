@@ -9,11 +9,11 @@ import type { AttributeKind } from '../imported.ts';
 import type { GrowthbookCondition } from './payload.ts';
 import { re2Pattern } from './re2-pattern.ts';
 
-/** What conditions are about. */
+/** Attribute and group lookups for conditions. */
 export interface Subjects {
   readonly kindOf: (attribute: string, path: Path) => AttributeKind;
   readonly name: (attribute: string, path: Path) => string;
-  /** Whether the value of an attribute is in a saved group; undefined when the group makes everything false. */
+  /** Membership of an attribute in a saved group; undefined when the group makes the whole condition false. */
   readonly inGroup: (group: string, attribute: string, path: Path) => Expression | undefined;
   readonly savedGroup: (reference: unknown, path: Path) => Expression;
 }
@@ -22,8 +22,8 @@ const COMPARISONS = { $gt: 'above', $gte: 'atLeast', $lt: 'below', $lte: 'atMost
 const VERSIONS = { $vgt: 'above', $vgte: 'atLeast', $vlt: 'below', $vlte: 'atMost' } as const;
 
 /**
- * What a condition of GrowthBook says of contexts whose attributes are of their declared types. There, an attribute that
- * is missing is null, which JavaScript compares as it does: it is less than 1, for instance.
+ * Translates a GrowthBook condition, for contexts whose attributes have their declared types. GrowthBook
+ * treats a missing attribute as null with JavaScript semantics: it is less than 1, for example.
  */
 export function conditionExpression(condition: GrowthbookCondition, path: Path, subjects: Subjects): Expression {
   return all(
@@ -51,12 +51,12 @@ export function conditionExpression(condition: GrowthbookCondition, path: Path, 
 
 function orExpression(value: unknown, path: Path, subjects: Subjects): Expression {
   const parts = listOf(value, path);
-  // GrowthBook takes "one of nothing" for true.
+  // GrowthBook evaluates an empty `$or` to true.
   if (parts.length === 0) return true;
   return any(parts.map((each, index) => conditionExpression(recordOf(each, path), [...path, index], subjects)));
 }
 
-/** One attribute and where something is said of it. */
+/** An attribute and the position of its condition. */
 interface About {
   readonly source: string;
   readonly kind: AttributeKind;
@@ -78,7 +78,7 @@ function valueExpression(value: unknown, about: About): Expression {
   return looselyEqual(value, about);
 }
 
-/** A plain literal: JavaScript's coercion decides. */
+/** A bare literal: JavaScript coercion decides. */
 function looselyEqual(value: unknown, about: About): Expression {
   const { type } = single(about);
   if (typeof value === 'string') {
@@ -151,7 +151,7 @@ function operatorExpression(operator: string, expected: unknown, about: About): 
   }
 }
 
-/** In a list, values of the type of its elements equal only themselves. */
+/** In a list, values of the element type equal only themselves. */
 function scalarOnly(value: unknown, about: About): Expression {
   if (typeof value !== about.kind.type)
     throw new CannotSay(about.path, `${JSON.stringify(value)} is no ${about.kind.type}`);
@@ -170,7 +170,7 @@ function someElement(expected: unknown, about: About): Expression {
       path,
       'of an element of a list only one thing can be said, with $eq, $in, $gt, $regex and the like',
     );
-  // An element is never missing, and neither is a list that has one.
+  // An element is never missing, and neither is its list.
   const said = operatorExpression(operator, value, { ...about, kind: { ...kind, multiValued: false } });
   return all([exists(about), said]);
 }
@@ -179,7 +179,7 @@ function notAList({ source, path }: About): CannotSay {
   return new CannotSay(path, `"${source}" is a list here and a single value elsewhere; say which with --attribute`);
 }
 
-/** The kind of an attribute of which only single values can be compared. */
+/** The kind of an attribute that supports single-value comparisons only. */
 function single({ kind, source, path }: About): AttributeKind {
   if (kind.multiValued === true)
     throw new CannotSay(path, `"${source}" is a list, which cannot be compared as a whole`);
@@ -194,7 +194,7 @@ function tested({ source, path, subjects }: About, test: Omit<Condition, 'attrib
   return leaf({ attribute: subjects.name(source, path), ...test, absent: onNull ? 'match' : 'noMatch' });
 }
 
-/** Membership with `===`: values of another type than that of the attribute are never met. */
+/** Membership with `===`: values of another type never match. */
 function oneOf(
   values: readonly unknown[],
   about: About,
@@ -220,7 +220,7 @@ function compared(operator: keyof typeof COMPARISONS, expected: unknown, about: 
     );
   if (Number.isNaN(bound)) return false;
   if (!Number.isFinite(bound)) throw new CannotSay(path, `${String(expected)} is not finite`);
-  // What is missing is null, which counts as 0.
+  // A missing value is null, which compares as 0.
   const onNull = { $gt: 0 > bound, $gte: 0 >= bound, $lt: 0 < bound, $lte: 0 <= bound }[operator];
   return tested(about, { ...(kind.type === 'string' ? { as: 'number' } : {}), [COMPARISONS[operator]]: bound }, onNull);
 }
@@ -235,7 +235,7 @@ function matching(expected: unknown, ignoreCase: boolean, about: About): Express
   } catch {
     return false;
   }
-  // GrowthBook tests what is missing as the word null.
+  // GrowthBook tests a missing value as the word null.
   const onNull = found.test('null');
   if (expected === '') return tested(about, { startsWith: [''] }, onNull);
   const re2 = re2Pattern(expected);

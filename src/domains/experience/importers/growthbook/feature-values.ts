@@ -6,19 +6,19 @@ import type { GrowthbookFeature } from './payload.ts';
 
 const NAME_CHARS_MAX = 60;
 
-/** The variants of the Flag of a feature: one for each value, and more where one experiment has a value several times. */
+/** Variants of a feature's Flag: one per value, and more where one experiment repeats a value. */
 export interface FeatureValues {
   readonly type: FlagSpec['type'];
   readonly variants: FlagSpec['variants'];
-  /** The variant of the default; undefined where GrowthBook gives null, and the code its own default. */
+  /** Default variant; undefined where GrowthBook gives null and code uses its own default. */
   readonly fallback: string | undefined;
-  /** The variant of a value, of which it may be the second, third … with this value. */
+  /** The variant of a value; `copy` selects the second, third … with the same value. */
   readonly nameOf: (value: unknown, copy?: number) => string;
-  /** Variants of the variations of one experiment, no two the same. */
+  /** Distinct variants for the variations of one experiment. */
   readonly namesOf: (variations: readonly unknown[]) => readonly string[];
 }
 
-/** The values that a feature can have. Throws CannotSay when they are of several types, or there is none. */
+/** Possible values of a feature. Throws CannotSay when they have several types, or there are none. */
 export function featureValues({ defaultValue = null, rules = [] }: GrowthbookFeature, path: Path): FeatureValues {
   const variants = new Map<string, { name: string; value: unknown }>();
   const names = new Set<string>();
@@ -68,7 +68,7 @@ export function variationsOf({
   return contextualVariations ?? variations ?? [];
 }
 
-/** Each value, and how many times it has been there up to now. */
+/** Each value with the number of its earlier occurrences. */
 function withCopies(values: readonly unknown[]): readonly (readonly [value: unknown, copy: number])[] {
   const seen = new Map<string, number>();
   return values.map((value) => {

@@ -13,10 +13,10 @@ import type { GrowthbookFeature, GrowthbookRule } from './payload.ts';
 import { variantsThatPass } from './prerequisite.ts';
 import { coverageRange, hashing, rangeOf, splitOf, type Range } from './split.ts';
 
-/** What features are translated with. */
+/** Inputs of the translation of features. */
 interface World {
   readonly features: Readonly<Record<string, GrowthbookFeature>>;
-  /** Where they stand in the document. */
+  /** Their position in the document. */
   readonly path: Path;
   readonly subjects: Subjects;
   readonly attributes: AttributeBook;
@@ -26,7 +26,7 @@ interface World {
   readonly experiments: (key: string, feature: string) => string;
 }
 
-/** A rule that can take somebody. */
+/** A rule that can match. */
 interface Step {
   readonly name: string;
   readonly path: Path;
@@ -40,7 +40,7 @@ type Given =
   | { readonly serve: string }
   | { readonly split: Split; readonly unit: string[]; readonly bucketing: Bucketing; readonly key: string };
 
-/** One feature as a Flag, and its last experiment as an Experiment. */
+/** Translates a feature to a Flag, and its last experiment to an Experiment. */
 export function importFeature(id: string, world: World): readonly Made[] {
   const path = [...world.path, id];
   if (meetsCircle(id, world.features, new Set())) throw new CannotSay(path, 'its prerequisites go round in a circle');
@@ -66,7 +66,7 @@ export function importFeature(id: string, world: World): readonly Made[] {
       continue;
     }
     steps.push(step);
-    // Nobody gets past a rule that is for everybody.
+    // A rule for everybody is the last that matters.
     if (isForAll(step)) break;
   }
   const named = uniquelyNamed(steps);
@@ -77,7 +77,7 @@ export function importFeature(id: string, world: World): readonly Made[] {
   const tested = before.at(-1);
   const experiment =
     tested !== undefined && 'split' in tested.gives && tested.requires.length === 0 && !isGated ? tested : undefined;
-  // Experiments come after all rules: what is for everybody else then is the default.
+  // Experiments come after all rules; a rule for everybody else then becomes the default.
   const ruled = experiment === undefined ? named : before.slice(0, -1);
   const fallback =
     experiment !== undefined && trailing !== undefined && 'serve' in trailing.gives
@@ -96,7 +96,7 @@ export function importFeature(id: string, world: World): readonly Made[] {
     type: values.type,
     enabled: true,
     variants: [...values.variants],
-    // Where a gate is closed, GrowthBook gives null, and the code its own default.
+    // Behind a closed gate GrowthBook gives null, and code uses its own default.
     ...(fallback === undefined || isGated ? {} : { default: fallback }),
     ...(gates.length === 0 ? {} : { requires: gates }),
     rules: isOtherwise ? [...rules, { name: 'otherwise', serve: fallback }] : rules,
@@ -154,7 +154,7 @@ function experimentOf({ source, path, who, traffic, gives }: Step, id: string, w
   ];
 }
 
-/** Undefined for a rule that takes nobody, ever. */
+/** Undefined for a rule that can never match. */
 function stepOf(
   source: GrowthbookRule,
   {
@@ -200,7 +200,7 @@ function stepOf(
     });
   }
   const variations = variationsOf(source);
-  // GrowthBook passes over an experiment with fewer than two variations.
+  // GrowthBook skips an experiment with fewer than two variations.
   if (variations.length < 2) return undefined;
   const key = source.key || id;
   const bucketing = hashing(source.hashVersion || 1, source.seed || key);
@@ -221,7 +221,7 @@ function stepOf(
   });
 }
 
-/** The attributes of which the first that a context has is hashed. */
+/** Unit attributes: GrowthBook hashes the first in the context. */
 function unitsOf(
   { hashAttribute, fallbackAttribute, disableStickyBucketing }: GrowthbookRule,
   path: Path,
@@ -241,7 +241,7 @@ function unitFields(
   { attributes, subjects }: World,
 ): { unit: string[]; given: Expression } {
   const unit = units.map((attribute) => attributes.name(attribute, path));
-  // GrowthBook hashes nothing that is empty, 0 or false.
+  // GrowthBook does not hash empty texts, 0 or false.
   const given = any(
     units.map((source, index) => {
       const { type } = subjects.kindOf(source, path);
@@ -252,7 +252,7 @@ function unitFields(
   return { unit, given };
 }
 
-/** A part of all units, and that there is a unit; `undefined` for nobody. */
+/** A share of units, and the condition that a unit exists; `undefined` for nobody. */
 type Part = { readonly given: Expression; readonly traffic: Omit<Traffic, 'also'> } | undefined;
 
 function part(
@@ -293,7 +293,7 @@ function combined({
   return { ...step, who: given, traffic };
 }
 
-/** What other features must be for a rule: gates end everything, others pass the rule over. */
+/** Required variants of other features: a failed gate ends the evaluation, other failures skip the rule. */
 function requirementsOf({ parentConditions = [] }: GrowthbookRule, at: Path, { features, names, path: root }: World) {
   const gates: Requirement[] = [];
   const requires: Requirement[] = [];
@@ -314,14 +314,14 @@ function requirementsOf({ parentConditions = [] }: GrowthbookRule, at: Path, { f
       );
     const isOpen = values.variants.length === 0 ? onNull : !mayBeNull && passing.length === values.variants.length;
     if (isOpen) continue;
-    // The others are not looked at any more.
+    // Later prerequisites are not evaluated.
     if (passing.length === 0) return { gates, requires, isClosed: gate, isNever: true };
     (gate ? gates : requires).push({ flag: names.get(id) ?? id, variants: [...passing] });
   }
   return { gates, requires, isClosed: false, isNever: false };
 }
 
-/** Whether prerequisites lead from here into a circle. */
+/** Whether prerequisites form a loop from here. */
 function meetsCircle(id: string, features: World['features'], above: ReadonlySet<string>): boolean {
   if (above.has(id)) return true;
   const { rules = [] } = (Object.hasOwn(features, id) ? features[id] : undefined) ?? {};

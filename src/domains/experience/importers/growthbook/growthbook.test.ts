@@ -11,7 +11,10 @@ import { importGrowthbook } from './growthbook.ts';
 const TEXTS = ['SE', 'se', 'NO', 'null', '', '12', 'a/b', 'v1.2', 'x😀y'];
 const NUMBERS = [0, 1, 12, -3.5, 18];
 const VERSIONS = ['1.2.3', '1.2.3-beta.2', 'v1.10.0', '1.2', '2024.1', '123456.0.0', '', '0'];
-/** What conditions alone do not tell: some use a list with $in alone, and one saved group has values of two types. */
+/**
+ * Facts that conditions alone do not show: list attributes used only with $in, and a saved group with two
+ * value types.
+ */
 const ATTRIBUTES = new Map([
   ['tags', { type: 'string', multiValued: true }],
   ['country', { type: 'string' }],
@@ -221,7 +224,7 @@ const payload = fc
     ) as { features: Record<string, object>; savedGroups: Record<string, never> };
   });
 
-/** What GrowthBook gives and whether the listener takes part in an experiment. */
+/** The value of GrowthBook, and whether the listener takes part in an experiment. */
 function asked({ features, savedGroups }: { features: object; savedGroups: object }, key: string, attributes: Context) {
   const growthbook = new GrowthBook({
     features: features as never,

@@ -14,8 +14,9 @@ import { inferTypes } from './infer-types.ts';
 import { parseGrowthbook, type SavedGroup } from './payload.ts';
 
 /**
- * A payload of GrowthBook as Flags, its experiments as Experiments, its saved groups as Audiences. Assignments are the
- * same for all contexts whose attributes are of the declared types; others are refused when they are sent.
+ * Translates a GrowthBook payload: features to Flags, experiments to Experiments, saved groups to Audiences.
+ * Assignments are equal for all contexts whose attributes have the declared types; others are refused at
+ * evaluation.
  *
  * Proven against @growthbook/growthbook.
  */
@@ -31,7 +32,7 @@ export function importGrowthbook(document: unknown, options: ImportOptions = {})
   const groups = new Groups(savedGroups, options.inexact);
   const subjects: Subjects = {
     kindOf: (attribute, at) => {
-      // What is said goes by the type, so the type must be declared, also when nothing is left to be said.
+      // The translation depends on the type, so the type must be declared even when no condition remains.
       attributes.name(attribute, at);
       return attribute === options.targetingKey ? { type: 'string' } : kindOf(attribute, at);
     },
@@ -61,7 +62,7 @@ export function importGrowthbook(document: unknown, options: ImportOptions = {})
   return keepSound([...attributes.made(), ...groups.made(), ...made], notes);
 }
 
-/** The name of an Experiment by its key and feature: of the key alone, when no other feature has it. */
+/** Experiment names by key and feature: the key alone where it is unique. */
 function experimentNames(features: Readonly<Record<string, { rules?: { key?: string }[] }>>) {
   const uses = Object.entries(features).flatMap(([id, { rules = [] }]) => rules.map(({ key = id }) => key));
   const isShared = (key: string) => uses.filter((each) => each === key).length > 1;
@@ -73,12 +74,12 @@ function experimentNames(features: Readonly<Record<string, { rules?: { key?: str
   return (key: string, feature: string) => names.get(label(key, feature)) ?? key;
 }
 
-/** Saved groups as audiences, as they are used. */
+/** Saved groups as audiences, created on first use. */
 class Groups {
   readonly #groups: Readonly<Record<string, SavedGroup>>;
   readonly #made = new Map<string, Made>();
   readonly #inexactIn = new Map<string, string>();
-  /** Those that are being resolved, to find circles. */
+  /** Groups being resolved, to detect loops. */
   readonly #open = new Set<string>();
 
   readonly #inexact: ImportOptions['inexact'];
@@ -88,7 +89,7 @@ class Groups {
     this.#inexact = inexact;
   }
 
-  /** A group with a number that was rounded cannot be said, in any feature that uses it. */
+  /** A group with a rounded number is untranslatable in every feature that uses it. */
   #refuse(id: string): void {
     if (this.#inexactIn.has(id)) throw new CannotSay(['savedGroups', id], this.#inexactIn.get(id) ?? '');
     try {
@@ -103,7 +104,7 @@ class Groups {
     return [...this.#made.values()];
   }
 
-  /** Whether an attribute is in a list; undefined for a group that is none, which makes everything false. */
+  /** Membership in a list; undefined for a group that is not a list, which makes the whole condition false. */
   list(id: string, attribute: string, path: Path, subjects: Subjects): Expression | undefined {
     this.#refuse(id);
     const group = Object.hasOwn(this.#groups, id) ? this.#groups[id] : [];
@@ -118,7 +119,7 @@ class Groups {
     return this.#audience(`${id} ${attribute}`, leaf(condition), ['savedGroups', id]);
   }
 
-  /** What `$savedGroup` refers to. What is not there, or not as it should be, matches nobody. */
+  /** Resolves `$savedGroup`. A missing or malformed group matches nobody. */
   referred(reference: unknown, path: Path, subjects: Subjects): Expression {
     if (!isRecord(reference)) return false;
     const { id, attributeKey } = reference;

@@ -7,12 +7,12 @@ import type { GrowthbookFeature, SavedGroup } from './payload.ts';
 
 type Sign = 'string' | 'number' | 'boolean' | 'list';
 
-/** How conditions use an attribute: the first place for each sign of what its values are. */
+/** Uses of an attribute: the first position of each type sign. */
 type Signs = Map<Sign, Path>;
 
 /**
- * What the values of attributes are, from how conditions use them: payloads do not tell. Throws CannotSay for one that
- * is used as several things, which only the options can decide.
+ * Infers attribute types from their use in conditions, as payloads do not declare them. Throws CannotSay for
+ * conflicting uses, which only the options can resolve.
  */
 export function inferTypes(
   features: Readonly<Record<string, GrowthbookFeature>>,
@@ -36,7 +36,7 @@ export function inferTypes(
     const multiValued = signs.has('list') ? { multiValued: true } : {};
     const types = (['string', 'number', 'boolean'] as const).filter((type) => signs.has(type));
     const [type, other] = types;
-    // Nothing is compared with its values: they may be whatever can be a text.
+    // Without comparisons its values may be anything that converts to text.
     if (type === undefined) return { type: 'string', loose: true, ...multiValued };
     if (other === undefined) return { type, ...multiValued };
     const places = types.map((each) => `a ${each} at ${jsonPointer(signs.get(each) ?? [])}`).join(' and ');

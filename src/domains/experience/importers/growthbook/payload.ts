@@ -90,11 +90,11 @@ const PayloadSchema = Type.Object({
 const PAYLOAD = format(NAME, PayloadSchema, REMEDY);
 
 type GrowthbookPayload = Static<typeof PayloadSchema> & {
-  /** Where the features stand in the document. */
+  /** Position of the features in the document. */
   readonly path: Path;
 };
 
-/** Understands what the SDK endpoint answers, or features alone. Throws a Refusal for anything else. */
+/** Parses the answer of the SDK endpoint, or bare features. Throws a Refusal for anything else. */
 export function parseGrowthbook(document: unknown): GrowthbookPayload {
   if (isRecord(document) && typeof document['encryptedFeatures'] === 'string') {
     throw notSuch(

@@ -9,19 +9,19 @@ import { conditionExpression } from './condition.ts';
 import type { FeatureValues } from './feature-values.ts';
 import type { GrowthbookCondition } from './payload.ts';
 
-/** The one thing that a prerequisite is about. */
+/** The only attribute of a prerequisite condition. */
 const VALUE = 'value';
 
 /**
- * The variants of a feature with which a condition about its value holds, and whether it holds when the value is null:
- * decided here, as the values are known.
+ * Variants of a feature whose value satisfies a condition, and whether null does. Decided at import, as the
+ * values are known.
  */
 export function variantsThatPass(
   condition: GrowthbookCondition,
   { type, variants }: Pick<FeatureValues, 'type' | 'variants'>,
   path: Path,
 ): { readonly names: readonly string[]; readonly onNull: boolean } {
-  // Of objects nothing else is known here, so their type does not matter.
+  // Objects are compared for existence only, so their type does not matter.
   if (type === 'object' && !asksOnlyForExistence(condition))
     throw new CannotSay(path, 'the value is an object, of which a prerequisite can only say whether it exists');
   const kind = { type: type === 'object' ? 'string' : type } as const;

@@ -53,7 +53,8 @@ test('an expression of JavaScript finds the same texts when it is written for RE
       fc.array(text, { minLength: 6 }),
       (pieces, texts) => {
         const source = pieces.join('');
-        // V8 14 overlooks the empty alternative of /[^]+?a^|/: with a start behind a text it is no oracle.
+        // V8 14 overlooks the empty alternative of /[^]+?a^|/: with a start anchor after a text it is not a
+        // valid oracle.
         if (/[^|]\^/.test(source)) return;
         let oracle: RegExp;
         try {
@@ -62,7 +63,7 @@ test('an expression of JavaScript finds the same texts when it is written for RE
           return;
         }
         const re2 = re2Pattern(source);
-        // RE2 refuses what repeats nothing or a place; the importer says so.
+        // RE2 refuses repetition of empty matches and anchors; the importer reports it.
         if ('cannot' in re2 || patternFault(re2.pattern) !== undefined) return;
         carried += 1;
         for (const one of texts) {

@@ -1,11 +1,11 @@
 /**
- * A regular expression of JavaScript without flags, as GrowthBook runs it, written in the syntax of RE2. Both find the
- * same texts, but for two things: RE2 takes a character beyond U+FFFF for one, JavaScript for two; and without regard
- * to case RE2 takes U+017F for s and U+212A for k.
+ * Translates a JavaScript regular expression without flags, as GrowthBook runs it, to RE2 syntax. Both match
+ * the same texts, with two exceptions. A character beyond U+FFFF is one for RE2 and two for JavaScript.
+ * Case-insensitive RE2 equates U+017F with s and U+212A with k.
  */
 export type Re2Pattern = { readonly pattern: string } | { readonly cannot: string };
 
-/** What `\s` has in JavaScript; that of RE2 is smaller. */
+/** `\s` of JavaScript; that of RE2 is smaller. */
 const SPACE = String.raw`\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`;
 const LINE_ENDS = String.raw`\n\r\x{2028}\x{2029}`;
 const CONTROLS: ReadonlyMap<string, string> = new Map(['f', 'n', 'r', 't', 'v'].map((char) => [char, `\\${char}`]));
@@ -82,7 +82,7 @@ export function re2Pattern(source: string): Re2Pattern {
     return escapedChar();
   }
 
-  /** One character behind a backslash, which has been read. */
+  /** Reads the character after a backslash. */
   function escapedChar(): string {
     const char = source[at] ?? '';
     at += 1;

@@ -6,19 +6,19 @@ import type { GrowthbookRule } from './payload.ts';
 
 export type Range = readonly [from: number, until: number];
 
-/** How GrowthBook hashes; undefined for a version that there is not, by which nobody is taken. */
+/** GrowthBook's hash; undefined for an unknown version, which matches nobody. */
 export function hashing(version: number, salt: string): Bucketing | undefined {
   if (version !== 1 && version !== 2) return undefined;
   return { algorithm: version === 1 ? 'growthbook-v1' : 'growthbook-v2', salt };
 }
 
-/** A range as ours: on the line from 0 to 1. Undefined when nobody is in it. */
+/** A range on the line from 0 to 1; undefined when it is empty. */
 export function rangeOf([from, until]: Range): { from: number; until: number } | undefined {
   const [start, end] = [Math.max(0, from), Math.min(1, until)];
   return start < end ? { from: start, until: end } : undefined;
 }
 
-/** The hashes up to and including a coverage, which are thousandths or ten-thousandths, as a range without its end. */
+/** The half-open range of hashes up to and including a coverage. Hashes are thousandths or ten-thousandths. */
 export function coverageRange(coverage: number, { algorithm }: Bucketing): Range {
   const steps = algorithm === 'growthbook-v1' ? 1_000 : 10_000;
   let last = Math.min(steps - 1, Math.floor(coverage * steps) + 1);
@@ -38,7 +38,7 @@ function bucketRanges(count: number, coverage: number, given: readonly number[] 
   });
 }
 
-/** Weights as GrowthBook takes them: equal ones, unless there is one for each variation and they make about 1. */
+/** Effective weights: equal ones, unless there is one per variation and they sum to about 1. */
 function validWeights(count: number, weights: readonly number[] | undefined): readonly number[] {
   const total = (weights ?? []).reduce((sum, weight) => sum + weight, 0);
   const isValid = weights !== undefined && weights.length === count && total >= 0.99 && total <= 1.01;
@@ -46,8 +46,8 @@ function validWeights(count: number, weights: readonly number[] | undefined): re
 }
 
 /**
- * How units are split among variations, by name; undefined when nobody gets any. Variations that are passed through
- * take nobody. Weights where they give the same ranges to the last bit.
+ * The split of units among variations, by name; undefined when all are empty. Pass-through variations take
+ * nobody. Uses weights where they give exactly the same ranges.
  */
 export function splitOf(
   rule: GrowthbookRule,

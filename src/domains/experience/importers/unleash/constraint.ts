@@ -9,7 +9,7 @@ import { CannotSay } from '../cannot-say.ts';
 import { inNetworks } from './networks.ts';
 import type { Constraint } from './state.ts';
 
-/** What SDKs of Unleash take for the moment, when a context has it. */
+/** Context field that SDKs of Unleash use as the time, if present. */
 export const CURRENT_TIME = 'currentTime';
 
 const RANGES: Readonly<Record<string, string>> = {
@@ -22,11 +22,14 @@ const RANGES: Readonly<Record<string, string>> = {
 const BOUNDS = { NUM_GT: 'above', NUM_GTE: 'atLeast', NUM_LT: 'below', NUM_LTE: 'atMost' } as const;
 const TEXTS = { STR_STARTS_WITH: 'startsWith', STR_ENDS_WITH: 'endsWith', STR_CONTAINS: 'contains' } as const;
 
-/** What a constraint says, as unleash-client understands it. In Unleash all values are texts; absent ones match nothing. */
+/**
+ * Translates a constraint with the semantics of unleash-client. All Unleash values are texts; absent ones
+ * never match.
+ */
 export function constraintExpression(constraint: Constraint, path: Path, attributes: AttributeBook): Expression {
   const { operator, inverted } = constraint;
   const said = operatorExpression(constraint, path, attributes);
-  // SDKs take an operator that they do not know for false, also when it is inverted.
+  // SDKs evaluate an unknown operator to false, even inverted.
   if (said === undefined) return false;
   const isInverted = (inverted === true) !== (operator === 'NOT_IN');
   return isInverted ? not(said) : said;
@@ -66,7 +69,7 @@ function operatorExpression(constraint: Constraint, path: Path, attributes: Attr
     case 'SEMVER_LTE': {
       const version = parseVersion(String(value ?? ''))?.version;
       if (version === undefined) return false;
-      // Unleash takes a version with a leading v for none.
+      // Unleash rejects versions with a leading v.
       const isBare = not(about({ startsWith: ['v'] }));
       return all([about({ as: 'semver', semver: `${RANGES[operator] ?? ''}${version}` }), isBare]);
     }
@@ -75,7 +78,7 @@ function operatorExpression(constraint: Constraint, path: Path, attributes: Attr
       const pattern = String(value);
       if (pattern === '') return about({ startsWith: [''] });
       const fault = patternFault(pattern, constraint.caseInsensitive === true);
-      // Unleash takes what is no expression for one that is never found.
+      // Unleash never matches an invalid expression.
       if (fault?.reason === 'syntax') return false;
       if (fault !== undefined)
         throw new CannotSay([...path, 'value'], `the expression ${pattern} cannot be carried over: it ${fault.detail}`);
@@ -88,7 +91,7 @@ function operatorExpression(constraint: Constraint, path: Path, attributes: Attr
   }
 }
 
-/** Dates are always compared with the time: that which the context says, else now. */
+/** Compares the current time, from the context if it has one. */
 function dateExpression(
   operator: 'DATE_AFTER' | 'DATE_BEFORE',
   value: string | number,

@@ -5,13 +5,13 @@ import { CannotSay } from '../cannot-say.ts';
 
 type Words = readonly [number, number, number, number];
 
-/** `::ffff:0:0`: Unleash takes an IPv4 address in IPv6 for one of IPv6, and we for the IPv4 address that it is. */
+/** `::ffff:0:0`: Unleash treats a mapped IPv4 address as IPv6, Backline as IPv4. */
 const MAPPED: Words = [0, 0, 0xffff, 0];
 const MAPPED_BITS = 96;
 
 /**
- * An attribute whose text is an address in one of some networks. What is no network counts for nothing; bits beyond the
- * length of a network do not count.
+ * Tests whether an attribute is an address in one of the networks. Invalid networks are ignored, and bits
+ * beyond a network's length are cleared.
  */
 export function inNetworks(attribute: string, ranges: readonly string[], path: Path): Expression {
   const networks = ranges.flatMap((range) => networkOf(range, path) ?? []);
@@ -19,7 +19,7 @@ export function inNetworks(attribute: string, ranges: readonly string[], path: P
     const cidr = networks.filter((network) => network.family === family).map(({ text }) => text);
     return cidr.length === 0 ? false : leaf({ attribute, as: 'ip', cidr, absent: 'noMatch' });
   };
-  // An IPv4 address in IPv6 is in no network of IPv4 there.
+  // In Unleash a mapped IPv4 address is in no IPv4 network.
   const isPlain = not(leaf({ attribute, contains: [':'], absent: 'noMatch' }));
   return any([all([of(4), isPlain]), of(6)]);
 }
@@ -29,7 +29,7 @@ export function isPlainIpv4(text: string): boolean {
   return !text.includes(':') && parseAddress(text) !== undefined;
 }
 
-/** A network without bits beyond its length; undefined when the text is none. */
+/** A network with the bits beyond its length cleared; undefined when the text is not a network. */
 function networkOf(range: string, path: Path): { readonly family: 4 | 6; readonly text: string } | undefined {
   const [base = '', length, ...rest] = range.split('/');
   if (range.includes(':') && range.includes('%'))

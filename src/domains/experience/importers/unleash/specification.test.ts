@@ -12,7 +12,7 @@ const FOLDER = join(
   dirname(fileURLToPath(import.meta.resolve('@unleash/client-specification/package.json'))),
   'specifications',
 );
-/** All that there are in version 6.1.0. */
+/** All specifications and tests of version 6.1.0. */
 const EXPECTED = { files: 22, tests: 227, variantTests: 52 };
 
 interface Specification {
@@ -32,12 +32,12 @@ const read = (file: string): unknown => JSON.parse(readFileSync(join(FOLDER, fil
 const files = read('index.json') as readonly string[];
 const specifications = files.map((file) => ({ file, ...(read(file) as Specification) }));
 
-/** Properties stand beside the other fields, as OpenFeature has it. */
+/** Flattens properties beside the other fields, as OpenFeature does. */
 function flat({ properties = {}, ...context }: Case<unknown>['context']): Record<string, unknown> {
   return { ...(properties as object), ...context };
 }
 
-/** The value of a flag; where there is none, what an SDK of Unleash says of a feature that it does not know. */
+/** The flag's value; without a flag, the SDK's answer for an unknown feature. */
 function valueOf(table: ExperienceTable, { toggleName, context }: Case<unknown>): unknown {
   const outcome = decided(table, toggleName, flat(context), { nowMs: Date.now() });
   assert.equal(outcome?.error, undefined);
@@ -71,7 +71,7 @@ for (const { file, state, tests = [], variantTests = [] } of specifications) {
     }
     for (const one of variantTests) {
       const value = valueOf(table, one);
-      // A feature without variants is a boolean, and has the variant that says so.
+      // A feature without variants is a boolean, with the matching default variant.
       const variant = isRecord(value) ? value : { name: 'disabled', enabled: false, feature_enabled: value };
       assert.deepEqual(variant, one.expectedResult, one.description);
     }

@@ -79,19 +79,19 @@ const EVENTS = {
   hydration: Type.Object({ features: Type.Array(FeatureSchema), segments: nullable(Type.Array(SegmentSchema)) }),
 };
 
-/** Something of the state and where it stands in the document. */
+/** A part of the state with its position in the document. */
 export interface Placed<Value> {
   readonly value: Value;
   readonly path: Path;
 }
 
-/** What an SDK of Unleash would know; the last of several with one name or id counts, as there. */
+/** The SDK's view of the state: of several with one name or id the last counts. */
 export interface UnleashState {
   readonly features: ReadonlyMap<string, Placed<Feature>>;
   readonly segments: ReadonlyMap<number, Placed<Segment>>;
 }
 
-/** Understands a whole state, or applies the events of a delta one after another. Throws a Refusal for anything else. */
+/** Parses a full state, or applies the events of a delta in order. Throws a Refusal for anything else. */
 export function parseUnleash(document: unknown, notes: Note[]): UnleashState {
   if (isRecord(document) && ('featureStrategies' in document || 'featureEnvironments' in document)) {
     const because = 'it is an export of the admin API, whose segments lack their constraints';

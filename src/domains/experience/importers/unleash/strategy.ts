@@ -7,18 +7,18 @@ import { CannotSay } from '../cannot-say.ts';
 import { inNetworks, isPlainIpv4 } from './networks.ts';
 import type { Strategy, UnleashVariant } from './state.ts';
 
-/** The seed of the hash that chooses variants; that of rollouts is 0. */
+/** Hash seed for variants; gradual releases use 0. */
 const VARIANT_SEED = 86_028_157;
-/** The host that an SDK runs on, which it knows by itself; here the context must say it. */
+/** Host name, which an SDK knows itself; here the context must provide it. */
 export const HOSTNAME = 'hostname';
 
-/** Whom a strategy takes, its constraints and segments apart. */
+/** Listeners that a strategy matches, without its constraints and segments. */
 export interface Taken {
   readonly who: Expression;
   readonly traffic?: Traffic;
 }
 
-/** What one of the strategies that every SDK of Unleash has says. Throws CannotSay for a strategy of your own. */
+/** Translates a strategy that every Unleash SDK has. Throws CannotSay for a custom strategy. */
 export function strategyTakes({ name, parameters }: Strategy, path: Path, attributes: AttributeBook): Taken {
   const at = [...path, 'parameters'];
   const parameter = (key: string) => String(parameters?.[key] ?? '');
@@ -80,7 +80,7 @@ export function strategyTakes({ name, parameters }: Strategy, path: Path, attrib
   }
 }
 
-/** Whether the context has a text that is not empty: Unleash puts no others into buckets. */
+/** Whether the context has a non-empty text: Unleash buckets only those. */
 function isGiven(attribute: string): Expression {
   return leaf({ attribute, notIn: [''], absent: 'noMatch' });
 }
@@ -89,12 +89,12 @@ function unitOf(units: readonly string[], attributes: AttributeBook, path: Path)
   return units.map((unit) => (unit === RANDOM_UNIT ? unit : attributes.name(unit, path)));
 }
 
-/** Exactly as SDKs split these lists: only what stands around a comma is trimmed. */
+/** Splits lists exactly as SDKs do: trims only around commas. */
 function listed(text: string): readonly string[] {
   return text.split(/\s*,\s*/);
 }
 
-/** Buckets are whole percents, so parts of one add nobody. */
+/** Buckets are whole percents, so a fraction adds nobody. */
 function percentOf(text: string): number {
   const percent = Math.floor(Number(text));
   return percent > 0 ? Math.min(percent, 100) : 0;
@@ -108,7 +108,7 @@ export interface Choice {
   readonly path: Path;
 }
 
-/** The variants that a strategy chooses from: its own, else those of the feature; undefined when it chooses none. */
+/** Variants of a strategy: its own, else those of the feature; undefined when there are none. */
 export function choiceOf(
   { variants, parameters }: Strategy,
   feature: { readonly name: string; readonly variants?: UnleashVariant[] | null | undefined },
@@ -117,14 +117,14 @@ export function choiceOf(
   const own = variants ?? [];
   if (weightOf(own) > 0) {
     const stickiness = own[0]?.stickiness || String(parameters?.['stickiness'] ?? '') || 'default';
-    // A missing group is hashed as the word: that is what happens to it in the SDK.
+    // A missing group is hashed as the word `undefined`, as in the SDK.
     const salt = String(parameters?.['groupId'] ?? undefined);
     return { variants: own, salt, stickiness, path: [...paths.strategy, 'variants'] };
   }
   return featureChoice(feature, paths.feature);
 }
 
-/** The variants of the feature itself. */
+/** Variants of the feature itself. */
 export function featureChoice(
   { name, variants }: { readonly name: string; readonly variants?: UnleashVariant[] | null | undefined },
   path: Path,
@@ -138,7 +138,7 @@ function weightOf(variants: readonly UnleashVariant[]): number {
   return variants.reduce((sum, { weight }) => sum + weight, 0);
 }
 
-/** By what, and how, a choice puts units into buckets. */
+/** Unit and bucketing of a choice. */
 export function choiceBuckets({ stickiness, salt, path }: Choice, attributes: AttributeBook) {
   const units =
     stickiness === 'default'
@@ -152,7 +152,7 @@ export function choiceBuckets({ stickiness, salt, path }: Choice, attributes: At
   };
 }
 
-/** Who gets each variant whatever the buckets say, in the order in which it is looked at. */
+/** Overrides of variants, in evaluation order. */
 export function overridesOf(
   { variants, path }: Choice,
   attributes: AttributeBook,

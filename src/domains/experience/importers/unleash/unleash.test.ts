@@ -50,7 +50,7 @@ const PATTERNS = [
   '[^\\s]+ bar',
 ];
 
-/** A constraint of one sort on a field that it is for, or sometimes on any. */
+/** A constraint of one type on a suitable field, or sometimes on any. */
 function sort(operators: readonly string[], fields: readonly string[], texts: readonly string[]) {
   return fc.record({
     operator: fc.constantFrom(...operators),
@@ -158,7 +158,7 @@ const state = fc
       .tuple(constraints, constraints)
       .map((all) => all.map((one, index) => ({ id: index + 1, constraints: one }))),
   })
-  // As it comes: in JSON, without what is undefined.
+  // JSON form: without undefined.
   .map(({ features, segments }) => ({
     version: 2,
     segments: JSON.parse(JSON.stringify(segments)) as object[],
@@ -178,7 +178,7 @@ const context: fc.Arbitrary<Context> = fc
   )
   .map((each) => JSON.parse(JSON.stringify(each)) as Context);
 
-/** What the client of Unleash says, as the value of a flag. */
+/** The answer of the Unleash client, as a flag value. */
 function asked(features: ReturnType<typeof sdk>, name: string, given: Context) {
   const { userId, sessionId, remoteAddress, environment, ...properties } = given;
   return countingDraws(() => {
@@ -202,7 +202,7 @@ function sdk({
   return new UnleashClient.default(repository as never, defaultStrategies);
 }
 
-/** What is computed, and how often it asked for a random number on the way. */
+/** A computation, with the number of random numbers it drew. */
 function countingDraws<Value>(compute: () => Value): { readonly value: Value; readonly draws: number } {
   const { random } = Math;
   let draws = 0;
@@ -237,8 +237,8 @@ test('imported features are for every context what unleash-client says', () => {
           };
           const { value } = flag.decide({ context: given, nowMs: 0, random, kept: new Map() }, table.flags);
           const said = asked(client, flag.key, given);
-          // Where a unit is drawn, it must be drawn there as well (but for a feature that is only depended on, of which
-          // Unleash does not ask the variant), and the variants are those of different units.
+          // A random unit here requires a draw there (except for a dependency, whose variant Unleash does not
+          // evaluate), and variants must belong to different units.
           if (draws > 0) {
             const { dependencies } = document.features.find(({ name }) => name === flag.key) ?? {};
             assert.ok(said.draws > 0 || dependencies !== undefined, JSON.stringify([flag.key, given, objects]));
@@ -292,7 +292,7 @@ test('who has overrides is drawn once, like everybody else', () => {
     assert.ok(outcome?.variant === 'red' || outcome?.variant === 'disabled');
     if (outcome.variant === 'red') enabled += 1;
   }
-  // Four standard errors; drawn a second time it would be 3,000.
+  // Four standard errors; a second draw would give 3,000.
   assert.ok(Math.abs(enabled - 2_000) < 127, `${enabled} of 4000`);
 });
 

@@ -22,18 +22,19 @@ import { constraintExpression, CURRENT_TIME } from './constraint.ts';
 import { parseUnleash, type Feature, type Placed, type UnleashState, type UnleashVariant } from './state.ts';
 import { choiceBuckets, choiceOf, featureChoice, HOSTNAME, overridesOf, strategyTakes } from './strategy.ts';
 
-/** Fields of a context of Unleash that are texts; all others may be numbers and true/false as well. */
+/** Text fields of an Unleash context; all others may also be numbers and booleans. */
 const TEXT_FIELDS = ['userId', 'sessionId', 'remoteAddress', 'environment', 'appName', HOSTNAME];
-/** Of these, what an SDK of Unleash fills in by itself. */
+/** Fields that an Unleash SDK fills in itself. */
 const OF_THE_SDK = ['environment', 'appName', HOSTNAME];
 
-/** The variant for whom the feature is not enabled, and for whom it is without any variant of its own. */
+/** Variant of a disabled feature, and of an enabled one without variants. */
 const OFF = 'disabled';
 const ON = 'enabled';
 
 /**
- * A state of Unleash as Flags, with its segments as Audiences. A feature without variants is a boolean Flag. Of one with
- * variants the value is what `getVariant` of an SDK of Unleash gives: `{ name, enabled, payload?, feature_enabled }`.
+ * Translates an Unleash state to Flags, and its segments to Audiences. A feature without variants is a
+ * boolean Flag; otherwise its value is the SDK's `getVariant` answer: `{ name, enabled, payload?,
+ * feature_enabled }`.
  *
  * Proven against all of @unleash/client-specification and against unleash-client.
  */
@@ -70,7 +71,7 @@ function kindOf(name: string): AttributeKind {
 
 interface Segments {
   readonly made: readonly Made[];
-  /** Whether a unit is in a segment, by its id; absent: it could not be said. */
+  /** Segment expressions by id; absent: untranslatable. */
   readonly expressions: ReadonlyMap<number, Expression>;
 }
 
@@ -123,7 +124,7 @@ function importFeature({ value: feature, path }: Placed<Feature>, world: World):
   const variants = variantsOf(feature);
   const requires = requiresOf(feature, path, world);
   const rules: FlagRule[] = [];
-  // What is switched off keeps its strategies: without this rule it is on again.
+  // A disabled feature keeps its strategies: without this rule it would be on.
   if (!feature.enabled || requires === undefined) rules.push({ name: 'off', serve: OFF });
   if (feature.strategies.length === 0)
     rules.push(...rulesFor('everybody', { who: true }, featureChoice(feature, path)));
@@ -165,7 +166,7 @@ function importFeature({ value: feature, path }: Placed<Feature>, world: World):
     };
     if (choice === undefined) return rule(name, taken.who, { serve: ON });
     const overrides = overridesOf(choice, attributes);
-    // A unit that is drawn would have another chance with the next rule.
+    // A random unit would get another chance at the next rule.
     const isDrawn = taken.traffic?.unit?.includes(RANDOM_UNIT) === true;
     const before = (position: number) => (isDrawn ? overrides.slice(0, position).map(({ who }) => not(who)) : []);
     return [
@@ -194,14 +195,14 @@ function importFeature({ value: feature, path }: Placed<Feature>, world: World):
 }
 
 function segmentExpression(id: number, path: Path, { state, segments }: World): Expression {
-  // SDKs take a segment that is not there for one that holds nobody.
+  // SDKs treat a missing segment as empty.
   if (!state.segments.has(id)) return false;
   const expression = segments.expressions.get(id);
   if (expression === undefined) throw new CannotSay(path, `segment ${id} is left out`);
   return expression;
 }
 
-/** The variants of the Flag of a feature, and which of them a variant of Unleash is. */
+/** Variants of a feature's Flag, with their Unleash names. */
 function variantsOf(feature: Feature) {
   const declared = [...feature.strategies.flatMap(({ variants }) => variants ?? []), ...(feature.variants ?? [])];
   const hasVariants = declared.length > 0;
@@ -231,7 +232,7 @@ function variantsOf(feature: Feature) {
       ...[...byContent.values()].map(({ name, value }) => ({ name, value })),
     ],
     nameOf: (variant: UnleashVariant) => byContent.get(canonicalJson(valueOf(variant)))?.name ?? ON,
-    /** Those that `getVariant` of Unleash calls by one of these names, while the feature is enabled. */
+    /** Variants with one of these names in Unleash's `getVariant`, while the feature is enabled. */
     called: (names: readonly string[]) => [
       ...(names.includes('disabled') ? [ON] : []),
       ...[...byContent.values()].filter(({ source }) => names.includes(source.name)).map(({ name }) => name),
@@ -240,7 +241,7 @@ function variantsOf(feature: Feature) {
   };
 }
 
-/** What a feature requires of others; undefined when that can never hold, as SDKs of Unleash see it. */
+/** Requirements of a feature on others; undefined when they can never hold, as in Unleash SDKs. */
 function requiresOf(
   { dependencies }: Feature,
   path: Path,
