@@ -246,6 +246,37 @@ test('a place that fails on keeps nothing from those who go back after it', asyn
   assert.deepEqual([story.shown(Node, 'x'), story.live(Node, 'x'), story.has('paris')], [undefined, 1, true]);
 });
 
+test('a place that fails on keeps nothing from what is taken back from everybody', async () => {
+  const stages = [{ name: 'everyone', listeners: { percent: 100 }, soak: 'PT1M' }];
+  const story = await mixed({ stages, before: { listeners: ['clusters'] } });
+  await until(story, 'everybody', () => story.last().status.phase === 'Promoted');
+  story.cluster('paris').isFailing = true;
+  await story.run(MINUTE);
+  await story.ask('rollback', story.last().name, 'bob');
+  await until(story, 'the rollback', () => story.live(Node, 'x') === 1 && story.last().status.phase === 'Promoted');
+  assert.equal(story.live(Workload, 'w'), 1);
+  assert.equal(story.last().status.targets?.find(({ name }) => name === 'clusters')?.state, 'failed');
+});
+
+test('I18: what everybody has goes back the other way round than its policy brought it', async () => {
+  const stages = [{ name: 'all', listeners: { percent: 100 }, soak: 'PT1M' }];
+  const story = await mixed({ stages, before: { listeners: ['clusters'] } }, [
+    node('fresh', 1),
+    workload('v', 4, ['fresh']),
+  ]);
+  await until(story, 'everybody', () => story.last().status.phase === 'Promoted');
+  const order: string[] = [];
+  story.world.store.subscribe((changes: readonly Change[]) => {
+    for (const { entry } of changes) {
+      if (entry.kind === Head && candidateOf(entry.object()) !== undefined) order.push(entry.name.split('.')[0] ?? '');
+    }
+  });
+  await story.ask('rollback', story.last().name, 'bob');
+  await until(story, 'the rollback', () => story.live(Node, 'x') === 1 && story.last().status.phase === 'Promoted');
+  assert.deepEqual([...new Set(order)], ['workloads', 'nodes']);
+  assert.deepEqual([story.live(Node, 'fresh'), story.live(Workload, 'v')], [undefined, undefined]);
+});
+
 test('what takes a stage back passes the switch, and what would go on does not', async () => {
   const story = await mixed({ onFailure: 'rollBackStage' });
   await until(story, 'all clusters', () => stageIs(story, 'clusters')() && story.has('oslo'));

@@ -84,9 +84,9 @@ export function specOfRollback(
   };
 }
 
-/** What is left of a policy: whom it notifies. */
+/** What is left of a policy: which people it notifies, and in which order targets go, which is turned round. */
 function policyOfRollback({ policy }: ReleaseSpec): ReleaseSpec['policy'] {
-  if (policy?.spec.notify === undefined) return undefined;
+  if (policy === undefined || (policy.spec.notify === undefined && policy.spec.before === undefined)) return undefined;
   const { approvals: _approvals, ...spec } = policy.spec;
   return { name: policy.name, spec: { ...spec, stages: [], guardrails: [] } };
 }

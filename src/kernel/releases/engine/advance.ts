@@ -15,7 +15,7 @@ import { hasPart, isBake, stagesOf } from '../kinds/stages-of.ts';
 import { countApprovals, shortOfPeople, type ApprovalState } from './approvals.ts';
 import { policiesOf, policyConflicts } from '../rules/choose-policy.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
-import { progressHome, progressTo, type Progress, type TargetSeen, type Wanted } from './progress.ts';
+import { progressHome, progressTo, seenForRollback, type Progress, type TargetSeen, type Wanted } from './progress.ts';
 
 /** All that deciding about a release goes by, besides the release. */
 export interface ReleaseObservation {
@@ -420,7 +420,8 @@ function whileSeen(
   return whilePromoting(spec, { ...kept, state: { at: 'promoting' } }, seen);
 }
 
-function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, seen: ReleaseObservation): Step {
+function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, observed: ReleaseObservation): Step {
+  const seen = spec.rollbackOf === undefined ? observed : { ...observed, targets: seenForRollback(observed.targets) };
   const doing = (message: string, more: Partial<Step> = {}): Step => ({
     standing,
     effects: [],

@@ -91,6 +91,14 @@ function failuresAt(target: TargetSeen): readonly string[] {
   return target.places.filter(({ state }) => state === 'failed').map((place) => placeText(target, place));
 }
 
+/** The same targets for a release that takes back: a place that fails with what it had before holds up nothing. Pure. */
+export function seenForRollback(targets: readonly TargetSeen[]): readonly TargetSeen[] {
+  return targets.map((target) => ({
+    ...target,
+    places: target.places.map((place) => (isBack(place) ? { ...place, state: 'healthy' } : place)),
+  }));
+}
+
 /** Whether a place was seen to have what it had before; one that fails all the same has nothing of the release. */
 function isBack({ state, wanted, observed }: PlaceObservation): boolean {
   return state === 'healthy' || (state === 'failed' && observed === wanted);
