@@ -3,8 +3,8 @@ import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
 export const startRefusal = defineRefusals('start', {
   'no-data-folder': {
     reason: 'BadRequest',
-    meaning: 'The data folder cannot be made.',
-    remedy: 'Name one that this user may write in with --data.',
+    meaning: 'The data folder cannot be made or written.',
+    remedy: 'Make room in it and let this user write there, or name another one with --data.',
   },
   'no-database': {
     reason: 'BadRequest',

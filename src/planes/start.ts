@@ -1,4 +1,5 @@
 import { startRefusal } from '#planes/refusals.ts';
+import { diskTrouble } from '#kernel/base/disk-trouble.ts';
 import { Lifetime } from '#kernel/base/lifetime.ts';
 import { version } from '#kernel/base/version.ts';
 import { EVENTS, type EventTable } from '#kernel/events/event-table.ts';
@@ -61,8 +62,16 @@ export async function startBackline(options: BacklineOptions): Promise<Running> 
     return await startRoles(await openShared({ ...options, modules: options.modules ?? MODULES }, lifetime));
   } catch (error) {
     await lifetime.close(FAILED_STOP_MS_MAX);
-    throw operatorsError(error);
+    throw startError(error);
   }
+}
+
+/** Why a start failed, as a refusal where the operator can mend it. */
+function startError(error: unknown): unknown {
+  const trouble = diskTrouble(error);
+  return trouble === undefined
+    ? operatorsError(error)
+    : startRefusal('no-data-folder', `The data folder cannot be written: ${trouble}.`);
 }
 
 async function startRoles(shared: SharedParts): Promise<Running> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -229,6 +229,9 @@ test('a process that cannot start ends with a status and a sentence that names w
   await admin.query('select pg_reload_conf()');
   await admin.close();
   await writeFile(join(folder, 'file'), 'no keys\n');
+  await mkdir(join(folder, 'locked/lock'), { recursive: true });
+  await mkdir(join(folder, 'full'));
+  await symlink('/dev/full', join(folder, 'full/admin-token.new'));
   const data = (name: string) => ['--data', join(folder, name)];
   const wrongPassword = new URL(postgres.url);
   wrongPassword.searchParams.set('password', 'wrong');
@@ -245,6 +248,22 @@ test('a process that cannot start ends with a status and a sentence that names w
       says: /data folder cannot be made/,
       remedy: /--data/,
     },
+    {
+      name: 'a data folder whose lock cannot be opened',
+      args: ['up', '--no-sample', '--port', '0', ...data('locked')],
+      says: /data folder cannot be written: unable to open/,
+      remedy: /--data/,
+    },
+    ...(process.platform === 'linux'
+      ? [
+          {
+            name: 'a data folder without room',
+            args: ['up', '--no-sample', '--port', '0', ...data('full')],
+            says: /data folder cannot be written: .*no space left/,
+            remedy: /--data/,
+          },
+        ]
+      : []),
     {
       name: 'a database that does not answer',
       args: ['serve', ...ROLES, ...data('away')],
