@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 
 const root = resolve(import.meta.dirname, '..');
-/** What a reader has, and the examples only use. */
+/** Names that the examples use and a reader brings. */
 const READERS = `
 type ProductsTable = import('#domains/products/decisions/table.ts').ProductsTable;
 declare function podcastsOf(table: ProductsTable, plan: string): string[];

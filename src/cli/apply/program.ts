@@ -100,7 +100,10 @@ function changing(command: Command): Command {
   return connecting(command)
     .requiredOption('-f, --filename <paths...>', 'files, folders (with what is below them), or - for standard input')
     .option('-n, --namespace <name>', 'for objects that name none')
-    .option('--prune', 'delete what has the labels of -l and is not in the files, after everything else')
+    .option(
+      '--prune',
+      'delete what has the labels of -l and is not in the files, after everything else; namespaces that no file names stay as they are',
+    )
     .option('-l, --selector <labels>', 'with --prune: what may go, like team=growth')
     .addOption(new Option('-o, --output <form>', 'for programs').choices(['json', 'yaml']));
 }
