@@ -1,4 +1,4 @@
-/** What the operating system says of a disk that cannot be written: no room, read-only, not for this user, broken. */
+/** Error codes of a disk that cannot be written: no room, read-only, not for this user, broken. */
 const CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO']);
 /** The same from SQLite, which numbers them: PERM, READONLY, IOERR, FULL, CANTOPEN. */
 const SQLITE_CODES: ReadonlySet<number> = new Set([3, 8, 10, 13, 14]);

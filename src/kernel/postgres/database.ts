@@ -297,7 +297,7 @@ const OF_OPERATOR: Readonly<Record<string, string>> = {
   '42P01': 'Part of the schema is missing, as after half a restore: restore into an empty database again.',
 };
 
-/** What the server says, or that it is away, at the start as a refusal for the operator; other errors as they are. */
+/** An error of the server at the start, or its absence, as a refusal for the operator; other errors as they are. */
 export function operatorsError(error: unknown): unknown {
   const answer = error instanceof Unavailable ? error.cause : error;
   const remedy = answer instanceof DatabaseError ? OF_OPERATOR[answer.code ?? ''] : undefined;

@@ -124,7 +124,7 @@ test('a database that takes no writes is named by every process, until it takes 
   });
   assert.deepEqual([writer.problem(), standby.problem()], [undefined, undefined], 'what is read is right');
   const names = [writer, standby].map(({ refusedBecause }) => refusedBecause);
-  await until(() => names.every((said) => said() !== undefined), 'those who forward writes say so, too');
+  await until(() => names.every((reason) => reason() !== undefined), 'those who forward writes say so, too');
 
   await database.query(`begin read write; alter database ${name} reset default_transaction_read_only; commit`);
   await cutAll();
