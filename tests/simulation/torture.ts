@@ -18,6 +18,10 @@ const WATCHERS = 12;
 /** A run goes on until as many have happened: one long fault must not be all of a short run. */
 const FAULTS_MIN = 5;
 const PATH = '/api/v1/namespaces/default/configmaps';
+/** What callers give their writes: some end while they are queued, forwarded or committed. */
+const DEADLINES_MS = ['2', '5', '10', '30', '100', '1000', '10000'];
+/** How a caller is told that a write was not carried out, and never will be. */
+const UNDONE = /nothing was (done|written)/i;
 
 /** A write that was acknowledged: which number of which counter, at which version. */
 interface Acknowledged {
@@ -34,9 +38,10 @@ export interface TortureResult {
 }
 
 /**
- * Three API processes on one database, eight writers that each count in an object of their own, twelve watchers that
- * reconnect, and faults: SIGKILL and SIGSTOP of any process, cut database sessions. Then: no acknowledged write is
- * lost, none was carried out twice, and every watcher saw one order without a gap, a repetition or a step back.
+ * Three API processes on one database, eight writers that each count in an object of their own with deadlines of any
+ * length, twelve watchers that reconnect, and faults: SIGKILL and SIGSTOP of any process, cut database sessions. Then: no
+ * acknowledged write is lost, none was carried out twice or after its caller was told that it was not, and every watcher
+ * saw one order without a gap, a repetition or a step back.
  */
 export async function torture(options: {
   readonly databaseUrl: string;
@@ -87,6 +92,8 @@ export async function torture(options: {
     const acknowledged: Acknowledged[] = [];
     let unknown = 0;
     let number = 0;
+    /** Whether an earlier try of the next number is maybe still under way. */
+    let mayFollow = false;
     while (!over) {
       const api = anyApi();
       if (api === undefined) {
@@ -95,28 +102,34 @@ export async function torture(options: {
       }
       const call = caller({ server: api.url, token: api.token });
       const next = number + 1;
+      const deadline = { 'x-request-timeout-ms': DEADLINES_MS[Math.floor(chance() * DEADLINES_MS.length)] ?? '' };
       const answer = await attempt(() =>
         number === 0
-          ? call('POST', PATH, { body: { metadata: { name: counter }, data: { number: '1' } } })
+          ? call('POST', PATH, { body: { metadata: { name: counter }, data: { number: '1' } }, headers: deadline })
           : call('PATCH', `${PATH}/${counter}`, {
               body: [
                 { op: 'test', path: '/data/number', value: String(number) },
                 { op: 'replace', path: '/data/number', value: String(next) },
               ],
-              headers: { 'content-type': 'application/json-patch+json' },
+              headers: { 'content-type': 'application/json-patch+json', ...deadline },
             }),
       );
       if (answer !== undefined && answer.status < 300) {
         acknowledged.push({ counter, number: next, version: Number(answer.json.metadata.resourceVersion) });
         number = next;
+        mayFollow = false;
         await readBack(counter, number);
         continue;
       }
       // Not acknowledged: whether it was carried out is for a read to say, as a real client would ask.
       const refused = answer?.status ?? 503;
-      assert.ok([409, 422, 429, 503].includes(refused), `${refused}: ${answer?.text ?? ''}`);
+      assert.ok([409, 422, 429, 503, 504].includes(refused), `${refused}: ${answer?.text ?? ''}`);
       unknown += 1;
-      number = (await readNumber(counter)) ?? number;
+      const found = (await readNumber(counter)) ?? number;
+      const isUndone = UNDONE.test(answer?.text ?? '');
+      if (isUndone && !mayFollow) assert.ok(found < next, `${next} was written: ${answer?.text ?? ''}`);
+      mayFollow = (mayFollow || !isUndone) && found === number;
+      number = found;
     }
     return { counter, acknowledged, unknown };
   }
