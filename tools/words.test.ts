@@ -27,10 +27,16 @@ const HELD = [
   'clients/typescript/src',
   'tools',
   'src/domains/products',
+  'src/domains/experience',
 ];
 
-/** The finder names the endings that it looks for, and columns of landed migrations keep their names. */
-const EXEMPT = new Set(['src/domains/products/records/change-events.ts', 'tools/words.ts']);
+/** The finder names the endings that it looks for; columns of landed migrations and fields of other tools keep their names. */
+const EXEMPT = new Set([
+  'src/domains/experience/importers/unleash/strategy.ts',
+  'src/domains/experience/importers/unleash/unleash.test.ts',
+  'src/domains/products/records/change-events.ts',
+  'tools/words.ts',
+]);
 
 test('no word that is out stands where they have been taken out', async () => {
   const findings = (await findWords(HELD)).filter(({ path }) => !EXEMPT.has(path));

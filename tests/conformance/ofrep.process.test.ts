@@ -538,10 +538,10 @@ test('explain says what was looked at and why', async (t) => {
   const explain = async (name: string, context: object) =>
     (await world.call('POST', '/v1/flags/explain', { body: { flag: name, context } })).json;
   const old = await explain('new-app', { appVersion: '8.0.0' });
-  assert.equal(old.reason.message, 'It is "a": no rule and no experiment takes this context.');
+  assert.equal(old.reason.message, '"a" (default): no rule or experiment matched.');
   assert.deepEqual(old.steps, [
     { step: 'rule new', says: 'Its audience does not match.' },
-    { step: 'default', says: 'Everybody else gets a.' },
+    { step: 'default', says: 'Default: a.' },
   ]);
   assert.match((await explain('new-app', {})).steps[0].says, /unknown: the context lacks an attribute/);
   assert.deepEqual((await explain('later', {})).steps, [

@@ -264,10 +264,10 @@ export class Backline {
       return failed(key, 'INVALID_CONTEXT', 'The context must be an object of attributes.', snapshot);
     const flag = snapshot.experience.flags.get(key);
     if (flag === undefined) return failed(key, 'FLAG_NOT_FOUND', `There is no flag "${key}".`, snapshot);
-    const { refused, asked } = wrongValues(context as Context, snapshot.experience);
+    const { refused, evaluation } = wrongValues(context as Context, snapshot.experience);
     const [problem] = refused;
     if (problem !== undefined) return failed(key, 'INVALID_CONTEXT', wrongSaid(problem), snapshot);
-    const question = { context: context as Context, nowMs: Date.now(), random: Math.random, kept: NONE, ...asked };
+    const question = { context: context as Context, nowMs: Date.now(), random: Math.random, kept: NONE, ...evaluation };
     return { flag, snapshot, question };
   }
 

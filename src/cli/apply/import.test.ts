@@ -81,8 +81,16 @@ test('JSON comes as a list that apply takes, and the state may come on standard 
 const WRONG: readonly [line: string, status: number, message: RegExp][] = [
   ['import unleash nowhere.json', 64, /there is no file nowhere\.json/],
   ['import split unleash.json', 64, /Allowed choices are unleash, growthbook, flagd/],
-  ['import growthbook unleash.json', 1, /unleash\.json: This is no payload of GrowthBook: \/features must be object/],
-  ['import flagd unleash.json', 1, /unleash\.json: This is no flag definition of flagd: the document must have.*flags/],
+  [
+    'import growthbook unleash.json',
+    1,
+    /unleash\.json: This is not a payload of GrowthBook: \/features must be object/,
+  ],
+  [
+    'import flagd unleash.json',
+    1,
+    /unleash\.json: This is not a flag definition of flagd: the document must have.*flags/,
+  ],
   ['import unleash twice.json', 1, /twice\.json: the key \/features is given twice/],
   ['import unleash broken.json', 1, /broken\.json: .*line 1/],
   ['import flagd deep.json', 1, /deep\.json: .*nested/],

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importFlagd } from '#domains/experience/importers/flagd/flagd.ts';
 import { importGrowthbook } from '#domains/experience/importers/growthbook/growthbook.ts';
-import type { AttributeKind, Imported, ImportOptions, Note } from '#domains/experience/importers/imported.ts';
+import type { AttributeKind, ImportResult, ImportOptions, Note } from '#domains/experience/importers/imported.ts';
 import { importUnleash } from '#domains/experience/importers/unleash/unleash.ts';
 import { InexactNumbers } from '#domains/experience/importers/inexact.ts';
 import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';
@@ -41,7 +41,9 @@ export type ImportCliOptions = ConnectionOptions & {
   readonly stickyBucketing?: boolean;
 };
 
-const importers: Readonly<Record<(typeof SOURCES)[number], (document: unknown, options: ImportOptions) => Imported>> = {
+const importers: Readonly<
+  Record<(typeof SOURCES)[number], (document: unknown, options: ImportOptions) => ImportResult>
+> = {
   unleash: importUnleash,
   growthbook: importGrowthbook,
   flagd: importFlagd,
@@ -122,7 +124,7 @@ function translate(
   file: string,
   document: unknown,
   options: ImportCliOptions & Required<Pick<ImportOptions, 'inexact'>>,
-): Imported {
+): ImportResult {
   const { targetingKey, bucketing, stickyBucketing, inexact, attribute = [] } = options;
   try {
     return importers[source](document, {

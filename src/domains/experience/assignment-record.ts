@@ -1,8 +1,8 @@
 import type { Log } from '#kernel/base/log.ts';
 import type { ProtocolContext } from '#kernel/snapshots/module.ts';
-import type { AssignmentStore, Kept } from './records/assignments.ts';
+import type { AssignmentStore, AssignmentEntry } from './records/assignments.ts';
 import { recordsNeeded } from './decisions/records-needed.ts';
-import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
+import type { Evaluation, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
 
 /**
  * Decides flags for one context with the variants on record for its units, and records new ones. Synchronous
@@ -12,7 +12,7 @@ import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/
 export function decideWithRecord(
   table: ExperienceTable,
   flags: readonly CompiledFlag[],
-  asked: Asked,
+  evaluation: Evaluation,
   record: {
     readonly store: AssignmentStore | undefined;
     readonly request: Pick<ProtocolContext<ExperienceTable>, 'now' | 'signal'>;
@@ -20,10 +20,10 @@ export function decideWithRecord(
   },
 ): readonly Outcome[] | Promise<readonly Outcome[]> {
   const decideAll = (kept: ReadonlyMap<string, string> | undefined): readonly Outcome[] => {
-    const question = kept === undefined ? asked : { ...asked, kept };
+    const question = kept === undefined ? evaluation : { ...evaluation, kept };
     return flags.map((flag) => flag.decide(question, table.flags));
   };
-  const needed = recordsNeeded(table, flags, asked.context);
+  const needed = recordsNeeded(table, flags, evaluation.context);
   if (needed.length === 0) return decideAll(NONE);
   const { store, request, log } = record;
   const { now } = request;
@@ -37,7 +37,7 @@ export function decideWithRecord(
     const kept = new Map(await assignments.read(needed, now));
     const outcomes = decideAll(kept);
     const units = new Map(needed.map(({ unit, record: name }) => [name, unit]));
-    const fresh = outcomes.flatMap(({ experiment, variant }): Kept[] => {
+    const fresh = outcomes.flatMap(({ experiment, variant }): AssignmentEntry[] => {
       const keep = experiment?.keep;
       const unit = keep === undefined ? undefined : units.get(keep.record);
       return keep === undefined || unit === undefined || variant === undefined ? [] : [{ unit, variant, ...keep }];

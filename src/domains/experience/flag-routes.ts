@@ -19,7 +19,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
     defineRoute({
       path: '/v1/flags/explain',
       access: 'insight',
-      summary: 'Why a flag is what it is for one context: every rule and experiment that was looked at.',
+      summary: 'Explains the value of a flag for one context: each rule and experiment that was evaluated.',
       forServers: true,
       explains: true,
       bodyBytesMax: CONTEXT_BYTES_MAX,
@@ -31,11 +31,11 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
           ),
           kept: Type.Optional(
             Type.Record(Type.String(), Type.String(), {
-              description: 'Variants as if they were on record, by EXPERIMENT/ITERATION.',
+              description: 'Variants to assume on record, by EXPERIMENT/ITERATION.',
             }),
           ),
           forced: Type.Optional(
-            Type.Record(Type.String(), Type.String(), { description: 'Variants to serve, by flag.' }),
+            Type.Record(Type.String(), Type.String(), { description: 'Forced variants, by flag.' }),
           ),
         },
         { additionalProperties: false },
@@ -44,7 +44,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
         flag: Type.String(),
         variant: Type.Optional(Type.String()),
         value: Type.Optional(Type.Unknown()),
-        rule: Type.Optional(Type.String({ description: 'The rule that decided.' })),
+        rule: Type.Optional(Type.String({ description: 'The decisive rule.' })),
         reason: Type.Object({ code: Type.String(), message: Type.String() }),
         steps: Type.Array(Type.Object({ step: Type.String(), says: Type.String() })),
       }),
@@ -54,7 +54,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
           const near = didYouMean(nearSpellings(name, table.flags.keys()));
           throw invalid(['flag'], `There is no flag "${name}"${near}.`);
         }
-        const { refused, asked } = wrongValues(context, table);
+        const { refused, evaluation } = wrongValues(context, table);
         const [problem] = refused;
         if (problem !== undefined) throw invalid(['context', ...problem.path], problem.detail);
         const wrong = forcedProblem(forced, table);
@@ -63,7 +63,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
           context,
           nowMs: now.epochMilliseconds,
           random,
-          ...asked,
+          ...evaluation,
           kept: new Map(Object.entries(kept)),
           ...(forced === undefined ? {} : { forced }),
         });

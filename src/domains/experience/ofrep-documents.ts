@@ -12,7 +12,7 @@ const request = {
           },
           forced: {
             type: 'object',
-            description: 'Variants to serve, by flag. For server clients.',
+            description: 'Forced variants, by flag. For server clients.',
             additionalProperties: { type: 'string' },
           },
         },
@@ -20,7 +20,7 @@ const request = {
     },
   },
 };
-const failure = { description: 'errorCode and errorDetails say what was wrong.', content: { 'application/json': {} } };
+const failure = { description: 'errorCode and errorDetails describe the error.', content: { 'application/json': {} } };
 const evaluation = {
   type: 'object',
   properties: {
@@ -36,14 +36,15 @@ const json = (description: string, schema: object) => ({ description, content: {
 export const ofrepDocuments = {
   single: {
     post: {
-      summary: 'One flag for one context (OFREP).',
+      summary: 'Evaluates one flag for one context (OFREP).',
       requestBody: request,
       responses: { 200: json('The flag.', evaluation), 400: failure, 404: failure },
     },
   },
   bulk: {
     post: {
-      summary: 'All flags for one context (OFREP); with If-None-Match, 304 when none changed for it.',
+      summary:
+        'Evaluates all flags for one context (OFREP). With If-None-Match: 304 when no outcome changed for this context.',
       requestBody: request,
       responses: {
         200: json('All flags.', { type: 'object', properties: { flags: { type: 'array', items: evaluation } } }),
@@ -54,7 +55,7 @@ export const ofrepDocuments = {
   },
   events: {
     get: {
-      summary: 'Server-sent events that tell when flags may have changed (OFREP).',
+      summary: 'Server-sent events when flags may have changed (OFREP).',
       responses: {
         200: {
           description: 'refetchEvaluation events.',

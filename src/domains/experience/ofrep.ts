@@ -11,7 +11,7 @@ import { openLongAnswer } from '#kernel/http/long-answer.ts';
 import type { Asking, DecisionProtocol, ProtocolContext, ProtocolView } from '#kernel/snapshots/module.ts';
 import { decideWithRecord } from './assignment-record.ts';
 import { subjectOfContext } from './cohort-subject.ts';
-import type { Asked, ExperienceTable, Outcome } from './decisions/table.ts';
+import type { Evaluation, ExperienceTable, Outcome } from './decisions/table.ts';
 import { wrongSaid, wrongValues } from './decisions/wrong-values.ts';
 import { ofrepDocuments } from './ofrep-documents.ts';
 import type { AssignmentStore } from './records/assignments.ts';
@@ -41,7 +41,7 @@ type Context = ProtocolContext<ExperienceTable>;
 
 /** An evaluation request and its inputs. */
 interface Question {
-  readonly asked: Asked;
+  readonly evaluation: Evaluation;
   readonly view: ProtocolView<ExperienceTable>;
   readonly publishableKey: string | undefined;
 }
@@ -78,9 +78,9 @@ export function ofrep(facts: FlagFacts): readonly DecisionProtocol<ExperienceTab
 async function bulk(exchange: Exchange, context: Context, facts: FlagFacts): Promise<void> {
   const question = await questionIn(exchange, context, facts, undefined);
   if (question === undefined) return;
-  const { asked, view, publishableKey } = question;
+  const { evaluation, view, publishableKey } = question;
   const { table, version, releases } = view;
-  const outcomes = await decideWithRecord(table, table.inOrder(), asked, recordOf(context, facts));
+  const outcomes = await decideWithRecord(table, table.inOrder(), evaluation, recordOf(context, facts));
   const etag = tagOf(outcomes, releases);
   const headers = { etag, 'cache-control': 'private, no-cache', vary: 'Authorization' };
   if (isKnown(exchange, etag)) {
@@ -99,14 +99,14 @@ async function single(exchange: Exchange, context: Context, facts: FlagFacts): P
   const key = keyIn(exchange);
   const question = await questionIn(exchange, context, facts, key);
   if (question === undefined) return;
-  const { asked, view } = question;
+  const { evaluation, view } = question;
   const { table, version, releases } = view;
   const flag = table.flags.get(key);
   if (flag === undefined) {
     const near = didYouMean(nearSpellings(key, table.flags.keys()));
     return fail(exchange, 404, { key, errorCode: 'FLAG_NOT_FOUND', errorDetails: `There is no flag "${key}"${near}.` });
   }
-  const [outcome] = await decideWithRecord(table, [flag], asked, recordOf(context, facts));
+  const [outcome] = await decideWithRecord(table, [flag], evaluation, recordOf(context, facts));
   if (outcome === undefined) return undefined;
   if (outcome.error !== undefined) return send(exchange, 400, outcome.json);
   // The metadata is the last member and never empty.
@@ -170,12 +170,12 @@ async function questionIn(
   const { body, unstorable } = parse(bytes);
   const about = key === undefined ? {} : { key };
   if (body === undefined) {
-    const errorDetails = 'The body is not JSON in UTF-8; send an object like {"context":{"targetingKey":"…"}}.';
+    const errorDetails = 'The body is not UTF-8 JSON; send an object like {"context":{"targetingKey":"…"}}.';
     return fail(exchange, 400, { ...about, errorCode: 'PARSE_ERROR', errorDetails });
   }
   if (unstorable !== undefined) {
     const where = jsonPointer(unstorable).slice(0, 200);
-    const errorDetails = `${where}: a text with U+0000 or half of a surrogate pair cannot be kept.`;
+    const errorDetails = `${where}: a text with U+0000 or a lone surrogate cannot be stored.`;
     return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
   const { context = {}, forced } = isRecord(body) ? body : { context: body };
@@ -187,21 +187,21 @@ async function questionIn(
     forced === undefined ? context : { ...context, $forced: forced },
   );
   const view = viewOf(subjectOfContext, input);
-  const { refused, asked: wrongs } = wrongValues(input, view.table);
+  const { refused, evaluation: wrongs } = wrongValues(input, view.table);
   if (refused.length > 0) {
     const errorDetails = refused.map(wrongSaid).join('; ');
     return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
   const wrong = forcedProblem(forced, view.table);
   if (wrong !== undefined) return fail(exchange, 400, { ...about, errorCode: 'GENERAL', errorDetails: wrong });
-  const asked: Asked = {
+  const evaluation: Evaluation = {
     context: input,
     nowMs: now.epochMilliseconds,
     random,
     ...wrongs,
     ...(isRecord(forced) ? { forced: forced as Record<string, string> } : {}),
   };
-  return { asked, view, publishableKey };
+  return { evaluation, view, publishableKey };
 }
 
 /** The body, undefined when it is invalid; and the position of text that cannot be stored. */

@@ -9,7 +9,7 @@ import { Experiment } from './kinds/experiment.ts';
 import { experienceKinds } from './module.ts';
 import { runningAdvisor } from './running-advice.ts';
 
-test('who changes an audience hears of the experiments that go by it, by name where they may be seen', () => {
+test('a change of an audience names the running experiments that use it, as far as the author may see them', () => {
   const live = (kind: Kind, name: string, spec: object, namespace = 'n'): LiveObject => {
     return { kind: kind.id, namespace, name, labels: {}, spec, revision: '1' };
   };
@@ -27,9 +27,9 @@ test('who changes an audience hears of the experiments that go by it, by name wh
   const advice = (name: string) =>
     runningAdvisor(world).advise({ apiVersion, kind, metadata: { name, namespace: 'n' } }, []);
   assert.deepEqual(advice('below'), [
-    'Experiment "direct" runs and goes by it: whoever no longer matches leaves it.',
-    'Experiment "over-by-rule" runs and goes by it: whoever no longer matches leaves it.',
-    'Experiments of other namespaces run and go by it (1): whoever no longer matches leaves them.',
+    'Running experiment "direct" uses it: listeners who no longer match leave it.',
+    'Running experiment "over-by-rule" uses it: listeners who no longer match leave it.',
+    'Running experiments of other namespaces use it (1): listeners who no longer match leave them.',
   ]);
   assert.deepEqual(advice('other'), []);
 });

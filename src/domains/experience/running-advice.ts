@@ -11,21 +11,21 @@ export function runningAdvisor(live: World): Advisor {
   return {
     kind: Audience,
     advise: ({ metadata }) => {
-      const running = [...live.list(EXPERIMENT)].filter((object) => goesBy(object, metadata.name, live));
+      const running = [...live.list(EXPERIMENT)].filter((object) => usesAudience(object, metadata.name, live));
       const own = running.filter(({ namespace }) => namespace === metadata.namespace).map(({ name }) => name);
       const others = running.length - own.length;
       return [
-        ...own.map((name) => `Experiment "${name}" runs and goes by it: whoever no longer matches leaves it.`),
+        ...own.map((name) => `Running experiment "${name}" uses it: listeners who no longer match leave it.`),
         ...(others === 0
           ? []
-          : [`Experiments of other namespaces run and go by it (${others}): whoever no longer matches leaves them.`]),
+          : [`Running experiments of other namespaces use it (${others}): listeners who no longer match leave them.`]),
       ];
     },
   };
 }
 
 /** Whether a running experiment targets this audience, or one that includes it. */
-function goesBy(object: LiveObject, audience: string, live: World): boolean {
+function usesAudience(object: LiveObject, audience: string, live: World): boolean {
   const { state, audience: named, when } = experimentSpec(object);
   if (state !== 'running') return false;
   const names = new Set([...(named === undefined ? [] : [named]), ...(when === undefined ? [] : namesIn(when))]);

@@ -1,13 +1,13 @@
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { bucketingOf, unitOf as unitOfExperiment } from '../kinds/assignment.ts';
-import { splitSaid } from '../kinds/describe-flag.ts';
+import { describeSplit } from '../kinds/describe-flag.ts';
 import { experimentAllotment, experimentSpec } from '../kinds/experiment-spec.ts';
 import { Holdout } from '../kinds/holdout.ts';
 import type { Traffic } from '../kinds/parts.ts';
 import { compileSplit } from './compile-split.ts';
 import type { FlagSource, Step } from './flag-source.ts';
 import { outcome, REVISION_CHARS } from './outcome.ts';
-import type { Asked, Outcome, Participation } from './table.ts';
+import type { Evaluation, Outcome, Participation } from './table.ts';
 import { unitReader } from './unit.ts';
 import { allotmentTest, trafficTest, unitMissing, whoMatches, whyUnmatched } from './who-takes-part.ts';
 
@@ -29,37 +29,37 @@ export function compileExperiment(flag: FlagSource, live: LiveObject): Step {
   const choose = compileSplit(split, bucketingOf(experiment.bucketing, iteration) ?? { algorithm: 'backline', salt });
   const positions = new Map(split.map(({ variant }, index) => [variant, index]));
   const { participations, recorded, noUnit, unread } = experimentOutcomes(flag, live, unit);
-  const take: Step['take'] = (asked) => {
-    const matched = matches === undefined || matches(asked.context, asked.nowMs) === true;
+  const take: Step['take'] = (evaluation) => {
+    const matched = matches === undefined || matches(evaluation.context, evaluation.nowMs) === true;
     if (!matched && keep?.ignoreTargeting !== true) return undefined;
-    const value = unitOf(asked);
+    const value = unitOf(evaluation);
     if (value === undefined) return matched ? noUnit : undefined;
     if (keep !== undefined) {
-      if (asked.kept === undefined) return unread;
-      const kept = positions.get(asked.kept.get(salt) ?? '');
+      if (evaluation.kept === undefined) return unread;
+      const kept = positions.get(evaluation.kept.get(salt) ?? '');
       if (kept !== undefined) return participations[kept];
       if (!matched || keep.intake === 'paused') return undefined;
     }
     for (const holdout of heldBy) {
-      const held = holdout(asked);
+      const held = holdout(evaluation);
       if (held !== undefined) return held;
     }
     if (isAllotted !== undefined && !isAllotted(value)) return undefined;
-    if (takesPart !== undefined && takesPart(asked) !== true) return undefined;
+    if (takesPart !== undefined && takesPart(evaluation) !== true) return undefined;
     return recorded[choose(value)];
   };
   return {
     name: `experiment ${live.name}`,
     take,
-    says: `It takes part and is split: ${splitSaid(split)}.`,
-    whyNot: (asked) => {
-      const unmatched = whyUnmatched(matches, asked);
+    says: `Matched: takes part in the split ${describeSplit(split)}.`,
+    whyNot: (evaluation) => {
+      const unmatched = whyUnmatched(matches, evaluation);
       if (unmatched !== undefined) return unmatched;
-      if (keep?.intake === 'paused') return 'It takes nobody new, and no variant is on record for this unit.';
-      const value = unitOf(asked);
+      if (keep?.intake === 'paused') return 'Not matched: intake is paused, and the unit has no recorded variant.';
+      const value = unitOf(evaluation);
       if (isAllotted !== undefined && value !== undefined && !isAllotted(value))
-        return 'The unit is not in its buckets.';
-      return 'The unit is not in the part that takes part.';
+        return 'Not matched: the unit is not in the allocated buckets.';
+      return 'Not matched: the unit is not in the traffic share.';
     },
   };
 }
@@ -101,7 +101,7 @@ function experimentOutcomes(
       ...problem,
       error: {
         code: 'GENERAL',
-        message: `Experiment "${name}" keeps variants on record, and the record cannot be read now.`,
+        message: `Experiment "${name}" needs its recorded variants, and the record cannot be read.`,
       },
     }),
   };
@@ -115,16 +115,16 @@ function holdoutStep(
   { spec, audiences, make, valueOf }: FlagSource,
   object: LiveObject,
   experimentUnit: readonly string[],
-): (asked: Asked) => Outcome | undefined {
+): (evaluation: Evaluation) => Outcome | undefined {
   const holdout = Holdout.spec(object);
   const matches = whoMatches(holdout, audiences);
   const unit = holdout.unit ?? experimentUnit;
   const isHeld = trafficTest({ percent: holdout.percent }, `holdout/${object.name}`, unit);
   const left = { variant: spec.default, value: valueOf(spec.default) };
   const held = make({ reason: 'SPLIT', ...left, holdout: object.name, unit });
-  return (asked) => {
-    if (matches !== undefined && matches(asked.context, asked.nowMs) !== true) return undefined;
-    return isHeld(asked) === true ? held : undefined;
+  return (evaluation) => {
+    if (matches !== undefined && matches(evaluation.context, evaluation.nowMs) !== true) return undefined;
+    return isHeld(evaluation) === true ? held : undefined;
   };
 }
 

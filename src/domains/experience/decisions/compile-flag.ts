@@ -13,7 +13,7 @@ import { compileRule } from './compile-rule.ts';
 import { flagSource, type Beside, type Flags, type Step } from './flag-source.ts';
 import { LazyFlag, type CompiledParts } from './lazy-flag.ts';
 import { areMet, compileRequires, type Requirement } from './requirements.ts';
-import type { Asked, CompiledFlag, Look, Outcome } from './table.ts';
+import type { Evaluation, CompiledFlag, EvaluationStep, Outcome } from './table.ts';
 import { unitReader } from './unit.ts';
 
 /** A flag that compiles to a chain of closures at its first evaluation. Most flags are not parsed before. */
@@ -102,7 +102,7 @@ function compileParts(object: LiveObject, beside: Beside): CompiledParts {
       make({ reason: 'STATIC', variant: variant.name, value: variant.value, forced: true }),
     ]),
   );
-  const forcedOutcome = (wanted: Asked['forced']): Outcome | undefined => {
+  const forcedOutcome = (wanted: Evaluation['forced']): Outcome | undefined => {
     const variant = wanted?.[key];
     return variant === undefined ? undefined : forced.get(variant);
   };
@@ -111,7 +111,7 @@ function compileParts(object: LiveObject, beside: Beside): CompiledParts {
     return {
       forced,
       decide: ({ forced: wanted }) => forcedOutcome(wanted) ?? disabled,
-      looks: () => [{ step: `flag ${name}`, says: 'It is switched off.' }],
+      stepsOf: () => [{ step: `flag ${name}`, says: 'Switched off.' }],
     };
   }
   const needs = attributesNeeded(spec, beside);
@@ -131,7 +131,7 @@ function compileParts(object: LiveObject, beside: Beside): CompiledParts {
   return {
     forced,
     decide: deciderAlong(chain, (message) => make({ reason: 'ERROR', error: { code: 'INVALID_CONTEXT', message } })),
-    looks: (asked, flags) => looksAlong(chain, asked, flags),
+    stepsOf: (evaluation, flags) => stepsAlong(chain, evaluation, flags),
   };
 }
 
@@ -140,30 +140,30 @@ interface Chain {
   readonly steps: readonly Step[];
   readonly requires: readonly Requirement[];
   readonly fallback: Outcome;
-  readonly forcedOutcome: (wanted: Asked['forced']) => Outcome | undefined;
+  readonly forcedOutcome: (wanted: Evaluation['forced']) => Outcome | undefined;
   /** The type error of an attribute that the flag uses. */
-  readonly wrongIn: (wrong: NonNullable<Asked['wrong']>) => string | undefined;
+  readonly wrongIn: (wrong: NonNullable<Evaluation['wrong']>) => string | undefined;
 }
 
 function deciderAlong(
   { steps, requires, fallback, forcedOutcome, wrongIn }: Chain,
   wrongContext: (message: string) => Outcome,
 ): CompiledParts['decide'] {
-  return (asked, flags) => {
-    if (asked.forced !== undefined) {
-      const wanted = forcedOutcome(asked.forced);
+  return (evaluation, flags) => {
+    if (evaluation.forced !== undefined) {
+      const wanted = forcedOutcome(evaluation.forced);
       if (wanted !== undefined) return wanted;
     }
-    if (asked.wrong !== undefined) {
-      const message = wrongIn(asked.wrong);
+    if (evaluation.wrong !== undefined) {
+      const message = wrongIn(evaluation.wrong);
       if (message !== undefined) return wrongContext(message);
     }
     if (requires.length > 0) {
-      const met = areMet(requires, asked, flags);
+      const met = areMet(requires, evaluation, flags);
       if (met !== true) return met === false ? fallback : met;
     }
     for (const step of steps) {
-      const decided = step.take(asked, flags);
+      const decided = step.take(evaluation, flags);
       if (decided !== undefined) return decided;
     }
     return fallback;
@@ -171,27 +171,27 @@ function deciderAlong(
 }
 
 /** The steps of an evaluation, in order, up to the decisive one. */
-function looksAlong(chain: Chain, asked: Asked, flags: Flags): readonly Look[] {
+function stepsAlong(chain: Chain, evaluation: Evaluation, flags: Flags): readonly EvaluationStep[] {
   const { steps, requires, forcedOutcome, wrongIn, fallback } = chain;
-  if (forcedOutcome(asked.forced) !== undefined) return [{ step: 'forced', says: 'The caller asks for this variant.' }];
-  const wrong = asked.wrong && wrongIn(asked.wrong);
+  if (forcedOutcome(evaluation.forced) !== undefined) return [{ step: 'forced', says: 'Forced by the caller.' }];
+  const wrong = evaluation.wrong && wrongIn(evaluation.wrong);
   if (wrong !== undefined) return [{ step: 'context', says: wrong }];
-  const seen: Look[] = [];
+  const seen: EvaluationStep[] = [];
   for (const requirement of requires) {
     const { flag, variants } = requirement;
-    const { variant, error } = flags.get(flag)?.decide(asked, flags) ?? {};
+    const { variant, error } = flags.get(flag)?.decide(evaluation, flags) ?? {};
     const wanted = [...variants].join(' or ');
     const is = error === undefined ? (variant ?? 'the default in the code') : `in error (${error.message})`;
-    seen.push({ step: `requires ${flag}`, says: `It is ${is}, and must be ${wanted}.` });
-    if (areMet([requirement], asked, flags) === false) return seen;
+    seen.push({ step: `requires ${flag}`, says: `Has ${is}; requires ${wanted}.` });
+    if (areMet([requirement], evaluation, flags) === false) return seen;
   }
-  if (areMet(requires, asked, flags) !== true) return seen;
+  if (areMet(requires, evaluation, flags) !== true) return seen;
   for (const step of steps) {
-    const taken = step.take(asked, flags) !== undefined;
-    seen.push({ step: step.name, says: taken ? step.says : step.whyNot(asked, flags) });
+    const taken = step.take(evaluation, flags) !== undefined;
+    seen.push({ step: step.name, says: taken ? step.says : step.whyNot(evaluation, flags) });
     if (taken) return seen;
   }
-  return [...seen, { step: 'default', says: `Everybody else gets ${fallback.variant ?? 'the default in the code'}.` }];
+  return [...seen, { step: 'default', says: `Default: ${fallback.variant ?? 'the default in the code'}.` }];
 }
 
 /** Attributes that a flag uses: in its rules, its experiments, and their holdouts. */

@@ -1,10 +1,10 @@
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
-import { ruleSaid } from '../kinds/describe-flag.ts';
+import { describeRule } from '../kinds/describe-flag.ts';
 import type { FlagRule } from '../kinds/flag-spec.ts';
 import { compileSplit } from './compile-split.ts';
 import type { Flags, FlagSource, Step } from './flag-source.ts';
 import { areMet, compileRequires } from './requirements.ts';
-import type { Asked, Outcome } from './table.ts';
+import type { Evaluation, Outcome } from './table.ts';
 import { unitReader } from './unit.ts';
 import { trafficTest, unitMissing, whoMatches, whyUnmatched } from './who-takes-part.ts';
 
@@ -16,31 +16,31 @@ export function compileRule(flag: FlagSource, rule: FlagRule): Step {
   const takesPart = rule.traffic && trafficTest(rule.traffic, `${name}/${rule.name}/traffic`, unit);
   const noUnit = make({ reason: 'ERROR', error: unitMissing(unit ?? [TARGETING_KEY], `rule "${rule.name}"`) });
   const served = serve(flag, rule, unit, noUnit);
-  const take: Step['take'] = (asked, flags) => {
-    if (matches !== undefined && matches(asked.context, asked.nowMs) !== true) return undefined;
+  const take: Step['take'] = (evaluation, flags) => {
+    if (matches !== undefined && matches(evaluation.context, evaluation.nowMs) !== true) return undefined;
     if (required.length > 0) {
-      const met = areMet(required, asked, flags);
+      const met = areMet(required, evaluation, flags);
       if (met !== true) return met === false ? undefined : met;
     }
     if (takesPart !== undefined) {
-      const part = takesPart(asked);
+      const part = takesPart(evaluation);
       if (part === undefined) return noUnit;
       if (!part) return undefined;
     }
-    return served(asked);
+    return served(evaluation);
   };
-  const why = (asked: Asked, flags: Flags): string => {
-    const unmatched = whyUnmatched(matches, asked);
+  const why = (evaluation: Evaluation, flags: Flags): string => {
+    const unmatched = whyUnmatched(matches, evaluation);
     if (unmatched !== undefined) return unmatched;
-    const missing = required.find((one) => areMet([one], asked, flags) === false);
+    const missing = required.find((one) => areMet([one], evaluation, flags) === false);
     return missing === undefined
-      ? 'The unit is not in the part of the audience that takes part.'
+      ? 'Not matched: the unit is not in the traffic share.'
       : `Flag ${missing.flag} is not ${[...missing.variants].join(' or ')}.`;
   };
   return {
     name: `rule ${rule.name}`,
     take,
-    says: `${ruleSaid(rule)}.`,
+    says: `${describeRule(rule)}.`,
     whyNot: why,
   };
 }
@@ -50,7 +50,7 @@ function serve(
   rule: FlagRule,
   unit: readonly string[] | undefined,
   noUnit: Outcome,
-): (asked: Asked) => Outcome | undefined {
+): (evaluation: Evaluation) => Outcome | undefined {
   if (rule.split === undefined) {
     const reason = rule.traffic === undefined ? 'TARGETING_MATCH' : 'SPLIT';
     const by = rule.traffic === undefined ? undefined : (rule.traffic.unit ?? unit ?? [TARGETING_KEY]);
@@ -62,8 +62,8 @@ function serve(
   );
   const choose = compileSplit(rule.split, rule.bucketing ?? { algorithm: 'backline', salt: `${name}/${rule.name}` });
   const unitOf = unitReader(unit, rule.bucketing);
-  return (asked) => {
-    const value = unitOf(asked);
+  return (evaluation) => {
+    const value = unitOf(evaluation);
     return value === undefined ? noUnit : outcomes[choose(value)];
   };
 }

@@ -20,7 +20,7 @@ import { naiveFlag, type NaiveFlags } from '../testing/naive.ts';
 import { experienceKinds } from '../module.ts';
 import { compile, update } from './compile.ts';
 import { explain } from './explain.ts';
-import type { Asked, Outcome } from './table.ts';
+import type { Evaluation, Outcome } from './table.ts';
 
 const kinds = kindRegistry([...audienceKinds, ...experienceKinds]);
 const NOW_MS = Date.UTC(2026, 10, 22, 12);
@@ -204,7 +204,7 @@ const keptArbitrary = fc
   .dictionary(fc.constantFrom('exp-0/1', 'exp-0/2', 'exp-1/1'), fc.constantFrom('a', 'b', 'gone'))
   .map((kept) => new Map(Object.entries(kept)));
 
-function said({ reason, variant: name, rule, experiment, holdout, error }: Outcome): string {
+function outcomeText({ reason, variant: name, rule, experiment, holdout, error }: Outcome): string {
   if (error !== undefined) return error.code;
   if (reason === 'DISABLED') return 'DISABLED';
   const by = rule ?? experiment?.name ?? (holdout === undefined ? 'default' : `holdout ${holdout}`);
@@ -219,12 +219,12 @@ test('compiled flags decide as the naive reading of what is declared', () => {
       (world, questions) => {
         const table = compile(new LiveObjects(kinds, objectsOf(world)));
         for (const [context, kept] of questions) {
-          const asked: Asked = { context, kept, nowMs: NOW_MS, random: () => 0 };
+          const evaluation: Evaluation = { context, kept, nowMs: NOW_MS, random: () => 0 };
           for (const flag of table.inOrder()) {
-            const decided = flag.decide(asked, table.flags);
-            assert.equal(said(decided), naiveFlag(world, flag.name, context, NOW_MS, kept));
+            const decided = flag.decide(evaluation, table.flags);
+            assert.equal(outcomeText(decided), naiveFlag(world, flag.name, context, NOW_MS, kept));
             // The explanation agrees and never fails.
-            assert.equal(explain(table, flag, asked).variant, decided.variant);
+            assert.equal(explain(table, flag, evaluation).variant, decided.variant);
           }
         }
       },
@@ -238,17 +238,17 @@ test('a value of the wrong type changes nothing for flags that are not in error 
   fc.assert(
     fc.property(worldArbitrary, contextArbitrary, keptArbitrary, (world, context, kept) => {
       const { flags } = compile(new LiveObjects(kinds, objectsOf(world)));
-      const asked = { nowMs: NOW_MS, random: () => 0, kept };
+      const evaluation = { nowMs: NOW_MS, random: () => 0, kept };
       for (const flag of flags.values()) {
         const wrong = new Map([['plan', 'it is of the wrong type']]);
-        const decided = flag.decide({ ...asked, context: { ...context, plan: 'premium' }, wrong }, flags);
+        const decided = flag.decide({ ...evaluation, context: { ...context, plan: 'premium' }, wrong }, flags);
         if (decided.error?.code === 'INVALID_CONTEXT') {
           inError += 1;
           continue;
         }
         others += 1;
         for (const plan of ['premium', 'free', undefined]) {
-          const right = flag.decide({ ...asked, context: { ...context, plan } }, flags);
+          const right = flag.decide({ ...evaluation, context: { ...context, plan } }, flags);
           assert.equal(decided.json, right.json, `${flag.key} with ${String(plan)}`);
         }
       }
@@ -314,10 +314,10 @@ test('raising the part that takes part moves nobody back', () => {
   );
   const counts = tables.map(() => 0);
   for (let number = 0; number < 20_000; number += 1) {
-    const asked: Asked = { context: { targetingKey: `u${number}` }, nowMs: NOW_MS, random: () => 0 };
+    const evaluation: Evaluation = { context: { targetingKey: `u${number}` }, nowMs: NOW_MS, random: () => 0 };
     let was = false;
     for (const [index, table] of tables.entries()) {
-      const isIn = table.flags.get('one')?.decide(asked, table.flags).variant === 'b';
+      const isIn = table.flags.get('one')?.decide(evaluation, table.flags).variant === 'b';
       assert.ok(isIn || !was, `u${number} was in and is no longer`);
       was = isIn;
       if (isIn) counts[index] = (counts[index] ?? 0) + 1;
@@ -330,7 +330,7 @@ test('raising the part that takes part moves nobody back', () => {
   }
 });
 
-test('a flag that is found by its name alone and refers to nothing is not read before it is asked for', () => {
+test('a flag that is found by its name alone and refers to nothing is not read before its evaluation', () => {
   const spec = { type: 'boolean', variants: [{ name: 'on', value: true }], enabled: true };
   const unread = new KeptObject(live(Flag, 'unread', {}), 'not JSON', []);
   const keyed = live(Flag, 'keyed', { ...spec, key: 'key' });

@@ -1,7 +1,7 @@
-import type { Asked, CompiledFlag, ExperienceTable, Look, Outcome } from './table.ts';
+import type { Evaluation, CompiledFlag, ExperienceTable, EvaluationStep, Outcome } from './table.ts';
 
 /** The explanation of a flag's value for one context. */
-export interface Explained {
+export interface FlagExplanation {
   readonly flag: string;
   readonly variant?: string;
   readonly value?: unknown;
@@ -11,12 +11,12 @@ export interface Explained {
   readonly assignmentId?: string;
   readonly holdout?: string;
   /** The evaluation steps, in order, up to the decisive one. */
-  readonly steps: readonly Look[];
+  readonly steps: readonly EvaluationStep[];
 }
 
 /** The answer as a sentence, with the steps that led to it. */
-export function explain(table: ExperienceTable, flag: CompiledFlag, asked: Asked): Explained {
-  const decided = flag.decide(asked, table.flags);
+export function explain(table: ExperienceTable, flag: CompiledFlag, evaluation: Evaluation): FlagExplanation {
+  const decided = flag.decide(evaluation, table.flags);
   const { variant, value, rule, experiment, holdout } = decided;
   return {
     flag: flag.key,
@@ -25,17 +25,17 @@ export function explain(table: ExperienceTable, flag: CompiledFlag, asked: Asked
     ...(rule === undefined ? {} : { rule }),
     ...(experiment === undefined ? {} : { experiment: experiment.name, assignmentId: experiment.assignmentId }),
     ...(holdout === undefined ? {} : { holdout }),
-    steps: flag.looks(asked, table.flags),
+    steps: flag.stepsOf(evaluation, table.flags),
   };
 }
 
 function sentence({ flag, variant, reason, rule, experiment, holdout, error }: Outcome): string {
   const gets = variant === undefined ? 'the default in the code' : `"${variant}"`;
   if (error !== undefined) return error.message;
-  if (reason === 'DISABLED') return `Flag ${flag} is switched off: everybody gets the default in the code.`;
-  if (holdout !== undefined) return `It is ${gets}, as holdout ${holdout} keeps this unit out of the experiment.`;
+  if (reason === 'DISABLED') return `Flag ${flag} is switched off: code uses its default.`;
+  if (holdout !== undefined) return `${gets}: holdout ${holdout} excludes this unit from the experiment.`;
   if (experiment !== undefined)
-    return `It is ${gets} by experiment ${experiment.name} (iteration ${experiment.iteration}).`;
-  if (rule !== undefined) return `It is ${gets} by rule ${rule}.`;
-  return `It is ${gets}: no rule and no experiment takes this context.`;
+    return `${gets}: matched experiment ${experiment.name} (iteration ${experiment.iteration}).`;
+  if (rule !== undefined) return `${gets}: matched rule ${rule}.`;
+  return `${gets} (default): no rule or experiment matched.`;
 }

@@ -2,7 +2,7 @@ import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { flagKey, flagSpec, type FlagSpec } from '../kinds/flag-spec.ts';
 import { outcome } from './outcome.ts';
-import type { Asked, CompiledFlag, Outcome } from './table.ts';
+import type { Evaluation, CompiledFlag, Outcome } from './table.ts';
 
 /** The other inputs of a flag's compilation, read now: the world may change later. */
 export interface Beside {
@@ -46,9 +46,9 @@ export type Flags = ReadonlyMap<string, CompiledFlag>;
 /** A rule or an experiment: decides, or passes the listener on. */
 export interface Step {
   readonly name: string;
-  readonly take: (asked: Asked, flags: Flags) => Outcome | undefined;
+  readonly take: (evaluation: Evaluation, flags: Flags) => Outcome | undefined;
   /** Effect on matching listeners, as a sentence. */
   readonly says: string;
   /** Why it does not match this context, as a sentence. */
-  readonly whyNot: (asked: Asked, flags: Flags) => string;
+  readonly whyNot: (evaluation: Evaluation, flags: Flags) => string;
 }

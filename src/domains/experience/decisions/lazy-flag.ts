@@ -1,7 +1,7 @@
 import type { CompiledFlag } from './table.ts';
 
 /** Properties of a flag that are known before it compiles. */
-export type KnownOfFlag = Pick<CompiledFlag, 'key' | 'object' | 'experiments' | 'sticky' | 'requires'>;
+export type FlagOutline = Pick<CompiledFlag, 'key' | 'object' | 'experiments' | 'sticky' | 'requires'>;
 
 /**
  * A flag that compiles at its first evaluation. A compiled flag takes forty times the memory, and in large
@@ -18,7 +18,7 @@ export class LazyFlag<Beside> implements CompiledFlag {
   #compiled: CompiledParts | undefined;
 
   constructor(
-    known: KnownOfFlag,
+    known: FlagOutline,
     beside: Beside,
     compile: (object: CompiledFlag['object'], beside: Beside) => CompiledParts,
   ) {
@@ -41,18 +41,18 @@ export class LazyFlag<Beside> implements CompiledFlag {
 
   get #parts(): CompiledParts {
     if (this.#compiled !== undefined) return this.#compiled;
-    if (this.#beside === undefined) throw new Error(`flag ${this.name} was compiled to nothing`);
+    if (this.#beside === undefined) throw new Error(`flag ${this.name} has no compiled parts`);
     this.#compiled = this.#compile(this.object, this.#beside);
     this.#beside = undefined;
     return this.#compiled;
   }
 
-  decide(...asked: Parameters<CompiledFlag['decide']>): ReturnType<CompiledFlag['decide']> {
-    return this.#parts.decide(...asked);
+  decide(...evaluation: Parameters<CompiledFlag['decide']>): ReturnType<CompiledFlag['decide']> {
+    return this.#parts.decide(...evaluation);
   }
 
-  looks(...asked: Parameters<CompiledFlag['looks']>): ReturnType<CompiledFlag['looks']> {
-    return this.#parts.looks(...asked);
+  stepsOf(...evaluation: Parameters<CompiledFlag['stepsOf']>): ReturnType<CompiledFlag['stepsOf']> {
+    return this.#parts.stepsOf(...evaluation);
   }
 
   get forced(): CompiledFlag['forced'] {
@@ -66,4 +66,4 @@ export class LazyFlag<Beside> implements CompiledFlag {
   }
 }
 
-export type CompiledParts = Pick<CompiledFlag, 'decide' | 'looks' | 'forced'>;
+export type CompiledParts = Pick<CompiledFlag, 'decide' | 'stepsOf' | 'forced'>;

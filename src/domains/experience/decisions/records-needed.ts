@@ -17,8 +17,8 @@ export function recordsNeeded(
   // Usually all flags are evaluated or none requires another; a superfluous lookup is harmless.
   const relevant = flags.some(({ sticky }) => sticky.length > 0) || flags.some(({ requires }) => requires);
   if (!relevant) return [];
-  const asked = flags.some(({ requires }) => requires) ? table.sticky : flags;
-  return asked.flatMap(({ sticky }) =>
+  const relevantFlags = flags.some(({ requires }) => requires) ? table.sticky : flags;
+  return relevantFlags.flatMap(({ sticky }) =>
     sticky.flatMap(({ record, unitOf }) => {
       const unit = unitOf(context);
       return unit === undefined ? [] : [{ unit, record }];

@@ -1,6 +1,6 @@
 import type { FlagSpec } from '../kinds/flag-spec.ts';
 import type { Flags, FlagSource } from './flag-source.ts';
-import type { Asked, Outcome } from './table.ts';
+import type { Evaluation, Outcome } from './table.ts';
 
 /** A required flag with its permitted variants, and the outcome while it is in error. */
 export interface Requirement {
@@ -11,7 +11,7 @@ export interface Requirement {
 
 export function compileRequires({ keys, make }: FlagSource, declared: FlagSpec['requires']): readonly Requirement[] {
   return (declared ?? []).map(({ flag, variants }) => {
-    const message = `It requires flag "${flag}", which cannot be decided for this context.`;
+    const message = `It requires flag "${flag}", which is in error for this context.`;
     const failing = (code: NonNullable<Outcome['error']>['code']) =>
       make({ reason: 'ERROR', error: { code, message } });
     return {
@@ -30,10 +30,10 @@ export function compileRequires({ keys, make }: FlagSource, declared: FlagSpec['
  * Whether all requirements hold. If a required flag is in error and no other requirement fails, that error is
  * the outcome.
  */
-export function areMet(requires: readonly Requirement[], asked: Asked, flags: Flags): boolean | Outcome {
+export function areMet(requires: readonly Requirement[], evaluation: Evaluation, flags: Flags): boolean | Outcome {
   let failing: Outcome | undefined;
   for (const { flag, variants, inError } of requires) {
-    const decided = flags.get(flag)?.decide(asked, flags);
+    const decided = flags.get(flag)?.decide(evaluation, flags);
     if (decided?.error !== undefined) failing ??= inError[decided.error.code];
     else if (decided?.variant === undefined || !variants.has(decided.variant)) return false;
   }

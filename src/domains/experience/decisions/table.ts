@@ -43,7 +43,7 @@ export interface Participation {
 }
 
 /** An evaluation request. */
-export interface Asked {
+export interface Evaluation {
   readonly context: Context;
   readonly nowMs: number;
   /** Attributes with a value of the wrong type, and the type error: see `wrongValues`. */
@@ -57,7 +57,7 @@ export interface Asked {
 }
 
 /** One evaluation step: the result of a rule or an experiment. */
-export interface Look {
+export interface EvaluationStep {
   readonly step: string;
   readonly says: string;
 }
@@ -70,9 +70,9 @@ export interface CompiledFlag {
   /** The key that code uses. */
   readonly key: string;
   readonly revision: string;
-  readonly decide: (asked: Asked, flags: ReadonlyMap<string, CompiledFlag>) => Outcome;
+  readonly decide: (evaluation: Evaluation, flags: ReadonlyMap<string, CompiledFlag>) => Outcome;
   /** The evaluation steps, in order, up to the decisive one. */
-  readonly looks: (asked: Asked, flags: ReadonlyMap<string, CompiledFlag>) => readonly Look[];
+  readonly stepsOf: (evaluation: Evaluation, flags: ReadonlyMap<string, CompiledFlag>) => readonly EvaluationStep[];
   /** The outcome for each variant when it is forced. */
   readonly forced: ReadonlyMap<string, Outcome>;
   /** Running experiments on the flag, in evaluation order. */

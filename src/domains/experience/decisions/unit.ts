@@ -3,12 +3,12 @@ import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
 import { attributeReader } from '#kernel/audiences/language/values.ts';
 import { RANDOM_UNIT } from '../kinds/parts.ts';
-import type { Asked } from './table.ts';
+import type { Evaluation } from './table.ts';
 
 /** Number of distinct random units. */
 const RANDOM_UNITS = 1_000_000_000;
 
-export type UnitOf = (asked: Pick<Asked, 'context' | 'random'>) => string | undefined;
+export type UnitOf = (evaluation: Pick<Evaluation, 'context' | 'random'>) => string | undefined;
 
 /**
  * Reads the unit: the first of these attributes in the context, as text. Dotted names also match nested

@@ -6,7 +6,7 @@ import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { AudienceRule, Matcher } from '#kernel/audiences/language/language.ts';
 import type { Traffic } from '../kinds/parts.ts';
 import { compileTraffic } from './compile-split.ts';
-import type { Asked, Outcome } from './table.ts';
+import type { Evaluation, Outcome } from './table.ts';
 import { unitReader } from './unit.ts';
 
 /** Salt of the buckets that all experiments share. */
@@ -23,12 +23,12 @@ export function whoMatches(
   return (context, nowMs) => named(context, nowMs) === true && own(context, nowMs) === true;
 }
 
-export function whyUnmatched(matches: Matcher | undefined, { context, nowMs }: Asked): string | undefined {
+export function whyUnmatched(matches: Matcher | undefined, { context, nowMs }: Evaluation): string | undefined {
   const truth = matches === undefined ? true : matches(context, nowMs);
   if (truth === true) return undefined;
   return truth === false
-    ? 'Its audience does not match.'
-    : 'Whether its audience matches is unknown: the context lacks an attribute.';
+    ? 'Not matched: the audience does not match.'
+    : 'Not matched: an attribute of the audience is missing from the context.';
 }
 
 /** Whether a unit takes part; undefined without a unit. */
@@ -36,18 +36,18 @@ export function trafficTest(
   traffic: Traffic,
   salt: string,
   unit: readonly string[] | undefined,
-): (asked: Asked) => boolean | undefined {
+): (evaluation: Evaluation) => boolean | undefined {
   const unitOf = unitReader(traffic.unit ?? unit, traffic.bucketing);
   const takesPart = compileTraffic(traffic, traffic.bucketing ?? { algorithm: 'backline', salt });
   const also = (traffic.also ?? []).map((part, index) => trafficTest(part, `${salt}/${index}`, unit));
-  const test = (asked: Asked) => {
-    const value = unitOf(asked);
+  const test = (evaluation: Evaluation) => {
+    const value = unitOf(evaluation);
     return value === undefined ? undefined : takesPart(value);
   };
   if (also.length === 0) return test;
-  return (asked) => {
+  return (evaluation) => {
     for (const each of [test, ...also]) {
-      const part = each(asked);
+      const part = each(evaluation);
       if (part !== true) return part;
     }
     return true;

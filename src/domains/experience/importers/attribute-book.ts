@@ -6,8 +6,8 @@ import {
 } from '#kernel/audiences/language/attributes.ts';
 import { ATTRIBUTE, GROUP, VERSION } from '#kernel/audiences/language/identity.ts';
 import type { Path } from '#kernel/base/failures.ts';
-import { CannotSay } from './cannot-say.ts';
-import type { AttributeKind, Made } from './imported.ts';
+import { UnsupportedSource } from './unsupported-source.ts';
+import type { AttributeKind, Translation } from './imported.ts';
 
 const NAME = new RegExp(ATTRIBUTE_NAME_PATTERN);
 const NAME_CHARS_MAX = 100;
@@ -18,7 +18,7 @@ export class AttributeBook {
   readonly #targetingKey: string | undefined;
   readonly #taken = new Set<string>();
   /** By name of the declaring object. */
-  readonly #declared = new Map<string, { readonly name: string; readonly made: Made }>();
+  readonly #declared = new Map<string, { readonly name: string; readonly made: Translation }>();
 
   /** @param targetingKey source attribute that contexts here call targetingKey */
   constructor(kindOf: (name: string) => AttributeKind, targetingKey: string | undefined) {
@@ -27,21 +27,24 @@ export class AttributeBook {
   }
 
   /**
-   * The name here of a source attribute, which is declared from now on. Throws CannotSay when it cannot be
+   * The name here of a source attribute, which is declared from now on. Throws UnsupportedSource when it cannot be
    * declared.
    */
   name(source: string, path: Path): string {
     const name = source === this.#targetingKey ? TARGETING_KEY : source;
     if (BUILT_IN_ATTRIBUTES.some((attribute) => attribute.name === name)) return name;
     if (!NAME.test(name) || name.length > NAME_CHARS_MAX) {
-      throw new CannotSay(path, `"${name}" cannot be the name of an attribute, which is like appVersion or device.os`);
+      throw new UnsupportedSource(path, `"${name}" is not a valid attribute name, like appVersion or device.os`);
     }
     const objectName = attributeObjectName(name);
     this.#taken.add(objectName);
     const known = this.#declared.get(objectName);
     const other = known?.name ?? BUILT_IN_ATTRIBUTES.find((one) => attributeObjectName(one.name) === objectName)?.name;
     if (other !== undefined && other !== name) {
-      throw new CannotSay(path, `"${name}" and "${other}" would be declared by one object, ${objectName}; rename one`);
+      throw new UnsupportedSource(
+        path,
+        `"${name}" and "${other}" would be declared by one object, ${objectName}; rename one`,
+      );
     }
     if (known === undefined) {
       const { type, multiValued = false, loose = false } = this.kindOf(name);
@@ -75,7 +78,7 @@ export class AttributeBook {
     return taken;
   }
 
-  made(): readonly Made[] {
+  made(): readonly Translation[] {
     return [...this.#declared.values()].map(({ made }) => made);
   }
 }

@@ -5,7 +5,7 @@ import { attributeTable } from '#kernel/audiences/language/attributes.ts';
 import { compileRule } from '#kernel/audiences/compile-audience.ts';
 import type { Condition } from '#kernel/audiences/language/language.ts';
 import { all, any, leaf, not, toRule, type Expression } from './expression.ts';
-import { CannotSay } from './cannot-say.ts';
+import { UnsupportedSource } from './unsupported-source.ts';
 
 const NAMES = ['a', 'b', 'c', 'd'] as const;
 const attributes = attributeTable(NAMES.map((name) => ({ name, type: 'boolean', multiValued: false })));
@@ -31,12 +31,12 @@ const { expression } = fc.letrec<{ expression: Expression }>((tie) => ({
 }));
 
 /** Evaluates an expression literally. */
-function naive(said: Expression, context: Readonly<Record<string, boolean>>): boolean {
-  if (typeof said === 'boolean') return said;
-  if ('not' in said) return !naive(said.not, context);
-  if ('all' in said) return said.all.every((part) => naive(part, context));
-  if ('any' in said) return said.any.some((part) => naive(part, context));
-  const { attribute = '', exists, in: members, notIn, absent, not: turned = false } = said.leaf;
+function naive(tree: Expression, context: Readonly<Record<string, boolean>>): boolean {
+  if (typeof tree === 'boolean') return tree;
+  if ('not' in tree) return !naive(tree.not, context);
+  if ('all' in tree) return tree.all.every((part) => naive(part, context));
+  if ('any' in tree) return tree.any.some((part) => naive(part, context));
+  const { attribute = '', exists, in: members, notIn, absent, not: turned = false } = tree.leaf;
   const value = context[attribute];
   if (exists !== undefined) return (value !== undefined) === exists;
   const passes = members === undefined ? notIn?.includes(value) === false : members.includes(value);
@@ -53,31 +53,31 @@ const contexts = [undefined, true, false].flatMap((a) =>
 
 test('a rule says what its expression says; a total one says it also when it is turned round', () => {
   fc.assert(
-    fc.property(expression, fc.boolean(), (said, total) => {
+    fc.property(expression, fc.boolean(), (tree, total) => {
       let rule;
       try {
-        rule = toRule(said, [], total);
+        rule = toRule(tree, [], total);
       } catch (error) {
-        assert.ok(error instanceof CannotSay);
+        assert.ok(error instanceof UnsupportedSource);
         return;
       }
       const matches =
         typeof rule === 'boolean' ? () => rule : compileRule(rule, { attributes, matcher: () => undefined });
       for (const context of contexts) {
         const truth = matches(context, 0);
-        assert.equal(total ? truth : truth === true, naive(said, context), JSON.stringify([said, rule, context]));
+        assert.equal(total ? truth : truth === true, naive(tree, context), JSON.stringify([tree, rule, context]));
       }
     }),
     { numRuns: 1_000 },
   );
 });
 
-test('what would take too many groups is told, and not cut short', () => {
+test('a rule with too many groups is reported, not truncated', () => {
   const pairs = Array.from({ length: 12 }, (_, index) =>
     any([leaf({ attribute: `x${index}`, exists: true }), leaf({ attribute: `y${index}`, exists: true })]),
   );
   assert.throws(
     () => toRule(all(pairs), ['there']),
-    (error) => error instanceof CannotSay && /more than 100 groups/.test(error.message),
+    (error) => error instanceof UnsupportedSource && /more than 100 groups/.test(error.message),
   );
 });

@@ -1,7 +1,7 @@
 import { AUDIENCE_LIMITS, type AudienceRule, type Condition } from '#kernel/audiences/language/language.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import type { Path } from '#kernel/base/failures.ts';
-import { CannotSay } from './cannot-say.ts';
+import { UnsupportedSource } from './unsupported-source.ts';
 
 /**
  * A condition of another tool: true or false, never unknown. Its leaves are Backline conditions that state
@@ -48,7 +48,7 @@ type Group = ReadonlyMap<string, Literal>;
 const GROUPS_ON_THE_WAY_MAX = 1_000;
 
 /**
- * Converts an expression to a rule: a disjunction of condition groups. Throws CannotSay when it needs too
+ * Converts an expression to a rule: a disjunction of condition groups. Throws UnsupportedSource when it needs too
  * many groups.
  *
  * @param total whether the rule must be false, never unknown, where it is not true: for operands of a
@@ -65,11 +65,11 @@ export function toRule(expression: Expression, path: Path, total = false): Audie
   };
 }
 
-function tooLarge(path: Path): CannotSay {
+function tooLarge(path: Path): UnsupportedSource {
   const { groupsMax, conditionsMax } = AUDIENCE_LIMITS;
-  return new CannotSay(
+  return new UnsupportedSource(
     path,
-    `written out, this needs more than ${groupsMax} groups of ${conditionsMax} conditions; split it up`,
+    `as a rule, this needs more than ${groupsMax} groups of ${conditionsMax} conditions; split it up`,
   );
 }
 
@@ -116,11 +116,11 @@ function isWithin(smaller: Group, larger: Group): boolean {
 }
 
 function conditionOf({ condition, negated }: Literal, total: boolean): Condition {
-  const said = negated ? contrary(condition) : condition;
-  const { absent, ...rest } = said;
+  const literal = negated ? contrary(condition) : condition;
+  const { absent, ...rest } = literal;
   // Outside a negation, unknown counts as false.
-  const isFalseWithout = absent !== undefined && (absent === 'match') === (said.not === true);
-  return isFalseWithout && !total ? rest : said;
+  const isFalseWithout = absent !== undefined && (absent === 'match') === (literal.not === true);
+  return isFalseWithout && !total ? rest : literal;
 }
 
 function contrary(condition: Condition): Condition {

@@ -4,7 +4,7 @@ import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
 import type { FlagSpec } from '../kinds/flag-spec.ts';
 import { EXPERIMENT, FLAG, GROUP, VERSION } from '../kinds/identity.ts';
 import { toRule, type Expression } from './expression.ts';
-import type { Made } from './imported.ts';
+import type { Translation } from './imported.ts';
 
 const TITLE_CHARS_MAX = 200;
 
@@ -17,7 +17,7 @@ interface About {
 }
 
 /** A Flag with the key of the source. */
-export function flagObject({ key, title, path, annotations, names }: About, spec: FlagSpec): Made {
+export function flagObject({ key, title, path, annotations, names }: About, spec: FlagSpec): Translation {
   const name = names.get(key) ?? key;
   const metadata = { name, ...(annotations === undefined ? {} : { annotations: { ...annotations } }) };
   const object = {
@@ -32,7 +32,7 @@ export function flagObject({ key, title, path, annotations, names }: About, spec
 export function experimentObject(
   { name, title, path }: { readonly name: string; readonly title?: string | undefined; readonly path: Path },
   spec: ExperimentSpec,
-): Made {
+): Translation {
   const kind = EXPERIMENT.slice(GROUP.length + 1);
   return {
     object: { apiVersion: `${GROUP}/${VERSION}`, kind, metadata: { name }, spec: { ...titled(title), ...spec } },

@@ -1,11 +1,11 @@
 import type { AttributeType } from '#kernel/audiences/language/attributes.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
-import { CannotSay } from './cannot-say.ts';
+import { UnsupportedSource } from './unsupported-source.ts';
 import type { InexactNumbers } from './inexact.ts';
 
 /** Result of an import: objects to declare, in order, and notes. */
-export interface Imported {
+export interface ImportResult {
   readonly objects: readonly ResourceObject[];
   readonly notes: readonly Note[];
 }
@@ -39,19 +39,19 @@ export interface AttributeKind {
 }
 
 /** An object translated from part of the document. */
-export interface Made {
+export interface Translation {
   readonly object: ResourceObject;
   readonly path: Path;
   /** Attribute objects whose type the translation used, although no reference names them. */
   readonly attributes?: readonly string[];
 }
 
-/** The result of `make`; or undefined and a note when it throws CannotSay. */
+/** The result of `make`; or undefined and a note when it throws UnsupportedSource. */
 export function madeOrNoted<Value>(notes: Note[], make: () => Value): Value | undefined {
   try {
     return make();
   } catch (error) {
-    if (!(error instanceof CannotSay)) throw error;
+    if (!(error instanceof UnsupportedSource)) throw error;
     notes.push({ path: error.path, says: error.message, leftOut: true });
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { Path } from '#kernel/base/failures.ts';
-import { CannotSay } from './cannot-say.ts';
+import { UnsupportedSource } from './unsupported-source.ts';
 
 /** Positions of numbers that JavaScript rounds: the values that contain them have no exact translation. */
 export class InexactNumbers {
@@ -15,8 +15,8 @@ export class InexactNumbers {
     for (const path of found) this.#left.delete(path);
     const [first] = found;
     if (first === undefined) return;
-    const says = `a whole number beyond ${Number.MAX_SAFE_INTEGER} cannot be kept exactly; write it as a text`;
-    throw new CannotSay(first, says);
+    const says = `a whole number beyond ${Number.MAX_SAFE_INTEGER} loses precision; write it as a text`;
+    throw new UnsupportedSource(first, says);
   }
 
   /** Rounded numbers that caused no omission. */

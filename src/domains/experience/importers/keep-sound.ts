@@ -11,7 +11,7 @@ import { structureOf } from '#kernel/kinds/structure.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { Experiment } from '../kinds/experiment.ts';
 import { Flag } from '../kinds/flag.ts';
-import type { Imported, Made, Note } from './imported.ts';
+import type { ImportResult, Translation, Note } from './imported.ts';
 
 const kinds = kindRegistry([...audienceKinds, Flag, Experiment]);
 
@@ -20,20 +20,20 @@ const kinds = kindRegistry([...audienceKinds, Flag, Experiment]);
  * object that the kinds refuse, with its dependents, so imports need no limits of their own. Unused
  * attributes and audiences are dropped silently.
  */
-export function keepSound(made: readonly Made[], notes: readonly Note[]): Imported {
-  const told = [...notes];
+export function keepSound(made: readonly Translation[], notes: readonly Note[]): ImportResult {
+  const allNotes = [...notes];
   let kept = made;
   for (;;) {
     const unsound = unsoundIn(kept);
     if (unsound.size === 0) break;
     for (const [{ path, object }, problem] of unsound) {
       const says = `${object.kind} ${object.metadata.name} would be refused at ${fieldPath(problem.path)}: ${problem.detail}`;
-      told.push({ path, says, leftOut: true });
+      allNotes.push({ path, says, leftOut: true });
     }
     kept = kept.filter((one) => !unsound.has(one));
   }
   const needed = neededBy(kept);
-  return { objects: kept.map(({ object }) => object).filter((object) => needed.has(object)), notes: told };
+  return { objects: kept.map(({ object }) => object).filter((object) => needed.has(object)), notes: allNotes };
 }
 
 function kindOf({ apiVersion, kind }: ResourceObject): Kind {
@@ -43,10 +43,10 @@ function kindOf({ apiVersion, kind }: ResourceObject): Kind {
 }
 
 /** Objects that would be refused or held, and why. */
-function unsoundIn(made: readonly Made[]): ReadonlyMap<Made, Problem> {
-  const unsound = new Map<Made, Problem>();
+function unsoundIn(made: readonly Translation[]): ReadonlyMap<Translation, Problem> {
+  const unsound = new Map<Translation, Problem>();
   const byLive = new Map<LiveObject, ResourceObject>();
-  const lives = new Map<Made, LiveObject>();
+  const lives = new Map<Translation, LiveObject>();
   for (const one of made) {
     const kind = kindOf(one.object);
     const structure = structureOf(kind);
@@ -84,12 +84,12 @@ function unsoundIn(made: readonly Made[]): ReadonlyMap<Made, Problem> {
 }
 
 function leftOut({ path, kind, name }: { path: Problem['path']; kind: string; name: string }): Problem {
-  const detail = `it relies on ${kind.slice(kind.indexOf('/') + 1)} ${name}, which is left out`;
+  const detail = `it depends on ${kind.slice(kind.indexOf('/') + 1)} ${name}, which is left out`;
   return { path, reason: 'FieldValueNotFound', detail };
 }
 
 /** Flags, experiments, and the attributes and audiences that they use. */
-function neededBy(kept: readonly Made[]): ReadonlySet<ResourceObject> {
+function neededBy(kept: readonly Translation[]): ReadonlySet<ResourceObject> {
   const objects = kept.map(({ object }) => object);
   const silently = new Map(kept.map(({ object, attributes = [] }) => [object, attributes]));
   const byKey = new Map(objects.map((object) => [`${kindOf(object).id} ${object.metadata.name}`, object]));

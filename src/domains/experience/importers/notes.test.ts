@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonPointer, Refusal } from '#kernel/base/failures.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
-import { decided, declaredTable } from '../testing/imported-table.ts';
+import { decideFlag, declaredTable } from '../testing/imported-table.ts';
 import { importFlagd } from './flagd/flagd.ts';
 import { importGrowthbook } from './growthbook/growthbook.ts';
-import type { Imported, ImportOptions } from './imported.ts';
+import type { ImportResult, ImportOptions } from './imported.ts';
 import { importUnleash } from './unleash/unleash.ts';
 
-type Import = (document: unknown, options?: ImportOptions) => Imported;
+type Import = (document: unknown, options?: ImportOptions) => ImportResult;
 
 const strategy = (...constraints: object[]) => ({ name: 'default', parameters: {}, constraints });
 const toggle = (name: string, more: object) => ({ name, enabled: true, strategies: [strategy()], ...more });
@@ -27,7 +27,7 @@ const LEFT_OUT: readonly [from: Import, document: unknown, note: RegExp][] = [
   [
     importUnleash,
     unleash(toggle('f', { strategies: [{ name: 'moon' }] })),
-    /^\/features\/0\/strategies\/0\/name: the strategy "moon" is code/,
+    /^\/features\/0\/strategies\/0\/name: the strategy "moon" is a custom strategy/,
   ],
   [
     importUnleash,
@@ -37,7 +37,7 @@ const LEFT_OUT: readonly [from: Import, document: unknown, note: RegExp][] = [
   [
     importGrowthbook,
     growthbook({ condition: { country: { $regex: 'a(?=b)' } }, force: true }),
-    /the expression a\(\?=b\) cannot be carried over: RE2 has no look-around/,
+    /the expression a\(\?=b\) has no translation: RE2 has no look-around/,
   ],
   [importUnleash, ip('::ffff:10.0.0.0/104'), /holds IPv4 addresses in IPv6/],
   [
@@ -50,12 +50,12 @@ const LEFT_OUT: readonly [from: Import, document: unknown, note: RegExp][] = [
         ],
       }),
     ),
-    /^\/features\/0\/variants\/0\/weight: a weight of 0\.5 is no whole number/,
+    /^\/features\/0\/variants\/0\/weight: a weight of 0\.5 is not a whole number/,
   ],
   [
     importUnleash,
     unleash(toggle('f', { strategies: [strategy({ contextName: 'my field', operator: 'IN', values: ['1'] })] })),
-    /"my field" cannot be the name of an attribute/,
+    /"my field" is not a valid attribute name/,
   ],
   [
     importUnleash,
@@ -70,9 +70,9 @@ const LEFT_OUT: readonly [from: Import, document: unknown, note: RegExp][] = [
     unleash(
       toggle('f', { strategies: [strategy({ contextName: 'x', operator: 'DATE_AFTER', value: '2026-01-01T10:00' })] }),
     ),
-    /means another moment on each machine/,
+    /depends on the zone of the machine/,
   ],
-  [importGrowthbook, growthbook({ force: null }), /^\/features\/f\/rules\/0\/force: a value of null/],
+  [importGrowthbook, growthbook({ force: null }), /^\/features\/f\/rules\/0\/force: null is the default in the code/],
   [
     importGrowthbook,
     growthbook({ force: 'text' }),
@@ -81,13 +81,13 @@ const LEFT_OUT: readonly [from: Import, document: unknown, note: RegExp][] = [
   [
     importGrowthbook,
     growthbook({ condition: { x: { $size: 1 } }, force: true }),
-    /\/condition\/x\/\$size: .*cannot be said/,
+    /\/condition\/x\/\$size: .*is not supported/,
   ],
   [importGrowthbook, growthbook({ condition: { x: { $gt: 'b' } }, force: true }), /comparing a string with "b"/],
   [
     importGrowthbook,
     growthbook({ condition: { x: 1 }, force: true }, { condition: { x: 'a' }, force: true }),
-    /"x" is used as a string at \/features\/f\/rules\/1\/condition\/x and a number at .*say what it is, like --attribute x=string/,
+    /"x" is used as a string at \/features\/f\/rules\/1\/condition\/x and a number at .*declare it, like --attribute x=string/,
   ],
   [importGrowthbook, growthbook({ variations: [false, true], contextualBanditRef: 'b' }), /contextual bandit/],
   [importGrowthbook, growthbook({ force: true, tracks: [] }), /evaluated for one listener/],
@@ -108,7 +108,7 @@ const LEFT_OUT: readonly [from: Import, document: unknown, note: RegExp][] = [
       { force: true, coverage: 0.5 },
       { parentConditions: [{ id: 'f2', gate: true, condition: { value: 1 } }], force: true },
     ),
-    /a gate after other rules cannot be said/,
+    /a gate after other rules is not supported/,
   ],
   [
     importGrowthbook,
@@ -118,27 +118,27 @@ const LEFT_OUT: readonly [from: Import, document: unknown, note: RegExp][] = [
         b: { defaultValue: 1, rules: [{ parentConditions: [{ id: 'a' }], force: 2 }] },
       },
     },
-    /^\/features\/a: its prerequisites go round in a circle/,
+    /^\/features\/a: its prerequisites form a loop/,
   ],
   [importGrowthbook, { features: {}, experiments: [{}] }, /^\/experiments: 1 visual and redirect/],
-  [importFlagd, flagd({ missing: ['a'] }), /^\/flags\/f\/targeting\/missing: the operator "missing" cannot be said/],
-  [importFlagd, flagd({ var: 'tier' }), /itself as the variant|only of|cannot be said/],
+  [importFlagd, flagd({ missing: ['a'] }), /^\/flags\/f\/targeting\/missing: the operator "missing" is not supported/],
+  [importFlagd, flagd({ var: 'tier' }), /itself as the variant|only of|is not supported/],
   [importFlagd, flagd('beta'), /may give "beta", which flagd reports as an error; the variants are on, off/],
   [importFlagd, flagd({ if: [{ '==': [{ var: 'a' }, { var: 'b' }] }, 'on'] }), /two attributes with each other/],
   [
     importFlagd,
     flagd({ fractional: [{ cat: [{ var: 'a' }, { var: 'b' }] }, ['on', 1], ['off', 1]] }),
-    /constants and then one attribute/,
+    /constants followed by one attribute/,
   ],
   [importFlagd, flagd({ if: [{ fractional: [['on', 1]] }, 'on', 'off'] }), /in a bucket cannot be a condition/],
   [importFlagd, flagd({}, { variants: { on: true, off: 0 } }), /of the types boolean, number; a flag has one/],
 ];
 
 for (const [from, document, note] of LEFT_OUT) {
-  test(`what cannot be said exactly is left out and told: ${note.source}`, () => {
+  test(`parts without an exact translation are left out and reported: ${note.source}`, () => {
     const { objects, notes } = from(document);
-    const told = notes.filter(({ leftOut }) => leftOut).map(({ path, says }) => `${jsonPointer(path)}: ${says}`);
-    assert.match(told.join('\n'), note);
+    const omitted = notes.filter(({ leftOut }) => leftOut).map(({ path, says }) => `${jsonPointer(path)}: ${says}`);
+    assert.match(omitted.join('\n'), note);
     // The rest is sound, and no note concerns an absent object.
     declaredTable(objects);
     assert.equal(
@@ -149,7 +149,7 @@ for (const [from, document, note] of LEFT_OUT) {
 }
 
 const WRONG: readonly [from: Import, document: unknown, message: RegExp][] = [
-  [importUnleash, null, /^This is no state of Unleash: the document must be object\.$/],
+  [importUnleash, null, /^This is not a state of Unleash: the document must be object\.$/],
   [
     importUnleash,
     { features: [{ name: 'x', enabled: 'yes', strategies: [] }] },
@@ -161,7 +161,7 @@ const WRONG: readonly [from: Import, document: unknown, message: RegExp][] = [
     { events: [{ type: 'feature-updated', feature: {} }] },
     /at \/events\/0, an event feature-updated: \/feature must have/,
   ],
-  [importGrowthbook, [], /^This is no payload of GrowthBook/],
+  [importGrowthbook, [], /^This is not a payload of GrowthBook/],
   [importGrowthbook, { encryptedFeatures: 'x.y' }, /its features are encrypted/],
   [
     importGrowthbook,
@@ -202,7 +202,7 @@ test('what depends on something that is left out is left out as well, and so are
     objects.map(({ metadata }) => metadata.name),
     ['other'],
   );
-  assert.match(notes.map(({ says }) => says).join('\n'), /Flag child .*relies on Flag parent, which is left out/);
+  assert.match(notes.map(({ says }) => says).join('\n'), /Flag child .*depends on Flag parent, which is left out/);
 });
 
 test('what is switched off in Unleash keeps its strategies behind a rule', () => {
@@ -210,7 +210,7 @@ test('what is switched off in Unleash keeps its strategies behind a rule', () =>
     toggle('f', { enabled: false, strategies: [{ name: 'userWithId', parameters: { userIds: '1' } }] }),
   );
   const { objects } = importUnleash(document);
-  assert.equal(decided(declaredTable(objects), 'f', { userId: '1' })?.value, false);
+  assert.equal(decideFlag(declaredTable(objects), 'f', { userId: '1' })?.value, false);
   const { rules } = specsOf(objects, 'Flag')['f'] as { rules: { name: string }[] };
   assert.deepEqual(
     rules.map(({ name }) => name),
@@ -238,8 +238,8 @@ test('an attribute that contexts say as targetingKey is that, in conditions and 
   );
   const keyed = declaredTable(objects);
   for (let number = 0; number < 50; number += 1) {
-    const expected = decided(plain, 'f', { userId: `${number}` })?.value;
-    assert.equal(decided(keyed, 'f', { targetingKey: `${number}` })?.value, expected);
+    const expected = decideFlag(plain, 'f', { userId: `${number}` })?.value;
+    assert.equal(decideFlag(keyed, 'f', { targetingKey: `${number}` })?.value, expected);
   }
 });
 
@@ -249,7 +249,7 @@ test('what only the SDK of Unleash knew is named, as contexts must say it', () =
   );
   assert.deepEqual(
     notes.map(({ says, leftOut }) => [says, leftOut]),
-    [['"hostname" was filled in by the SDK of Unleash; contexts must say it from now on', undefined]],
+    [['"hostname" was set by the Unleash SDK; the context must provide it from now on', undefined]],
   );
 });
 
@@ -318,13 +318,13 @@ test('an experiment behind a gate is a split of a rule, as what is for everybody
     [rules.map(({ name }) => name), requires, fallback],
     [['rule-2', 'otherwise'], [{ flag: 'parent', variants: ['on'] }], undefined],
   );
-  assert.match(notes.map(({ says }) => says).join('\n'), /"f" is a split of a rule/);
+  assert.match(notes.map(({ says }) => says).join('\n'), /"f" becomes the split of a rule/);
   const table = declaredTable(objects);
-  assert.equal(decided(table, 'f', { id: 'y' })?.value, undefined);
-  assert.ok(['a', 'b'].includes(String(decided(table, 'f', { id: 'x' })?.value)));
+  assert.equal(decideFlag(table, 'f', { id: 'y' })?.value, undefined);
+  assert.ok(['a', 'b'].includes(String(decideFlag(table, 'f', { id: 'x' })?.value)));
 });
 
-test('buckets of an older flagd are kept when it is said', () => {
+test('buckets of an older flagd are kept on request', () => {
   const { objects } = importFlagd(
     flagd({
       fractional: [
@@ -343,7 +343,7 @@ test('a flag of flagd that is switched off is, and its metadata is kept with it'
     ...flagd({}, { state: 'DISABLED', metadata: { owner: 'x' } }),
     metadata: { set: 1 },
   });
-  assert.equal(decided(declaredTable(objects), 'f', {})?.reason, 'DISABLED');
+  assert.equal(decideFlag(declaredTable(objects), 'f', {})?.reason, 'DISABLED');
   assert.deepEqual(objects[0]?.metadata.annotations, {
     'experience.backline.dev/flagd-metadata': '{"owner":"x","set":1}',
   });

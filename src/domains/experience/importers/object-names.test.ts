@@ -34,7 +34,7 @@ test('every key gets a name that an object can have, always the same, and no two
   );
 });
 
-test('a key that looks like the name of another one keeps it', () => {
+test('a key that stepsOf like the name of another one keeps it', () => {
   const [taken = ''] = objectNames(['My Flag']).values();
   const names = objectNames(['My Flag', taken]);
   assert.equal(names.get(taken), taken);

@@ -5,7 +5,7 @@ import { flagRefusal } from '#domains/experience/refusals.ts';
 
 /** Requirements for a document before translation. */
 export interface Format<Schema extends TSchema> {
-  /** Noun for "This is no …". */
+  /** Noun for "This is not a …". */
   readonly name: string;
   readonly check: (document: unknown) => document is Static<Schema>;
   readonly firstError: (document: unknown) => { readonly at: string; readonly says: string };
@@ -35,5 +35,5 @@ export function parseDocument<Schema extends TSchema>(expected: Format<Schema>, 
 
 /** Refusal of a document in another format. `because` is a sentence without its full stop. */
 export function notSuch({ name, remedy }: Pick<Format<TSchema>, 'name' | 'remedy'>, because: string): Refusal {
-  return flagRefusal('not-importable', `This is no ${name}: ${because}.`, { remedy });
+  return flagRefusal('not-importable', `This is not a ${name}: ${because}.`, { remedy });
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { ExperimentSpec } from './experiment-spec.ts';
 import type { FlagSpec } from './flag-spec.ts';
 import type { Split } from './parts.ts';
-import { movedProblems, type Assigned } from './assignment.ts';
+import { movedProblems, type AssignmentInputs } from './assignment.ts';
 
 interface Parts {
   readonly experiment?: Partial<ExperimentSpec>;
@@ -12,7 +12,7 @@ interface Parts {
   readonly heldPlan?: string;
 }
 
-function assigned({ experiment, flag, held = 5, heldPlan = 'free' }: Parts = {}): Assigned {
+function assigned({ experiment, flag, held = 5, heldPlan = 'free' }: Parts = {}): AssignmentInputs {
   return {
     experiment: {
       flag: 'f',
@@ -81,8 +81,8 @@ const KEPT: readonly [what: string, before: Parts, after: Parts, says: RegExp][]
     },
     /^variant "a" cannot change from "A" to "B"/,
   ],
-  ['a larger holdout', {}, { held: 50 }, /^holdout "autumn" cannot go from 5 % to 50 %/],
-  ['a smaller holdout', {}, { held: 1 }, /^holdout "autumn" cannot go from 5 % to 1 %/],
+  ['a larger holdout', {}, { held: 50 }, /^holdout "autumn" cannot change from 5 % to 50 %/],
+  ['a smaller holdout', {}, { held: 1 }, /^holdout "autumn" cannot change from 5 % to 1 %/],
   [
     'the audience of its holdout',
     {},
@@ -95,7 +95,7 @@ const KEPT: readonly [what: string, before: Parts, after: Parts, says: RegExp][]
     { experiment: { sticky: { intake: 'paused', days: 90 } } },
     /^no variant is on record yet/,
   ],
-  ['a holdout that goes', {}, { experiment: { holdouts: [] } }, /^holdout "autumn" cannot come or go/],
+  ['a holdout that goes', {}, { experiment: { holdouts: [] } }, /^holdout "autumn" cannot be added or removed/],
   ['an iteration that goes back', { experiment: { iteration: 2 } }, {}, /^iteration 2 has started/],
   ['running that is no draft again', {}, { experiment: { state: 'draft' } }, /^it is running; end it/],
   ['an end', { experiment: { state: 'ended' } }, {}, /^it has ended/],

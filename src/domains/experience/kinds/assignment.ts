@@ -20,19 +20,19 @@ export function bucketingOf(named: Bucketing | undefined, iteration: number): Bu
   return named === undefined || iteration === 1 ? named : { ...named, salt: `${named.salt}/${iteration}` };
 }
 
-/** Mutable inputs that decide whom a holdout excludes; the rest of its spec is immutable. */
-export interface HeldOut {
+/** Mutable inputs that decide which units a holdout excludes; the rest of its spec is immutable. */
+export interface HoldoutInputs {
   readonly percent: number;
   /** Its audiences, with the audiences that they include. */
   readonly audiences: ReadonlyMap<string, AudienceSpec>;
 }
 
 /** An experiment with all other inputs of its assignment. */
-export interface Assigned {
+export interface AssignmentInputs {
   readonly experiment: ExperimentSpec;
   readonly flag: FlagSpec | undefined;
   /** The holdouts that it names. */
-  readonly holdouts: ReadonlyMap<string, HeldOut>;
+  readonly holdouts: ReadonlyMap<string, HoldoutInputs>;
 }
 
 /**
@@ -40,7 +40,7 @@ export interface Assigned {
  * variant, or changing who a holdout excludes. The share that takes part may change. This is the only place
  * with these rules. Paths are those of the experiment.
  */
-export function movedProblems(before: Assigned, after: Assigned): readonly Problem[] {
+export function movedProblems(before: AssignmentInputs, after: AssignmentInputs): readonly Problem[] {
   const [was, is] = [before.experiment, after.experiment];
   if (was.state === 'draft' || is.iteration > was.iteration) return [];
   const order = orderProblems(was, is);
@@ -57,7 +57,7 @@ export function movedProblems(before: Assigned, after: Assigned): readonly Probl
   ];
 }
 
-const ANEW = 'raise iteration to start anew';
+const ANEW = 'raise iteration to restart';
 
 function forbidden(path: readonly (string | number)[], detail: string): Problem[] {
   return [{ path: ['spec', ...path], reason: 'FieldValueForbidden', detail }];
@@ -66,7 +66,7 @@ function forbidden(path: readonly (string | number)[], detail: string): Problem[
 /** draft → running → ended; only a new iteration restarts. */
 function orderProblems(was: ExperimentSpec, is: ExperimentSpec): Problem[] {
   if (is.iteration < was.iteration)
-    return forbidden(['iteration'], `iteration ${was.iteration} has started; it only grows`);
+    return forbidden(['iteration'], `iteration ${was.iteration} has started; the number can only grow`);
   if (was.state === 'ended' && is.state !== 'ended') return forbidden(['state'], `it has ended; ${ANEW}`);
   if (was.state === 'running' && is.state === 'draft') return forbidden(['state'], 'it is running; end it instead');
   return [];
@@ -74,11 +74,11 @@ function orderProblems(was: ExperimentSpec, is: ExperimentSpec): Problem[] {
 
 function same(field: string, was: unknown, is: unknown, path: readonly (string | number)[] = [field]): Problem[] {
   if (canonicalJson(was) === canonicalJson(is)) return [];
-  const detail = `${field} cannot change from ${said(was)} to ${said(is)} while the experiment runs: it would move listeners between variants; ${ANEW}`;
+  const detail = `${field} cannot change from ${quoteValue(was)} to ${quoteValue(is)} while the experiment runs: it would move listeners between variants; ${ANEW}`;
   return forbidden(path, detail);
 }
 
-function said(value: unknown): string {
+function quoteValue(value: unknown): string {
   const text = value === undefined ? 'none' : (JSON.stringify(value) ?? 'none');
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }
@@ -113,7 +113,7 @@ function trafficProblems(was: Traffic | undefined, is: Traffic | undefined): Pro
 }
 
 /** Problems of changed values of compared variants. An unknown flag is skipped. */
-function valueProblems(before: Assigned, after: Assigned): Problem[] {
+function valueProblems(before: AssignmentInputs, after: AssignmentInputs): Problem[] {
   if (before.flag === undefined || after.flag === undefined) return [];
   const valueIn = ({ variants }: FlagSpec, variant: string): unknown =>
     variants.find(({ name }) => name === variant)?.value;
@@ -121,7 +121,7 @@ function valueProblems(before: Assigned, after: Assigned): Problem[] {
   return compared.flatMap((variant): Problem[] => {
     const [was, is] = [before.flag, after.flag].map((flag) => flag && valueIn(flag, variant));
     if (canonicalJson(was) === canonicalJson(is)) return [];
-    const detail = `variant "${variant}" cannot change from ${said(was)} to ${said(is)} while the experiment compares it: what was seen before and after could not be told apart; ${ANEW}`;
+    const detail = `variant "${variant}" cannot change from ${quoteValue(was)} to ${quoteValue(is)} while the experiment compares it: results before and after would be mixed; ${ANEW}`;
     return forbidden(['flag'], detail);
   });
 }
@@ -129,18 +129,18 @@ function valueProblems(before: Assigned, after: Assigned): Problem[] {
 /** Participants stay by their record, and there is none. */
 function recordProblems({ sticky: was }: ExperimentSpec, { sticky: is }: ExperimentSpec): Problem[] {
   if (was !== undefined || is?.intake !== 'paused') return [];
-  const detail = `no variant is on record yet: paused at once it would take out everybody; set sticky with intake open first, and pause when those who take part were asked again`;
+  const detail = `no variant is on record yet: pausing now would remove all participants; set sticky with intake open first, and pause after their next evaluation`;
   return forbidden(['sticky', 'intake'], detail);
 }
 
-function holdoutProblems(before: Assigned, after: Assigned): Problem[] {
+function holdoutProblems(before: AssignmentInputs, after: AssignmentInputs): Problem[] {
   const names = new Set([...(before.experiment.holdouts ?? []), ...(after.experiment.holdouts ?? [])]);
   return [...names].flatMap((name): Problem[] => {
     const isNamed = [before, after].map(({ experiment }) => experiment.holdouts?.includes(name) === true);
     if (isNamed[0] !== isNamed[1])
       return forbidden(
         ['holdouts'],
-        `holdout "${name}" cannot come or go while the experiment runs: it would take out or let in units; ${ANEW}`,
+        `holdout "${name}" cannot be added or removed while the experiment runs: it would remove or add units; ${ANEW}`,
       );
     const [was, is] = [before.holdouts.get(name), after.holdouts.get(name)];
     if (was === undefined || is === undefined) return [];
@@ -149,11 +149,11 @@ function holdoutProblems(before: Assigned, after: Assigned): Problem[] {
         ? [...was.audiences.keys()]
             .filter((audience) => !areSameMembers(was.audiences.get(audience), is.audiences.get(audience)))
             .map((audience) => `holdout "${name}" is for audience "${audience}", which cannot change`)[0]
-        : `holdout "${name}" cannot go from ${was.percent} % to ${is.percent} %`;
+        : `holdout "${name}" cannot change from ${was.percent} % to ${is.percent} %`;
     if (change === undefined) return [];
     return forbidden(
       ['holdouts'],
-      `${change} while the experiment runs: it would take out or let in units; ${ANEW}, or make a new holdout`,
+      `${change} while the experiment runs: it would remove or add units; ${ANEW}, or make a new holdout`,
     );
   });
 }

@@ -9,14 +9,14 @@ export function splitProblems(split: Split, at: Path): readonly Problem[] {
   const problems = split.flatMap((entry, index): Problem[] => {
     const path = [...at, index];
     if ((entry.weight === undefined) === (entry.ranges === undefined)) {
-      return [{ path, reason: 'FieldValueRequired', detail: 'say how many get it: either weight or ranges' }];
+      return [{ path, reason: 'FieldValueRequired', detail: 'give either weight or ranges' }];
     }
     if (byRanges && entry.ranges === undefined) {
       return [
         {
           path: [...path, 'weight'],
           reason: 'FieldValueInvalid',
-          detail: 'weights and ranges cannot stand together in one split',
+          detail: 'a split needs either weights or ranges, not both',
         },
       ];
     }
@@ -35,7 +35,7 @@ export function splitProblems(split: Split, at: Path): readonly Problem[] {
     {
       path: at,
       reason: 'FieldValueInvalid',
-      detail: 'all weights are 0, so nobody could get anything; give one of them more',
+      detail: 'all weights are 0; give at least one a positive weight',
     },
   ];
 }
@@ -51,11 +51,7 @@ export function trafficProblems(
   const others = also.flatMap((part, index) => trafficProblems(part, attributes, [...at, 'also', index]));
   const units = unitProblems(unit, attributes, [...at, 'unit']);
   if ((percent === undefined) === (ranges === undefined)) {
-    return [
-      { path: at, reason: 'FieldValueRequired', detail: 'say who takes part: either percent or ranges' },
-      ...units,
-      ...others,
-    ];
+    return [{ path: at, reason: 'FieldValueRequired', detail: 'give either percent or ranges' }, ...units, ...others];
   }
   return [
     ...rangeProblems((ranges ?? []).map((range, of) => ({ ...range, path: [...at, 'ranges', of] }))),

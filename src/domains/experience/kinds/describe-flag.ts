@@ -19,7 +19,7 @@ export function describeFlag(
   if (before === undefined) {
     return [
       `New flag: ${title}, ${after.default === undefined ? 'the default in the code' : after.default} by default.`,
-      ...rulesSaid(title, [], after.rules ?? []),
+      ...describeRules(title, [], after.rules ?? []),
     ];
   }
   const sentences: string[] = [];
@@ -27,7 +27,7 @@ export function describeFlag(
     sentences.push(`${title} is switched ${after.enabled ? 'on' : 'off: everybody gets the default in the code'}.`);
   if (before.default !== after.default) {
     sentences.push(
-      `${title}: ${before.default ?? 'the default in the code'} → ${after.default ?? 'the default in the code'} for everybody whom no rule takes.`,
+      `${title}: ${before.default ?? 'the default in the code'} → ${after.default ?? 'the default in the code'} without a matching rule.`,
     );
   }
   for (const variant of after.variants) {
@@ -41,15 +41,16 @@ export function describeFlag(
     if (!after.variants.some((other) => other.name === variant.name))
       sentences.push(`${title} can no longer be ${variant.name}.`);
   }
-  if (canonicalJson(before.requires) !== canonicalJson(after.requires)) sentences.push(requiresSaid(title, after));
+  if (canonicalJson(before.requires) !== canonicalJson(after.requires))
+    sentences.push(describeRequirements(title, after));
   if (canonicalJson(before.unit) !== canonicalJson(after.unit)) {
     const unit = after.unit?.join(' or ') ?? TARGETING_KEY;
-    sentences.push(`${title} goes by ${unit}: whoever is in a part of a rule that names no unit is drawn anew.`);
+    sentences.push(`${title} uses the unit ${unit}: rules without a unit of their own draw listeners again.`);
   }
   return [
     ...sentences,
-    ...rulesSaid(title, before.rules ?? [], after.rules ?? []),
-    ...(takesOthers(before, after) ? runningSaid(title, name, world) : []),
+    ...describeRules(title, before.rules ?? [], after.rules ?? []),
+    ...(takesOthers(before, after) ? adviseRunning(title, name, world) : []),
   ];
 }
 
@@ -60,29 +61,29 @@ function takesOthers(before: FlagSpec, after: FlagSpec): boolean {
 }
 
 /** Experiments may be in any namespace, so they are not named. */
-function runningSaid(title: string, name: string, world: World | undefined): string[] {
+function adviseRunning(title: string, name: string, world: World | undefined): string[] {
   const runs = (world?.find(EXPERIMENT, 'flag', name) ?? []).some(
     (object) => experimentSpec(object).state === 'running',
   );
   return runs
-    ? [`An experiment runs on ${title}: whoever its rules, its switch or what it requires take now leaves it.`]
+    ? [`An experiment runs on ${title}: listeners that its changed rules, switch or requirements now match leave it.`]
     : [];
 }
 
-function requiresSaid(title: string, { requires = [], default: fallback }: FlagSpec): string {
-  if (requires.length === 0) return `${title} requires no other flag any more.`;
+function describeRequirements(title: string, { requires = [], default: fallback }: FlagSpec): string {
+  if (requires.length === 0) return `${title} no longer requires other flags.`;
   const others = requires.map(({ flag, variants }) => `flag ${flag} is ${variants.join(' or ')}`).join(' and ');
   return `${title}: ${fallback ?? 'the default in the code'} for everybody unless ${others}.`;
 }
 
-function rulesSaid(title: string, before: readonly FlagRule[], after: readonly FlagRule[]): string[] {
+function describeRules(title: string, before: readonly FlagRule[], after: readonly FlagRule[]): string[] {
   const kept = (rules: readonly FlagRule[], others: readonly FlagRule[]) =>
     rules.map(({ name }) => name).filter((name) => others.some((other) => other.name === name));
   const order = kept(after, before);
   return [
     ...(canonicalJson(kept(before, after)) === canonicalJson(order)
       ? []
-      : [`${title}: the rules are asked in another order: ${order.join(', ')}.`]),
+      : [`${title}: the order of the rules changes: ${order.join(', ')}.`]),
     ...before
       .filter(({ name }) => !after.some((rule) => rule.name === name))
       .map(({ name }) => `${title}: the rule ${name} is removed.`),
@@ -90,15 +91,15 @@ function rulesSaid(title: string, before: readonly FlagRule[], after: readonly F
       const known = before.find(({ name }) => name === rule.name);
       if (known !== undefined && canonicalJson(known) === canonicalJson(rule)) return [];
       return [
-        `${title}${known === undefined ? '' : ' (changed)'}: ${ruleSaid(rule)}.`,
-        ...drawnAnewSaid(title, rule, known, before, after),
+        `${title}${known === undefined ? '' : ' (changed)'}: ${describeRule(rule)}.`,
+        ...describeNewDraw(title, rule, known, before, after),
       ];
     }),
   ];
 }
 
 /** Describes a new draw: listeners of a rule may move to another part, or get another variant. */
-function drawnAnewSaid(
+function describeNewDraw(
   title: string,
   rule: FlagRule,
   known: FlagRule | undefined,
@@ -116,7 +117,7 @@ function drawnAnewSaid(
     );
     return renamed === undefined || !isDrawn
       ? []
-      : [`${title}: who is in which part of rule ${name} is drawn anew, as it was called ${renamed.name}.`];
+      : [`${title}: rule ${name}, renamed from ${renamed.name}, draws its listeners again.`];
   }
   const drawn = ({ unit, bucketing, split: parts }: FlagRule) => canonicalJson({ unit, bucketing, split: parts });
   const partOf = (part: Traffic | undefined) => canonicalJson({ unit: part?.unit, bucketing: part?.bucketing });
@@ -124,30 +125,30 @@ function drawnAnewSaid(
   if (known.split !== undefined && split !== undefined && drawn(known) !== drawn(rule))
     sentences.push(`${title}: some listeners of rule ${name} get another variant than before.`);
   if (known.traffic !== undefined && traffic !== undefined && partOf(known.traffic) !== partOf(traffic))
-    sentences.push(`${title}: who takes part in rule ${name} is drawn anew.`);
+    sentences.push(`${title}: rule ${name} draws its participants again.`);
   return sentences;
 }
 
 /** Describes a rule, without a full stop. */
-export function ruleSaid(rule: FlagRule): string {
+export function describeRule(rule: FlagRule): string {
   const { requires = [], traffic, serve, split, name } = rule;
   const others = requires.map(({ flag, variants }) => `flag ${flag} is ${variants.join(' or ')}`);
   const who = [...whoParts(rule), ...others].join(' and ') || EVERYBODY;
-  const part = traffic === undefined ? '' : `${trafficSaid(traffic)} of `;
-  return `${part}${who} gets ${split === undefined ? serve : splitSaid(split)} (rule ${name})`;
+  const part = traffic === undefined ? '' : `${describeTraffic(traffic)} of `;
+  return `${part}${who} gets ${split === undefined ? serve : describeSplit(split)} (rule ${name})`;
 }
 
-export function trafficSaid({ also = [], ...part }: Traffic): string {
-  return [part, ...also].map(partSaid).join(' of ');
+export function describeTraffic({ also = [], ...part }: Traffic): string {
+  return [part, ...also].map(describeShare).join(' of ');
 }
 
-function partSaid({ percent, ranges = [] }: Omit<Traffic, 'also'>): string {
+function describeShare({ percent, ranges = [] }: Omit<Traffic, 'also'>): string {
   const share = percent ?? ranges.reduce((sum, { from, until }) => sum + (until - from) * 100, 0);
   return `${Number(share.toFixed(2))} %`;
 }
 
 /** `on 50 %, off 50 %` */
-export function splitSaid(split: Split): string {
+export function describeSplit(split: Split): string {
   const total = split.reduce((sum, { weight = 0 }) => sum + weight, 0);
   return split
     .map(({ variant, weight, ranges = [] }) => {

@@ -29,34 +29,34 @@ const EXPERIMENTS: readonly [
   says: RegExp,
 ][] = [
   [
-    'whom it is for',
+    'its audience',
     { when: plan('free') },
     { when: plan('paid') },
-    /^Experiment e is for .*paid.* instead of .*free.*; whoever no longer matches leaves it and gets the default of flag f\.$/,
+    /^Experiment e is for .*paid.* instead of .*free.*; listeners who no longer match leave it and get the default of flag f\.$/,
   ],
   [
-    'whom it is for, where variants are kept',
+    'its audience, where variants are recorded',
     { audience: 'free', sticky: { intake: 'open', days: 90, ignoreTargeting: true } },
     { audience: 'paid', sticky: { intake: 'open', days: 90, ignoreTargeting: true } },
-    /^Experiment e is for audience paid instead of audience free; who has a variant keeps it\.$/,
+    /^Experiment e is for audience paid instead of audience free; units with a variant keep it\.$/,
   ],
   [
     'how many of them',
     { traffic: { percent: 50 } },
     { traffic: { percent: 10 } },
-    /^Experiment e: 50 % → 10 % of its audience take part; whoever no longer does gets the default of flag f, and nobody changes variant\.$/,
+    /^Experiment e: 50 % → 10 % of its audience take part; units that drop out get the default of flag f, and no unit changes variant\.$/,
   ],
   [
     'which of them, and not how many',
     { traffic: { percent: 50 } },
     { traffic: { ranges: [{ from: 0.5, until: 1 }] } },
-    /^Experiment e: another 50 % of its audience take part; whoever no longer does gets the default of flag f/,
+    /^Experiment e: another 50 % of its audience take part; units that drop out get the default of flag f/,
   ],
   [
     'its parts of the line',
     { split: [{ variant: 'a', ranges: [{ from: 0, until: 0.05 }] }] },
     { split: [{ variant: 'a', ranges: [{ from: 0, until: 0.25 }] }] },
-    /^Experiment e: a 5 % → a 25 %; nobody changes variant\.$/,
+    /^Experiment e: a 5 % → a 25 %; no unit changes variant\.$/,
   ],
 ];
 
@@ -70,15 +70,15 @@ for (const [what, before, after, says] of EXPERIMENTS) {
 
 const sticky = { intake: 'open', days: 90 } as const;
 
-test('what starts is said with whom it is for', () => {
+test('a start is described with its audience', () => {
   const started = (spec: Partial<ExperimentSpec>) => describeExperiment('e', undefined, experiment(spec)).join();
   assert.equal(started({}), 'Experiment e starts on flag f: 100 % of all units, a 50 %, b 50 %.');
   assert.match(started({ audience: 'payers' }), /100 % of all units, for audience payers, a 50 %/);
   const say = (spec: object) => Holdout.describe?.('h', undefined, spec, new LiveObjects(kindRegistry([])), NOW).join();
-  assert.equal(say({ percent: 5 }), 'New holdout: 5 % of all units are left alone.');
+  assert.equal(say({ percent: 5 }), 'New holdout: 5 % of all units are held out.');
   assert.equal(
     say({ percent: 5, audience: 'payers', required: true }),
-    'New holdout: 5 % of all units are left alone, for audience payers; every experiment that starts must name it.',
+    'New holdout: 5 % of all units are held out, for audience payers; every experiment that starts must name it.',
   );
 });
 
@@ -88,16 +88,16 @@ test('a plan says what else changes of who is in an experiment', () => {
   assert.deepEqual(says({}, { sticky }), ['Experiment e keeps the variant of each unit for 90 days.']);
   assert.deepEqual(says({ sticky }, { sticky: { ...sticky, intake: 'paused' } }), ['Experiment e takes nobody new.']);
   assert.deepEqual(says({ sticky: { ...sticky, ignoreTargeting: true } }, { sticky }), [
-    'Experiment e: whoever no longer matches its audience leaves it.',
+    'Experiment e: listeners who no longer match its audience leave it.',
   ]);
   assert.deepEqual(says({ sticky }, {}), [
-    'Experiment e no longer keeps variants on record: whoever was in by what is on record alone leaves it.',
+    'Experiment e no longer records variants: units that only their record kept in leave it.',
   ]);
   const tags = (exclusiveTo: string[]) => ({ allocation: { percent: 20, exclusiveTo } });
   assert.deepEqual(says(tags([]), tags(['home'])), ['Experiment e: it is exclusive to: none → home.']);
 });
 
-test('a plan says what is asked before the rules of a flag, their order, and that an experiment runs on it', () => {
+test('a plan says what is evaluated before the rules of a flag, their order, and that an experiment runs on it', () => {
   const flag = (spec: Partial<FlagSpec>): FlagSpec => ({
     type: 'string',
     enabled: true,
@@ -126,10 +126,10 @@ test('a plan says what is asked before the rules of a flag, their order, and tha
     'f: a for everybody unless flag g is on.',
   ]);
   assert.deepEqual(says({ rules: [first, second] }, { rules: [second, first] }), [
-    'f: the rules are asked in another order: y, x.',
+    'f: the order of the rules changes: y, x.',
   ]);
-  assert.match(says({}, { unit: ['household'] }).join(), /goes by household/);
-  const runs = /An experiment runs on f: whoever its rules, its switch or what it requires take now leaves it/;
+  assert.match(says({}, { unit: ['household'] }).join(), /uses the unit household/);
+  const runs = /An experiment runs on f: listeners that its changed rules, switch or requirements now match leave it/;
   assert.match(says({}, { rules: [first] }, 'running').join(), runs);
   assert.match(says({}, { enabled: false }, 'running').join(), runs);
   assert.doesNotMatch(says({}, { title: 'F' }, 'running').join(), runs);
@@ -141,7 +141,7 @@ const FLAGS: readonly [what: string, before: FlagRule, after: FlagRule, says: Re
     'a rule with a split that gets another name',
     { name: 'old', split: halves },
     { name: 'new', split: halves },
-    /who is in which part of rule new is drawn anew, as it was called old/,
+    /rule new, renamed from old, draws its listeners again/,
   ],
   [
     'a split in another order',
@@ -153,7 +153,7 @@ const FLAGS: readonly [what: string, before: FlagRule, after: FlagRule, says: Re
     'traffic by another unit',
     { name: 'r', serve: 'b', traffic: { percent: 30 } },
     { name: 'r', serve: 'b', traffic: { percent: 30, unit: ['household'] } },
-    /who takes part in rule r is drawn anew/,
+    /rule r draws its participants again/,
   ],
   [
     'a ramp, which moves nobody back',
@@ -174,7 +174,7 @@ for (const [what, before, after, says] of FLAGS) {
       ],
       rules: [rule],
     });
-    const moves = describeFlag('f', flag(before), flag(after)).filter((one) => /anew|another variant/.test(one));
+    const moves = describeFlag('f', flag(before), flag(after)).filter((one) => /draws its|another variant/.test(one));
     if (says === undefined) assert.deepEqual(moves, []);
     else assert.match(moves.join(), says);
   });

@@ -21,18 +21,18 @@ export const ExperimentSpecSchema = Type.Object(
     title,
     owner,
     hypothesis: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 2_000, description: 'What you expect to happen, and why.' }),
+      Type.String({ minLength: 1, maxLength: 2_000, description: 'The expected effect, and the reason.' }),
     ),
-    flag: Type.String({ minLength: 1, description: 'Name of the Flag whose variants are compared.' }),
+    flag: Type.String({ minLength: 1, description: 'Name of the Flag whose variants it compares.' }),
     state: Type.Enum(['draft', 'running', 'ended'], {
       default: 'draft',
-      description: 'draft and ended take nobody; to ship a winner, change the default of the flag.',
+      description: 'draft and ended assign no variants; to ship a winner, change the default of the flag.',
     }),
     iteration: Type.Integer({
       default: 1,
       minimum: 1,
       maximum: 1_000_000,
-      description: 'Raised to start anew with a fresh split, also where bucketing names the split of another tool.',
+      description: 'Raise it to restart with a new split, even with imported bucketing.',
     }),
     ...whoFields,
     unit: Type.Optional(UnitSchema),
@@ -46,21 +46,21 @@ export const ExperimentSpecSchema = Type.Object(
             minimum: 0.01,
             maximum: 100,
             multipleOf: 0.01,
-            description: 'Part of all units, in percent.',
+            description: 'Share of all units, in percent.',
           }),
-          exclusivityTags: TagsSchema('What this experiment is, for others that are exclusive to it.'),
+          exclusivityTags: TagsSchema('Tags by which other experiments can be exclusive to it.'),
           exclusiveTo: TagsSchema('It shares no unit with experiments that have one of these tags.'),
         },
         {
           description:
-            'Its buckets out of those that all experiments share. Absent: all of them, exclusive to none. Buckets stay its own until it ends.',
+            'Share of the common buckets, reserved until the experiment ends. Absent: all buckets, exclusive to none.',
         },
       ),
     ),
     holdouts: Type.Optional(
       Type.Array(Type.String({ minLength: 1, description: 'Name of a Holdout.' }), {
         maxItems: HOLDOUTS_MAX,
-        description: 'Whose units it leaves alone.',
+        description: 'Holdouts whose units it excludes.',
       }),
     ),
     sticky: Type.Optional(
@@ -68,25 +68,26 @@ export const ExperimentSpecSchema = Type.Object(
         {
           intake: Type.Enum(['open', 'paused'], {
             default: 'open',
-            description: 'paused: only who has a variant already keeps it; nobody new comes in.',
+            description: 'paused: units with a variant keep it; no new unit is assigned.',
           }),
           ignoreTargeting: Type.Optional(
-            Type.Boolean({ description: 'True: who has a variant keeps it also when the audience no longer matches.' }),
+            Type.Boolean({ description: 'True: a unit keeps its variant even if the audience no longer matches.' }),
           ),
           days: Type.Integer({
             default: 90,
             minimum: 1,
             maximum: 365,
-            description: 'How long it is kept since it was last asked for.',
+            description: 'Retention since the last evaluation, in days.',
           }),
         },
         {
-          description: 'Variants are recorded for each unit and kept, whatever becomes of audience, split and buckets.',
+          description:
+            'Sticky assignment: the variant of each unit is recorded and kept when audience, split or buckets change.',
         },
       ),
     ),
   },
-  { description: 'A comparison of variants of a flag among listeners who are put into buckets.' },
+  { description: 'A comparison of variants of a flag between randomly assigned units.' },
 );
 
 export type ExperimentSpec = Static<typeof ExperimentSpecSchema>;

@@ -7,7 +7,7 @@ import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { CheckContext, LiveObject, World } from '#kernel/kinds/kind.ts';
-import { movedProblems, unitOf, type Assigned, type HeldOut } from './assignment.ts';
+import { movedProblems, unitOf, type AssignmentInputs, type HoldoutInputs } from './assignment.ts';
 import { audienceRefs } from './audience-refs.ts';
 import { splitProblems, trafficProblems, unitProblems } from './check-split.ts';
 import { describeExperiment } from './describe-experiment.ts';
@@ -33,10 +33,10 @@ export const Experiment = defineKind({
   categories: ['experience'],
   scope: 'Namespaced',
   released: true,
-  description: 'An experiment compares variants of a flag: who takes part, how they are split, what is measured.',
+  description: 'An experiment compares variants of a flag: its audience, split and metrics.',
   spec: ExperimentSpecSchema,
   columns: [
-    { name: 'Flag', type: 'string', description: 'What it varies.', value: ({ spec }) => spec.flag },
+    { name: 'Flag', type: 'string', description: 'Name of the Flag.', value: ({ spec }) => spec.flag },
     {
       name: 'State',
       type: 'string',
@@ -53,13 +53,13 @@ export const Experiment = defineKind({
     {
       name: 'Percent',
       type: 'number',
-      description: 'Part of all units.',
+      description: 'Share of all units.',
       value: ({ spec }) => spec.allocation?.percent ?? 100,
     },
     {
       name: 'Owner',
       type: 'string',
-      description: 'Whom to ask.',
+      description: 'Team or person to contact.',
       priority: 1,
       value: ({ spec }) => spec.owner,
     },
@@ -119,7 +119,7 @@ function stableUnitProblems({ unit = [], traffic }: ExperimentSpec): Problem[] {
           {
             path,
             reason: 'FieldValueInvalid' as const,
-            detail: `an experiment needs a unit that stays the same; ${RANDOM_UNIT} is another one each time`,
+            detail: `an experiment needs a stable unit; ${RANDOM_UNIT} changes at each evaluation`,
           },
         ]
       : [],
@@ -134,7 +134,7 @@ function repeatedVariants({ split }: ExperimentSpec): Problem[] {
           {
             path: ['spec', 'split', index, 'variant'],
             reason: 'FieldValueDuplicate',
-            detail: `variant "${variant}" is there twice`,
+            detail: `variant "${variant}" is listed twice`,
           },
         ],
   );
@@ -147,12 +147,12 @@ function movedFromLive(spec: ExperimentSpec, { name, live }: CheckContext & { na
   const before = experimentSpec(now);
   const liveFlag = live(FLAG, before.flag);
   const flag = liveFlag && flagSpec(liveFlag);
-  const holdouts = new Map<string, HeldOut>();
+  const holdouts = new Map<string, HoldoutInputs>();
   return movedProblems({ experiment: before, flag, holdouts }, { experiment: spec, flag, holdouts });
 }
 
 /** An experiment of a world, with all other inputs of its assignment. */
-function assignedIn(world: World, experiment: ExperimentSpec): Assigned {
+function assignedIn(world: World, experiment: ExperimentSpec): AssignmentInputs {
   const flag = world.get(FLAG, experiment.flag);
   const holdouts = (experiment.holdouts ?? []).flatMap((name) => {
     const holdout = world.get(HOLDOUT, name);
@@ -165,7 +165,7 @@ function assignedIn(world: World, experiment: ExperimentSpec): Assigned {
 }
 
 /** These audiences and all that they include. */
-function audiencesBelow(world: World, named: readonly string[]): HeldOut['audiences'] {
+function audiencesBelow(world: World, named: readonly string[]): HoldoutInputs['audiences'] {
   const found = new Map<string, AudienceSpec>();
   const names = new Set(named);
   for (const name of names) {
@@ -247,7 +247,7 @@ function allotBuckets(
   const unitIn = (experiment: ExperimentSpec) => unitOf(experiment, assignedIn(world, experiment).flag).join(' or ');
   const otherUnit = others.find((other) => unitIn(experimentSpec(other)) !== unitIn(spec));
   if (otherUnit !== undefined) {
-    const detail = `it is exclusive to ${namesOf([otherUnit])}, which is about ${unitIn(experimentSpec(otherUnit))}, not ${unitIn(spec)}: only experiments on the same unit can share no one`;
+    const detail = `it is exclusive to ${namesOf([otherUnit])}, which uses the unit ${unitIn(experimentSpec(otherUnit))}, not ${unitIn(spec)}: exclusive experiments need the same unit`;
     return { problems: [{ path: ['spec', 'unit'], reason: 'FieldValueInvalid', detail }] };
   }
   const kept =
@@ -265,8 +265,8 @@ function allotBuckets(
   const names = namesOf(others);
   const detail =
     'overlap' in given
-      ? `it already shares ${given.overlap / 100} % of all units with ${names}: what runs cannot be made exclusive; raise iteration to start anew`
-      : `it wants ${allocation.percent} % of all units, but only ${given.free / 100} % are free beside ${names}, to which it is exclusive`;
+      ? `it already shares ${given.overlap / 100} % of all units with ${names}: a running experiment cannot become exclusive; raise iteration to restart`
+      : `it needs ${allocation.percent} % of all units, but only ${given.free / 100} % are free beside ${names}, to which it is exclusive`;
   return { problems: [{ path: ['spec', 'allocation', 'percent'], reason: 'FieldValueInvalid', detail }] };
 }
 

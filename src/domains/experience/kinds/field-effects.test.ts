@@ -112,15 +112,15 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
         flag.key,
         CONTEXTS.flatMap((each, index) =>
           [NOW_MS, NOW_MS + 8 * 3_600_000, NOW_MS + 40 * 3_600_000].map((nowMs) => {
-            const { asked: wrong } = wrongValues(each, table);
-            const asked = {
+            const { evaluation: wrong } = wrongValues(each, table);
+            const evaluation = {
               ...wrong,
               context: each as never,
               nowMs,
               random: () => 0.4,
               kept: index % 2 === 0 ? KEPT : NOTHING_KEPT,
             };
-            const { json, variant, rule, experiment, holdout, error } = flag.decide(asked, table.flags);
+            const { json, variant, rule, experiment, holdout, error } = flag.decide(evaluation, table.flags);
             const { assignmentId: _ofRevision, ...part } = experiment ?? { assignmentId: '' };
             return [JSON.parse(json).value, variant, rule, part, holdout, error?.message];
           }),

@@ -16,10 +16,10 @@ const RequiresSchema = (description: string) =>
           variants: Type.Array(Type.String({ minLength: 1, description: 'Name of a variant.' }), {
             minItems: 1,
             maxItems: VARIANTS_MAX,
-            description: 'The variants of it that will do.',
+            description: 'Variants that meet the requirement.',
           }),
         },
-        { description: 'Another flag that must have one of some variants.' },
+        { description: 'A flag that must have one of these variants.' },
       ),
       { maxItems: REQUIRED_MAX, description },
     ),
@@ -33,61 +33,61 @@ export const FlagSpecSchema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: KEY_CHARS_MAX,
-        description: 'The name that the code asks for; absent: the name of the object. Stays as it is for ever.',
+        description: 'The key that code uses; it cannot change. Absent: the name of the object.',
       }),
     ),
     type: Type.Enum(['boolean', 'string', 'number', 'object'], {
-      description: 'The JSON type of all values; object takes arrays as well.',
+      description: 'The JSON type of all values; object includes arrays.',
     }),
     variants: Type.Array(
       Type.Object(
         {
           name: Type.String({ minLength: 1, maxLength: 100, description: 'Unique in the flag.' }),
-          value: Type.Unknown({ 'x-kubernetes-preserve-unknown-fields': true, description: 'What the code gets.' }),
+          value: Type.Unknown({ 'x-kubernetes-preserve-unknown-fields': true, description: 'The value for code.' }),
         },
-        { description: 'One value that the flag can have.' },
+        { description: 'A possible value of the flag.' },
       ),
       {
         minItems: 1,
         maxItems: VARIANTS_MAX,
-        description: 'The values that the flag can have.',
+        description: 'Possible values of the flag.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['name'],
       },
     ),
     default: Type.Optional(
       Type.String({
-        description: 'The variant for everybody whom no rule and no experiment takes; absent: the default in the code.',
+        description: 'The variant without a matching rule or experiment. Absent: the default in the code.',
       }),
     ),
     enabled: Type.Boolean({ default: true, description: 'False: everybody gets the default in the code.' }),
     unit: Type.Optional(UnitSchema),
-    requires: RequiresSchema('Where one of these does not hold, the default is served.'),
+    requires: RequiresSchema('If one of these does not hold, the flag serves its default.'),
     rules: Type.Optional(
       Type.Array(
         Type.Object(
           {
             name: Type.String({ minLength: 1, maxLength: 100, description: 'Unique in the flag.' }),
             ...whoFields,
-            requires: RequiresSchema('Where one of these does not hold, the rule takes nobody.'),
+            requires: RequiresSchema('If one of these does not hold, the rule does not match.'),
             traffic: Type.Optional(TrafficSchema),
-            serve: Type.Optional(Type.String({ minLength: 1, description: 'The variant for all of them.' })),
+            serve: Type.Optional(Type.String({ minLength: 1, description: 'The variant for all matching listeners.' })),
             split: Type.Optional(SplitSchema),
             unit: Type.Optional(UnitSchema),
             bucketing: Type.Optional(BucketingSchema),
           },
-          { description: 'Who gets what. Whoever it does not take goes on to the next rule.' },
+          { description: 'A targeting rule. A listener who does not match continues with the next rule.' },
         ),
         {
           maxItems: RULES_MAX,
-          description: 'The first rule that takes the listener decides; then experiments, then the default.',
+          description: 'The first matching rule decides; then experiments, then the default.',
           'x-kubernetes-list-type': 'map',
           'x-kubernetes-list-map-keys': ['name'],
         },
       ),
     ),
   },
-  { description: 'A value that the app asks for, and who gets which.' },
+  { description: 'A value that the app reads, with its targeting.' },
 );
 
 export type FlagSpec = Static<typeof FlagSpecSchema>;

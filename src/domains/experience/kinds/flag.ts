@@ -23,13 +23,13 @@ export const Flag = defineKind({
   scope: 'Namespaced',
   released: true,
   decidedBy: [AUDIENCE, EXPERIMENT, HOLDOUT],
-  description: 'A flag is a value that the app asks for; rules and experiments decide who gets which variant.',
+  description: 'A flag is a value that the app reads; rules and experiments choose the variant for each listener.',
   spec: FlagSpecSchema,
   columns: [
     {
       name: 'Key',
       type: 'string',
-      description: 'The name that the code asks for.',
+      description: 'The key that code uses.',
       priority: 1,
       value: ({ spec, metadata }) => flagKey(metadata.name, spec),
     },
@@ -37,18 +37,29 @@ export const Flag = defineKind({
     {
       name: 'Variants',
       type: 'string',
-      description: 'What it can be.',
+      description: 'Its variants.',
       value: ({ spec }) => spec.variants.map(({ name }) => name).join(','),
     },
-    { name: 'Default', type: 'string', description: 'For everybody else.', value: ({ spec }) => spec.default },
+    {
+      name: 'Default',
+      type: 'string',
+      description: 'The variant without a matching rule or experiment.',
+      value: ({ spec }) => spec.default,
+    },
     {
       name: 'Rules',
       type: 'integer',
-      description: 'How many rules it has.',
+      description: 'Number of rules.',
       value: ({ spec }) => spec.rules?.length ?? 0,
     },
     { name: 'Enabled', type: 'boolean', description: 'Whether it is on.', value: ({ spec }) => spec.enabled },
-    { name: 'Owner', type: 'string', description: 'Whom to ask.', priority: 1, value: ({ spec }) => spec.owner },
+    {
+      name: 'Owner',
+      type: 'string',
+      description: 'Team or person to contact.',
+      priority: 1,
+      value: ({ spec }) => spec.owner,
+    },
   ],
   refs: (spec) => [
     ...requirementsIn(spec).map(({ flag, path }) => ({ path: [...path, 'flag'], kind: FLAG, name: flag })),
@@ -126,7 +137,7 @@ function keyProblems(spec: FlagSpec, context: CheckContext & { name: string; bef
   const key = flagKey(name, spec);
   const was = before === undefined ? key : flagKey(name, before);
   if (was !== key) {
-    const detail = `code asks for "${was}"; a flag with another key is another flag`;
+    const detail = `code uses "${was}"; a flag with another key is another flag`;
     return [{ path, reason: 'FieldValueForbidden', detail }];
   }
   const named = find(FLAG, 'name', key).filter((other) => flagSpec(other).key === undefined);
@@ -167,14 +178,14 @@ function repeated(items: readonly { readonly name: string }[], path: Path): Prob
   return items.flatMap(({ name }, index): Problem[] =>
     items.findIndex((other) => other.name === name) === index
       ? []
-      : [{ path: [...path, index, 'name'], reason: 'FieldValueDuplicate', detail: `"${name}" is there twice` }],
+      : [{ path: [...path, index, 'name'], reason: 'FieldValueDuplicate', detail: `"${name}" is listed twice` }],
   );
 }
 
 function serveProblems(rule: FlagRule, { variants }: FlagSpec, at: Path): readonly Problem[] {
   const { serve, split, bucketing, unit } = rule;
   if ((serve === undefined) === (split === undefined)) {
-    const detail = 'a rule needs one of serve (a variant for all) and split (variants with weights)';
+    const detail = 'a rule needs exactly one of serve (one variant) and split (variants with weights)';
     return [
       {
         path: serve === undefined ? at : [...at, 'split'],
@@ -193,7 +204,7 @@ function serveProblems(rule: FlagRule, { variants }: FlagSpec, at: Path): readon
             {
               path: [...at, unused],
               reason: 'FieldValueForbidden' as const,
-              detail: `${unused} says how a split is made, and there is none; for the part that takes part it stands in traffic`,
+              detail: `${unused} needs a split; for the share that takes part, set it in traffic`,
             },
           ]),
     ];
@@ -235,7 +246,7 @@ function requirementProblems(spec: FlagSpec, world: World, name: string): Proble
             {
               path: [...path, 'flag'],
               reason: 'FieldValueInvalid' as const,
-              detail: `flags require each other in a circle: ${circle.join(' → ')}`,
+              detail: `flags require each other in a loop: ${circle.join(' → ')}`,
             },
           ]),
     ];

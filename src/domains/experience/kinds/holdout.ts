@@ -15,20 +15,20 @@ const HoldoutSpecSchema = Type.Object(
   {
     title,
     owner,
-    percent: Type.Number({ minimum: 0, maximum: 50, description: 'Part of all units that is left alone, in percent.' }),
+    percent: Type.Number({ minimum: 0, maximum: 50, description: 'Share of all units that is held out, in percent.' }),
     ...whoFields,
     unit: Type.Optional({
       ...UnitSchema,
       description:
-        'The attribute by which units are held out; the first of these that the context has. Default the unit of the experiment.',
+        'The unit of the holdout: the first of these attributes in the context. Default: the unit of the experiment.',
     }),
     required: Type.Optional(
       Type.Boolean({
-        description: 'True: every experiment that starts must name it. Those that run already go on without.',
+        description: 'True: every experiment that starts must name it. Running experiments are not affected.',
       }),
     ),
   },
-  { description: 'Units that the experiments which name it leave alone, to see what all of them together change.' },
+  { description: 'Units that experiments exclude, to measure their combined effect.' },
 );
 
 export type HoldoutSpec = Static<typeof HoldoutSpecSchema>;
@@ -44,19 +44,19 @@ export const Holdout = defineKind({
   passesOn: true,
   // Every experiment of the installation must then name it.
   actsEverywhere: ({ required }) => required === true,
-  description: 'A holdout is a part of all units that experiments leave alone.',
+  description: 'A holdout is a share of all units that experiments exclude.',
   spec: HoldoutSpecSchema,
   columns: [
     {
       name: 'Percent',
       type: 'number',
-      description: 'Part of all units.',
+      description: 'Share of all units.',
       value: ({ spec }) => spec.percent,
     },
     {
       name: 'Required',
       type: 'boolean',
-      description: 'Of every experiment.',
+      description: 'Whether every new experiment must name it.',
       value: ({ spec }) => spec.required ?? false,
     },
     {
@@ -77,7 +77,7 @@ export const Holdout = defineKind({
             {
               path: ['spec', 'unit'],
               reason: 'FieldValueInvalid' as const,
-              detail: 'a holdout needs a unit that stays the same',
+              detail: 'a holdout needs a stable unit',
             },
           ]
         : []),
@@ -88,7 +88,7 @@ export const Holdout = defineKind({
     if (after === undefined) return [`Holdout ${before?.title ?? name} ends: its units may take part again.`];
     if (before === undefined) {
       const required = after.required === true ? '; every experiment that starts must name it' : '';
-      return [`New holdout: ${after.percent} % of all units are left alone${forWhom(after)}${required}.`];
+      return [`New holdout: ${after.percent} % of all units are held out${forWhom(after)}${required}.`];
     }
     const title = after.title ?? name;
     const isRequired = after.required === true;
@@ -118,7 +118,7 @@ function changeProblems(live: LiveObject | undefined, after: HoldoutSpec): Probl
           {
             path: ['spec', field],
             reason: 'FieldValueForbidden',
-            detail: `${field} of a holdout cannot change: who was held out would take part; make a new holdout`,
+            detail: `${field} of a holdout cannot change: held-out units would take part; make a new holdout`,
           },
         ],
   );

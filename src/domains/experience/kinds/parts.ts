@@ -10,7 +10,7 @@ export const title = Type.Optional(
   Type.String({ minLength: 1, maxLength: TITLE_LENGTH_MAX, description: 'The name that people see.' }),
 );
 export const owner = Type.Optional(
-  Type.String({ minLength: 1, maxLength: TITLE_LENGTH_MAX, description: 'The team or person to ask.' }),
+  Type.String({ minLength: 1, maxLength: TITLE_LENGTH_MAX, description: 'Team or person to contact.' }),
 );
 
 /** Targeting: an Audience by name, an inline rule, or both (then both must match). */
@@ -30,26 +30,25 @@ export const UnitSchema = Type.Array(
   {
     minItems: 1,
     maxItems: 5,
-    description:
-      'The attribute whose value is put into buckets; the first of these that the context has. Default targetingKey.',
+    description: 'The unit of bucketing: the first of these attributes in the context. Default: targetingKey.',
   },
 );
 
 const RangeSchema = Type.Object(
   {
-    from: Type.Number({ minimum: 0, maximum: 1, description: 'Where it begins.' }),
-    until: Type.Number({ minimum: 0, maximum: 1, description: 'Where it ends; not included.' }),
+    from: Type.Number({ minimum: 0, maximum: 1, description: 'Start of the range.' }),
+    until: Type.Number({ minimum: 0, maximum: 1, description: 'End of the range, not included.' }),
   },
-  { description: 'A part of the line from 0 to 1.' },
+  { description: 'A range of the line from 0 to 1.' },
 );
 
 const trafficFields = {
-  percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100, description: 'How many take part, in percent.' })),
+  percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100, description: 'Share that takes part, in percent.' })),
   ranges: Type.Optional(
     Type.Array(RangeSchema, {
       minItems: 1,
       maxItems: 100,
-      description: 'Who takes part, as parts of the line from 0 to 1, in place of percent.',
+      description: 'Ranges of the line from 0 to 1 that take part, instead of percent.',
     }),
   ),
   unit: Type.Optional(UnitSchema),
@@ -60,13 +59,13 @@ export const TrafficSchema = Type.Object(
   {
     ...trafficFields,
     also: Type.Optional(
-      Type.Array(Type.Object(trafficFields, { description: 'One more part.' }), {
+      Type.Array(Type.Object(trafficFields, { description: 'An additional share.' }), {
         maxItems: 10,
-        description: 'Parts that a unit must be in as well, by units and buckets of their own.',
+        description: 'Additional shares that a unit must be in, each with its own unit and bucketing.',
       }),
     ),
   },
-  { description: 'Which part of the audience takes part; the same units always, and more of them when it grows.' },
+  { description: 'Share of the audience that takes part. It is stable: a larger share contains the smaller one.' },
 );
 
 export type Traffic = Static<typeof TrafficSchema>;
@@ -76,19 +75,19 @@ export const SplitSchema = Type.Array(
     {
       variant: Type.String({ minLength: 1, maxLength: 100, description: 'Name of a variant of the flag.' }),
       weight: Type.Optional(
-        Type.Number({ minimum: 0, maximum: WEIGHT_MAX, description: 'Its part of the sum of weights.' }),
+        Type.Number({ minimum: 0, maximum: WEIGHT_MAX, description: 'Weight, relative to the sum of weights.' }),
       ),
       ranges: Type.Optional(
         Type.Array(RangeSchema, {
           minItems: 1,
           maxItems: 100,
-          description: 'Its parts of the line from 0 to 1, in place of weights.',
+          description: 'Ranges of the line from 0 to 1, instead of weights.',
         }),
       ),
     },
-    { description: 'Who gets a variant.' },
+    { description: 'The share of a variant.' },
   ),
-  { minItems: 1, maxItems: VARIANTS_MAX, description: 'How units are split among variants, in this order.' },
+  { minItems: 1, maxItems: VARIANTS_MAX, description: 'Split of units between variants, in this order.' },
 );
 
 export type Split = Static<typeof SplitSchema>;

@@ -12,7 +12,7 @@ function keptUnit(unit: string): string {
 }
 
 /** A variant to record for a unit. */
-export interface Kept {
+export interface AssignmentEntry {
   readonly unit: string;
   /** Record name: the experiment and its iteration. */
   readonly record: string;
@@ -29,7 +29,7 @@ export interface AssignmentStore {
     now: Temporal.Instant,
   ) => Promise<ReadonlyMap<string, string>>;
   /** Records variants; returns those on record now: the first write wins. */
-  readonly keep: (entries: readonly Kept[], now: Temporal.Instant) => Promise<ReadonlyMap<string, string>>;
+  readonly keep: (entries: readonly AssignmentEntry[], now: Temporal.Instant) => Promise<ReadonlyMap<string, string>>;
   /** Erases all records of a unit; returns their number. */
   readonly erase: (unit: string) => Promise<number>;
   /** Deletes expired records. */

@@ -44,8 +44,8 @@ export function declaredTable(objects: readonly ResourceObject[]): ExperienceTab
       ...validateMetadata(kind, { ...object.metadata, namespace: 'default' }),
       ...(kind.validate?.(object.spec, { ...context, name }) ?? []),
     ];
-    const said = problems.map(({ path, detail }) => `${kind.kind} ${name}: ${fieldPath(path)}: ${detail}`);
-    assert.deepEqual(said, []);
+    const lines = problems.map(({ path, detail }) => `${kind.kind} ${name}: ${fieldPath(path)}: ${detail}`);
+    assert.deepEqual(lines, []);
     accepted.push(object);
     world.set(live(kind.id, object));
   }
@@ -70,7 +70,7 @@ function live(kind: string, { metadata, spec }: ResourceObject): LiveObject {
 }
 
 /** The outcome of a flag for a context of declared types; undefined without such a flag. */
-export function decided(
+export function decideFlag(
   table: ExperienceTable,
   key: string,
   context: Context,

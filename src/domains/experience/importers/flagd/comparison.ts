@@ -4,7 +4,7 @@ import type { Path } from '#kernel/base/failures.ts';
 import compareVersions from 'semver/functions/compare.js';
 import parseVersion from 'semver/functions/parse.js';
 import { all, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import type { AttributeKind } from '../imported.ts';
 import type { Constant, Operand } from './operand.ts';
 
@@ -56,9 +56,9 @@ export function comparison(operator: string, left: Operand, right: Operand, plac
       ? [right, left, MIRRORED[operator] ?? operator, subjects.compiled ? plainCompare : checkedCompare]
       : [left, right, operator, checkedCompare];
   if (constant.kind !== 'constant')
-    throw new CannotSay(path, 'comparing two attributes with each other cannot be said');
+    throw new UnsupportedSource(path, 'comparing two attributes with each other is not supported');
   if (subject.kind === 'timestamp') return timeComparison(turned, constant.value, path);
-  if (subject.kind !== 'variable') throw new CannotSay(path, 'comparing a list cannot be said');
+  if (subject.kind !== 'variable') throw new UnsupportedSource(path, 'comparing a list is not supported');
   const { value } = constant;
   const holds = (one: Constant) => compare(turned, one, value, path);
   return variableComparison(subject, { operator: turned, value, holds }, place);
@@ -77,13 +77,14 @@ function variableComparison(
 ): Expression {
   const { path, subjects } = place;
   const { type, multiValued = false, loose = false } = subjects.kindOf(name, path);
-  if (multiValued) throw new CannotSay(path, `"${name}" is a list, which cannot be compared as a whole`);
+  if (multiValued) throw new UnsupportedSource(path, `"${name}" is a list, which cannot be compared as a whole`);
   if (loose && operator !== '===')
-    throw new CannotSay(path, `nothing tells what "${name}" is; say it, like --attribute ${name}=string`);
+    throw new UnsupportedSource(path, `the type of "${name}" is unknown; declare it, like --attribute ${name}=string`);
   const isMixed = operator !== '===' && value !== null && (typeof value === 'string') !== (type === 'string');
-  if (isMixed) throw new CannotSay(path, `"${name}" is a ${type} and is compared with ${JSON.stringify(value)}`);
+  if (isMixed)
+    throw new UnsupportedSource(path, `"${name}" is a ${type} and is compared with ${JSON.stringify(value)}`);
   if (type === 'string' && operator !== '===' && operator !== '==')
-    throw new CannotSay(path, `texts that are ${operator} others cannot be said`);
+    throw new UnsupportedSource(path, `texts that are ${operator} others is not supported`);
   const onNull = holds(fallback);
   if (type === 'number' && BOUNDS[operator] !== undefined)
     return tested(name, { [BOUNDS[operator]]: Number(value) }, onNull, place);
@@ -104,7 +105,10 @@ function checkedCompare(operator: string, left: Constant, right: Constant, path:
   const isText = (value: Constant) => typeof value === 'string' || value === null;
   if (isText(left) && isText(right)) return plainCompare(operator, left, right);
   if (Number.isNaN(Number(left)) || Number.isNaN(Number(right)))
-    throw new CannotSay(path, `comparing ${JSON.stringify(left)} with ${JSON.stringify(right)} is an error in flagd`);
+    throw new UnsupportedSource(
+      path,
+      `comparing ${JSON.stringify(left)} with ${JSON.stringify(right)} is an error in flagd`,
+    );
   return plainCompare(operator, Number(left), Number(right));
 }
 
@@ -132,7 +136,7 @@ function plainCompare(operator: string, left: Constant, right: Constant): boolea
 /** Compares the time in whole seconds with a number. */
 function timeComparison(operator: string, value: Constant, path: Path): Expression {
   if (typeof value === 'string' && operator !== '===')
-    throw new CannotSay(path, `the time is compared with "${value}"`);
+    throw new UnsupportedSource(path, `the time is compared with "${value}"`);
   if (operator === '===' && typeof value !== 'number') return false;
   const seconds = Number(value);
   // True from this second on.
@@ -155,7 +159,7 @@ function timeComparison(operator: string, value: Constant, path: Path): Expressi
     const date = new Date(second * 1_000);
     const text = Number.isNaN(date.getTime()) ? '' : date.toISOString();
     if (!/^\d{4}-/.test(text))
-      throw new CannotSay(path, `${second} seconds since 1970 is in no year that can be written`);
+      throw new UnsupportedSource(path, `${second} seconds since 1970 is beyond the years of RFC 3339`);
     return text;
   }
 }
@@ -164,29 +168,30 @@ function timeComparison(operator: string, value: Constant, path: Path): Expressi
 export function membership(needle: Operand, haystack: Operand, path: Path, subjects: Subjects): Expression {
   if (haystack.kind === 'list' && needle.kind === 'variable') {
     const { type, multiValued = false } = subjects.kindOf(needle.name, path);
-    if (multiValued) throw new CannotSay(path, `"${needle.name}" is a list, which is in no other list`);
+    if (multiValued) throw new UnsupportedSource(path, `"${needle.name}" is a list, which cannot be in another list`);
     const fitting = haystack.values.filter((value) => typeof value === type);
     const onNull = haystack.values.includes(needle.fallback);
     if (fitting.length === 0) return onNull && not(exists(needle.name, path, subjects));
     return tested(needle.name, { in: [...new Set(fitting)] }, onNull, { path, subjects });
   }
-  if (needle.kind !== 'constant') throw new CannotSay(path, 'looking for an attribute in a text cannot be said');
+  if (needle.kind !== 'constant')
+    throw new UnsupportedSource(path, 'searching a text for an attribute is not supported');
   if (haystack.kind === 'list') return haystack.values.includes(needle.value);
   if (haystack.kind === 'constant') {
     if (typeof haystack.value === 'string' && haystack.value !== '')
       return haystack.value.includes(String(needle.value));
-    if (haystack.value) throw new CannotSay(path, 'looking into a number is an error in flagd');
+    if (haystack.value) throw new UnsupportedSource(path, 'searching a number is an error in flagd');
     return false;
   }
-  if (haystack.kind !== 'variable') throw new CannotSay(path, 'looking into the time is an error in flagd');
+  if (haystack.kind !== 'variable') throw new UnsupportedSource(path, 'searching the time is an error in flagd');
   const { name, fallback } = haystack;
   const { type, multiValued = false } = subjects.kindOf(name, path);
   if (multiValued) {
-    if (fallback !== null) throw new CannotSay(path, 'a list cannot have a fallback');
+    if (fallback !== null) throw new UnsupportedSource(path, 'a list cannot have a fallback');
     return typeof needle.value === type && tested(name, { in: [needle.value] }, false, { path, subjects });
   }
   if (type !== 'string' || typeof needle.value !== 'string')
-    throw new CannotSay(path, `looking for ${JSON.stringify(needle.value)} in a ${type} cannot be said`);
+    throw new UnsupportedSource(path, `searching a ${type} for ${JSON.stringify(needle.value)} is not supported`);
   const onNull = typeof fallback === 'string' && fallback !== '' && fallback.includes(needle.value);
   // flagd finds nothing in an empty text, not even the empty text.
   return tested(name, needle.value === '' ? { notIn: [''] } : { contains: [needle.value] }, onNull, { path, subjects });
@@ -207,11 +212,11 @@ export function affix(
   const [text, piece] = operands;
   if (operands.length !== 2) return { isTrue: false, isFalse: false };
   if (text === undefined || piece?.kind !== 'constant' || text.kind === 'timestamp')
-    throw new CannotSay(path, 'only an attribute that begins or ends with a constant can be said');
+    throw new UnsupportedSource(path, 'only an attribute that begins or ends with a constant is supported');
   if (typeof piece.value !== 'string' || text.kind === 'list') return { isTrue: false, isFalse: false };
   if (text.kind === 'constant') return constantAffix(test, text.value, piece.value);
   const { type, multiValued = false } = subjects.kindOf(text.name, path);
-  if (type !== 'string' || multiValued) throw new CannotSay(path, `"${text.name}" is no text`);
+  if (type !== 'string' || multiValued) throw new UnsupportedSource(path, `"${text.name}" is not a text`);
   const onNull = constantAffix(test, text.fallback, piece.value);
   const isTrue = tested(text.name, { [test]: [piece.value] }, onNull.isTrue === true, { path, subjects });
   const isText = onNull.isTrue === true || onNull.isFalse === true ? true : exists(text.name, path, subjects);
@@ -227,7 +232,7 @@ export function versionComparison(operands: readonly (Operand | undefined)[], pa
   const [left, middle, right] = operands;
   if (operands.length !== 3) return { isTrue: false, isFalse: false };
   if (left === undefined || right === undefined || middle?.kind !== 'constant')
-    throw new CannotSay(path, 'only a version in an attribute and a constant one can be compared');
+    throw new UnsupportedSource(path, 'a version comparison needs an attribute and a constant');
   const operator = String(middle.value);
   if (left.kind === 'constant' && right.kind === 'constant') return constantVersions(left.value, operator, right.value);
   if (left.kind === 'constant')
@@ -237,9 +242,10 @@ export function versionComparison(operands: readonly (Operand | undefined)[], pa
       subjects,
     );
   if (left.kind !== 'variable' || right.kind !== 'constant')
-    throw new CannotSay(path, 'only a version in an attribute and a constant one can be compared');
+    throw new UnsupportedSource(path, 'a version comparison needs an attribute and a constant');
   const { type, multiValued = false } = subjects.kindOf(left.name, path);
-  if (type !== 'string' || multiValued) throw new CannotSay(path, `"${left.name}" is no text, as versions are`);
+  if (type !== 'string' || multiValued)
+    throw new UnsupportedSource(path, `"${left.name}" is not a text, which a version must be`);
   const version = partialVersion(String(right.value));
   const range = version === undefined ? undefined : rangeOf(operator, version);
   if (range === undefined) return { isTrue: false, isFalse: false };
@@ -248,7 +254,7 @@ export function versionComparison(operands: readonly (Operand | undefined)[], pa
   const within = (semver: string, isNullWithin: boolean) =>
     tested(left.name, { as: 'partial-semver', semver }, isNullWithin, { path, subjects });
   // A text that is not a version matches neither and counts as absent, so a fallback does not apply.
-  if (isVersion) throw new CannotSay(path, 'a fallback that is a version cannot be said');
+  if (isVersion) throw new UnsupportedSource(path, 'a fallback that is a version is not supported');
   const isAny = within('>=0.0.0-0', false);
   const isTrue = operator === '!=' ? all([isAny, not(within(range, false))]) : within(range, false);
   return { isTrue, isFalse: all([isAny, not(isTrue)]) };

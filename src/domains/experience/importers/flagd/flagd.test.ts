@@ -4,7 +4,7 @@ import { FlagdCore } from '@openfeature/flagd-core';
 import fc from 'fast-check';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
-import { decided, declaredTable } from '../../testing/imported-table.ts';
+import { decideFlag, declaredTable } from '../../testing/imported-table.ts';
 import { importFlagd } from './flagd.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 22, 12, 0, 7, 250);
@@ -162,7 +162,7 @@ const definition = fc.record({ one: flag, 'Another flag': flag }).map(
 );
 
 /** The value that flagd gives at NOW_MS. */
-function asked(core: FlagdCore, key: string, context: Context): unknown {
+function toolValue(core: FlagdCore, key: string, context: Context): unknown {
   const { now } = Date;
   Date.now = () => NOW_MS;
   try {
@@ -196,10 +196,10 @@ test('imported flags are for every context what flagd-core says', () => {
         // An attribute whose truth alone is tested is inferred as boolean.
         if (contextProblems(context, table.audiences.attributes).length > 0) continue;
         for (const { key } of table.inOrder()) {
-          const outcome = decided(table, key, context, { nowMs: NOW_MS });
+          const outcome = decideFlag(table, key, context, { nowMs: NOW_MS });
           const shown = JSON.stringify([key, context, document, objects, outcome?.json]);
           assert.equal(outcome?.error, undefined, shown);
-          assert.deepEqual(outcome?.value, asked(core, key, context), shown);
+          assert.deepEqual(outcome?.value, toolValue(core, key, context), shown);
           compared += 1;
           if (outcome?.reason === 'SPLIT') splits.add(`${outcome.variant} ${outcome.rule}`);
         }

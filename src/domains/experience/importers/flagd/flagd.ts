@@ -4,8 +4,8 @@ import type { FlagRule, FlagSpec } from '../../kinds/flag-spec.ts';
 import { AttributeBook } from '../attribute-book.ts';
 import { all, not, type Expression } from '../expression.ts';
 import { flagObject, whoFields } from '../flag-object.ts';
-import { CannotSay } from '../cannot-say.ts';
-import { madeOrNoted, type Imported, type ImportOptions, type Made, type Note } from '../imported.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
+import { madeOrNoted, type ImportResult, type ImportOptions, type Translation, type Note } from '../imported.ts';
 import { keepSound } from '../keep-sound.ts';
 import { objectNames } from '../object-names.ts';
 import { parseFlagd, type FlagdFlag } from './definition.ts';
@@ -22,13 +22,13 @@ const METADATA_ANNOTATION = 'experience.backline.dev/flagd-metadata';
  *
  * Proven against @openfeature/flagd-core.
  */
-export function importFlagd(document: unknown, options: ImportOptions = {}): Imported {
+export function importFlagd(document: unknown, options: ImportOptions = {}): ImportResult {
   const notes: Note[] = [];
   const { flags, metadata: shared } = parseFlagd(document);
   const kindOf = inferTypes(flags, options, notes);
   const attributes = new AttributeBook((name) => kindOf(name, []), options.targetingKey);
   const names = objectNames(Object.keys(flags));
-  const made = Object.entries(flags).flatMap(([key, flag]): readonly Made[] => {
+  const made = Object.entries(flags).flatMap(([key, flag]): readonly Translation[] => {
     const targeting: Targeting = {
       flagKey: key,
       algorithm: options.bucketing ?? 'flagd-v2',
@@ -63,7 +63,10 @@ function flagSpecOf(flag: FlagdFlag, path: Path, targeting: Targeting): FlagSpec
   const types = new Set(Object.values(variants).map((value) => (value === null ? 'null' : typeof value)));
   const [type = 'nothing'] = types;
   if (types.size > 1 || (type !== 'boolean' && type !== 'string' && type !== 'number' && type !== 'object'))
-    throw new CannotSay([...path, 'variants'], `the values are of the types ${[...types].join(', ')}; a flag has one`);
+    throw new UnsupportedSource(
+      [...path, 'variants'],
+      `the values are of the types ${[...types].join(', ')}; a flag has one`,
+    );
   // flagd treats values without keys, like {}, true and 1, as no targeting.
   const hasTargeting = logic !== undefined && logic !== null && Object.keys(logic).length > 0;
   const at = [...path, 'targeting'];
@@ -101,11 +104,11 @@ function rulesOf(
 
   function variantOf(value: Constant): string {
     if (value === null && fallback !== '') return fallback;
-    if (value === null) throw new CannotSay(path, 'a bucket without a variant needs a default variant');
+    if (value === null) throw new UnsupportedSource(path, 'a bucket without a variant needs a default variant');
     const name = String(value);
     if (!Object.hasOwn(variants, name)) {
       const there = Object.keys(variants).join(', ');
-      throw new CannotSay(
+      throw new UnsupportedSource(
         path,
         `targeting may give "${name}", which flagd reports as an error; the variants are ${there}`,
       );

@@ -1,6 +1,6 @@
 import { jsonPointer, type Path } from '#kernel/base/failures.ts';
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import type { AttributeKind, ImportOptions, Note } from '../imported.ts';
 import type { FlagdFlag } from './definition.ts';
 import { argumentsOf, operandOf, operationIn, type Operand } from './operand.ts';
@@ -11,7 +11,7 @@ type Sign = 'string' | 'number' | 'boolean' | 'text' | 'truth';
 const COMPARISONS = ['==', '===', '!=', '!==', '<', '<=', '>', '>='];
 
 /**
- * Infers attribute types from their use in targeting, as definitions do not declare them. Throws CannotSay
+ * Infers attribute types from their use in targeting, as definitions do not declare them. Throws UnsupportedSource
  * for conflicting uses, which only the options can resolve.
  */
 export function inferTypes(
@@ -23,21 +23,21 @@ export function inferTypes(
   for (const [key, { targeting }] of Object.entries(flags)) walk(targeting, key, ['flags', key, 'targeting'], false);
   for (const [attribute, signs] of found) {
     const isGuess = [...signs.keys()].every((sign) => sign === 'truth') && attributes?.has(attribute) !== true;
-    const says = `"${attribute}" is taken for true or false, as targeting only asks whether it is true; if this is another kind of statement, say so, like --attribute ${attribute}=string`;
+    const says = `"${attribute}" is imported as a boolean, because targeting only tests its truth; otherwise declare it, like --attribute ${attribute}=string`;
     if (isGuess && attribute !== TARGETING_KEY) notes.push({ path: signs.get('truth') ?? [], says });
   }
   return (attribute, path) => {
-    const said = attributes?.get(attribute);
+    const declared = attributes?.get(attribute);
     if (attribute === TARGETING_KEY) return { type: 'string' };
-    if (said !== undefined) return said;
+    if (declared !== undefined) return declared;
     const signs = found.get(attribute) ?? new Map<Sign, Path>();
     const types = (['string', 'number', 'boolean'] as const).filter((type) => signs.has(type));
     const [type, other] = types;
     if (other !== undefined) {
       const places = types.map((each) => `a ${each} at ${jsonPointer(signs.get(each) ?? [])}`).join(' and ');
-      throw new CannotSay(
+      throw new UnsupportedSource(
         path,
-        `"${attribute}" is used as ${places}; say what it is, like --attribute ${attribute}=string`,
+        `"${attribute}" is used as ${places}; declare it, like --attribute ${attribute}=string`,
       );
     }
     if (type !== undefined) return { type };
@@ -101,7 +101,7 @@ function triedOperand(logic: unknown, key: string): Operand | undefined {
   try {
     return operandOf(logic, key, []);
   } catch (error) {
-    if (error instanceof CannotSay) return undefined;
+    if (error instanceof UnsupportedSource) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 
 /** A constant of JsonLogic. */
 export type Constant = string | number | boolean | null;
@@ -30,14 +30,15 @@ export function isConstant(value: unknown): value is Constant {
 export function operandOf(logic: unknown, flagKey: string, path: Path): Operand | undefined {
   if (isConstant(logic)) return { kind: 'constant', value: logic };
   if (Array.isArray(logic)) {
-    if (!logic.every(isConstant)) throw new CannotSay(path, 'a list of anything but constants cannot be said');
+    if (!logic.every(isConstant))
+      throw new UnsupportedSource(path, 'a list of anything but constants is not supported');
     return { kind: 'list', values: logic };
   }
   const { operator, input } = operationIn(logic) ?? {};
   if (operator !== 'var') return undefined;
   const [name, fallback = null] = Array.isArray(input) ? (input as unknown[]) : [input];
   if (typeof name !== 'string' || name === '' || name.startsWith('../') || name.includes('\\') || !isConstant(fallback))
-    throw new CannotSay([...path, 'var'], 'this variable cannot be said; it must name one attribute');
+    throw new UnsupportedSource([...path, 'var'], 'this variable is not supported; it must name one attribute');
   if (name === `${FLAGD}timestamp`) return { kind: 'timestamp' };
   if (name === `${FLAGD}flagKey`) return { kind: 'constant', value: flagKey };
   if (name.startsWith(FLAGD)) return { kind: 'constant', value: fallback };

@@ -4,7 +4,7 @@ import type { Path } from '#kernel/base/failures.ts';
 import { compileSplit } from '../../decisions/compile-split.ts';
 import type { Split } from '../../kinds/parts.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import {
   affix,
   comparison,
@@ -63,7 +63,10 @@ export function casesOf(logic: unknown, path: Path, targeting: Targeting): Cases
     case 'fractional':
       return fractionalCases(listIn(input, at), at, targeting);
     default:
-      throw new CannotSay(at, operator === '' ? 'this cannot be said' : `the operator "${operator}" cannot be said`);
+      throw new UnsupportedSource(
+        at,
+        operator === '' ? 'this is not supported' : `the operator "${operator}" is not supported`,
+      );
   }
 }
 
@@ -81,7 +84,7 @@ function truthOf(logic: unknown, path: Path, targeting: Targeting): Expression {
     const [first, second, third] = operands();
     const isChain = parts.length === 3 && third !== undefined && /^[<>]/.test(operator);
     if (first === undefined || second === undefined || (parts.length !== 2 && !isChain))
-      throw new CannotSay(at, 'only two things can be compared, or three by size');
+      throw new UnsupportedSource(at, 'a comparison needs two operands, or three for an order');
     const begun = comparison(operator, first, second, { path: at, subjects: targeting });
     return isChain ? all([begun, comparison(operator, second, third, { path: at, subjects: targeting })]) : begun;
   }
@@ -89,7 +92,7 @@ function truthOf(logic: unknown, path: Path, targeting: Targeting): Expression {
     case 'in': {
       const [needle, haystack] = operands();
       if (needle === undefined || haystack === undefined || parts.length !== 2)
-        throw new CannotSay(at, 'in needs two things');
+        throw new UnsupportedSource(at, 'in needs two operands');
       return membership(needle, haystack, at, targeting);
     }
     case '!':
@@ -108,7 +111,7 @@ function truthOf(logic: unknown, path: Path, targeting: Targeting): Expression {
 
 function truthOfCases(cases: Cases, path: Path): Expression {
   const truths = cases.map(({ when, gives }, index) => {
-    if (!isConstant(gives)) throw new CannotSay(path, 'whether a unit is in a bucket cannot be a condition');
+    if (!isConstant(gives)) throw new UnsupportedSource(path, 'whether a unit is in a bucket cannot be a condition');
     if (!gives) return false;
     const passed = cases.slice(0, index).filter((each) => !each.gives);
     return all([when, ...passed.map((each) => not(each.when))]);
@@ -118,18 +121,18 @@ function truthOfCases(cases: Cases, path: Path): Expression {
 
 function operandIn(logic: unknown, path: Path, { flagKey }: Targeting) {
   const operand = operandOf(logic, flagKey, path);
-  if (operand === undefined) throw new CannotSay(path, 'comparing what is computed cannot be said');
+  if (operand === undefined) throw new UnsupportedSource(path, 'comparing a computed value is not supported');
   return operand;
 }
 
 function listIn(input: unknown, path: Path): readonly unknown[] {
-  if (!Array.isArray(input)) throw new CannotSay(path, 'there must be a list of arguments');
+  if (!Array.isArray(input)) throw new UnsupportedSource(path, 'there must be a list of arguments');
   return input;
 }
 
 function variableTruth(name: string, fallback: Constant, path: Path, targeting: Targeting): Expression {
   const { type, multiValued = false } = targeting.kindOf(name, path);
-  if (multiValued) throw new CannotSay(path, `whether the list "${name}" is empty cannot be said`);
+  if (multiValued) throw new UnsupportedSource(path, `whether the list "${name}" is empty is not supported`);
   const test = type === 'boolean' ? { in: [true] } : { notIn: [type === 'number' ? 0 : ''] };
   return tested(name, test, Boolean(fallback), { path, subjects: targeting });
 }
@@ -138,7 +141,10 @@ function variableTruth(name: string, fallback: Constant, path: Path, targeting: 
 function variableCases(name: string, fallback: Constant, path: Path, targeting: Targeting): Cases {
   const { type } = targeting.kindOf(name, path);
   if (type !== 'boolean')
-    throw new CannotSay(path, `"${name}" itself as the variant cannot be said; write one condition for each value`);
+    throw new UnsupportedSource(
+      path,
+      `"${name}" itself as the variant is not supported; write one condition for each value`,
+    );
   return [
     { when: tested(name, { in: [true] }, false, { path, subjects: targeting }), gives: true },
     { when: exists(name, path, targeting), gives: false },
@@ -172,7 +178,7 @@ function junctionCases(operator: 'and' | 'or', parts: readonly unknown[], path: 
   const cases = casesOf(first, [...path, 0], targeting);
   if (others.length === 0) return cases;
   return cases.flatMap(({ when, gives }): Cases => {
-    if (!isConstant(gives)) throw new CannotSay(path, 'whether a unit is in a bucket cannot be a condition');
+    if (!isConstant(gives)) throw new UnsupportedSource(path, 'whether a unit is in a bucket cannot be a condition');
     const goesOn = Boolean(gives) === (operator === 'and');
     return goesOn ? within(when, junctionCases(operator, others, path, targeting)) : [{ when, gives }];
   });
@@ -223,13 +229,13 @@ function fractionalCases(parts: readonly unknown[], path: Path, targeting: Targe
     return isText && operands.length > 0 ? [{ when: true, gives: always(text(constants.length)) }] : nothing;
   }
   if (constants.slice(0, -1).includes(undefined) || last?.kind !== 'variable' || last.fallback !== null)
-    throw new CannotSay([...path, 0], 'buckets by anything but constants and then one attribute cannot be said');
+    throw new UnsupportedSource([...path, 0], 'buckets need constants followed by one attribute');
   const { type, loose = false, multiValued = false } = targeting.kindOf(last.name, path);
-  if (multiValued) throw new CannotSay([...path, 0], `"${last.name}" is a list`);
+  if (multiValued) throw new UnsupportedSource([...path, 0], `"${last.name}" is a list`);
   if (operator !== 'cat' && (type !== 'string' || loose))
-    throw new CannotSay(
+    throw new UnsupportedSource(
       [...path, 0],
-      `buckets by "${last.name}" must be by a text; write {"cat":[{"var":"${last.name}"}]}, or say --attribute ${last.name}=string`,
+      `buckets by "${last.name}" need a text; write {"cat":[{"var":"${last.name}"}]}, or pass --attribute ${last.name}=string`,
     );
   const salt = text(constants.length - 1);
   const isThere = type === 'string' ? isGiven(last.name, path, targeting) : exists(last.name, path, targeting);
@@ -254,11 +260,12 @@ function chosen(variants: Buckets['variants'], algorithm: Bucketing['algorithm']
 function bucketsIn(parts: readonly unknown[], path: Path): Buckets['variants'] | undefined {
   const found: { variant: Constant; weight: number }[] = [];
   for (const part of parts) {
-    if (operationIn(part) !== undefined) throw new CannotSay(path, 'buckets that are computed cannot be said');
+    if (operationIn(part) !== undefined)
+      throw new UnsupportedSource(path, 'buckets that are computed is not supported');
     if (!Array.isArray(part) || part.length === 0 || part.length > 2) return undefined;
     const [variant, weight = 1] = part as unknown[];
     if (operationIn(variant) !== undefined || operationIn(weight) !== undefined)
-      throw new CannotSay(path, 'a variant or weight that is computed cannot be said');
+      throw new UnsupportedSource(path, 'a variant or weight that is computed is not supported');
     if (!isConstant(variant) || typeof weight !== 'number' || !Number.isInteger(weight)) return undefined;
     found.push({ variant, weight: Math.max(0, weight) });
   }

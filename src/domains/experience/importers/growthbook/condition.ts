@@ -4,7 +4,7 @@ import { patternFault } from '#kernel/audiences/language/pattern.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import type { AttributeKind } from '../imported.ts';
 import type { GrowthbookCondition } from './payload.ts';
 import { re2Pattern } from './re2-pattern.ts';
@@ -74,7 +74,7 @@ function valueExpression(value: unknown, about: About): Expression {
   }
   if (value === null) return not(exists(about));
   if (typeof value === 'object' || value === undefined)
-    throw new CannotSay(about.path, 'comparing with a whole list or object cannot be said');
+    throw new UnsupportedSource(about.path, 'comparing with a whole list or object is not supported');
   return looselyEqual(value, about);
 }
 
@@ -147,14 +147,14 @@ function operatorExpression(operator: string, expected: unknown, about: About): 
       return all([exists(about), ...expected.map((each) => scalarOnly(each, one))]);
     }
     default:
-      throw new CannotSay(path, `the operator ${operator} cannot be said`);
+      throw new UnsupportedSource(path, `the operator ${operator} is not supported`);
   }
 }
 
 /** In a list, values of the element type equal only themselves. */
 function scalarOnly(value: unknown, about: About): Expression {
   if (typeof value !== about.kind.type)
-    throw new CannotSay(about.path, `${JSON.stringify(value)} is no ${about.kind.type}`);
+    throw new UnsupportedSource(about.path, `${JSON.stringify(value)} is no ${about.kind.type}`);
   return tested(about, { in: [value] }, false);
 }
 
@@ -166,23 +166,26 @@ function someElement(expected: unknown, about: About): Expression {
     operator,
   );
   if (!isSingle || others.length > 0)
-    throw new CannotSay(
+    throw new UnsupportedSource(
       path,
-      'of an element of a list only one thing can be said, with $eq, $in, $gt, $regex and the like',
+      'an element of a list supports one operator only: $eq, $in, $gt, $regex and similar',
     );
   // An element is never missing, and neither is its list.
-  const said = operatorExpression(operator, value, { ...about, kind: { ...kind, multiValued: false } });
-  return all([exists(about), said]);
+  const translated = operatorExpression(operator, value, { ...about, kind: { ...kind, multiValued: false } });
+  return all([exists(about), translated]);
 }
 
-function notAList({ source, path }: About): CannotSay {
-  return new CannotSay(path, `"${source}" is a list here and a single value elsewhere; say which with --attribute`);
+function notAList({ source, path }: About): UnsupportedSource {
+  return new UnsupportedSource(
+    path,
+    `"${source}" is a list here and a single value elsewhere; declare it with --attribute`,
+  );
 }
 
 /** The kind of an attribute that supports single-value comparisons only. */
 function single({ kind, source, path }: About): AttributeKind {
   if (kind.multiValued === true)
-    throw new CannotSay(path, `"${source}" is a list, which cannot be compared as a whole`);
+    throw new UnsupportedSource(path, `"${source}" is a list, which cannot be compared as a whole`);
   return kind;
 }
 
@@ -214,12 +217,12 @@ function compared(operator: keyof typeof COMPARISONS, expected: unknown, about: 
     kind.type === 'boolean' ||
     (typeof expected !== 'number' && (kind.type === 'string' || typeof expected !== 'string'))
   )
-    throw new CannotSay(
+    throw new UnsupportedSource(
       path,
-      `comparing a ${kind.type} with ${JSON.stringify(expected)} by ${operator} cannot be said`,
+      `comparing a ${kind.type} with ${JSON.stringify(expected)} by ${operator} is not supported`,
     );
   if (Number.isNaN(bound)) return false;
-  if (!Number.isFinite(bound)) throw new CannotSay(path, `${String(expected)} is not finite`);
+  if (!Number.isFinite(bound)) throw new UnsupportedSource(path, `${String(expected)} is not finite`);
   // A missing value is null, which compares as 0.
   const onNull = { $gt: 0 > bound, $gte: 0 >= bound, $lt: 0 < bound, $lte: 0 <= bound }[operator];
   return tested(about, { ...(kind.type === 'string' ? { as: 'number' } : {}), [COMPARISONS[operator]]: bound }, onNull);
@@ -227,7 +230,7 @@ function compared(operator: keyof typeof COMPARISONS, expected: unknown, about: 
 
 function matching(expected: unknown, ignoreCase: boolean, about: About): Expression {
   if (about.kind.type !== 'string')
-    throw new CannotSay(about.path, `an expression about a ${about.kind.type} cannot be said`);
+    throw new UnsupportedSource(about.path, `an expression on a ${about.kind.type} is not supported`);
   if (typeof expected !== 'string') return false;
   let found;
   try {
@@ -241,13 +244,13 @@ function matching(expected: unknown, ignoreCase: boolean, about: About): Express
   const re2 = re2Pattern(expected);
   const cannot = 'cannot' in re2 ? re2.cannot : patternFault(re2.pattern, ignoreCase)?.detail;
   if ('cannot' in re2 || cannot !== undefined)
-    throw new CannotSay(about.path, `the expression ${expected} cannot be carried over: ${cannot}`);
+    throw new UnsupportedSource(about.path, `the expression ${expected} has no translation: ${cannot}`);
   return tested(about, { matches: re2.pattern, ...(ignoreCase ? { ignoreCase } : {}) }, onNull);
 }
 
 function versioned(operator: string, expected: unknown, about: About): Expression {
   const { kind, path } = about;
-  if (kind.type !== 'string') throw new CannotSay(path, `a ${kind.type} cannot be compared as a version`);
+  if (kind.type !== 'string') throw new UnsupportedSource(path, `a ${kind.type} cannot be compared as a version`);
   const text =
     typeof expected === 'number' ? String(expected) : typeof expected === 'string' && expected !== '' ? expected : '0';
   const [bound, missing] = [paddedVersion(text), paddedVersion(null)];
@@ -268,11 +271,11 @@ function versioned(operator: string, expected: unknown, about: About): Expressio
 }
 
 function listOf(value: unknown, path: Path): readonly unknown[] {
-  if (!Array.isArray(value)) throw new CannotSay(path, 'there must be a list of conditions');
+  if (!Array.isArray(value)) throw new UnsupportedSource(path, 'there must be a list of conditions');
   return value;
 }
 
 function recordOf(value: unknown, path: Path): Record<string, unknown> {
-  if (!isRecord(value)) throw new CannotSay(path, 'there must be a condition, which is an object');
+  if (!isRecord(value)) throw new UnsupportedSource(path, 'there must be a condition, which is an object');
   return value;
 }

@@ -1,7 +1,7 @@
 import { canonicalJson } from '#kernel/base/ids.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { FlagSpec } from '../../kinds/flag-spec.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import type { GrowthbookFeature } from './payload.ts';
 
 const NAME_CHARS_MAX = 60;
@@ -18,13 +18,13 @@ export interface FeatureValues {
   readonly namesOf: (variations: readonly unknown[]) => readonly string[];
 }
 
-/** Possible values of a feature. Throws CannotSay when they have several types, or there are none. */
+/** Possible values of a feature. Throws UnsupportedSource when they have several types, or there are none. */
 export function featureValues({ defaultValue = null, rules = [] }: GrowthbookFeature, path: Path): FeatureValues {
   const variants = new Map<string, { name: string; value: unknown }>();
   const names = new Set<string>();
   const add = (value: unknown, copy: number, at: Path): void => {
     if (value === null || value === undefined)
-      throw new CannotSay(at, 'a value of null cannot be given to some listeners only; it is the default in the code');
+      throw new UnsupportedSource(at, 'null is the default in the code and cannot be the value of some listeners only');
     const key = `${copy} ${canonicalJson(value)}`;
     if (variants.has(key)) return;
     const wanted =
@@ -45,9 +45,9 @@ export function featureValues({ defaultValue = null, rules = [] }: GrowthbookFea
   const types = new Set([...variants.values()].map(({ value }) => typeof value));
   const [type = 'none'] = types;
   if (types.size > 1)
-    throw new CannotSay(path, `its values are of several types (${[...types].join(', ')}); a flag has one`);
+    throw new UnsupportedSource(path, `its values are of several types (${[...types].join(', ')}); a flag has one`);
   if (type !== 'boolean' && type !== 'string' && type !== 'number' && type !== 'object')
-    throw new CannotSay(path, 'it has no value but null');
+    throw new UnsupportedSource(path, 'it has no value but null');
   const nameOf = (value: unknown, copy = 1) => variants.get(`${copy} ${canonicalJson(value)}`)?.name ?? '';
   return {
     type,

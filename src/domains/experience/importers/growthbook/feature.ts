@@ -5,8 +5,8 @@ import type { Split, Traffic } from '../../kinds/parts.ts';
 import type { AttributeBook } from '../attribute-book.ts';
 import { all, any, leaf, type Expression } from '../expression.ts';
 import { experimentObject, flagObject, whoFields } from '../flag-object.ts';
-import { CannotSay } from '../cannot-say.ts';
-import type { Made, Note } from '../imported.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
+import type { Translation, Note } from '../imported.ts';
 import { conditionExpression, type Subjects } from './condition.ts';
 import { featureValues, variationsOf, type FeatureValues } from './feature-values.ts';
 import type { GrowthbookFeature, GrowthbookRule } from './payload.ts';
@@ -34,16 +34,16 @@ interface Step {
   readonly requires: readonly Requirement[];
   readonly who: Expression;
   readonly traffic: Traffic | undefined;
-  readonly gives: Given;
+  readonly gives: Serving;
 }
-type Given =
+type Serving =
   | { readonly serve: string }
   | { readonly split: Split; readonly unit: string[]; readonly bucketing: Bucketing; readonly key: string };
 
 /** Translates a feature to a Flag, and its last experiment to an Experiment. */
-export function importFeature(id: string, world: World): readonly Made[] {
+export function importFeature(id: string, world: World): readonly Translation[] {
   const path = [...world.path, id];
-  if (meetsCircle(id, world.features, new Set())) throw new CannotSay(path, 'its prerequisites go round in a circle');
+  if (meetsCircle(id, world.features, new Set())) throw new UnsupportedSource(path, 'its prerequisites form a loop');
   const feature = world.features[id] ?? {};
   const values = featureValues(feature, path);
   const gates: Requirement[] = [];
@@ -53,7 +53,10 @@ export function importFeature(id: string, world: World): readonly Made[] {
     const at = [...path, 'rules', index];
     const found = requirementsOf(source, at, world);
     if ((found.gates.length > 0 || found.isClosed) && steps.length > 0)
-      throw new CannotSay([...at, 'parentConditions'], 'a gate after other rules cannot be said; move it to the front');
+      throw new UnsupportedSource(
+        [...at, 'parentConditions'],
+        'a gate after other rules is not supported; move it to the front',
+      );
     gates.push(...found.gates);
     isAlwaysNull ||= found.isClosed;
     const step =
@@ -62,7 +65,7 @@ export function importFeature(id: string, world: World): readonly Made[] {
         : stepOf(source, { id, index, at, values, requires: found.requires }, world);
     if (step === undefined) {
       const isOnlyGate = !('force' in source) && variationsOf(source).length === 0;
-      if (!isOnlyGate) world.notes.push({ path: at, says: 'this rule takes nobody, ever, and becomes nothing' });
+      if (!isOnlyGate) world.notes.push({ path: at, says: 'this rule never matches and is dropped' });
       continue;
     }
     steps.push(step);
@@ -87,7 +90,7 @@ export function importFeature(id: string, world: World): readonly Made[] {
     if ('split' in gives)
       world.notes.push({
         path: at,
-        says: `the experiment "${gives.key}" is a split of a rule, as it has prerequisites or other rules follow it: variants stay the same, and nobody is counted as taking part`,
+        says: `the experiment "${gives.key}" becomes the split of a rule, because it has prerequisites or rules after it: variants stay the same, without experiment exposures`,
       });
   }
   const rules = ruled.flatMap((step) => ruleOf(step));
@@ -125,14 +128,13 @@ function ruleOf({ name, path, requires, who, traffic, gives }: Step): readonly F
   ];
 }
 
-function experimentOf({ source, path, who, traffic, gives }: Step, id: string, world: World): readonly Made[] {
+function experimentOf({ source, path, who, traffic, gives }: Step, id: string, world: World): readonly Translation[] {
   const fields = whoFields(who, path);
   if (fields === undefined || 'serve' in gives) return [];
   const { key, split, unit, bucketing } = gives;
   const isSticky = world.stickyBucketing && source.disableStickyBucketing !== true;
   if (isSticky) {
-    const says =
-      'variants are kept on record from now on; those that the sticky bucket service has kept are not in a payload';
+    const says = 'variants are recorded from now on; the payload does not contain those of the sticky bucket service';
     world.notes.push({ path, says });
   }
   const name = world.experiments(key, id);
@@ -168,14 +170,14 @@ function stepOf(
 ): Step | undefined {
   const { subjects } = world;
   if (source.tracks !== undefined)
-    throw new CannotSay(
+    throw new UnsupportedSource(
       [...at, 'tracks'],
-      'this payload was evaluated for one listener; ask for it without remote evaluation',
+      'this payload was evaluated for one listener; fetch it without remote evaluation',
     );
   if (source.contextualBanditRef !== undefined)
-    throw new CannotSay(
+    throw new UnsupportedSource(
       [...at, 'contextualBanditRef'],
-      'a contextual bandit moves listeners between variations all the time',
+      'a contextual bandit keeps moving listeners between variations',
     );
   const condition = conditionExpression(source.condition ?? {}, [...at, 'condition'], subjects);
   const filters = (source.filters ?? []).map((filter, of) => {
@@ -300,7 +302,8 @@ function requirementsOf({ parentConditions = [] }: GrowthbookRule, at: Path, { f
   for (const [index, { id, condition = {}, gate = false }] of parentConditions.entries()) {
     const path = [...at, 'parentConditions', index];
     const parent = Object.hasOwn(features, id) ? features[id] : undefined;
-    if (gate && requires.length > 0) throw new CannotSay(path, 'a gate after another prerequisite cannot be said');
+    if (gate && requires.length > 0)
+      throw new UnsupportedSource(path, 'a gate after another prerequisite is not supported');
     const values =
       parent === undefined
         ? { type: 'string' as const, variants: [], fallback: undefined }
@@ -308,9 +311,9 @@ function requirementsOf({ parentConditions = [] }: GrowthbookRule, at: Path, { f
     const { names: passing, onNull } = variantsThatPass(condition, values, [...path, 'condition']);
     const mayBeNull = values.fallback === undefined || (parent?.rules ?? []).some(isGate);
     if (onNull && mayBeNull && values.variants.length > 0)
-      throw new CannotSay(
+      throw new UnsupportedSource(
         [...path, 'condition'],
-        `it holds also while "${id}" has no value, which no variant stands for`,
+        `it also holds while "${id}" has no value, which no variant represents`,
       );
     const isOpen = values.variants.length === 0 ? onNull : !mayBeNull && passing.length === values.variants.length;
     if (isOpen) continue;

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
-import { decided, declaredTable } from '../../testing/imported-table.ts';
+import { decideFlag, declaredTable } from '../../testing/imported-table.ts';
 import { importGrowthbook } from './growthbook.ts';
 
 const TEXTS = ['SE', 'se', 'NO', 'null', '', '12', 'a/b', 'v1.2', 'x😀y'];
@@ -225,7 +225,11 @@ const payload = fc
   });
 
 /** The value of GrowthBook, and whether the listener takes part in an experiment. */
-function asked({ features, savedGroups }: { features: object; savedGroups: object }, key: string, attributes: Context) {
+function toolValue(
+  { features, savedGroups }: { features: object; savedGroups: object },
+  key: string,
+  attributes: Context,
+) {
   const growthbook = new GrowthBook({
     features: features as never,
     savedGroups: savedGroups as never,
@@ -248,11 +252,11 @@ test('imported features are for every context what the SDK of GrowthBook says, a
       for (const context of contexts) {
         assert.deepEqual(contextProblems(context, table.audiences.attributes), []);
         for (const flag of table.inOrder()) {
-          const outcome = decided(table, flag.key, context);
-          const said = asked(document, flag.key, context);
-          const shown = JSON.stringify([flag.key, context, document.features, objects, said, outcome?.json]);
+          const outcome = decideFlag(table, flag.key, context);
+          const theirs = toolValue(document, flag.key, context);
+          const shown = JSON.stringify([flag.key, context, document.features, objects, theirs, outcome?.json]);
           assert.equal(outcome?.error, undefined, shown);
-          assert.deepEqual(outcome?.value ?? null, said.value, shown);
+          assert.deepEqual(outcome?.value ?? null, theirs.value, shown);
           compared += 1;
           const spec = objects.find(({ kind, metadata }) => kind === 'Flag' && metadata.name === flag.name)?.spec;
           const rule =
@@ -260,9 +264,9 @@ test('imported features are for every context what the SDK of GrowthBook says, a
               ? (spec['rules'] as { name: string; split?: unknown }[]).find(({ name }) => name === outcome?.rule)
               : undefined;
           const takesPart = outcome?.experiment !== undefined || rule?.split !== undefined;
-          assert.equal(takesPart, said.source === 'experiment', shown);
-          if (rule !== undefined && rule.name !== 'otherwise' && said.ruleId !== '')
-            assert.equal(rule.name, said.ruleId, shown);
+          assert.equal(takesPart, theirs.source === 'experiment', shown);
+          if (rule !== undefined && rule.name !== 'otherwise' && theirs.ruleId !== '')
+            assert.equal(rule.name, theirs.ruleId, shown);
           if (outcome?.experiment !== undefined) experiments += 1;
         }
       }

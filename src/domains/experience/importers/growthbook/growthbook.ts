@@ -4,8 +4,8 @@ import { AUDIENCE, GROUP as AUDIENCES, VERSION as AUDIENCES_VERSION } from '#ker
 import { isRecord } from '#kernel/base/is-record.ts';
 import { AttributeBook } from '../attribute-book.ts';
 import { leaf, not, toRule, type Expression } from '../expression.ts';
-import { CannotSay } from '../cannot-say.ts';
-import { madeOrNoted, type Imported, type ImportOptions, type Made, type Note } from '../imported.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
+import { madeOrNoted, type ImportResult, type ImportOptions, type Translation, type Note } from '../imported.ts';
 import { keepSound } from '../keep-sound.ts';
 import { objectNames } from '../object-names.ts';
 import { conditionExpression, type Subjects } from './condition.ts';
@@ -20,11 +20,11 @@ import { parseGrowthbook, type SavedGroup } from './payload.ts';
  *
  * Proven against @growthbook/growthbook.
  */
-export function importGrowthbook(document: unknown, options: ImportOptions = {}): Imported {
+export function importGrowthbook(document: unknown, options: ImportOptions = {}): ImportResult {
   const notes: Note[] = [];
   const { features, savedGroups = {}, experiments = [], path } = parseGrowthbook(document);
   if (experiments.length > 0) {
-    const says = `${experiments.length} visual and redirect experiments change pages, which flags do not; they are not carried over`;
+    const says = `${experiments.length} visual and redirect experiments are left out: they change pages, not flags`;
     notes.push({ path: ['experiments'], says, leftOut: true });
   }
   const kindOf = inferTypes(features, savedGroups, { ...options, path });
@@ -77,7 +77,7 @@ function experimentNames(features: Readonly<Record<string, { rules?: { key?: str
 /** Saved groups as audiences, created on first use. */
 class Groups {
   readonly #groups: Readonly<Record<string, SavedGroup>>;
-  readonly #made = new Map<string, Made>();
+  readonly #made = new Map<string, Translation>();
   readonly #inexactIn = new Map<string, string>();
   /** Groups being resolved, to detect loops. */
   readonly #open = new Set<string>();
@@ -91,16 +91,16 @@ class Groups {
 
   /** A group with a rounded number is untranslatable in every feature that uses it. */
   #refuse(id: string): void {
-    if (this.#inexactIn.has(id)) throw new CannotSay(['savedGroups', id], this.#inexactIn.get(id) ?? '');
+    if (this.#inexactIn.has(id)) throw new UnsupportedSource(['savedGroups', id], this.#inexactIn.get(id) ?? '');
     try {
       this.#inexact?.refuseIn(['savedGroups', id]);
     } catch (error) {
-      if (error instanceof CannotSay) this.#inexactIn.set(id, error.message);
+      if (error instanceof UnsupportedSource) this.#inexactIn.set(id, error.message);
       throw error;
     }
   }
 
-  made(): readonly Made[] {
+  made(): readonly Translation[] {
     return [...this.#made.values()];
   }
 
@@ -132,7 +132,7 @@ class Groups {
       const key = attributeKey ?? group.attributeKey;
       return key !== undefined && (this.list(id, key, path, subjects) ?? false);
     }
-    if (this.#open.has(id)) throw new CannotSay(path, `the saved group "${id}" is defined by itself`);
+    if (this.#open.has(id)) throw new UnsupportedSource(path, `the saved group "${id}" refers to itself`);
     this.#open.add(id);
     try {
       const at = ['savedGroups', id];

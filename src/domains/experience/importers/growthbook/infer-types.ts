@@ -1,7 +1,7 @@
 import type { Path } from '#kernel/base/failures.ts';
 import { jsonPointer } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import type { AttributeKind, ImportOptions } from '../imported.ts';
 import type { GrowthbookFeature, SavedGroup } from './payload.ts';
 
@@ -11,7 +11,7 @@ type Sign = 'string' | 'number' | 'boolean' | 'list';
 type Signs = Map<Sign, Path>;
 
 /**
- * Infers attribute types from their use in conditions, as payloads do not declare them. Throws CannotSay for
+ * Infers attribute types from their use in conditions, as payloads do not declare them. Throws UnsupportedSource for
  * conflicting uses, which only the options can resolve.
  */
 export function inferTypes(
@@ -30,8 +30,8 @@ export function inferTypes(
     else if (group.attributeKey !== undefined) sign(group.attributeKey, group.values, ['savedGroups', id, 'values']);
   }
   return (attribute, path) => {
-    const said = attributes?.get(attribute);
-    if (said !== undefined) return said;
+    const declared = attributes?.get(attribute);
+    if (declared !== undefined) return declared;
     const signs = found.get(attribute) ?? new Map<Sign, Path>();
     const multiValued = signs.has('list') ? { multiValued: true } : {};
     const types = (['string', 'number', 'boolean'] as const).filter((type) => signs.has(type));
@@ -40,9 +40,9 @@ export function inferTypes(
     if (type === undefined) return { type: 'string', loose: true, ...multiValued };
     if (other === undefined) return { type, ...multiValued };
     const places = types.map((each) => `a ${each} at ${jsonPointer(signs.get(each) ?? [])}`).join(' and ');
-    throw new CannotSay(
+    throw new UnsupportedSource(
       path,
-      `"${attribute}" is used as ${places}; say what it is, like --attribute ${attribute}=string`,
+      `"${attribute}" is used as ${places}; declare it, like --attribute ${attribute}=string`,
     );
   };
 

@@ -80,7 +80,7 @@ export type SavedGroup = Static<typeof SavedGroupSchema>;
 
 const NAME = 'payload of GrowthBook';
 const REMEDY =
-  'It is what GET /api/features/CLIENT_KEY of GrowthBook answers: {"features":{"…":{"defaultValue":…,"rules":[…]}},"savedGroups":{…}}; or the features alone.';
+  'Use the answer of GET /api/features/CLIENT_KEY of GrowthBook: {"features":{"…":{"defaultValue":…,"rules":[…]}},"savedGroups":{…}}; or its features alone.';
 
 const PayloadSchema = Type.Object({
   features: Type.Record(Type.String(), FeatureSchema),
@@ -99,7 +99,7 @@ export function parseGrowthbook(document: unknown): GrowthbookPayload {
   if (isRecord(document) && typeof document['encryptedFeatures'] === 'string') {
     throw notSuch(
       { name: NAME, remedy: REMEDY },
-      'its features are encrypted; decrypt them, or ask with a key of a connection without encryption',
+      'its features are encrypted; decrypt them, or use the key of a connection without encryption',
     );
   }
   const isAlone =

@@ -4,7 +4,7 @@ import type { Context } from '#kernel/audiences/language/language.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { toRule } from '../expression.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import { conditionExpression } from './condition.ts';
 import type { FeatureValues } from './feature-values.ts';
 import type { GrowthbookCondition } from './payload.ts';
@@ -23,20 +23,19 @@ export function variantsThatPass(
 ): { readonly names: readonly string[]; readonly onNull: boolean } {
   // Objects are compared for existence only, so their type does not matter.
   if (type === 'object' && !asksOnlyForExistence(condition))
-    throw new CannotSay(path, 'the value is an object, of which a prerequisite can only say whether it exists');
+    throw new UnsupportedSource(path, 'the value is an object; a prerequisite can only test whether it exists');
   const kind = { type: type === 'object' ? 'string' : type } as const;
   const expression = conditionExpression(condition, path, {
     kindOf: (attribute, at) => {
-      if (attribute !== VALUE)
-        throw new CannotSay(at, 'a prerequisite is about the value of a feature and nothing else');
+      if (attribute !== VALUE) throw new UnsupportedSource(at, 'a prerequisite can test only the value of a feature');
       return kind;
     },
     name: (attribute) => attribute,
     inGroup: (_group, _attribute, at) => {
-      throw new CannotSay(at, 'a prerequisite cannot be about a saved group');
+      throw new UnsupportedSource(at, 'a prerequisite cannot test a saved group');
     },
     savedGroup: (_reference, at) => {
-      throw new CannotSay(at, 'a prerequisite cannot be about a saved group');
+      throw new UnsupportedSource(at, 'a prerequisite cannot test a saved group');
     },
   });
   const rule = toRule(expression, path);

@@ -76,7 +76,7 @@ test('an expression of JavaScript finds the same texts when it is written for RE
   assert.ok(carried > 1_500, `${carried} carried over`);
 });
 
-test('what RE2 lacks is told', () => {
+test('syntax that RE2 lacks is reported', () => {
   const table: [source: string, reason: RegExp][] = [
     ['a(?=b)', /look-around/],
     ['(?<!a)b', /look-around/],

@@ -1,7 +1,7 @@
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { Split } from '../../kinds/parts.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import type { GrowthbookRule } from './payload.ts';
 
 export type Range = readonly [from: number, until: number];
@@ -63,7 +63,7 @@ export function splitOf(
   const ranges = (rule.ranges ?? bucketRanges(names.length, rule.coverage ?? 1, rule.weights)).map(rangeOf);
   const sorted = ranges.flatMap((range) => range ?? []).sort((a, b) => a.from - b.from);
   if (sorted.some(({ from }, index) => from < (sorted[index - 1]?.until ?? 0)))
-    throw new CannotSay(path, 'ranges overlap');
+    throw new UnsupportedSource(path, 'ranges overlap');
   const split = names.flatMap((variant, index) => {
     const range = ranges[index];
     return range === undefined || passed[index] === true ? [] : [{ variant, ranges: [range] }];

@@ -5,7 +5,7 @@ import { patternFault } from '#kernel/audiences/language/pattern.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { AttributeBook } from '../attribute-book.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import { inNetworks } from './networks.ts';
 import type { Constraint } from './state.ts';
 
@@ -28,11 +28,11 @@ const TEXTS = { STR_STARTS_WITH: 'startsWith', STR_ENDS_WITH: 'endsWith', STR_CO
  */
 export function constraintExpression(constraint: Constraint, path: Path, attributes: AttributeBook): Expression {
   const { operator, inverted } = constraint;
-  const said = operatorExpression(constraint, path, attributes);
+  const translated = operatorExpression(constraint, path, attributes);
   // SDKs evaluate an unknown operator to false, even inverted.
-  if (said === undefined) return false;
+  if (translated === undefined) return false;
   const isInverted = (inverted === true) !== (operator === 'NOT_IN');
-  return isInverted ? not(said) : said;
+  return isInverted ? not(translated) : translated;
 }
 
 function operatorExpression(constraint: Constraint, path: Path, attributes: AttributeBook): Expression | undefined {
@@ -56,7 +56,7 @@ function operatorExpression(constraint: Constraint, path: Path, attributes: Attr
     case 'NUM_LTE': {
       const number = Number(value ?? undefined);
       if (Number.isNaN(number)) return false;
-      if (!Number.isFinite(number)) throw new CannotSay([...path, 'value'], `${String(value)} is not finite`);
+      if (!Number.isFinite(number)) throw new UnsupportedSource([...path, 'value'], `${String(value)} is not finite`);
       return about({ as: 'number', ...(operator === 'NUM_EQ' ? { in: [number] } : { [BOUNDS[operator]]: number }) });
     }
     case 'DATE_AFTER':
@@ -81,7 +81,10 @@ function operatorExpression(constraint: Constraint, path: Path, attributes: Attr
       // Unleash never matches an invalid expression.
       if (fault?.reason === 'syntax') return false;
       if (fault !== undefined)
-        throw new CannotSay([...path, 'value'], `the expression ${pattern} cannot be carried over: it ${fault.detail}`);
+        throw new UnsupportedSource(
+          [...path, 'value'],
+          `the expression ${pattern} has no translation: it ${fault.detail}`,
+        );
       return about({ matches: pattern, ...(constraint.caseInsensitive === true ? { ignoreCase: true } : {}) });
     }
     case 'IN_CIDR':
@@ -102,9 +105,9 @@ function dateExpression(
   if (Number.isNaN(instant)) return false;
   const isDate = typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value);
   if (!isDate && epochMs(value) === undefined)
-    throw new CannotSay(
+    throw new UnsupportedSource(
       path,
-      `"${value}" means another moment on each machine; write it with its offset, like 2026-12-01T00:00:00Z`,
+      `"${value}" depends on the zone of the machine; write it with an offset, like 2026-12-01T00:00:00Z`,
     );
   const text = (ms: number) => new Date(ms).toISOString();
   const attribute = attributes.name(CURRENT_TIME, path);

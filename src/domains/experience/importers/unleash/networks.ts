@@ -1,7 +1,7 @@
 import { parseAddress } from '#kernel/audiences/language/ip.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 
 type Words = readonly [number, number, number, number];
 
@@ -33,7 +33,7 @@ export function isPlainIpv4(text: string): boolean {
 function networkOf(range: string, path: Path): { readonly family: 4 | 6; readonly text: string } | undefined {
   const [base = '', length, ...rest] = range.split('/');
   if (range.includes(':') && range.includes('%'))
-    throw new CannotSay(path, `"${range}" has a zone, which networks here lack`);
+    throw new UnsupportedSource(path, `"${range}" has a zone, which is not supported`);
   const address = parseAddress(base);
   if (address === undefined || rest.length > 0) return undefined;
   const isIpv6 = base.includes(':');
@@ -48,7 +48,7 @@ function networkOf(range: string, path: Path): { readonly family: 4 | 6; readonl
   }
   const isMapped = address.family === 4;
   if (isMapped || (bits <= MAPPED_BITS && String(masked(MAPPED, bits)) === String(masked(address.words, bits)))) {
-    throw new CannotSay(path, `"${range}" holds IPv4 addresses in IPv6, which are IPv4 addresses here`);
+    throw new UnsupportedSource(path, `"${range}" holds IPv4 addresses in IPv6, which are IPv4 addresses here`);
   }
   const hextets = masked(address.words, bits).flatMap((word) => [word >>> 16, word & 0xffff]);
   const text = hextets.map((hextet) => hextet.toString(16)).join(':');

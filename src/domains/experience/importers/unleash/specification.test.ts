@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isRecord } from '#kernel/base/is-record.ts';
 import type { ExperienceTable } from '../../decisions/table.ts';
-import { decided, declaredTable } from '../../testing/imported-table.ts';
+import { decideFlag, declaredTable } from '../../testing/imported-table.ts';
 import { importUnleash } from './unleash.ts';
 
 const FOLDER = join(
@@ -39,7 +39,7 @@ function flat({ properties = {}, ...context }: Case<unknown>['context']): Record
 
 /** The flag's value; without a flag, the SDK's answer for an unknown feature. */
 function valueOf(table: ExperienceTable, { toggleName, context }: Case<unknown>): unknown {
-  const outcome = decided(table, toggleName, flat(context), { nowMs: Date.now() });
+  const outcome = decideFlag(table, toggleName, flat(context), { nowMs: Date.now() });
   assert.equal(outcome?.error, undefined);
   return outcome === undefined ? false : outcome.value;
 }

@@ -63,7 +63,7 @@ type Segment = Static<typeof SegmentSchema>;
 
 const NAME = 'state of Unleash';
 const REMEDY =
-  'It is what GET /api/client/features of Unleash answers to a client token: {"version":2,"features":[{"name":"…","enabled":true,"strategies":[…]}],"segments":[…]}; or the {"events":[…]} of its delta API.';
+  'Use the answer of GET /api/client/features of Unleash to a client token: {"version":2,"features":[{"name":"…","enabled":true,"strategies":[…]}],"segments":[…]}; or the {"events":[…]} of its delta API.';
 
 const FULL = format(
   NAME,
@@ -80,15 +80,15 @@ const EVENTS = {
 };
 
 /** A part of the state with its position in the document. */
-export interface Placed<Value> {
+export interface DocumentPart<Value> {
   readonly value: Value;
   readonly path: Path;
 }
 
 /** The SDK's view of the state: of several with one name or id the last counts. */
 export interface UnleashState {
-  readonly features: ReadonlyMap<string, Placed<Feature>>;
-  readonly segments: ReadonlyMap<number, Placed<Segment>>;
+  readonly features: ReadonlyMap<string, DocumentPart<Feature>>;
+  readonly segments: ReadonlyMap<number, DocumentPart<Segment>>;
 }
 
 /** Parses a full state, or applies the events of a delta in order. Throws a Refusal for anything else. */
@@ -97,8 +97,8 @@ export function parseUnleash(document: unknown, notes: Note[]): UnleashState {
     const because = 'it is an export of the admin API, whose segments lack their constraints';
     throw notSuch({ name: NAME, remedy: REMEDY }, because);
   }
-  const features = new Map<string, Placed<Feature>>();
-  const segments = new Map<number, Placed<Segment>>();
+  const features = new Map<string, DocumentPart<Feature>>();
+  const segments = new Map<number, DocumentPart<Segment>>();
   const fill = (known: { features: Feature[]; segments?: Segment[] | null }, path: Path) => {
     features.clear();
     segments.clear();
@@ -136,7 +136,7 @@ export function parseUnleash(document: unknown, notes: Note[]): UnleashState {
         fill(parse(EVENTS.hydration), path);
         break;
       default:
-        notes.push({ path, says: `an event "${event.type}" is unknown; SDKs of Unleash pass it over as well` });
+        notes.push({ path, says: `an event "${event.type}" is unknown; SDKs of Unleash skip it as well` });
     }
   }
   return { features, segments };

@@ -3,7 +3,7 @@ import type { AttributeBook } from '../attribute-book.ts';
 import type { Traffic } from '../../kinds/parts.ts';
 import { RANDOM_UNIT } from '../../kinds/parts.ts';
 import { any, leaf, type Expression } from '../expression.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import { inNetworks, isPlainIpv4 } from './networks.ts';
 import type { Strategy, UnleashVariant } from './state.ts';
 
@@ -13,13 +13,13 @@ const VARIANT_SEED = 86_028_157;
 export const HOSTNAME = 'hostname';
 
 /** Listeners that a strategy matches, without its constraints and segments. */
-export interface Taken {
+export interface StrategyMatch {
   readonly who: Expression;
   readonly traffic?: Traffic;
 }
 
-/** Translates a strategy that every Unleash SDK has. Throws CannotSay for a custom strategy. */
-export function strategyTakes({ name, parameters }: Strategy, path: Path, attributes: AttributeBook): Taken {
+/** Translates a strategy that every Unleash SDK has. Throws UnsupportedSource for a custom strategy. */
+export function strategyTakes({ name, parameters }: Strategy, path: Path, attributes: AttributeBook): StrategyMatch {
   const at = [...path, 'parameters'];
   const parameter = (key: string) => String(parameters?.[key] ?? '');
   const attribute = (source: string) => attributes.name(source, at);
@@ -50,27 +50,27 @@ export function strategyTakes({ name, parameters }: Strategy, path: Path, attrib
       };
     }
     case 'gradualRolloutRandom':
-      return rollout([RANDOM_UNIT], parameter('percentage'), '');
+      return gradual([RANDOM_UNIT], parameter('percentage'), '');
     case 'gradualRolloutUserId':
-      return rollout(['userId'], parameter('percentage'), parameter('groupId'));
+      return gradual(['userId'], parameter('percentage'), parameter('groupId'));
     case 'gradualRolloutSessionId':
-      return rollout(['sessionId'], parameter('percentage'), parameter('groupId'));
+      return gradual(['sessionId'], parameter('percentage'), parameter('groupId'));
     case 'flexibleRollout': {
       const stickiness = parameter('stickiness');
       const units =
         stickiness === '' || stickiness === 'default'
           ? ['userId', 'sessionId', RANDOM_UNIT]
           : [stickiness === 'random' ? RANDOM_UNIT : stickiness];
-      return rollout(units, parameter('rollout'), parameter('groupId'));
+      return gradual(units, parameter('rollout'), parameter('groupId'));
     }
     default:
-      throw new CannotSay(
+      throw new UnsupportedSource(
         [...path, 'name'],
-        `the strategy "${name}" is code of your own, which the state does not contain; use constraints instead`,
+        `the strategy "${name}" is a custom strategy, whose code the state does not contain; use constraints instead`,
       );
   }
 
-  function rollout(units: readonly string[], percentage: string, groupId: string): Taken {
+  function gradual(units: readonly string[], percentage: string, groupId: string): StrategyMatch {
     const percent = percentOf(percentage);
     const [last] = units.slice(-1);
     const unit = unitOf(units, attributes, at);

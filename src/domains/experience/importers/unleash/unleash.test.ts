@@ -7,7 +7,7 @@ import { Strategy } from 'unleash-client/lib/strategy/strategy.js';
 import type { Context } from '#kernel/audiences/language/language.ts';
 import { patternFault, patternTest } from '#kernel/audiences/language/pattern.ts';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
-import { decided, declaredTable } from '../../testing/imported-table.ts';
+import { decideFlag, declaredTable } from '../../testing/imported-table.ts';
 import { importUnleash } from './unleash.ts';
 
 const FIELDS = ['userId', 'sessionId', 'remoteAddress', 'environment', 'version', 'score', 'custom.field'];
@@ -179,7 +179,7 @@ const context: fc.Arbitrary<Context> = fc
   .map((each) => JSON.parse(JSON.stringify(each)) as Context);
 
 /** The answer of the Unleash client, as a flag value. */
-function asked(features: ReturnType<typeof sdk>, name: string, given: Context) {
+function toolValue(features: ReturnType<typeof sdk>, name: string, given: Context) {
   const { userId, sessionId, remoteAddress, environment, ...properties } = given;
   return countingDraws(() => {
     const variant = features.getVariant(name, { userId, sessionId, remoteAddress, environment, properties } as never);
@@ -236,18 +236,18 @@ test('imported features are for every context what unleash-client says', () => {
             return 0;
           };
           const { value } = flag.decide({ context: given, nowMs: 0, random, kept: new Map() }, table.flags);
-          const said = asked(client, flag.key, given);
+          const theirs = toolValue(client, flag.key, given);
           // A random unit here requires a draw there (except for a dependency, whose variant Unleash does not
           // evaluate), and variants must belong to different units.
           if (draws > 0) {
             const { dependencies } = document.features.find(({ name }) => name === flag.key) ?? {};
-            assert.ok(said.draws > 0 || dependencies !== undefined, JSON.stringify([flag.key, given, objects]));
+            assert.ok(theirs.draws > 0 || dependencies !== undefined, JSON.stringify([flag.key, given, objects]));
             continue;
           }
           compared += 1;
           const whole =
             typeof value === 'boolean' ? { name: 'disabled', enabled: false, feature_enabled: value } : value;
-          assert.deepEqual(whole, said.value, JSON.stringify([flag.key, given, objects]));
+          assert.deepEqual(whole, theirs.value, JSON.stringify([flag.key, given, objects]));
         }
       }
     }),
@@ -261,7 +261,7 @@ function feature(strategy: object): object {
   return { features: [{ name: 'f', enabled: true, strategies: [strategy] }] };
 }
 
-test('a rollout takes exactly those whom unleash-client takes, whatever part of a percent is written', () => {
+test('a gradual strategy matches the same units as unleash-client, for any fraction of a percent', () => {
   for (const rollout of ['0.5', '1', '20.9', '50.5', '99.99']) {
     const document = feature({ name: 'flexibleRollout', parameters: { rollout, stickiness: 'userId', groupId: 'g' } });
     const table = declaredTable(importUnleash(document).objects);
@@ -269,7 +269,7 @@ test('a rollout takes exactly those whom unleash-client takes, whatever part of 
     for (let number = 0; number < 500; number += 1) {
       const context = { userId: `user-${number}` };
       assert.equal(
-        decided(table, 'f', context)?.value,
+        decideFlag(table, 'f', context)?.value,
         client.isEnabled('f', context, () => false),
       );
     }
@@ -288,7 +288,7 @@ test('who has overrides is drawn once, like everybody else', () => {
   let seed = 1;
   const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
   for (let round = 0; round < 4_000; round += 1) {
-    const outcome = decided(table, 'f', { userId: '1' }, { random });
+    const outcome = decideFlag(table, 'f', { userId: '1' }, { random });
     assert.ok(outcome?.variant === 'red' || outcome?.variant === 'disabled');
     if (outcome.variant === 'red') enabled += 1;
   }

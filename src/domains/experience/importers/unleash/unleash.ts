@@ -7,19 +7,19 @@ import { RANDOM_UNIT } from '../../kinds/parts.ts';
 import { AttributeBook } from '../attribute-book.ts';
 import { all, leaf, not, toRule, type Expression } from '../expression.ts';
 import { flagObject, whoFields } from '../flag-object.ts';
-import { CannotSay } from '../cannot-say.ts';
+import { UnsupportedSource } from '../unsupported-source.ts';
 import {
   madeOrNoted,
   type AttributeKind,
-  type Imported,
+  type ImportResult,
   type ImportOptions,
-  type Made,
+  type Translation,
   type Note,
 } from '../imported.ts';
 import { keepSound } from '../keep-sound.ts';
 import { objectNames } from '../object-names.ts';
 import { constraintExpression, CURRENT_TIME } from './constraint.ts';
-import { parseUnleash, type Feature, type Placed, type UnleashState, type UnleashVariant } from './state.ts';
+import { parseUnleash, type Feature, type DocumentPart, type UnleashState, type UnleashVariant } from './state.ts';
 import { choiceBuckets, choiceOf, featureChoice, HOSTNAME, overridesOf, strategyTakes } from './strategy.ts';
 
 /** Text fields of an Unleash context; all others may also be numbers and booleans. */
@@ -38,7 +38,7 @@ const ON = 'enabled';
  *
  * Proven against all of @unleash/client-specification and against unleash-client.
  */
-export function importUnleash(document: unknown, options: ImportOptions = {}): Imported {
+export function importUnleash(document: unknown, options: ImportOptions = {}): ImportResult {
   const notes: Note[] = [];
   const state = parseUnleash(document, notes);
   const attributes = new AttributeBook(kindOf, options.targetingKey);
@@ -59,7 +59,7 @@ export function importUnleash(document: unknown, options: ImportOptions = {}): I
     .flatMap(({ object, path }): Note[] => {
       const { name = object.metadata.name } = Attribute.spec(object);
       if (!OF_THE_SDK.includes(name)) return [];
-      return [{ path, says: `"${name}" was filled in by the SDK of Unleash; contexts must say it from now on` }];
+      return [{ path, says: `"${name}" was set by the Unleash SDK; the context must provide it from now on` }];
     });
   return { ...imported, notes: [...imported.notes, ...fromSdk] };
 }
@@ -70,7 +70,7 @@ function kindOf(name: string): AttributeKind {
 }
 
 interface Segments {
-  readonly made: readonly Made[];
+  readonly made: readonly Translation[];
   /** Segment expressions by id; absent: untranslatable. */
   readonly expressions: ReadonlyMap<number, Expression>;
 }
@@ -81,7 +81,7 @@ function importSegments(
   notes: Note[],
   inexact: ImportOptions['inexact'],
 ): Segments {
-  const made: Made[] = [];
+  const made: Translation[] = [];
   const expressions = new Map<number, Expression>();
   for (const [id, { value, path }] of state.segments) {
     madeOrNoted(notes, () => {
@@ -119,7 +119,7 @@ interface World {
   readonly notes: Note[];
 }
 
-function importFeature({ value: feature, path }: Placed<Feature>, world: World): Made {
+function importFeature({ value: feature, path }: DocumentPart<Feature>, world: World): Translation {
   const { names, attributes } = world;
   const variants = variantsOf(feature);
   const requires = requiresOf(feature, path, world);
@@ -182,7 +182,7 @@ function importFeature({ value: feature, path }: Placed<Feature>, world: World):
   function given(choice: NonNullable<ReturnType<typeof choiceOf>>) {
     for (const [index, { weight }] of choice.variants.entries()) {
       if (!Number.isInteger(weight) || weight < 0)
-        throw new CannotSay([...choice.path, index, 'weight'], `a weight of ${weight} is no whole number`);
+        throw new UnsupportedSource([...choice.path, index, 'weight'], `a weight of ${weight} is not a whole number`);
     }
     const weighty = choice.variants.filter(({ weight }) => weight > 0);
     const [only] = weighty;
@@ -198,7 +198,7 @@ function segmentExpression(id: number, path: Path, { state, segments }: World): 
   // SDKs treat a missing segment as empty.
   if (!state.segments.has(id)) return false;
   const expression = segments.expressions.get(id);
-  if (expression === undefined) throw new CannotSay(path, `segment ${id} is left out`);
+  if (expression === undefined) throw new UnsupportedSource(path, `segment ${id} is left out`);
   return expression;
 }
 
