@@ -154,7 +154,7 @@ test('bad questions are refused as OFREP says, with what would be right', async 
   const world = await startWorld(t);
   await declare(world, ...everyType);
   const cases: readonly [body: unknown, status: number, code: string, says: RegExp][] = [
-    ['{', 400, 'PARSE_ERROR', /not JSON/],
+    ['{', 400, 'PARSE_ERROR', /not UTF-8 JSON/],
     ['[]', 400, 'INVALID_CONTEXT', /must be an object/],
     [{ context: 'u1' }, 400, 'INVALID_CONTEXT', /"u1"; it must be an object/],
     [{ context: { targetingKey: 5 } }, 400, 'INVALID_CONTEXT', /\/context\/targetingKey/],
@@ -198,7 +198,7 @@ test('a value of the wrong type takes the flags that go by it, and no other', as
     {
       key: 'on-top',
       errorCode: 'INVALID_CONTEXT',
-      errorDetails: 'It requires flag "by-version", which cannot be decided for this context.',
+      errorDetails: 'It requires flag "by-version", which is in error for this context.',
     },
   ]);
   const alone = await world.call('POST', `${BULK}/by-version`, { body: { context } });
@@ -312,7 +312,7 @@ test('exclusive experiments share no unit; one that does not fit is held with th
   const path = '/apis/experience.backline.dev/v1/namespaces/default/experiments/exp-three';
   const { conditions } = (await world.call('GET', path)).json.status;
   assert.equal(conditions[0].status, 'False');
-  assert.match(conditions[0].message, /wants 30 % of all units, but only 20 % are free beside "exp-one", "exp-two"/);
+  assert.match(conditions[0].message, /needs 30 % of all units, but only 20 % are free beside "exp-one", "exp-two"/);
   // Experiments on other units cannot share no one, also where the unit is that of the flag.
   const [, , { problems: wrongUnit }] = (
     await world.call('POST', CHANGE_SETS, {
@@ -323,7 +323,10 @@ test('exclusive experiments share no unit; one that does not fit is held with th
       ),
     })
   ).json.status.results;
-  assert.match(wrongUnit[0].message, /is about targetingKey, not household: only experiments on the same unit/);
+  assert.match(
+    wrongUnit[0].message,
+    /uses the unit targetingKey, not household: exclusive experiments need the same unit/,
+  );
   // As soon as one ends, its buckets return.
   await declare(world, experiment('exp-one', 'one', { allocation: allocation(40), state: 'ended' }));
   assert.equal((await world.call('GET', path)).json.status.conditions[0].status, 'True');
@@ -425,7 +428,7 @@ test('held-out units are left alone by the experiments that name the holdout', a
   const [raised] = (await world.call('POST', CHANGE_SETS, { body: larger })).json.status.results;
   assert.match(
     raised.problems[0].message,
-    /it would break Experiment "exp": holdout "quarter" cannot go from 40 % to 50 %/,
+    /it would break Experiment "exp": holdout "quarter" cannot change from 40 % to 50 %/,
   );
   await declare(world, holdout('quarter', 40, { required: true }), flag('two'), experiment('free', 'two'));
   const path = '/apis/experience.backline.dev/v1/namespaces/default/experiments/free';
@@ -538,15 +541,13 @@ test('explain says what was looked at and why', async (t) => {
   const explain = async (name: string, context: object) =>
     (await world.call('POST', '/v1/flags/explain', { body: { flag: name, context } })).json;
   const old = await explain('new-app', { appVersion: '8.0.0' });
-  assert.equal(old.reason.message, '"a" (default): no rule or experiment matched.');
+  assert.equal(old.reason.message, 'Default: no rule or experiment matched.');
   assert.deepEqual(old.steps, [
-    { step: 'rule new', says: 'Its audience does not match.' },
+    { step: 'rule new', says: 'Not matched: the audience does not match.' },
     { step: 'default', says: 'Default: a.' },
   ]);
-  assert.match((await explain('new-app', {})).steps[0].says, /unknown: the context lacks an attribute/);
-  assert.deepEqual((await explain('later', {})).steps, [
-    { step: 'requires switch', says: 'It is on, and must be off.' },
-  ]);
+  assert.match((await explain('new-app', {})).steps[0].says, /missing from the context/);
+  assert.deepEqual((await explain('later', {})).steps, [{ step: 'requires switch', says: 'Has on; requires off.' }]);
   const unknown = await world.call('POST', '/v1/flags/explain', { body: { flag: 'new-ap' } });
   assert.deepEqual(
     [unknown.status, unknown.json.detail],

@@ -114,5 +114,5 @@ test('what cannot be carried over exactly is told, and nothing is applied', asyn
   assert.equal((await world.call('GET', holdouts.replace('holdouts', 'flags/tested'))).status, 404);
   const wrong = await execute(backline, ['import', 'unleash', file], '', {});
   assert.equal(wrong.code, 1);
-  assert.match(wrong.stderr, /This is no state of Unleash/);
+  assert.match(wrong.stderr, /This is not a state of Unleash/);
 });

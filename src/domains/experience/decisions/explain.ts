@@ -30,12 +30,11 @@ export function explain(table: ExperienceTable, flag: CompiledFlag, evaluation: 
 }
 
 function sentence({ flag, variant, reason, rule, experiment, holdout, error }: Outcome): string {
-  const gets = variant === undefined ? 'the default in the code' : `"${variant}"`;
+  const fallback = variant === undefined ? 'Default in the code' : 'Default';
   if (error !== undefined) return error.message;
   if (reason === 'DISABLED') return `Flag ${flag} is switched off: code uses its default.`;
-  if (holdout !== undefined) return `${gets}: holdout ${holdout} excludes this unit from the experiment.`;
-  if (experiment !== undefined)
-    return `${gets}: matched experiment ${experiment.name} (iteration ${experiment.iteration}).`;
-  if (rule !== undefined) return `${gets}: matched rule ${rule}.`;
-  return `${gets} (default): no rule or experiment matched.`;
+  if (holdout !== undefined) return `${fallback}: holdout ${holdout} excludes this unit from the experiment.`;
+  if (experiment !== undefined) return `Matched experiment ${experiment.name} (iteration ${experiment.iteration}).`;
+  if (rule !== undefined) return `Matched rule ${rule}.`;
+  return `${fallback}: no rule or experiment matched.`;
 }
