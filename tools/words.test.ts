@@ -28,6 +28,13 @@ const HELD = [
   'tools',
   'src/domains/products',
   'src/domains/experience',
+  'docs/usage.md',
+  'docs/flags.md',
+  'docs/events.md',
+  'docs/datasets.md',
+  'docs/apps.md',
+  'docs/importing.md',
+  'docs/first-plan.md',
 ];
 
 /** The finder names the endings that it looks for; columns of landed migrations and fields of other tools keep their names. */
