@@ -32,7 +32,7 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
     ],
   };
   const expected = [
-    'spec.selector: nothing that is declared now is selected.',
+    'spec.selector: selects no declared object.',
     'spec.stages[0].listeners.audience: there is no Audience "staff"; releases wait until there is.',
     'spec.stages[0].listeners.markets[0]: there is no Market "se"; releases wait until there is.',
     'spec.guardrails[0].metric: there is no Metric "plays"; releases wait until there is.',
@@ -62,15 +62,15 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
   const flags = await planned([policy({ selector: { kinds: ['Flag', 'Holdout'], namespaces: ['default'] } })]);
   assert.match(
     flags[0]?.warnings.at(-1) ?? '',
-    /^spec\.selector\.kinds: what a Flag gives is also decided by Audience and Experiment, which this policy does not/,
+    /^spec\.selector\.kinds: a Flag is also decided by Audience and Experiment, which this policy does not/,
   );
   const all = await planned([policy({ selector: { kinds: ['Flag', 'Holdout', 'Audience', 'Experiment'] } })]);
   assert.ok(!all[0]?.warnings.some((warning) => warning.includes('decided')));
   const soft = { stages: [{ name: 'few', listeners: { percent: 10 }, deadline: 'P1D' }], onUndecided: 'rollBack' };
   const undecided = await planned([policy({ selector: { namespaces: ['nowhere'] }, ...soft })]);
   assert.deepEqual(undecided[0]?.warnings.slice(1), [
-    'spec.stages[0].deadline does nothing without guardrails: only what they leave undecided meets a deadline.',
-    'spec.onUndecided does nothing without guardrails: only what they leave undecided meets a deadline.',
+    'spec.stages[0].deadline does nothing without guardrails: a deadline applies only to their evidence.',
+    'spec.onUndecided does nothing without guardrails: a deadline applies only to their evidence.',
   ]);
   const bought = {
     apiVersion: 'events.backline.dev/v1',
@@ -104,7 +104,7 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
     metadata: { name: 'past' },
     spec: { timeZone: 'UTC', start: '2020-01-01T00:00', end: '2020-01-02T00:00', reason: 'r', owner: 'o' },
   };
-  assert.deepEqual((await planned([over]))[0]?.warnings, ['It is over: it will hold nothing.']);
+  assert.deepEqual((await planned([over]))[0]?.warnings, ['The freeze is over: it holds nothing.']);
 });
 
 test('a plan of a policy says what it selects now, and its status does', async (t) => {
@@ -115,7 +115,7 @@ test('a plan of a policy says what it selects now, and its status does', async (
   const applied = await call('POST', CHANGE_SETS, { body: { spec: { objects: [policy(), ...features] } } });
   assert.equal(applied.status, 201, applied.text);
   assert.deepEqual(applied.json.status.results[0].sentences, [
-    'It selects 4 objects: Feature/a, Feature/b, Feature/c and 1 more, as things are now.',
+    'It selects 4 objects: Feature/a, Feature/b, Feature/c and 1 more at present.',
   ]);
   const statusNow = async () => (await call('GET', `${POLICIES}/p`)).json.status;
   const endMs = performance.now() + 10_000;

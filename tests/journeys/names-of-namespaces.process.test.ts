@@ -188,7 +188,7 @@ test('two projects have objects of one name: each is released, rolled back, dele
 
   await t.test('it is promoted, and rolled back, and the other stays as it is', async () => {
     await backline('bob', `release promote ${release}`);
-    assert.match(await backline('bob', `release watch ${release}`), /is promoted: everybody gets it/);
+    assert.match(await backline('bob', `release watch ${release}`), /is promoted: live for everyone/);
     await teams.titled({ 'team-a': 'A 2', 'team-b': 'B 2' });
     const other = (await done('GET', `${RELEASES_API}/releases`)).items.find((one: Json) =>
       one.spec.objects.some(({ name, from }: Json) => name === 'team-b/top' && from !== undefined),

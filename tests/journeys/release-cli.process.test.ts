@@ -120,7 +120,7 @@ async function startBusiness(t: TestContext, policySpec: object): Promise<Office
   await office.write('policy.yaml', policy('catalogue', { selector: CATALOGUE, ...policySpec }));
   const first = await office.backline('admin', 'apply -f base.yaml');
   assert.equal(first.status, 0, first.err);
-  assert.match(first.out, /^Went to everybody at once \(release [a-z0-9-]+\)\.$/m);
+  assert.match(first.out, /^Live for everyone at once \(release [a-z0-9-]+\)\.$/m);
   assert.equal((await office.backline('admin', 'apply -f policy.yaml')).status, 0);
   assert.deepEqual(await office.live(), LIVE[0]);
   return office;
@@ -146,20 +146,20 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
 
   const own = await backline('ann', `release approve ${name}`);
   assert.equal(own.status, 1);
-  assert.match(own.err, /ann made the change.*Somebody else has to approve it/);
+  assert.match(own.err, /ann made the change.*Another person has to approve it/);
   const other = await backline('bob', `release approve ${name} --plan ${'f'.repeat(32)}`);
-  assert.match(other.err, /It has changed: read it again/);
+  assert.match(other.err, /The plan has changed: review it again/);
   const looking = await backline('vic', `release approve ${name}`);
   assert.match(looking.err, /cannot create resource "releases\/approve"/);
 
   const early = await backline('bob', `release rollback ${name}`);
   assert.deepEqual([early.status, early.out], [1, ''], 'nothing is said to be done that is refused');
-  assert.match(early.err, /nobody has got it yet.*Abort it/);
+  assert.match(early.err, /it has not been exposed yet.*Abort it/);
 
   const read = await backline('eve', `release show ${name}`);
   assert.equal(read.status, 0, read.err);
   assert.match(read.out, /^ {2}reach +nobody$/m);
-  assert.match(read.out, /^What it means\n(?: {2}» .*\n)* {2}» .*€11 instead of €10 from 1 January 2027\.$/m);
+  assert.match(read.out, /^In words\n(?: {2}» .*\n)* {2}» .*€11 instead of €10 from 1 January 2027\.$/m);
   assert.match((await backline('eve', 'get plans -A')).err, /cannot list resource "plans"/);
   assert.match(read.out, /^ {2}» Plan default\/premium: /m);
   assert.match(read.out, /^ {2}~ Plan premium in default .*\n +~ spec\.title: "Premium 0" → "Premium 1"/m);
@@ -183,7 +183,7 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   const watched = await backline('vic', `release watch ${name}`);
   assert.equal(watched.status, 0, watched.err);
   assert.match(watched.out, new RegExp(`^\\S+ {2}${name} {2}Progressing {2}half 50%`, 'm'));
-  assert.match(watched.out, new RegExp(`^Release ${name} is promoted: everybody gets it\\.$`, 'm'));
+  assert.match(watched.out, new RegExp(`^Release ${name} is promoted: live for everyone\\.$`, 'm'));
   assert.deepEqual(await live(), LIVE[1]);
   assert.match(
     (await backline('vic', 'release list --policy catalogue')).out,
@@ -192,8 +192,8 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
 
   const back = await run('bob', 'release', 'rollback', name, '-m', 'too dear');
   assert.equal(back.status, 0, back.err);
-  assert.match(back.out, /Takes Flag\/layout, Plan\/premium and 1 more back from everybody\./);
-  assert.match(back.out, new RegExp(`^Release back-\\S+ is promoted: nobody gets ${name} any more\\.$`, 'm'));
+  assert.match(back.out, /Rolls Flag\/layout, Plan\/premium and 1 more back from everybody\./);
+  assert.match(back.out, new RegExp(`^Release back-\\S+ is promoted: ${name} is rolled back\\.$`, 'm'));
   assert.deepEqual(await live(), LIVE[0]);
 
   const again = await backline('ann', 'apply -f offer.yaml');
@@ -215,7 +215,7 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   assert.equal((await backline('bob', `release pin ${name} -m quiet`)).status, 0);
   const kept = await backline('ann', 'apply -f offer.yaml');
   assert.equal(kept.status, 1);
-  assert.match(kept.err, /Let go of it: kubectl delete pin/);
+  assert.match(kept.err, /Unpin it: kubectl delete pin/);
   assert.doesNotMatch(kept.err, /something else/);
   assert.equal((await backline('bob', `release unpin ${name}`)).status, 0);
   const anew = await backline('ann', 'apply -f offer.yaml');
@@ -233,7 +233,7 @@ test('what is aborted is declared no more, and may be applied again', async (t) 
     new RegExp(`^Release ${name} by policy catalogue: `, 'm'),
     'it is told which release carries it',
   );
-  assert.match(waiting.err, new RegExp(`release ${name} has not come to its end`));
+  assert.match(waiting.err, new RegExp(`timeout: release ${name} is not finished`));
 
   const aborted = await run('bob', 'release', 'abort', name, '-m', 'wrong file');
   assert.equal(aborted.status, 0, aborted.err);
@@ -243,7 +243,7 @@ test('what is aborted is declared no more, and may be applied again', async (t) 
   assert.equal(watched.status, 1);
   assert.match(watched.err, /was aborted by bob: wrong file/);
   assert.match((await backline('vic', 'get plan premium')).out, /Premium 0/);
-  assert.match((await backline('bob', `release pause ${name}`)).err, /has come to its end/);
+  assert.match((await backline('bob', `release pause ${name}`)).err, /is already finished/);
 
   const again = await backline('ann', 'apply -f offer.yaml');
   assert.equal(again.status, 0, again.err);
@@ -268,7 +268,7 @@ test('the switch holds releases and changes without a policy alike, and only adm
   assert.match((await backline('ann', 'apply -f policy.yaml')).err, /cannot .* resource "releasepolicies"/);
   const stopped = await run('admin', 'release', 'stop-all', '-m', 'incident with payments');
   assert.equal(stopped.status, 0, stopped.err);
-  assert.match(stopped.out, /^Holds 0 releases that are open/);
+  assert.match(stopped.out, /^Holds 0 open releases/);
   const twice = await run('admin', 'release', 'stop-all', '-m', 'again');
   assert.match(twice.err, /stopped already: incident with payments/);
 
@@ -348,8 +348,8 @@ test('a watch goes on when the server was away', async (t) => {
   const promoted = await backline('bob', `release promote ${name}`);
   assert.equal(promoted.status, 0, promoted.err);
   assert.equal(await watched, 0, io.written.stderr);
-  assert.match(io.written.stderr, /^the server is away: .*; asking again\n$/);
-  assert.match(io.written.stdout, /is promoted: everybody gets it\.\n$/);
+  assert.match(io.written.stderr, /^server unavailable: .*; retrying\n$/);
+  assert.match(io.written.stdout, /is promoted: live for everyone\.\n$/);
 });
 
 test('an edit of what is on its way takes its place, and carries the rest along', async (t) => {
@@ -363,7 +363,7 @@ test('an edit of what is on its way takes its place, and carries the rest along'
   assert.equal(edited.status, 200, edited.text);
   const ended = await backline('vic', `release watch ${name}`);
   assert.equal(ended.status, 1);
-  assert.match(ended.err, /reached nobody else: Release \S+ takes its place\./);
+  assert.match(ended.err, /was superseded: Release \S+ supersedes it\./);
   const { items } = (await world.call('GET', `${RELEASES}?fieldSelector=spec.open%3Dtrue`)).json;
   assert.equal(items.length, 1);
   assert.deepEqual([items[0].spec.authors, items[0].spec.objects.length], [['ann', 'bob'], 3]);
@@ -423,7 +423,7 @@ test('apply waits for everybody to get it, and says why when they do not', async
   const { backline } = await startBusiness(t, { stages: [{ name: 'some', listeners: { percent: 10 }, soak: 'PT0S' }] });
   const gone = await backline('ann', 'apply -f offer.yaml --wait --timeout 60s');
   assert.deepEqual([gone.status, gone.err], [0, '']);
-  assert.match(gone.out, /is promoted: everybody gets it\.$/m);
+  assert.match(gone.out, /is promoted: live for everyone\.$/m);
   const same = await backline('ann', 'apply -f offer.yaml --wait');
   assert.deepEqual([same.status, same.err], [0, '']);
   const immediate = await backline('admin', 'apply -f base.yaml --wait -o json');
@@ -442,7 +442,7 @@ test('on a terminal a release is drawn in place until its end, and what was seen
   assert.doesNotMatch(drawn, /\[\d+m/, 'NO_COLOR is honoured');
   assert.match(after, new RegExp(`^${name} {2}Promoted$`, 'm'));
   assert.match(after, /● some 10% ━━ ● half 50% ━━ ● everybody$/m);
-  assert.match(after, new RegExp(`^Release ${name} is promoted: everybody gets it\\.\n$`, 'm'));
+  assert.match(after, new RegExp(`^Release ${name} is promoted: live for everyone\\.\n$`, 'm'));
 });
 
 test('a watch that is stopped ends as every program that is', { timeout: 60_000 }, async (t) => {
@@ -487,6 +487,6 @@ test('kubectl alone tells where releases are, and waits for them', { skip }, asy
       await run(`get release ${name} -o wide`),
       /Flag\/layout, Plan\/premium \+1 +[0-9a-f]{40} +ann +Soaks until/,
     );
-    assert.match(await run(`describe release ${name}`), /Message: +some: It is being shown to this stage\./);
+    assert.match(await run(`describe release ${name}`), /Message: +some: Going live in this stage\./);
   }
 });

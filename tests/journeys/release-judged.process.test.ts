@@ -220,7 +220,7 @@ test('a cap that denies its cohort more takes itself back, and tells by which nu
   const lines = replayed.stdout.trimEnd().split('\n');
   assert.equal(lines.length, same.windows.length + 2);
   assert.match(lines.at(-2) ?? '', /^20\S+ \S+ +denials +half +\d+\/\d+ +\d+\/\d+ +[\d.,]+ of 20 .* fail$/);
-  assert.equal(lines.at(-1), 'The release says the same.');
+  assert.equal(lines.at(-1), 'The release has the same verdicts.');
   const lenient = await replay('--replay', '--guardrail', 'denials', '--margin', '15', '-o', 'json');
   assert.deepEqual([lenient.ended, JSON.parse(lenient.stdout).isAsStatus], [0, true], 'harm is harm by any margin');
   assert.match((await replay()).stdout, /^denials   fail   Denials /);

@@ -9,14 +9,14 @@ import { putHead } from '#kernel/snapshots/testing/exposing-heads.ts';
 const AUTHOR: Author = { user: 'test', requestId: 'released-by-hand' };
 
 /** One object of a release: `spec` is what its cohort gets, undefined is nothing. */
-export interface Carried {
+export interface ReleaseItem {
   readonly kind: Kind;
   readonly name: string;
   readonly spec: unknown;
 }
 
 /** A release that is carried out by hand: writes the Heads that the release engine would, each step in one write. */
-export function handReleased(store: Store<Operation>, name: string, carried: readonly Carried[]) {
+export function handReleased(store: Store<Operation>, name: string, carried: readonly ReleaseItem[]) {
   const candidates = carried.map(({ kind, name: object, spec }) => ({
     kind,
     name: object,
@@ -62,7 +62,7 @@ export function handReleased(store: Store<Operation>, name: string, carried: rea
 }
 
 /** The spec of what everybody gets, with something changed in it. */
-export function changed(store: Store<Operation>, kind: Kind, name: string, change: object): Carried {
+export function changed(store: Store<Operation>, kind: Kind, name: string, change: object): ReleaseItem {
   const head = store.get(Head, '', headName(kind, name))?.object();
   if (head === undefined) throw new Error(`${kind.kind} ${name} is not live`);
   return { kind, name, spec: { ...specOf(head), ...change } };

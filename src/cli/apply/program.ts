@@ -105,5 +105,5 @@ function changing(command: Command): Command {
       'delete what has the labels of -l and is not in the files, after everything else; namespaces that no file names stay as they are',
     )
     .option('-l, --selector <labels>', 'with --prune: what may go, like team=growth')
-    .addOption(new Option('-o, --output <form>', 'for programs').choices(['json', 'yaml']));
+    .addOption(new Option('-o, --output <form>', 'output JSON').choices(['json', 'yaml']));
 }

@@ -47,9 +47,9 @@ test('a plan says how the change would spread', () => {
     plain,
   );
   assert.match(small, /after 2 approvals\.\n! spec\.stages\[0\]: stage first is small\. \(warning\)$/);
-  const conflicts = ['policy a stages this, policy b does not: apply them apart'];
+  const conflicts = ['policy a stages this, policy b does not: apply them separately'];
   const blocked = planText({ results: [result({ action: 'created' })], policy: { ...policy, conflicts } }, [''], plain);
-  assert.match(blocked, /\nRelease: blocked, policy a stages this, policy b does not: apply them apart\.$/);
+  assert.match(blocked, /\nRelease: blocked, policy a stages this, policy b does not: apply them separately\.$/);
 });
 
 test('field paths as Kubernetes writes them are read back', () => {

@@ -44,7 +44,7 @@ function addHistory({ program, io, end }: Verbs): void {
     .option('-n, --namespace <name>', 'where it is')
     .option('--limit <number>', 'how many changes at most', numberOf(1, 10_000), 20)
     .option('--all', 'also changes of nothing but the status')
-    .addOption(new Option('-o, --output <form>', 'for programs').choices(['json', 'yaml']))
+    .addOption(new Option('-o, --output <form>', 'output JSON').choices(['json', 'yaml']))
     .addHelpText(
       'after',
       examples('backline history plan premium -n aria', 'backline history price premium-de --limit 3'),

@@ -7,12 +7,12 @@ import { approvalsText, authorsText, policiesText, type ReleaseObject } from './
 import { plain } from './terminal-text.ts';
 import { phasePaint } from './view.ts';
 
-/** How long it is waited for the first thing that the engine says of a release. */
+/** How long to wait for the first status of a release. */
 const FIRST_WORD_MS = 1_500;
 
 /**
- * A release as soon as it says where it stands, not only that it has begun. Undefined when there is nothing to be seen of
- * it, also for who may not look at releases: what they applied is applied.
+ * Waits until a release has a status beyond its creation. undefined without a status, and for users who may not read releases:
+ * their apply has succeeded.
  */
 export async function firstWord(connection: Connection, name: string): Promise<ReleaseObject | undefined> {
   let last: ReleaseObject | undefined;
@@ -31,18 +31,18 @@ export async function firstWord(connection: Connection, name: string): Promise<R
 
 const FORBIDDEN = 403;
 
-/** Of a release that could not be looked at: that it has begun says nothing about whether it goes on. */
+/** For a release that could not be read: that it exists does not show whether it advances. */
 export function unseenText(name: string): string {
-  return `Release ${name} was made of it. Where it stands could not be read; somebody who may read releases sees it with: backline release show ${name}`;
+  return `Created release ${name}. You may not read its status; ask somebody who may: backline release show ${name}`;
 }
 
-/** What becomes of what was applied: where its release stands, and what somebody has to do. */
+/** The state of the release after an apply, and the next action of the user. */
 export function releaseText(release: ReleaseObject, colours: Colours): string {
   const { metadata, spec, status } = release;
   const { bold, cyan, dim } = colours;
-  if (status === undefined) return `Release ${bold(metadata.name)} has just begun.`;
+  if (status === undefined) return `Release ${bold(metadata.name)} was just created.`;
   if (spec.policy === undefined && status.phase === 'Promoted') {
-    return `Went to everybody at once (release ${metadata.name}).`;
+    return `Live for everyone at once (release ${metadata.name}).`;
   }
   const policies = policiesText(spec);
   const policy = policies === undefined ? '' : ` by policy ${policies}`;
@@ -51,7 +51,7 @@ export function releaseText(release: ReleaseObject, colours: Colours): string {
     `Release ${bold(metadata.name)}${policy}: ${phase}. ${plain(status.message)}`,
     ...(status.phase === 'AwaitingApproval'
       ? [
-          `${cyan('→')} ${dim(`${approvalsText(release) ?? ''} approvals; somebody else than ${authorsText(spec)} says:`)} backline release approve ${metadata.name} --plan ${spec.planHash}`,
+          `${cyan('→')} ${dim(`${approvalsText(release) ?? ''} approvals; approver (not ${authorsText(spec)}):`)} backline release approve ${metadata.name} --plan ${spec.planHash}`,
         ]
       : []),
     ...(status.phase === 'Collecting'

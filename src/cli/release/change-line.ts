@@ -1,7 +1,7 @@
 import type { ReleaseObject } from './release-object.ts';
 import { plain } from './terminal-text.ts';
 
-/** A release in one line, for logs: it is another text exactly when something of it has changed. */
+/** A release in one line, for logs: the text changes exactly when something in it has changed. */
 export function changeLine({ metadata, status }: ReleaseObject): string | undefined {
   if (status === undefined) return undefined;
   const { phase, stage, share, message, guardrails = [] } = status;

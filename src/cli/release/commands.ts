@@ -11,7 +11,7 @@ import { approvalsText, changesText, isFinished, type ReleaseObject } from './re
 import { plain } from './terminal-text.ts';
 
 const LIMITS = {
-  /** How long it is waited for what came of taking a release back: it passes every hold, and takes a moment. */
+  /** How long to wait for the result of a rollback: no hold stops it, and it takes a moment. */
   outcomeMs: 15_000,
 } as const;
 
@@ -23,7 +23,7 @@ export interface CommandOptions extends ConnectionOptions {
 }
 
 /** `backline release approve|pause|resume|promote|pin|unpin|seal NAME`. */
-export async function tell(
+export async function sendCommand(
   verb: Exclude<CommandVerb, 'abort' | 'rollback'>,
   given: string,
   options: CommandOptions,
@@ -33,7 +33,7 @@ export async function tell(
   const before = await findRelease(connection, given);
   const { name } = before.metadata;
   const { reason, plan, force, until } = options;
-  // Without a hash, what is approved is the plan that was read just now, and no later one.
+  // Without --plan, the command approves the plan that was read just now, and no later one.
   const planHash = verb === 'approve' ? (plan ?? before.spec.planHash) : undefined;
   const after = await command(connection, name, verb, { reason, planHash, force, until });
   io.stdout.write(`Release ${name} ${DONE[verb](after)}.\n`);
@@ -42,17 +42,16 @@ export async function tell(
 
 const DONE: Readonly<Record<Exclude<CommandVerb, 'abort' | 'rollback'>, (release: ReleaseObject) => string>> = {
   approve: (release) => `is approved (${approvalsText(release) ?? ''} approvals)`,
-  pause: () => 'is paused: it reaches nobody new until it is resumed',
-  resume: () => 'goes on; its stage begins anew',
-  promote: () => 'goes on from this stage',
-  pin: ({ spec }) => `is pinned: ${changesText(spec.objects)} may not become anything but what is live`,
-  unpin: ({ spec }) =>
-    `holds no pin any more: ${changesText(spec.objects)} may change again, unless something else pins it`,
-  seal: () => 'is sealed: it takes in nothing more, and goes its way',
+  pause: () => 'is paused: it reaches no new users until it is resumed',
+  resume: () => 'is resumed; its stage restarts',
+  promote: () => 'is promoted from this stage',
+  pin: ({ spec }) => `is pinned: ${changesText(spec.objects)} must stay as live`,
+  unpin: ({ spec }) => `is unpinned: ${changesText(spec.objects)} may change again, unless another pin refuses it`,
+  seal: () => 'is sealed: it collects no more changes, and starts',
 };
 
-/** `backline release abort|rollback NAME`: says what will be taken back, and what came of it. */
-export async function takeBack(
+/** `backline release abort|rollback NAME`: prints the effect and the result. */
+export async function endRelease(
   verb: 'abort' | 'rollback',
   given: string,
   options: CommandOptions,
@@ -67,8 +66,8 @@ export async function takeBack(
   const ended = back === undefined ? undefined : await endOf(connection, back);
   if (ended === undefined || !isFinished(ended)) {
     throw new CliFailure(
-      `it is not done after ${LIMITS.outcomeMs / 1_000} s: ${plain(ended?.status?.message ?? 'nothing is seen of it yet')}`,
-      { remedy: `It goes on by itself. Look at it with: backline release watch ${back ?? name}` },
+      `timeout after ${LIMITS.outcomeMs / 1_000} s: ${plain(ended?.status?.message ?? 'no status yet')}`,
+      { remedy: `It continues in the background. Follow it with: backline release watch ${back ?? name}` },
     );
   }
   const { green } = coloursFor(io.stdout, io.env);
@@ -87,21 +86,22 @@ function intentText(verb: 'abort' | 'rollback', { metadata, spec, status }: Rele
       : status?.stage === undefined
         ? undefined
         : `stage ${status.stage} (${status.share ?? 0}%)`;
-  const first = from === undefined ? 'Nobody has got it yet.' : `Takes ${changesText(spec.objects)} back from ${from}.`;
+  const first =
+    from === undefined ? 'It has not been exposed yet.' : `Rolls ${changesText(spec.objects)} back from ${from}.`;
   const then =
     verb === 'rollback'
-      ? 'What was live before is live and declared again, and the change is pinned.'
-      : 'What was live before is declared again; the same change may be applied again.';
+      ? 'The earlier state is live and declared again, and the change is pinned.'
+      : 'The live state is declared again; the same change may be applied again.';
   return `Release ${metadata.name}: ${first} ${then}`;
 }
 
-/** The release that takes back another one. */
+/** The rollback of a release. */
 async function backOf(connection: Connection, name: string): Promise<string | undefined> {
   const { items } = await listReleases(connection, [`spec.rollbackOf=${name}`]);
   return items.toSorted((a, b) => b.spec.number - a.spec.number)[0]?.metadata.name;
 }
 
-/** The release at its end, or as it is after a while. */
+/** The finished release, or its state after the timeout. */
 async function endOf(connection: Connection, name: string): Promise<ReleaseObject | undefined> {
   let last: ReleaseObject | undefined;
   const signal = AbortSignal.timeout(LIMITS.outcomeMs);
@@ -112,22 +112,22 @@ async function endOf(connection: Connection, name: string): Promise<ReleaseObjec
   return last;
 }
 
-/** `backline release stop-all`: nothing reaches anybody new until `resume-all`. */
+/** `backline release stop-all`: no change reaches new users until `resume-all`. */
 export async function stopEverything(reason: string, options: ConnectionOptions, io: Io): Promise<number> {
   const connection = connectionFrom(options, io);
   const { items } = await listReleases(connection, ['spec.open=true']);
-  const open = items.length === 1 ? '1 release that is open' : `${items.length} releases that are open`;
+  const open = items.length === 1 ? '1 open release' : `${items.length} open releases`;
   try {
     await stopAll(connection, reason);
   } catch (error) {
     const because = error instanceof Refused && error.status === 409 ? await stopReason(connection) : undefined;
     if (because === undefined) throw error;
     throw new CliFailure(`everything is stopped already: ${plain(because)}`, {
-      remedy: 'To let it go on: backline release resume-all',
+      remedy: 'Resume with: backline release resume-all',
     });
   }
-  io.stdout.write(`Holds ${open}, and every change from now on. Abort and rollback still pass.\n`);
-  io.stdout.write('Every release is stopped. To let them go on: backline release resume-all\n');
+  io.stdout.write(`Holds ${open}, and every later change. Abort and rollback are still allowed.\n`);
+  io.stdout.write('Every release is stopped. Resume with: backline release resume-all\n');
   return EXIT.ok;
 }
 
@@ -140,6 +140,6 @@ export async function resumeEverything(options: ConnectionOptions, io: Io): Prom
     if (!(error instanceof Refused && error.status === 404)) throw error;
     throw new CliFailure('nothing is stopped.');
   }
-  io.stdout.write('Releases go on.\n');
+  io.stdout.write('Releases are resumed.\n');
   return EXIT.ok;
 }

@@ -11,7 +11,7 @@ export function parseDuration(text: string): number {
   try {
     return Temporal.Duration.from(text).total('milliseconds');
   } catch {
-    throw new InvalidArgumentError('It must be a length of time like 90s, 10m, 1h30m or PT10M.');
+    throw new InvalidArgumentError('It must be a duration like 90s, 10m, 1h30m or PT10M.');
   }
 }
 
@@ -19,14 +19,14 @@ function unitMs(unit: string | undefined): number {
   return unit === 's' || unit === 'm' || unit === 'h' || unit === 'd' ? UNITS[unit] : 0;
 }
 
-/** An instant, as it is given or so long from now. */
+/** An instant, given directly or as a duration from now. */
 export function parseUntil(text: string): string {
   try {
     return Temporal.Instant.from(text).toString({ smallestUnit: 'second' });
   } catch {
     const ms = durationOr(text);
     if (ms === undefined) {
-      throw new InvalidArgumentError('It must be a moment like 2026-12-01T00:00:00Z, or a length of time like 24h.');
+      throw new InvalidArgumentError('It must be a time like 2026-12-01T00:00:00Z, or a duration like 24h.');
     }
     return Temporal.Now.instant().add({ milliseconds: ms }).toString({ smallestUnit: 'second' });
   }

@@ -6,28 +6,27 @@ import { RELEASES, listReleases, queryOf } from './release-api.ts';
 import type { ReleaseObject } from './release-object.ts';
 
 const LIMITS = {
-  /** How soon a server that went away is asked again. */
+  /** Retry interval while the server is away. */
   againMs: 1_000,
 } as const;
 
-/** What is seen of some releases. */
-export interface Seen {
+/** An observation of some releases. */
+export interface ReleaseObservation {
   readonly releases: ReadonlyMap<string, ReleaseObject>;
-  /** Why nothing newer is seen: the server went away, and is asked again. */
+  /** Why there is no newer state: the server is away; retrying. */
   readonly away?: string;
 }
 
 /**
- * Some releases as they are, again after each change, until the signal aborts: the one of a name, or all that are open
- * and those that begin or end meanwhile. Fails only when the server cannot be asked at first, or says no; a server that
- * goes away later is waited for.
+ * Yields releases, again after each change, until the signal aborts: one by name, or all open ones and those that start or end
+ * meanwhile. Throws only when the first request fails or the server refuses; later failures are retried.
  */
 export async function* followReleases(
   connection: Connection,
   name: string | undefined,
   signal: AbortSignal,
   time: Time,
-): AsyncIterable<Seen> {
+): AsyncIterable<ReleaseObservation> {
   const first = name === undefined ? ['spec.open=true'] : [`metadata.name=${name}`];
   let releases: ReadonlyMap<string, ReleaseObject> = new Map();
   let isKnown = false;
@@ -43,7 +42,7 @@ export async function* followReleases(
       yield { releases };
       const selector = name === undefined ? '' : `metadata.name=${name}`;
       for await (const { type, object } of events(connection, selector, list.metadata.resourceVersion, signal)) {
-        // The version is too old to go on from: everything is listed anew.
+        // The version has expired: list again.
         if (type === 'ERROR') break;
         if (type === 'BOOKMARK') continue;
         const next = new Map(releases);
@@ -62,12 +61,12 @@ export async function* followReleases(
   }
 }
 
-/** From this status on it is the server's fault, and may be better in a moment. */
+/** From this status on the server is at fault, and a retry may succeed. */
 const SERVER_ERROR = 500;
-/** The version is too old to go on from. */
+/** The version has expired. */
 const GONE = 410;
 
-/** Changes after a version, until the server ends the stream: then everything is listed anew. */
+/** Changes after a version, until the server ends the stream; then list again. */
 function events(
   connection: Connection,
   fieldSelector: string,

@@ -1,17 +1,17 @@
-import type { Seen } from './follow.ts';
+import type { ReleaseObservation } from './follow.ts';
 import { briefView, liveView } from './live-view.ts';
 import type { ReleaseObject } from './release-object.ts';
 import { line, widthOf } from './terminal-text.ts';
 import type { View } from './view.ts';
 
 const LIMITS = {
-  /** Releases that have ended and are still shown beside the open ones. */
+  /** Finished releases that are shown beside the open ones. */
   endedShown: 5,
   nameMax: 40,
 } as const;
 
-/** One release in full, or all in brief where they are several. */
-export function frame({ releases, away }: Seen, name: string | undefined, view: View): string[] {
+/** One release in full, or several in brief. */
+export function frame({ releases, away }: ReleaseObservation, name: string | undefined, view: View): string[] {
   const all = [...releases.values()].sort((a, b) => a.spec.number - b.spec.number);
   const open = all.filter(({ spec }) => spec.open);
   const ended = all.filter(({ spec }) => !spec.open).slice(-LIMITS.endedShown);
@@ -20,7 +20,7 @@ export function frame({ releases, away }: Seen, name: string | undefined, view: 
   const brief = (some: readonly ReleaseObject[]): string[] => some.map((one) => briefView(one, nameWidth, view));
   const { dim, yellow } = view.colours;
   return [
-    ...(away === undefined ? [] : [line([[yellow, `The server is away: ${away}. Asking again.`]], view.width), '']),
+    ...(away === undefined ? [] : [line([[yellow, `Server unavailable: ${away}. Retrying.`]], view.width), '']),
     ...(only !== undefined && (name !== undefined || open.length === 1) ? liveView(only, view) : brief(open)),
     ...(name === undefined && open.length === 0 ? [dim('No release is open. (Ctrl-C ends this)')] : []),
     ...(name === undefined && ended.length > 0 ? ['', dim('ended'), ...brief(ended)] : []),

@@ -5,17 +5,17 @@ import type { View } from './view.ts';
 const LIMITS = {
   /** Columns of the name of a guardrail. */
   nameMax: 24,
-  /** From this width on the evidence for harm and for safety stand beside each other. */
+  /** From this width on the evidence of harm and of safety are side by side. */
   besideMin: 110,
   barMin: 8,
   barMax: 40,
-  /** Lines of what the judge says. */
+  /** Lines of the judge's sentence. */
   sentenceLines: 3,
 } as const;
 
 const INDENT = '  ';
 
-/** What the judge says of each guardrail of a release, with the evidence against what is needed. */
+/** The verdict on each guardrail of a release, with the evidence and the threshold. */
 export function guardrailLines(release: ReleaseObject, view: View): string[] {
   const judged = release.status?.guardrails ?? [];
   const declared = release.spec.policy?.spec.guardrails ?? [];
@@ -48,9 +48,9 @@ function linesOf(guardrail: Guardrail, nameWidth: number, view: View): string[] 
   ];
 }
 
-/** A shadow is told from those that act. */
+/** Marks a shadow. */
 function shadowText(shadow: boolean | undefined): string {
-  return shadow === true ? ' (shadow: acts on nothing)' : '';
+  return shadow === true ? ' (shadow: no effect)' : '';
 }
 
 const OUTCOME_WIDTH = 'providerDown'.length;
@@ -61,7 +61,7 @@ function outcomePaint(outcome: string, { colours: { green, red, cyan, yellow } }
   return outcome === 'undecided' ? cyan : yellow;
 }
 
-/** The numbers in a few words. */
+/** The figures in a few words. */
 function figuresText(figures: Guardrail['figures']): string {
   switch (figures.of) {
     case 'riskRatio': {
@@ -98,17 +98,17 @@ function evidenceLines(figures: Guardrail['figures'], view: View): string[] {
   );
 }
 
-interface Weighed {
+interface EvidenceBar {
   readonly label: string;
   readonly evidence: Evidence;
   readonly paint: Paint;
 }
 
-function sideBySide(weighed: readonly Weighed[], view: View): string[] {
+function sideBySide(weighed: readonly EvidenceBar[], view: View): string[] {
   const { width } = view;
   const isBeside = width >= LIMITS.besideMin && weighed.length > 1;
   const columns = Math.floor((width - INDENT.length) / (isBeside ? weighed.length : 1));
-  const pieces = weighed.map((one) => weighedPieces(one, columns, view));
+  const pieces = weighed.map((one) => barPieces(one, columns, view));
   if (isBeside) return [line([INDENT, ...pieces.flat()], width)];
   return pieces.map((one) => line([INDENT, ...one], width));
 }
@@ -116,7 +116,7 @@ function sideBySide(weighed: readonly Weighed[], view: View): string[] {
 const LABEL_WIDTH = 'safety'.length + 1;
 const NUMBERS_WIDTH = 22;
 
-function weighedPieces({ label, evidence, paint }: Weighed, columns: number, view: View): Piece[] {
+function barPieces({ label, evidence, paint }: EvidenceBar, columns: number, view: View): Piece[] {
   const barWidth = Math.min(LIMITS.barMax, Math.max(LIMITS.barMin, columns - LABEL_WIDTH - NUMBERS_WIDTH));
   const { value, needed } = evidence;
   const share = Math.log(Math.max(1, value)) / Math.log(Math.max(needed, 1 + Number.EPSILON));
@@ -129,7 +129,7 @@ function weighedPieces({ label, evidence, paint }: Weighed, columns: number, vie
   ];
 }
 
-/** Above this evidence is as good as certain, and its digits say nothing. */
+/** Higher evidence is practically certain; its digits do not matter. */
 const FACTOR_SHOWN_MAX = 100_000;
 
 function factor(value: number): string {

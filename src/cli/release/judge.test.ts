@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { differencesIn, replayLines, type Judged, type Window } from './judge.ts';
+import { differencesIn, replayLines, type JudgeAnswer, type Window } from './judge.ts';
 import type { Guardrail } from './release-object.ts';
 import { release } from './testing/releases.ts';
 
@@ -24,7 +24,7 @@ function window(minute: number, more: Partial<Window>): Window {
   return { guardrail: 'denials', to, stage: 1, reading: { at: 'measured', ...counts }, ...more };
 }
 
-const replay = (...verdicts: readonly Guardrail[]): Judged => ({
+const replay = (...verdicts: readonly Guardrail[]): JudgeAnswer => ({
   judgeVersion: 2,
   verdicts: [verdicts.at(-1) ?? { name: 'denials' }],
   windows: verdicts.map((one, index) => window(index, { verdict: one })),
@@ -47,7 +47,7 @@ test('a replay is a line a window, with what was counted and the evidence for an
     windowsLeftOut: 7,
   };
   assert.deepEqual(replayLines(judgedAs(undefined), judged, ['denials: another'], 'UTC'), [
-    '7 earlier windows count as well and are not shown.',
+    '7 earlier windows count too but are not shown.',
     'TIME                  GUARDRAIL   STAGE   CANDIDATE   STABLE   HARM      SAFETY      DISPERSION   VERDICT',
     '2026-11-22 09:40:00   denials     tenth   9/100       9/900    3 of 20   0.5 of 20   1.23         undecided',
     '2026-11-22 09:41:00   denials     tenth   down                                                    providerDown (shadow)',
@@ -55,10 +55,10 @@ test('a replay is a line a window, with what was counted and the evidence for an
   ]);
 });
 
-test('what the release says and what the replay says is told apart where it differs', () => {
+test('differences between the release and the replay are listed', () => {
   const [start, harm, after] = [verdict('undecided', 1), verdict('fail', 30), verdict('undecided', 12)];
-  const differences = (said: Guardrail | undefined, ...looks: readonly Guardrail[]) =>
-    differencesIn(judgedAs(said), replay(...looks)).length;
+  const differences = (answer: Guardrail | undefined, ...looks: readonly Guardrail[]) =>
+    differencesIn(judgedAs(answer), replay(...looks)).length;
   assert.equal(differences(start, start), 0);
   assert.equal(differences(harm, start, harm, after), 0, 'a failure that was read stays');
   assert.equal(differences(start, start, harm), 1);
@@ -72,6 +72,6 @@ test('what the release says and what the replay says is told apart where it diff
   assert.equal(differences({ ...start, outcome: 'providerDown', figures: { of: 'nothing' } }), 0);
   assert.match(
     differencesIn(judgedAs(start), replay(harm))[0] ?? '',
-    /^denials: the release says undecided \(It is undecided at 1\.\); the replay fail \(It is fail at 30\.\)$/,
+    /^denials: the release has undecided \(It is undecided at 1\.\); the replay fail \(It is fail at 30\.\)$/,
   );
 });

@@ -21,7 +21,7 @@ interface Counts {
   readonly bad: unknown;
 }
 
-/** A window that was kept; with a replay, what the judge of now says at its end. */
+/** A stored window; with a replay, the verdict of the present judge at its end. */
 export interface Window {
   readonly guardrail: string;
   readonly to: string;
@@ -32,15 +32,15 @@ export interface Window {
   readonly verdict?: Guardrail;
 }
 
-export interface Judged {
+export interface JudgeAnswer {
   readonly judgeVersion: number;
-  /** Of what was not measured there is only the name. */
+  /** Only the name, where nothing was measured. */
   readonly verdicts: readonly (Guardrail | { readonly name: string; readonly shadow?: boolean })[];
   readonly windows: readonly Window[];
   readonly windowsLeftOut: number;
 }
 
-/** `backline release judge NAME`: what the judge of now says of what was measured; with a replay, look by look. */
+/** `backline release judge NAME`: verdicts of the present judge on the stored measurements; with a replay, for each window. */
 export async function judgeRelease(given: string, options: JudgeOptions, io: Io): Promise<number> {
   const connection = connectionFrom(options, io);
   const release = await findRelease(connection, given);
@@ -53,11 +53,11 @@ export async function judgeRelease(given: string, options: JudgeOptions, io: Io)
   };
   const body = { apiVersion: API_VERSION, kind: 'Judgement', metadata: { name }, spec };
   const path = `${RELEASES}/${encodeURIComponent(name)}/judgement`;
-  const { status } = (await call(connection, 'POST', path, { body })) as { readonly status: Judged };
+  const { status } = (await call(connection, 'POST', path, { body })) as { readonly status: JudgeAnswer };
   const differences = replay ? differencesIn(release, status) : [];
   if (options.output === 'json') {
-    const said = replay ? { ...status, isAsStatus: differences.length === 0, differences } : status;
-    io.exact.write(`${JSON.stringify(said, null, 2)}\n`);
+    const answer = replay ? { ...status, isAsStatus: differences.length === 0, differences } : status;
+    io.exact.write(`${JSON.stringify(answer, null, 2)}\n`);
   } else {
     const timeZone = Temporal.Now.timeZoneId();
     const lines = replay ? replayLines(release, status, differences, timeZone) : verdictLines(status);
@@ -66,19 +66,19 @@ export async function judgeRelease(given: string, options: JudgeOptions, io: Io)
   return differences.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
-function verdictLines({ verdicts }: Judged): string[] {
+function verdictLines({ verdicts }: JudgeAnswer): string[] {
   if (verdicts.length === 0) return ['It has no guardrails.'];
   const rows = verdicts.map((one) => {
-    const [said, because] = 'outcome' in one ? [one.outcome, one.because] : ['not measured', ''];
-    return [one.name + shadowText(one), said, plain(because)];
+    const [answer, because] = 'outcome' in one ? [one.outcome, one.because] : ['not measured', ''];
+    return [one.name + shadowText(one), answer, plain(because)];
   });
   return textTable(rows).split('\n');
 }
 
-/** One line for each window, and whether the release says the same. */
+/** One line for each window, and whether the result matches the release. */
 export function replayLines(
   release: ReleaseObject,
-  { windows, windowsLeftOut }: Judged,
+  { windows, windowsLeftOut }: JudgeAnswer,
   differences: readonly string[],
   timeZone: string,
 ): string[] {
@@ -98,34 +98,35 @@ export function replayLines(
     ];
   });
   return [
-    ...(windowsLeftOut === 0 ? [] : [`${windowsLeftOut} earlier windows count as well and are not shown.`]),
+    ...(windowsLeftOut === 0 ? [] : [`${windowsLeftOut} earlier windows count too but are not shown.`]),
     ...(rows.length === 0 ? ['Nothing was measured.'] : textTable([head, ...rows]).split('\n')),
-    ...(differences.length === 0 ? ['The release says the same.'] : differences.map(plain)),
+    ...(differences.length === 0 ? ['The release has the same verdicts.'] : differences.map(plain)),
   ];
 }
 
-/** In which guardrails the release says something else than the replay, each with a sentence. */
-export function differencesIn(release: ReleaseObject, { verdicts, windows }: Judged): string[] {
+/** The guardrails whose status differs from the replay, one sentence each. */
+export function differencesIn(release: ReleaseObject, { verdicts, windows }: JudgeAnswer): string[] {
   return verdicts.flatMap(({ name }) => {
-    const said = release.status?.guardrails?.find((one) => one.name === name);
+    const answer = release.status?.guardrails?.find((one) => one.name === name);
     const looks = windows.flatMap((one) => (one.guardrail === name && one.verdict !== undefined ? [one.verdict] : []));
-    // A failure that was read stays.
+    // A stored failure stays.
     const found = looks.find(({ outcome }) => outcome === 'fail') ?? looks.at(-1);
-    if (said === undefined && found === undefined) return [];
-    if (said !== undefined && isSame(said, found)) return [];
+    if (answer === undefined && found === undefined) return [];
+    if (answer !== undefined && isSame(answer, found)) return [];
     return [
-      `${name}: the release says ${said === undefined ? 'nothing' : `${said.outcome} (${said.because})`}; the replay ${found === undefined ? 'nothing' : `${found.outcome} (${found.because})`}`,
+      `${name}: the release has ${answer === undefined ? 'nothing' : `${answer.outcome} (${answer.because})`}; the replay ${found === undefined ? 'nothing' : `${found.outcome} (${found.because})`}`,
     ];
   });
 }
 
-/** What a release says of a source that fell silent is in no window: then the figures tell. */
-function isSame(said: Guardrail, found: Guardrail | undefined): boolean {
-  const isSilence = said.outcome === 'stale' || (said.outcome === 'providerDown' && said.figures.of === 'nothing');
+/** A source that fell silent has no window: then the figures decide. */
+function isSame(answer: Guardrail, found: Guardrail | undefined): boolean {
+  const isSilence =
+    answer.outcome === 'stale' || (answer.outcome === 'providerDown' && answer.figures.of === 'nothing');
   if (found === undefined) return isSilence;
-  if (said.outcome === 'stale') return found.outcome !== 'fail' && isDeepStrictEqual(said.figures, found.figures);
-  // The windows of a burn rate move on with time, and its words with them.
-  return said.outcome === found.outcome && (said.figures.of === 'burnRate' || said.because === found.because);
+  if (answer.outcome === 'stale') return found.outcome !== 'fail' && isDeepStrictEqual(answer.figures, found.figures);
+  // The windows of a burn rate slide with time, and its sentence changes.
+  return answer.outcome === found.outcome && (answer.figures.of === 'burnRate' || answer.because === found.because);
 }
 
 function evidenceText(evidence: Evidence | undefined): string {

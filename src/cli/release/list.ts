@@ -26,7 +26,7 @@ export async function listAll(options: ListOptions, io: Io): Promise<number> {
     return EXIT.ok;
   }
   const table = await releaseTable(connection, selectors);
-  // Names end with the number of the release, which says which one is newer.
+  // Names end with the number of the release, which gives the order.
   const rows = table.rows.toSorted((a, b) => numberIn(b.cells[0]) - numberIn(a.cells[0]));
   const shown = rows.slice(0, options.limit);
   if (shown.length === 0) {

@@ -32,9 +32,9 @@ denials  undecided     2,310 more units  1.1× (0.71–1.62)  33/1,204 against 2
   denials: 1.1 times as often as stable: cannot tell yet; evidence of harm 1.3
   of 40, of safety 4.5 of 20.
 
-09:40:00  Waiting           ann: Has just begun.
-09:40:01  Progressing       first: It is being shown to this stage.
-09:54:00  Progressing       tenth: It is being shown to this stage.
+09:40:00  Waiting           ann: Just created.
+09:40:01  Progressing       first: Going live in this stage.
+09:54:00  Progressing       tenth: Going live in this stage.
 `,
   );
 });
@@ -90,7 +90,7 @@ test('a release that bakes is shown as one that everybody has and that is still 
   assert.ok(lines.includes('● first 1% ━━ ◉ bake 100% ── ○ everybody'));
   assert.ok(lines.some((line) => /^share +█+ +100% · by household$/.test(line)));
   assert.ok(lines.some((line) => /^bake +█.* 4:05 left of 10:00$/.test(line)));
-  assert.ok(lines.includes('trial    not judged yet (shadow: acts on nothing)'));
+  assert.ok(lines.includes('trial    not judged yet (shadow: no effect)'));
 });
 
 test('on a wide screen the evidence for harm and for safety stand beside each other', () => {
@@ -140,7 +140,7 @@ Plan/premium, Price/premium-de · by ann · policy prices
 ○ first 1% ── ○ everybody
 lapses    24:00:00 left
 Waits for 1 approval of plan 3fa812cc90aa.
-1 of 2 approvals · somebody else than ann: backline release show premium-4211
+1 of 2 approvals · approver (not ann): backline release show premium-4211
 
 `,
   );
@@ -157,7 +157,7 @@ test('a freeze is counted down, and holds the soak', () => {
   const text = shown(frozen, 80);
   assert.match(text, /^freeze {4}2:00:00 left$/m);
   assert.doesNotMatch(text, /^soak/m);
-  assert.equal(text.split('Freeze nights').length, 2, 'it is said once');
+  assert.equal(text.split('Freeze nights').length, 2, 'it appears once');
 });
 
 const ENDS: readonly [phase: string, at: string, share: RegExp, track: string][] = [
@@ -249,7 +249,7 @@ test('several releases are shown in brief, by number, with those that have ended
   const ended = release({
     name: 'layout-4',
     spec: { number: 4, open: false },
-    status: { phase: 'Promoted', message: 'Everybody gets it.' },
+    status: { phase: 'Promoted', message: 'Live for everyone.' },
   });
   const releases = new Map(
     [release({ name: 'b-7', spec: { number: 7 } }), release({ name: 'a-6', spec: { number: 6 } }), ended].map((one) => [
@@ -266,7 +266,7 @@ test('several releases are shown in brief, by number, with those that have ended
   assert.match(frame({ releases: new Map() }, undefined, viewOf(80))[0] ?? '', /^No release is open/);
 });
 
-test('a server that is away is told above what was seen last', () => {
+test('an unavailable server is shown above the last view', () => {
   const one = release();
   const lines = frame(
     { releases: new Map([[one.metadata.name, one]]), away: 'it left' },

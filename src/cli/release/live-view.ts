@@ -23,11 +23,11 @@ const LIMITS = {
 
 const LABEL_WIDTH = 'deadline'.length + 2;
 
-/** A release as it is now, as the lines of a screen. Pure: the same at the same moment. */
+/** A release as lines of a screen. Pure. */
 export function liveView(release: ReleaseObject, view: View): string[] {
   const { spec, status, metadata } = release;
   const { width, colours } = view;
-  if (status === undefined) return [line([[colours.bold, metadata.name], '  has just begun'], width)];
+  if (status === undefined) return [line([[colours.bold, metadata.name], '  just created'], width)];
   const guardrails = guardrailLines(release, view);
   const targets = targetLines(release, view);
   return [
@@ -73,11 +73,11 @@ function aboutText({ spec }: ReleaseObject): string {
     `by ${authorsText(spec)}`,
     ...(spec.policy === undefined ? [] : [`policy ${policiesText(spec)}`]),
     ...(spec.group === undefined ? [] : [`group ${spec.group}`]),
-    ...(spec.rollbackOf === undefined ? [] : [`takes back ${spec.rollbackOf}`]),
+    ...(spec.rollbackOf === undefined ? [] : [`rolls back ${spec.rollbackOf}`]),
   ].join(' · ');
 }
 
-/** Who has it, and what is left of the soak, the deadline or the freeze. */
+/** The reach, and the rest of the soak, the deadline or the freeze. */
 function progressLines(release: ReleaseObject, view: View): string[] {
   const { spec, status } = release;
   const { colours, width } = view;
@@ -126,16 +126,16 @@ function barLine({ label, share, paint, text }: Bar, { width, colours }: View): 
   return line([padded(label, LABEL_WIDTH), [paint, full], [colours.dim, rest], `  ${text}`], width);
 }
 
-interface Left {
+interface Countdown {
   readonly label: string;
   readonly ms: number;
-  /** How much of it has passed, where its beginning is known. */
+  /** The part that has passed, where the start is known. */
   readonly share?: number;
   readonly of?: string;
 }
 
-/** What time alone brings on: what comes first, first. */
-function timeLeft({ spec, status }: ReleaseObject, nowMs: number): Left[] {
+/** Events that time alone brings, the earliest first. */
+function timeLeft({ spec, status }: ReleaseObject, nowMs: number): Countdown[] {
   if (status === undefined) return [];
   const nextMs = status.nextAt === undefined ? undefined : Date.parse(status.nextAt);
   if (status.held !== undefined) {
@@ -148,13 +148,13 @@ function timeLeft({ spec, status }: ReleaseObject, nowMs: number): Left[] {
     return nextMs === undefined ? [] : [{ label, ms: nextMs - nowMs }];
   }
   const activeMs = (state.heldSinceMs ?? nowMs) - state.seenMs - (state.heldMs ?? 0);
-  const during = (label: string, text: string | undefined): Left[] => {
+  const during = (label: string, text: string | undefined): Countdown[] => {
     const totalMs = text === undefined ? 0 : durationMs(text);
     if (text === undefined || totalMs <= activeMs) return [];
     return [{ label, ms: totalMs - activeMs, share: activeMs / totalMs, of: countdown(totalMs) }];
   };
   const soak = during(stage.name === BAKE ? 'bake' : 'soak', stage.soak);
-  // A deadline matters as long as there is something that is not decided.
+  // A deadline matters only while a guardrail is open.
   const isOpen = (status.guardrails ?? []).some(({ outcome, shadow }) => shadow !== true && outcome !== 'pass');
   return isOpen ? [...soak, ...during('deadline', stage.deadline)] : soak;
 }
@@ -163,7 +163,7 @@ function durationMs(text: string): number {
   return Temporal.Duration.from(text).total('milliseconds');
 }
 
-/** Where it is and why: what holds it in colour, and what somebody can do about it. */
+/** Phase and reason: a hold in colour, and the next action. */
 function messageLines(release: ReleaseObject, view: View): string[] {
   const { spec, status, metadata } = release;
   const { colours, width } = view;
@@ -176,7 +176,7 @@ function messageLines(release: ReleaseObject, view: View): string[] {
   const todo: Piece[] | undefined =
     status.phase === 'AwaitingApproval'
       ? [
-          [colours.dim, `${approvals ?? ''} approvals · somebody else than ${authorsText(spec)}: `],
+          [colours.dim, `${approvals ?? ''} approvals · approver (not ${authorsText(spec)}): `],
           `backline release show ${metadata.name}`,
         ]
       : undefined;
@@ -207,5 +207,5 @@ function momentLine({ at, phase, by, message }: ReleaseMoment, { width, colours,
 
 type ReleaseMoment = NonNullable<ReleaseObject['status']>['history'][number];
 
-/** Who decides when nobody does: not worth a word. */
+/** Author of automatic decisions; not shown. */
 const ENGINE = 'system:releases';

@@ -13,7 +13,7 @@ const ended = (phase: string, at: string, message: string, by: string) =>
   release({ status: { phase, message, standing: { state: { at, by }, approvals: [] } } });
 
 const OUTCOMES: readonly [ReturnType<typeof release>, text: string, remedy: RegExp | undefined][] = [
-  [ended('Promoted', 'promoted', 'x', ''), 'Release premium-4211 is promoted: everybody gets it.', undefined],
+  [ended('Promoted', 'promoted', 'x', ''), 'Release premium-4211 is promoted: live for everyone.', undefined],
   [
     ended('RolledBack', 'rolledBack', 'denials: twice as often.', 'system:releases'),
     'release premium-4211 was rolled back: denials: twice as often.',
@@ -22,17 +22,17 @@ const OUTCOMES: readonly [ReturnType<typeof release>, text: string, remedy: RegE
   [
     ended('Aborted', 'aborted', 'wrong file', 'bob'),
     'release premium-4211 was aborted by bob: wrong file',
-    /start anew/,
+    /start over/,
   ],
   [
-    ended('Superseded', 'superseded', 'Release b takes its place.', 'bob'),
-    'release premium-4211 reached nobody else: Release b takes its place.',
+    ended('Superseded', 'superseded', 'Release b supersedes it.', 'bob'),
+    'release premium-4211 was superseded: Release b supersedes it.',
     /list --open/,
   ],
 ];
 
 for (const [one, text, remedy] of OUTCOMES) {
-  test(`the end is told with its reason and what can be done: ${text}`, () => {
+  test(`the result has its reason and a remedy: ${text}`, () => {
     assert.equal(outcomeText(one), text);
     const failure = failureOf(one);
     if (remedy === undefined) assert.equal(failure, undefined);
@@ -62,7 +62,7 @@ test('what apply set going says where it stands, and the command for who has to 
   });
   assert.equal(
     releaseText(waiting, colours).split('\n')[1],
-    '→ 0 of 1 approvals; somebody else than ann says: backline release approve premium-4211 --plan 3fa812cc90aa17',
+    '→ 0 of 1 approvals; approver (not ann): backline release approve premium-4211 --plan 3fa812cc90aa17',
   );
   assert.match(applied({ phase: 'Collecting' }), /backline release seal premium-4211$/m);
 });
@@ -70,7 +70,7 @@ test('what apply set going says where it stands, and the command for who has to 
 test('a change without a policy is one line', () => {
   const { policy: _policy, ...spec } = release().spec;
   const atOnce = { ...release({ status: { phase: 'Promoted' } }), spec: { ...spec, open: false } };
-  assert.equal(releaseText(atOnce, colours), 'Went to everybody at once (release premium-4211).');
+  assert.equal(releaseText(atOnce, colours), 'Live for everyone at once (release premium-4211).');
 });
 
 test('a line of a log tells the phase, the stage, what the guardrails say, and why', () => {
@@ -93,7 +93,7 @@ const DURATIONS: readonly [text: string, ms: number | undefined][] = [
 
 for (const [text, ms] of DURATIONS) {
   test(`a length of time "${text}" is ${ms === undefined ? 'refused' : `${ms} ms`}`, () => {
-    if (ms === undefined) assert.throws(() => parseDuration(text), /It must be a length of time like 90s/);
+    if (ms === undefined) assert.throws(() => parseDuration(text), /It must be a duration like 90s/);
     else assert.equal(parseDuration(text), ms);
   });
 }
@@ -103,5 +103,5 @@ test('a pin ends at a moment, or so long from now', () => {
   const before = Date.now();
   const until = Date.parse(parseUntil('24h'));
   assert.ok(until >= before + 86_400_000 - 1_000 && until <= Date.now() + 86_400_000);
-  assert.throws(() => parseUntil('tomorrow'), /It must be a moment like/);
+  assert.throws(() => parseUntil('tomorrow'), /It must be a time like/);
 });

@@ -8,11 +8,11 @@ import type { ReleaseObject } from './release-object.ts';
 const GROUP_PATH = '/apis/releases.backline.dev/v1';
 export const RELEASES = `${GROUP_PATH}/releases`;
 const STOPS = `${GROUP_PATH}/stops`;
-/** The one name that the switch may have. */
+/** The only valid name of the switch. */
 const STOP_NAME = 'all';
 
 export const API_VERSION = 'releases.backline.dev/v1';
-/** Candidates that are named where a name could mean several. */
+/** Candidates that are listed for an ambiguous name. */
 const candidatesShownMax = 10;
 
 export type CommandVerb = 'approve' | 'pause' | 'resume' | 'promote' | 'abort' | 'rollback' | 'pin' | 'unpin' | 'seal';
@@ -41,7 +41,7 @@ export interface Pin {
   };
 }
 
-/** The release of this name, or the only one whose name begins so. */
+/** The release of this name, or the only one with this prefix. */
 export async function findRelease(connection: Connection, given: string): Promise<ReleaseObject> {
   try {
     return await getRelease(connection, given);
@@ -57,7 +57,7 @@ async function getRelease(connection: Connection, name: string): Promise<Release
   return (await call(connection, 'GET', `${RELEASES}/${encodeURIComponent(name)}`)) as ReleaseObject;
 }
 
-/** The name that begins like what was given; undefined where none does. */
+/** The only name with this prefix; undefined where there is none. */
 async function completed(connection: Connection, given: string): Promise<string | undefined> {
   const table = await releaseTable(connection, []);
   const phase = table.columnDefinitions.findIndex(({ name }) => name === 'Phase');
@@ -67,16 +67,16 @@ async function completed(connection: Connection, given: string): Promise<string 
   if (candidates.length <= 1) return candidates[0]?.name;
   const shown = candidates.slice(0, candidatesShownMax);
   const more = candidates.length - shown.length;
-  throw new CliFailure(`${candidates.length} releases begin with "${given}".`, {
+  throw new CliFailure(`${candidates.length} releases match "${given}".`, {
     details: [
       ...shown.map(({ name, phase }) => ({ where: name, what: phase })),
       ...(more > 0 ? [{ where: '', what: `and ${more} more` }] : []),
     ],
-    remedy: 'Write enough of the name to tell it apart.',
+    remedy: 'Give more of the name.',
   });
 }
 
-/** Releases as rows, by field selectors that all must hold. */
+/** Releases as rows, by field selectors that must all match. */
 export async function releaseTable(connection: Connection, selectors: readonly string[]): Promise<Table> {
   const path = `${RELEASES}?${queryOf({ fieldSelector: selectors.join(',') })}`;
   return (await call(connection, 'GET', path, { accept: AS_TABLE })) as Table;
@@ -92,7 +92,7 @@ export async function listPins(connection: Connection): Promise<readonly Pin[]> 
   return list.items;
 }
 
-/** Asks something of a release. Gives the release as it is then. */
+/** Sends a command to a release. Returns the release afterwards. */
 export async function command(
   connection: Connection,
   name: string,

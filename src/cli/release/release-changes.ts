@@ -5,10 +5,10 @@ import { CliFailure } from '../terminal/failure.ts';
 import { API_VERSION, RELEASES } from './release-api.ts';
 import type { ReleaseObject } from './release-object.ts';
 
-/** Objects that are shown where nobody asks for all. */
+/** Objects that are shown without --all. */
 const OBJECTS_SHOWN = 20;
 
-/** What a release changes in one object; without `fields` a revision of it is no longer kept. */
+/** The change of one object; `fields` is absent where a revision is no longer stored. */
 export interface ObjectChange {
   readonly kind: string;
   readonly namespace: string;
@@ -23,7 +23,7 @@ interface Part {
   readonly objects: readonly ObjectChange[];
 }
 
-/** What a release changes: of the first objects, or of all. Undefined for who may read releases and not their changes. */
+/** The changes of the first objects, or of all. undefined for users who may read releases but not their changes. */
 export async function releaseChanges(
   connection: Connection,
   { metadata: { name }, spec: { planHash } }: ReleaseObject,

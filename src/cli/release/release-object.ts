@@ -1,8 +1,8 @@
-/** A Release as the API gives it: the parts of it that people are shown. */
+/** A Release of the API: the parts that are shown. */
 export interface ReleaseObject {
   readonly metadata: { readonly name: string; readonly creationTimestamp?: string; readonly resourceVersion?: string };
   readonly spec: ReleaseSpec;
-  /** Absent only for the moment in which it is made. */
+  /** Absent only in the moment of its creation. */
   readonly status?: ReleaseStatus;
 }
 
@@ -14,8 +14,8 @@ export interface ReleaseSpec {
   readonly group?: string;
   readonly policy?: NamedPolicy;
   readonly otherPolicies?: readonly NamedPolicy[];
-  readonly objects: readonly Carried[];
-  /** What it means, as a plan says it. */
+  readonly objects: readonly ReleaseItem[];
+  /** The change in sentences, as in a plan. */
   readonly sentences?: readonly string[];
   readonly planHash: string;
   readonly rollbackOf?: string;
@@ -34,7 +34,7 @@ interface Policy {
     readonly groups?: readonly string[];
   };
   readonly stages: readonly Stage[];
-  /** How long it is judged on when everybody has it. */
+  /** How long it is judged after it is live for everyone. */
   readonly bake?: string;
   readonly guardrails: readonly { readonly name: string; readonly promotesFrom?: string; readonly shadow?: boolean }[];
   readonly pinFor?: string;
@@ -45,24 +45,24 @@ export interface Stage {
   readonly soak: string;
   readonly deadline?: string;
   readonly promote: 'auto' | 'manual';
-  /** In a bake: everybody and every place, of each target. */
+  /** In a bake: all units and places of each target. */
   readonly isForAll?: boolean;
-  /** Where it shows the change, by target. */
+  /** The part of each target. */
   readonly [target: string]: unknown;
 }
 
-/** What the stage of a bake is called. */
+/** Name of the stage of a bake. */
 export const BAKE = 'bake';
 
-/** The stages that a release goes through: those of its policy and its bake, in which everybody has the change. */
+/** The stages of a release: those of its policy and its bake, in which it is live for everyone. */
 export function stagesIn({ policy }: Pick<ReleaseSpec, 'policy'>): readonly Stage[] {
   const { stages = [], bake } = policy?.spec ?? {};
   if (bake === undefined || stages.length === 0) return stages;
   return [...stages, { name: BAKE, soak: bake, promote: 'auto', isForAll: true }];
 }
 
-/** One object: what it was, and what it becomes. An absent side is no object. */
-export interface Carried {
+/** One object: its state before and after. Absent: it does not exist. */
+export interface ReleaseItem {
   readonly kind: string;
   readonly name: string;
   readonly from?: Side;
@@ -83,18 +83,18 @@ export interface ReleaseStatus {
   readonly share?: number;
   readonly targets?: readonly TargetStatus[];
   readonly held?: string;
-  /** Of a promoted release: the one that took it back from everybody. */
+  /** Of a promoted release: the release that rolled it back. */
   readonly rolledBackBy?: string;
   readonly approvals?: Approvals;
   readonly guardrails?: readonly Guardrail[];
   readonly nextAt?: string;
-  /** What a rollback leaves behind. */
+  /** Remainders of a rollback. */
   readonly remains?: readonly { readonly undo: string; readonly says: string }[];
-  readonly standing: Standing;
-  readonly history: readonly Moment[];
+  readonly standing: EngineState;
+  readonly history: readonly HistoryEntry[];
 }
 
-/** How one target of a release stands. */
+/** State of one target of a release. */
 export interface TargetStatus {
   readonly name: string;
   readonly stage?: string;
@@ -118,8 +118,8 @@ interface Approvals {
   readonly given: readonly { readonly user: string; readonly counts: boolean; readonly because?: string }[];
 }
 
-/** What the engine goes on from; of its state, what tells how far it is. */
-interface Standing {
+/** The part of the engine's state that shows its progress. */
+interface EngineState {
   readonly state: {
     readonly at: string;
     readonly stage?: number;
@@ -139,7 +139,7 @@ interface Standing {
   readonly failing?: { readonly because: string };
 }
 
-interface Moment {
+interface HistoryEntry {
   readonly at: string;
   readonly phase: string;
   readonly by?: string;
@@ -179,7 +179,7 @@ type Figures =
       readonly bounds: { readonly from: number; readonly to: number | null };
       readonly harm: Evidence;
       readonly safety: Evidence;
-      /** Absent in releases that were judged without. */
+      /** Absent in releases of an older judge. */
       readonly dispersion?: { readonly harm: number };
     }
   | {
@@ -199,7 +199,7 @@ type Figures =
     }
   | { readonly of: 'nothing' };
 
-/** What speaks for harm and for safety, and what the evidence of harm is divided by, as far as the guardrail's test weighs it. */
+/** Evidence of harm and of safety, and the divisor of the log evidence of harm, as far as the test has them. */
 export interface Weights {
   readonly harm?: Evidence;
   readonly safety?: Evidence;
@@ -228,7 +228,7 @@ export function isFinished({ status }: ReleaseObject): boolean {
 
 const ENDS: ReadonlySet<string> = new Set(['Promoted', 'RolledBack', 'Aborted', 'Superseded']);
 
-/** How many approvals count, of those that are needed. */
+/** Counted approvals of the required ones. */
 export function approvalsText({ status }: ReleaseObject): string | undefined {
   const { needed = [] } = status?.approvals ?? {};
   if (needed.length === 0) return undefined;
@@ -237,18 +237,18 @@ export function approvalsText({ status }: ReleaseObject): string | undefined {
     .join(', ');
 }
 
-/** Who made the change: none of them may approve it. */
+/** Authors of the change; they may not approve it. */
 export function authorsText({ authors }: ReleaseSpec): string {
   return authors.join(', ');
 }
 
-/** The policies of a release, the one that it goes by first. */
+/** The policies of a release; the first gives the stages. */
 export function policiesText({ policy, otherPolicies = [] }: ReleaseSpec): string | undefined {
   return policy === undefined ? undefined : [policy, ...otherPolicies].map(({ name }) => name).join(', ');
 }
 
 /** `Plan/premium, Price/premium-de and 3 more`. */
-export function changesText(objects: readonly Carried[], shownMax = 2): string {
+export function changesText(objects: readonly ReleaseItem[], shownMax = 2): string {
   const shown = objects.slice(0, shownMax).map(({ kind, name }) => `${kindName(kind)}/${name}`);
   const more = objects.length - shown.length;
   return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

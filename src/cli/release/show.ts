@@ -15,7 +15,7 @@ import {
   kindName,
   policiesText,
   stagesIn,
-  type Carried,
+  type ReleaseItem,
   type ReleaseObject,
   type Side,
   type Stage,
@@ -31,7 +31,7 @@ export interface ShowOptions extends ConnectionOptions {
   readonly all?: boolean;
 }
 
-/** `backline release show NAME`: all there is to know about a release. */
+/** `backline release show NAME`: everything about a release. */
 export async function showRelease(given: string, options: ShowOptions, io: Io): Promise<number> {
   const connection = connectionFrom(options, io);
   const release = await findRelease(connection, given);
@@ -60,7 +60,7 @@ export async function showRelease(given: string, options: ShowOptions, io: Io): 
   return EXIT.ok;
 }
 
-/** Whoever may only read releases is shown what these say. */
+/** Users who may only read releases get no pins. */
 async function whereAllowed<Item>(list: Promise<readonly Item[]>): Promise<readonly Item[]> {
   try {
     return await list;
@@ -71,12 +71,12 @@ async function whereAllowed<Item>(list: Promise<readonly Item[]>): Promise<reado
 }
 
 interface Shown {
-  /** Undefined for who may not read them. */
+  /** undefined for users who may not read them. */
   readonly changes: readonly ObjectChange[] | undefined;
   readonly isAll: boolean;
 }
 
-/** A release in sections, each of which is left out where there is nothing in it. */
+/** A release in sections; empty ones are left out. */
 export function releaseText(release: ReleaseObject, shown: Shown, pins: readonly Pin[], view: View): string {
   const { bold } = view.colours;
   const section = (title: string, lines: readonly string[]): string[] =>
@@ -93,7 +93,7 @@ export function releaseText(release: ReleaseObject, shown: Shown, pins: readonly
       ),
     ),
     ...section(
-      'What it means',
+      'In words',
       shown.isAll ? [] : (release.spec.sentences ?? []).map((text) => `${view.colours.cyan('»')} ${plain(text)}`),
     ),
     ...section('Changes', changeLines(release, shown, inner)),
@@ -114,9 +114,9 @@ function headText(release: ReleaseObject, { colours, timeZone }: View): string {
     ['reach', reachSoFar(release)],
     ['began', metadata.creationTimestamp === undefined ? undefined : dateTime(metadata.creationTimestamp, timeZone)],
     ['next at', status?.nextAt === undefined ? undefined : dateTime(status.nextAt, timeZone)],
-    ['policy', policiesText(spec) ?? 'none: everybody at once'],
+    ['policy', policiesText(spec) ?? 'none: live for everyone at once'],
     ['group', spec.group],
-    ['takes back', spec.rollbackOf],
+    ['rolls back', spec.rollbackOf],
     ['plan', spec.planHash],
     ['fails', status?.standing.failing?.because],
   ];
@@ -136,7 +136,7 @@ function stageLines(release: ReleaseObject, view: View): string[] {
   return [stageTrack(release, view), ...textTable(rows).split('\n')];
 }
 
-/** Where it is over several targets, or where something is not as it should be. */
+/** With several targets, or with an unhealthy one. */
 function targetSection(release: ReleaseObject, view: View): string[] {
   const lines = targetLines(release, view);
   if (lines.length === 0) return [];
@@ -156,7 +156,7 @@ function changeLines({ metadata, spec: { objects } }: ReleaseObject, { changes, 
   const shown = changes ?? [];
   const more = objects.length - shown.length;
   return [
-    ...(changes === undefined ? [yellow('You may not read them: that needs create on releases/changes.')] : []),
+    ...(changes === undefined ? [yellow('Forbidden: reading them needs `create` on releases/changes.')] : []),
     ...objects.slice(0, shown.length).flatMap((object, index) => objectLines(object, shown[index], isAll, view)),
     ...(changes !== undefined && more > 0
       ? [dim(`and ${more} more objects: backline release show ${metadata.name} --all`)]
@@ -165,7 +165,7 @@ function changeLines({ metadata, spec: { objects } }: ReleaseObject, { changes, 
 }
 
 function objectLines(
-  { kind, name, from, to }: Carried,
+  { kind, name, from, to }: ReleaseItem,
   change: ObjectChange | undefined,
   isAll: boolean,
   { colours }: View,
@@ -173,12 +173,12 @@ function objectLines(
   const { green, red, yellow, bold, dim, cyan } = colours;
   const sign = from === undefined ? green('+') : to === undefined ? red('-') : yellow('~');
   const namespace = (to ?? from)?.namespace ?? '';
-  // The name of some kinds says it.
+  // The name of some kinds contains it.
   const where = namespace === '' || name.startsWith(`${namespace}/`) ? '' : ` ${dim(`in ${namespace}`)}`;
   const title = `${sign} ${bold(`${kindName(kind)} ${name}`)}${where}  ${dim(`${sideText(from)} → ${sideText(to)}`)}`;
   const fields =
     change?.fields === undefined
-      ? [`    ${yellow('what it was or becomes is no longer kept')}`]
+      ? [`    ${yellow('a revision is no longer stored')}`]
       : fieldLines(change.fields, colours);
   const sentences = isAll ? (change?.sentences ?? []).map((text) => `    ${cyan('»')} ${plain(text)}`) : [];
   return [title, ...fields, ...sentences];

@@ -10,7 +10,7 @@ interface Stop {
   readonly mark: Mark;
 }
 
-/** The stages as a track with the present one, as fully as fits: with what each reaches, by name, or as marks alone. */
+/** The stages as a track with the present one, as fully as fits: with their reach, with names, or as marks alone. */
 export function stageTrack(release: ReleaseObject, view: View): string {
   const stops = stopsOf(release);
   const full = stops.flatMap((stop, index) => [
@@ -41,7 +41,7 @@ function fits(pieces: readonly Piece[], width: number): boolean {
   return widthOf(pieces.map((piece) => (typeof piece === 'string' ? piece : piece[1])).join('')) <= width;
 }
 
-/** What joins a stop to the one before it. */
+/** The connection of a stop to the one before it. */
 interface Joint {
   readonly reached: string;
   readonly ahead: string;
@@ -81,7 +81,7 @@ function stopsOf(release: ReleaseObject): Stop[] {
   ];
 }
 
-/** The stop that it is at: before the first one where nobody has it. */
+/** The present stop; before the first one while nobody has it. */
 function standing(release: ReleaseObject, stages: readonly Stage[]): { readonly at: number; readonly mark: Mark } {
   const state = release.status?.standing.state;
   switch (state?.at) {
@@ -101,22 +101,22 @@ function standing(release: ReleaseObject, stages: readonly Stage[]): { readonly 
   }
 }
 
-/** The last stage that the history tells of. */
+/** The last stage in the history. */
 function reached({ status }: ReleaseObject, stages: readonly Stage[]): number {
-  const told = (status?.history ?? []).map(({ message }) =>
+  const stagesSeen = (status?.history ?? []).map(({ message }) =>
     stages.findIndex(({ name }) => message.startsWith(`${name}: `)),
   );
-  return told.findLast((index) => index >= 0) ?? -1;
+  return stagesSeen.findLast((index) => index >= 0) ?? -1;
 }
 
-/** Who has it now: `1% of staff, 10% (stage 2 of 3)`, nobody, everybody. */
+/** The present reach: `1% of staff, 10% (stage 2 of 3)`, nobody, everybody. */
 export function reachSoFar({ spec, status }: ReleaseObject): string {
   const state = status?.standing.state;
   const stages = stagesIn(spec);
   if (status?.rolledBackBy !== undefined) return `nobody: rolled back by ${status.rolledBackBy}`;
   if (state?.at === 'promoted') return 'everybody';
   const reached = state?.at === 'promoting' ? stages.length : state?.at === 'exposing' ? (state.stage ?? 0) + 1 : 0;
-  if (reached === 0) return state?.at === 'retracting' ? 'is being taken back' : 'nobody';
+  if (reached === 0) return state?.at === 'retracting' ? 'rolling back' : 'nobody';
   const names = stages.slice(0, reached).map(reachText).join(', ');
   return `${names}${unitsText(stages)} (stage ${reached} of ${stages.length})`;
 }
@@ -126,14 +126,14 @@ function unitsText(stages: readonly Stage[]): string {
   return unit === undefined ? '' : ` of ${unit}s`;
 }
 
-/** What stages split, where they do. */
+/** The unit that stages split, where they do. */
 export function unitOf(stages: readonly Stage[]): string | undefined {
   const units = stages.flatMap((stage) => partsIn(stage).map(([, { unit }]) => unit));
   const unit = units.find((one) => one !== undefined);
   return unit === undefined ? undefined : String(unit);
 }
 
-/** Fields of a stage that are not the part of a target. */
+/** Fields of a stage that are no part of a target. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(['name', 'soak', 'deadline', 'promote', 'maxUnknown', 'isForAll']);
 
 type Part = Readonly<Record<string, unknown>>;
@@ -151,11 +151,11 @@ export function reachText(stage: Stage): string {
   return parts.map(([name, where]) => `${parts.length > 1 ? `${name} ` : ''}${whereText(where)}`).join(', ');
 }
 
-/** What is split is told once for all stages. */
+/** The unit is shown once for all stages. */
 function whereText({ percent, unit: _unit, ...rest }: Part): string {
-  const said = [
+  const text = [
     ...(percent === undefined ? [] : [`${String(percent)}%`]),
     ...Object.entries(rest).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join('+') : String(value)}`),
   ].join(' ');
-  return said === '' ? 'all' : said;
+  return text === '' ? 'all' : text;
 }

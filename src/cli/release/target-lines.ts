@@ -2,10 +2,10 @@ import type { PlaceStatus, ReleaseObject, TargetStatus } from './release-object.
 import { line, padded, plain, type Paint } from './terminal-text.ts';
 import { dateTime, type View } from './view.ts';
 
-/** Places that a live view names of one target; those that are not healthy come first. */
+/** Places that a live view names for one target; unhealthy ones come first. */
 const NAMED_MAX = 3;
 
-/** One line for each target: how many of its places are healthy, and which are not. Empty for one target that is healthy. */
+/** One line for each target: the number of healthy places, and the unhealthy ones. Empty for one healthy target. */
 export function targetLines({ status }: ReleaseObject, view: View): string[] {
   const targets = status?.targets ?? [];
   if (targets.length < 2 && targets.every(({ state }) => state === 'healthy')) return [];
@@ -22,7 +22,7 @@ export function targetLines({ status }: ReleaseObject, view: View): string[] {
         '  ',
         [paintOf(state, view), padded(state, STATE_WIDTH)],
         `  ${all - open.length}/${all}`,
-        [view.colours.dim, `  ${stage ?? 'not begun'}`],
+        [view.colours.dim, `  ${stage ?? 'not started'}`],
         named.length === 0 ? '' : `  ${plain(named.join(', '))}${more > 0 ? ` and ${more} more` : ''}`,
       ],
       view.width,
@@ -30,14 +30,14 @@ export function targetLines({ status }: ReleaseObject, view: View): string[] {
   });
 }
 
-/** Each place of each target, with what it should have and has. */
+/** Each place of each target, with its desired and observed state. */
 export function placeRows(targets: readonly TargetStatus[], view: View): string[][] {
   return targets.flatMap(({ name, stage, places, placesMore = 0 }) => [
     ...places.map((place) => [
       name,
       place.name,
       place.state,
-      stage ?? 'not begun',
+      stage ?? 'not started',
       plain(haveText(place)),
       plain(sinceText(place, view)),
     ]),
@@ -53,7 +53,7 @@ function openText({ name, state, message }: PlaceStatus): string {
 
 function haveText({ wanted, observed }: PlaceStatus): string {
   if (observed === wanted) return observed;
-  return `${observed ?? 'never seen'}, should be ${wanted}`;
+  return `${observed ?? 'never observed'}, desired ${wanted}`;
 }
 
 function sinceText({ healthySince, observedAt, message }: PlaceStatus, { timeZone }: View): string {

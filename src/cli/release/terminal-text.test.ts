@@ -68,7 +68,7 @@ test('what comes from people cannot steer a terminal', () => {
   assert.equal(line(['x\u001b[31m'], 10), 'x');
 });
 
-test('a bar is as wide as it is told, shows the least there is, and is full only at the end', () => {
+test('a bar has the given width, shows the least there is, and is full only at the end', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 80 }), (share, width) => {
       const { full, rest } = bar(share, width);

@@ -2,16 +2,16 @@ import { stripVTControlCharacters } from 'node:util';
 
 export type Paint = (text: string) => string;
 
-/** Text with the way it is painted. What is cut is cut before it is painted. */
+/** Text with its colour. Text is cut before it is painted. */
 export type Piece = string | readonly [paint: Paint, text: string];
 
 const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
 const ZERO_WIDTH = /^[\p{Mark}\p{Default_Ignorable_Code_Point}]+$/u;
-/** East Asian Wide and Fullwidth, by their blocks; and what is an emoji without being told. */
+/** East Asian Wide and Fullwidth, by their blocks; and emoji by default. */
 const WIDE =
   /^(?:[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f200}-\u{1f2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation})/u;
 
-/** How many columns of a terminal a text takes. */
+/** Columns of a text in a terminal. */
 export function widthOf(text: string): number {
   let width = 0;
   for (const { segment } of GRAPHEMES.segment(text)) width += graphemeWidth(segment);
@@ -23,14 +23,17 @@ function graphemeWidth(grapheme: string): number {
   return WIDE.test(grapheme) || grapheme.includes('\ufe0f') ? 2 : 1;
 }
 
-/** A text without what would move the cursor, colour the screen, or turn the direction of text: names and reasons come from anybody. */
+/**
+ * Removes sequences that would move the cursor, colour the screen, or change the direction of text: names and reasons come from
+ * anybody.
+ */
 export function plain(text: string): string {
   return stripVTControlCharacters(text)
     .replaceAll(/\p{Control}+/gu, ' ')
     .replaceAll(/\p{Bidi_Control}/gu, '');
 }
 
-/** As much of a text as fits, with an ellipsis where something is missing; never half a character. */
+/** Cuts a text to a width, with an ellipsis; never half a character. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let kept = '';
@@ -43,13 +46,13 @@ export function cut(text: string, width: number): string {
   return width < 1 ? '' : `${kept}…`;
 }
 
-/** A text with spaces behind it up to a width; cut where it is longer. */
+/** Pads a text to a width; cuts longer ones. */
 export function padded(text: string, width: number): string {
   const shown = cut(text, width);
   return shown + ' '.repeat(Math.max(0, width - widthOf(shown)));
 }
 
-/** Pieces as one line that is no wider than the screen. */
+/** Joins pieces to one line, at most as wide as the screen. */
 export function line(pieces: readonly Piece[], width: number): string {
   let left = width;
   let painted = '';
@@ -65,7 +68,7 @@ export function line(pieces: readonly Piece[], width: number): string {
   return painted.trimEnd();
 }
 
-/** A text over several lines, broken between words where it can be; the last one is cut when there would be more. */
+/** Wraps a text between words where possible; cuts the last line when there would be more. */
 export function wrapped(text: string, width: number, linesMax: number): string[] {
   const lines: string[] = [];
   let current = '';
@@ -88,7 +91,7 @@ export function wrapped(text: string, width: number, linesMax: number): string[]
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const;
 
-/** A bar of so many columns; what is more than nothing shows. */
+/** A bar with this many columns; every share above 0 is visible. */
 export function bar(share: number, width: number): { readonly full: string; readonly rest: string } {
   const bounded = Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0;
   const eighths = bounded === 0 ? 0 : Math.max(1, Math.floor(bounded * width * 8));
@@ -96,7 +99,7 @@ export function bar(share: number, width: number): { readonly full: string; read
   return { full, rest: '░'.repeat(Math.max(0, width - full.length)) };
 }
 
-/** A length of time as a countdown: `4:05`, `1:04:05`, `3d 4h`. */
+/** A duration as a countdown: `4:05`, `1:04:05`, `3d 4h`. */
 export function countdown(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1_000));
   const [days, hours, minutes] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3_600), Math.floor(seconds / 60)];

@@ -1,17 +1,17 @@
 import type { Colours } from '../terminal/io.ts';
 import type { Paint } from './terminal-text.ts';
 
-/** What drawing goes by besides what is drawn. */
+/** Properties of the terminal and the time. */
 export interface View {
   readonly nowMs: number;
   /** Columns of the screen. */
   readonly width: number;
   readonly colours: Colours;
-  /** In which times are shown. */
+  /** Time zone of displayed times. */
   readonly timeZone: string;
 }
 
-/** The colour of a phase: what goes well, what waits for somebody, what went wrong. */
+/** The colour of a phase: progress, waiting, failure. */
 export function phasePaint(phase: string, { green, yellow, red, cyan }: Colours): Paint {
   switch (phase) {
     case 'Promoted':
@@ -31,13 +31,13 @@ export function phasePaint(phase: string, { green, yellow, red, cyan }: Colours)
   }
 }
 
-/** `10:02:11` in the zone of who looks. */
+/** `10:02:11` in local time. */
 export function clockTime(at: string | number, timeZone: string): string {
   const instant = typeof at === 'number' ? Temporal.Instant.fromEpochMilliseconds(at) : Temporal.Instant.from(at);
   return instant.toZonedDateTimeISO(timeZone).toPlainTime().toString({ smallestUnit: 'second' });
 }
 
-/** `2026-11-22 10:02:11` in the zone of who looks. */
+/** `2026-11-22 10:02:11` in local time. */
 export function dateTime(at: string | number, timeZone: string): string {
   const instant = typeof at === 'number' ? Temporal.Instant.fromEpochMilliseconds(at) : Temporal.Instant.from(at);
   const zoned = instant.toZonedDateTimeISO(timeZone);

@@ -4,7 +4,7 @@ import type { Connection } from '#kernel/api/client/http.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import { coloursFor, readable, type Io } from '../terminal/io.ts';
-import { followReleases, type Seen } from './follow.ts';
+import { followReleases, type ReleaseObservation } from './follow.ts';
 import { frame } from './frame.ts';
 import { failureOf, outcomeText } from './outcome.ts';
 import { changeLine } from './change-line.ts';
@@ -15,11 +15,11 @@ import { openScreen, widthOfScreen } from './screen.ts';
 import type { View } from './view.ts';
 
 const LIMITS = {
-  /** How often countdowns are drawn anew. */
+  /** Redraw interval of countdowns. */
   tickMs: 1_000,
 } as const;
 
-/** `backline release watch [NAME]`: shows releases as they go, until the one that was named has come to its end. */
+/** `backline release watch [NAME]`: shows releases until the named one is finished. */
 export async function watch(given: string | undefined, options: ConnectionOptions, io: Io): Promise<number> {
   const connection = connectionFrom(options, io);
   if (given !== undefined) {
@@ -30,10 +30,7 @@ export async function watch(given: string | undefined, options: ConnectionOption
   return EXIT.interrupted;
 }
 
-/**
- * Shows one release until its end. Ends with 0 when everybody gets it, and fails with the reason when not, or when it has
- * not come to its end in time.
- */
+/** Shows one release until it is finished. Returns 0 when it is promoted; throws with the reason otherwise, or on a timeout. */
 export async function waitForEnd(
   connection: Connection,
   name: string,
@@ -42,7 +39,7 @@ export async function waitForEnd(
 ): Promise<number> {
   const late = timeoutMs === undefined ? new AbortController().signal : AbortSignal.timeout(Math.ceil(timeoutMs));
   let last: ReleaseObject | undefined;
-  const isEnough = ({ releases, away }: Seen): boolean => {
+  const isEnough = ({ releases, away }: ReleaseObservation): boolean => {
     last = releases.get(name) ?? last;
     return away === undefined && (!releases.has(name) || (last !== undefined && isFinished(last)));
   };
@@ -55,24 +52,24 @@ export async function waitForEnd(
     return EXIT.ok;
   }
   if (!late.aborted) {
-    io.stderr.write(`Release ${name} goes on without anybody watching.\n`);
+    io.stderr.write(`Release ${name} continues in the background.\n`);
     return EXIT.interrupted;
   }
-  throw new CliFailure(`release ${name} has not come to its end: ${last.status?.phase}, ${last.status?.message}`, {
-    remedy: `It goes on by itself. Look at it with: backline release watch ${name}`,
+  throw new CliFailure(`timeout: release ${name} is not finished: ${last.status?.phase}, ${last.status?.message}`, {
+    remedy: `It continues in the background. Follow it with: backline release watch ${name}`,
   });
 }
 
 interface Shown {
   readonly connection: Connection;
-  /** One release alone; absent: all that are open. */
+  /** One release alone; absent: all open ones. */
   readonly name?: string;
   readonly signal?: AbortSignal;
-  /** Whether this is the last that is shown; absent: it goes on until Ctrl-C. */
-  readonly isEnough?: (seen: Seen) => boolean;
+  /** Whether this is the last observation; absent: until Ctrl-C. */
+  readonly isEnough?: (seen: ReleaseObservation) => boolean;
 }
 
-/** Follows releases and shows each change: live on a terminal, else a line for each. Ends when `isEnough`, or Ctrl-C. */
+/** Follows releases and shows each change: live on a terminal, otherwise a line each. Ends when `isEnough`, or Ctrl-C. */
 async function show(io: Io, { connection, name, signal, isEnough = () => false }: Shown): Promise<void> {
   using stop = stopSignal();
   const ends = AbortSignal.any([stop.signal, ...(signal === undefined ? [] : [signal])]);
@@ -81,16 +78,19 @@ async function show(io: Io, { connection, name, signal, isEnough = () => false }
   await (isLive ? showLive(seen, name, io) : showLines(seen, name, io));
 }
 
-async function* until(seen: AsyncIterable<Seen>, isEnough: (seen: Seen) => boolean): AsyncIterable<Seen> {
+async function* until(
+  seen: AsyncIterable<ReleaseObservation>,
+  isEnough: (seen: ReleaseObservation) => boolean,
+): AsyncIterable<ReleaseObservation> {
   for await (const next of seen) {
     yield next;
     if (isEnough(next)) return;
   }
 }
 
-async function showLive(seen: AsyncIterable<Seen>, name: string | undefined, io: Io): Promise<void> {
+async function showLive(seen: AsyncIterable<ReleaseObservation>, name: string | undefined, io: Io): Promise<void> {
   const output = io.exact;
-  let latest: Seen = { releases: new Map() };
+  let latest: ReleaseObservation = { releases: new Map() };
   const lines = (): string[] => frame(latest, name, viewNow(io)).map(readable);
   const screen = openScreen(output);
   const draw = (): void => screen.draw(lines());
@@ -99,7 +99,7 @@ async function showLive(seen: AsyncIterable<Seen>, name: string | undefined, io:
     draw();
     cancelTick = systemTime.after(LIMITS.tickMs, tick);
   };
-  // Also a program that fails leaves the terminal in order.
+  // A program that fails restores the terminal too.
   process.once('exit', screen.close);
   output.on?.('resize', draw);
   cancelTick = systemTime.after(LIMITS.tickMs, tick);
@@ -114,15 +114,15 @@ async function showLive(seen: AsyncIterable<Seen>, name: string | undefined, io:
     process.off('exit', screen.close);
     screen.close();
   }
-  // What was seen last stays on the terminal.
+  // The last view stays on the terminal.
   if (latest.releases.size > 0) output.write(`${lines().join('\n')}\n`);
 }
 
-async function showLines(seen: AsyncIterable<Seen>, name: string | undefined, io: Io): Promise<void> {
+async function showLines(seen: AsyncIterable<ReleaseObservation>, name: string | undefined, io: Io): Promise<void> {
   const shown = new Map<string, string>();
   let wasAway = false;
   for await (const next of seen) {
-    if (next.away !== undefined && !wasAway) io.stderr.write(`the server is away: ${next.away}; asking again\n`);
+    if (next.away !== undefined && !wasAway) io.stderr.write(`server unavailable: ${next.away}; retrying\n`);
     wasAway = next.away !== undefined;
     for (const [key, release] of next.releases) {
       const text = changeLine(release);

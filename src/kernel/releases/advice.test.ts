@@ -29,7 +29,7 @@ function short(more: Partial<PolicySpec>, known: Readonly<Record<string, number>
   );
 }
 
-test('a stage that cannot have 300 units of the candidate is told, where a comparison has to pass in it', () => {
+test('a stage that cannot have 300 units of the candidate gives a warning, where a comparison has to pass in it', () => {
   assert.deepEqual(short({}), [
     'spec.stages[0].listeners: stage first has at most 19 of about 2,000 groups on record; a guardrail noWorse (denials) needs 300 to pass.',
     'spec.stages[1].listeners: stage tenth has at most 199 of about 2,000 groups on record; a guardrail noWorse (denials) needs 300 to pass.',
@@ -40,7 +40,7 @@ test('a stage that cannot have 300 units of the candidate is told, where a compa
   assert.deepEqual(short({ guardrails: [{ ...denials, promotesFrom: 'half' }] }), []);
   assert.deepEqual(short({ guardrails: [{ ...denials, shadow: true }] }), []);
   assert.deepEqual(short({ guardrails: [{ name: 'd', decisions: 'denied', burnRate: { objective: 0.99 } }] }), []);
-  assert.deepEqual(short({}, null), [], 'where nobody knows, nothing is said');
+  assert.deepEqual(short({}, null), [], 'unknown units give no warning');
   assert.deepEqual(short({}, { de: 30_000 }), []);
 });
 

@@ -21,22 +21,22 @@ import { spanAfter } from './kinds/freeze-window.ts';
 import { METRIC, policyRefs } from './rules/policy-refs.ts';
 import { selectionOf, type Selection } from './rules/selection.ts';
 
-/** Two scrapes of a Prometheus that looks often. */
+/** Two scrape intervals of a Prometheus that scrapes often. */
 const SCRAPED_MS = 30_000;
 
-/** What is declared, with what is written at the same time. */
-interface Selectable {
+/** Stored objects, with entries of the same write. */
+interface SelectionParts {
   readonly store: Pick<Store<never>, 'get' | 'find' | 'list'>;
   readonly kinds: KindRegistry;
   readonly written?: readonly Entry[];
 }
 
-interface Declared extends Selectable {
+interface AdviceParts extends SelectionParts {
   readonly targets: Targets;
   readonly knownUnits: KnownUnits;
 }
 
-/** What those who write a policy or a freeze are warned of: what it names and is not there, or selects and is not. */
+/** Warnings for the author of a policy or a freeze: names that do not exist, selectors that select nothing. */
 export function releaseAdvisors(parts: {
   readonly store: Store<never>;
   readonly kinds: KindRegistry;
@@ -55,14 +55,14 @@ export function releaseAdvisors(parts: {
       advise: (object, written) => {
         const spec = Freeze.spec(object);
         const selected = spec.selector === undefined ? [] : selectorAdvice(spec.selector, { store, kinds, written });
-        return isOver(object, clock) ? ['It is over: it will hold nothing.', ...selected] : selected;
+        return isOver(object, clock) ? ['The freeze is over: it holds nothing.', ...selected] : selected;
       },
     },
   ];
 }
 
-/** What a policy needs and is not there now. */
-export function policyAdvice(spec: PolicySpec, declared: Declared): readonly string[] {
+/** Warnings about a policy as things are now. */
+export function policyAdvice(spec: PolicySpec, declared: AdviceParts): readonly string[] {
   const missing = policyRefs(spec, declared.targets).filter(
     ({ kind, name }) => !isDeclared(declared, declared.kinds.byId(kind), name),
   );
@@ -80,8 +80,8 @@ export function policyAdvice(spec: PolicySpec, declared: Declared): readonly str
   ];
 }
 
-/** A limit that the rate of a Metric cannot be beyond, or always is. The Metric may change: only a warning. */
-function limitAdvice({ guardrails }: PolicySpec, declared: Declared): readonly string[] {
+/** Thresholds that the rate of a Metric can never cross, or always crosses. The Metric may change, so this is only a warning. */
+function limitAdvice({ guardrails }: PolicySpec, declared: AdviceParts): readonly string[] {
   return guardrails.flatMap(({ metric, threshold }, index) => {
     if (metric === undefined || threshold === undefined || metricType(declared, metric) !== 'proportion') return [];
     return rateProblems(threshold).map(
@@ -91,16 +91,16 @@ function limitAdvice({ guardrails }: PolicySpec, declared: Declared): readonly s
   });
 }
 
-/** What is read here of a Metric, whose kind comes after this folder. */
+/** The field of a Metric that matters here; its kind belongs to a module above. */
 const readTyped = specReader(Type.Object({ type: Type.Optional(Type.String()) }));
 
-function metricType({ store, kinds, written = [] }: Declared, name: string): string | undefined {
+function metricType({ store, kinds, written = [] }: AdviceParts, name: string): string | undefined {
   const kind = kinds.byId(METRIC);
   const entry = written.find((one) => isNamed(one, kind, name)) ?? entryNamed(store, kind, name);
   return entry === undefined ? undefined : readTyped(entry.object()).type;
 }
 
-/** Stages that wait for a comparison and are too small for one to end in safety, as far as units are known. */
+/** Stages that wait for a comparison and have too few units for it to pass, as far as units are known. */
 export function unitsAdvice(
   { stages, guardrails }: Pick<PolicySpec, 'stages' | 'guardrails'>,
   targets: Targets,
@@ -127,12 +127,12 @@ export function unitsAdvice(
   });
 }
 
-/** "2,000": nobody knows it better. */
+/** "2,000": two digits; the estimate is no better. */
 function roughly(units: number): string {
   return Number(units.toPrecision(2)).toLocaleString('en-US');
 }
 
-/** A Prometheus says nothing about a window in which it looked once. */
+/** With one scrape in its window, a Prometheus gives no measurement. */
 function scrapeAdvice({ guardrails, judging }: PolicySpec): readonly string[] {
   const names = guardrails.flatMap(({ name, prometheus }) => (prometheus?.bad === undefined ? [] : [name]));
   if (names.length === 0 || durationMs(judging.every) >= SCRAPED_MS) return [];
@@ -141,7 +141,7 @@ function scrapeAdvice({ guardrails, judging }: PolicySpec): readonly string[] {
   ];
 }
 
-/** What decides objects of a selected kind, and may be changed without this policy. */
+/** Kinds that decide objects of a selected kind, and can change without this policy. */
 function deciderAdvice({ kinds: named = [] }: Selector, kinds: KindRegistry): readonly string[] {
   const isNamed = ({ id, kind }: Kind): boolean => named.includes(id) || named.includes(kind);
   return kinds.all.filter(isNamed).flatMap(({ kind, decidedBy = [] }) => {
@@ -149,34 +149,34 @@ function deciderAdvice({ kinds: named = [] }: Selector, kinds: KindRegistry): re
     if (others.length === 0) return [];
     const names = new Intl.ListFormat('en').format(others.map((decider) => decider.kind));
     return [
-      `spec.selector.kinds: what a ${kind} gives is also decided by ${names}, which this policy does not select; name them as well, or have a policy of their own.`,
+      `spec.selector.kinds: a ${kind} is also decided by ${names}, which this policy does not select; add them, or give them a policy of their own.`,
     ];
   });
 }
 
-/** What is about guardrails that cannot decide, and there are none. */
+/** Settings for guardrails that cannot decide, where the policy has none. */
 function undecidedAdvice({ stages, guardrails, onUndecided }: PolicySpec): readonly string[] {
   if (actingOf(guardrails).length > 0) return [];
-  const nothing = 'does nothing without guardrails: only what they leave undecided meets a deadline.';
+  const nothing = 'does nothing without guardrails: a deadline applies only to their evidence.';
   return [
     ...stages.flatMap(({ deadline }, index) =>
       deadline === undefined ? [] : [`spec.stages[${index}].deadline ${nothing}`],
     ),
-    // What is set by default is nobody's wish.
+    // The default value is no setting of the author.
     ...(onUndecided === 'halt' ? [] : [`spec.onUndecided ${nothing}`]),
   ];
 }
 
-function selectorAdvice(selector: Selector, declared: Selectable): readonly string[] {
+function selectorAdvice(selector: Selector, declared: SelectionParts): readonly string[] {
   const gone = (selector.namespaces ?? []).filter((name) => !isDeclared(declared, Namespace, name));
   if (gone.length > 0) return gone.map((name) => `spec.selector.namespaces: there is no namespace "${name}".`);
   const { objects, isPart } = selectionIn(selector, declared);
   if (objects > 0 || isPart) return [];
-  return ['spec.selector: nothing that is declared now is selected.'];
+  return ['spec.selector: selects no declared object.'];
 }
 
-/** What a selector is about, of all that is declared. */
-export function selectionIn(selector: Selector, { store, kinds, written = [] }: Selectable): Selection {
+/** The declared objects that a selector selects. */
+export function selectionIn(selector: Selector, { store, kinds, written = [] }: SelectionParts): Selection {
   return selectionOf(selector, kinds.all, function* list(kind: Kind) {
     const now = new Map(written.filter((entry) => entry.kind === kind).map((entry) => [liveNameOf(entry), entry]));
     yield* now.values();
@@ -184,7 +184,7 @@ export function selectionIn(selector: Selector, { store, kinds, written = [] }: 
   });
 }
 
-function isDeclared({ store, written = [] }: Selectable, kind: Kind, name: string): boolean {
+function isDeclared({ store, written = [] }: SelectionParts, kind: Kind, name: string): boolean {
   return entryNamed(store, kind, name) !== undefined || written.some((entry) => isNamed(entry, kind, name));
 }
 

@@ -4,10 +4,9 @@ import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapsh
 import type { Candidate, HoldReasons } from './settle.ts';
 
 /**
- * Gives each candidate that may go live its share of what is scarce, in the order of their names: what goes or shrinks
- * makes room first. Pure.
+ * Gives each candidate its allotment of scarce things, in the order of names; deleted and shrinking objects make room first. Pure.
  *
- * @returns those candidates with their allotments, and those for which there was not enough, with the reasons.
+ * @returns the candidates with their allotments, and those for which too little was left, with reasons.
  */
 export function allot(
   live: LiveObjects,
@@ -22,14 +21,14 @@ export function allot(
   );
   if (sharing.length === 0) return { allotted, short };
   const world = new Overlay(live, kinds);
-  // What goes live with them decides as well, and what goes makes room.
+  // Other candidates of the same step count too, and deleted ones make room.
   for (const candidate of candidates) {
     const { kind, name, wanted } = candidate;
     const isThere = !held.has(liveKey(kind, name)) && (wanted === undefined || !sharing.includes(candidate));
     if (isThere) world.put(kind, name, wanted);
   }
   const open = sharing.flatMap(({ wanted }) => (wanted === undefined ? [] : [wanted]));
-  // Twice: one that shrinks may come after one that needs its room.
+  // Two passes: a shrinking object may come after one that needs its room.
   for (const last of [false, true]) {
     for (const wanted of open.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const key = liveKey(wanted.kind, wanted.name);

@@ -8,7 +8,7 @@ import { releasePolicyKind } from './kinds/release-policy.ts';
 import { Stop } from './kinds/stop.ts';
 import type { Targets } from './kinds/targets.ts';
 
-/** In the order in which objects of one change set are written. A policy says where by these targets. */
+/** In the write order of objects in one change set. Stages of a policy refer to these targets. */
 export function releaseKinds(targets: Targets): readonly Kind[] {
   return [PrometheusSource, releasePolicyKind(targets), Freeze, Stop, Pin, Release, Notification];
 }

@@ -1,5 +1,2 @@
-/**
- * How many units of a name are on record, by the value of the fact that tells where they are; undefined where it is not
- * known: then nothing is said about them.
- */
+/** Units on record by name, by the value of the fact that gives their place; undefined: unknown. */
 export type KnownUnits = (unit: string) => ReadonlyMap<string, number> | undefined;

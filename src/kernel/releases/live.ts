@@ -9,7 +9,7 @@ import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Candidate } from './settle.ts';
 
-/** What would be live if a declared object were, and the generation that declares it. */
+/** The live form of a declared object, and its generation. */
 export function declaredIn(entry: Entry): { readonly object: LiveObject; readonly generation: number } {
   const { kind, namespace, labels } = entry;
   const { spec, metadata } = entry.object();
@@ -28,14 +28,14 @@ interface IsThereParts {
   readonly kinds: KindRegistry;
 }
 
-/** Whether something that a policy names is there: live where its kind goes live, else declared. */
+/** Whether an object that a policy names exists: live where its kind goes live, else declared. */
 export function isThere({ store, live, kinds }: IsThereParts, kind: string, name: string): boolean {
   return kinds.byId(kind).released
     ? live.get(kind, name) !== undefined
     : entryNamed(store, kinds.byId(kind), name) !== undefined;
 }
 
-/** What the cohort of a release is shown, as the store's Heads say it. */
+/** The candidates of a release in the stored Heads. */
 export function shownBy(
   store: Pick<Store<Operation>, 'get'>,
   kinds: KindRegistry,

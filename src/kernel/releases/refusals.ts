@@ -28,7 +28,7 @@ export const releaseRefusal = defineRefusals('releases', {
   },
   'under-way': {
     reason: 'Conflict',
-    meaning: 'A release is under way with the object, and its policy refuses other changes.',
+    meaning: 'A release is in progress with the object, and its policy refuses other changes.',
     remedy: 'Wait for it, or abort it: `backline release abort NAME`.',
   },
 });

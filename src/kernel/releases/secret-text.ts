@@ -8,14 +8,14 @@ export interface SecretKey {
   readonly key: string;
 }
 
-/** What a key of a Secret holds, as text; undefined when it is not there. For this program alone: never to be shown. */
+/** The value of a Secret's key, as text; undefined when it does not exist. Internal: never shown. */
 export function secretText(store: Pick<Reader, 'get'>, { namespace, name, key }: SecretKey): string | undefined {
   const data = store.get(Secret, namespace, name)?.object()['data'] as Readonly<Record<string, string>> | undefined;
   const bytes = data !== undefined && Object.hasOwn(data, key) ? data[key] : undefined;
   return bytes === undefined ? undefined : Buffer.from(bytes, 'base64').toString();
 }
 
-/** `Secret NAMESPACE/NAME has no key KEY`, without a full stop. */
+/** `there is no Secret "NAMESPACE/NAME" with the key "KEY"`, without a full stop. */
 export function missingKey({ namespace, name, key }: SecretKey): string {
   return `there is no Secret "${namespace}/${name}" with the key "${key}"`;
 }

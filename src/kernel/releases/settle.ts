@@ -10,10 +10,7 @@ interface ObjectName {
   readonly name: string;
 }
 
-/**
- * What is wrong with an object in a world that may follow the live one: a reference that does not resolve, or what the
- * check of its kind finds.
- */
+/** Problems of an object in a possible next live state: unresolved references, or those that the check of its kind finds. */
 export function problemsIn(world: World, kinds: KindRegistry, of: ObjectName, live = world): HoldReasons {
   const { name } = of;
   const object = world.get(of.kind, name);
@@ -30,21 +27,20 @@ export function problemsIn(world: World, kinds: KindRegistry, of: ObjectName, li
   return missing.length > 0 ? missing : (kind.check?.(object.spec, world, name, live) ?? []);
 }
 
-/** A declared state that would like to go live; `wanted` is undefined for an object that was deleted. */
+/** A declared state that is ready to go live; `wanted` is undefined for a deletion. */
 export interface Candidate extends ObjectName {
   readonly wanted: LiveObject | undefined;
 }
 
-/** What keeps a candidate from going live: its own problems, or what it would break. */
+/** Why a candidate is held: its own problems, or what it would break. */
 export type HoldReasons = readonly Problem[];
 
 /**
- * Decides which candidates may go live together so that the world stays whole: every reference resolves and every
- * kind's check passes. Starts from all of them and takes back what breaks, so that objects that need each other go
- * live at once whatever their order; then tries those taken back once more, one by one. What was live before and is
- * not a candidate is never taken away. Pure.
+ * Decides which candidates may go live together so that every reference resolves and every check passes. Starts with all candidates
+ * and removes those that break it, so that mutually dependent objects go live in any order; then retries the removed ones one by
+ * one. Live objects that are no candidates are never removed. Pure.
  *
- * @returns the candidates that are held back, with the reasons; all others may go live.
+ * @returns the held candidates, with reasons; all others may go live.
  */
 export function settle(
   live: LiveObjects,
@@ -62,11 +58,11 @@ class Settlement {
   readonly #live: LiveObjects;
   readonly #kinds: KindRegistry;
   readonly #byKey: ReadonlyMap<LiveKey, Candidate>;
-  /** With every candidate that was not taken back. */
+  /** The live objects with all candidates that are not held. */
   readonly #world: Overlay;
-  /** Which candidates refer to a key; who refers to it in the live world is known there. */
+  /** Candidates that refer to a key; the live objects know their own referrers. */
   readonly #referrers = new Map<LiveKey, LiveKey[]>();
-  /** What is to be checked. */
+  /** Keys that need a check. */
   readonly #queue = new Set<LiveKey>();
 
   constructor(live: LiveObjects, candidates: readonly Candidate[], kinds: KindRegistry) {
@@ -100,7 +96,7 @@ class Settlement {
     }
   }
 
-  /** Something may have been taken back only because of another that was taken back later. */
+  /** A candidate may have been held only because of another one that was held later. */
   tryAgain(): void {
     for (let progress = true; progress;) {
       progress = false;
@@ -130,12 +126,12 @@ class Settlement {
     this.#touch(key);
   }
 
-  /** Problems are read by whoever may read the object: they tell of others in its namespace alone. */
+  /** Readers of an object see its problems, which therefore name other objects of its namespace alone. */
   #namespaceOf(kind: string, name: string): string | undefined {
     return (this.#byKey.get(liveKey(kind, name))?.wanted ?? this.#live.get(kind, name))?.namespace;
   }
 
-  /** The object itself and everything that refers to it, also by way of what passes on. */
+  /** The object and everything that refers to it, also through kinds that pass references on. */
   #around(key: LiveKey): readonly LiveKey[] {
     const found = new Set([key]);
     for (const each of found) {
@@ -147,7 +143,7 @@ class Settlement {
     return [...found];
   }
 
-  /** What is live already, and was accepted by another version of the program, may have problems that no candidate made. */
+  /** A live object of an earlier version of the program may have problems that no candidate caused. */
   #problemsOf(key: LiveKey): HoldReasons {
     const [kind, name] = split(key);
     const problems = problemsIn(this.#world, this.#kinds, { kind, name }, this.#live);
@@ -156,7 +152,7 @@ class Settlement {
     return problems.filter((problem) => !before.some((one) => isDeepStrictEqual(one, problem)));
   }
 
-  /** The accepted candidates that an object which was fine before may owe its problems to. */
+  /** The accepted candidates that may have broken an object which was valid before. */
   #culpritsOf(key: LiveKey): readonly LiveKey[] {
     const found = new Set([key]);
     for (const each of found) {

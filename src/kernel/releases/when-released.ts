@@ -2,15 +2,15 @@ import { releasedStatus } from '#kernel/kinds/released-status.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Outcome, Store } from '#kernel/store/contract.ts';
 
-/** How long a change set waits for its release before it answers without: longer than any release takes. */
+/** Maximum wait of a change set for its release; longer than any release takes. */
 const RELEASE_MS_MAX = 2_000;
 
-/** Whether the status is about the spec as it is declared now. */
+/** Whether the status belongs to the declared spec. */
 export function isObserved(entry: Entry): boolean {
   return releasedStatus(entry.object()).observedGeneration === entry.object().metadata.generation;
 }
 
-/** Resolves when the status of everything that was written says whether it is live, and the rest is there as well. */
+/** Resolves when the status of every written object shows whether it is live, and `isThere` holds. */
 export async function whenReleased(
   store: Store<Operation>,
   outcomes: readonly Outcome[],

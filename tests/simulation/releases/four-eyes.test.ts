@@ -210,8 +210,8 @@ test('a release that needs more approvals than its users can give is blocked, an
     [last(story).status.phase, last(story).status.message],
     [
       'Blocked',
-      'Policy p needs 2 approvals, one of them because the program itself declared a part of it, and only bob may give one. ' +
-        'Let the policy name more users, or abort the release and let somebody else make the change.',
+      'Policy p needs 2 approvals, one of them because Backline itself declared a part of it, and only bob may give one. ' +
+        'Add users to the policy, or abort the release and let somebody else make the change.',
     ],
   );
   story.declare([policy({ approvals: { required: 1, users: ['bob', 'cyd'] }, stages: [] })], 'dan');
@@ -222,7 +222,7 @@ test('a release that needs more approvals than its users can give is blocked, an
   assert.equal(story.liveValue('x'), undefined);
 
   const own = await underWay({ approvals: { required: 1, users: ['ann'] }, stages: [] });
-  assert.match(last(own).status.message, /^Policy p needs 1 approvals?, and all whom it names are authors\./);
+  assert.match(last(own).status.message, /^Policy p needs 1 approvals?, and all users that it names are authors\./);
 });
 
 test('a force that was given before a guardrail failed does not count after it', async () => {
@@ -357,7 +357,7 @@ test('I5: each policy needs its approvals, and one person may count for both', a
   await story.run(1_000);
   const { name, spec } = last(story);
   assert.deepEqual([spec.policy?.name, spec.otherPolicies?.map((one) => one.name)], ['lax', ['strict']]);
-  await assert.rejects(story.ask('approve', name, 'eve'), /eve is none of those who approve it/);
+  await assert.rejects(story.ask('approve', name, 'eve'), /eve is not an approver/);
   await story.ask('approve', name, 'dan');
   await story.run(1_000);
   assert.match(last(story).status.message, /Waits for 2 approvals by policy strict of plan/);
@@ -372,8 +372,12 @@ test('I5: each policy needs its approvals, and one person may count for both', a
 test('a policy without stages does not carry what another one stages, nor without its guardrails', async () => {
   const stages = [{ name: 'few', listeners: { percent: 1 } }];
   for (const [strict, lax, sentence] of [
-    [{ stages }, {}, 'policy strict stages this, policy lax does not: apply them apart'],
-    [{ stages, ...GUARDED }, { stages }, 'policy strict guards this by harm, policy lax does not: apply them apart'],
+    [{ stages }, {}, 'policy strict stages this, policy lax does not: apply them separately'],
+    [
+      { stages, ...GUARDED },
+      { stages },
+      'policy strict guards this by harm, policy lax does not: apply them separately',
+    ],
   ] as const) {
     const story = startStory();
     story.declare([named('strict', 'strict', strict), named('lax', 'lax', { priority: 1, ...lax })]);
@@ -479,8 +483,7 @@ test('the hash of an earlier plan approves nothing, whole or its beginning', asy
 const onTop = (value: number, labels: Record<string, string> = { policy: 'p' }) =>
   put(Node, 'x', { needs: [], value, neighbourMax: 8 }, labels);
 
-const SENTENCE =
-  /^Node "x" was changed on top of what release x-\d+ brought, which cyd rolled back: Complaints\. Resume it/;
+const SENTENCE = /^Node "x" was changed on top of release x-\d+, which cyd rolled back: Complaints\. Resume it/;
 
 test('a change on top of what was rolled back waits for somebody, and brings nothing back by itself', async () => {
   const stages = [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }];
@@ -591,7 +594,7 @@ test('a change on top of what was aborted after somebody saw it waits as well, a
       assert.deepEqual(story.phases(), ['Aborted', 'Paused']);
       assert.match(
         last(story).status.message,
-        /^Node "x" was changed on top of what release x-\d+ brought, which cyd aborted: Complaints\. Resume it/,
+        /^Node "x" was changed on top of release x-\d+, which cyd aborted: Complaints\. Resume it/,
       );
       assert.equal(story.liveValue('x'), 1);
       await story.ask('resume', last(story).name, 'cyd');
@@ -697,7 +700,7 @@ test('a group is joined from no other namespace: nobody there can bring its rele
     await story.run(1_000);
     const ours = story.releases().find(({ objects }) => objects.includes('ours'));
     assert.deepEqual(ours?.objects, ['ours']);
-    assert.equal(ours.status.message, 'Takes in what group tier in namespace one brings, until it is sealed.');
+    assert.equal(ours.status.message, 'Collecting changes for group tier in namespace one until it is sealed.');
     await story.ask('seal', ours.name);
     await story.run(1_000);
     await story.ask('approve', ours.name, 'bob');

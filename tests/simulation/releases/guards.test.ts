@@ -23,7 +23,7 @@ test('a person who is called like a part of the program is a person', async () =
 
     const guarded = await underWay({ ...HALF, queue: 'reject' });
     for (const change of [node('x', 3), drop(Node, 'x')]) {
-      assert.throws(() => guarded.declare([change], user), /is under way with Node "x"/);
+      assert.throws(() => guarded.declare([change], user), /is in progress with Node "x"/);
     }
     await guarded.ask('rollback', guarded.release, 'bob');
     await guarded.run(2_000);
@@ -50,12 +50,12 @@ test('what is being taken back takes no command that would have it go on', async
   const story = await underWay(HALF);
   await story.ask('rollback', story.release, 'bob', { reason: 'No.' });
   for (const verb of ['approve', 'pause', 'resume', 'promote', 'seal'] as const) {
-    await assert.rejects(story.ask(verb, story.release, 'bob'), /it is being taken back/, verb);
+    await assert.rejects(story.ask(verb, story.release, 'bob'), /it is being rolled back/, verb);
   }
   await story.run(2_000);
   assert.deepEqual(story.phases(), ['RolledBack']);
   for (const verb of ['approve', 'pause', 'resume', 'promote', 'seal', 'abort', 'rollback'] as const) {
-    await assert.rejects(story.ask(verb, story.release, 'bob'), /it has come to its end/, verb);
+    await assert.rejects(story.ask(verb, story.release, 'bob'), /it is already finished/, verb);
   }
 });
 
@@ -80,13 +80,13 @@ test('nobody approves what still collects, nor what somebody has already', async
   story.declare([node('x', 1, { policy: 'p', [GROUP_LABEL]: 'g' })]);
   await story.run(1_000);
   const name = story.releases()[0]?.name ?? '';
-  await assert.rejects(story.ask('approve', name, 'bob'), /it still collects/);
+  await assert.rejects(story.ask('approve', name, 'bob'), /it is still collecting/);
   await story.ask('seal', name);
   await story.run(1_000);
   await story.ask('approve', name, 'bob');
   await story.run(1_000);
   assert.deepEqual(story.phases(), ['Progressing']);
-  await assert.rejects(story.ask('approve', name, 'cyd'), /it is under way already/);
+  await assert.rejects(story.ask('approve', name, 'cyd'), /it has started already/);
 });
 
 test('what is held and comes under a policy goes by a release, and not at once when the hold ends', async () => {

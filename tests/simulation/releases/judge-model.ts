@@ -11,8 +11,8 @@ import { readCellState } from '#kernel/releases/evidence/kept-cells.ts';
 import { keptWindows } from '#kernel/releases/evidence/kept-windows.ts';
 import type { MeasuredCells, Measurement, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
 import { ReleaseEvidence } from '#kernel/releases/evidence/release-evidence.ts';
-import type { Kept } from '#kernel/releases/evidence/tally.ts';
-import { advance, isFinished, retracting } from '#kernel/releases/engine/advance.ts';
+import type { StoredWindow } from '#kernel/releases/evidence/tally.ts';
+import { advance, isFinished, startRollback } from '#kernel/releases/engine/advance.ts';
 import type { Intent } from '#kernel/releases/engine/progress.ts';
 import { splitIn } from '#kernel/releases/kinds/splits.ts';
 import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
@@ -21,7 +21,7 @@ import { writeStep } from '#kernel/releases/engine/release-writes.ts';
 import { actingOf, metricsOf, type GuardrailSpec } from '#kernel/releases/kinds/guardrail-spec.ts';
 import type { PolicySpec } from '#kernel/releases/kinds/policy-spec.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
-import { guardrailStatus, type ReleaseStanding } from '#kernel/releases/kinds/release-status.ts';
+import { guardrailStatus, type ReleaseEngineState } from '#kernel/releases/kinds/release-status.ts';
 import type { ReleaseSpec } from '#kernel/releases/kinds/release-spec.ts';
 import { isBake, stagesOf } from '#kernel/releases/kinds/stages-of.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
@@ -115,7 +115,7 @@ export async function playJudge(
     return `${seed}-${shadow ? 'shadow' : raced ? 'raced' : 'plain'}-${number}`;
   }
 
-  function standingOf(): ReleaseStanding {
+  function standingOf(): ReleaseEngineState {
     return Release.status(object)?.standing ?? assert.fail();
   }
 
@@ -152,7 +152,7 @@ export async function playJudge(
     intent = { at: 'nobody' };
     shown = [];
     releaseBeganMs = realMs;
-    const standing: ReleaseStanding = { state: { at: 'waiting', for: 'turn' }, approvals: [] };
+    const standing: ReleaseEngineState = { state: { at: 'waiting', for: 'turn' }, approvals: [] };
     const status = { phase: 'Queued', message: '', standing, history: [], conditions: [] };
     return { apiVersion: 'v', kind: 'Release', metadata: { name: `cap-${number}` }, spec, status };
   }
@@ -312,11 +312,11 @@ export async function playJudge(
       restand({ ...standingOf(), goOn: { stage: state.stage, by: 'ann', force: false } });
       note('promoted by hand');
     } else if (what === 16 && how < 0.2 && state.at === 'exposing') {
-      restand(retracting(standingOf(), 'aborted', 'no more', 'ann'));
+      restand(startRollback(standingOf(), 'aborted', 'no more', 'ann'));
     }
   }
 
-  function restand(standing: ReleaseStanding): void {
+  function restand(standing: ReleaseEngineState): void {
     object = { ...object, status: { ...(object.status as object), standing } };
   }
 
@@ -346,8 +346,8 @@ export async function playJudge(
     return looking;
   }
 
-  async function windowsOf(guardrail: string): Promise<Kept[]> {
-    const all: Kept[] = [];
+  async function windowsOf(guardrail: string): Promise<StoredWindow[]> {
+    const all: StoredWindow[] = [];
     for await (const page of keptWindows(database, uid(), guardrail)) all.push(...page);
     return all;
   }

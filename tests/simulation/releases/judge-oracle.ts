@@ -1,6 +1,6 @@
 import type { JudgedRelease } from '#kernel/releases/evidence.ts';
 import { judgedSpec } from '#kernel/releases/evidence/judged-spec.ts';
-import { intervalOf, type Kept, type KeptReading } from '#kernel/releases/evidence/tally.ts';
+import { intervalOf, type StoredWindow, type StoredAnswer } from '#kernel/releases/evidence/tally.ts';
 import type { GuardrailSpec } from '#kernel/releases/kinds/guardrail-spec.ts';
 import { faultOf } from '#kernel/statistics/interval.ts';
 import { judge } from '#kernel/statistics/judge.ts';
@@ -9,24 +9,24 @@ import type { Verdict } from '#kernel/statistics/verdict.ts';
 const SETTLE_MS = 2_000;
 const EMPTY_MS = 180_000;
 
-type Measured = Kept & { readonly reading: Extract<KeptReading, { at: 'measured' }> };
+type MetricTraits = StoredWindow & { readonly reading: Extract<StoredAnswer, { at: 'measured' }> };
 
 /** What the judge has to say of a guardrail, from all windows that are kept, all at once and with nothing remembered. */
 export function oracle(
   guardrail: GuardrailSpec,
-  windows: readonly Kept[],
+  windows: readonly StoredWindow[],
   lateMs: number,
   context: { readonly alpha: number; readonly beta: number; readonly metrics: number },
 ): Pick<Verdict, 'outcome' | 'figures'> | undefined {
   const newest = windows.at(-1);
   if (newest === undefined) return undefined;
-  const measured = windows.filter((one): one is Measured => one.reading.at === 'measured');
+  const measured = windows.filter((one): one is MetricTraits => one.reading.at === 'measured');
   const known = measured.findIndex(({ reading }) => reading.isBadMissing !== true);
   const counting = known < 0 ? [] : measured.slice(known);
   const unknown = { called: guardrail.name, better: 'fewer', of: 'events', isSplit: false } as const;
   const spec = judgedSpec(guardrail, measured[0]?.reading.measured ?? unknown);
   const nowMs = newest.toMs + lateMs;
-  const intervals = (some: readonly Measured[]) => some.map((one) => intervalOf(one, one.reading));
+  const intervals = (some: readonly MetricTraits[]) => some.map((one) => intervalOf(one, one.reading));
   const last = counting.findLastIndex((one) => faultOf(intervalOf(one, one.reading)) === undefined);
   const counted = counting[last];
   if (counted !== undefined) {
@@ -69,7 +69,7 @@ export function lateness(
 }
 
 /** What is wrong with the windows that are kept of a guardrail; all of them are over, and none is counted twice. */
-export function windowFaults(windows: readonly Kept[], nowMs: number): string[] {
+export function windowFaults(windows: readonly StoredWindow[], nowMs: number): string[] {
   return windows.flatMap(({ fromMs, toMs }, index) => {
     const before = windows[index - 1]?.toMs ?? 0;
     const text = `${fromMs}–${toMs}`;
@@ -82,7 +82,7 @@ export function windowFaults(windows: readonly Kept[], nowMs: number): string[] 
 }
 
 /** Whether somebody of the candidate was counted in a whole window of the stage, since it was seen. */
-export function hasOwnWindow(windows: readonly Kept[], stage: number, seenMs: number): boolean {
+export function hasOwnWindow(windows: readonly StoredWindow[], stage: number, seenMs: number): boolean {
   return windows.some(
     ({ reading, fromMs, stage: of }) =>
       of === stage && fromMs >= seenMs && reading.at === 'measured' && reading.candidate.units > 0,

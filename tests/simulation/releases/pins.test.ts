@@ -84,7 +84,7 @@ test('what is pinned by hand keeps its labels, and takes annotations', async () 
 test('with `reject` an edit of labels is refused as any other', async () => {
   const story = await underWay({ ...HALF, queue: 'reject' });
   for (const change of [node('x', 3), node('x', 2, GOLD), node('x', 2, {}), drop(Node, 'x')]) {
-    assert.throws(() => story.declare([change]), /is under way with Node "x", and policy p has no other change/);
+    assert.throws(() => story.declare([change]), /is in progress with Node "x", and policy p rejects other changes/);
   }
   assert.deepEqual(story.phases(), ['Progressing']);
 });

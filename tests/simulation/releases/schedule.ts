@@ -23,7 +23,7 @@ const STEPS_MAX = 8;
 const SETTLE_MS = 20 * 60_000;
 const LOOK_MS = 20_000;
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
-/** Carried by the clusters. */
+/** An object on the clusters. */
 const WORKLOADS = ['u', 'v', 'w'];
 /** Names in each namespace. */
 const TENANTS = ['a', 'b', 'c'];

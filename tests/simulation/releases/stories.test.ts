@@ -6,7 +6,7 @@ import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { Notification } from '#kernel/releases/kinds/notification.ts';
 import { Pin } from '#kernel/releases/kinds/pin.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
-import type { Stretch } from '#kernel/releases/kinds/release-status.ts';
+import type { StageInterval } from '#kernel/releases/kinds/release-status.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Head, candidateOf, headName } from '#kernel/kinds/builtin/head.ts';
 import { parseCohort } from '#kernel/snapshots/cohort.ts';
@@ -336,7 +336,7 @@ test('a bake is held, paused, ended early and forced as any stage', async () => 
 });
 
 test('the times of stages that are over are kept, so that their last moments are measured', async () => {
-  const asked: (readonly Stretch[])[] = [];
+  const asked: (readonly StageInterval[])[] = [];
   const story = await underWay({
     ...BAKED,
     stages: [...BAKED.stages, { name: 'half', listeners: { percent: 50 }, soak: 'PT1M' }],
@@ -549,7 +549,7 @@ test('a change without a policy waits while a release is under way with what it 
   const y = story.world.store.memory.get(Node, '', 'y')?.object().status as
     | { conditions: { message: string }[] }
     | undefined;
-  assert.match(y?.conditions[0]?.message ?? '', /is under way with it/);
+  assert.match(y?.conditions[0]?.message ?? '', /is in progress with it/);
   await story.run(5 * MINUTE);
   assert.equal(story.liveValue('y'), 1);
 });
@@ -581,7 +581,10 @@ test('I6: who is in a cohort stays in it: an audience of a stage, and what defin
   assert.match(live('outer'), /"b"/);
   assert.match(live('other'), /"z"/);
   const entry = story.world.store.memory.get(Audience, SYSTEM_NAMESPACE, 'inner');
-  assert.match(JSON.stringify(entry?.object().status), new RegExp(`release ${story.releases()[0]?.name} is under way`));
+  assert.match(
+    JSON.stringify(entry?.object().status),
+    new RegExp(`release ${story.releases()[0]?.name} is in progress`),
+  );
   await story.run(2 * MINUTE);
   assert.deepEqual(story.phases(), ['Promoted']);
   assert.match(live('inner'), /"z"/);
@@ -780,7 +783,7 @@ test('promotion is refused in a freeze, and one that was asked for before lapses
     });
     assert.match(
       story.releases()[0]?.status.message ?? '',
-      /^Freeze later holds .* ann asked for its promotion before/,
+      /^Freeze later holds .* ann requested its promotion before/,
     );
     outcome = 'pass';
     await story.run(120 * MINUTE);
@@ -867,7 +870,7 @@ test('a freeze says whether it is open, at each of its edges', async () => {
   assert.equal(state(), 'Over');
 });
 
-test('a freeze that cannot be reckoned with holds what would go on, says so, and holds no rollback', async () => {
+test('a freeze that cannot be evaluated holds releases, reports why, and holds no rollback', async () => {
   const story = await underWay();
   const { memory } = story.world.store;
   // It was accepted by an earlier version: the write of today refuses it.
@@ -889,7 +892,7 @@ test('a freeze that cannot be reckoned with holds what would go on, says so, and
   story.world.store.publish([{ version, type: 'MODIFIED', entry: stored, before: entry }]);
   await story.run(10 * MINUTE);
   assert.deepEqual(story.phases(), ['Progressing']);
-  assert.match(story.releases()[0]?.status.held ?? '', /cannot be reckoned with/);
+  assert.match(story.releases()[0]?.status.held ?? '', /cannot be evaluated/);
   assert.match(JSON.stringify(memory.get(Freeze, '', 'later')?.object().status), /"Unknown".*exceeded/);
   await story.ask('rollback', story.release);
   await story.run(2_000);
@@ -1062,7 +1065,7 @@ test('abort, supersede and the pause of a person are told, and PagerDuty hears w
   await story.run(2_000);
   story.declare([node('x', 5)]);
   await story.run(2_000);
-  assert.ok(told('webhook').some(({ event, message }) => event === 'superseded' && /takes its place/.test(message)));
+  assert.ok(told('webhook').some(({ event, message }) => event === 'superseded' && /supersedes it/.test(message)));
 });
 
 test('each thing is told once, whatever dies meanwhile', async () => {

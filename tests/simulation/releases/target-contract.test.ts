@@ -1,5 +1,5 @@
 import { Release } from '#kernel/releases/kinds/release.ts';
-import type { CarriedRelease } from '#kernel/releases/kinds/target.ts';
+import type { StoredRelease } from '#kernel/releases/kinds/target.ts';
 import {
   testEventualTarget,
   testTransactionalTarget,
@@ -8,7 +8,7 @@ import {
 import { FakeClusters } from '#kernel/releases/testing/fake-clusters.ts';
 import { seeded } from '#kernel/base/chance.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
-import { carriedOf, specOf } from '#kernel/releases/engine/form.ts';
+import { releaseItemOf, specOf } from '#kernel/releases/engine/form.ts';
 import { lookAt } from '#kernel/releases/engine/look.ts';
 import { createRelease, writeStep } from '#kernel/releases/engine/release-writes.ts';
 import { atOnce } from '#kernel/base/turns.ts';
@@ -92,7 +92,7 @@ async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
 
   const make = (name: string, names: readonly string[]): void => {
     const look = lookAt(store, KINDS);
-    const objects = names.map((one) => carriedOf(look({ kind: kind.id, name: one })));
+    const objects = names.map((one) => releaseItemOf(look({ kind: kind.id, name: one })));
     const world = {
       kinds: KINDS,
       targets,
@@ -110,7 +110,7 @@ async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
     phase: 'Waiting' as const,
     message,
   });
-  const read = (name: string): CarriedRelease => {
+  const read = (name: string): StoredRelease => {
     const object = memory.memory.get(Release, '', name)?.object();
     if (object === undefined) throw new Error(`there is no release ${name}`);
     return { name, spec: Release.spec(object), object };

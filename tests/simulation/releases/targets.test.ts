@@ -326,7 +326,7 @@ test('a stage in which somebody would meet one target new and another old is ref
   await story.run(5_000);
   const { phase, message } = story.last().status;
   assert.equal(phase, 'Blocked');
-  assert.match(message, /^policy p, stage few: listeners begin before clusters, which go first, have all of it: /);
+  assert.match(message, /^policy p, stage few: listeners start before clusters, which go first, are complete: /);
   story.declare([policy({ stages: [{ name: 'few', listeners: { percent: 1 }, clusters: { percent: 100 } }] })]);
   await until(story, 'the stage', stageIs(story, 'few'));
   await story.ask('abort', story.last().name, 'bob');
@@ -353,13 +353,13 @@ test('a target that would have something that it needs of a later one is refused
   assert.equal(story.last().status.phase, 'Blocked');
   assert.match(
     story.last().status.message,
-    /^While clusters have it and listeners have not: Workload "w": .*there is no live Node "fresh"\. Say by `before` which go first\.$/,
+    /^While clusters have it and listeners do not: Workload "w": .*there is no live Node "fresh"\. Set `before` to choose which go first\.$/,
   );
   story.declare([
     policy({ stages: [{ name: 'all', clusters: { percent: 100 } }], before: { listeners: ['clusters'] } }),
   ]);
   await story.run(5_000);
-  assert.match(story.last().status.message, /clusters begin before listeners/);
+  assert.match(story.last().status.message, /clusters start before listeners/);
   story.declare([
     policy({ stages: [{ name: 'all', listeners: { percent: 100 } }], before: { listeners: ['clusters'] } }),
   ]);
@@ -371,7 +371,7 @@ test('policies whose targets go before themselves, or that name a target nobody 
   const story = startStory();
   assert.throws(
     () => story.declare([policy({ before: { listeners: ['clusters'], clusters: ['listeners'] } })]),
-    /spec\.before: .*A target would go before itself/,
+    /spec\.before: .*The order of targets has a cycle/,
   );
   assert.throws(() => story.declare([policy({ before: { projects: ['clusters'] } })]), /spec\.before\.projects/);
   assert.throws(

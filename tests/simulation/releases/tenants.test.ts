@@ -52,7 +52,7 @@ test('two objects with one name go live, are released, promoted and rolled back 
   const { name, spec, objects } = last(story);
   assert.deepEqual([objects, spec.authors], [['n1/a'], ['ann']]);
   assert.deepEqual([story.liveOf('n1'), story.liveOf('n2')], [1, 5], 'no policy is about the second');
-  assert.match(story.stateOf('n1') ?? '', /carries it/);
+  assert.match(story.stateOf('n1') ?? '', /Included in release/);
   assert.match(story.stateOf('n2') ?? '', /is live/);
   await story.run(3 * MINUTE);
   assert.deepEqual([story.liveOf('n1'), story.liveOf('n2')], [2, 5]);
@@ -80,12 +80,12 @@ test('what a rollback pinned is refused of that object, and of no other one of i
   assert.equal(story.liveOf('n2'), 2);
 });
 
-test('a release is under way with its object alone: another one of the name is written and goes live', async () => {
+test('a release is in progress with its object alone: another one of the name is written and goes live', async () => {
   const story = await startTenants({ queue: 'reject' });
   story.declare([tenant('n1', 'a', 2)]);
   await story.run(2_000);
   assert.deepEqual(story.phases(), ['Progressing']);
-  assert.throws(() => story.declare([tenant('n1', 'a', 3)]), /is under way with Tenant "n1\/a"/);
+  assert.throws(() => story.declare([tenant('n1', 'a', 3)]), /is in progress with Tenant "n1\/a"/);
   story.declare([tenant('n2', 'a', 3)]);
   await story.run(1_000);
   assert.equal(story.liveOf('n2'), 3);

@@ -2,7 +2,7 @@ import { createColors } from 'picocolors';
 import type { Guardrail, ReleaseObject, ReleaseSpec, ReleaseStatus, Stage } from '../release-object.ts';
 import type { View } from '../view.ts';
 
-/** The moment at which releases in tests are looked at. */
+/** The present time in tests. */
 export const NOW_MS = Date.parse('2026-11-22T10:00:00Z');
 
 export function viewOf(width: number, more: Partial<View> = {}): View {
@@ -15,7 +15,7 @@ export function stage(name: string, percent: number, more: object = {}, part: ob
 
 const side = (revision: string) => ({ revision, generation: 1, namespace: 'default', labels: {} });
 
-/** A release of two objects in three stages, in the middle one unless it is told otherwise. */
+/** A release of two objects in three stages, by default in the middle one. */
 export function release(
   options: {
     readonly name?: string;
@@ -55,18 +55,18 @@ export function release(
         approvals: [],
       },
       history: [
-        { at: '2026-11-22T09:40:00Z', phase: 'Waiting', by: 'ann', message: 'Has just begun.' },
+        { at: '2026-11-22T09:40:00Z', phase: 'Waiting', by: 'ann', message: 'Just created.' },
         {
           at: '2026-11-22T09:40:01Z',
           phase: 'Progressing',
           by: 'system:releases',
-          message: 'first: It is being shown to this stage.',
+          message: 'first: Going live in this stage.',
         },
         {
           at: '2026-11-22T09:54:00Z',
           phase: 'Progressing',
           by: 'system:releases',
-          message: 'tenth: It is being shown to this stage.',
+          message: 'tenth: Going live in this stage.',
         },
       ],
       ...options.status,

@@ -1,7 +1,7 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { World } from '#kernel/kinds/kind.ts';
 import { candidateAnswers } from '#kernel/releases/evidence/decisions-source.ts';
-import type { Measured, MeasuredCells, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
+import type { MetricTraits, MeasuredCells, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
 import type { CellCounts } from '#kernel/statistics/cells.ts';
 import { isCount, type Track } from '#kernel/statistics/interval.ts';
 import { EXPOSURE_WINDOW_MS } from '../built-in-types.ts';
@@ -14,7 +14,7 @@ import { Metric, type MetricSpec } from '../kinds/metric.ts';
 /** How long an event is usually on its way to us. What comes later is in files, but in no window. */
 const ARRIVAL_MS = 10_000;
 
-const OF: Readonly<Record<MetricSpec['type'], Measured['of']>> = {
+const OF: Readonly<Record<MetricSpec['type'], MetricTraits['of']>> = {
   count: 'events',
   proportion: 'events',
   sum: 'totals',
@@ -51,7 +51,7 @@ export function releaseMetrics(parts: {
       }
       const rows = (await ask(metricQuery(spec, window), signal)).map(parseRow);
       if (rows.length === 0) return { at: 'empty', requests: await candidateAnswers(database, window) };
-      const measured: Measured = {
+      const measured: MetricTraits = {
         called: title,
         better: direction === 'increase' ? 'more' : 'fewer',
         of: OF[type],
@@ -150,7 +150,7 @@ function trackOf(rows: readonly Row[], isCandidate: boolean): Required<Omit<Trac
 }
 
 /** The counts by cell; undefined where some are of no known cell, or are no numbers. */
-function cellsOf(rows: readonly Row[], of: Measured['of']): MeasuredCells | undefined {
+function cellsOf(rows: readonly Row[], of: MetricTraits['of']): MeasuredCells | undefined {
   const cells: Record<'candidate' | 'stable', CellCounts[]> = { candidate: [], stable: [] };
   for (const { isCandidate, cell, units, bad, total } of rows) {
     const counts = { units, bad: of === 'totals' ? total : bad };

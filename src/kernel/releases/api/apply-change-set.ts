@@ -37,13 +37,13 @@ interface Parts {
   readonly kinds: KindRegistry;
   readonly targets: Targets;
   readonly live: LiveObjects;
-  /** Whether the author may write an object at all; throws a Refusal. The write itself asks again. */
+  /** Whether the author may write an object at all; throws a Refusal. The write checks again. */
   readonly mayAsk: Admission['mayAsk'];
   readonly knownUnits: KnownUnits;
   readonly clock: Clock;
 }
 
-/** How posted change sets are carried out. */
+/** Handles posted change sets. */
 export function changeSets(parts: Parts): VirtualKind {
   const { store } = parts;
   return async (given, { author, dryRun, limit }) => {
@@ -76,14 +76,14 @@ export function changeSets(parts: Parts): VirtualKind {
   };
 }
 
-/** The items in the order of their writes; refused when anything is wrong with one. */
+/** The items in the order of their writes. Refuses the whole set when an item is invalid. */
 async function checkedItems(
   { store, kinds, mayAsk, clock }: Parts,
   given: ResourceObject,
   author: Author,
 ): Promise<readonly ChangeSetItem[]> {
   const named = itemsIn(given, kinds);
-  // Asked before the content of an object costs anything.
+  // Authorization comes before the expensive checks of content.
   const requireMayWrite = (item: ChangeSetItem): void => {
     const { kind, namespace, name, position } = item;
     const current = store.get(kind, namespace, name);
@@ -100,18 +100,18 @@ async function checkedItems(
   return inOrder(named.items, kinds);
 }
 
-/** What keeps each candidate from going live, by the world of now. */
+/** Reasons that hold each candidate, given the present live objects. */
 function heldOf({ live, kinds }: Parts, candidates: readonly Candidate[]): ReadonlyMap<LiveKey, HoldReasons> {
   const unsettled = settle(live, candidates, kinds);
   return new Map([...unsettled, ...allot(live, candidates, unsettled, kinds).short]);
 }
 
-/** Labels are no part of a generation: only their release tells that they were seen. */
+/** Labels do not change the generation: only the release shows that they were processed. */
 function isOnlyRelabelled({ labels, outcome: { did, entry } }: DeclaredItem): boolean {
   return did === 'changed' && labels.length > 0 && labels.every((other) => !isDeepStrictEqual(other, entry.labels));
 }
 
-/** In the order in which the objects were sent. */
+/** In the order of the objects in the request. */
 async function resultsOf(
   parts: Parts,
   declared: readonly DeclaredItem[],
@@ -141,7 +141,7 @@ async function resultsOf(
   return results;
 }
 
-/** The policies that what is not live yet comes under: as it is live, and as it is declared. */
+/** The policies of changes that are not live yet: both the live and the declared state of each object select. */
 function policyOf(
   { store, kinds, live, targets, knownUnits }: Parts,
   candidates: readonly Candidate[],
@@ -164,7 +164,7 @@ function policyOf(
   };
 }
 
-/** The release of what a write declared. */
+/** The release of a write. */
 function releaseOf(outcomes: readonly Outcome[], store: Parts['store']): string | undefined {
   const versions = outcomes.flatMap(({ did, entry }) => (did === 'nothing' ? [] : [entry.version]));
   if (versions.length === 0) return undefined;

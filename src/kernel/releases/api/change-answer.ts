@@ -7,7 +7,7 @@ const ChangeResultSchema = Type.Object({
   kind: Type.String(),
   namespace: Type.Optional(Type.String()),
   name: Type.String(),
-  action: Type.Enum(['created', 'configured', 'unchanged'], { description: 'What became of it.' }),
+  action: Type.Enum(['created', 'configured', 'unchanged'], { description: 'Effect of the write.' }),
   fields: Type.Array(
     Type.Object({
       path: Type.String(),
@@ -15,44 +15,42 @@ const ChangeResultSchema = Type.Object({
       after: Type.Optional(Type.Unknown(free)),
     }),
     {
-      description: 'How what is declared differs from what was live.',
+      description: 'Differences between the declared and the live state.',
     },
   ),
-  sentences: Type.Array(Type.String(), { description: 'The same for people who are not engineers.' }),
+  sentences: Type.Array(Type.String(), { description: 'The same in sentences.' }),
   problems: Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
-    description: 'What keeps it from going live.',
+    description: 'Reasons that keep it from going live.',
   }),
   warnings: Type.Array(Type.String(), {
-    description: 'What is accepted and will surprise: names of what is not there, selectors that select nothing.',
+    description: 'Warnings: names that do not exist, selectors that select nothing.',
   }),
-  release: Type.Optional(Type.String({ description: 'The Release that carries it now.' })),
+  release: Type.Optional(Type.String({ description: 'The Release that includes it.' })),
 });
 
-/** What became of one object of a change set, or what would. */
+/** Result for one object of a change set, or the forecast of a dry run. */
 export type ChangeResult = Static<typeof ChangeResultSchema>;
 
 export const ChangeAnswerSchema = Type.Object({
-  version: Type.String({ description: 'The version at which all of it is declared.' }),
-  release: Type.Optional(
-    Type.String({ description: 'The Release that was made of it; absent where nothing goes live by it.' }),
-  ),
+  version: Type.String({ description: 'The version after the write.' }),
+  release: Type.Optional(Type.String({ description: 'The Release of this change; absent where nothing goes live.' })),
   policy: Type.Optional(
     Type.Object(
       {
         name: Type.String({ description: 'The ReleasePolicy.' }),
-        stages: Type.String({ description: 'The steps, for people.' }),
-        approvals: Type.Integer({ description: 'How many people have to agree.' }),
+        stages: Type.String({ description: 'The stages, for people.' }),
+        approvals: Type.Integer({ description: 'Number of required approvals.' }),
         others: Type.Array(Type.Object({ name: Type.String(), approvals: Type.Integer() }), {
-          description: 'Further policies that select something in it, whose approvals are needed as well.',
+          description: 'Further policies that select part of it; their approvals are needed too.',
         }),
-        conflicts: Type.Array(Type.String(), { description: 'Why these policies cannot be met together.' }),
-        warnings: Type.Array(Type.String(), { description: 'Stages that are too small for what they wait for.' }),
+        conflicts: Type.Array(Type.String(), { description: 'Why these policies conflict.' }),
+        warnings: Type.Array(Type.String(), { description: 'Stages with too few units for their guardrails.' }),
       },
-      { description: 'How it spreads; absent: to everybody at once.' },
+      { description: 'How it is released; absent: live for everyone at once.' },
     ),
   ),
-  results: Type.Array(ChangeResultSchema, { description: 'In the order of the objects that were sent.' }),
+  results: Type.Array(ChangeResultSchema, { description: 'In the order of the request.' }),
 });
 
-/** What a change set is answered. */
+/** Answer to a change set. */
 export type ChangeAnswer = Static<typeof ChangeAnswerSchema>;

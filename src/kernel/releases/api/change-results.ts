@@ -13,12 +13,12 @@ import { isObserved } from '../when-released.ts';
 import type { ChangeResult } from './change-answer.ts';
 import type { ChangeSetItem } from './change-set-items.ts';
 
-/** What an item was before its write. */
+/** The state of an item before its write. */
 export interface ItemBefore {
   readonly item: ChangeSetItem;
-  /** What plans compare with: the live spec of a kind that is released, else what was declared. */
+  /** The base of the plan: the live spec of a released kind, otherwise the declared content. */
   readonly content: unknown;
-  /** The labels that a released object was declared with, and those that were live. */
+  /** The declared labels of a released object, and its live labels. */
   readonly labels: readonly unknown[];
 }
 
@@ -36,7 +36,7 @@ export function readBefore(item: ChangeSetItem, read: Pick<Reader, 'get'>, live:
   return { item, content: liveNow?.spec, labels: [declared?.labels, liveNow?.labels] };
 }
 
-/** What became of one item, or would. */
+/** Result of one item, or its forecast. */
 export function resultOf(
   { item, outcome: { did, entry, warnings = [] }, content: before }: DeclaredItem,
   problems: readonly Problem[],
@@ -62,7 +62,7 @@ export function resultOf(
   };
 }
 
-/** Who a policy or a freeze that is declared selects now; nothing for any other item. */
+/** The present selection of a declared policy or freeze; empty for other items. */
 export function selectedText(
   { item: { kind }, outcome: { entry, did } }: DeclaredItem,
   written: readonly Entry[],
@@ -71,10 +71,10 @@ export function selectedText(
   if (did === 'nothing' || (kind.id !== RELEASE_POLICY && kind !== Freeze)) return [];
   const { selector } = kind === Freeze ? Freeze.spec(entry.object()) : policySpec(entry.object());
   if (selector === undefined) return [];
-  return [`It selects ${selectionText(selectionIn(selector, { store, kinds, written }))}, as things are now.`];
+  return [`It selects ${selectionText(selectionIn(selector, { store, kinds, written }))} at present.`];
 }
 
-/** What the engine says of an item: the release that carries it, or what holds it where the world itself does not. */
+/** The engine's view of an item: its release, or the reason that holds it where the live objects do not. */
 export function standingOf(
   { kind, namespace, name }: ChangeSetItem,
   { problems }: ChangeResult,
@@ -89,7 +89,7 @@ export function standingOf(
   return problems.length > 0 || !isObserved(entry) ? {} : { problems: [{ path: '', message: live.message }] };
 }
 
-/** What an object declares, without what the server keeps in it. */
+/** The declared content, without fields that the server manages. */
 function contentOf({
   status: _status,
   metadata,

@@ -9,7 +9,7 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import { atPosition, objectLimits, shapeProblems } from '#kernel/store/rules/write.ts';
 import { ChangeSet } from './change-set.ts';
 
-/** Problems told at once. */
+/** Problems in one refusal. */
 export const PROBLEMS_MAX = 100;
 
 /** One object of a change set. */
@@ -32,7 +32,7 @@ interface NamedItems {
   readonly problems: readonly Problem[];
 }
 
-/** What objects there are, by their kinds and names alone. Pure. */
+/** Reads the items by kind and name alone. Pure. */
 export function itemsIn(given: Pick<ResourceObject, 'spec'>, kinds: KindRegistry): NamedItems {
   const { objects, defaultNamespace } = ChangeSet.spec(given);
   const problems: Problem[] = [];
@@ -71,7 +71,7 @@ export function itemsIn(given: Pick<ResourceObject, 'spec'>, kinds: KindRegistry
   return { items, problems };
 }
 
-/** Adds what is wrong with the content of an item, until there are enough. */
+/** Adds the problems of an item's content, up to the maximum. */
 export function addProblems({ position, kind, object }: ChangeSetItem, problems: Problem[]): void {
   if (problems.length >= PROBLEMS_MAX) return;
   try {
@@ -84,7 +84,7 @@ export function addProblems({ position, kind, object }: ChangeSetItem, problems:
   problems.push(...(kind.confidential === true ? found.map(problemWithoutValues) : found));
 }
 
-/** An order in which each finds what its write needs: namespaces first, then as the kinds are declared. Pure. */
+/** Sorts items so that each write finds its prerequisites: namespaces first, then the order of the kinds. Pure. */
 export function inOrder(items: readonly ChangeSetItem[], kinds: KindRegistry): readonly ChangeSetItem[] {
   const ranks = new Map(kinds.all.map((kind, index) => [kind, kind === Namespace ? -1 : index]));
   const rankOf = ({ kind }: ChangeSetItem) => ranks.get(kind) ?? 0;

@@ -2,21 +2,21 @@ import { Type } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { ChangeAnswerSchema } from './change-answer.ts';
 
-/** One atomic change; more belongs in several. */
+/** Objects of one atomic change; larger changes need several. */
 const OBJECTS_MAX = 10_000;
 
 const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
 
 const ChangeSetSpec = Type.Object(
   {
-    defaultNamespace: Type.String({ description: 'Where objects go that name no namespace.', default: 'default' }),
+    defaultNamespace: Type.String({ description: 'Namespace of objects that name none.', default: 'default' }),
     objects: Type.Array(Type.Object({}, free), {
-      description: 'Whole objects as they should be; their order does not matter.',
+      description: 'Complete objects; their order does not matter.',
       minItems: 1,
       maxItems: OBJECTS_MAX,
     }),
   },
-  { description: 'What should be declared.' },
+  { description: 'The objects to declare.' },
 );
 
 /**
@@ -29,11 +29,11 @@ export const ChangeSet = defineKind({
   kind: 'ChangeSet',
   plural: 'changesets',
   scope: 'Cluster',
-  description: 'Several objects that are declared at once: all or none.',
+  description: 'Several objects that are declared atomically.',
   spec: ChangeSetSpec,
   status: ChangeAnswerSchema,
   verbs: ['create'],
-  // Each object in it is asked about.
+  // Each object in it is authorized by itself.
   postedBy: 'everyone',
   /** A whole business: the sample has 150 KB. */
   bodyBytesMax: 8 * 1024 * 1024,

@@ -6,16 +6,16 @@ import type { Store } from '#kernel/store/contract.ts';
 import { notFound } from '#kernel/store/rules/write.ts';
 import { Overlay, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { sentencesOf } from '../engine/describe-release.ts';
-import type { Changed } from '../engine/form.ts';
+import type { PendingChange } from '../engine/form.ts';
 import { keptSide } from '../engine/look.ts';
 import { CHANGES_AT_ONCE_MAX, ReleaseChanges } from '../kinds/release-changes.ts';
 import { Release } from '../kinds/release.ts';
-import type { Carried, Side } from '../kinds/release-spec.ts';
+import type { ReleaseItem, Side } from '../kinds/release-spec.ts';
 
-/** An answer ends after the object that brings it over this size. */
+/** An answer ends after the object that exceeds this size. */
 const ANSWER_CHARS_MAX = 1_000_000;
 
-/** Answers ReleaseChanges: from the revisions that the release names, also when the objects have changed since. */
+/** Answers ReleaseChanges from the revisions that the release names, also after the objects have changed. */
 export function releaseChanges(parts: {
   readonly store: Pick<Store<never>, 'get' | 'fresh' | 'revision'>;
   readonly live: LiveObjects;
@@ -30,11 +30,11 @@ export function releaseChanges(parts: {
     if (entry === undefined) throw notFound(Release, name);
     const { objects, planHash } = Release.spec(entry.object());
     const part = objects.slice(offset, offset + limit);
-    const sides: (Changed | undefined)[] = [];
+    const sides: (PendingChange | undefined)[] = [];
     for (const one of part) sides.push(await sidesOf(one));
     const world = new Overlay(live, kinds);
     for (const one of sides) if (one !== undefined) world.put(one.kind.id, one.name, one.wanted?.object);
-    const said: object[] = [];
+    const answered: object[] = [];
     let chars = 0;
     for (const [index, one] of part.entries()) {
       const changed = sides[index];
@@ -47,18 +47,18 @@ export function releaseChanges(parts: {
         ...(fields === undefined ? {} : { fields }),
         sentences: changed === undefined ? [] : sentencesOf(changed, world, clock()),
       };
-      said.push(next);
+      answered.push(next);
       chars += JSON.stringify(next).length;
       if (chars > ANSWER_CHARS_MAX) break;
     }
-    const end = offset + said.length;
+    const end = offset + answered.length;
     const next = end < objects.length ? { next: end } : {};
-    return { ...given, status: { planHash, total: objects.length, ...next, objects: said } };
+    return { ...given, status: { planHash, total: objects.length, ...next, objects: answered } };
   };
   return new Map([[`${Release.id}/changes`, answer]]);
 
-  /** Undefined where a revision is no longer kept. */
-  async function sidesOf({ kind: kindId, name, from, to }: Carried): Promise<Changed | undefined> {
+  /** undefined: a revision is no longer stored. */
+  async function sidesOf({ kind: kindId, name, from, to }: ReleaseItem): Promise<PendingChange | undefined> {
     const kind = kinds.byId(kindId);
     const kept = async (side: Side | undefined) => (side === undefined ? undefined : keptSide(store, kind, name, side));
     const [before, wanted] = await Promise.all([kept(from), kept(to)]);
@@ -67,12 +67,12 @@ export function releaseChanges(parts: {
   }
 }
 
-function fieldsOf({ kind, live: before, wanted }: Changed): readonly FieldChange[] {
+function fieldsOf({ kind, live: before, wanted }: PendingChange): readonly FieldChange[] {
   const fields = fieldChanges(contentOf(before), contentOf(wanted));
   return kind.confidential === true ? fields.map(({ path }) => ({ path })) : fields;
 }
 
-function contentOf(side: Changed['live']): object | undefined {
+function contentOf(side: PendingChange['live']): object | undefined {
   if (side === undefined) return undefined;
   const { namespace, labels, spec } = side.object;
   return { ...(namespace === '' ? {} : { namespace }), labels, spec };

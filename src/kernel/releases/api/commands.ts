@@ -6,20 +6,20 @@ import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Author, Store } from '#kernel/store/contract.ts';
 import { notFound } from '#kernel/store/rules/write.ts';
-import { untilText, type Step } from '../engine/advance.ts';
+import { untilText, type ReleaseStep } from '../engine/advance.ts';
 import { countApprovals, usersWithoutRight, type MayApprove } from '../engine/approvals.ts';
-import { command, notNow, type CommandRequest, type StandingVerb } from '../engine/command.ts';
-import { reckonFreezes, type FreezeReckoning } from '../engine/reckon-freezes.ts';
+import { command, notNow, type CommandRequest, type ProgressVerb } from '../engine/command.ts';
+import { evaluateFreezes, type FreezeStates } from '../engine/evaluate-freezes.ts';
 import { writeStep } from '../engine/release-writes.ts';
 import { RELEASE_COMMANDS, ReleaseCommand, type CommandSpec, type CommandVerb } from '../kinds/release-command.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { Release } from '../kinds/release.ts';
-import type { Phase, ReleaseStanding } from '../kinds/release-status.ts';
+import type { Phase, ReleaseEngineState } from '../kinds/release-status.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
 import { pinRelease, unpinRelease } from './pin-release.ts';
 import { rollBackPromoted } from './roll-back-promoted.ts';
 
-/** A command is tried so often on what somebody else changes at the same time. */
+/** Retries of a command after concurrent writes. */
 const TRIES_MAX = 10;
 
 interface Parts {
@@ -30,16 +30,16 @@ interface Parts {
 }
 
 /**
- * How posted commands are carried out, by `Kind.id/subresource`: what they come to is written at once, under the name of
- * whoever asked, and the engine does the rest. With `dryRun` nothing is written.
+ * Handles posted commands, by `Kind.id/subresource`. The result is written at once under the name of the caller; the engine does
+ * the rest. With `dryRun` nothing is written.
  */
 export function releaseCommands(parts: Parts): ReadonlyMap<string, VirtualKind> {
   const { store, kinds } = parts;
-  const freezes = reckonFreezes({ store, kinds });
+  const freezes = evaluateFreezes({ store, kinds });
   return new Map(RELEASE_COMMANDS.map((verb) => [`${Release.id}/${verb}`, answerTo(verb, { ...parts, freezes })]));
 }
 
-function answerTo(verb: CommandVerb, parts: Parts & { readonly freezes: FreezeReckoning }): VirtualKind {
+function answerTo(verb: CommandVerb, parts: Parts & { readonly freezes: FreezeStates }): VirtualKind {
   const { store, clock } = parts;
   return async (given, { user, author, dryRun, limit, name = '' }) => {
     const spec = ReleaseCommand.spec(given) ?? {};
@@ -54,16 +54,16 @@ function answerTo(verb: CommandVerb, parts: Parts & { readonly freezes: FreezeRe
         if (operations.length > 0) await store.write(operations, withoutCaller(author), { dryRun, limit });
         return store.get(Release, '', name)?.object() ?? object;
       } catch (error) {
-        // The engine was faster: what was asked is decided anew.
+        // The engine wrote first: decide again.
         if (!(error instanceof Refusal && error.code === 'resources/conflict') || tries >= TRIES_MAX) throw error;
       }
     }
   };
 }
 
-/** What a command comes to. */
+/** Operations of a command. */
 async function operationsOf(
-  parts: Parts & { readonly freezes: FreezeReckoning },
+  parts: Parts & { readonly freezes: FreezeStates },
   request: CommandRequest,
   object: ResourceObject,
 ): Promise<Operation[]> {
@@ -75,8 +75,8 @@ async function operationsOf(
   const { standing, phase } = status;
   const release = { name, spec: Release.spec(object), standing };
   if (verb === 'pin') {
-    // On what a release is under way with it would only hold up that release.
-    if (release.spec.open) throw notNow(name, 'it is under way', 'Abort it, or roll it back, which pins as well.');
+    // A pin on an object of an open release would only hold up that release.
+    if (release.spec.open) throw notNow(name, 'it is in progress', 'Abort it, or roll it back, which pins as well.');
     return pinRelease(release, given, by.name, kinds);
   }
   if (verb === 'unpin') return unpinRelease(release, store, kinds);
@@ -89,9 +89,9 @@ async function operationsOf(
   return writeStep(object, step, { verdicts: new Map(), nowMs, by: by.name });
 }
 
-/** What is asked while all is stopped or frozen would act later, when whoever asked does not look. */
+/** A promotion that is requested during a stop or a freeze would act later, unattended. */
 function requireFree(
-  { store, freezes }: { readonly store: Parts['store']; readonly freezes: FreezeReckoning },
+  { store, freezes }: { readonly store: Parts['store']; readonly freezes: FreezeStates },
   { name, spec }: PlannedRelease,
   nowMs: number,
 ): void {
@@ -103,35 +103,35 @@ function requireFree(
   const frozen = freezes.holding(spec, nowMs);
   if (frozen === undefined) return;
   const until = untilText(frozen.untilMs);
-  const remedy = `Promote it then. What cannot wait: who answers for the freeze ends it: kubectl delete freeze ${frozen.name}.`;
+  const remedy = `Promote it then. If it cannot wait, ask the owner of the freeze to end it: kubectl delete freeze ${frozen.name}.`;
   throw notNow(name, `freeze ${frozen.name} holds it until ${until}: ${frozen.because}`, remedy);
 }
 
-/** Who asked may do this: it was settled where the command was let through, and no rule about the kinds stands in the way. */
+/** The command itself was authorized; the rules of the kinds it writes do not apply to the caller. */
 function withoutCaller({ user, requestId }: Author): Author {
   return { user, requestId };
 }
 
-const SAID: Readonly<Record<StandingVerb, string>> = {
+const DONE_TEXT: Readonly<Record<ProgressVerb, string>> = {
   approve: 'approved it',
   pause: 'paused it',
-  resume: 'lets it go on',
-  promote: 'lets it go on from this stage',
+  resume: 'resumed it',
+  promote: 'promoted it from this stage',
   abort: 'aborted it',
-  rollback: 'rolls it back',
+  rollback: 'rolled it back',
   seal: 'sealed it',
 };
 
-/** What the release looks like until the engine has looked at it. */
-function stepOf(standing: ReleaseStanding, verb: StandingVerb, { reason }: CommandSpec, before: Phase): Step {
+/** The status of the release until the engine processes it. */
+function stepOf(standing: ReleaseEngineState, verb: ProgressVerb, { reason }: CommandSpec, before: Phase): ReleaseStep {
   const { state, paused } = standing;
   const isBack = state.at === 'retracting';
   const isPause = verb === 'pause' && paused !== undefined;
-  const said = isPause
+  const text = isPause
     ? `Paused by ${paused.by}: ${paused.because}`
-    : `${SAID[verb]}${reason === undefined ? '' : `: ${reason}`}`;
+    : `${DONE_TEXT[verb]}${reason === undefined ? '' : `: ${reason}`}`;
   const going = before === 'Paused' ? 'Waiting' : before;
   const phase = isBack ? 'RollingBack' : paused === undefined ? going : 'Paused';
-  const tell: Step['tell'] = isPause ? ['paused'] : verb === 'resume' && before === 'Paused' ? ['resumed'] : [];
-  return { standing, effects: [], tell, phase, message: isBack ? state.because : said };
+  const tell: ReleaseStep['tell'] = isPause ? ['paused'] : verb === 'resume' && before === 'Paused' ? ['resumed'] : [];
+  return { standing, effects: [], tell, phase, message: isBack ? state.because : text };
 }

@@ -8,7 +8,7 @@ import { BY_HAND, Pin, pinName } from '../kinds/pin.ts';
 import type { CommandSpec } from '../kinds/release-command.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
 
-/** Pins by hand what a release changed. */
+/** Pins the objects of a release by hand. */
 export function pinRelease(
   { name: release, spec }: PlannedRelease,
   { reason = 'No reason was given.', until }: CommandSpec,
@@ -27,9 +27,9 @@ export function pinRelease(
 }
 
 /**
- * Lets go of what was pinned for a release, by its rollback or by hand; what others pinned stays so.
+ * Removes the pins of a release, whether made by its rollback or by hand; pins of others stay.
  *
- * @throws Refusal when nothing is
+ * @throws Refusal when there are none
  */
 export function unpinRelease({ name, spec }: PlannedRelease, read: Reader, kinds: KindRegistry): Operation[] {
   const pins = spec.objects.flatMap((one) => pinsOf(read, kinds.byId(one.kind), one.name));
@@ -40,6 +40,6 @@ export function unpinRelease({ name, spec }: PlannedRelease, read: Reader, kinds
   const why = other === undefined ? '' : ` by it; ${other.name} is a pin of something that it changed`;
   throw releaseRefusal('not-pinned', `Nothing that release "${name}" changed is pinned${why}.`, {
     subject: name,
-    ...(other === undefined ? {} : { remedy: `Let go of it: kubectl delete pin ${other.name}.` }),
+    ...(other === undefined ? {} : { remedy: `Unpin it: kubectl delete pin ${other.name}.` }),
   });
 }

@@ -4,35 +4,42 @@ import type { OnFailure, PolicyEvent, PolicySpec, Stage } from '../kinds/policy-
 import { namespacesOf, type ReleaseSpec } from '../kinds/release-spec.ts';
 import type {
   ApprovalsStatus,
-  Ending,
+  EndState,
   Phase,
-  ReleaseStanding,
+  ReleaseEngineState,
   ReleaseState,
   Remainder,
-  Stretch,
+  StageInterval,
 } from '../kinds/release-status.ts';
 import { hasPart, isBake, stagesOf } from '../kinds/stages-of.ts';
 import { countApprovals, shortOfPeople, type ApprovalState } from './approvals.ts';
 import { policiesOf, policyConflicts } from '../rules/choose-policy.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
-import { progressHome, progressTo, seenForRollback, type Progress, type TargetSeen, type Wanted } from './progress.ts';
+import {
+  progressHome,
+  progressTo,
+  seenForRollback,
+  type Progress,
+  type TargetObservation,
+  type DesiredIntent,
+} from './progress.ts';
 
-/** All that deciding about a release goes by, besides the release. */
+/** Input of a decision, besides the release itself. */
 export interface ReleaseObservation {
   readonly nowMs: number;
-  /** In the order in which they go out. */
-  readonly targets: readonly TargetSeen[];
-  /** What taking it back would leave behind, by the plan; only while it waits. */
+  /** In release order. */
+  readonly targets: readonly TargetObservation[];
+  /** Remainders of a rollback, as planned; only while it waits. */
   readonly remains: readonly Remainder[];
-  /** What keeps the world from taking it, in sentences. */
+  /** Reasons that block the release, in sentences. */
   readonly problems: readonly string[];
-  /** That it brings back what was rolled back, in sentences. */
+  /** Sentences about a change that was rolled back and that this release brings back. */
   readonly bringsBack: readonly string[];
-  /** Of those who approved, the users who no longer have the right to. */
+  /** Approvers who have lost the right to approve. */
   readonly withoutRight: ReadonlySet<string>;
-  /** Releases that go first, by name. */
+  /** Names of the releases that go first. */
   readonly behind: readonly string[];
-  /** Why nothing reaches anybody new: the switch that stops everything, or a freeze and its end. */
+  /** Why no change reaches new users: the stop switch, or a freeze and its end. */
   readonly stopped?: { readonly because: string };
   readonly frozen?: {
     readonly name: string;
@@ -40,57 +47,57 @@ export interface ReleaseObservation {
     readonly sinceMs: number;
     readonly untilMs: number;
   };
-  /** What the judge says, by guardrail. One that is missing has not been judged yet. */
+  /** Verdicts by guardrail; one without an entry has not been judged yet. */
   readonly verdicts: KnownVerdicts;
-  /** True when what is declared is again what was live before, and pins are set where they belong. */
+  /** True when the declared state equals the earlier live state, and the pins exist. */
   readonly restored: boolean;
-  /** Why the last step could not be taken, again and again. */
+  /** Why the last step failed repeatedly. */
   readonly failure?: string;
-  /** When this engine began, and when the one before it was last seen at work. */
+  /** When this engine started, and the last heartbeat of the engine before it. */
   readonly awakeSinceMs: number;
   readonly asleepSinceMs: number;
 }
 
-/** What is to be done now; doing it again changes nothing. */
+/** An action to carry out; idempotent. */
 export type Effect =
   | { readonly do: 'expose'; readonly target: string; readonly stage: number }
   | { readonly do: 'promote' }
   | { readonly do: 'retract'; readonly target: string }
   | { readonly do: 'restore'; readonly pin: boolean };
 
-export interface Step {
-  readonly standing: ReleaseStanding;
+export interface ReleaseStep {
+  readonly standing: ReleaseEngineState;
   readonly effects: readonly Effect[];
   readonly phase: Phase;
   readonly message: string;
-  /** What keeps it from reaching anybody new. */
+  /** Why it does not reach new users. */
   readonly held?: string;
   readonly approvals?: ApprovalsStatus;
   readonly tell: readonly PolicyEvent[];
-  /** When time alone may bring it on. */
+  /** When time alone may advance it. */
   readonly wakeAtMs?: number;
-  /** How many per cent of the units of its stage get it; absent where nobody looked, and where it splits none. */
+  /** Per cent of the units of the stage that have it; absent without an observation, and where the stage splits none. */
   readonly share?: number;
-  /** How its targets stand; absent where nobody looked. */
-  readonly targets?: readonly TargetSeen[];
+  /** State of its targets; absent without an observation. */
+  readonly targets?: readonly TargetObservation[];
 }
 
-/** Times of stages that are kept: more than a policy has stages, for each may begin anew. */
+/** Stage intervals that are stored: more than a policy has stages, for each may restart. */
 const STRETCHES_MAX = 50;
 
-/** Who decides when nobody does. */
+/** The author of automatic decisions. */
 export const ENGINE = 'system:releases';
 
 /**
- * One step of a release: from how it stands and what is seen, to how it stands then and what is to be done. Decides and
- * does nothing; called again with the same it says the same. Whatever takes a release back passes every hold.
+ * Decides the next step of a release from its standing and an observation: the new standing and the actions. Pure and
+ * deterministic; it performs nothing. Holds never stop a rollback.
  */
-export function advance(spec: ReleaseSpec, standing: ReleaseStanding, seen: ReleaseObservation): Step {
+export function advance(spec: ReleaseSpec, standing: ReleaseEngineState, seen: ReleaseObservation): ReleaseStep {
   const step = withFailure(stepOf(spec, awake(inTime(standing, seen), seen), seen), seen);
   return isBegun(step.standing.state) || isBegun(standing.state) ? { ...step, targets: seen.targets } : step;
 }
 
-function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: ReleaseObservation): Step {
+function stepOf(spec: ReleaseSpec, standing: ReleaseEngineState, seen: ReleaseObservation): ReleaseStep {
   const { state } = standing;
   switch (state.at) {
     case 'collecting':
@@ -112,7 +119,7 @@ function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: ReleaseObser
     case 'retracting':
       return whileRetracting(standing, state, seen);
     case 'promoted':
-      return { standing, effects: [], tell: [], phase: 'Promoted', message: 'Everybody gets it.' };
+      return { standing, effects: [], tell: [], phase: 'Promoted', message: 'Live for everyone.' };
     case 'rolledBack':
     case 'aborted':
     case 'superseded':
@@ -122,50 +129,54 @@ function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: ReleaseObser
   }
 }
 
-/** Says in which namespaces it collects: a group of the same name in others is another one. */
+/** Names the namespaces: a group of the same name in other namespaces is a different one. */
 function collectingText(spec: ReleaseSpec): string {
   const namespaces = namespacesOf(spec).filter((name) => name !== '');
   const where =
     namespaces.length === 0 ? '' : ` in ${namespaces.length === 1 ? 'namespace' : 'namespaces'} ${listed(namespaces)}`;
-  return `Takes in what group ${spec.group ?? ''}${where} brings, until it is sealed.`;
+  return `Collecting changes for group ${spec.group ?? ''}${where} until it is sealed.`;
 }
 
-const PHASE_OF_ENDING: Readonly<Record<Ending, Phase>> = {
+const PHASE_OF_ENDING: Readonly<Record<EndState, Phase>> = {
   rolledBack: 'RolledBack',
   aborted: 'Aborted',
   superseded: 'Superseded',
 };
 
-/** Where the clock went back behind what was seen, or behind the time that was held: then the stage begins anew. */
-function inTime(standing: ReleaseStanding, { nowMs }: ReleaseObservation): ReleaseStanding {
+/** Restarts the stage when the clock was set back to before the first observation, or by more than the active time. */
+function inTime(standing: ReleaseEngineState, { nowMs }: ReleaseObservation): ReleaseEngineState {
   const { state } = standing;
   if (state.at !== 'exposing' || state.seenMs === undefined) return standing;
   const { seenMs, heldMs, heldSinceMs, earlier = [] } = state;
   if (seenMs <= nowMs && heldMs <= nowMs - seenMs) return standing;
-  const passed = seenMs < nowMs ? stretchesUntil(state, nowMs) : earlier.filter(({ untilMs = 0 }) => untilMs <= nowMs);
+  const passed =
+    seenMs < nowMs ? stageIntervalsUntil(state, nowMs) : earlier.filter(({ untilMs = 0 }) => untilMs <= nowMs);
   const hold = heldSinceMs === undefined ? {} : { heldSinceMs: nowMs };
   return { ...standing, state: { ...state, ...hold, seenMs: nowMs, heldMs: 0, earlier: passed } };
 }
 
-/** All times in which somebody was seen to have it, the present one ended now. */
-export function stretchesUntil({ earlier = [], stage, seenMs }: Exposing, nowMs: number): readonly Stretch[] {
+/** All intervals in which a cohort had the release; the present one ends now. */
+export function stageIntervalsUntil(
+  { earlier = [], stage, seenMs }: Exposing,
+  nowMs: number,
+): readonly StageInterval[] {
   return seenMs === undefined ? earlier : [...earlier, { stage, seenMs, untilMs: nowMs }].slice(-STRETCHES_MAX);
 }
 
-/** The time in which no engine ran is no soak: counted once for each start of an engine, and once with a hold. */
-function awake(standing: ReleaseStanding, { awakeSinceMs, asleepSinceMs }: ReleaseObservation): ReleaseStanding {
+/** Engine downtime is no soak time: it counts as held, once for each start of an engine, and not twice during a hold. */
+function awake(standing: ReleaseEngineState, { awakeSinceMs, asleepSinceMs }: ReleaseObservation): ReleaseEngineState {
   const { state } = standing;
   if (state.at !== 'exposing') return standing;
   const { seenMs: fromMs = state.sinceMs } = state;
   if (state.awakeMs === awakeSinceMs || fromMs >= awakeSinceMs) return standing;
-  // A hold that has not ended counts all of it.
+  // An open hold covers the downtime.
   if (state.heldSinceMs !== undefined) return { ...standing, state: { ...state, awakeMs: awakeSinceMs } };
   const asleepMs = Math.max(0, awakeSinceMs - Math.max(asleepSinceMs, fromMs, state.awakeMs ?? 0));
   return { ...standing, state: { ...state, heldMs: state.heldMs + asleepMs, awakeMs: awakeSinceMs } };
 }
 
-/** What fails is told once, until it works again. */
-function withFailure(step: Step, { failure, nowMs }: ReleaseObservation): Step {
+/** Reports a failure once, until the step works again. */
+function withFailure(step: ReleaseStep, { failure, nowMs }: ReleaseObservation): ReleaseStep {
   const { failing, ...standing } = step.standing;
   if (failure === undefined || isFinished(standing.state)) return failing === undefined ? step : { ...step, standing };
   if (failing !== undefined) return step;
@@ -176,25 +187,25 @@ function withFailure(step: Step, { failure, nowMs }: ReleaseObservation): Step {
   };
 }
 
-/** True when nothing more will happen to it. */
+/** True in a final state. */
 export function isFinished({ at }: ReleaseState): boolean {
   return at === 'promoted' || at === 'rolledBack' || at === 'aborted' || at === 'superseded';
 }
 
-/** True when somebody has it or may have it now, and not everybody for good. */
+/** True while some users have or may have the release, before promotion or rollback is complete. */
 export function isBegun(state: ReleaseState): boolean {
   return state.at === 'exposing' || state.at === 'promoting' || (state.at === 'retracting' && state.shown);
 }
 
 function whileWaiting(
   spec: ReleaseSpec,
-  before: ReleaseStanding,
+  before: ReleaseEngineState,
   seen: ReleaseObservation,
   approvals: ApprovalState,
-): Step {
+): ReleaseStep {
   const doubt = before.decided?.planHash === spec.planHash ? undefined : (before.doubt ?? doubtIn(seen));
   const { doubt: _doubt, remains: _remains, ...kept } = before;
-  const standing: ReleaseStanding = {
+  const standing: ReleaseEngineState = {
     ...kept,
     ...(doubt === undefined ? {} : { doubt }),
     ...(seen.remains.length === 0 ? {} : { remains: seen.remains }),
@@ -203,8 +214,8 @@ function whileWaiting(
     waitsFor: Extract<ReleaseState, { at: 'waiting' }>['for'],
     phase: Phase,
     message: string,
-    more: Partial<Step> = {},
-  ): Step => ({
+    more: Partial<ReleaseStep> = {},
+  ): ReleaseStep => ({
     standing: { ...standing, state: { at: 'waiting', for: waitsFor } },
     effects: [],
     tell: [],
@@ -238,13 +249,13 @@ function whileWaiting(
   return { ...enterStage(spec, standing, 0, seen), tell: ['started'] };
 }
 
-/** What was declared on top of something that was rolled back brings it back: nobody decided that. */
+/** A change on top of one that was rolled back would bring it back, and nobody has decided that. */
 function doubtIn({ bringsBack }: ReleaseObservation): string | undefined {
   if (bringsBack.length === 0) return undefined;
-  return `${bringsBack.join(' ')} Resume it to release it all the same, or abort it and apply the change anew.`;
+  return `${bringsBack.join(' ')} Resume it to release it anyway, or abort it and apply a new change.`;
 }
 
-function approvalsShown({ needed, given }: ApprovalState): Pick<Step, 'approvals'> {
+function approvalsShown({ needed, given }: ApprovalState): Pick<ReleaseStep, 'approvals'> {
   return needed.length === 0 && given.length === 0 ? {} : { approvals: { needed, given } };
 }
 
@@ -260,43 +271,53 @@ function approvalText({ planHash }: ReleaseSpec, { needed, given }: ApprovalStat
   return `Waits for ${counts.join(' and ')} of plan ${planHash}.${lost.join('')}`;
 }
 
-function enterStage(spec: ReleaseSpec, standing: ReleaseStanding, stage: number, seen: ReleaseObservation): Step {
+function enterStage(
+  spec: ReleaseSpec,
+  standing: ReleaseEngineState,
+  stage: number,
+  seen: ReleaseObservation,
+): ReleaseStep {
   const { goOn: _done, ...kept } = standing;
-  const earlier = kept.state.at === 'exposing' ? stretchesUntil(kept.state, seen.nowMs) : [];
+  const earlier = kept.state.at === 'exposing' ? stageIntervalsUntil(kept.state, seen.nowMs) : [];
   const state = { at: 'exposing', stage, sinceMs: seen.nowMs, heldMs: 0, earlier } as const;
   return toStage({ ...kept, state }, stage, progressIn(spec, stage, seen), seen);
 }
 
 type Exposing = Extract<ReleaseState, { at: 'exposing' }>;
 
-type ExposingStanding = ReleaseStanding & { readonly state: Exposing };
+type ExposingEngineState = ReleaseEngineState & { readonly state: Exposing };
 
-/** How far its targets have come to a stage. Behind the last one every target has all of it. */
+/** Progress of its targets towards a stage. After the last stage every target is whole. */
 function progressIn({ policy }: ReleaseSpec, stage: number, { targets }: ReleaseObservation): Progress {
   const stages = policy === undefined ? [] : stagesOf(policy.spec);
   const begins = (target: string): boolean =>
     stage >= stages.length || stages.slice(0, stage + 1).some((one) => hasPart(one, target));
-  const wanted = (target: string): Wanted => (begins(target) ? { at: 'stage', stage } : { at: 'nobody' });
+  const wanted = (target: string): DesiredIntent => (begins(target) ? { at: 'stage', stage } : { at: 'nobody' });
   return progressTo(wanted, targets, unknownMaxIn(stages, stage));
 }
 
-/** How many places may be unknown in a stage; behind the last one as many as in it. */
+/** Places that may be unknown in a stage; after the last one as many as in it. */
 function unknownMaxIn(stages: readonly Stage[], stage: number): number {
   return (stages[stage] ?? stages.at(-1))?.maxUnknown ?? 0;
 }
 
-/** Goes on to a stage with the target whose turn it is. */
-function toStage(standing: ReleaseStanding, stage: number, { turn, waits }: Progress, seen: ReleaseObservation): Step {
+/** Enters a stage, one target at a time. */
+function toStage(
+  standing: ReleaseEngineState,
+  stage: number,
+  { turn, waits }: Progress,
+  seen: ReleaseObservation,
+): ReleaseStep {
   const doing = progressing(standing, seen.failure ?? waits ?? SHOWING);
   if (turn === undefined) return doing;
   const { begun = [] } = standing;
-  const told = begun.includes(turn) ? standing : { ...standing, begun: [...begun, turn] };
-  return { ...doing, standing: told, effects: [{ do: 'expose', target: turn, stage }] };
+  const started = begun.includes(turn) ? standing : { ...standing, begun: [...begun, turn] };
+  return { ...doing, standing: started, effects: [{ do: 'expose', target: turn, stage }] };
 }
 
-const SHOWING = 'It is being shown to this stage.';
+const SHOWING = 'Going live in this stage.';
 
-/** What fails: guardrails that act, and places of targets; each with a sentence. */
+/** Failures of acting guardrails and of places, one sentence each. */
 function failuresIn(
   guardrails: PolicySpec['guardrails'],
   { failed }: Progress,
@@ -311,7 +332,7 @@ function failuresIn(
   ];
 }
 
-function whileExposing(spec: ReleaseSpec, before: ExposingStanding, seen: ReleaseObservation): Step {
+function whileExposing(spec: ReleaseSpec, before: ExposingEngineState, seen: ReleaseObservation): ReleaseStep {
   const { state: was } = before;
   const place = stageIn(spec, was);
   const { policy } = place;
@@ -326,11 +347,11 @@ function whileExposing(spec: ReleaseSpec, before: ExposingStanding, seen: Releas
   const state = held(was, hold, seen.nowMs);
   const standing = { ...(hold === undefined ? before : lapsed(before)), state };
   if (!progress.isReached) {
-    // What was seen is over: the soak begins anew when it is seen again.
+    // The observation is no longer valid: the soak restarts at the next one.
     const { seenMs, ...unseen } = state;
     const again = seenMs === undefined ? unseen : { ...unseen, sinceMs: seen.nowMs, heldMs: 0 };
     const step = toStage({ ...standing, state: again }, was.stage, progress, seen);
-    // What takes a part back passes every hold.
+    // Holds never stop a partial rollback.
     if (progress.isBack === true) return { ...step, ...(hold === undefined ? {} : heldBy(before, hold)) };
     if (hold !== undefined) {
       return { ...step, standing: { ...standing, state: again }, effects: [], ...heldBy(before, hold) };
@@ -348,7 +369,7 @@ function whileExposing(spec: ReleaseSpec, before: ExposingStanding, seen: Releas
   return whileSeen(spec, standing, seen, hold);
 }
 
-/** What is left of the deadline of a stage, without the time that it was held. */
+/** Remaining time to the deadline of a stage; held time does not count. */
 function deadlineLeftMs({ deadline }: Stage, state: Exposing, nowMs: number): number {
   return deadline === undefined ? Infinity : durationMs(deadline) - activeSince(state, nowMs);
 }
@@ -356,15 +377,20 @@ function deadlineLeftMs({ deadline }: Stage, state: Exposing, nowMs: number): nu
 /** The deadline has passed. */
 function undecided(
   { policy: { onUndecided }, stage: { deadline = '' } }: StagePlace,
-  standing: ExposingStanding,
+  standing: ExposingEngineState,
   open: readonly string[],
   seen: ReleaseObservation,
-): Step {
+): ReleaseStep {
   return failing(onUndecided, standing, `Undecided after ${deadline}: ${open.join(' ')}`, seen);
 }
 
-/** What becomes of a stage that failed, or that nobody can decide. */
-function failing(does: OnFailure, standing: ExposingStanding, because: string, seen: ReleaseObservation): Step {
+/** Reaction to a failed stage, or to one without a decision. */
+function failing(
+  does: OnFailure,
+  standing: ExposingEngineState,
+  because: string,
+  seen: ReleaseObservation,
+): ReleaseStep {
   switch (does) {
     case 'rollBack':
       return retract(standing, because, seen);
@@ -378,27 +404,34 @@ function failing(does: OnFailure, standing: ExposingStanding, because: string, s
   }
 }
 
-/** Only who had it before this stage has it then, and somebody decides whether it goes on. */
-function backOneStage({ state: was, ...standing }: ExposingStanding, because: string, seen: ReleaseObservation): Step {
+/** Returns to the cohort of the earlier stage and waits for a decision. */
+function backOneStage(
+  { state: was, ...standing }: ExposingEngineState,
+  because: string,
+  seen: ReleaseObservation,
+): ReleaseStep {
   const { nowMs } = seen;
   const { goOn: _lapsed, ...kept } = standing;
-  const earlier = stretchesUntil(was, nowMs);
+  const earlier = stageIntervalsUntil(was, nowMs);
   const state = { at: 'exposing', stage: was.stage - 1, sinceMs: nowMs, heldMs: 0, earlier } as const;
   return pausedBy({ ...kept, state }, because, seen);
 }
 
-/** The cohort of the stage has it: does it go on? */
+/** The cohort of the stage has it: decides whether it continues. */
 function whileSeen(
   spec: ReleaseSpec,
-  standing: ExposingStanding,
+  standing: ExposingEngineState,
   seen: ReleaseObservation,
   hold: Hold | undefined,
-): Step {
+): ReleaseStep {
   const { state } = standing;
   const place = stageIn(spec, state);
   const { policy, stage } = place;
   const { nowMs } = seen;
-  const here = (message: string, more: Partial<Step> = {}): Step => ({ ...progressing(standing, message), ...more });
+  const here = (message: string, more: Partial<ReleaseStep> = {}): ReleaseStep => ({
+    ...progressing(standing, message),
+    ...more,
+  });
   if (hold !== undefined) return here(hold.text, { ...heldBy(standing, hold), ...wakeAt(hold.untilMs) });
   const activeMs = activeSince(state, nowMs);
   const goOn = standing.goOn?.stage === state.stage && standing.goOn.lapsed !== true ? standing.goOn : undefined;
@@ -413,16 +446,16 @@ function whileSeen(
     return here(`${verb} until ${untilText(nowMs + soakLeftMs)}.${openText}`, wakes);
   }
   if (open.length > 0) return here(open.join(' '), wakes);
-  if (stage.promote === 'manual' && goOn === undefined) return here('Waits for somebody to promote it.');
+  if (stage.promote === 'manual' && goOn === undefined) return here('Waits for promotion (promote: manual).');
   const next = state.stage + 1;
   if (next < stagesOf(policy).length) return { ...enterStage(spec, standing, next, seen), tell: ['stage'] };
   const { goOn: _done, ...kept } = standing;
   return whilePromoting(spec, { ...kept, state: { at: 'promoting' } }, seen);
 }
 
-function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, observed: ReleaseObservation): Step {
+function whilePromoting(spec: ReleaseSpec, standing: ReleaseEngineState, observed: ReleaseObservation): ReleaseStep {
   const seen = spec.rollbackOf === undefined ? observed : { ...observed, targets: seenForRollback(observed.targets) };
-  const doing = (message: string, more: Partial<Step> = {}): Step => ({
+  const doing = (message: string, more: Partial<ReleaseStep> = {}): ReleaseStep => ({
     standing,
     effects: [],
     tell: [],
@@ -435,10 +468,10 @@ function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, observed: 
   const everywhere = progressTo(() => ({ at: 'everybody' }), targets, unknownMaxIn(stages, stages.length));
   if (everywhere.isReached) {
     const promoted = { ...standing, state: { at: 'promoted', atMs: seen.nowMs } } as const;
-    return { standing: promoted, effects: [], tell: ['promoted'], phase: 'Promoted', message: 'Everybody gets it.' };
+    return { standing: promoted, effects: [], tell: ['promoted'], phase: 'Promoted', message: 'Live for everyone.' };
   }
   const isAll = targets.every(({ intent }) => intent.at === 'everybody');
-  // One after the other they have all of it before it is what everybody has, in one step.
+  // Targets become whole one after the other; then one step makes it live for everyone.
   const isOneByOne = targets.length > 1 && !targets.some(({ intent }) => intent.at === 'everybody');
   const last = isOneByOne ? progressIn(spec, stages.length, seen) : everywhere;
   const failed = last.failed.length > 0 && spec.rollbackOf === undefined ? last.failed.join(' ') : undefined;
@@ -447,40 +480,40 @@ function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, observed: 
     const isHeeded = standing.paused !== undefined || standing.overruled?.stage === stages.length;
     if (!isHeeded) return doing(failed, { ...pausing(standing, failed, seen), tell: ['paused'] });
   }
-  if (isAll) return doing(last.waits ?? 'It goes to everybody.');
+  if (isAll) return doing(last.waits ?? 'Going live for everyone.');
   const hold = holdOf(spec, standing, seen);
   if (hold !== undefined) return doing(hold.text, { ...heldBy(standing, hold), ...wakeAt(hold.untilMs) });
   if (seen.problems.length > 0) return doing(seen.problems.join('; '), { held: seen.problems.join('; ') });
   if (isOneByOne && !last.isReached) {
-    const { standing: told, effects, message } = toStage(standing, stages.length, last, seen);
-    return doing(message, { standing: told, effects });
+    const { standing: started, effects, message } = toStage(standing, stages.length, last, seen);
+    return doing(message, { standing: started, effects });
   }
-  return doing(seen.failure ?? 'It goes to everybody.', { effects: [{ do: 'promote' }] });
+  return doing(seen.failure ?? 'Going live for everyone.', { effects: [{ do: 'promote' }] });
 }
 
-/** The start of taking a release back: what was decided is kept until it is done. */
-function retract(standing: ReleaseStanding, because: string, seen: ReleaseObservation): Step {
-  const back = retracting(standing, 'rolledBack', because, ENGINE);
+/** Starts a rollback: the decision is stored until it is carried out. */
+function retract(standing: ReleaseEngineState, because: string, seen: ReleaseObservation): ReleaseStep {
+  const back = startRollback(standing, 'rolledBack', because, ENGINE);
   return whileRetracting(back, back.state, seen);
 }
 
 type Retracting = Extract<ReleaseState, { at: 'retracting' }>;
 
-/** The standing of a release that is to be taken back, for those who write it and leave the rest to the engine. */
-export function retracting(
-  standing: ReleaseStanding,
-  end: Ending,
+/** The standing at the start of a rollback, for callers that leave the rest to the engine. */
+export function startRollback(
+  standing: ReleaseEngineState,
+  end: EndState,
   because: string,
   by: string,
-): ReleaseStanding & { readonly state: Retracting } {
+): ReleaseEngineState & { readonly state: Retracting } {
   const { state } = standing;
   return { ...withoutHolds(standing), state: { at: 'retracting', end, because, by, shown: isBegun(state) } };
 }
 
-/** The step of a release whose place another one takes. */
-export function displacing(standing: ReleaseStanding, because: string, by: string): Step {
+/** The step of a release that another one supersedes. */
+export function supersedeStep(standing: ReleaseEngineState, because: string, by: string): ReleaseStep {
   return {
-    standing: retracting(standing, 'superseded', because, by),
+    standing: startRollback(standing, 'superseded', because, by),
     effects: [],
     tell: [],
     phase: 'RollingBack',
@@ -488,15 +521,15 @@ export function displacing(standing: ReleaseStanding, because: string, by: strin
   };
 }
 
-function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: ReleaseObservation): Step {
+function whileRetracting(standing: ReleaseEngineState, state: Retracting, seen: ReleaseObservation): ReleaseStep {
   const { end, because, by, shown } = state;
-  const doing = (effects: readonly Effect[], waits?: string): Step => {
-    const open = seen.failure === undefined ? waits : `It cannot be taken back yet: ${seen.failure}`;
+  const doing = (effects: readonly Effect[], waits?: string): ReleaseStep => {
+    const open = seen.failure === undefined ? waits : `The rollback cannot complete yet: ${seen.failure}`;
     const message = open === undefined ? because : `${because} ${open}`;
     return { standing, effects, tell: [], phase: 'RollingBack', message };
   };
   if (shown) {
-    // What was never begun there is none of its business.
+    // Targets that were never started need no rollback.
     const { begun } = standing;
     const home = progressHome(seen.targets.filter(({ name }) => begun?.includes(name) ?? true));
     if (home.turn !== undefined) return doing([{ do: 'retract', target: home.turn }]);
@@ -507,16 +540,16 @@ function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: Rel
   return { standing: ended, effects: [], tell: [end], phase: PHASE_OF_ENDING[end], message: because };
 }
 
-function pausedBy(standing: ExposingStanding, because: string, seen: ReleaseObservation): Step {
+function pausedBy(standing: ExposingEngineState, because: string, seen: ReleaseObservation): ReleaseStep {
   const stopped = { ...standing, state: held(standing.state, { text: because }, seen.nowMs) };
   return { ...progressing(stopped, because), ...pausing(stopped, because, seen), tell: ['paused'] };
 }
 
 function pausing(
-  standing: ReleaseStanding,
+  standing: ReleaseEngineState,
   because: string,
   { nowMs }: ReleaseObservation,
-): Pick<Step, 'standing' | 'phase' | 'held'> {
+): Pick<ReleaseStep, 'standing' | 'phase' | 'held'> {
   return { standing: { ...standing, paused: { by: ENGINE, because, atMs: nowMs } }, phase: 'Paused', held: because };
 }
 
@@ -526,13 +559,13 @@ interface Hold {
   readonly untilMs?: number;
 }
 
-/** What keeps a release from reaching anybody new: the switch, then somebody's word, then a freeze. */
+/** Why a release does not reach new users: the stop switch, then a pause, then a freeze. */
 function holdOf(
   { rollbackOf }: ReleaseSpec,
-  { paused }: ReleaseStanding,
+  { paused }: ReleaseEngineState,
   { stopped, frozen }: ReleaseObservation,
 ): Hold | undefined {
-  // What takes back passes everything.
+  // Holds never stop a rollback.
   if (rollbackOf !== undefined) return undefined;
   if (stopped !== undefined) return { text: `Every release is stopped: ${stopped.because}` };
   if (paused !== undefined) return { text: `Paused by ${paused.by}: ${paused.because}` };
@@ -544,21 +577,21 @@ function holdOf(
   };
 }
 
-function heldBy({ paused, goOn }: ReleaseStanding, { text }: Hold): Partial<Step> {
+function heldBy({ paused, goOn }: ReleaseEngineState, { text }: Hold): Partial<ReleaseStep> {
   const again =
     goOn?.lapsed === true
-      ? ` ${goOn.by} asked for its promotion before that, which has lapsed: promote it again then.`
+      ? ` ${goOn.by} requested its promotion before the hold; the request has lapsed: promote it again afterwards.`
       : '';
   return { held: text, message: `${text}${again}`, ...(paused === undefined ? {} : { phase: 'Paused' as const }) };
 }
 
-/** What was asked of a stage and had not been done when a hold began: nobody expects it to happen when the hold ends. */
-function lapsed(standing: ReleaseStanding): ReleaseStanding {
+/** A promotion request that was open when a hold began: nobody expects it to take effect after the hold. */
+function lapsed(standing: ReleaseEngineState): ReleaseEngineState {
   const { goOn } = standing;
   return goOn === undefined || goOn.lapsed === true ? standing : { ...standing, goOn: { ...goOn, lapsed: true } };
 }
 
-/** The same stage, with the time that it is held kept apart, from the start of the hold on, however late it is seen. */
+/** The same stage with its held time, counted from the start of the hold, however late it is observed. */
 function held(state: Exposing, hold: Hold | undefined, nowMs: number): Exposing {
   if (hold !== undefined) {
     if (state.heldSinceMs !== undefined) return state;
@@ -570,26 +603,26 @@ function held(state: Exposing, hold: Hold | undefined, nowMs: number): Exposing 
   return { ...free, heldMs: free.heldMs + Math.max(0, nowMs - heldSinceMs) };
 }
 
-/** For how long the cohort has had it, or has been on its way to it, without the time that it was held. */
+/** How long the cohort has had it, or has been about to get it, without held time. */
 function activeSince({ sinceMs, seenMs, heldMs, heldSinceMs }: Exposing, nowMs: number): number {
   return Math.max(0, (heldSinceMs ?? nowMs) - (seenMs ?? sinceMs) - heldMs);
 }
 
-/** Guardrails that do not let it go on from this stage, each with a sentence. */
+/** Guardrails that hold promotion from this stage, one sentence each. */
 function openGuardrails(policy: PolicySpec, stage: number, verdicts: ReleaseObservation['verdicts']): string[] {
   return actingOf(policy.guardrails).flatMap(({ name, promotesFrom }) => {
     const from = promotesFrom === undefined ? 0 : policy.stages.findIndex((one) => one.name === promotesFrom);
     if (stage < from) return [];
     const verdict = verdicts.get(name);
-    // In a bake nothing has to pass; what has failed does not go on by itself.
+    // In a bake nothing has to pass, but a failure holds promotion.
     if (isBake(policy, stage)) return verdict?.outcome === 'fail' ? [saidOf(name, verdict)] : [];
-    if (verdict === undefined) return [`${name}: nothing has been judged yet.`];
+    if (verdict === undefined) return [`${name}: not judged yet.`];
     if (verdict.outcome !== 'pass') return [saidOf(name, verdict)];
     return verdict.isOfStage ? [] : [`${name}: passes so far; waits for a whole window of this stage.`];
   });
 }
 
-/** What the judge says, led by the name where the sentence does not begin with it. */
+/** The sentence of a verdict, prefixed with the name where it does not begin with it. */
 function saidOf(name: string, { because }: { readonly because: string }): string {
   return because.toLowerCase().startsWith(name.toLowerCase()) ? because : `${name}: ${because}`;
 }
@@ -599,18 +632,18 @@ interface StagePlace {
   readonly stage: Stage;
 }
 
-/** The stage that a release is in. A release keeps the policy that it began with: it has the stage. */
+/** The present stage of a release, by the policy stored in it. */
 function stageIn({ number, policy }: ReleaseSpec, { stage: index }: Exposing): StagePlace {
   const stage = policy === undefined ? undefined : stagesOf(policy.spec)[index];
   if (policy === undefined || stage === undefined) throw new Error(`release ${number} has no stage ${index}`);
   return { policy: policy.spec, stage };
 }
 
-function progressing(standing: ReleaseStanding, message: string): Step {
+function progressing(standing: ReleaseEngineState, message: string): ReleaseStep {
   return { standing, effects: [], tell: [], phase: 'Progressing', message };
 }
 
-function withoutHolds({ approvals, state, begun, remains }: ReleaseStanding): ReleaseStanding {
+function withoutHolds({ approvals, state, begun, remains }: ReleaseEngineState): ReleaseEngineState {
   return {
     approvals,
     state,
@@ -619,7 +652,7 @@ function withoutHolds({ approvals, state, begun, remains }: ReleaseStanding): Re
   };
 }
 
-function wakeAt(ms: number | undefined): Pick<Step, 'wakeAtMs'> {
+function wakeAt(ms: number | undefined): Pick<ReleaseStep, 'wakeAtMs'> {
   return ms === undefined || !Number.isFinite(ms) ? {} : { wakeAtMs: ms };
 }
 

@@ -4,31 +4,31 @@ import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { Approval, ApprovalsStatus } from '../kinds/release-status.ts';
 import { policiesOf } from '../rules/choose-policy.ts';
 
-/** Who asks or approves. */
+/** A caller or an approver. */
 export interface Person {
   readonly name: string;
   readonly uid?: string | undefined;
   readonly groups: readonly string[];
-  /** Who minted the token that they use. */
+  /** Users who minted the token. */
   readonly mintedBy?: readonly string[] | undefined;
 }
 
-/** Asks the rules in force whether somebody may approve a release. */
+/** Whether the present access rules let somebody approve a release. */
 export type MayApprove = (
   user: { readonly name: string; readonly uid: string | undefined; readonly groups: readonly string[] },
   release: string,
 ) => boolean;
 
-type Asked = NonNullable<PolicySpec['approvals']>;
+type ApprovalRule = NonNullable<PolicySpec['approvals']>;
 
-/** How approvals stand: what each policy needs and has, which of those given count, and until when. */
+/** The approvals of a release: required and given by policy, which of them count, and until when. */
 export interface ApprovalState extends ApprovalsStatus {
   readonly isComplete: boolean;
-  /** When the first of those that count expires. */
+  /** When the first of the counted ones expires. */
   readonly expiresMs: number;
 }
 
-/** Of those who approved, the users who no longer have the right to. */
+/** Approvers who have lost the right to approve. */
 export function usersWithoutRight(
   approvals: readonly Approval[],
   release: string,
@@ -39,9 +39,9 @@ export function usersWithoutRight(
 }
 
 /**
- * Counts the approvals of each policy: by people who wrote nothing of the change, for this plan, not too old, and only
- * of those who may approve now. `withoutRight` names users who lost the right. What one person approved with several
- * accounts, by tokens that they minted, counts once.
+ * Counts the approvals of each policy. An approval counts if its user is no author, it is for this plan, has not expired, and its
+ * user may still approve. `withoutRight` names users who lost the right. Approvals by several accounts of one person, linked by
+ * minted tokens, count once.
  */
 export function countApprovals(
   spec: ReleaseSpec,
@@ -63,39 +63,41 @@ export function countApprovals(
   });
   return { needed, given, isComplete: needed.every((one) => one.given >= one.required), expiresMs };
 
-  function whyNot(one: Approval, asked: Asked, lastsMs: number): string | undefined {
+  function whyNot(one: Approval, asked: ApprovalRule, lastsMs: number): string | undefined {
     const author = authorBehind(spec, one.user, one.mintedBy);
     if (author !== undefined) return `${author} made the change`;
     if (one.planHash !== spec.planHash) return 'it is for another plan';
     if (withoutRight.has(one.user)) return `${one.user} no longer has the right to approve`;
-    if (!isAsked(asked, { name: one.user, groups: one.groups }))
-      return `${one.user} is no longer one of those who approve it`;
+    if (!isApprover(asked, { name: one.user, groups: one.groups }))
+      return `${one.user} is no longer an approver of the policy`;
     return nowMs < one.atMs + lastsMs ? undefined : 'it has expired';
   }
 }
 
-/** The policies that ask for approvals: one more where any of those who approve may be who caused the change. */
-export function approvalPolicies(spec: ReleaseSpec): readonly { readonly policy: string; readonly asked: Asked }[] {
+/** The policies that require approvals. An unattended change needs one more, because an approver may have caused it. */
+export function approvalPolicies(
+  spec: ReleaseSpec,
+): readonly { readonly policy: string; readonly asked: ApprovalRule }[] {
   const more = spec.unattended === true ? 1 : 0;
   return policiesOf(spec).flatMap(({ name, spec: { approvals } }) =>
     approvals === undefined ? [] : [{ policy: name, asked: { ...approvals, required: approvals.required + more } }],
   );
 }
 
-/** That a policy needs more approvals than the users that it names can give, in sentences: nobody is to wait for those. */
+/** Policies whose named users cannot give enough approvals, in sentences: the release would wait for ever. */
 export function shortOfPeople(spec: ReleaseSpec): string[] {
   return approvalPolicies(spec).flatMap(({ policy, asked: { users, groups, required } }) => {
     if (users === undefined || groups !== undefined) return [];
     const able = users.filter((user) => authorBehind(spec, user) === undefined);
     if (able.length >= required) return [];
-    const more = spec.unattended === true ? ', one of them because the program itself declared a part of it' : '';
-    const who = able.length === 0 ? 'all whom it names are authors' : `only ${able.join(', ')} may give one`;
-    const remedy = 'Let the policy name more users, or abort the release and let somebody else make the change.';
+    const more = spec.unattended === true ? ', one of them because Backline itself declared a part of it' : '';
+    const who = able.length === 0 ? 'all users that it names are authors' : `only ${able.join(', ')} may give one`;
+    const remedy = 'Add users to the policy, or abort the release and let somebody else make the change.';
     return [`Policy ${policy} needs ${required} approvals${more}, and ${who}. ${remedy}`];
   });
 }
 
-/** The author of a change that stands behind a user: the user, or who minted the token. */
+/** The author of a change behind a user: the user, or the user who minted the token. */
 export function authorBehind(
   { authors }: Pick<ReleaseSpec, 'authors'>,
   user: string,
@@ -104,12 +106,12 @@ export function authorBehind(
   return [user, ...mintedBy].find((one) => authors.includes(one));
 }
 
-export function isAsked({ users, groups }: Asked, person: Person): boolean {
+export function isApprover({ users, groups }: ApprovalRule, person: Person): boolean {
   if (users === undefined && groups === undefined) return true;
   return users?.includes(person.name) === true || groups?.some((group) => person.groups.includes(group)) === true;
 }
 
-/** How many people gave approvals: accounts that are linked by tokens are of one person. */
+/** Number of people behind approvals: accounts that are linked by tokens belong to one person. */
 function peopleIn(approvals: readonly Approval[]): number {
   const people: Set<string>[] = [];
   for (const { user, mintedBy = [] } of approvals) {

@@ -1,23 +1,30 @@
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { Release } from '../kinds/release.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
-import { displacing, type Step } from './advance.ts';
+import { supersedeStep, type ReleaseStep } from './advance.ts';
 import type { QueuedObject } from './change-queue.ts';
 import { withSentences } from './describe-release.ts';
-import { formRelease, groupOf, type Changed, type Formed, type OpenRelease, type Origin } from './form.ts';
+import {
+  formRelease,
+  groupOf,
+  type PendingChange,
+  type FormationResult,
+  type OpenRelease,
+  type Origin,
+} from './form.ts';
 import type { WriteGroup } from './group-by-write.ts';
-import { createRelease, freeReleaseName, releaseName, respecified, writeStep } from './release-writes.ts';
+import { createRelease, freeReleaseName, releaseName, replaceSpec, writeStep } from './release-writes.ts';
 import { isCarriedAsIs, statusInReleases } from './route-change.ts';
 import { SPREAD_AUTHOR, type SpreadPass } from './spread-state.ts';
 import { statusOf, writeStatuses } from './write-statuses.ts';
 
-/** Brings what was declared together into a release, and says in the status of each object which one carries it. */
+/** Puts the changes of a write into a release, and records the release in the status of each object. */
 export async function beginRelease(
   pass: SpreadPass,
   { origin, items }: Pick<WriteGroup<QueuedObject>, 'origin' | 'items'>,
 ): Promise<void> {
   const { store, open, view } = pass;
-  // What the carriers of these carry besides may be taken along.
+  // Superseded releases pass their other objects on.
   const carriers = new Set(items.flatMap(({ kind, name }) => open.carriersOf(kind, name)));
   for (const one of [...carriers].flatMap(({ spec }) => spec.objects)) {
     const changed = view.look(one);
@@ -36,8 +43,8 @@ export async function beginRelease(
   await writeStatuses(pass, statuses);
 }
 
-/** The open releases that carry any of the changes, or collect their group. */
-function touchedBy(changes: readonly Changed[], { open, view }: SpreadPass): readonly OpenRelease[] {
+/** The open releases that include any of the changes, or collect their group. */
+function touchedBy(changes: readonly PendingChange[], { open, view }: SpreadPass): readonly OpenRelease[] {
   const touched = new Map<string, OpenRelease>();
   for (const one of changes) {
     for (const release of view.carriers(one)) touched.set(release.name, release);
@@ -49,8 +56,8 @@ function touchedBy(changes: readonly Changed[], { open, view }: SpreadPass): rea
   return [...touched.values()];
 }
 
-/** The write that makes releases as they were formed. */
-function formedOperations(formed: Formed, { user: by }: Origin, pass: SpreadPass): Operation[] {
+/** The write that creates and supersedes releases. */
+function formedOperations(formed: FormationResult, { user: by }: Origin, pass: SpreadPass): Operation[] {
   const { store, view, clock } = pass;
   const nowMs = clock().epochMilliseconds;
   const operations: Operation[] = [];
@@ -60,29 +67,29 @@ function formedOperations(formed: Formed, { user: by }: Origin, pass: SpreadPass
     if (entry === undefined) throw new Error(`release ${name} is gone`);
     return entry.object();
   };
-  let because = 'What is live was declared again.';
+  let because = 'The live state was declared again.';
   if (formed.begin !== undefined) {
     const { spec, collects } = formed.begin;
     const name = freeReleaseName(store, releaseName(spec));
-    because = `Release ${name} takes its place.`;
+    because = `Release ${name} supersedes it.`;
     operations.push(...createRelease({ name, spec: described({ name, spec }) }, firstStep(collects), { nowMs, by }));
   }
   for (const { name, standing } of formed.displaced) {
-    operations.push(...writeStep(objectOf(name), displacing(standing, because, by), { nowMs, by }));
+    operations.push(...writeStep(objectOf(name), supersedeStep(standing, because, by), { nowMs, by }));
   }
   for (const { name, spec } of formed.collecting) {
-    operations.push(respecified(objectOf(name), described({ name, spec })));
+    operations.push(replaceSpec(objectOf(name), described({ name, spec })));
   }
   return operations;
 }
 
-function firstStep(collects: boolean): Step {
+function firstStep(collects: boolean): ReleaseStep {
   const state = collects ? ({ at: 'collecting' } as const) : ({ at: 'waiting', for: 'turn' } as const);
   return {
     standing: { state, approvals: [] },
     effects: [],
     tell: [],
     phase: collects ? 'Collecting' : 'Waiting',
-    message: collects ? 'Collects its group until it is sealed.' : 'Has just begun.',
+    message: collects ? 'Collecting changes until it is sealed.' : 'Just created.',
   };
 }

@@ -5,8 +5,8 @@ import type { ObjectRef } from './object-ref.ts';
 import { sameSide, type State } from './same-side.ts';
 
 /**
- * That a state was declared on top of what was taken back from people since, in sentences: it may bring that back. The
- * releases that were taken back say so, for as long as they are kept: what becomes of pins decides nothing.
+ * Sentences about changes that were ended after exposure and on top of which a state was declared: it may bring them back. The
+ * stored releases decide, not the pins.
  */
 export function bringsBack(
   read: Pick<Reader, 'find'>,
@@ -22,11 +22,11 @@ export function bringsBack(
       const { takenBack, objects } = Release.spec(entry.object());
       const brought = objects.find((one) => one.kind === kind.id && one.name === name);
       const isOnlyLabels = brought?.from?.revision === state.revision;
-      // What was declared again after it was taken back is a decision.
+      // A change that was declared after the rollback is a decision.
       if (takenBack === undefined || version > entry.version || (isOnlyLabels && !sameSide(brought.to, state)))
         continue;
       const did = takenBack.how === 'aborted' ? 'aborted' : 'rolled back';
-      const what = `${kind.kind} "${name}" was changed on top of what release ${entry.name} brought`;
+      const what = `${kind.kind} "${name}" was changed on top of release ${entry.name}`;
       onTopOf.set(entry.name, `${what}, which ${takenBack.by} ${did}: ${sentence(takenBack.because)}`);
     }
   }

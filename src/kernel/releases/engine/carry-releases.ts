@@ -7,28 +7,28 @@ import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { EngineTimes } from './engine-times.ts';
 import { followFreezes } from './follow-freezes.ts';
 import { footprintOf, type TrackedRelease } from './open-releases.ts';
-import { concernedBy, isConcerned } from './release-concerns.ts';
+import { concernOf, isConcerned } from './release-concerns.ts';
 import { ReleaseStepper, type StepperParts } from './release-stepper.ts';
 
 const LIMITS = {
   /** Releases in work at a time: enough to share commits. */
   workers: 256,
-  /** What fails is tried again at the latest after this. */
+  /** Maximum back-off after a failure. */
   retryMsMax: 30_000,
 } as const;
 
-export interface Carrying {
-  /** Looks at a release now. */
+export interface ReleaseReconciler {
+  /** Processes a release now. */
   readonly look: (name: string) => void;
   readonly stop: () => Promise<void>;
 }
 
-interface CarryingOptions extends StepperParts {
-  /** Called when a release has come to its end. */
+interface ReconcilerOptions extends StepperParts {
+  /** Called when a release is finished. */
   readonly ended: (spec: ReleaseSpec) => void;
   readonly awakeSinceMs: number;
   readonly asleepSinceMs: number;
-  /** Time that passes, whatever the clock shows. */
+  /** Monotonic time, independent of the clock. */
   readonly steadyMs: () => number;
   readonly time: Time;
   readonly random: () => number;
@@ -37,10 +37,10 @@ interface CarryingOptions extends StepperParts {
 }
 
 /**
- * Carries every open release on: sees, lets `advance` decide, writes what was decided, and only then does it. Goes by what
- * is stored alone, so that it may be killed at any moment, and another goes on from there.
+ * Advances every open release: observes, decides by `advance`, writes the decision, then carries it out. Uses stored state only, so
+ * that it may be killed at any moment and another process continues.
  */
-export function carryReleases(options: CarryingOptions): Carrying {
+export function reconcileReleases(options: ReconcilerOptions): ReleaseReconciler {
   const { store, kinds, open, clock, steadyMs, time, random, log, metrics } = options;
   const times = new EngineTimes(options, clock().epochMilliseconds, steadyMs());
   const controller = runController({
@@ -79,7 +79,7 @@ export function carryReleases(options: CarryingOptions): Carrying {
 
   function follow(changes: readonly Change[]): void {
     for (const change of changes) if (change.entry.kind === Release) followRelease(change);
-    const concerned = concernedBy(changes.map(({ entry }) => entry.kind));
+    const concerned = concernOf(changes.map(({ entry }) => entry.kind));
     if (concerned === 'none') return;
     for (const { name, standing } of open.all()) if (isConcerned(standing.state, concerned)) controller.add(name);
   }
@@ -93,7 +93,7 @@ export function carryReleases(options: CarryingOptions): Carrying {
     else if (before !== undefined) hasEnded(before);
   }
 
-  /** What it held is free: others may go. */
+  /** Its objects are free: other releases may start. */
   function hasEnded({ name, spec }: TrackedRelease): void {
     stepper.forget(name);
     const { certain, possible } = open.waiting.inTheWay(name, footprintOf(spec));

@@ -1,14 +1,14 @@
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import type { Origin } from './form.ts';
 
-/** Writes of one object that are kept when they come faster than the engine looks; the latest stay. */
+/** Writes of one object that are stored when they come faster than the engine works; the latest stay. */
 export const ORIGINS_MAX = 1_000;
 
-/** An object to look at. */
+/** An object to process. */
 export interface QueuedObject {
   readonly kind: string;
   readonly name: string;
-  /** The writes that queued it, the latest last; none of what was written before this engine began. */
+  /** The writes that queued it, the latest last; without those from before this engine started. */
   readonly origins: readonly Origin[];
 }
 
@@ -16,7 +16,7 @@ export function keyOf({ kind, name }: Pick<QueuedObject, 'kind' | 'name'>): Live
   return liveKey(kind, name);
 }
 
-/** The objects to look at, each once. One that is queued again still belongs to what it was declared with first. */
+/** Objects to process, each once. An object that is queued again stays with the first write. */
 export class ChangeQueue {
   readonly #objects = new Map<LiveKey, QueuedObject>();
 
@@ -33,7 +33,7 @@ export class ChangeQueue {
     );
   }
 
-  /** Takes everything out. */
+  /** Removes and returns all. */
   takeAll(): readonly QueuedObject[] {
     const all = [...this.#objects.values()];
     this.#objects.clear();

@@ -6,7 +6,7 @@ import { policiesIn } from '../rules/choose-policy.ts';
 import { bringsBack } from './brings-back.ts';
 import type { QueuedObject } from './change-queue.ts';
 import type { Declarations } from './declarations.ts';
-import type { Changed, Look, OpenRelease, World } from './form.ts';
+import type { PendingChange, Look, OpenRelease, World } from './form.ts';
 import type { Origins } from './group-by-write.ts';
 import { lookAt } from './look.ts';
 import type { OpenReleases } from './open-releases.ts';
@@ -21,7 +21,7 @@ interface Parts {
   readonly declarations: Declarations;
 }
 
-/** Changes as the store has them at each call. Keeps what it parsed: one view is for one pass. */
+/** Changes as the store has them at each call. Caches parsed objects: use one view for one pass. */
 export class ChangeView {
   readonly look: Look;
   readonly #parts: Parts;
@@ -31,16 +31,16 @@ export class ChangeView {
     this.look = lookAt(parts.store, parts.kinds);
   }
 
-  /** Reads as much of the history as `trail` needs. */
-  async load({ kind, name, live }: Changed, to: State | undefined): Promise<void> {
+  /** Reads the part of the history that `trail` needs. */
+  async load({ kind, name, live }: PendingChange, to: State | undefined): Promise<void> {
     await this.#parts.declarations.load(kind, name, live?.object, to);
   }
 
-  /** What was declared since what is live, up to a state. */
+  /** The declarations after the live state, up to a given state. */
   readonly trail: World['trail'] = ({ kind, name, live }, to) =>
     this.#parts.declarations.between(kind.id, name, live?.object, to);
 
-  /** The writes that declared an object as it is: as it was queued, or as the record of changes has it. */
+  /** The writes of the present declaration: from the queue, or from the record of changes. */
   origins(object: QueuedObject): Origins {
     const [first, ...others] = object.origins;
     if (first !== undefined) return [first, ...others];
@@ -51,11 +51,11 @@ export class ChangeView {
     return [{ write: version, user: 'unknown', version }];
   }
 
-  carriers({ kind, name }: Changed): readonly OpenRelease[] {
+  carriers({ kind, name }: PendingChange): readonly OpenRelease[] {
     return this.#parts.open.carriersOf(kind.id, name);
   }
 
-  needsRelease(changed: Changed): boolean {
+  needsRelease(changed: PendingChange): boolean {
     const { store, kinds } = this.#parts;
     const { wanted } = changed;
     return needsRelease(changed, {

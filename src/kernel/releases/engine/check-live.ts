@@ -14,8 +14,8 @@ export interface LiveFault {
 }
 
 /**
- * Finds what is live and does not pass the checks of its kind: an earlier version of the program accepted it. It stays live,
- * as taking it away would be a change that nobody decided. Pauses after each object, and ends when it is no longer wanted.
+ * Finds live objects that fail the checks of their kind, because an earlier version of the program accepted them. They stay live:
+ * removal would be a change that nobody decided. Pauses after each object, and stops when it is no longer wanted.
  */
 export function* checkLive(
   live: LiveObjects,
@@ -36,17 +36,17 @@ export function* checkLive(
   return faults;
 }
 
-/** Whether there is nothing that could be wrong with it, as far as is known without reading it. */
+/** Whether an object has no problem, as far as known without parsing it. */
 function isFine({ check, checksReferencesOnly }: Kind, object: LiveObject): boolean {
   return (check === undefined || checksReferencesOnly === true) && knownIndexKeys(object)?.length === 0;
 }
 
-/** What a check throws at is no more accepted than what it finds a problem in. */
+/** A check that throws does not accept the object. */
 function checked(check: () => HoldReasons): HoldReasons {
   try {
     return check();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return [{ path: [], reason: 'FieldValueInvalid', detail: `its check ends in an error of the program: ${why}` }];
+    return [{ path: [], reason: 'FieldValueInvalid', detail: `internal error in its check: ${why}` }];
   }
 }

@@ -17,8 +17,8 @@ const HOLDS: readonly (readonly [title: string, facts: Partial<HoldFacts>, reaso
   ['the engine failed with it', { failed: FAILED, pinned: 'pinned', stopped: 'stopped' }, /^broken$/],
   ['a pin refuses it', { pinned: 'Node "a" is pinned', stopped: 'stopped', inTheWay: ['r'] }, /^Node "a" is pinned$/],
   ['every release is stopped', { stopped: 'incident', inTheWay: ['r'] }, /^Every release is stopped: incident$/],
-  ['a release changes it', { inTheWay: ['r', 's'], byTarget: ['t'] }, /^release r, s is under way with it/],
-  ['a release goes out target by target', { byTarget: ['t'] }, /^release t is under way .* target by target$/],
+  ['a release changes it', { inTheWay: ['r', 's'], byTarget: ['t'] }, /^release r, s is in progress with it/],
+  ['a release goes out target by target', { byTarget: ['t'] }, /^release t is in progress .* target by target$/],
 ];
 
 for (const [title, facts, reason] of HOLDS) {

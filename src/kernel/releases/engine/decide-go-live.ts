@@ -5,44 +5,44 @@ import { allot } from '../allot.ts';
 import { settle, type Candidate, type HoldReasons } from '../settle.ts';
 import { problem } from './engine-errors.ts';
 
-/** What may keep a change from going live, apart from the world. */
+/** Possible reasons to hold a change, apart from references and checks. */
 export interface HoldFacts {
-  /** Why the engine failed with it, while it is kept apart. */
+  /** Why the engine failed with it, during its back-off. */
   readonly failed: HoldReasons | undefined;
   /** The sentence of the pin that refuses it. */
   readonly pinned: string | undefined;
-  /** The reason of the switch that stops every release. */
+  /** The reason of the stop switch. */
   readonly stopped: string | undefined;
-  /** Releases under way that change it, or what it relies on. */
+  /** Open releases that change it or its dependencies. */
   readonly inTheWay: readonly string[];
-  /** Releases under way that rely on the same, and go out target by target. */
+  /** Open releases with the same dependencies that advance target by target. */
   readonly byTarget: readonly string[];
 }
 
-/** Why a change is held whatever the world says; undefined when nothing holds it. Pure. */
+/** Why a change is held independently of references and checks; undefined when it is free. Pure. */
 export function holdReasons({ failed, pinned, stopped, inTheWay, byTarget }: HoldFacts): HoldReasons | undefined {
   if (failed !== undefined) return failed;
   if (pinned !== undefined) return [problem(pinned)];
   if (stopped !== undefined) return [problem(`Every release is stopped: ${stopped}`)];
   if (inTheWay.length > 0) {
-    return [problem(`release ${inTheWay.join(', ')} is under way with it, or with what it relies on`)];
+    return [problem(`release ${inTheWay.join(', ')} is in progress with it, or with one of its dependencies`)];
   }
   if (byTarget.length > 0) {
-    return [problem(`release ${byTarget.join(', ')} is under way with what relies on the same, target by target`)];
+    return [problem(`release ${byTarget.join(', ')} is in progress with the same dependencies, target by target`)];
   }
   return undefined;
 }
 
 export interface GoLiveDecision {
-  /** What goes live together, with what is allotted to it; undefined: it goes away. */
+  /** Objects that go live together, with their allotments; undefined: a deletion. */
   readonly going: ReadonlyMap<LiveKey, LiveObject | undefined>;
   /** Why each other change is held. */
   readonly held: ReadonlyMap<LiveKey, HoldReasons>;
 }
 
 /**
- * Decides which changes go live at once: those that nothing holds, as far as the world stays whole also beside what cohorts
- * of other releases are shown, and as there is enough for them. Pure.
+ * Decides which changes go live at once: those that are free, as far as all references and checks hold, also together with the
+ * candidates of other releases, and allotments suffice. Pure.
  */
 export function decideGoLive(
   changes: readonly Candidate[],

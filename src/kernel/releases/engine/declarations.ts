@@ -8,32 +8,32 @@ import { ENGINE } from './advance.ts';
 import { sameSide, type State } from './same-side.ts';
 
 const LIMITS = {
-  /** Rows that one round trip reads. */
+  /** Rows of one query. */
   rowsAtOnce: 200,
-  /** Rows of one name that are looked through for what is live. */
+  /** Rows of one name that are searched for the live state. */
   rowsMax: 10_000,
-  /** Steps of one object in memory; of an object with more the history is read again. */
+  /** Steps of one object in memory; with more, the history is read again. */
   stepsMax: 1_000,
 } as const;
 
-/** One write that changed how an object is declared. */
-interface Step {
+/** One write that changed the declaration of an object. */
+interface DeclarationStep {
   readonly version: number;
-  /** What was declared together has the same one. */
+  /** Equal for objects that were declared together. */
   readonly write: number;
   readonly user: string;
-  /** The user, and who minted the token; empty where this program restored what was live. */
+  /** The user, and users who minted the token; empty where this program restored the live state. */
   readonly writers: readonly string[];
-  /** A part of this program did it, like the garbage collector: who caused it is unknown. */
+  /** A part of this program wrote it, like the garbage collector: who caused it is unknown. */
   readonly isUnattended: boolean;
-  /** What the object became; undefined: it was deleted. */
+  /** The new state; undefined: it was deleted. */
   readonly state: State | undefined;
 }
 
-/** What was declared of an object from what is live to a state of it, the oldest first. */
+/** The declarations of an object from its live state to a given state, the oldest first. */
 export interface Trail {
-  readonly steps: readonly Step[];
-  /** False where the history that is kept does not lead back to what is live. */
+  readonly steps: readonly DeclarationStep[];
+  /** False where the stored history does not reach back to the live state. */
   readonly isWhole: boolean;
 }
 
@@ -41,25 +41,25 @@ interface DeclaredWrite {
   readonly version: number;
   readonly write: number;
   readonly author: Author | undefined;
-  /** Made once, when it is asked for: most writes go live at once. */
+  /** Computed once, on demand: most writes go live at once. */
   readonly declared: () => DeclaredState;
 }
 
 interface DeclaredState {
   readonly state: State | undefined;
-  /** Somebody deleted it, and finalizers keep it. */
+  /** It is being deleted; finalizers keep it. */
   readonly isGoing: boolean;
 }
 
 interface KnownWrites {
   readonly steps: DeclaredWrite[];
-  /** There is nothing before the first step, or nothing that is kept. */
+  /** No earlier step exists, or none is stored. */
   isAll: boolean;
 }
 
 /**
- * Who declared what since what is live, object by object: from the changes as they are made, and before that from the
- * record of changes. A live name is of one object, so a move to another namespace that keeps it is a step as well.
+ * The authors of declarations since the live state, by object: from changes as they happen, and earlier ones from the record of
+ * changes. A live name belongs to one object, so a move to another namespace is a step as well.
  */
 export class Declarations {
   readonly #store: Pick<Store<never>, 'declarations'>;
@@ -69,12 +69,12 @@ export class Declarations {
     this.#store = store;
   }
 
-  /** Takes in what was written just now. */
+  /** Records a new change. */
   follow({ entry, before, type, version, write = version, author }: Change): void {
     const { kind } = entry;
     if (!kind.released || (isOf(author, ENGINE) && type === 'MODIFIED')) return;
     const key = liveKey(kind.id, liveNameOf(entry));
-    // What another process wrote is read from the record.
+    // Writes of other processes are read from the record.
     if (author === undefined) return void this.#known.delete(key);
     let known = this.#known.get(key);
     if (known === undefined) {
@@ -87,12 +87,12 @@ export class Declarations {
     if (known.steps.length > LIMITS.stepsMax) this.#known.delete(key);
   }
 
-  /** Forgets an object that is live as it is declared: its trail is empty. */
+  /** Forgets an object whose declared state is live: its trail is empty. */
   forget(kind: string, name: string): void {
     this.#known.delete(liveKey(kind, name));
   }
 
-  /** Reads as much of the history as `between` needs. */
+  /** Reads the part of the history that `between` needs. */
   async load(kind: Kind, name: string, live: State | undefined, to: State | undefined): Promise<void> {
     const key = liveKey(kind.id, name);
     if (this.#known.get(key)?.isAll === true || this.between(kind.id, name, live, to).isWhole) return;
@@ -110,41 +110,43 @@ export class Declarations {
       if (isAll || oldest === undefined || spanOf(read, live, to).isWhole) break;
       below = oldest.version;
     }
-    // What was written meanwhile has been noted meanwhile.
+    // Changes during the read have been recorded meanwhile.
     const last = read.at(-1)?.version ?? 0;
     const since = this.#known.get(key)?.steps.filter(({ version }) => version > last) ?? [];
     this.#known.set(key, { steps: [...read, ...since], isAll: isAll || read.length >= LIMITS.rowsMax });
   }
 
-  /** As far as it is known: complete after `load`, at any later moment. */
+  /** The known trail: complete after `load`, at any later moment. */
   between(kind: string, name: string, live: State | undefined, to: State | undefined): Trail {
     const steps = this.#known.get(liveKey(kind, name))?.steps ?? [];
     const { from, until, isWhole } = spanOf(steps, live, to);
-    const changed = steps.slice(from, until + 1).flatMap(({ version, write, author, declared }, index): Step[] => {
-      const at = from + index;
-      const before = steps[at - 1];
-      const { state } = declared();
-      if (author === undefined || (before !== undefined && sameSide(before.declared().state, state))) return [];
-      const step = { version, write, user: author.user, state };
-      if (!endsDeletion(steps, at)) {
-        return [{ ...step, writers: writersOf(author), isUnattended: isUnattended(author) }];
-      }
-      const deleter = steps[deletionOf(steps, at)]?.author;
-      return [
-        {
-          ...step,
-          writers: [...(deleter === undefined ? [] : writersOf(deleter)), ...writersOf(author)],
-          isUnattended: deleter === undefined || isUnattended(deleter),
-        },
-      ];
-    });
+    const changed = steps
+      .slice(from, until + 1)
+      .flatMap(({ version, write, author, declared }, index): DeclarationStep[] => {
+        const at = from + index;
+        const before = steps[at - 1];
+        const { state } = declared();
+        if (author === undefined || (before !== undefined && sameSide(before.declared().state, state))) return [];
+        const step = { version, write, user: author.user, state };
+        if (!endsDeletion(steps, at)) {
+          return [{ ...step, writers: writersOf(author), isUnattended: isUnattended(author) }];
+        }
+        const deleter = steps[deletionOf(steps, at)]?.author;
+        return [
+          {
+            ...step,
+            writers: [...(deleter === undefined ? [] : writersOf(deleter)), ...writersOf(author)],
+            isUnattended: deleter === undefined || isUnattended(deleter),
+          },
+        ];
+      });
     return { steps: changed, isWhole };
   }
 }
 
 /**
- * The steps from what is live, exclusive, to a state, inclusive: what was declared after that state is of another
- * release, and what was live before is nobody's any more.
+ * The steps from the live state, exclusive, to a state, inclusive. Later declarations belong to another release, and steps before
+ * the live state no longer matter.
  */
 function spanOf(
   steps: readonly DeclaredWrite[],
@@ -161,30 +163,30 @@ function spanOf(
   return { ...span, isWhole: start >= 0 && until >= 0 && isEachDeletionKnown };
 }
 
-/** Whether a step is the end of a deletion that finalizers held up: who takes the last one off decided nothing. */
+/** Whether a step ends a deletion that finalizers delayed: the user who removes the last finalizer decided nothing. */
 function endsDeletion(steps: readonly DeclaredWrite[], at: number): boolean {
   return steps[at]?.declared().state === undefined && steps[at - 1]?.declared().isGoing === true;
 }
 
-/** Where the deletion was asked for that ends at a step; -1 where that is not known. */
+/** Index of the request of a deletion that ends at a step; -1 where it is unknown. */
 function deletionOf(steps: readonly DeclaredWrite[], end: number): number {
   const before = steps.slice(0, end).findLastIndex(({ declared }) => !declared().isGoing);
   return before < 0 ? -1 : before + 1;
 }
 
-/** Everybody who stands behind a write. */
+/** All users behind a write. */
 function writersOf({ user, caller }: Author): readonly string[] {
   if (caller === undefined && (user === ENGINE || user === ROLLBACK_USER)) return [];
   return [user, ...(caller?.mintedBy ?? [])];
 }
 
-/** Commands of people are written without their caller, and under their name. */
+/** Commands of people are written without their caller, but under their name. */
 function isUnattended({ user, caller }: Author): boolean {
   if (caller !== undefined || user === ENGINE || user === ROLLBACK_USER) return false;
   return user.startsWith('system:') && !user.startsWith('system:serviceaccount:');
 }
 
-/** A user from outside may have any name: only what this program writes by itself is its own. */
+/** External users may have any name: only writes without a caller are the program's own. */
 function isOf(author: Author | undefined, user: string): boolean {
   return author?.caller === undefined && author?.user === user;
 }
@@ -201,7 +203,7 @@ function declaredAs(namespace: string, { metadata, spec }: ResourceObject): Decl
   return { state, isGoing: metadata.deletionTimestamp !== undefined };
 }
 
-/** Makes a value once, and keeps nothing else of what it was made of. */
+/** Computes a value once, and drops its inputs afterwards. */
 function lazily<Value>(make: () => Value): () => Value {
   let value: () => Value = () => {
     const made = make();

@@ -14,13 +14,13 @@ import { ENGINE } from './advance.ts';
 const AUTHOR: Author = { user: ENGINE, requestId: 'describe-policies' };
 
 const LIMITS = {
-  /** How old what a status says may be. */
+  /** Maximum age of a status. */
   lookMs: 60_000,
-  /** After a policy was written. */
+  /** After a write of a policy. */
   soonMs: 200,
 } as const;
 
-/** Keeps in the status of each ReleasePolicy whom it selects now, and what it names and is not there. */
+/** Updates the status of each ReleasePolicy: its present selection, and names that do not exist. */
 export function describePolicies(options: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
@@ -70,7 +70,7 @@ export function describePolicies(options: {
       } catch (error) {
         logError(error, 'releases: cannot write the status of a policy', { policy: name });
       }
-      // One policy at a time: others are answered in between.
+      // Yields between policies.
       await new Promise<void>((resolve) => void time.after(0, resolve));
     }
   }

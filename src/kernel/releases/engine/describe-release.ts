@@ -4,11 +4,11 @@ import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { Overlay, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { RELEASE_SENTENCES, type ReleaseSpec } from '../kinds/release-spec.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
-import type { Changed, Look } from './form.ts';
+import type { PendingChange, Look } from './form.ts';
 
 /**
- * The same release with what it means, in the sentences of a plan: whoever approves reads what they approve, also
- * without the right to read the objects. Of a large one the first objects, and how many more there are.
+ * Adds the sentences of a plan to a release, so that approvers can review it without the right to read the objects. A large release
+ * has the first objects, and the number of the others.
  */
 export function withSentences(
   { name, spec }: PlannedRelease,
@@ -19,17 +19,17 @@ export function withSentences(
   const changed = spec.objects.map(look);
   const world = new Overlay(live, kinds);
   for (const one of changed) world.put(one.kind.id, one.name, one.wanted?.object);
-  // The last sentence is for how many more there are.
+  // The last sentence counts the omitted objects.
   const most = RELEASE_SENTENCES.most - 1;
   const sentences: string[] = [];
   let whole = 0;
   for (const one of changed) {
-    const said = sentencesOf(one, world, now);
-    if (sentences.length + said.length > most) {
-      if (sentences.length === 0) sentences.push(...said.slice(0, most));
+    const sentencesOfOne = sentencesOf(one, world, now);
+    if (sentences.length + sentencesOfOne.length > most) {
+      if (sentences.length === 0) sentences.push(...sentencesOfOne.slice(0, most));
       break;
     }
-    sentences.push(...said);
+    sentences.push(...sentencesOfOne);
     whole += 1;
   }
   const more = changed.length - whole;
@@ -41,20 +41,20 @@ function moreText(more: number, name: string): string {
   return `And ${more} more ${more === 1 ? 'object' : 'objects'}: backline release show ${name} --all`;
 }
 
-/** What becomes of one object, each sentence led by its kind and name: titles are what the author wrote. */
-export function sentencesOf(changed: Changed, world: World, now: Temporal.Instant): readonly string[] {
+/** Sentences on one object, each prefixed with its kind and name. */
+export function sentencesOf(changed: PendingChange, world: World, now: Temporal.Instant): readonly string[] {
   const { kind, name, live: before, wanted } = changed;
   const side = wanted?.object ?? before?.object;
-  // A live name may say it already.
+  // The live name may contain it already.
   const namespace =
     side === undefined || side.namespace === '' || kind.names === 'namespace' ? '' : `${side.namespace}/`;
-  const said = described(() => kind.describe?.(name, before?.object.spec, wanted?.object.spec, world, now));
-  return [...metadataTexts(changed), ...(said.length === 0 ? bareTexts(changed) : said)].map((text) =>
-    cut(`${kind.kind} ${namespace}${name}: ${text}`),
+  const sentencesOfOne = described(() => kind.describe?.(name, before?.object.spec, wanted?.object.spec, world, now));
+  return [...metadataTexts(changed), ...(sentencesOfOne.length === 0 ? bareTexts(changed) : sentencesOfOne)].map(
+    (text) => cut(`${kind.kind} ${namespace}${name}: ${text}`),
   );
 }
 
-function metadataTexts({ live: before, wanted }: Changed): readonly string[] {
+function metadataTexts({ live: before, wanted }: PendingChange): readonly string[] {
   if (before === undefined || wanted === undefined) return [];
   const [a, b] = [before.object, wanted.object];
   return [
@@ -63,8 +63,8 @@ function metadataTexts({ live: before, wanted }: Changed): readonly string[] {
   ];
 }
 
-/** Of what a kind says nothing about: no change is left out. */
-function bareTexts({ live: before, wanted }: Changed): readonly string[] {
+/** For kinds without a description: no change is omitted. */
+function bareTexts({ live: before, wanted }: PendingChange): readonly string[] {
   if (wanted === undefined) return ['It is deleted.'];
   if (before === undefined) return ['It is new.'];
   return before.object.revision === wanted.object.revision ? [] : ['Its spec changes.'];
@@ -74,7 +74,7 @@ function cut(text: string): string {
   return text.length <= RELEASE_SENTENCES.charsMax ? text : `${text.slice(0, RELEASE_SENTENCES.charsMax - 1)}…`;
 }
 
-/** What a kind says is for readers: an error in it holds up no release. */
+/** Descriptions are for readers: an error in one does not hold a release. */
 function described(say: () => readonly string[] | undefined): readonly string[] {
   try {
     return say() ?? [];

@@ -8,7 +8,7 @@ const PASSING: ReadonlySet<Refusal['reason']> = new Set([
   'Timeout',
 ]);
 
-/** Whether an error is about the moment, and not about the object that was to be written. */
+/** Whether an error is transient, and not caused by the object. */
 export function isPassing(error: unknown): boolean {
   return error instanceof Unavailable || (error instanceof Refusal && PASSING.has(error.reason));
 }
@@ -17,10 +17,10 @@ export function isConflict(error: unknown): boolean {
   return error instanceof Refusal && error.reason === 'Conflict';
 }
 
-/** Why an object is held that the engine failed with. */
+/** The hold reasons for an object that the engine failed with. */
 export function problemsOf(error: unknown): HoldReasons {
   if (error instanceof Refusal) return error.problems.length > 0 ? error.problems : [problem(error.message)];
-  return [problem(`an error of the program keeps it: ${error instanceof Error ? error.message : String(error)}`)];
+  return [problem(`internal error: ${error instanceof Error ? error.message : String(error)}`)];
 }
 
 /** A problem of an object as a whole. */

@@ -1,18 +1,18 @@
-/** A clock goes forward by less than this by itself. */
+/** Smaller differences are normal clock drift. */
 const LEAP_MS_MIN = 5_000;
 
-/** When this engine began, and when the one before it was last seen at work. */
+/** When this engine started, and the last heartbeat of the engine before it. */
 interface Times {
   readonly awakeSinceMs: number;
   readonly asleepSinceMs: number;
 }
 
-/** The times without an engine. A clock that leaps forward, as after a suspension, is as if none had run meanwhile. */
+/** The times without an engine. A forward leap of the clock, as after a suspension, counts as downtime. */
 export class EngineTimes {
   #times: Times;
   #aheadMs: number;
 
-  /** @param steadyMs time that passes, whatever the clock shows */
+  /** @param steadyMs monotonic time, independent of the clock */
   constructor({ awakeSinceMs, asleepSinceMs }: Times, nowMs: number, steadyMs: number) {
     this.#times = { awakeSinceMs, asleepSinceMs };
     this.#aheadMs = nowMs - steadyMs;

@@ -1,6 +1,6 @@
 /**
- * Of items that fail together, those that fail by themselves, with what each throws. Halves what fails, so that few
- * culprits among many cost few attempts. What `passesThrough` says is about none of the items ends the search.
+ * Finds the items that fail by themselves among items that fail together, with their errors. Bisects, so that few culprits among
+ * many cost few attempts. An error for which `passesThrough` holds ends the search.
  */
 export async function failingAlone<Item>(
   items: readonly Item[],

@@ -11,7 +11,7 @@ import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { decisionsSource } from '../evidence/decisions-source.ts';
 import { dueWindow } from '../evidence/due-window.ts';
-import type { Measured } from '../evidence/measure-source.ts';
+import type { MetricTraits } from '../evidence/measure-source.ts';
 import { prometheusSource } from '../evidence/prometheus/prometheus-source.ts';
 import { addKept, NO_TALLY, verdictOf } from '../evidence/tally.ts';
 import { metricsOf } from '../kinds/guardrail-spec.ts';
@@ -19,7 +19,7 @@ import { Notification } from '../kinds/notification.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
 import { policySpec, releasePolicyKind } from '../kinds/release-policy.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
-import type { ReleaseStanding } from '../kinds/release-status.ts';
+import type { ReleaseEngineState } from '../kinds/release-status.ts';
 import { partsUpTo, stagesOf } from '../kinds/stages-of.ts';
 import { partsOf } from '../kinds/targets.ts';
 import { sendNotification } from '../notify/send-notification.ts';
@@ -29,20 +29,20 @@ import { policyRefs } from '../rules/policy-refs.ts';
 import { FakeClusters } from '../testing/fake-clusters.ts';
 import { LISTENERS } from '../testing/listeners.ts';
 import { Node, Workload } from '../testing/node.ts';
-import { advance, type ReleaseObservation, type Step } from './advance.ts';
+import { advance, type ReleaseObservation, type ReleaseStep } from './advance.ts';
 import { countApprovals, shortOfPeople } from './approvals.ts';
-import { carriedOf, formRelease, type Changed, type OpenRelease } from './form.ts';
+import { releaseItemOf, formRelease, type PendingChange, type OpenRelease } from './form.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
-import type { Intent, TargetSeen } from './progress.ts';
+import type { Intent, TargetObservation } from './progress.ts';
 import { createRelease } from './release-writes.ts';
-import { pinning } from './restore.ts';
+import { pinOperations } from './restore.ts';
 
 const NOW_MS = Date.UTC(2026, 4, 1, 12);
 const MINUTE = 60_000;
 const clock = () => Temporal.Instant.fromEpochMilliseconds(NOW_MS);
 const CLUSTERS = new FakeClusters({ kind: Workload, time: new VirtualTime(), chance: () => 0 });
 for (const [name, ring] of [
-  ['c0', 'canary'],
+  ['c0', 'early'],
   ['c1', 'rest'],
 ] as const) {
   CLUSTERS.join(name, ring);
@@ -56,7 +56,7 @@ const OPENED = new Map(
 );
 
 /** An object of a kind that becomes another one. */
-function changed(kind: Kind, name: string): Changed {
+function changed(kind: Kind, name: string): PendingChange {
   const side = (revision: string, generation: number) => {
     const spec = { needs: [], value: generation, neighbourMax: 9 };
     return { object: { kind: kind.id, namespace: '', name, labels: { team: 'x' }, spec, revision }, generation };
@@ -72,13 +72,13 @@ function releaseBy(spec: PolicySpec): ReleaseSpec {
     authors: ['ann'],
     changeSet: '7',
     policy: { name: 'p', spec },
-    objects: CHANGED.map(carriedOf),
+    objects: CHANGED.map(releaseItemOf),
     planHash: 'plan',
     open: true,
   };
 }
 
-/** Whose change it is about, and which of two policies a change goes by. */
+/** The selected changes, and the policy that releases them. */
 function choosing(spec: PolicySpec): unknown {
   const objects = [Node, Workload].flatMap((kind) =>
     ['default', 'other'].flatMap((namespace) =>
@@ -110,7 +110,7 @@ function approving(spec: PolicySpec): unknown {
   return [counted, shortOfPeople(release)];
 }
 
-/** What a later change comes to while this release is under way. */
+/** The effect of a later change during this release. */
 function forming(spec: PolicySpec): unknown {
   const state = { at: 'exposing', stage: 0, sinceMs: NOW_MS, heldMs: 0 } as const;
   const open: OpenRelease = { name: 'r', spec: releaseBy(spec), standing: { state, approvals: [] } };
@@ -125,16 +125,16 @@ function forming(spec: PolicySpec): unknown {
   return formed.displaced.map(({ name }) => name);
 }
 
-/** What its way is, step by step, while guardrails say something and a cluster is heard of or not. */
+/** Its steps, while guardrails say something and a cluster is heard of or not. */
 function walking(spec: PolicySpec, verdicts: KnownVerdicts, isUnknown: boolean): unknown {
   const release = releaseBy(spec);
   const order = partsOf(release, KINDS, TARGETS).map(({ target }) => target);
   const intents = new Map<string, Intent>(order.map(({ name }) => [name, { at: 'nobody' }]));
-  let standing: ReleaseStanding = { state: { at: 'waiting', for: 'turn' }, approvals: PEOPLE };
-  const said: unknown[] = [couplingProblem({ name: 'p', spec }, order)];
+  let standing: ReleaseEngineState = { state: { at: 'waiting', for: 'turn' }, approvals: PEOPLE };
+  const collected: unknown[] = [couplingProblem({ name: 'p', spec }, order)];
   let nowMs = NOW_MS;
   for (let count = 0; count < 40; count += 1) {
-    const targets = order.map(({ name }): TargetSeen => {
+    const targets = order.map(({ name }): TargetObservation => {
       const place = { name, wanted: 'a', observed: 'a', observedAtMs: nowMs };
       const state = isUnknown && name === 'clusters' ? 'unknown' : 'healthy';
       return { name, intent: intents.get(name) ?? { at: 'nobody' }, places: [{ ...place, state }] };
@@ -152,8 +152,8 @@ function walking(spec: PolicySpec, verdicts: KnownVerdicts, isUnknown: boolean):
       awakeSinceMs: 0,
       asleepSinceMs: 0,
     };
-    const step: Step = advance(release, standing, seen);
-    said.push([step.phase, step.message, step.effects, step.tell]);
+    const step: ReleaseStep = advance(release, standing, seen);
+    collected.push([step.phase, step.message, step.effects, step.tell]);
     standing = step.standing;
     for (const effect of step.effects) {
       if (effect.do === 'expose') intents.set(effect.target, { at: 'stage', stage: effect.stage });
@@ -168,10 +168,10 @@ function walking(spec: PolicySpec, verdicts: KnownVerdicts, isUnknown: boolean):
       return wheres.length === 0 ? undefined : OPENED.get(target.name)?.aim('r', wheres, undefined);
     }),
   );
-  return [said, aims];
+  return [collected, aims];
 }
 
-const EVENTS: Measured = { called: 'Errors', better: 'fewer', of: 'events', isSplit: true };
+const EVENTS: MetricTraits = { called: 'Errors', better: 'fewer', of: 'events', isSplit: true };
 /** Counts of tracks in windows, a few of them worse than the next. */
 const COUNTED = [
   { candidate: [1_000, 20], stable: [1_000, 20] },
@@ -180,7 +180,7 @@ const COUNTED = [
   { candidate: [25, 2], stable: [25, 0] },
 ] as const;
 
-/** What is asked of the sources of its guardrails, and what the judge says of some counts. */
+/** Requests to the sources of its guardrails, and the verdicts on some counts. */
 async function judging(spec: PolicySpec): Promise<unknown> {
   const asked: unknown[] = [];
   const { alpha, beta, every } = spec.judging;
@@ -205,7 +205,7 @@ async function judging(spec: PolicySpec): Promise<unknown> {
       },
     },
   });
-  const said = await Promise.all(
+  const collected = await Promise.all(
     spec.guardrails.map(async (guardrail) => {
       const window = { release: 'r', guardrail, stage: 0, fromMs: 0, toMs: MINUTE };
       const source = guardrail.prometheus === undefined ? decisions : prometheus;
@@ -233,18 +233,18 @@ async function judging(spec: PolicySpec): Promise<unknown> {
       return [measured, verdicts];
     }),
   );
-  return [said, asked, dueWindow(schedule, 40_000)];
+  return [collected, asked, dueWindow(schedule, 40_000)];
 }
 
-/** What becomes pinned, and what people are sent, of everything that can happen. */
+/** The pins and messages after every possible event. */
 async function telling(spec: PolicySpec): Promise<unknown> {
   const release = releaseBy(spec);
   const taken = { release: 'r', by: 'bob', because: 'It harms.' };
-  const pins = pinning(release, taken, NOTHING_STORED, { kinds: KINDS, nowMs: NOW_MS }).map((one) =>
+  const pins = pinOperations(release, taken, NOTHING_STORED, { kinds: KINDS, nowMs: NOW_MS }).map((one) =>
     'object' in one ? one.object : one,
   );
   const tell = ['started', 'stage', 'paused', 'promoted', 'rolledBack'] as const;
-  const step: Step = {
+  const step: ReleaseStep = {
     standing: { state: { at: 'waiting', for: 'turn' }, approvals: [] },
     effects: [],
     tell,
@@ -260,19 +260,19 @@ async function telling(spec: PolicySpec): Promise<unknown> {
   } as unknown as Store<Operation>;
   for (const one of createRelease({ name: 'r', spec: release }, step, { nowMs: NOW_MS, by: 'ann' })) {
     if (one.kind !== Notification.id || !('object' in one)) continue;
-    const told = Notification.spec(one.object as ResourceObject);
+    const message = Notification.spec(one.object as ResourceObject);
     const outbound = {
       ask: async (_cause: unknown, outgoing: Outgoing) => {
         sent.push(outgoing);
         return { status: 200, headers: {}, text: '', isCut: false };
       },
     };
-    sent.push(await sendNotification({ store, outbound, clock }, 'x', told, NOW_MS));
+    sent.push(await sendNotification({ store, outbound, clock }, 'x', message, NOW_MS));
   }
   return [pins, sent];
 }
 
-/** What a policy makes of changes. Its hash, which everything of it is in, says nothing. */
+/** The effect of a policy on changes, without its hash, which covers every field. */
 async function observe(declared: unknown): Promise<unknown> {
   const spec = ReleasePolicy.spec({ spec: declared });
   const verdict = (outcome: 'pass' | 'fail') => ({
@@ -318,7 +318,7 @@ test('no field of a ReleasePolicy without an effect', async () => {
       {
         selector: {},
         stages: [
-          { name: 'canary', clusters: { rings: ['canary'], percent: 50 } },
+          { name: 'early', clusters: { rings: ['early'], percent: 50 } },
           { name: 'clusters', clusters: { percent: 100 } },
           half,
         ],

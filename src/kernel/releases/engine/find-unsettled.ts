@@ -10,8 +10,8 @@ interface ObjectName {
 }
 
 /**
- * Finds at the start what does not stand as it is declared: of very many objects nearly all do. Pauses after each, and ends
- * when it is no longer wanted.
+ * Finds objects whose declared state is not live, at the start: nearly all are live. Pauses after each, and stops when it is no
+ * longer wanted.
  */
 export function* findUnsettled(
   { store, live, kinds, open }: Pick<SpreadParts, 'store' | 'live' | 'kinds' | 'open'>,
@@ -29,7 +29,7 @@ export function* findUnsettled(
       yield;
     }
   }
-  // What is live and no longer declared is to go.
+  // A live object without a declaration has to be removed.
   for (const kind of released) {
     for (const { name } of live.list(kind.id)) {
       if (!isWanted()) return;

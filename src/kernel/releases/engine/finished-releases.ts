@@ -3,31 +3,31 @@ import type { Change, Entry } from '#kernel/store/contract.ts';
 import { Release } from '../kinds/release.ts';
 
 export interface FinishedLimits {
-  /** Releases that have come to their end and are kept; of older ones the history tells. */
+  /** Finished releases that are stored; older ones are in the history. */
   readonly finishedMax: number;
-  /** Of their texts together: one that carries 10,000 objects has 2.4 million. */
+  /** Total size of their texts: one with 10,000 objects has 2.4 million. */
   readonly charactersMax: number;
-  /** So many are dropped at a time. */
+  /** Deletions in one write. */
   readonly droppedMax: number;
 }
 
-interface Kept {
+interface FinishedRelease {
   readonly name: string;
   readonly number: number;
   readonly characters: number;
 }
 
-/** The releases that have come to their end, and which of them are too many or too much to be kept. */
+/** The finished releases, and which of them exceed the limits. */
 export class FinishedReleases {
   readonly #limits: FinishedLimits;
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new Map<string, FinishedRelease>();
   #characters = 0;
 
   constructor(limits: FinishedLimits) {
     this.#limits = limits;
   }
 
-  /** Takes in what there is at the start. */
+  /** Adds the releases that exist at the start. */
   *begin(entries: Iterable<Entry>): Steps<void> {
     for (const entry of entries) {
       if (!this.#kept.has(entry.name)) this.#take(entry);
@@ -41,7 +41,7 @@ export class FinishedReleases {
     if (type !== 'DELETED') this.#take(entry);
   }
 
-  /** The oldest of them, as many as have to go now. */
+  /** The oldest ones, as many as have to be deleted now. */
   outdated(): readonly string[] {
     const { finishedMax, charactersMax, droppedMax } = this.#limits;
     let [count, characters] = [this.#kept.size, this.#characters];

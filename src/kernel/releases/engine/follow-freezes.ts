@@ -8,22 +8,19 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Author, Change, Store } from '#kernel/store/contract.ts';
 import { Freeze, type FreezeStatus } from '../kinds/freeze.ts';
 import { ENGINE } from './advance.ts';
-import { reckonFreezes, type FreezeReckoning, type ReckonedFreeze } from './reckon-freezes.ts';
+import { evaluateFreezes, type FreezeStates, type EvaluatedFreeze } from './evaluate-freezes.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'follow-freezes' };
 
-/** The clock may be set: the next edge is looked for at least so often. */
+/** The clock may be set: the next edge is computed at least this often. */
 const LOOK_MS_MAX = 60_000;
 
 export interface FollowedFreezes {
-  readonly holding: FreezeReckoning['holding'];
+  readonly holding: FreezeStates['holding'];
   readonly stop: () => Promise<void>;
 }
 
-/**
- * Calls back at each edge of a freeze and when one is declared, edited or deleted, and says in its status whether it is
- * open.
- */
+/** Calls back at each edge of a freeze and after each change of one, and writes the state of freezes into their status. */
 export function followFreezes(options: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
@@ -34,13 +31,13 @@ export function followFreezes(options: {
 }): FollowedFreezes {
   const { store, kinds, atEdge, clock, time, log } = options;
   const logError = logSeldom(log, time.nowMs);
-  const freezes = reckonFreezes({
+  const freezes = evaluateFreezes({
     store,
     kinds,
     failed: (error, freeze) => logError(error, 'releases: cannot compute a freeze', { freeze }),
   });
-  /** The freezes and edges that were called back with last. */
-  let told: readonly string[] = [];
+  /** The freezes and edges of the last callback. */
+  let reported: readonly string[] = [];
   let cancelLook = (): void => {};
   let writing: Promise<void> = Promise.resolve();
   const unsubscribe = store.subscribe((changes: readonly Change[]) => {
@@ -58,7 +55,7 @@ export function followFreezes(options: {
     },
   };
 
-  /** At an edge, and when a freeze has changed. */
+  /** Runs at an edge, and after a change of a freeze. */
   function look(): void {
     cancelLook();
     const nowMs = clock().epochMilliseconds;
@@ -68,15 +65,15 @@ export function followFreezes(options: {
     const now = [...known].map(
       ([name, { generation, edgeMs, span }]) => `${name} ${generation} ${edgeMs} ${span?.fromMs}`,
     );
-    if (isDeepStrictEqual(now, told)) return;
-    told = now;
+    if (isDeepStrictEqual(now, reported)) return;
+    reported = now;
     writing = sayStates(nowMs);
     atEdge();
   }
 
   async function sayStates(nowMs: number): Promise<void> {
-    for (const [name, reckoned] of freezes.all(nowMs)) {
-      const status = statusOf(reckoned, nowMs);
+    for (const [name, evaluated] of freezes.all(nowMs)) {
+      const status = statusOf(evaluated, nowMs);
       const before = store.get(Freeze, '', name)?.object().status;
       if (isDeepStrictEqual(before, status)) continue;
       const empty = { from: null, until: null, problem: null };
@@ -97,7 +94,7 @@ export function followFreezes(options: {
   }
 }
 
-function statusOf({ span, problem }: ReckonedFreeze, nowMs: number): FreezeStatus {
+function statusOf({ span, problem }: EvaluatedFreeze, nowMs: number): FreezeStatus {
   if (problem !== undefined) return { state: 'Unknown', problem };
   if (span === undefined) return { state: 'Over' };
   const text = (ms: number): string => Temporal.Instant.fromEpochMilliseconds(ms).toString();

@@ -11,18 +11,15 @@ import { unpinOperation } from './restore.ts';
 const AUTHOR: Author = { user: ENGINE, requestId: 'follow-pins' };
 
 const LIMITS = {
-  /** The clock may be set: the next end is looked for at least so often. */
+  /** The clock may be set: the next expiry is computed at least this often. */
   lookMsMax: 60_000,
-  /** How long a pin that is over is kept, to be seen; the history tells of it for ever. */
+  /** How long an expired pin stays visible; the history has it for ever. */
   keptMs: 7 * 24 * 3_600_000,
-  /** So many are dropped at a time. */
+  /** Deletions in one write. */
   droppedMax: 500,
 } as const;
 
-/**
- * Calls back when pins come to their end by themselves: what they kept may go on then. Drops those that have been over for
- * long.
- */
+/** Calls back when pins expire: held changes may continue then. Deletes pins that expired long ago. */
 export function followPins(options: {
   readonly store: Pick<Store<Operation>, 'list' | 'subscribe' | 'write'>;
   readonly atEnd: () => void;
@@ -75,11 +72,11 @@ export function followPins(options: {
     over = overNow;
     if (isNews) atEnd();
   }
-  /** Those that ended by then. What cannot be written now is dropped at a later look. */
+  /** Deletes pins that expired before a time. A failed deletion is retried later. */
   function drop(endedMs: number): void {
     const old = [...ends].filter(([, { endMs }]) => endMs <= endedMs).slice(0, LIMITS.droppedMax);
     if (old.length === 0 || dropping !== undefined) return;
-    // One that is pinned anew meanwhile is another version.
+    // A pin that is renewed meanwhile has another version.
     const operations = old.map(([name, { version }]) => ({
       ...unpinOperation(name),
       versionExpected: String(version),

@@ -3,71 +3,77 @@ import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { GROUP_LABEL } from '../kinds/identity.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import { namespacesOf, type Carried, type NamedPolicy, type ReleaseSpec, type Side } from '../kinds/release-spec.ts';
-import type { ReleaseStanding } from '../kinds/release-status.ts';
+import {
+  namespacesOf,
+  type ReleaseItem,
+  type NamedPolicy,
+  type ReleaseSpec,
+  type Side,
+} from '../kinds/release-spec.ts';
+import type { ReleaseEngineState } from '../kinds/release-status.ts';
 import type { Targets } from '../kinds/targets.ts';
-import { reliedOn } from '../rules/policy-refs.ts';
-import { policiesOf, selectPolicies, type Selected } from '../rules/choose-policy.ts';
+import { dependenciesOf } from '../rules/policy-refs.ts';
+import { policiesOf, selectPolicies, type SelectorSubject } from '../rules/choose-policy.ts';
 import type { Trail } from './declarations.ts';
 import { sameSide, type State } from './same-side.ts';
 
-/** The write that declared something. Its versions are the server's own: ids of requests are the caller's. */
+/** The write of a declaration. Its versions are the server's own: request ids come from callers. */
 export interface Origin {
-  /** The version of its first change: the same for all that was declared together. */
+  /** The version of its first change: equal for all objects that were declared together. */
   readonly write: number;
   readonly user: string;
   readonly version: number;
 }
 
-/** What forming a release asks about the world. */
+/** Inputs of `formRelease`. */
 export interface World {
   readonly kinds: KindRegistry;
   readonly targets: Targets;
   readonly policies: readonly NamedPolicy[];
   readonly look: Look;
-  readonly trail: (one: Changed, to: State | undefined) => Trail;
+  readonly trail: (one: PendingChange, to: State | undefined) => Trail;
 }
 
-/** An object whose declared state is not what is live, or not what a release carries. */
-export interface Changed {
+/** An object whose declared state is not live, or not the one of its release. */
+export interface PendingChange {
   readonly kind: Kind;
   readonly name: string;
-  /** What is declared; undefined for an object that was deleted. */
+  /** The declared state; undefined for a deletion. */
   readonly wanted: { readonly object: LiveObject; readonly generation: number } | undefined;
   readonly live: { readonly object: LiveObject; readonly generation: number } | undefined;
 }
 
-/** How an object is declared and how it is live, at this moment. */
-export type Look = (one: { readonly kind: string; readonly name: string }) => Changed;
+/** The present declared and live state of an object. */
+export type Look = (one: { readonly kind: string; readonly name: string }) => PendingChange;
 
 export interface OpenRelease {
   readonly name: string;
   readonly spec: ReleaseSpec;
-  readonly standing: ReleaseStanding;
+  readonly standing: ReleaseEngineState;
 }
 
-/** What a write comes to. */
-export interface Formed {
-  /** A new release, and those whose place it takes. */
+/** Effect of a write on releases. */
+export interface FormationResult {
+  /** A new release, and the releases that it supersedes. */
   readonly begin?: { readonly spec: ReleaseSpec; readonly collects: boolean };
   readonly displaced: readonly OpenRelease[];
-  /** Releases that still collect, as they are then. */
+  /** Releases that still collect, with their new specs. */
   readonly collecting: readonly { readonly name: string; readonly spec: ReleaseSpec }[];
 }
 
 /**
- * From one write to its release. Pure.
+ * Computes the release of one write. Pure.
  *
- * What several policies select goes by one of them, together. A change to something that a release is under way with
- * takes that release's place, and all it carries along, unless its policy has changes queue. What is declared again as it
- * is live leaves its release, and what is no longer of a group leaves the release that collects it.
+ * Objects that several policies select are released by one policy, together. A change to an object of an open release supersedes
+ * that release and takes over its other objects, unless its policy queues changes. An object that is declared as it is live leaves
+ * its release, and one that leaves its group leaves the collecting release.
  */
 export function formRelease(
   origin: Origin,
-  changed: readonly Changed[],
+  changed: readonly PendingChange[],
   open: readonly OpenRelease[],
   world: World,
-): Formed {
+): FormationResult {
   const groups = changed.flatMap((one) => groupOf(one, world.trail(one, one.wanted?.object)) ?? []);
   const group = groups[0]?.name;
   const collector = collectorOf(groups, changed, open);
@@ -98,22 +104,22 @@ export function formRelease(
     }
   }
   const displaced = [...taken, ...emptied];
-  // Behind another release what is live now may not be what is live then: with others even a change back is one. By itself
-  // it is one when that release has ended: until then there is nothing that anybody could approve.
+  // Behind another release the live state may change first: there, even a change back is a change. It becomes one by itself when
+  // that release ends; until then there is nothing to approve.
   const carried = [...objects.values()].filter((object) => queues || !isLive(object));
   if (carried.every(isLive)) return { displaced, collecting };
   const earlier = open.map((one) => one.spec);
-  const spec = specOf(origin, carried.map(carriedOf), world, { group, earlier });
+  const spec = specOf(origin, carried.map(releaseItemOf), world, { group, earlier });
   return { displaced, collecting, begin: { spec, collects: group !== undefined } };
 }
 
 /**
- * The release that collects a change. A group is of the namespaces that were written together: who may write in another
- * namespace only joins no release of this one.
+ * The release that collects a change. A group belongs to the namespaces that were written together: a writer of another namespace
+ * joins no release of this one.
  */
 function collectorOf(
   groups: readonly Group[],
-  changed: readonly Changed[],
+  changed: readonly PendingChange[],
   open: readonly OpenRelease[],
 ): OpenRelease | undefined {
   const name = groups[0]?.name;
@@ -129,36 +135,36 @@ function isCollecting({ standing }: OpenRelease): boolean {
   return standing.state.at === 'collecting';
 }
 
-function carries({ spec }: OpenRelease, object: Changed): boolean {
+function carries({ spec }: OpenRelease, object: PendingChange): boolean {
   return spec.objects.some((one) => isOf(object, one));
 }
 
-/** The write that a release goes back to. */
+/** The write that a release started from. */
 export function originIn({ number, authors: [user = 'unknown'], changeSet }: ReleaseSpec): Origin {
   return { write: Number(changeSet), user, version: number };
 }
 
 /**
- * Whether a later change takes the place of a release, or waits for it. What takes back is waited for; so is one whose
- * policy rejects changes, by what was declared before it began.
+ * Whether a later change supersedes a release, or waits for it. Rollbacks are waited for; so are releases whose policy rejects
+ * changes, by changes that were declared before they began.
  */
-function mayTakePlace({ policy, rollbackOf }: ReleaseSpec, { state }: ReleaseStanding): boolean {
+function mayTakePlace({ policy, rollbackOf }: ReleaseSpec, { state }: ReleaseEngineState): boolean {
   if (rollbackOf !== undefined) return false;
   return state.at !== 'retracting' && state.at !== 'promoting' && (policy?.spec.queue ?? 'supersede') === 'supersede';
 }
 
 /**
- * The spec of a release of these objects. Its authors are all who declared something of it since what is live, and its
- * policies all that select any state since then, what is live included: taking a label off or moving to another
- * namespace leads past nothing. Where the history does not lead back that far, what `earlier` releases knew holds on.
+ * The spec of a release of these objects. Its authors are all users who declared any of it since the live state. Its policies are
+ * all that select any state since then, including the live one: removing a label or changing the namespace evades no policy. Where
+ * the history does not reach back, authors and policies of `earlier` releases stay.
  */
 export function specOf(
   { write, user, version }: Origin,
-  objects: readonly Carried[],
+  objects: readonly ReleaseItem[],
   { kinds, targets, policies, look, trail }: World,
   { group, earlier = [] }: { readonly group?: string | undefined; readonly earlier?: readonly ReleaseSpec[] } = {},
 ): ReleaseSpec {
-  const selected: Selected[] = [];
+  const selected: SelectorSubject[] = [];
   const authors = new Set<string>();
   const inherited = new Set<string>();
   let unattended = false;
@@ -183,7 +189,7 @@ export function specOf(
   const relies =
     policy === undefined
       ? []
-      : reliedOn(policy.spec, targets, (kind, name) => {
+      : dependenciesOf(policy.spec, targets, (kind, name) => {
           const object = look({ kind, name });
           return object.live === undefined ? undefined : { kind: object.kind, object: object.live.object };
         });
@@ -203,8 +209,8 @@ export function specOf(
   };
 }
 
-/** What approvals are for: what changes, and everything by which it spreads. Who is notified is nothing of that. */
-export function planHash(objects: readonly Carried[], policies: readonly NamedPolicy[]): string {
+/** Hash of the plan that approvals refer to: the changes and all policies, without notifications. */
+export function planHash(objects: readonly ReleaseItem[], policies: readonly NamedPolicy[]): string {
   const sides = objects.map(({ kind, name, from, to }) => [kind, name, identityOf(from), identityOf(to)]);
   return contentHash([sides, policies.map(({ name, spec: { notify: _notify, ...spec } }) => [name, spec])]);
 }
@@ -213,7 +219,7 @@ function identityOf(side: State | undefined): unknown {
   return side === undefined ? null : [side.revision, side.namespace, side.labels];
 }
 
-export function carriedOf({ kind, name, wanted, live }: Changed): Carried {
+export function releaseItemOf({ kind, name, wanted, live }: PendingChange): ReleaseItem {
   return {
     kind: kind.id,
     name,
@@ -222,22 +228,22 @@ export function carriedOf({ kind, name, wanted, live }: Changed): Carried {
   };
 }
 
-function sideOf(kind: Kind, { object, generation }: NonNullable<Changed['wanted']>): Side {
+function sideOf(kind: Kind, { object, generation }: NonNullable<PendingChange['wanted']>): Side {
   const { revision, namespace, labels, spec } = object;
   const refs = (kind.refs?.(spec, namespace) ?? []).map((ref) => liveKey(ref.kind, ref.name));
   return { revision, generation, namespace, labels, refs: [...new Set(refs)].sort() };
 }
 
-export function isLive({ wanted, live }: Changed): boolean {
+export function isLive({ wanted, live }: PendingChange): boolean {
   return sameSide(wanted?.object, live?.object);
 }
 
-function merged(before: readonly Carried[], changed: readonly Changed[]): Carried[] {
+function merged(before: readonly ReleaseItem[], changed: readonly PendingChange[]): ReleaseItem[] {
   const kept = before.filter((one) => !changed.some((object) => isOf(object, one)));
-  return [...kept, ...changed.filter((object) => !isLive(object)).map(carriedOf)];
+  return [...kept, ...changed.filter((object) => !isLive(object)).map(releaseItemOf)];
 }
 
-function isOf({ kind, name }: Changed, one: Pick<Carried, 'kind' | 'name'>): boolean {
+function isOf({ kind, name }: PendingChange, one: Pick<ReleaseItem, 'kind' | 'name'>): boolean {
   return kind.id === one.kind && name === one.name;
 }
 
@@ -246,8 +252,8 @@ export interface Group {
   readonly namespace: string;
 }
 
-/** The group of an object: of one that was deleted, the group that it was last declared in, or that is live. */
-export function groupOf({ wanted, live }: Changed, { steps }: Trail): Group | undefined {
+/** The group of an object; for a deletion, the group of its last declaration, or of the live state. */
+export function groupOf({ wanted, live }: PendingChange, { steps }: Trail): Group | undefined {
   if (wanted !== undefined) return groupIn(wanted.object);
   const last = steps.findLast(({ state }) => state !== undefined)?.state;
   return groupIn(last) ?? groupIn(live?.object);
@@ -258,7 +264,7 @@ function groupIn(state: Pick<State, 'namespace' | 'labels'> | undefined): Group 
   return state === undefined || name === undefined ? undefined : { name, namespace: state.namespace };
 }
 
-/** The keys that a release holds: what it changes, and what that refers to before and after. */
+/** The keys that a release locks: its objects, and their references before and after. */
 export interface Footprint {
   readonly objects: ReadonlySet<LiveKey>;
   readonly refs: ReadonlySet<LiveKey>;

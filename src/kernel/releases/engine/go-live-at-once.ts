@@ -5,12 +5,12 @@ import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { partsOf } from '../kinds/targets.ts';
 import { shownBy } from '../live.ts';
 import type { Candidate, HoldReasons } from '../settle.ts';
-import type { Step } from './advance.ts';
+import type { ReleaseStep } from './advance.ts';
 import { keyOf, type QueuedObject } from './change-queue.ts';
 import { decideGoLive, holdReasons, type GoLiveDecision } from './decide-go-live.ts';
 import { isPassing } from './engine-errors.ts';
 import { failingAlone } from './failing-alone.ts';
-import { carriedOf, isLive, specOf, type Changed } from './form.ts';
+import { releaseItemOf, isLive, specOf, type PendingChange } from './form.ts';
 import { headOperation, type ObjectStatus } from './go-live.ts';
 import { groupByWrite } from './group-by-write.ts';
 import { pinOn } from './guard.ts';
@@ -19,23 +19,23 @@ import { createRelease, freeReleaseName, releaseName } from './release-writes.ts
 import { SPREAD_AUTHOR, type SpreadPass } from './spread-state.ts';
 import { chunks, statusOf, writeStatuses } from './write-statuses.ts';
 
-/** What changes without a policy claim while they are written. */
+/** Name of the claim of changes without a policy, while they are written. */
 const AT_ONCE = ' at once';
 
-/** A change that is tried, with the object that was queued for it. */
+/** A change that is tried, with its queued object. */
 interface TriedChange {
   readonly queued: QueuedObject;
-  readonly changed: Changed;
+  readonly changed: PendingChange;
 }
 
-type Tried = ReadonlyMap<LiveKey, TriedChange>;
+type TrialSet = ReadonlyMap<LiveKey, TriedChange>;
 
 /**
- * Gives everybody what no policy selects, with all that is held, as far as the world stays whole: in one write, with a
- * Release for each write as the record. Then says in the status of each object that it is live, or what holds it.
+ * Makes changes that no policy selects live for everyone, together with held ones, as far as all references and checks hold: in one
+ * write, with a Release for each write as the record. Then updates the status of each object.
  */
 export async function goLiveAtOnce(pass: SpreadPass, objects: readonly QueuedObject[]): Promise<void> {
-  // What fails by itself is kept apart, and the others are tried again: each time there are fewer.
+  // Objects that fail by themselves back off and the others are retried: fewer each time.
   for (;;) {
     const tried = changesToTry(pass, objects);
     if (tried.size === 0) return;
@@ -46,8 +46,8 @@ export async function goLiveAtOnce(pass: SpreadPass, objects: readonly QueuedObj
   }
 }
 
-/** These and what is held, without what needs a release by now: that is for the next pass. */
-function changesToTry({ view, held, backOff, queue }: SpreadPass, objects: readonly QueuedObject[]): Tried {
+/** These and the held objects. Objects that need a release by now go to the next pass. */
+function changesToTry({ view, held, backOff, queue }: SpreadPass, objects: readonly QueuedObject[]): TrialSet {
   const asked = new Map([...held, ...objects.map((one) => [keyOf(one), one] as const)]);
   const tried = new Map<LiveKey, TriedChange>();
   for (const [key, queued] of asked) {
@@ -62,10 +62,10 @@ function changesToTry({ view, held, backOff, queue }: SpreadPass, objects: reado
   return tried;
 }
 
-/** Undefined when some of the changes failed by themselves, and are kept apart now. */
+/** undefined when some changes failed by themselves and back off now. */
 async function decideFor(
   pass: SpreadPass,
-  tried: Tried,
+  tried: TrialSet,
   handed: ReadonlySet<LiveKey>,
 ): Promise<GoLiveDecision | undefined> {
   const changes = [...tried.values()].filter(({ changed }) => !isLive(changed));
@@ -89,19 +89,19 @@ async function decideFor(
   }
 }
 
-/** What holds one change by itself, and else the releases beside which it would go live. */
+/** The reasons that hold one change by itself; else the releases beside which it would go live. */
 function holdOf(
   { store, kinds, targets, open, clock, backOff }: SpreadPass,
-  changed: Changed,
+  changed: PendingChange,
   isHanded: boolean,
 ): { readonly reasons: HoldReasons | undefined; readonly besides: readonly string[] } {
   const { kind, name, wanted } = changed;
-  const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprintOf({ objects: [carriedOf(changed)] }));
+  const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprintOf({ objects: [releaseItemOf(changed)] }));
   const stop = store.get(Stop, '', STOP_NAME);
   const isByTarget = (release: string) =>
     partsOf(open.get(release)?.spec ?? { objects: [] }, kinds, targets).length > 1;
   const reasons = holdReasons({
-    // What was kept apart is tried when it has been looked at as a whole, history included.
+    // An object in back-off is retried after it has been processed as a whole, history included.
     failed: backOff.problemsOf(keyOf({ kind: kind.id, name }), isHanded),
     pinned: pinOn(store, changed, wanted?.object, clock())?.because,
     stopped: stop === undefined ? undefined : Stop.spec(stop.object()).reason,
@@ -111,14 +111,14 @@ function holdOf(
   return { reasons, besides: possible };
 }
 
-/** What goes live goes live in one step. False when some of it was refused by itself, and is kept apart now. */
-async function writeHeads(pass: SpreadPass, tried: Tried, { going }: GoLiveDecision): Promise<boolean> {
+/** One write for all. False when some objects were refused by themselves and back off now. */
+async function writeHeads(pass: SpreadPass, tried: TrialSet, { going }: GoLiveDecision): Promise<boolean> {
   const { store, open } = pass;
   const changes = [...tried].flatMap(([key, one]) => (going.has(key) ? [one] : []));
   const headOf = ({ queued, changed: { kind, name } }: TriedChange): Operation => {
     return headOperation(kind, name, going.get(keyOf(queued)), entryNamed(store, kind, name));
   };
-  open.begun.claim(AT_ONCE, footprintOf({ objects: changes.map(({ changed }) => carriedOf(changed)) }));
+  open.begun.claim(AT_ONCE, footprintOf({ objects: changes.map(({ changed }) => releaseItemOf(changed)) }));
   try {
     const operations = [...changes.map(headOf), ...recordsOf(pass, changes)];
     for (const some of chunks(operations)) await store.write(some, SPREAD_AUTHOR);
@@ -132,29 +132,33 @@ async function writeHeads(pass: SpreadPass, tried: Tried, { going }: GoLiveDecis
   }
 }
 
-/** A Release for each write, as the record of what went live at once. */
+/** A Release for each write, as the record of changes that went live at once. */
 function recordsOf({ store, view, clock }: SpreadPass, changes: readonly TriedChange[]): Operation[] {
   const declared = changes.map((item) => ({ item, origins: view.origins(item.queued) }));
   const nowMs = clock().epochMilliseconds;
   return groupByWrite(declared).flatMap(({ origin, items }) => {
-    const objects = items.map(({ changed }) => carriedOf(changed));
+    const objects = items.map(({ changed }) => releaseItemOf(changed));
     const spec = { ...specOf(origin, objects, { ...view.world(), policies: [] }), open: false };
     const name = freeReleaseName(store, releaseName(spec));
     return createRelease({ name, spec }, promotedAt(nowMs), { nowMs, by: origin.user });
   });
 }
 
-function promotedAt(atMs: number): Step {
+function promotedAt(atMs: number): ReleaseStep {
   return {
     standing: { state: { at: 'promoted', atMs }, approvals: [] },
     effects: [],
     tell: [],
     phase: 'Promoted',
-    message: 'Everybody gets it: no policy is about it.',
+    message: 'Live for everyone: no policy selects this change.',
   };
 }
 
-function noteOutcome({ view, held, backOff, declarations }: SpreadPass, tried: Tried, decision: GoLiveDecision): void {
+function noteOutcome(
+  { view, held, backOff, declarations }: SpreadPass,
+  tried: TrialSet,
+  decision: GoLiveDecision,
+): void {
   for (const [key, { queued }] of tried) {
     if (decision.held.has(key)) held.set(key, queued);
     else held.delete(key);
@@ -163,9 +167,9 @@ function noteOutcome({ view, held, backOff, declarations }: SpreadPass, tried: T
   }
 }
 
-function statusesOf(pass: SpreadPass, tried: Tried, { going, held }: GoLiveDecision): Operation[] {
+function statusesOf(pass: SpreadPass, tried: TrialSet, { going, held }: GoLiveDecision): Operation[] {
   return [...tried].flatMap(([key, { queued, changed }]) => {
-    // What was declared meanwhile is looked at next: nothing is said of it by what was looked at.
+    // A newer declaration is processed next: its status must not come from the older one.
     if (pass.view.look(queued).wanted?.generation !== changed.wanted?.generation) return [];
     const live = (going.has(key) ? changed.wanted : changed.live)?.object;
     const reasons = held.get(key);
@@ -176,7 +180,7 @@ function statusesOf(pass: SpreadPass, tried: Tried, { going, held }: GoLiveDecis
   });
 }
 
-/** Keeps those of the changes apart that fail by themselves. @returns true when there are some. */
+/** Puts changes that fail by themselves into back-off. @returns true when there are some */
 async function backOffFailing(
   { backOff }: SpreadPass,
   changes: readonly TriedChange[],

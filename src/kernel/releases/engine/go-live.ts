@@ -12,7 +12,7 @@ import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { HoldReasons } from '../settle.ts';
 import type { ObjectRef } from './object-ref.ts';
 
-/** The write that makes an object live for everybody as it is declared, or takes it away. */
+/** The write that makes the declared state of an object live for everyone, or removes the object. */
 export function headOperation(
   kind: Kind,
   name: string,
@@ -30,14 +30,14 @@ export function headOperation(
   };
 }
 
-/** What is said of an object: that it is live, that a release carries it, or what keeps it. */
+/** Status of an object: live, included in a release, or held. */
 export type ObjectStatus =
   /** With problems where an earlier version of the program accepted it, and this one would not. */
   | { readonly is: 'live'; readonly problems?: HoldReasons }
   | { readonly is: 'carried'; readonly release: string }
   | { readonly is: 'held'; readonly reasons: HoldReasons };
 
-/** The status that says where an object stands; nothing when it says so already. What else it says stays. */
+/** The write of an object's status; none when it is up to date. Other conditions stay. */
 export function statusOperation(
   entry: Entry,
   liveNow: LiveObject | undefined,
@@ -48,20 +48,20 @@ export function statusOperation(
   const { generation = 1 } = object.metadata;
   const { liveRevision: _was, ...before } = releasedStatus(object);
   const live = liveCondition(object);
-  const said = conditionOf(standing);
-  const lastTransitionTime = live?.status === said.status ? live.lastTransitionTime : kubernetesTime(now);
+  const reported = conditionOf(standing);
+  const lastTransitionTime = live?.status === reported.status ? live.lastTransitionTime : kubernetesTime(now);
   const others = (before.conditions ?? []).filter((condition) => condition !== live);
   const says = {
     observedGeneration: generation,
     ...(liveNow === undefined ? {} : { liveRevision: liveNow.revision }),
     ...(standing.is === 'carried' ? { release: standing.release } : {}),
-    conditions: [{ type: LIVE_CONDITION, ...said, observedGeneration: generation, lastTransitionTime }, ...others],
+    conditions: [{ type: LIVE_CONDITION, ...reported, observedGeneration: generation, lastTransitionTime }, ...others],
   };
   if (isDeepStrictEqual(object.status, { ...before, ...says })) return [];
   return [statusPatch(entry.kind, entry.namespace, entry.name, { liveRevision: null, ...says })];
 }
 
-/** Whether an object says of itself that it is live as it is declared, and is: then nothing is to be done about it. */
+/** Whether the declared state is live and the status shows it: nothing has to be done. */
 export function stands(entry: Entry, liveNow: LiveObject | undefined): boolean {
   if (liveNow === undefined || liveNow.namespace !== entry.namespace) return false;
   if (!isDeepStrictEqual(liveNow.labels, entry.labels)) return false;
@@ -76,23 +76,23 @@ function isSaidLive(entry: Entry, revision: string): boolean {
     return inText['revision'] === revision && inText['generation'] === declared;
   }
   const object = entry.outline();
-  const said = liveCondition(object);
+  const reported = liveCondition(object);
   const { liveRevision, observedGeneration } = releasedStatus(object);
   const { generation = 1 } = object.metadata;
-  const isSaid = said?.status === 'True' && said.reason === LIVE.reason;
+  const isSaid = reported?.status === 'True' && reported.reason === LIVE.reason;
   return isSaid && observedGeneration === generation && liveRevision === revision;
 }
 
 /**
- * The text behind the spec of nearly every object, as `statusOperation` writes it where nothing else is said: a start reads
- * it in a third of the time that parsing takes.
+ * The text after the spec of nearly every object, as `statusOperation` writes it without further conditions. A start reads it in a
+ * third of the time of parsing.
  */
 const LIVE_STATUS =
   /^,"status":\{"liveRevision":"(?<revision>\w+)","observedGeneration":(?<generation>\d+),"conditions":\[\{"type":"Live","status":"True","reason":"Released","[^{}]*"\}\]\}\}$/;
-/** In the text before the spec: within strings quotes are escaped, and no other field of this name is a number. */
+/** In the text before the spec: quotes within strings are escaped, and no other field of this name is a number. */
 const GENERATION = /"generation":(\d+)/;
 
-/** A deleted object that must stay live: its Head says why, and so does an event where it was. */
+/** A deleted object that must stay live: its Head has the reason, and an event in its namespace. */
 export function heldOperation(
   store: Store<Operation>,
   { kind, name }: ObjectRef,
@@ -103,13 +103,13 @@ export function heldOperation(
   const text = standing.is === 'live' ? undefined : conditionOf(standing).message;
   const before = head === undefined ? undefined : Head.status(head)?.held;
   if (head === undefined || text === undefined || text === before) return [];
-  const said = statusPatch(Head, '', headName(kind, name), { held: text });
+  const reported = statusPatch(Head, '', headName(kind, name), { held: text });
   const { namespace } = Head.spec(head).object;
   const place = { namespace, name: readLiveName(kind, name).name };
-  return standing.is === 'held' && namespace !== '' ? [said, keptEvent(kind, place, text, now)] : [said];
+  return standing.is === 'held' && namespace !== '' ? [reported, keptEvent(kind, place, text, now)] : [reported];
 }
 
-/** What `kubectl get events` shows: the object itself is not there to say it. */
+/** For `kubectl get events`: the object itself no longer exists. */
 function keptEvent(
   { apiVersion, kind }: Kind,
   { namespace, name }: { readonly namespace: string; readonly name: string },
@@ -132,11 +132,11 @@ function conditionOf(standing: ObjectStatus): { status: 'True' | 'False'; reason
     case 'live': {
       const { problems = [] } = standing;
       if (problems.length === 0) return LIVE;
-      const message = `The declared spec is live, and is no longer accepted; change it: ${textOf(problems)}`;
+      const message = `The declared spec is live but no longer valid; change it: ${textOf(problems)}`;
       return { status: 'True', reason: 'NoLongerAccepted', message };
     }
     case 'carried':
-      return { status: 'False', reason: 'InRelease', message: `Release ${standing.release} carries it.` };
+      return { status: 'False', reason: 'InRelease', message: `Included in release ${standing.release}.` };
     case 'held':
       return { status: 'False', ...heldCondition(standing.reasons) };
     default:

@@ -1,6 +1,6 @@
 import type { Origin } from './form.ts';
 
-/** The writes that declared an object, the latest last. */
+/** The writes of an object's declaration, the latest last. */
 export type Origins = readonly [Origin, ...Origin[]];
 
 export interface DeclaredItem<Item> {
@@ -8,7 +8,7 @@ export interface DeclaredItem<Item> {
   readonly origins: Origins;
 }
 
-/** What was declared together. */
+/** Objects that were declared together. */
 export interface WriteGroup<Item> {
   /** The latest of the last writes of its items. */
   readonly origin: Origin;
@@ -17,8 +17,8 @@ export interface WriteGroup<Item> {
 }
 
 /**
- * Groups items that share a write, directly or through other items. Keeps the order of items; groups are in the order of
- * their first item. Pure.
+ * Groups items that share a write, directly or through other items. Keeps the order of items; groups are in the order of their
+ * first item. Pure.
  */
 export function groupByWrite<Item>(declared: readonly DeclaredItem<Item>[]): WriteGroup<Item>[] {
   const leaders = new Map<number, number>();
@@ -39,7 +39,7 @@ export function groupByWrite<Item>(declared: readonly DeclaredItem<Item>[]): Wri
   return [...groups.values()];
 }
 
-/** The write that stands for all that a write is joined with. Shortens the way there for the next call. */
+/** The representative of the writes that are joined with a write (union-find with path compression). */
 function leaderOf(write: number, leaders: Map<number, number>): number {
   let leader = write;
   for (let next = leaders.get(leader); next !== undefined && next !== leader; next = leaders.get(leader)) leader = next;

@@ -11,16 +11,16 @@ import { sameSide, type State } from './same-side.ts';
 import { Pin, type PinSpec } from '../kinds/pin.ts';
 import { Release } from '../kinds/release.ts';
 
-/** Who writes back what was live, when a release is taken back. */
+/** The user of writes that restore the live state in a rollback. */
 export const ROLLBACK_USER = 'backline-rollback';
-/** How a pin names the absence of an object among the revisions that it refuses. */
+/** How a pin names the absence of an object among the refused revisions. */
 const ABSENT = 'absent';
 
-type Written = Parameters<Admission['mayStore']>[0];
+type WriteRequest = Parameters<Admission['mayStore']>[0];
 
 /**
- * Refuses what a pin keeps out, and changes to what a release is under way with where its policy says so. Goes by what is
- * stored, so that it holds in the write itself.
+ * Refuses pinned changes, and changes to objects of an open release where its policy rejects them. Reads stored state within the
+ * write itself.
  */
 export const releaseGuard: Admission = {
   mayAsk: ({ operation, kind, current, author, ...rest }) => {
@@ -43,7 +43,7 @@ function isOurs({ user, caller }: Author): boolean {
   return caller === undefined && (user === ENGINE || user === ROLLBACK_USER);
 }
 
-function requireUnpinned({ kind, read, now, object }: Written, state: State | undefined): void {
+function requireUnpinned({ kind, read, now, object }: WriteRequest, state: State | undefined): void {
   const { namespace = '', name } = object.metadata;
   const pinned = pinOn(read, { kind, name: liveName(kind, namespace, name) }, state, now);
   if (pinned === undefined) return;
@@ -51,11 +51,11 @@ function requireUnpinned({ kind, read, now, object }: Written, state: State | un
   const unpin = release === undefined ? '' : `, or backline release unpin ${release}`;
   throw releaseRefusal('pinned', pinned.because, {
     subject: name,
-    remedy: `${pinned.pin.refuses === undefined ? 'Let go of it' : 'Change it to something else, or let go of it'}: kubectl delete pin ${pinned.name}${unpin}.`,
+    remedy: `${pinned.pin.refuses === undefined ? 'Unpin it' : 'Change it to something else, or unpin it'}: kubectl delete pin ${pinned.name}${unpin}.`,
   });
 }
 
-/** The pin that keeps an object from a state now, with a sentence that says so. */
+/** The pin that refuses a state of an object now, with a sentence. */
 export function pinOn(
   read: Reader,
   { kind, name }: ObjectRef,
@@ -98,8 +98,8 @@ function refuses(
 }
 
 /**
- * What a pin refuses of a change that was taken back: its revision, with whatever labels. Where only labels or the
- * namespace changed, that state alone: its revision is what everybody has.
+ * The value that a pin refuses after a rollback: the revision, with any labels. Where only labels or the namespace changed, that
+ * state alone: everyone has its revision.
  */
 export function refusedOf(from: State | undefined, to: State | undefined): string {
   if (to === undefined) return ABSENT;
@@ -114,8 +114,8 @@ function stateOf({ metadata: { namespace = '', labels = {} }, spec }: ResourceOb
   return { revision: contentHash(spec), namespace, labels };
 }
 
-/** With the policy `queue: reject` nothing that a release is under way with is changed. */
-function requireFree({ kind, read, object }: Written): void {
+/** With the policy `queue: reject`, objects of an open release cannot change. */
+function requireFree({ kind, read, object }: WriteRequest): void {
   const { namespace = '', name } = object.metadata;
   const live = liveName(kind, namespace, name);
   for (const entry of read.find(Release, 'openObject', `${kind.id} ${live}`)) {
@@ -123,7 +123,7 @@ function requireFree({ kind, read, object }: Written): void {
     if (policy?.spec.queue !== 'reject') continue;
     throw releaseRefusal(
       'under-way',
-      `Release "${entry.name}" is under way with ${kind.kind} "${live}", and policy ${policy.name} has no other change until it has ended`,
+      `Release "${entry.name}" is in progress with ${kind.kind} "${live}", and policy ${policy.name} rejects other changes until it ends`,
       { subject: name, remedy: `Wait for it, or abort it: backline release abort ${entry.name}.` },
     );
   }

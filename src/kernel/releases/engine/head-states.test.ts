@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Carried } from '../kinds/release-spec.ts';
+import type { ReleaseItem } from '../kinds/release-spec.ts';
 import { intentOf, type HeadState } from './head-states.ts';
 import type { Intent } from './progress.ts';
 
@@ -9,7 +9,7 @@ const BEFORE = side('before');
 const AFTER = side('after');
 const OTHER = side('other');
 
-const becomes = (name: string): Carried => ({ kind: 'Node', name, from: BEFORE, to: AFTER });
+const becomes = (name: string): ReleaseItem => ({ kind: 'Node', name, from: BEFORE, to: AFTER });
 const inStage = (stage: number, state: HeadState['everyone'] = AFTER, release = 'r'): HeadState => {
   return { everyone: BEFORE, candidate: { release, state, stage } };
 };
@@ -37,7 +37,7 @@ for (const [title, heads, intent] of TABLE) {
 }
 
 test('what is deleted is with everybody when no Head says anything, and in a stage when a candidate is nothing', () => {
-  const deleted: Carried = { kind: 'Node', name: 'a', from: BEFORE };
+  const deleted: ReleaseItem = { kind: 'Node', name: 'a', from: BEFORE };
   assert.deepEqual(
     intentOf('r', [deleted], () => ({ everyone: undefined })),
     { at: 'everybody' },

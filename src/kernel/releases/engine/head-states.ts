@@ -2,7 +2,7 @@ import { Head, candidateOf, everyoneOf, headName, type LiveCandidate } from '#ke
 import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Reader } from '#kernel/store/contract.ts';
-import type { Carried } from '../kinds/release-spec.ts';
+import type { ReleaseItem } from '../kinds/release-spec.ts';
 import type { ReleasePart } from '../kinds/targets.ts';
 import { oncePerEntry } from '../rules/once-per-entry.ts';
 import type { Intent } from './progress.ts';
@@ -13,21 +13,21 @@ export interface LiveEveryone {
   readonly generation: number;
 }
 
-/** What a Head says, with the specs. */
+/** The content of a Head, with specs. */
 export interface HeadContent {
   readonly everyone?: LiveEveryone;
   readonly candidate?: LiveCandidate;
 }
 
-/** What a Head says, without specs: who gets which state. */
+/** The content of a Head, without specs: who gets which state. */
 export interface HeadState {
   readonly everyone: State | undefined;
   readonly candidate?: { readonly release: string; readonly state: State | undefined; readonly stage: number };
 }
 
-type ObjectName = Pick<Carried, 'kind' | 'name'>;
+type ObjectName = Pick<ReleaseItem, 'kind' | 'name'>;
 
-/** What Heads say now. Each look at a release asks it: states are kept as long as their Heads. */
+/** The present content of Heads. Every step reads it: parsed states are cached with their Heads. */
 export class HeadStates {
   readonly #read: Pick<Reader, 'get'>;
   readonly #kinds: KindRegistry;
@@ -51,16 +51,16 @@ export class HeadStates {
     return head === undefined ? { everyone: undefined } : this.#stateIn(head);
   }
 
-  /** What they say of the objects that one target carries. */
+  /** The intent in the Heads of one target's objects. */
   intent(release: string, { objects }: Pick<ReleasePart, 'objects'>): Intent {
     return intentOf(release, objects, (one) => this.state(one));
   }
 }
 
-/** What Heads say of a release: of each object the same, or they are mixed. Pure. */
+/** The intent of a release: the same in all Heads, or mixed. Pure. */
 export function intentOf(
   release: string,
-  objects: readonly Carried[],
+  objects: readonly ReleaseItem[],
   stateOf: (one: ObjectName) => HeadState,
 ): Intent {
   let first: Intent | undefined;
@@ -74,7 +74,7 @@ export function intentOf(
   return first ?? { at: 'nobody' };
 }
 
-function intentOfOne(release: string, { to }: Carried, { everyone, candidate }: HeadState): Intent {
+function intentOfOne(release: string, { to }: ReleaseItem, { everyone, candidate }: HeadState): Intent {
   if (candidate?.release === release) {
     return sameSide(to, candidate.state) ? { at: 'stage', stage: candidate.stage } : { at: 'mixed' };
   }

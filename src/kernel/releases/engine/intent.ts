@@ -8,11 +8,11 @@ import type { Author, Store } from '#kernel/store/contract.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import { Release } from '../kinds/release.ts';
-import type { Carried, ReleaseSpec } from '../kinds/release-spec.ts';
+import type { ReleaseItem, ReleaseSpec } from '../kinds/release-spec.ts';
 import { partsUpTo } from '../kinds/stages-of.ts';
 import { shownBy } from '../live.ts';
 import { settle, type Candidate } from '../settle.ts';
-import type { CarriedRelease, OpenTarget, PlannedRelease, Target } from '../kinds/target.ts';
+import type { StoredRelease, OpenTarget, PlannedRelease, Target } from '../kinds/target.ts';
 import { partsOf, type ReleasePart, type Targets } from '../kinds/targets.ts';
 import { HeadStates, type LiveEveryone } from './head-states.ts';
 import { requireKeptSide } from './look.ts';
@@ -32,8 +32,8 @@ interface IntentParts {
 }
 
 /**
- * The intent of releases: what Heads say of them, and the writes that change it. Each step is one write, made only while the
- * release is as it was when the step was decided: whatever dies, a release is at one step or at the next.
+ * Reads and writes the intent of releases in Heads. Each step is one write that fails if the release has changed since the
+ * decision: after any crash a release is at one step or at the next.
  */
 export class Intents {
   readonly opened: (target: string) => OpenTarget;
@@ -46,22 +46,23 @@ export class Intents {
     this.#parts = { ...parts, heads: this.#heads };
   }
 
-  /** The parts of a release, in the order in which they go out. */
+  /** The parts of a release by target, in release order. */
   parts(spec: ReleaseSpec): readonly ReleasePart[] {
     return partsOf(spec, this.#parts.kinds, this.#parts.targets);
   }
 
-  /** What Heads say of what one target carries. */
+  /** The intent of one target's part. */
   of(release: string, part: ReleasePart): Intent {
     return this.#heads.intent(release, part);
   }
 
-  /** What keeps the world from taking a release, also in part, where its targets follow each other; in sentences. */
+  /** Reasons that block a release, also in the intermediate states while its targets follow each other; in sentences. */
   async problems(release: PlannedRelease, beside: readonly PlannedRelease[]): Promise<readonly string[]> {
     const { store, kinds } = this.#parts;
     const found = await findCandidates(this.#parts, release.name, release.spec.objects);
     const lost = found.filter(({ isLost }) => isLost);
-    if (lost.length > 0) return lost.map(({ kind, name }) => `${kind.kind} "${name}": its revision is no longer kept.`);
+    if (lost.length > 0)
+      return lost.map(({ kind, name }) => `${kind.kind} "${name}": its revision is no longer stored.`);
     const byKind = Map.groupBy(found.map(asCandidate), ({ kind }) => kinds.byId(kind).target);
     const order = this.parts(release.spec).map(({ target: { name } }) => {
       return { target: name, candidates: byKind.get(name) ?? [] };
@@ -70,8 +71,8 @@ export class Intents {
     return problemsOnTheWay(order, (mine) => this.#worldProblems(mine, theirs));
   }
 
-  /** Shows what a target carries in a stage; takes it back where the target has no part in it. */
-  async expose(release: CarriedRelease, target: string, stage: number): Promise<void> {
+  /** Exposes the part of a target in a stage; retracts it where the target has no part in it. */
+  async expose(release: StoredRelease, target: string, stage: number): Promise<void> {
     const part = this.#partOf(release, target);
     const reached = partsUpTo(release.spec.policy?.spec, stage, part.target);
     if (reached.length === 0) return this.#write(release, await this.#retractions(release.name, part.objects));
@@ -86,8 +87,8 @@ export class Intents {
     await this.#write(release, operations);
   }
 
-  /** Gives everything to everybody. */
-  async promote(release: CarriedRelease): Promise<void> {
+  /** Makes all objects live for everyone. */
+  async promote(release: StoredRelease): Promise<void> {
     const candidates = await findAllottedCandidates(this.#parts, release, release.spec.objects);
     const operations = candidates.flatMap(({ kind, name, object, generation }): Operation[] => {
       if (object !== undefined) return [put(kind, name, { object, generation })];
@@ -97,8 +98,8 @@ export class Intents {
     await this.#write(release, operations);
   }
 
-  /** Takes back what a target carries: what was live before is live again. */
-  async retract(release: CarriedRelease, target: string): Promise<void> {
+  /** Retracts the part of a target: the earlier state is live again. */
+  async retract(release: StoredRelease, target: string): Promise<void> {
     const { objects } = this.#partOf(release, target);
     await this.#write(release, await this.#retractions(release.name, objects));
   }
@@ -109,7 +110,7 @@ export class Intents {
     return part;
   }
 
-  /** Where a stage is shown. What was written for it stays: a place that has come since gets what everybody has. */
+  /** Where a stage is live. The stored place list stays: a place that joined since gets the state of everyone. */
   #aim(release: string, { target, objects }: ReleasePart, stage: number, wheres: readonly unknown[]): unknown {
     const shown = objects.find((one) => this.#heads.state(one).candidate?.release === release);
     const before = shown === undefined ? undefined : this.#heads.content(shown).candidate;
@@ -122,12 +123,12 @@ export class Intents {
     const { short } = allot(live, mine, held, kinds);
     return [...held, ...short].map(([key, found]) => {
       const [kind = '', name = ''] = key.split(' ');
-      const said = found.map(({ path, detail }) => (path.length === 0 ? detail : `${fieldPath(path)}: ${detail}`));
-      return `${kinds.byId(kind).kind} "${name}": ${said.join('; ')}`;
+      const texts = found.map(({ path, detail }) => (path.length === 0 ? detail : `${fieldPath(path)}: ${detail}`));
+      return `${kinds.byId(kind).kind} "${name}": ${texts.join('; ')}`;
     });
   }
 
-  async #retractions(release: string, objects: readonly Carried[]): Promise<Operation[]> {
+  async #retractions(release: string, objects: readonly ReleaseItem[]): Promise<Operation[]> {
     const { store, kinds } = this.#parts;
     const operations: Operation[] = [];
     for (const one of objects) {
@@ -141,8 +142,8 @@ export class Intents {
     return operations;
   }
 
-  /** All of it, or nothing when the release has changed since. */
-  async #write({ object }: CarriedRelease, operations: readonly Operation[]): Promise<void> {
+  /** All operations, or none when the release has changed since. */
+  async #write({ object }: StoredRelease, operations: readonly Operation[]): Promise<void> {
     const { name } = object.metadata;
     const target = { kind: Release.id, namespace: '', name };
     const fence: Operation = { ...target, verb: 'update', part: 'status', object, fieldValidation: 'Ignore' };
@@ -150,7 +151,7 @@ export class Intents {
   }
 }
 
-/** Begins to observe each target. */
+/** Starts observation of each target. */
 export function openTargets(targets: Targets, parts: Parameters<Target['open']>[0]): (target: string) => OpenTarget {
   const all = new Map(targets.map((target) => [target.name, target.open(parts)]));
   return (name) => {

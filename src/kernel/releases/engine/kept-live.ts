@@ -5,7 +5,7 @@ import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { settle, type Candidate } from '../settle.ts';
 import { textOf } from './go-live.ts';
 
-/** What whoever deletes objects is warned of: those that stay live, and what needs them. In the order of the operations. */
+/** Warnings for deletions: objects that stay live, and the objects that need them. In the order of the operations. */
 export function deletionAdvice(
   operations: readonly Operation[],
   live: LiveObjects,

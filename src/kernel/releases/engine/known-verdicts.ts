@@ -3,12 +3,12 @@ import type { GuardrailStatus } from '../kinds/release-status.ts';
 
 type KnownVerdict = Omit<GuardrailStatus, 'name' | 'shadow'> & Pick<GuardrailVerdict, 'isOfStage'>;
 
-/** What is known of guardrails, by name: what the judge says now, or the failure that was read before. */
+/** Verdicts by guardrail: the present one, or a stored failure. */
 export type KnownVerdicts = ReadonlyMap<string, KnownVerdict>;
 
 /**
- * A failure that the engine has read and written stays, whatever is said later: the judge weighs all of the evidence anew
- * at each look, and a source may die of the harm. That nothing measures the candidate stays until something does.
+ * A stored failure stays, whatever later verdicts are: the judge weighs all evidence anew at each look, and a source may go down
+ * with the harm. The failure "nothing measures the candidate" ends with the first measurement.
  */
 export function withFailures(
   verdicts: ReadonlyMap<string, GuardrailVerdict>,

@@ -4,9 +4,9 @@ import { policySpec } from '../kinds/release-policy.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseState } from '../kinds/release-status.ts';
 import type { PlaceState } from '../kinds/target.ts';
-import type { Effect, Step } from './advance.ts';
+import type { Effect, ReleaseStep } from './advance.ts';
 import { lookAfterMs, lookAgainMs } from './look-again.ts';
-import type { TargetSeen } from './progress.ts';
+import type { TargetObservation } from './progress.ts';
 
 const NOW_MS = 100_000;
 const WAITING: ReleaseState = { at: 'waiting', for: 'approval' };
@@ -22,20 +22,20 @@ function spec(isGuarded = false): ReleaseSpec {
   return { ...plain, policy: { name: 'p', spec: policy } };
 }
 
-function step(state: ReleaseState, wakeAtMs?: number): Step {
+function step(state: ReleaseState, wakeAtMs?: number): ReleaseStep {
   const wake = wakeAtMs === undefined ? {} : { wakeAtMs };
   return { standing: { state, approvals: [] }, effects: [], tell: [], phase: 'Waiting', message: '', ...wake };
 }
 
-function targets(...states: PlaceState[]): TargetSeen[] {
+function targets(...states: PlaceState[]): TargetObservation[] {
   const places = states.map((state, index) => ({ name: `${index}`, wanted: 'w', state }));
   return [{ name: 't', intent: { at: 'nobody' }, places }];
 }
 
 interface Row {
   readonly title: string;
-  readonly step: Step;
-  readonly seen?: TargetSeen[];
+  readonly step: ReleaseStep;
+  readonly seen?: TargetObservation[];
   readonly isFollowed?: boolean;
   readonly isGuarded?: boolean;
   readonly afterMs: number | undefined;

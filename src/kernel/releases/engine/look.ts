@@ -5,12 +5,12 @@ import type { Reader, Store } from '#kernel/store/contract.ts';
 import { entryNamed } from '#kernel/store/entry-named.ts';
 import type { Side } from '../kinds/release-spec.ts';
 import { declaredIn } from '../live.ts';
-import type { Changed, Look } from './form.ts';
+import type { PendingChange, Look } from './form.ts';
 import { oncePerEntry } from '../rules/once-per-entry.ts';
 
 /**
- * Looks at objects as the store has them at each call. Parses each version once and keeps it as long as the store does:
- * drop the function where that is too long.
+ * Reads objects as the store has them at each call. Caches each parsed version as long as the store has it: drop the function where
+ * that is too long.
  */
 export function lookAt(read: Reader, kinds: KindRegistry): Look {
   const declared = oncePerEntry(declaredIn);
@@ -28,25 +28,25 @@ export function lookAt(read: Reader, kinds: KindRegistry): Look {
   };
 }
 
-/** A side as it was: its spec is kept under its revision. Undefined when it is not kept. */
+/** Loads a side from its stored revision; undefined when that is not stored. */
 export async function keptSide(
   store: Pick<Store<never>, 'revision'>,
   kind: Kind,
   name: string,
   { revision, namespace, labels, generation }: Side,
-): Promise<Changed['live']> {
+): Promise<PendingChange['live']> {
   const kept = await store.revision(kind, name, revision);
   if (kept === undefined) return undefined;
   return { object: { kind: kind.id, namespace, name, labels, spec: kept.spec, revision }, generation };
 }
 
-/** The same, where going on without it would lose something. An absent side is nothing. */
+/** The same, but throws where the loss would destroy data. An absent side is undefined. */
 export async function requireKeptSide(
   store: Pick<Store<never>, 'revision'>,
   kind: Kind,
   name: string,
   side: Side | undefined,
-): Promise<Changed['live']> {
+): Promise<PendingChange['live']> {
   if (side === undefined) return undefined;
   const kept = await keptSide(store, kind, name, side);
   if (kept === undefined) throw new Error(`revision ${side.revision} of ${kind.kind} "${name}" is not kept`);

@@ -49,7 +49,7 @@ test('what it failed with holds an object until it is due and tried', () => {
   assert.equal(backOff.problemsOf(KEY, true), undefined);
   backOff.fail(NODE, new Error('broken'));
   const [problem] = backOff.problemsOf(KEY, true) ?? [];
-  assert.equal(problem?.detail, 'an error of the program keeps it: broken');
+  assert.equal(problem?.detail, 'internal error: broken');
   fire();
   assert.equal(backOff.problemsOf(KEY, false)?.length, 1);
   assert.equal(backOff.problemsOf(KEY, true), undefined);

@@ -5,13 +5,13 @@ import type { HoldReasons } from '../settle.ts';
 import { keyOf, type QueuedObject } from './change-queue.ts';
 import { problemsOf } from './engine-errors.ts';
 
-/** An object that fails is tried again after this, and after twice as long each time, up to the most. */
+/** Back-off of an object that fails: the first delay, doubled each time up to the maximum. */
 const BACK_OFF_MS = { first: 500, max: 10_000 } as const;
 
 interface FailedObject {
   readonly problems: HoldReasons;
   readonly tries: number;
-  /** True when it may be tried again. */
+  /** True when it may be retried. */
   readonly isDue: boolean;
   readonly cancel: () => void;
 }
@@ -19,11 +19,11 @@ interface FailedObject {
 interface Parts {
   readonly time: Pick<Time, 'after'>;
   readonly logError: ReturnType<typeof logSeldom>;
-  /** Called when an object may be tried again. */
+  /** Called when an object may be retried. */
   readonly retry: (object: QueuedObject) => void;
 }
 
-/** Keeps objects apart that the engine failed with, so that they hold up no other. */
+/** Separates objects that the engine failed with, so that they do not block others. */
 export class ObjectBackOff {
   readonly #failed = new Map<LiveKey, FailedObject>();
   readonly #parts: Parts;
@@ -32,7 +32,7 @@ export class ObjectBackOff {
     this.#parts = parts;
   }
 
-  /** Keeps an object apart for a while; the error is the reason why it is held. */
+  /** Puts an object into back-off; the error becomes its hold reason. */
   fail(object: QueuedObject, error: unknown): void {
     const { kind, name } = object;
     const { time, logError, retry } = this.#parts;
@@ -50,18 +50,18 @@ export class ObjectBackOff {
     logError(error, 'releases: cannot release an object; retrying with back-off', { kind, name });
   }
 
-  /** Whether an object is not to be tried yet. */
+  /** Whether the back-off of an object still runs. */
   isWaiting(object: Pick<QueuedObject, 'kind' | 'name'>): boolean {
     return this.#failed.get(keyOf(object))?.isDue === false;
   }
 
-  /** Why an object is kept apart; undefined when it is not, or when it is due and tried now. */
+  /** The hold reason of an object in back-off; undefined when there is none, or when it is due and retried now. */
   problemsOf(key: LiveKey, isTried: boolean): HoldReasons | undefined {
     const failed = this.#failed.get(key);
     return failed === undefined || (failed.isDue && isTried) ? undefined : failed.problems;
   }
 
-  /** Forgets that an object failed. */
+  /** Forgets the failures of an object. */
   clear(key: LiveKey): void {
     this.#failed.get(key)?.cancel();
     this.#failed.delete(key);

@@ -19,7 +19,7 @@ import type { FollowedFreezes } from './follow-freezes.ts';
 import type { Intents } from './intent.ts';
 import { withFailures } from './known-verdicts.ts';
 import type { OpenReleases, TrackedRelease } from './open-releases.ts';
-import type { TargetSeen } from './progress.ts';
+import type { TargetObservation } from './progress.ts';
 import {
   NOTHING_PLANNED,
   missingReferences,
@@ -46,22 +46,22 @@ interface Parts {
   readonly clock: Clock;
 }
 
-/** What takes time to find out of a release. */
+/** Slow information about a release. */
 export interface ReleaseInquiry {
   readonly parts: readonly ReleasePart[];
-  /** The version of the store, and the releases before and beside it, when the questions were asked. */
+  /** The version of the store and the neighbouring releases, at the start of the inquiry. */
   readonly version: number;
   readonly behind: readonly string[];
   readonly beside: readonly string[];
   readonly plan: ReleasePlan;
-  /** Whether it or one beside it goes out target by target. */
+  /** Whether it or a neighbour advances target by target. */
   readonly isMixed: boolean;
-  /** Why the world does not take it together with those beside it. */
+  /** Conflicts with its neighbours. */
   readonly conflicts: readonly string[];
   readonly verdicts: ReadonlyMap<string, GuardrailVerdict>;
 }
 
-/** Asks targets, the world and the judge about a release. */
+/** Asks targets, checks and the judge about a release. */
 export async function inquire(
   { store, open, intents, evidence, targets, clock }: Parts,
   release: TrackedRelease,
@@ -74,7 +74,7 @@ export async function inquire(
   const needsPlan = at === 'waiting' || at === 'promoting';
   const plan = needsPlan ? await planRelease(release, parts, intents) : NOTHING_PLANNED;
   const others = beside.flatMap((other) => open.get(other) ?? []);
-  // What goes out target by target is in several worlds one after the other: nothing goes beside it.
+  // A release over several targets passes through several intermediate states: nothing runs beside it.
   const isMixed = [release, ...others].some((one) => intents.parts(one.spec).length > 1);
   const needsOthers = needsPlan && plan.problems.length === 0 && others.length > 0 && !isMixed;
   const conflicts = needsOthers ? await intents.problems(release, others) : [];
@@ -82,7 +82,7 @@ export async function inquire(
   return { parts, version, behind, beside, plan, isMixed, conflicts, verdicts };
 }
 
-/** What is seen of a release now, at once: what was inquired, and all that is known without asking. */
+/** The observation of a release now, without waiting: from the inquiry and from stored state. */
 export function observe(
   { store, live, kinds, targets, open, intents, freezes, effects, times, mayApprove, clock }: Parts,
   release: TrackedRelease,
@@ -117,8 +117,8 @@ export function observe(
   };
 }
 
-/** What the Heads say to each target, and how far its places have come. */
-export function targetsSeen(intents: Intents, release: string, parts: readonly ReleasePart[]): TargetSeen[] {
+/** The intent for each target, and the state of its places. */
+export function targetsSeen(intents: Intents, release: string, parts: readonly ReleasePart[]): TargetObservation[] {
   return parts.map((part) => ({
     name: part.target.name,
     intent: intents.of(release, part),
@@ -142,7 +142,7 @@ async function judge(
   return evidence.verdicts({ name, uid, spec, stage, splits, seenMs, earlier }, nowMs);
 }
 
-/** What is taken back is held by nothing, and what keeps a freeze from being reckoned with does not concern it. */
+/** Holds do not apply to a rollback, and neither does a freeze that cannot be evaluated. */
 function mayBeHeld({ rollbackOf }: ReleaseSpec, { at }: ReleaseState): boolean {
   return rollbackOf === undefined && (at === 'waiting' || at === 'exposing' || at === 'promoting');
 }

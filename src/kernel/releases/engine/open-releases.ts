@@ -4,12 +4,12 @@ import type { Entry, Store } from '#kernel/store/contract.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
-import type { ReleaseStanding } from '../kinds/release-status.ts';
+import type { ReleaseEngineState } from '../kinds/release-status.ts';
 import { isBegun } from './advance.ts';
 import type { Footprint, OpenRelease } from './form.ts';
 import { Underway } from './underway.ts';
 
-/** What a release holds. */
+/** The keys that a release locks. */
 export function footprintOf({ objects, relies = [] }: Pick<ReleaseSpec, 'objects' | 'relies'>): Footprint {
   return {
     objects: new Set(objects.map(({ kind, name }) => liveKey(kind, name))),
@@ -17,7 +17,7 @@ export function footprintOf({ objects, relies = [] }: Pick<ReleaseSpec, 'objects
   };
 }
 
-/** An open release with the version of its object that it was read from. */
+/** An open release with the stored object it was read from. */
 export interface TrackedRelease extends OpenRelease {
   readonly object: ResourceObject;
   readonly uid: string;
@@ -25,16 +25,16 @@ export interface TrackedRelease extends OpenRelease {
 }
 
 /**
- * The releases that have not come to their end, as the store has them, and what each of them holds. A release claims what
- * it holds before its beginning is written, and gives it back when that fails.
+ * The open releases in the store, and the keys that each of them locks. A release claims its keys before its start is written, and
+ * frees them when that fails.
  */
 export class OpenReleases {
   readonly #store: Store<Operation>;
   readonly #all = new Map<string, TrackedRelease>();
   readonly #carriers = new Map<LiveKey, Set<string>>();
-  /** What those hold that somebody has got. */
+  /** Keys of exposed releases. */
   readonly begun = new Underway();
-  /** What those would hold that wait. */
+  /** Keys of waiting releases. */
   readonly waiting = new Underway();
 
   constructor(store: Store<Operation>) {
@@ -54,13 +54,13 @@ export class OpenReleases {
     return this.#all.size;
   }
 
-  /** Those that carry an object. */
+  /** Releases that include an object. */
   carriersOf(kind: string, name: string): readonly OpenRelease[] {
     if (this.#carriers.size === 0) return [];
     return [...(this.#carriers.get(liveKey(kind, name)) ?? [])].flatMap((release) => this.#all.get(release) ?? []);
   }
 
-  /** Those that collect a group of that name, each in namespaces of its own. */
+  /** Releases that collect a group of that name, each for its own namespaces. */
   collectorsOf(group: string | undefined): readonly OpenRelease[] {
     if (group === undefined) return [];
     return [...this.#all.values()].filter(
@@ -68,13 +68,13 @@ export class OpenReleases {
     );
   }
 
-  /** Takes in what the store has of a release now. */
+  /** Updates a release from the store. */
   track(entry: Entry): void {
     const object = entry.object();
     const spec = Release.spec(object);
     const standing = Release.status(object)?.standing;
     const { name, uid, version } = entry;
-    // Within the write that makes it there is a moment without a status, which nobody sees.
+    // Within the write that creates it there is a moment without a status, which no reader sees.
     if (!spec.open || standing === undefined) return this.forget(name);
     const tracked = { name, spec, standing, object, uid, version };
     const before = this.#all.get(name);
@@ -88,9 +88,9 @@ export class OpenReleases {
     this.claim(name, spec, standing);
   }
 
-  /** Says again what the store has, after a write that failed. */
+  /** Resets a release from the store, after a failed write. */
   reload(name: string): void {
-    // What it claimed for a standing that was not written goes with it.
+    // This drops claims for a standing that was not written.
     this.forget(name);
     const entry = this.#store.get(Release, '', name);
     if (entry !== undefined) this.track(entry);
@@ -109,8 +109,8 @@ export class OpenReleases {
     this.waiting.free(name);
   }
 
-  /** Holds what a release of that standing holds. */
-  claim(name: string, spec: ReleaseSpec, { state }: ReleaseStanding): void {
+  /** Locks the keys of a release, by its standing. */
+  claim(name: string, spec: ReleaseSpec, { state }: ReleaseEngineState): void {
     const footprint = footprintOf(spec);
     if (isBegun(state)) {
       this.waiting.free(name);
@@ -119,8 +119,8 @@ export class OpenReleases {
   }
 
   /**
-   * What a release has to wait for: whatever holds what it needs, and what has come before it to something that both
-   * change. Of those that rely on the same as it, some may go beside it: `beside`.
+   * The releases that go first: holders of a needed key, and earlier ones that change the same object. Releases that share only
+   * dependencies may run beside it: `beside`.
    */
   before({ name, spec }: Pick<OpenRelease, 'name' | 'spec'>): {
     readonly behind: readonly string[];
@@ -138,17 +138,17 @@ export class OpenReleases {
     const found = this.#all.get(other);
     if (found === undefined || spec.rollbackOf !== undefined) return false;
     const isOfSame = found.spec.objects.some(({ kind, name }) => footprint.objects.has(liveKey(kind, name)));
-    // What is taken back goes before everything that was declared on top of it, and before what is declared since.
+    // A rollback goes before every change on top of it, and before every later one.
     if (found.spec.rollbackOf !== undefined && isOfSame) return true;
     if (found.spec.number >= spec.number) return false;
-    // The order of changes to one object is kept, whatever the first of them waits for.
+    // Changes to one object keep their order, whatever the first of them waits for.
     if (isOfSame) return true;
     const { state } = found.standing;
     return state.at === 'waiting' && (state.for === 'turn' || state.for === 'release');
   }
 }
 
-/** Whether two versions of a release hold the same, in the same way. */
+/** Whether two versions of a release lock the same keys in the same way. */
 function holdsTheSame(a: TrackedRelease, b: TrackedRelease): boolean {
   const isSameSpec = a.uid === b.uid && a.object.metadata.generation === b.object.metadata.generation;
   return isSameSpec && isBegun(a.standing.state) === isBegun(b.standing.state) && isWaiting(a) === isWaiting(b);

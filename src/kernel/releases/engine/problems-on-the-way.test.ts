@@ -18,12 +18,12 @@ const TABLE: readonly (readonly [title: string, order: readonly string[], proble
   [
     'what is needed goes later',
     ['c', 'a', 'b'],
-    ['While t0, t1 have it and t2 have not: a needs b. Say by `before` which go first.'],
+    ['While t0, t1 have it and t2 do not: a needs b. Set `before` to choose which go first.'],
   ],
   [
     'the first target is broken alone',
     ['a', 'b', 'c'],
-    ['While t0 have it and t1, t2 have not: a needs b. Say by `before` which go first.'],
+    ['While t0 have it and t1, t2 do not: a needs b. Set `before` to choose which go first.'],
   ],
 ];
 

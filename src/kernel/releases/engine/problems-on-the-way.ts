@@ -1,15 +1,15 @@
-/** What one target carries of a release. */
+/** The candidates of a release on one target. */
 interface TargetCandidates<Candidate> {
   readonly target: string;
   readonly candidates: readonly Candidate[];
 }
 
 /**
- * What keeps the world from taking a release, also in part: targets follow each other, and the world has to be whole where some
- * have it and later ones have not yet. In sentences. Pure.
+ * Reasons that block a release, also in intermediate states: while targets follow each other, all references and checks must hold
+ * where earlier targets have it and later ones do not. In sentences. Pure.
  *
- * @param order what targets carry, in the order in which they go out
- * @param problemsOf what keeps the world from taking some candidates, in sentences
+ * @param order candidates by target, in release order
+ * @param problemsOf the problems of some candidates, in sentences
  */
 export function problemsOnTheWay<Candidate>(
   order: readonly TargetCandidates<Candidate>[],
@@ -23,7 +23,9 @@ export function problemsOnTheWay<Candidate>(
     if (problem === undefined) continue;
     const have = first.map(({ target }) => target).join(', ');
     const haveNot = order.slice(count).map(({ target }) => target);
-    return [`While ${have} have it and ${haveNot.join(', ')} have not: ${problem}. Say by \`before\` which go first.`];
+    return [
+      `While ${have} have it and ${haveNot.join(', ')} do not: ${problem}. Set \`before\` to choose which go first.`,
+    ];
   }
   return [];
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { progressHome, progressTo, type Intent, type TargetSeen, type Wanted } from './progress.ts';
+import { progressHome, progressTo, type Intent, type TargetObservation, type DesiredIntent } from './progress.ts';
 
 const state = fc.constantFrom('healthy', 'healthy', 'progressing', 'failed', 'unknown') as fc.Arbitrary<
-  TargetSeen['places'][number]['state']
+  TargetObservation['places'][number]['state']
 >;
 const place = fc
   .record({
@@ -22,24 +22,24 @@ const intent: fc.Arbitrary<Intent> = fc.oneof(
 );
 const targets = fc
   .array(fc.record({ intent, places: fc.array(place, { maxLength: 3 }) }), { minLength: 1, maxLength: 3 })
-  .map((all): TargetSeen[] => all.map((one, index) => ({ ...one, name: `t${index}` })));
+  .map((all): TargetObservation[] => all.map((one, index) => ({ ...one, name: `t${index}` })));
 
 /** A stage, in which targets from some one on have nothing. */
 const wanted = fc.record({ stage: fc.integer({ min: 0, max: 2 }), begun: fc.integer({ min: 0, max: 3 }) });
 
-const isAt = (seen: Intent, goal: Wanted): boolean => JSON.stringify(seen) === JSON.stringify(goal);
-const isBeyond = (seen: Intent, goal: Wanted): boolean =>
+const isAt = (seen: Intent, goal: DesiredIntent): boolean => JSON.stringify(seen) === JSON.stringify(goal);
+const isBeyond = (seen: Intent, goal: DesiredIntent): boolean =>
   goal.at === 'nobody' ? seen.at !== 'nobody' : goal.at === 'stage' && seen.at === 'stage' && seen.stage > goal.stage;
-/** Also where it fails: what is observed is what is wanted. */
-const isWhole = ({ places }: TargetSeen): boolean =>
+/** The observed state is the desired one, healthy or failed. */
+const isWhole = ({ places }: TargetObservation): boolean =>
   places.every((one) => one.state === 'healthy' || (one.state === 'failed' && one.observed === one.wanted));
-const count = (some: readonly TargetSeen[], what: string): number =>
+const count = (some: readonly TargetObservation[], what: string): number =>
   some.flatMap(({ places }) => places).filter((one) => one.state === what).length;
 
-test('a target is told something only when it is its turn, and a stage is reached only when every place has it', () => {
+test('a target starts only when it is its turn, and a stage is reached only when every place has it', () => {
   fc.assert(
     fc.property(targets, wanted, fc.integer({ min: 0, max: 2 }), (seen, { stage, begun }, unknownMax) => {
-      const goalOf = (name: string): Wanted =>
+      const goalOf = (name: string): DesiredIntent =>
         Number(name.slice(1)) < begun ? { at: 'stage', stage } : { at: 'nobody' };
       const progress = progressTo(goalOf, seen, unknownMax);
       const at = seen.findIndex(({ name }) => name === progress.turn);

@@ -1,50 +1,50 @@
 import type { PlaceObservation } from '../kinds/target.ts';
 
-/** What the Heads of the objects of one target say of a release. */
+/** The intent in the Heads of one target's objects. */
 export type Intent =
   | { readonly at: 'nobody' }
-  /** Neither one nor the other: something changed them besides the release. */
+  /** Inconsistent: something besides the release changed them. */
   | { readonly at: 'mixed' }
   | { readonly at: 'stage'; readonly stage: number }
   | { readonly at: 'everybody' };
 
-/** What the Heads should say. */
-export type Wanted = Exclude<Intent, { readonly at: 'mixed' }>;
+/** The desired intent. */
+export type DesiredIntent = Exclude<Intent, { readonly at: 'mixed' }>;
 
-/** A target of a release: what its Heads say, and how far its places have come. */
-export interface TargetSeen {
+/** A target of a release: the intent in its Heads, and the state of its places. */
+export interface TargetObservation {
   readonly name: string;
   readonly intent: Intent;
   readonly places: readonly PlaceObservation[];
 }
 
 export interface Progress {
-  /** Every target says what is wanted, and its places were seen to have it. */
+  /** Every target has the desired intent, and its places have reached it. */
   readonly isReached: boolean;
-  /** The target whose Heads are to be written now. */
+  /** The target whose Heads are written next. */
   readonly turn?: string;
-  /** True where that takes something back: no hold keeps it up. */
+  /** True where that is a rollback: no hold stops it. */
   readonly isBack?: true;
-  /** Places that failed, each with a sentence. */
+  /** Failed places, one sentence each. */
   readonly failed: readonly string[];
-  /** What it waits for, in a sentence. */
+  /** Reason to wait, in a sentence. */
   readonly waits?: string;
 }
 
 const NAMED_MAX = 3;
 
 /**
- * How far targets have come to what is wanted of each: one after the other, so that a target begins when each before it was
- * seen to have all of it, and goes back when each behind it has gone back. `unknownMax` places may be unknown. Pure.
+ * Progress of targets towards their goals, one after the other: a target starts when each earlier one is complete, and goes back
+ * when each later one is back. `unknownMax` places may be unknown. Pure.
  */
 export function progressTo(
-  wanted: (target: string) => Wanted,
-  targets: readonly TargetSeen[],
+  wanted: (target: string) => DesiredIntent,
+  targets: readonly TargetObservation[],
   unknownMax: number,
 ): Progress {
   const back = progressBack(wanted, targets);
   if (back !== undefined) return back;
-  // What was not begun is none of the release's business.
+  // A target that was never started does not matter.
   const begun = targets.filter(({ name }) => wanted(name).at !== 'nobody');
   // Whatever the others wait for: who has some of it already may fail.
   const failed = begun.flatMap((target) => failuresAt(target));
@@ -61,8 +61,11 @@ export function progressTo(
   return { isReached: true, failed: [] };
 }
 
-/** What has to be taken back first, the last target first; undefined when nothing has. */
-function progressBack(wanted: (target: string) => Wanted, targets: readonly TargetSeen[]): Progress | undefined {
+/** The next target to roll back, from the last to the first; undefined when there is none. */
+function progressBack(
+  wanted: (target: string) => DesiredIntent,
+  targets: readonly TargetObservation[],
+): Progress | undefined {
   for (const [index, target] of [...targets.entries()].reverse()) {
     const goal = wanted(target.name);
     if (isBeyond(target.intent, goal)) return { isReached: false, turn: target.name, isBack: true, failed: [] };
@@ -74,8 +77,8 @@ function progressBack(wanted: (target: string) => Wanted, targets: readonly Targ
   return undefined;
 }
 
-/** Whether each of these targets has nothing of the release any more; else which one goes back now. Pure. */
-export function progressHome(targets: readonly TargetSeen[]): Progress {
+/** Whether the rollback of all these targets is complete; else the next one. Pure. */
+export function progressHome(targets: readonly TargetObservation[]): Progress {
   const back = progressBack(() => ({ at: 'nobody' }), targets);
   if (back !== undefined) return back;
   for (const target of targets.toReversed()) {
@@ -85,36 +88,36 @@ export function progressHome(targets: readonly TargetSeen[]): Progress {
   return { isReached: true, failed: [] };
 }
 
-/** Places that failed with what the release brings. */
-function failuresAt(target: TargetSeen): readonly string[] {
+/** Places that failed with the release. */
+function failuresAt(target: TargetObservation): readonly string[] {
   if (target.intent.at === 'nobody') return [];
   return target.places.filter(({ state }) => state === 'failed').map((place) => placeText(target, place));
 }
 
-/** The same targets for a release that takes back: a place that fails with what it had before holds up nothing. Pure. */
-export function seenForRollback(targets: readonly TargetSeen[]): readonly TargetSeen[] {
+/** The same targets for a rollback: a place that fails with its earlier state does not hold it. Pure. */
+export function seenForRollback(targets: readonly TargetObservation[]): readonly TargetObservation[] {
   return targets.map((target) => ({
     ...target,
     places: target.places.map((place) => (isBack(place) ? { ...place, state: 'healthy' } : place)),
   }));
 }
 
-/** Whether a place was seen to have what it had before; one that fails all the same has nothing of the release. */
+/** Whether a place has its earlier state again; one that fails with it has nothing of the release. */
 function isBack({ state, wanted, observed }: PlaceObservation): boolean {
   return state === 'healthy' || (state === 'failed' && observed === wanted);
 }
 
-function isAt(intent: Intent, goal: Wanted): boolean {
+function isAt(intent: Intent, goal: DesiredIntent): boolean {
   if (intent.at === 'stage' && goal.at === 'stage') return intent.stage === goal.stage;
   return intent.at === goal.at;
 }
 
-function isBeyond(intent: Intent, goal: Wanted): boolean {
+function isBeyond(intent: Intent, goal: DesiredIntent): boolean {
   if (goal.at === 'nobody') return intent.at !== 'nobody';
   return goal.at === 'stage' && intent.at === 'stage' && intent.stage > goal.stage;
 }
 
-function waitsFor({ name }: TargetSeen, places: readonly PlaceObservation[], unknownMax: number): string {
+function waitsFor({ name }: TargetObservation, places: readonly PlaceObservation[], unknownMax: number): string {
   const texts = places.map(({ name: place, state, message }) => {
     const why = message === undefined ? '' : ` (${message})`;
     return `${place} is ${state}${why}`;
@@ -124,7 +127,7 @@ function waitsFor({ name }: TargetSeen, places: readonly PlaceObservation[], unk
   return `Waits for ${name}: ${listed(texts)}${budget}.`;
 }
 
-function placeText({ name: target }: TargetSeen, { name, message }: PlaceObservation): string {
+function placeText({ name: target }: TargetObservation, { name, message }: PlaceObservation): string {
   return `${target}: ${name} failed${message === undefined ? '' : `: ${message}`}.`;
 }
 

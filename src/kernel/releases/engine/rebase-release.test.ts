@@ -5,7 +5,7 @@ import { policySpec } from '../kinds/release-policy.ts';
 import type { NamedPolicy, ReleaseSpec } from '../kinds/release-spec.ts';
 import { LISTENERS } from '../testing/listeners.ts';
 import { Node } from '../testing/node.ts';
-import { carriedOf, specOf, type Changed, type World } from './form.ts';
+import { releaseItemOf, specOf, type PendingChange, type World } from './form.ts';
 import { rebaseRelease } from './rebase-release.ts';
 
 const kinds = kindRegistry([Node]);
@@ -15,7 +15,7 @@ function policy(required: number): NamedPolicy {
 }
 
 /** A Node as it is declared and live; an absent value: it is not there. */
-function node(name: string, live: number | undefined, wanted: number | undefined): Changed {
+function node(name: string, live: number | undefined, wanted: number | undefined): PendingChange {
   const side = (value: number | undefined) => {
     if (value === undefined) return undefined;
     const spec = { needs: [], value, neighbourMax: 9 };
@@ -27,7 +27,7 @@ function node(name: string, live: number | undefined, wanted: number | undefined
   return { kind: Node, name, live: side(live), wanted: side(wanted) };
 }
 
-function world(nodes: readonly Changed[], { required = 1, writers = ['ann'] } = {}): World {
+function world(nodes: readonly PendingChange[], { required = 1, writers = ['ann'] } = {}): World {
   const look: World['look'] = ({ name }) => nodes.find((one) => one.name === name) ?? node(name, undefined, undefined);
   const trail: World['trail'] = (_, state) => {
     return { steps: [{ version: 1, write: 1, user: 'ann', writers, isUnattended: false, state }], isWhole: true };
@@ -35,8 +35,8 @@ function world(nodes: readonly Changed[], { required = 1, writers = ['ann'] } = 
   return { kinds, targets: [LISTENERS], policies: [policy(required)], look, trail };
 }
 
-function release(nodes: readonly Changed[]): ReleaseSpec {
-  return specOf({ write: 1, user: 'ann', version: 1 }, nodes.map(carriedOf), world(nodes));
+function release(nodes: readonly PendingChange[]): ReleaseSpec {
+  return specOf({ write: 1, user: 'ann', version: 1 }, nodes.map(releaseItemOf), world(nodes));
 }
 
 const TWO = [node('a', 1, 2), node('b', 1, 2)];

@@ -1,26 +1,26 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { policiesOf } from '../rules/choose-policy.ts';
-import { carriedOf, originIn, specOf, type World } from './form.ts';
+import { releaseItemOf, originIn, specOf, type World } from './form.ts';
 import { sameSide } from './same-side.ts';
 
-/** What becomes of a release that has not begun. */
+/** The effect of present conditions on a waiting release. */
 export type RebasedRelease =
   | { readonly is: 'same' }
   | { readonly is: 'changed'; readonly spec: ReleaseSpec }
-  /** Everything that it brings is live already. */
+  /** All of its changes are live already. */
   | { readonly is: 'done' };
 
 /**
- * What has not begun goes by what is live and by the policies of now: a release that is ahead may have ended, and a policy may
- * have been edited. What was approved is then another plan. Pure.
+ * Updates a waiting release to the live state and policies of now: a release ahead may have ended, and a policy may have been
+ * edited. Approvals are then for an outdated plan. Pure.
  *
- * @param isFirst whether no release goes before it: behind one, what is live now is not yet what will be live then
+ * @param isFirst whether no release goes first: behind one, the live state will still change
  */
 export function rebaseRelease(spec: ReleaseSpec, isFirst: boolean, world: World): RebasedRelease {
   const objects = spec.objects.map((one) => {
     const { from: _before, ...kept } = one;
-    const { from } = carriedOf(world.look(one));
+    const { from } = releaseItemOf(world.look(one));
     return { ...kept, ...(from === undefined ? {} : { from }) };
   });
   const changing = isFirst ? objects.filter(({ from, to }) => !sameSide(from, to)) : objects;

@@ -5,7 +5,7 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import { entryNamed } from '#kernel/store/entry-named.ts';
 import { allot } from '../allot.ts';
-import type { Carried, Side } from '../kinds/release-spec.ts';
+import type { ReleaseItem, Side } from '../kinds/release-spec.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
 import { wantedLive } from '../live.ts';
 import type { Candidate } from '../settle.ts';
@@ -21,22 +21,22 @@ export interface CandidateParts {
   readonly heads: HeadStates;
 }
 
-/** What an object becomes by a release. */
+/** The state of an object after a release. */
 export interface ReleaseCandidate {
   readonly kind: Kind;
   readonly name: string;
-  /** Undefined: it goes away, or its revision is lost. */
+  /** undefined: deleted, or its revision is lost. */
   readonly object: LiveObject | undefined;
   readonly generation: number;
-  /** Its revision is no longer kept. */
+  /** Its revision is no longer stored. */
   readonly isLost: boolean;
 }
 
-/** What objects become by a release. */
+/** The states of objects after a release. */
 export function findCandidates(
   parts: CandidateParts,
   release: string,
-  objects: readonly Carried[],
+  objects: readonly ReleaseItem[],
 ): Promise<readonly ReleaseCandidate[]> {
   return Promise.all(
     objects.map(async ({ kind: kindId, name, to }): Promise<ReleaseCandidate> => {
@@ -50,14 +50,14 @@ export function findCandidates(
 }
 
 /**
- * The same with what is allotted to each: as it was at the first exposure, for it may be short by now.
+ * The same with allotments: those of the first exposure, as too little may be left by now.
  *
- * @throws when a revision is lost, or there is not enough
+ * @throws when a revision is lost, or an allotment fails
  */
 export async function findAllottedCandidates(
   parts: CandidateParts,
   { name: release, spec }: PlannedRelease,
-  objects: readonly Carried[],
+  objects: readonly ReleaseItem[],
 ): Promise<readonly ReleaseCandidate[]> {
   const found = await findCandidates(parts, release, objects);
   const lost = found.find(({ isLost }) => isLost);
@@ -76,7 +76,7 @@ export function asCandidate({ kind, name, object }: ReleaseCandidate): Candidate
   return { kind: kind.id, name, wanted: object };
 }
 
-/** A side where it can be seen without asking the database: with the release, live, or declared. */
+/** A side that is available without the database: in the release, live, or declared. */
 function seenSide(
   { store, heads }: CandidateParts,
   release: string,

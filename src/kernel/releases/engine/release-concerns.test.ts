@@ -11,11 +11,11 @@ import { Release } from '../kinds/release.ts';
 import { releasePolicyKind } from '../kinds/release-policy.ts';
 import type { ReleaseState } from '../kinds/release-status.ts';
 import { Stop } from '../kinds/stop.ts';
-import { concernedBy, isConcerned, type Concerned } from './release-concerns.ts';
+import { concernOf, isConcerned, type Concern } from './release-concerns.ts';
 
 const POLICY: Kind = releasePolicyKind([]);
 
-const TABLE: readonly (readonly [kinds: readonly Kind[], concerned: Concerned])[] = [
+const TABLE: readonly (readonly [kinds: readonly Kind[], concerned: Concern])[] = [
   [[], 'none'],
   [[ConfigMap, Release], 'none'],
   ...[POLICY, Head, PrometheusSource, Role, ClusterRole, RoleBinding, ClusterRoleBinding, ServiceAccount].map(
@@ -26,11 +26,11 @@ const TABLE: readonly (readonly [kinds: readonly Kind[], concerned: Concerned])[
 
 for (const [kinds, concerned] of TABLE) {
   test(`a change of ${kinds.map(({ kind }) => kind).join(', ') || 'nothing'} concerns ${concerned} open releases`, () => {
-    assert.equal(concernedBy(kinds), concerned);
+    assert.equal(concernOf(kinds), concerned);
   });
 }
 
-test('a release that waits for its turn is told by those before it', () => {
+test('a queued release is woken by those ahead of it', () => {
   const turn: ReleaseState = { at: 'waiting', for: 'turn' };
   const world: ReleaseState = { at: 'waiting', for: 'world' };
   const promoting: ReleaseState = { at: 'promoting' };

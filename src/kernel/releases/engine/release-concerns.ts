@@ -9,7 +9,7 @@ import type { ReleaseState } from '../kinds/release-status.ts';
 import { Stop } from '../kinds/stop.ts';
 
 const OF_ALL: ReadonlySet<Kind> = new Set<Kind>([Stop, Pin]);
-/** What the world, policies and sources are; and rules, as whose approval counts may be another question then. */
+/** Kinds that checks, policies and sources depend on, and access rules, which decide whose approval counts. */
 const OF_WAITING: ReadonlySet<Kind> = new Set<Kind>([
   Head,
   PrometheusSource,
@@ -20,11 +20,11 @@ const OF_WAITING: ReadonlySet<Kind> = new Set<Kind>([
   ServiceAccount,
 ]);
 
-/** The open releases that are looked at when something of a kind changed. */
-export type Concerned = 'all' | 'waiting' | 'none';
+/** The open releases to process after a change of a kind. */
+export type Concern = 'all' | 'waiting' | 'none';
 
-export function concernedBy(kinds: Iterable<Kind>): Concerned {
-  let concerned: Concerned = 'none';
+export function concernOf(kinds: Iterable<Kind>): Concern {
+  let concerned: Concern = 'none';
   for (const kind of kinds) {
     if (OF_ALL.has(kind)) return 'all';
     if (OF_WAITING.has(kind) || kind.id === RELEASE_POLICY) concerned = 'waiting';
@@ -32,8 +32,8 @@ export function concernedBy(kinds: Iterable<Kind>): Concerned {
   return concerned;
 }
 
-/** Those that a release waits for tell it when its turn has come. */
-export function isConcerned(state: ReleaseState, concerned: Concerned): boolean {
+/** A queued release is woken when the ones ahead of it end. */
+export function isConcerned(state: ReleaseState, concerned: Concern): boolean {
   if (concerned === 'waiting') return state.at === 'waiting' && state.for !== 'turn';
   return concerned === 'all';
 }

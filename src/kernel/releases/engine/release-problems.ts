@@ -21,7 +21,7 @@ interface Parts {
   readonly targets: Targets;
 }
 
-/** What keeps a release from being shown at all, in sentences, and what taking it back would leave behind. */
+/** Reasons that block a release entirely, in sentences, and remainders of a rollback. */
 export interface ReleasePlan {
   readonly problems: readonly string[];
   readonly remains: readonly Remainder[];
@@ -29,7 +29,7 @@ export interface ReleasePlan {
 
 export const NOTHING_PLANNED: ReleasePlan = { problems: [], remains: [] };
 
-/** Asks the targets of a release what showing it comes to. */
+/** Asks the targets of a release for their plans. */
 export async function planRelease(
   { name, spec }: PlannedRelease,
   parts: readonly ReleasePart[],
@@ -54,7 +54,7 @@ export async function planRelease(
   return { problems, remains: remains.slice(0, REMAINDERS_MAX) };
 }
 
-/** What the stages and guardrails of a release go by and is not there: nobody would be reached, and nothing judged. */
+/** References of its stages and guardrails that do not exist: without them no stage or no guardrail works. */
 export function missingReferences({ policy }: ReleaseSpec, parts: Parts): readonly string[] {
   if (policy === undefined) return [];
   const { kinds, targets } = parts;
@@ -66,7 +66,7 @@ export function missingReferences({ policy }: ReleaseSpec, parts: Parts): readon
     });
 }
 
-/** What was declared before it was pinned does not go live either. */
+/** A pin also blocks changes that were declared before it. */
 export function pinReasons(
   { objects, rollbackOf }: ReleaseSpec,
   { store, kinds }: Parts,
@@ -78,7 +78,7 @@ export function pinReasons(
   );
 }
 
-/** That a release brings back what was taken back, in sentences. */
+/** Sentences about ended changes that a release brings back. */
 export function takenBackReasons(
   { objects, rollbackOf }: ReleaseSpec,
   { store }: Parts,

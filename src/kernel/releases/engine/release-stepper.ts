@@ -10,7 +10,7 @@ import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseState } from '../kinds/release-status.ts';
 import { splitIn } from '../kinds/splits.ts';
 import type { Targets } from '../kinds/targets.ts';
-import { ENGINE, advance, displacing, isBegun, type ReleaseObservation, type Step } from './advance.ts';
+import { ENGINE, advance, supersedeStep, isBegun, type ReleaseObservation, type ReleaseStep } from './advance.ts';
 import type { MayApprove } from './approvals.ts';
 import { ChangeView } from './change-view.ts';
 import type { Declarations } from './declarations.ts';
@@ -22,7 +22,7 @@ import { lookAfterMs, lookAgainMs } from './look-again.ts';
 import { inquire, observe, targetsSeen, type ReleaseInquiry } from './observe-release.ts';
 import type { OpenReleases, TrackedRelease } from './open-releases.ts';
 import { rebaseRelease, type RebasedRelease } from './rebase-release.ts';
-import { respecified, rolledBack, writeStep } from './release-writes.ts';
+import { replaceSpec, rolledBack, writeStep } from './release-writes.ts';
 import { StepEffects } from './step-effects.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'carry-releases' };
@@ -35,7 +35,7 @@ export interface StepperParts {
   readonly targets: Targets;
   readonly open: OpenReleases;
   readonly declarations: Declarations;
-  /** Whether somebody may approve a release, by the rules in force now. */
+  /** Whether somebody may approve a release, by the present access rules. */
   readonly mayApprove: MayApprove;
   readonly intents: Intents;
   readonly evidence: Evidence;
@@ -45,21 +45,21 @@ export interface StepperParts {
 interface Parts extends StepperParts {
   readonly freezes: FollowedFreezes;
   readonly times: EngineTimes;
-  /** Called after a release was inquired, before it is observed. */
+  /** Called after the inquiry, before the observation. */
   readonly noticeTime: () => void;
 }
 
-/** Takes one step of a release at a time: sees, decides, writes what was decided, and only then does it. */
+/** Takes one step of a release at a time: observes, decides, writes the decision, then carries it out. */
 export class ReleaseStepper {
   readonly #parts: Parts & { readonly effects: StepEffects };
-  /** Each open release has its own, so that what was parsed for it is dropped with it. */
+  /** One view for each open release, so that its cache ends with it. */
   readonly #views = new Map<string, ChangeView>();
 
   constructor(parts: Parts) {
     this.#parts = { ...parts, effects: new StepEffects(parts) };
   }
 
-  /** @returns when the release is to be looked at again; nothing: when something changes */
+  /** @returns when to process the release again; nothing: at the next change */
   async step(release: TrackedRelease): Promise<Requeue | void> {
     const { store, intents, effects, noticeTime } = this.#parts;
     if (isRebased(release)) {
@@ -69,7 +69,7 @@ export class ReleaseStepper {
     }
     const inquiry = await inquire(this.#parts, release);
     noticeTime();
-    // From here to the claim nothing is awaited: what is seen is what is decided upon.
+    // No await from here to the claim: the decision uses what is observed.
     if (this.#isOutdated(release, inquiry)) return AT_ONCE;
     const { name, spec, standing } = release;
     const seen = observe(this.#parts, release, inquiry, this.#viewOf(name));
@@ -77,7 +77,7 @@ export class ReleaseStepper {
     const operations = this.#operations(release, step, seen);
     if (operations.length > 0) {
       await this.#writeClaimed(release, step, operations);
-      // The step is done from what was written: a decision that did not last is not carried out.
+      // Actions follow the written decision: one that was not stored is not carried out.
       if (step.effects.length > 0) return AT_ONCE;
     } else if (step.effects.length > 0) {
       for (const effect of step.effects) await effects.carryOut(release, effect, seen.nowMs);
@@ -99,7 +99,7 @@ export class ReleaseStepper {
     return view;
   }
 
-  /** What authors, policies and rollbacks are told by. */
+  /** The histories that authors, policies and rollbacks depend on. */
   async #loadHistories({ name, spec }: TrackedRelease): Promise<void> {
     const view = this.#viewOf(name);
     for (const one of spec.objects) await view.load(view.look(one), one.to);
@@ -116,19 +116,19 @@ export class ReleaseStepper {
       case 'same':
         return [];
       case 'done': {
-        const step = displacing(standing, 'What it brings is live already.', ENGINE);
+        const step = supersedeStep(standing, 'All of its changes are live already.', ENGINE);
         return writeStep(object, step, { nowMs: clock().epochMilliseconds });
       }
       case 'changed': {
         const { look } = this.#viewOf(name);
-        return [respecified(object, withSentences({ name, spec: now.spec }, look, this.#parts, clock()))];
+        return [replaceSpec(object, withSentences({ name, spec: now.spec }, look, this.#parts, clock()))];
       }
       default:
         return now satisfies never;
     }
   }
 
-  /** Whether what was inquired of a release is no longer so. */
+  /** Whether the inquiry is out of date. */
   #isOutdated(release: TrackedRelease, inquiry: ReleaseInquiry): boolean {
     const { store, open } = this.#parts;
     if (store.get(Release, '', release.name)?.version !== release.version) return true;
@@ -138,8 +138,8 @@ export class ReleaseStepper {
     return isWaiting(release.standing.state) && beside.some((other) => !inquiry.beside.includes(other));
   }
 
-  /** How many per cent of the units of its stage get it. */
-  #withShare(step: Step, { policy }: ReleaseSpec): Step {
+  /** Per cent of the units of its stage that have it. */
+  #withShare(step: ReleaseStep, { policy }: ReleaseSpec): ReleaseStep {
     const { state } = step.standing;
     if (policy === undefined || state.at !== 'exposing') return step;
     const split = splitIn(policy.spec, state.stage, this.#parts.targets);
@@ -148,7 +148,7 @@ export class ReleaseStepper {
 
   #operations(
     { name, spec, object }: TrackedRelease,
-    step: Step,
+    step: ReleaseStep,
     { verdicts, nowMs }: ReleaseObservation,
   ): Operation[] {
     const operations = writeStep(object, step, { verdicts, nowMs });
@@ -157,10 +157,10 @@ export class ReleaseStepper {
     return taken === undefined ? operations : [...operations, ...rolledBack(taken.object(), name, nowMs)];
   }
 
-  /** Writes a step. What begins by it holds what it holds before that is written, and not when it fails. */
+  /** Writes a step. A release that starts claims its keys before the write, and frees them when it fails. */
   async #writeClaimed(
     { name, spec, standing }: TrackedRelease,
-    step: Step,
+    step: ReleaseStep,
     operations: readonly Operation[],
   ): Promise<void> {
     const { store, open } = this.#parts;
@@ -175,7 +175,7 @@ export class ReleaseStepper {
   }
 }
 
-/** What has not begun goes by what is live now, and what takes back by what it takes back. */
+/** A waiting release follows the live state; a rollback does not. */
 function isRebased({ spec, standing }: TrackedRelease): boolean {
   return isWaiting(standing.state) && spec.rollbackOf === undefined;
 }

@@ -4,7 +4,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { judgeVersion } from '#kernel/statistics/verdict.ts';
 import type { GuardrailVerdict } from '../evidence.ts';
 import { Release } from '../kinds/release.ts';
-import type { Step } from './advance.ts';
+import type { ReleaseStep } from './advance.ts';
 import { writeStep } from './release-writes.ts';
 
 const NOW_MS = Date.parse('2026-11-22T10:00:00Z');
@@ -18,19 +18,19 @@ const object: ResourceObject = {
     open: true,
   },
 };
-const step: Step = {
+const step: ReleaseStep = {
   standing: { state: { at: 'promoting' }, approvals: [] },
   effects: [],
   tell: [],
   phase: 'Promoting',
-  message: 'It goes to everybody.',
+  message: 'Going live for everyone.',
 };
 
 test('what the judge says is in the status, with how many units it still takes where that is missing', () => {
-  const said = { judgeVersion, isOfStage: true, figures: { of: 'nothing' } } as const;
+  const verdict = { judgeVersion, isOfStage: true, figures: { of: 'nothing' } } as const;
   const verdicts = new Map<string, GuardrailVerdict>([
-    ['denials', { ...said, outcome: 'undecided', because: 'too few', unitsNeeded: { toPass: 1_200, toFail: null } }],
-    ['errors', { ...said, outcome: 'noData', because: 'nothing' }],
+    ['denials', { ...verdict, outcome: 'undecided', because: 'too few', unitsNeeded: { toPass: 1_200, toFail: null } }],
+    ['errors', { ...verdict, outcome: 'noData', because: 'nothing' }],
   ]);
   const [written] = writeStep(object, step, { verdicts, nowMs: NOW_MS });
   assert.ok(written?.verb === 'update');

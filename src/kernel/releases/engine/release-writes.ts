@@ -10,23 +10,23 @@ import {
   guardrailStatus,
   HISTORY_MAX,
   type GuardrailStatus,
-  type Moment,
-  type ReleaseStanding,
+  type HistoryEntry,
+  type ReleaseEngineState,
   type ReleaseStatus,
 } from '../kinds/release-status.ts';
 import { stagesOf } from '../kinds/stages-of.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
 import { endsIncident } from '../notify/message.ts';
-import { ENGINE, isFinished, type Step } from './advance.ts';
+import { ENGINE, isFinished, type ReleaseStep } from './advance.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
 import { targetStatuses } from './target-status.ts';
 import { timeText } from './time-text.ts';
 
-/** What the name of a release tells besides its number: how much of an object's name. */
+/** Characters of an object's name in the name of a release. */
 const NAME_PART_MAX = 60;
 const MESSAGE_MAX = 4_000;
 
-/** The name of a release: after its first object, and its number, which no other has. */
+/** The name of a release: its first object and its unique number. */
 export function releaseName({ number, objects, group }: ReleaseSpec, prefix = ''): string {
   const about = group ?? objects[0]?.name ?? 'change';
   const safe = about
@@ -36,7 +36,7 @@ export function releaseName({ number, objects, group }: ReleaseSpec, prefix = ''
   return `${prefix}${safe.replaceAll(/^-+|-+$/g, '') || 'change'}-${number}`;
 }
 
-/** A name that no release has: one write may go live in parts, when some of it is held. */
+/** A free name for a release: one write may go live in parts, when some of it is held. */
 export function freeReleaseName(read: Pick<Reader, 'get'>, name: string): string {
   for (let part = 1; ; part += 1) {
     const free = part === 1 ? name : `${name}-${part}`;
@@ -44,7 +44,7 @@ export function freeReleaseName(read: Pick<Reader, 'get'>, name: string): string
   }
 }
 
-/** Besides the step: what the judge says, and when and by whom it is taken; absent: by the engine. */
+/** Context of a step: verdicts, and time and author; absent: the engine. */
 interface StepContext {
   readonly verdicts?: KnownVerdicts;
   readonly nowMs: number;
@@ -53,10 +53,10 @@ interface StepContext {
 
 const NO_VERDICTS: KnownVerdicts = new Map();
 
-/** Makes a release that stands as a step says. In one write with what it tells of. */
+/** Creates a release at a step, with notifications, in one write. */
 export function createRelease(
   { name, spec }: PlannedRelease,
-  step: Step,
+  step: ReleaseStep,
   when: Pick<StepContext, 'nowMs' | 'by'>,
 ): Operation[] {
   const object = { apiVersion: Release.apiVersion, kind: Release.kind, metadata: { name }, spec };
@@ -86,32 +86,32 @@ export function createRelease(
 }
 
 /**
- * Writes what a step makes of a release; refused when somebody else has written it since it was read. Nothing when it
- * says so already.
+ * Writes the effect of a step on a release; refused when somebody else has written it since it was read. None when it is up to
+ * date.
  */
-export function writeStep(object: ResourceObject, step: Step, context: StepContext): Operation[] {
+export function writeStep(object: ResourceObject, step: ReleaseStep, context: StepContext): Operation[] {
   const spec = Release.spec(object);
   const before = Release.status(object);
   const status = statusOf(before, spec, step, context);
   const { name } = object.metadata;
   const target = { kind: Release.id, namespace: '', name, fieldValidation: 'Ignore' } as const;
   const operations: Operation[] = [];
-  // As it is stored: what is undefined is not there.
+  // As stored: undefined fields are absent.
   if (!isDeepStrictEqual(before, status)) {
     operations.push({ ...target, verb: 'update', part: 'status', object: { ...object, status } });
   }
-  if (spec.open && isFinished(step.standing.state)) operations.push(closing(name, takenBackBy(before, step)));
+  if (spec.open && isFinished(step.standing.state)) operations.push(closeRecord(name, takenBackBy(before, step)));
   return operations.length === 0 ? [] : [...operations, ...notifications({ name, spec }, step, context.nowMs)];
 }
 
-/** Makes a release one of another spec; refused when somebody else has written it since it was read. */
-export function respecified(object: ResourceObject, spec: ReleaseSpec): Operation {
+/** Replaces the spec of a release; refused when somebody else has written it since it was read. */
+export function replaceSpec(object: ResourceObject, spec: ReleaseSpec): Operation {
   const { name } = object.metadata;
   const target = { kind: Release.id, namespace: '', name };
   return { ...target, verb: 'update', part: 'main', object: { ...object, spec }, fieldValidation: 'Ignore' };
 }
 
-/** Says of a promoted release that another one took it back from everybody. */
+/** Records on a promoted release that another one rolled it back. */
 export function rolledBack(object: ResourceObject, by: string, nowMs: number): Operation[] {
   const status = Release.status(object);
   if (status?.phase !== 'Promoted' || status.rolledBackBy === by) return [];
@@ -131,19 +131,22 @@ export function rolledBack(object: ResourceObject, by: string, nowMs: number): O
   ];
 }
 
-/** Who took back what somebody had. What another release took the place of, that one carries on. */
-function takenBackBy(before: ReleaseStatus | undefined, { standing: { state } }: Step): ReleaseSpec['takenBack'] {
+/** Who ended a release after exposure. A superseded release continues in the other one. */
+function takenBackBy(
+  before: ReleaseStatus | undefined,
+  { standing: { state } }: ReleaseStep,
+): ReleaseSpec['takenBack'] {
   const was = before?.standing.state;
   if (was?.at !== 'retracting' || !was.shown || (state.at !== 'aborted' && state.at !== 'rolledBack')) return undefined;
   return { how: state.at, by: state.by, because: state.because };
 }
 
-function closing(name: string, takenBack: ReleaseSpec['takenBack']): Operation {
-  return noting(name, { open: false, ...(takenBack === undefined ? {} : { takenBack }) });
+function closeRecord(name: string, takenBack: ReleaseSpec['takenBack']): Operation {
+  return patchRecord(name, { open: false, ...(takenBack === undefined ? {} : { takenBack }) });
 }
 
-/** Says something of a release in its record, whatever else has been written of it. */
-export function noting(name: string, spec: Partial<Pick<ReleaseSpec, 'open' | 'takenBack'>>): Operation {
+/** Patches the record of a release, independently of other writes. */
+export function patchRecord(name: string, spec: Partial<Pick<ReleaseSpec, 'open' | 'takenBack'>>): Operation {
   return {
     verb: 'patch',
     kind: Release.id,
@@ -159,7 +162,7 @@ export function noting(name: string, spec: Partial<Pick<ReleaseSpec, 'open' | 't
 function statusOf(
   before: ReleaseStatus | undefined,
   spec: ReleaseSpec,
-  { standing, phase, message, held, approvals, wakeAtMs, share: shareNow, targets: seen }: Step,
+  { standing, phase, message, held, approvals, wakeAtMs, share: shareNow, targets: seen }: ReleaseStep,
   { verdicts = NO_VERDICTS, nowMs, by = ENGINE }: StepContext,
 ): ReleaseStatus {
   const stages = spec.policy === undefined ? [] : stagesOf(spec.policy.spec);
@@ -168,9 +171,9 @@ function statusOf(
   const share = shareNow ?? (before?.stage === stage?.name ? before?.share : undefined);
   const names = stages.map(({ name }) => name);
   const targets = seen === undefined ? before?.targets : targetStatuses(before?.targets, seen, names, nowMs);
-  // What people do is news, whatever it changes.
+  // Actions of people are always recorded.
   const isNews = before?.phase !== phase || before.stage !== stage?.name || by !== ENGINE;
-  const moment = (): Moment => ({
+  const moment = (): HistoryEntry => ({
     at: timeText(nowMs),
     phase,
     by,
@@ -210,8 +213,11 @@ function statusOf(
   };
 }
 
-/** That something of it stayed where it was taken back; nothing where nothing did. */
-function remainderCondition({ begun = [], remains = [] }: ReleaseStanding, nowMs: number): ReleaseStatus['conditions'] {
+/** The condition for remainders of a rollback; none without remainders. */
+function remainderCondition(
+  { begun = [], remains = [] }: ReleaseEngineState,
+  nowMs: number,
+): ReleaseStatus['conditions'] {
   const left = remains.filter(({ target }) => begun.includes(target));
   if (left.length === 0) return [];
   const message = left
@@ -222,19 +228,19 @@ function remainderCondition({ begun = [], remains = [] }: ReleaseStanding, nowMs
   return [{ type: 'Remainder', status: 'True', reason, message, lastTransitionTime: timeText(nowMs) }];
 }
 
-/** One for each channel that wants to hear of it. */
+/** One for each channel that subscribes to the event. */
 function notifications(
   { name: release, spec: { policy } }: PlannedRelease,
-  { tell, phase, message, standing }: Step,
+  { tell, phase, message, standing }: ReleaseStep,
   nowMs: number,
 ): Operation[] {
-  const told = (
+  const notify = (
     what: PolicyEvent,
     channel: NonNullable<NonNullable<ReleaseSpec['policy']>['spec']['notify']>[number],
     index: number,
   ): Operation => {
     const stage = standing.state.at === 'exposing' ? `-${standing.state.stage}` : '';
-    // The same thing is told once, whoever tells it: after a crash it has the same name.
+    // The same event gets the same name, also after a crash, so that it is sent once.
     const name = `${release}-${what.toLowerCase()}${stage}-${index}-${nowMs.toString(36)}`;
     const spec = { release, event: what, phase, message: message.slice(0, MESSAGE_MAX), at: timeText(nowMs), channel };
     const object = { apiVersion: Notification.apiVersion, kind: Notification.kind, metadata: { name }, spec };
@@ -242,7 +248,7 @@ function notifications(
   };
   return tell.flatMap((what) =>
     (policy?.spec.notify ?? []).flatMap((channel, index) =>
-      channel.on.includes(what) || endsIncident(channel, what) ? [told(what, channel, index)] : [],
+      channel.on.includes(what) || endsIncident(channel, what) ? [notify(what, channel, index)] : [],
     ),
   );
 }

@@ -1,12 +1,12 @@
-/** Releases that go before another one, and those that may go beside it. */
+/** Releases ahead of another one, and those that may run beside it. */
 interface Neighbours {
   readonly behind: readonly string[];
   readonly beside: readonly string[];
 }
 
 /**
- * The releases that a release waits for, by name: all that go before it, and those beside it where the world does not take both
- * together, or one of them goes out target by target. Pure.
+ * The names of the releases that a release waits for: all that go first, and those beside it where they conflict, or one of them
+ * advances target by target. Pure.
  */
 export function releasesAhead(
   { behind, beside }: Neighbours,

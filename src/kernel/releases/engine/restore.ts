@@ -14,7 +14,7 @@ import { timeText } from './time-text.ts';
 import type { ObjectRef } from './object-ref.ts';
 import { sameSide } from './same-side.ts';
 
-/** Why and by whom a release was taken back. */
+/** Reason and author of a rollback. */
 export interface TakenBack {
   readonly release: string;
   readonly by: string;
@@ -24,19 +24,24 @@ export interface TakenBack {
 type Live = (kind: string, name: string) => LiveObject | undefined;
 
 /**
- * What has to be written so that what is declared is again what is live, as far as nobody has declared something else
- * since; last things first. Nothing when all of it is so.
+ * Operations that re-declare the live specs, in reverse order. Skips objects that somebody has changed since. Empty when nothing is
+ * left to do.
  */
-export function restoring({ objects }: ReleaseSpec, read: Reader, live: Live, kinds: KindRegistry): Operation[] {
+export function restoreOperations(
+  { objects }: ReleaseSpec,
+  read: Reader,
+  live: Live,
+  kinds: KindRegistry,
+): Operation[] {
   const operations = objects
     .toReversed()
     .flatMap(({ kind, name, to }) =>
-      writingBack({ kind: kinds.byId(kind), name }, { expected: to, wanted: live(kind, name) }, read),
+      redeclareOperations({ kind: kinds.byId(kind), name }, { expected: to, wanted: live(kind, name) }, read),
     );
   return withNamespaces(operations, read);
 }
 
-/** The same, with the namespaces that have been deleted since: what is taken back waits for nobody to make them again. */
+/** The same, preceded by namespaces that have been deleted since: a rollback waits for nobody to create them. */
 export function withNamespaces(operations: readonly Operation[], read: Reader): Operation[] {
   const needed = operations.flatMap(({ verb, namespace }) =>
     verb === 'create' && namespace !== '' ? [namespace] : [],
@@ -53,7 +58,7 @@ export function withNamespaces(operations: readonly Operation[], read: Reader): 
 }
 
 /** Declares an object as `wanted`, where it is still declared as `expected`. */
-export function writingBack(
+export function redeclareOperations(
   { kind, name }: ObjectRef,
   { expected, wanted }: { readonly expected: Side | undefined; readonly wanted: LiveObject | undefined },
   read: Reader,
@@ -61,7 +66,7 @@ export function writingBack(
   const entry = entryNamed(read, kind, name);
   const declared = entry === undefined ? undefined : wantedLive(entry);
   if (!sameSide(expected, declared)) return [];
-  // Whoever declares something else meanwhile is not written over: the version says what was seen.
+  // The version protects concurrent declarations of others.
   const gone = (): Operation[] =>
     entry === undefined
       ? []
@@ -88,7 +93,7 @@ export function writingBack(
   return [{ ...target, verb: 'apply', object: seen, restores: true }];
 }
 
-/** The object that declares what is live; annotations are nothing that is released, and stay. */
+/** The object that declares the live state; annotations are not released and stay. */
 function declaredAs(
   kind: Kind,
   { namespace, name, labels, spec }: LiveObject,
@@ -108,8 +113,8 @@ function declaredAs(
   };
 }
 
-/** Pins that keep out what was taken back, where there are none yet; of an object with too many the oldest goes. */
-export function pinning(
+/** Pins against the return of a rolled-back change, where none exist yet; an object with too many loses the oldest. */
+export function pinOperations(
   spec: ReleaseSpec,
   taken: TakenBack,
   read: Reader,
@@ -141,7 +146,7 @@ export function pinning(
   });
 }
 
-/** Rollbacks of one object whose pins are kept. */
+/** Pins of one object: one for each rollback. */
 const PINS_MAX = 100;
 const REASON_MAX = 1_000;
 

@@ -6,7 +6,7 @@ import { policySpec } from '../kinds/release-policy.ts';
 import type { ReleaseState } from '../kinds/release-status.ts';
 import { Node } from '../testing/node.ts';
 import type { Trail } from './declarations.ts';
-import type { Changed, OpenRelease, Origin } from './form.ts';
+import type { PendingChange, OpenRelease, Origin } from './form.ts';
 import type { Origins } from './group-by-write.ts';
 import { divideByRoute, isCarriedAsIs, needsRelease, statusInReleases, type RoutedItem } from './route-change.ts';
 import type { State } from './same-side.ts';
@@ -22,7 +22,7 @@ function state(revision: string, labels: State['labels'] = {}): State {
   return { revision, namespace: '', labels };
 }
 
-function changed(live: State | undefined, wanted: State | undefined): Changed {
+function changed(live: State | undefined, wanted: State | undefined): PendingChange {
   const side = (one: State | undefined) =>
     one && { object: { kind: Node.id, name: 'a', spec: SPEC, ...one }, generation: 1 };
   return { kind: Node, name: 'a', live: side(live), wanted: side(wanted) };
@@ -52,7 +52,7 @@ const group = { [GROUP_LABEL]: 'spring' };
 
 interface Row {
   readonly title: string;
-  readonly change: Changed;
+  readonly change: PendingChange;
   readonly steps?: Trail;
   readonly carriers?: readonly OpenRelease[];
   readonly isOnTakenBack?: boolean;
@@ -143,7 +143,7 @@ test('the status names the last release that carries an object, or why it is hel
   const back = statusInReleases(changed(state('1'), state('1')), carriers);
   assert.match(
     back?.is === 'held' ? (back.reasons[0]?.detail ?? '') : '',
-    /declared as it is live.*r-2, r-3 goes first/,
+    /the declared state is live, but r-2, r-3 changes it first/,
   );
   const behind = [...carriers, release('r-4', 4, state('1'))];
   assert.deepEqual(statusInReleases(changed(state('1'), state('1')), behind), { is: 'carried', release: 'r-4' });

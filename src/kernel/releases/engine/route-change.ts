@@ -3,27 +3,27 @@ import { selects } from '../rules/choose-policy.ts';
 import type { NamedPolicy } from '../kinds/release-spec.ts';
 import type { Trail } from './declarations.ts';
 import { problem } from './engine-errors.ts';
-import { groupOf, isLive, type Changed, type OpenRelease } from './form.ts';
+import { groupOf, isLive, type PendingChange, type OpenRelease } from './form.ts';
 import type { ObjectStatus } from './go-live.ts';
 import { groupByWrite, type DeclaredItem, type WriteGroup } from './group-by-write.ts';
 import { sameSide, type State } from './same-side.ts';
 
-/** What decides whether a change needs a release, asked as far as it is needed. */
+/** Facts that decide whether a change needs a release, evaluated on demand. */
 export interface RouteFacts {
-  /** The open releases that carry the object. */
+  /** The open releases that include the object. */
   readonly carriers: readonly OpenRelease[];
-  /** What was declared of it since what is live. */
+  /** Its declarations since the live state. */
   readonly trail: () => Trail;
   readonly policies: () => readonly NamedPolicy[];
-  /** Whether it was declared on top of what was taken back since. */
+  /** Whether it was declared on top of a change that was rolled back since. */
   readonly isOnTakenBack: (trail: Trail) => boolean;
 }
 
 /**
- * Whether a change goes live by a release: a policy selects what is live, what is declared or a state in between, it belongs
- * to a group, a release carries it already, or it brings back what was rolled back. Pure.
+ * Whether a change needs a release: a policy selects its live, declared or an intermediate state, it belongs to a group, an open
+ * release includes it, or it brings back a rolled-back change. Pure.
  */
-export function needsRelease(changed: Changed, facts: RouteFacts): boolean {
+export function needsRelease(changed: PendingChange, facts: RouteFacts): boolean {
   const isBack = isLive(changed);
   if (facts.carriers.length > 0) {
     return !isBack || facts.carriers.some(({ standing }) => standing.state.at !== 'retracting');
@@ -43,41 +43,41 @@ function isSelected(kind: Kind, states: readonly (State | undefined)[], policies
   );
 }
 
-/** Whether the latest release of an object carries just what is declared. Pure. */
-export function isCarriedAsIs({ kind, name, wanted }: Changed, carriers: readonly OpenRelease[]): boolean {
+/** Whether the latest release of an object has its present declaration. Pure. */
+export function isCarriedAsIs({ kind, name, wanted }: PendingChange, carriers: readonly OpenRelease[]): boolean {
   const latest = carriers.toSorted((a, b) => b.spec.number - a.spec.number)[0];
   if (latest === undefined) return false;
-  // What is taken back is soon declared otherwise; what another release replaces is carried by that one.
+  // A rollback changes the declaration soon; a superseding release includes the object itself.
   const { state } = latest.standing;
   if (state.at === 'retracting' && state.end === 'superseded') return false;
   const carried = latest.spec.objects.find((one) => one.kind === kind.id && one.name === name);
   return carried !== undefined && sameSide(carried.to, wanted?.object);
 }
 
-/** What the status says of an object that releases carry; undefined when none does. Pure. */
-export function statusInReleases(changed: Changed, carriers: readonly OpenRelease[]): ObjectStatus | undefined {
+/** The status of an object in open releases; undefined when it is in none. Pure. */
+export function statusInReleases(changed: PendingChange, carriers: readonly OpenRelease[]): ObjectStatus | undefined {
   const carrier = carriers.at(-1);
   if (carrier === undefined) return undefined;
   if (!isLive(changed) || isCarriedAsIs(changed, carriers)) return { is: 'carried', release: carrier.name };
   return { is: 'held', reasons: [problem(backText(carriers.map(({ name }) => name)))] };
 }
 
-/** Of what is declared as it is live, while releases that were declared before change it. */
+/** For an object that is declared as it is live, while earlier releases change it. */
 function backText(releases: readonly string[]): string {
   const names = releases.join(', ');
-  return `it is declared as it is live, and was declared otherwise before: ${names} goes first, unless somebody aborts it, and then this is released`;
+  return `the declared state is live, but ${names} changes it first unless aborted; then this is released`;
 }
 
-/** A change with the way that it goes by itself. */
+/** A change with its own route. */
 export type RoutedItem<Item> =
   | (DeclaredItem<Item> & { readonly route: 'release' })
   | (DeclaredItem<Item> & { readonly route: 'atOnce' })
-  /** Joins nothing: it is live as it is declared, or kept apart. */
+  /** Joins no other change: its declared state is live, or it is in back-off. */
   | { readonly item: Item; readonly route: 'alone' };
 
 /**
- * Divides changes into releases, and what goes live at once. What was declared together is released together, also what
- * needs no release by itself. Pure.
+ * Divides changes into releases and those that go live at once. Objects that were declared together are released together, also
+ * those that need no release by themselves. Pure.
  */
 export function divideByRoute<Item>(routed: readonly RoutedItem<Item>[]): {
   readonly groups: readonly WriteGroup<Item>[];

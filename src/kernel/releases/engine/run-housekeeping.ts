@@ -12,10 +12,10 @@ import type { OpenReleases } from './open-releases.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'run-releases' };
 const LEASE_NAME = 'releases';
-/** How often it is noted that an engine is at work: how exactly the time without one is known. */
+/** Heartbeat interval of the engine: the resolution of its downtime. */
 const BEAT_MS = 15_000;
 
-/** Notes by and by that an engine is at work, and drops ended releases of which there are too many. */
+/** Writes the heartbeat of the engine, and deletes surplus finished releases. */
 export function runHousekeeping({
   store,
   open,
@@ -41,11 +41,11 @@ export function runHousekeeping({
   };
 
   function beat(): void {
-    // Nothing is said of it when nothing is under way.
+    // No heartbeat without open releases.
     const lease = open.size === 0 ? [] : [leaseOperation(clock())];
     beating = Promise.all([
-      write(lease, 'the beat of releases was not written'),
-      write(finished.outdated().map(dropOperation), 'releases that have ended could not be dropped'),
+      write(lease, 'releases: cannot write the heartbeat'),
+      write(finished.outdated().map(dropOperation), 'releases: cannot delete finished releases'),
     ]);
     cancel = time.after(BEAT_MS, beat);
   }
@@ -56,7 +56,7 @@ export function runHousekeeping({
   }
 }
 
-/** When an engine was last at work; undefined when no one knows. What time there was without one follows from it. */
+/** Last heartbeat of an engine; undefined when unknown. The downtime follows from it. */
 export function readLastBeatMs(read: Pick<Reader, 'get'>): number | undefined {
   const lease = read.get(Lease, SYSTEM_NAMESPACE, LEASE_NAME)?.object();
   const renewTime = lease === undefined ? undefined : Lease.spec(lease)?.renewTime;

@@ -16,7 +16,7 @@ import { RELEASE_POLICY } from '../kinds/release-policy.ts';
 import { Stop } from '../kinds/stop.ts';
 import type { Targets } from '../kinds/targets.ts';
 import type { MayApprove } from './approvals.ts';
-import { carryReleases } from './carry-releases.ts';
+import { reconcileReleases } from './carry-releases.ts';
 import { Declarations } from './declarations.ts';
 import { describePolicies } from './describe-policies.ts';
 import { FinishedReleases, type FinishedLimits } from './finished-releases.ts';
@@ -26,16 +26,16 @@ import { Intents, openTargets } from './intent.ts';
 import { OpenReleases } from './open-releases.ts';
 import { spreadChanges } from './spread-changes.ts';
 
-/** Ended releases that are kept. */
+/** Limits of finished releases. */
 const FINISHED_LIMITS: FinishedLimits = { finishedMax: 2_000, charactersMax: 64 * 1024 * 1024, droppedMax: 500 };
 
 export interface ReleaseEngine {
-  /** Resolves when every write so far is live, carried by a release, or held. */
+  /** Resolves when every write so far is live, included in a release, or held. */
   readonly caughtUp: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
-/** Runs releases in the one process that writes: from what is declared to what is live. */
+/** Runs releases in the one process that writes: from declared to live state. */
 export function runReleases(options: {
   readonly store: Store<Operation>;
   readonly live: LiveObjects;
@@ -45,10 +45,10 @@ export function runReleases(options: {
   readonly evidence: Evidence;
   readonly knownUnits: KnownUnits;
   readonly clock: Clock;
-  /** Time that passes, whatever the clock shows. */
+  /** Monotonic time, independent of the clock. */
   readonly steadyMs: () => number;
   readonly time: Time;
-  /** Spreads repeated tries. */
+  /** Jitter of retries. */
   readonly random: () => number;
   readonly log: Log;
   readonly metrics: ControllerMetrics;
@@ -58,7 +58,7 @@ export function runReleases(options: {
   const open = new OpenReleases(store);
   const declarations = new Declarations(store);
   const finished = new FinishedReleases(FINISHED_LIMITS);
-  // First of all: whoever is told of a change finds it there.
+  // The first subscriber, so that later ones find the change recorded.
   const unfollow = store.subscribe((changes) => {
     for (const change of changes) {
       declarations.follow(change);
@@ -69,13 +69,13 @@ export function runReleases(options: {
   const opened = openTargets(targets, { store, kinds, clock });
   const intents = new Intents({ store, live, kinds, targets, opened });
   const awakeSinceMs = clock().epochMilliseconds;
-  const carrying = carryReleases({
+  const carrying = reconcileReleases({
     ...options,
     intents,
     open,
     declarations,
     awakeSinceMs,
-    // Without a beat nobody knows that there was an engine.
+    // Without a heartbeat, earlier engines are unknown.
     asleepSinceMs: Math.min(readLastBeatMs(store) ?? 0, awakeSinceMs),
     ended: ({ objects }) => {
       for (const { kind, name } of objects) spreading.note(kind, name);

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Side } from '../kinds/release-spec.ts';
 
-/** What tells states of an object apart: what it says, where it is, and how it is labelled. */
+/** The identity of an object's state: spec, namespace, labels. */
 export type State = Pick<Side, 'revision' | 'namespace' | 'labels'>;
 
-/** Whether two states of an object are one; undefined: it is not there. */
+/** Whether two states of an object are equal; undefined: it does not exist. */
 export function sameSide(a: State | undefined, b: State | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a.revision === b.revision && a.namespace === b.namespace && isDeepStrictEqual(a.labels, b.labels);

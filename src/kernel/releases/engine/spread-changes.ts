@@ -14,29 +14,28 @@ import { spreadOnce } from './spread-once.ts';
 import type { SpreadParts, SpreadState } from './spread-state.ts';
 
 const RETRY_MS = 200;
-/** Conflicts in a row that come of writers who are at work at the same time. */
+/** Consecutive conflicts that concurrent writers may cause. */
 const CONFLICTS_USUAL = 5;
-/** Live objects that are no longer accepted which the log names; the status of each says so. */
+/** Invalid live objects that the log names; the status of each has the reason. */
 const FAULTS_NAMED_MAX = 20;
-/** So many objects are looked at in one go at the start: some milliseconds. */
+/** Objects that are processed without a pause at the start: some milliseconds. */
 const AT_ONCE_MAX = 500;
 
-export interface Spreading {
-  /** Looks at an object again. */
+export interface ChangeDispatch {
+  /** Processes an object again. */
   readonly note: (kind: string, name: string) => void;
-  /** Looks again at what is held. */
+  /** Processes held objects again. */
   readonly again: () => void;
-  /** Resolves when every write so far is live, carried by a release, or held, also by an error of its own. */
+  /** Resolves when every write so far is live, included in a release, or held, also by an error of its own. */
   readonly caughtUp: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
 /**
- * Brings each change of what is declared on its way: what a policy selects into a Release, everything else to everybody at
- * once, as far as the world stays whole, with a Release as the record of it. Says in the status of each object where it
- * stands. Follows the store: the write comes first.
+ * Releases each change: those that a policy selects through a Release, all others for everyone at once, as far as references and
+ * checks hold, with a Release as the record. Updates the status of each object. Follows the store: the write comes first.
  */
-export function spreadChanges(parts: SpreadParts): Spreading {
+export function spreadChanges(parts: SpreadParts): ChangeDispatch {
   const { store, live, kinds, time, log } = parts;
   const logError = logSeldom(log, time.nowMs);
   const queue = new ChangeQueue();
@@ -54,7 +53,7 @@ export function spreadChanges(parts: SpreadParts): Spreading {
     atOnce(unsettled);
     work();
   }
-  // Nothing waits for it: what is live is served, whatever is said of it.
+  // Nothing waits for it: live objects are served in any case.
   void inTurns(checkLive(live, kinds, isWanted)).then(reportFaults);
 
   return {
@@ -101,7 +100,7 @@ export function spreadChanges(parts: SpreadParts): Spreading {
         failures = 0;
       } catch (error) {
         failures += 1;
-        // An object changed under our hands, or the database is away: look again.
+        // An object changed concurrently, or the database is away: retry.
         for (const object of taken) queue.add(object);
         const isUsual = isConflict(error) && failures < CONFLICTS_USUAL;
         if (!isUsual) logError(error, 'releases: cannot release changes; retrying');
@@ -124,7 +123,7 @@ export function spreadChanges(parts: SpreadParts): Spreading {
   }
 }
 
-/** What the engine says of an object itself is no news of it. */
+/** The engine's own status writes are no news. */
 function isNews({ entry, author, before }: Change): boolean {
   return entry.kind.released && !(author?.user === ENGINE && author.caller === undefined && before !== undefined);
 }

@@ -8,16 +8,16 @@ import { divideByRoute, type RoutedItem } from './route-change.ts';
 import type { SpreadPass, SpreadState } from './spread-state.ts';
 
 /**
- * Looks at objects once: what needs a release gets one, and everything else goes live with what is held.
+ * Processes objects once: each goes into a release or, with the held ones, live at once.
  *
- * @throws what is about the moment: all of it is to be looked at again
+ * @throws transient errors: all objects are to be processed again
  */
 export async function spreadOnce(state: SpreadState, objects: readonly QueuedObject[]): Promise<void> {
   const pass: SpreadPass = { ...state, view: new ChangeView(state) };
   await loadHistories(pass, objects);
   const { groups, atOnce } = divideByRoute(objects.map((one) => routeOf(pass, one)));
   const alone = [...atOnce];
-  // What fails with one write holds up no other.
+  // A failure of one write does not block the others.
   const failures: unknown[] = [];
   for (const group of groups) {
     try {
@@ -32,7 +32,7 @@ export async function spreadOnce(state: SpreadState, objects: readonly QueuedObj
   if (failures.length > 0) throw failures[0];
 }
 
-/** What was declared of each object since what is live. One whose history cannot be read is kept apart. */
+/** Loads the declarations of each object since its live state. An object whose history cannot be read backs off. */
 async function loadHistories({ view, backOff }: SpreadPass, objects: readonly QueuedObject[]): Promise<void> {
   for (const one of objects) {
     try {
@@ -49,7 +49,7 @@ function routeOf({ view, backOff, held, declarations }: SpreadPass, item: Queued
   const changed = view.look(item);
   const isApart = backOff.isWaiting(item);
   if (!isApart && view.needsRelease(changed)) {
-    // A release that carries it now ends its waiting.
+    // Its release ends its hold.
     held.delete(keyOf(item));
     return { item, route: 'release', origins: view.origins(item) };
   }

@@ -19,7 +19,7 @@ export const SPREAD_AUTHOR: Author = { user: ENGINE, requestId: 'spread-changes'
 
 export interface SpreadParts {
   readonly store: Store<Operation>;
-  /** What is live, kept up to date by the Heads. */
+  /** The live objects, kept up to date from Heads. */
   readonly live: LiveObjects;
   readonly kinds: KindRegistry;
   readonly targets: Targets;
@@ -30,18 +30,18 @@ export interface SpreadParts {
   readonly log: Log;
 }
 
-/** What the engine knows of changes between its passes. */
+/** State of the engine between passes. */
 export interface SpreadState extends SpreadParts {
   readonly queue: ChangeQueue;
-  /** What something keeps from going live: any change can be what it waits for. */
+  /** Held objects: any change may be the one they wait for. */
   readonly held: Map<LiveKey, QueuedObject>;
   readonly backOff: ObjectBackOff;
-  /** What is live and no longer accepted. */
+  /** Live objects that are no longer valid. */
   readonly faults: Map<LiveKey, LiveFault>;
   readonly logError: ReturnType<typeof logSeldom>;
 }
 
-/** One pass over what is queued. */
+/** One pass over the queue. */
 export interface SpreadPass extends SpreadState {
   readonly view: ChangeView;
 }

@@ -34,10 +34,10 @@ test('what the engine says of an object that is live is known without parsing it
   const [operation] = statusOperation(entry, live, { is: 'live' }, Temporal.Instant.fromEpochMilliseconds(0));
   assert.ok(operation?.verb === 'patch');
   const { status } = operation.patch as { status: object };
-  const said = stampEntry(Node, declared(status), 2);
-  said.outline = () => assert.fail('it is parsed');
-  assert.equal(stands(said, live), true);
-  assert.equal(stands(said, { ...live, revision: 'e' }), false);
+  const stamped = stampEntry(Node, declared(status), 2);
+  stamped.outline = () => assert.fail('it is parsed');
+  assert.equal(stands(stamped, live), true);
+  assert.equal(stands(stamped, { ...live, revision: 'e' }), false);
 });
 
 test('whatever an object says of itself, its text is read as it is parsed', () => {
@@ -73,8 +73,8 @@ test('whatever an object says of itself, its text is read as it is parsed', () =
   );
   let standing = 0;
   fc.assert(
-    fc.property(fc.option(status, { nil: undefined }), metadata, (said, given) => {
-      const object = declared(said, given);
+    fc.property(fc.option(status, { nil: undefined }), metadata, (stamped, given) => {
+      const object = declared(stamped, given);
       const parsed = stands(textEntry(Node, object, 1), live);
       standing += Number(parsed);
       assert.equal(stands(stampEntry(Node, object, 1), live), parsed);

@@ -3,15 +3,15 @@ import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Author, Store } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { Release } from '../kinds/release.ts';
-import type { ReleaseStanding } from '../kinds/release-status.ts';
-import type { CarriedRelease } from '../kinds/target.ts';
+import type { ReleaseEngineState } from '../kinds/release-status.ts';
+import type { StoredRelease } from '../kinds/target.ts';
 import { ENGINE, type Effect } from './advance.ts';
 import { ROLLBACK_USER } from './guard.ts';
 import type { Intents } from './intent.ts';
-import { pinning, restoring } from './restore.ts';
+import { pinOperations, restoreOperations } from './restore.ts';
 
 const RESTORER: Author = { user: ROLLBACK_USER, requestId: 'carry-releases' };
-/** A step that failed so often in a row is told to people. */
+/** Consecutive failures of a step before it is reported. */
 const FAILURES_MAX = 3;
 
 interface Parts {
@@ -21,7 +21,7 @@ interface Parts {
   readonly intents: Intents;
 }
 
-/** Carries out what steps decided, and knows what failed. */
+/** Carries out the actions of steps, and records failures. */
 export class StepEffects {
   readonly #parts: Parts;
   readonly #failures = new Map<string, { readonly count: number; readonly because: string }>();
@@ -30,8 +30,8 @@ export class StepEffects {
     this.#parts = parts;
   }
 
-  /** Doing it again changes nothing. */
-  async carryOut(release: CarriedRelease, effect: Effect, nowMs: number): Promise<void> {
+  /** Idempotent. */
+  async carryOut(release: StoredRelease, effect: Effect, nowMs: number): Promise<void> {
     const { name } = release;
     try {
       await this.#act(release, effect, nowMs);
@@ -43,7 +43,7 @@ export class StepEffects {
     }
   }
 
-  /** Why the last step could not be taken, again and again. */
+  /** Why the last step failed repeatedly. */
   failureOf(release: string): string | undefined {
     const failure = this.#failures.get(release);
     return failure !== undefined && failure.count >= FAILURES_MAX ? failure.because : undefined;
@@ -53,12 +53,12 @@ export class StepEffects {
     this.#failures.delete(release);
   }
 
-  /** Whether what is declared is again what was live before, and pins are set where they belong. */
-  isRestored(release: CarriedRelease, { state }: ReleaseStanding, nowMs: number): boolean {
+  /** Whether the declared state equals the earlier live state, and the pins exist. */
+  isRestored(release: StoredRelease, { state }: ReleaseEngineState, nowMs: number): boolean {
     return state.at !== 'retracting' || this.#restorations(release, state.end === 'rolledBack', nowMs).length === 0;
   }
 
-  async #act(release: CarriedRelease, effect: Effect, nowMs: number): Promise<void> {
+  async #act(release: StoredRelease, effect: Effect, nowMs: number): Promise<void> {
     const { intents, store } = this.#parts;
     switch (effect.do) {
       case 'expose':
@@ -74,13 +74,13 @@ export class StepEffects {
     }
   }
 
-  #restorations({ name, spec, object }: CarriedRelease, pin: boolean, nowMs: number): Operation[] {
+  #restorations({ name, spec, object }: StoredRelease, pin: boolean, nowMs: number): Operation[] {
     const { store, live, kinds } = this.#parts;
     const state = Release.status(object)?.standing.state;
     const { by = ENGINE, because = '' } = state?.at === 'retracting' ? state : {};
     return [
-      ...(pin ? pinning(spec, { release: name, by, because }, store, { kinds, nowMs }) : []),
-      ...restoring(spec, store, live.get, kinds),
+      ...(pin ? pinOperations(spec, { release: name, by, because }, store, { kinds, nowMs }) : []),
+      ...restoreOperations(spec, store, live.get, kinds),
     ];
   }
 }

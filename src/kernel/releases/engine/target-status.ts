@@ -1,21 +1,21 @@
 import { PLACES_SHOWN_MAX, type PlaceStatus, type TargetStatus } from '../kinds/release-status.ts';
 import type { PlaceObservation, PlaceState } from '../kinds/target.ts';
-import type { TargetSeen } from './progress.ts';
+import type { TargetObservation } from './progress.ts';
 import { timeText } from './time-text.ts';
 
 const LIMITS = {
   messageChars: 500,
-  /** By how much what is written of the last look may be older than the look, where nothing else changed. */
+  /** Maximum age of a stored observation where nothing else changed. */
   observedMs: 60_000,
 } as const;
 
 /** The worst first. */
 const STATES: readonly PlaceState[] = ['failed', 'unknown', 'progressing', 'healthy'];
 
-/** What the status of a release says of its targets. */
+/** The status of a release's targets. */
 export function targetStatuses(
   before: readonly TargetStatus[] | undefined,
-  seen: readonly TargetSeen[],
+  seen: readonly TargetObservation[],
   stages: readonly string[],
   nowMs: number,
 ): readonly TargetStatus[] {

@@ -1,4 +1,4 @@
-/** As times stand in objects: to the second, and not before they have come. */
+/** The format of times in objects: seconds, rounded up. */
 export function timeText(ms: number): string {
   return Temporal.Instant.fromEpochMilliseconds(Math.ceil(ms)).toString({
     smallestUnit: 'second',

@@ -1,10 +1,7 @@
 import type { LiveKey } from '#kernel/snapshots/live-objects.ts';
 import type { Footprint } from './form.ts';
 
-/**
- * Which releases hold what: those that somebody has got. Claims are made and seen at once, before anything is awaited,
- * so that two that share something never begin together.
- */
+/** The keys that exposed releases lock. Claims are synchronous, so that two releases that share a key never start together. */
 export class Underway {
   readonly #footprints = new Map<string, Footprint>();
   readonly #holders = new Map<LiveKey, Map<string, 'object' | 'ref'>>();
@@ -32,8 +29,8 @@ export class Underway {
   }
 
   /**
-   * Who is in the way of a footprint: `certain` change something that it changes or relies on, or the other way round;
-   * `possible` rely on something that it relies on too.
+   * Conflicts of a footprint: `certain` change one of its objects or dependencies, or the other way round; `possible` share a
+   * dependency.
    */
   inTheWay(
     name: string,

@@ -8,10 +8,10 @@ import { heldOperation, statusOperation, type ObjectStatus } from './go-live.ts'
 import type { ObjectRef } from './object-ref.ts';
 import { SPREAD_AUTHOR, type SpreadState } from './spread-state.ts';
 
-/** Operations in one write: what a change set may hold at most goes live in one step, with its record. */
+/** Operations in one write: the largest change set goes live in one step, with its record. */
 const WRITE_MAX = 10_100;
 
-/** The status of an object; of one that was deleted its Head says it. */
+/** The status of an object; of a deleted one, in its Head. */
 export function statusOf(
   { store, clock }: Pick<SpreadState, 'store' | 'clock'>,
   { kind, name }: ObjectRef,
@@ -23,7 +23,7 @@ export function statusOf(
   return statusOperation(entry, live, standing, clock());
 }
 
-/** Writes statuses, each for itself: what one is refused for holds up no other. */
+/** Writes statuses; a refused one does not block the others. */
 export async function writeStatuses(
   { store, logError }: Pick<SpreadState, 'store' | 'logError'>,
   operations: readonly Operation[],
@@ -31,7 +31,7 @@ export async function writeStatuses(
   for (const some of chunks(operations)) {
     const failing = await failingAlone(some, (part) => store.write(part, SPREAD_AUTHOR), isPassing);
     for (const [operation, error] of failing) {
-      // What has gone or changed meanwhile is news of its own.
+      // An object that was changed or deleted meanwhile is processed anew.
       const isNews = isConflict(error) || (error instanceof Refusal && error.reason === 'NotFound');
       if (!isNews) logError(error, 'releases: cannot write the status of an object', { kind: operation.kind });
     }

@@ -41,7 +41,7 @@ class Counting {
   }
 }
 
-/** What all rows of a stage come to: that a node restarts begins a row. */
+/** The sum of all rows of a stage: a restart of a node starts a row. */
 function sumOf(rows: readonly Counting[]): MeasuredCells {
   const sum = (on: 'candidate' | 'stable') => {
     const all = new Map<number, CellCounts>();
@@ -80,7 +80,7 @@ test('differences of what nodes counted so far are what each window had, whichev
             cumulative = stateIn(cellColumns(cumulative));
             break;
           case 'stage':
-            // What nobody looked at of a stage that is over counts for none.
+            // Counts after the last look at a finished stage are lost.
             stage += 1;
             if (one.isOtherScope) scope = stage;
             rows = [new Counting(), new Counting(), new Counting()];
@@ -105,7 +105,7 @@ const window = (bad: number): MeasuredCells => ({
   stable: [{ cell: 4, units: 90, bad: 9 }],
 });
 
-test('what is clustered is told of the release and of the scope alone, which are one until the scope changes', () => {
+test('clustering covers the release and the scope separately, which are one until the scope changes', () => {
   const first = addMeasuredCells(undefined, window(1), { stage: 0, scope: 0 });
   const raised = addMeasuredCells(first, window(2), { stage: 1, scope: 0 });
   assert.deepEqual(clusteringsOf(raised).scope, clusteringsOf(raised).release);
@@ -117,13 +117,13 @@ test('what is clustered is told of the release and of the scope alone, which are
 });
 
 test('counts that are less than they were, as old rows went, are nothing, and what comes then counts', () => {
-  const said = (units: number, bad: number): MeasuredCells => ({
+  const totals = (units: number, bad: number): MeasuredCells => ({
     since: 'stage',
     candidate: [{ cell: 1, units, bad }],
     stable: [],
   });
   const at = { stage: 0, scope: 0 };
-  const state = [said(100, 10), said(40, 4), said(45, 5)].reduce<CellState | undefined>(
+  const state = [totals(100, 10), totals(40, 4), totals(45, 5)].reduce<CellState | undefined>(
     (before, measured) => addMeasuredCells(before, measured, at),
     undefined,
   );

@@ -10,14 +10,14 @@ import {
 import type { Split } from '../kinds/target.ts';
 import type { MeasuredCells } from './measure-source.ts';
 
-/** What the windows of a guardrail come to by cell. Plain data; the next window is added to it. */
+/** Sums of a guardrail's windows by cell. Plain data; each window is added. */
 export interface CellState {
   readonly release: Cells;
   /** The first stage of the scope of the newest window. */
   readonly scope: number;
-  /** What the windows of that scope come to; absent where they are all windows of the release. */
+  /** Sums of the windows of that scope; absent where they are all windows of the release. */
   readonly ofScope?: Cells;
-  /** What a source that counts since a stage began said last. */
+  /** The last answer of a source that counts since the start of a stage. */
   readonly seen?: WindowCells & { readonly stage: number };
 }
 
@@ -29,14 +29,14 @@ export function scopeOf(splits: readonly (Pick<Split, 'scope'> | undefined)[], s
   return first;
 }
 
-/** The stage of a window, and the first of its scope. `isAgain`: the release was in another one since it was there first. */
+/** The stage of a window, and the first of its scope. `isAgain`: the release has left this stage and returned to it. */
 interface MeasuredStage {
   readonly stage: number;
   readonly scope: number;
   readonly isAgain?: boolean;
 }
 
-/** Adds what a source says by cell at the end of a window of a stage and its scope. */
+/** Adds the answer of a source by cell at the end of a window. */
 export function addMeasuredCells(
   before: CellState | undefined,
   measured: MeasuredCells,
@@ -60,14 +60,14 @@ export function clusteringsOf({ release, ofScope }: CellState): {
   return { release: whole, scope: ofScope === undefined ? whole : clusteringOf(ofScope) };
 }
 
-/** What came on top of what was seen last. Counts that are less by now, as rows of old were deleted, are nothing. */
+/** The counts since the last answer. Smaller counts, after old rows were deleted, add nothing. */
 function sinceSeen(
   seen: CellState['seen'],
   { stage, isAgain }: { readonly stage: number; readonly isAgain: boolean },
   now: WindowCells,
 ): WindowCells {
   const before = seen?.stage === stage ? seen : undefined;
-  // What was counted when the release was there first is in it already.
+  // The counts include those of the first time in the stage.
   if (before === undefined && isAgain) return { candidate: [], stable: [] };
   return {
     candidate: more(before?.candidate ?? [], now.candidate),

@@ -9,7 +9,7 @@ import { sourceContract, type Done, type SourceWorld } from './testing/source-co
 
 const START_MS = Date.parse('2026-05-01T12:00:00Z');
 
-test('where the nodes of the candidate are of a version without cells, nothing is said of its cells', async () => {
+test('where the nodes of the candidate are of a version without cells, nothing is known of its cells', async () => {
   await using db = await startDatabase();
   const [old, current] = [new ReleaseCounts('old/1'), new ReleaseCells('new/2')];
   old.count('r', 'candidate', 'denied', START_MS);
@@ -58,7 +58,7 @@ for (const bad of ['denied', 'failed'] as const) {
         guardrail: { name: 'g', decisions: bad, noWorse: { margin: 1.5 } },
         happened: async (release, fromMs, done) => {
           for (const one of done) count(release, fromMs, one);
-          // Whoever is not compared does not count.
+          // Units outside the comparison do not count.
           nodes[0]?.count(release, 'exposed', bad, fromMs);
         },
         settle: async () => {

@@ -2,19 +2,19 @@ import type { Queryable } from '#kernel/postgres/database.ts';
 import { readReleaseCells, type AnsweredInCell } from '#kernel/snapshots/release-cells.ts';
 import type { Counts } from '#kernel/statistics/interval.ts';
 import { sumOf, NOTHING } from '#kernel/statistics/interval.ts';
-import type { Measured, MeasureSource, Window } from './measure-source.ts';
+import type { MetricTraits, MeasureSource, Window } from './measure-source.ts';
 
 const LIMITS = {
   /** The buckets that nodes count in. */
   grainMs: 10_000,
-  /** Nodes write what they have counted every second. */
+  /** Nodes write their counts every second. */
   lagMs: 3_000,
-  /** As much of a node's name as tells nodes apart. */
+  /** Characters of a node's id that make it unique. */
   nodeIdChars: 8,
 } as const;
 
-/** The rates below which nobody minds let a release pass that nearly nothing happens to. */
-const MEASURED: Readonly<Record<'denied' | 'failed', Measured>> = {
+/** Rates below the harmless ones let a release pass to which nearly nothing happens. */
+const MEASURED: Readonly<Record<'denied' | 'failed', MetricTraits>> = {
   denied: { called: 'Denials', better: 'fewer', of: 'events', harmlessRate: 0.002, isSplit: true },
   failed: { called: 'Failed answers', better: 'fewer', of: 'events', harmlessRate: 0.0005, isSplit: true },
 };
@@ -27,7 +27,7 @@ interface Row {
   readonly failed: number;
 }
 
-/** What the decision plane answered those of whom the release makes something. */
+/** Answers of the decision plane, by cohort track. */
 export function decisionsSource(database: Queryable): MeasureSource {
   return {
     grainMs: LIMITS.grainMs,
@@ -44,7 +44,7 @@ export function decisionsSource(database: Queryable): MeasureSource {
           .reduce(sumOf, NOTHING);
       const inCell = (one: AnsweredInCell) => ({ cell: one.cell, units: one.answers, bad: one[bad] });
       const candidate = all('candidate');
-      // Nodes of an older version count without cells: then nothing is known of units, and not that there are none.
+      // Nodes of an older version count without cells: then units are unknown, and not absent.
       const hasCells = candidate.units === 0 || cells.candidate.length > 0;
       const byNode = rows.filter(({ track }) => track === 'candidate').map((row) => [shortName(row.node), counts(row)]);
       return {
@@ -61,7 +61,7 @@ export function decisionsSource(database: Queryable): MeasureSource {
   };
 }
 
-/** How many answers those got in a window who get what the release carries: what tells that something should be measured. */
+/** Answers to the candidate cohort in a window: they show that something should be measured. */
 export async function candidateAnswers(
   { query }: Queryable,
   { release, fromMs, toMs }: Pick<Window, 'release' | 'fromMs' | 'toMs'>,
@@ -92,7 +92,7 @@ function timeOf(ms: number): string {
   return Temporal.Instant.fromEpochMilliseconds(ms).toString();
 }
 
-/** `host/1f0c9a2b`: which machine, and which of its processes. */
+/** `host/1f0c9a2b`: the machine and one of its processes. */
 function shortName(node: string): string {
   const [host = '', id = ''] = node.split('/');
   return `${host}/${id.slice(0, LIMITS.nodeIdChars)}`;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Stretch } from '../kinds/release-status.ts';
-import { dueWindow, nextStretch } from './due-window.ts';
+import type { StageInterval } from '../kinds/release-status.ts';
+import { dueWindow, nextStageInterval } from './due-window.ts';
 
 const schedule = fc.record({
   grainMs: fc.constantFrom(1_000, 10_000, 60_000),
@@ -19,7 +19,7 @@ test('I12: windows follow each other without gap or overlap, in whole grains, ea
       let last: { fromMs: number; toMs: number; stage: number } | undefined;
       for (const step of steps) {
         nowMs += step;
-        const stretches: Stretch[] = starts
+        const stretches: StageInterval[] = starts
           .map((seenMs, stage) => ({ stage, seenMs, untilMs: starts[stage + 1] ?? Infinity }))
           .filter(({ seenMs }) => seenMs <= nowMs)
           .map(({ untilMs, ...one }) => (untilMs <= nowMs ? { ...one, untilMs } : one));
@@ -39,7 +39,8 @@ test('I12: windows follow each other without gap or overlap, in whole grains, ea
 
 test('a stage is not measured before every node has followed it', () => {
   const at = (seenMs: number) =>
-    nextStretch({ grainMs: 10_000, everyMs: 10_000, stretches: [{ stage: 0, seenMs }], lastToMs: undefined })?.fromMs;
+    nextStageInterval({ grainMs: 10_000, everyMs: 10_000, stretches: [{ stage: 0, seenMs }], lastToMs: undefined })
+      ?.fromMs;
   assert.deepEqual([at(10_000), at(18_000), at(18_001)], [20_000, 20_000, 30_000]);
 });
 

@@ -1,15 +1,15 @@
-import type { Stretch } from '../kinds/release-status.ts';
+import type { StageInterval } from '../kinds/release-status.ts';
 
-/** How long after a stage was seen its answers count: every node has followed by then. */
+/** Delay after the observation of a stage before its answers count: every node has followed by then. */
 const SETTLE_MS = 2_000;
 
-/** What is to be measured of a guardrail, as far as time tells. */
+/** The measuring schedule of a guardrail. */
 export interface Schedule {
   readonly grainMs: number;
   readonly everyMs: number;
-  /** In the order of time; the last one may go on. */
-  readonly stretches: readonly Stretch[];
-  /** The end of the last window that was measured, in whatever stage. */
+  /** In the order of time; the last one may be open. */
+  readonly stretches: readonly StageInterval[];
+  /** The end of the last measured window, in any stage. */
   readonly lastToMs: number | undefined;
 }
 
@@ -19,16 +19,20 @@ export interface DueWindow {
   readonly toMs: number;
 }
 
-/** How long windows are at least: what the policy says, in whole grains of the source. */
+/** Minimum length of windows: the interval of the policy, rounded up to whole grains of the source. */
 export function windowMs({ grainMs, everyMs }: Pick<Schedule, 'grainMs' | 'everyMs'>): number {
   return Math.ceil(everyMs / grainMs) * grainMs;
 }
 
 /**
- * What is measured next, and from when on: after the last window, and never before its stage, so that no window spans two. A
- * part of a grain at the start or the end of a stage is left out. Undefined when there is nothing left.
+ * The next interval to measure, with its start: after the last window, and never before its stage, so that no window spans two. A
+ * part of a grain at the start or the end of a stage is skipped. undefined when nothing is left.
  */
-export function nextStretch({ grainMs, stretches, lastToMs = 0 }: Schedule): (Stretch & DueStart) | undefined {
+export function nextStageInterval({
+  grainMs,
+  stretches,
+  lastToMs = 0,
+}: Schedule): (StageInterval & DueStart) | undefined {
   for (const stretch of stretches) {
     const fromMs = Math.max(lastToMs, Math.ceil((stretch.seenMs + SETTLE_MS) / grainMs) * grainMs);
     if (stretch.untilMs === undefined) return { ...stretch, fromMs };
@@ -43,11 +47,11 @@ interface DueStart {
 }
 
 /**
- * The next window when all before `completeMs` is there; undefined while it would be too short. The end of a stage that is
- * over is measured however short it is: its last moments are looked at as well.
+ * The next window when all data before `completeMs` has arrived; undefined while it would be too short. The end of a finished stage
+ * is measured however short it is, so that its last moments count too.
  */
 export function dueWindow(schedule: Schedule, completeMs: number): DueWindow | undefined {
-  const next = nextStretch(schedule);
+  const next = nextStageInterval(schedule);
   if (next === undefined) return undefined;
   const { stage, fromMs, untilMs = Infinity } = next;
   const toMs = Math.min(Math.floor(completeMs / schedule.grainMs) * schedule.grainMs, untilMs);

@@ -4,7 +4,7 @@ import type { JudgedRelease } from '../evidence.ts';
 import { policySpec } from '../kinds/release-policy.ts';
 import type { MeasureSource } from './measure-source.ts';
 import { isStageAgain, judgeGuardrail, scheduleOf, type GuardrailLook } from './guardrail-look.ts';
-import { addKept, NO_TALLY, type Kept, type Tally } from './tally.ts';
+import { addKept, NO_TALLY, type StoredWindow, type Tally } from './tally.ts';
 
 const MINUTE = 60_000;
 const SOURCE: MeasureSource = {
@@ -57,7 +57,7 @@ const AGAIN: readonly (readonly [
 ];
 
 for (const [title, earlier, stage, asked, is] of AGAIN) {
-  test(`a stage that was left and entered again is told apart: ${title}`, () => {
+  test(`a stage that was left and entered again is recognized: ${title}`, () => {
     const stretches = earlier.map((one) => ({ stage: one, seenMs: 0, untilMs: 1 }));
     assert.equal(isStageAgain({ stage, earlier: stretches }, asked), is);
   });
@@ -76,7 +76,7 @@ test('while it bakes, what compares is measured to the end of the stages before,
 });
 
 function measured(toMs: number): Tally {
-  const kept: Kept = {
+  const kept: StoredWindow = {
     guardrail: 'denials',
     fromMs: toMs - MINUTE,
     toMs,
@@ -94,7 +94,7 @@ function measured(toMs: number): Tally {
   return addKept(look(0, {}).guardrail, NO_TALLY, kept);
 }
 
-test('nothing is said of what was not measured, until its source is late for longer than two windows', () => {
+test('there is no verdict without measurements, until its source is late for longer than two windows', () => {
   assert.equal(judgeGuardrail(look(0, {}, 2 * MINUTE), NO_TALLY, 'it waits'), undefined);
   assert.equal(judgeGuardrail(look(0, {}, 5 * MINUTE), NO_TALLY, undefined), undefined);
   const late = judgeGuardrail(look(0, {}, 5 * MINUTE), NO_TALLY, 'it waits');

@@ -5,11 +5,11 @@ import type { GuardrailVerdict, JudgedRelease } from '../evidence.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
 import { isBake } from '../kinds/stages-of.ts';
-import { nextStretch, windowMs, type Schedule } from './due-window.ts';
+import { nextStageInterval, windowMs, type Schedule } from './due-window.ts';
 import type { MeasureSource } from './measure-source.ts';
 import { isMeasuredIn, silence, verdictOf, type Tally } from './tally.ts';
 
-/** Windows without anything new before a source is said to be late. */
+/** Windows without data before a source counts as late. */
 const LATE_WINDOWS = 2;
 
 /** One look at one guardrail of a release. */
@@ -21,10 +21,7 @@ export interface GuardrailLook {
   readonly nowMs: number;
 }
 
-/**
- * What is to be measured. While it bakes there is nobody to compare with: what compares is measured to the end of the stages
- * before. Pure.
- */
+/** The measuring schedule. A bake has no control: guardrails that compare stop at the end of the stages. Pure. */
 export function scheduleOf(
   { release: { stage, seenMs, earlier }, policy, guardrail, source: { grainMs } }: GuardrailLook,
   { latest }: Tally,
@@ -40,9 +37,9 @@ export function scheduleOf(
 }
 
 /**
- * What the judge says of all that was measured; undefined while nothing was, and nothing is late. Pure.
+ * The verdict on all measurements; undefined while there are none and nothing is late. Pure.
  *
- * @param waits why there is nothing new
+ * @param waits why there is no new data
  */
 export function judgeGuardrail(
   look: GuardrailLook,
@@ -51,7 +48,7 @@ export function judgeGuardrail(
 ): GuardrailVerdict | undefined {
   const { release, policy, guardrail, source, nowMs } = look;
   const schedule = scheduleOf(look, tally);
-  const fromMs = nextStretch(schedule)?.fromMs ?? nowMs;
+  const fromMs = nextStageInterval(schedule)?.fromMs ?? nowMs;
   const lateMs = Math.max(0, nowMs - source.lagMs - fromMs);
   const { alpha, beta } = policy.judging;
   const context: Omit<JudgeContext, 'nowMs'> = { alpha, beta, metrics: metricsOf(policy.guardrails) };
@@ -64,12 +61,12 @@ export function judgeGuardrail(
   return { ...silence(guardrail, waits, context), isOfStage: false };
 }
 
-/** The end of what was measured. */
+/** The end of the last measured window. */
 export function endMsOf({ latest }: Tally): number {
   return latest?.toMs ?? 0;
 }
 
-/** Whether a release was in a stage, in another one after it, and in it again: a stage was rolled back. Pure. */
+/** Whether a release has left a stage and returned to it, after a rollback of a stage. Pure. */
 export function isStageAgain(
   { stage: now, earlier }: Pick<JudgedRelease, 'stage' | 'earlier'>,
   stage: number,
@@ -80,8 +77,8 @@ export function isStageAgain(
   return first >= 0 && other >= 0 && stages.indexOf(stage, other) >= 0;
 }
 
-/** Evidence of a time that has not come yet: it is no success, and hides no failure. */
+/** Evidence from the future is no success, and hides no failure. */
 function aheadOfTime(verdict: Verdict): Verdict {
   if (verdict.outcome === 'fail') return verdict;
-  return { ...verdict, outcome: 'stale', because: 'The newest data is of a time that is still to come.' };
+  return { ...verdict, outcome: 'stale', because: 'The newest data is from the future.' };
 }

@@ -57,7 +57,7 @@ async function judged(db: TestDatabase, spec: object, name = 'cap-1') {
   return given.status;
 }
 
-test('every window is judged, the newest 10,000 are shown in the order of time, and it is said how many are not', async () => {
+test('every window is judged, the newest 10,000 are shown in the order of time, and the rest are counted', async () => {
   await using db = await startDatabase();
   await keep(db, 'denied', 7_001);
   await keep(db, 'failed', 3_002);

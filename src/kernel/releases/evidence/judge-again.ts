@@ -12,11 +12,11 @@ import { Release } from '../kinds/release.ts';
 import { guardrailStatus } from '../kinds/release-status.ts';
 import { writeReading } from './kept-reading.ts';
 import { keptWindows } from './kept-windows.ts';
-import { addKept, NO_TALLY, verdictOf, type Kept, type Tally } from './tally.ts';
+import { addKept, NO_TALLY, verdictOf, type StoredWindow, type Tally } from './tally.ts';
 
 /**
- * Answers Judgements: what was measured of a release, judged by the judge of now, as of the end of the last window. Asked
- * for nothing else, it says what the status of the release says, unless that speaks of a source that fell silent later.
+ * Answers Judgements: the stored measurements of a release, judged by the present judge, as of the end of the last window. Without
+ * changed parameters the verdicts equal those in the status of the release, unless they concern a source that fell silent later.
  */
 export function judgements(parts: {
   readonly store: Pick<Store<never>, 'get' | 'fresh'>;
@@ -51,7 +51,7 @@ export function judgements(parts: {
   return new Map([[`${Release.id}/judgement`, answer]]);
 }
 
-/** The guardrails that are asked about, with what is asked to be different. */
+/** The requested guardrails, with the requested parameters. */
 function chosen(
   release: string,
   all: readonly GuardrailSpec[],
@@ -72,14 +72,14 @@ function chosen(
   );
 }
 
-/** A window, and what it came to with those before, where that is judged. */
+/** A window, with the tally up to it where it is judged. */
 interface JudgedWindow {
   readonly guardrail: GuardrailSpec;
-  readonly kept: Kept;
+  readonly kept: StoredWindow;
   readonly tally: Tally | undefined;
 }
 
-/** Every window, folded; of those, as many as an answer may hold. */
+/** Folds all windows; returns as many of them as an answer may have. */
 async function readAll(
   pages: ReturnType<typeof keptWindows>,
   guardrail: GuardrailSpec,
@@ -115,7 +115,17 @@ function* shownOnes(newest: readonly JudgedWindow[], context: Parameters<typeof 
   return windows;
 }
 
-function shown({ guardrail, fromMs, toMs, stage, scope, share, reading, judgeVersion: by, atMs }: Kept): object {
+function shown({
+  guardrail,
+  fromMs,
+  toMs,
+  stage,
+  scope,
+  share,
+  reading,
+  judgeVersion: by,
+  atMs,
+}: StoredWindow): object {
   const time = (ms: number) => Temporal.Instant.fromEpochMilliseconds(ms).toString();
   return {
     guardrail,

@@ -2,22 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { judgedSpec, misfit } from './judged-spec.ts';
-import type { Measured } from './measure-source.ts';
+import type { MetricTraits } from './measure-source.ts';
 
-const DENIALS: Measured = {
+const DENIALS: MetricTraits = {
   called: 'Denials',
   better: 'fewer',
   of: 'events',
   harmlessRate: 0.002,
   isSplit: true,
 };
-const purchases: Measured = { called: 'Purchases', better: 'more', of: 'events', isSplit: true };
-const totals: Measured = { ...purchases, called: 'Time listened', of: 'totals' };
-const values: Measured = { ...purchases, called: 'Lag', of: 'values', better: 'fewer' };
+const purchases: MetricTraits = { called: 'Purchases', better: 'more', of: 'events', isSplit: true };
+const totals: MetricTraits = { ...purchases, called: 'Time listened', of: 'totals' };
+const values: MetricTraits = { ...purchases, called: 'Lag', of: 'values', better: 'fewer' };
 const guardrail = (more: Partial<GuardrailSpec>): GuardrailSpec => ({ name: 'g', ...more });
 
 test('each test of a policy is the judge’s, with what the source knows of its numbers', () => {
-  const cases: readonly [GuardrailSpec, Measured, object][] = [
+  const cases: readonly [GuardrailSpec, MetricTraits, object][] = [
     [
       guardrail({ noWorse: { margin: 1.3 } }),
       DENIALS,
@@ -70,18 +70,18 @@ test('each test of a policy is the judge’s, with what the source knows of its 
   }
 });
 
-test('numbers that a test cannot take are told in a sentence', () => {
-  const cases: readonly [GuardrailSpec, Measured, string][] = [
+test('numbers that a test cannot use are reported in a sentence', () => {
+  const cases: readonly [GuardrailSpec, MetricTraits, string][] = [
     [
       guardrail({ noWorse: { margin: 1.5 } }),
       totals,
-      'noWorse compares events of units (count, proportion); Time listened can be held against a threshold',
+      'noWorse compares events of units (count, proportion); Time listened needs a threshold',
     ],
     [
       guardrail({ burnRate: { objective: 0.9 } }),
       purchases,
-      'a burn rate is of events of units (count, proportion) of which fewer are better; Purchases are none',
+      'a burn rate needs events of units (count, proportion) where fewer are better; Purchases are not',
     ],
   ];
-  for (const [given, measured, said] of cases) assert.equal(misfit(given, measured), said);
+  for (const [given, measured, sentence] of cases) assert.equal(misfit(given, measured), sentence);
 });

@@ -1,29 +1,28 @@
 import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import type { GuardrailSpec as JudgedSpec } from '#kernel/statistics/guardrail.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
-import type { Measured } from './measure-source.ts';
+import type { MetricTraits } from './measure-source.ts';
 
 /**
- * How far the odds of the split may be off: by half or twice. It is units that fall into tracks, and what is counted
- * is what they do: a few that do much move it further than chance would move single requests.
+ * Allowed deviation of the odds of the split: by half or twice. Units fall into tracks, but their actions are counted: a few active
+ * units move the split further than chance moves single requests.
  */
 const SPLIT_TOLERANCE = 1;
 
-/** Why a guardrail cannot be judged by such numbers, as the end of a sentence; undefined when it can. */
-export function misfit({ noWorse, threshold, burnRate }: GuardrailSpec, measured: Measured): string | undefined {
+/** Why a guardrail cannot judge such numbers, as the end of a sentence; undefined when it can. */
+export function misfit({ noWorse, threshold, burnRate }: GuardrailSpec, measured: MetricTraits): string | undefined {
   const { of, better, called } = measured;
   if (threshold !== undefined) return undefined;
   const events = 'events of units (count, proportion)';
-  if (noWorse !== undefined && of !== 'events')
-    return `noWorse compares ${events}; ${called} can be held against a threshold`;
+  if (noWorse !== undefined && of !== 'events') return `noWorse compares ${events}; ${called} needs a threshold`;
   if (burnRate !== undefined && (of !== 'events' || better === 'more')) {
-    return `a burn rate is of ${events} of which fewer are better; ${called} are none`;
+    return `a burn rate needs ${events} where fewer are better; ${called} are not`;
   }
   return undefined;
 }
 
-/** A guardrail as the judge takes it, for numbers that fit. */
-export function judgedSpec(guardrail: GuardrailSpec, measured: Measured): JudgedSpec {
+/** The input of the judge for a guardrail, for numbers that fit. */
+export function judgedSpec(guardrail: GuardrailSpec, measured: MetricTraits): JudgedSpec {
   const { noWorse, threshold, burnRate, independentEvery } = guardrail;
   const { called: name, better, of, harmlessRate } = measured;
   if (threshold !== undefined) {

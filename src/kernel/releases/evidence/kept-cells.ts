@@ -3,9 +3,8 @@ import { CELLS, type CellCounts, type Cells } from '#kernel/statistics/cells.ts'
 import type { CellState } from './cell-state.ts';
 
 /*
- * How the state of cells is kept: doubles of 64 bits (little-endian), so that what is read back is what was written to
- * the last bit, and another engine goes on with the same numbers. 32 KiB for the release, as much for a scope that is not
- * all of it, 16 KiB for what was seen.
+ * The stored form of cells: doubles of 64 bits (little-endian), exact to the last bit, so that another engine continues with the
+ * same numbers. 32 KiB for the release, as much for a scope that is not all of it, 16 KiB for the last answer.
  */
 
 /** A state as columns of `backline.release_clustering`. */
@@ -17,14 +16,14 @@ export interface CellColumns {
   readonly seen_cells: Buffer | null;
 }
 
-/** A state as it is kept. */
+/** A stored state. */
 export interface KeptCells {
   readonly state: CellState;
-  /** Up to when what happened is in it; undefined in rows of old. */
+  /** The end of its last window; undefined in rows of an older version. */
   readonly untilMs: number | undefined;
 }
 
-/** What is kept of a guardrail: the state at the end of its newest window with cells; undefined before the first. */
+/** The stored state of a guardrail at the end of its newest window with cells; undefined before the first. */
 export async function readCellState(
   { query }: Queryable,
   uid: string,
@@ -86,7 +85,7 @@ function trackIn(numbers: Numbers): Track {
   };
 }
 
-/** Units of each cell, and then what was bad of each. */
+/** Units of all cells, then bad events of all cells. */
 function spread(counts: readonly CellCounts[]): readonly number[] {
   const [units, bad] = [new Float64Array(CELLS), new Float64Array(CELLS)];
   for (const one of counts) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseReading, writeReading } from './kept-reading.ts';
-import type { KeptReading } from './tally.ts';
+import type { StoredAnswer } from './tally.ts';
 
 const number = fc.oneof(
   fc.double({ noDefaultInfinity: false }).map((value) => (Object.is(value, -0) ? 0 : value)),
@@ -30,7 +30,7 @@ const clustering = fc.oneof(
   fc.record({ release: ofTracks, scope: ofTracks }),
   ofTracks.map((release) => ({ release, scope: release })),
 );
-const reading: fc.Arbitrary<KeptReading> = fc.oneof(
+const reading: fc.Arbitrary<StoredAnswer> = fc.oneof(
   fc.record({ at: fc.constant('down' as const), because: fc.string() }),
   fc.record({ at: fc.constant('empty' as const), requests: number }, { requiredKeys: ['at'] }),
   fc.record(
@@ -73,7 +73,7 @@ test('what is kept is judged as it came, numbers that are none included', () => 
 test('what is clustered alike in release and scope is written once', () => {
   const [release] = fc.sample(ofTracks, { numRuns: 1, seed: 1 });
   assert.ok(release !== undefined);
-  const kept: KeptReading = {
+  const kept: StoredAnswer = {
     at: 'measured',
     measured: { called: 'Denials', better: 'fewer', of: 'events', isSplit: true },
     candidate: { units: 1, bad: 0 },

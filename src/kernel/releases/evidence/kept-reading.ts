@@ -1,9 +1,9 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Clustering, TrackClustering } from '#kernel/statistics/cells.ts';
-import type { KeptReading } from './tally.ts';
+import type { StoredAnswer } from './tally.ts';
 
-/** JSON has no word for what is no number: it is kept as text, and judged as it came. */
+/** JSON cannot express NaN and infinities: they are stored as text, and judged as measured. */
 const Numeral = Type.Union([Type.Number(), Type.Enum(['NaN', 'Infinity', '-Infinity'])]);
 const Counts = { units: Numeral, bad: Numeral };
 const Track = Type.Object({ ...Counts, total: Type.Optional(Numeral), value: Type.Optional(Numeral) });
@@ -41,7 +41,7 @@ const Shape = Type.Union([
     isBadMissing: Type.Optional(Type.Literal(true)),
     sources: Type.Optional(Type.Record(Type.String(), Type.Object(Counts))),
     history: Type.Optional(Type.Object({ psi: Type.Number(), rho: Type.Number(), windows: Type.Number() })),
-    // Without that of the scope it is that of the release.
+    // Without a value for the scope, that of the release applies.
     clustering: Type.Optional(Type.Object({ release: ClusteringShape, scope: Type.Optional(ClusteringShape) })),
   }),
   Type.Object({ at: Type.Literal('empty'), requests: Type.Optional(Numeral) }),
@@ -50,27 +50,27 @@ const Shape = Type.Union([
 
 const shape = Compile(Shape);
 
-/** A reading as JSON; what is read back is what was written. */
-export function writeReading(reading: KeptReading): string {
+/** A measurement as JSON, lossless. */
+export function writeReading(reading: StoredAnswer): string {
   const written = reading.at === 'measured' ? withoutSameScope(reading) : reading;
   return JSON.stringify(written, (_key, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
   );
 }
 
-function withoutSameScope({ clustering, ...rest }: Extract<KeptReading, { readonly at: 'measured' }>): object {
+function withoutSameScope({ clustering, ...rest }: Extract<StoredAnswer, { readonly at: 'measured' }>): object {
   if (clustering === undefined) return rest;
   const { release, scope } = clustering;
   return { ...rest, clustering: scope === release ? { release } : clustering };
 }
 
-/** Reads what `writeReading` wrote. Throws on anything else. */
-export function parseReading(json: unknown): KeptReading {
+/** Parses the output of `writeReading`. Throws on anything else. */
+export function parseReading(json: unknown): StoredAnswer {
   if (!shape.Check(json)) throw new TypeError('a kept reading of a guardrail has another shape');
   return withNumbers(json);
 }
 
-function withNumbers(reading: Static<typeof Shape>): KeptReading {
+function withNumbers(reading: Static<typeof Shape>): StoredAnswer {
   switch (reading.at) {
     case 'down':
       return reading;

@@ -2,16 +2,16 @@ import type { Queryable } from '#kernel/postgres/database.ts';
 import type { CellState } from './cell-state.ts';
 import { cellColumns } from './kept-cells.ts';
 import { parseReading, writeReading } from './kept-reading.ts';
-import type { Kept } from './tally.ts';
+import type { StoredWindow } from './tally.ts';
 
-/** How long after its last window the evidence of a release is kept. */
+/** Retention of the evidence after the last window of a release. */
 const KEPT_DAYS = 90;
 /**
- * Windows read at a time, which hold the event loop together: a release of a month that is judged twice a minute has
- * 90,000 for each guardrail.
+ * Windows of one page, read in one turn of the event loop: a release of a month that is judged twice a minute has 90,000 for each
+ * guardrail.
  */
 const PAGE_ROWS = 200;
-/** For how long cells are not known after a clock leapt: longer leaps back may count some twice. */
+/** Time without cells after a leap of the clock; longer leaps back may count some events twice. */
 const CELLS_UNKNOWN_MS = 3_600_000;
 
 interface Row {
@@ -27,13 +27,13 @@ interface Row {
 }
 
 /**
- * Keeps a window, and says whether it did: another engine may have kept one of that time before, and that is what counts.
- * `cells` is the state by cell at its end, and kept only with it, in the same statement.
+ * Stores a window. False when another engine has stored one of that time before: that one counts. `cells` is the state by cell at
+ * its end, stored only with it, in the same statement.
  */
 export async function keepWindow(
   { query }: Queryable,
   uid: string,
-  kept: Kept,
+  kept: StoredWindow,
   cells: CellState | undefined,
 ): Promise<boolean> {
   const { guardrail, fromMs, toMs, stage, scope, share, reading, judgeVersion, atMs } = kept;
@@ -83,13 +83,13 @@ export async function keepWindow(
   return rows.length > 0;
 }
 
-/** The windows of a guardrail in the order of time, page by page. */
+/** The windows of a guardrail in the order of time, by page. */
 export async function* keptWindows(
   { query }: Queryable,
   uid: string,
   guardrail: string,
   pageRows: number = PAGE_ROWS,
-): AsyncIterable<readonly Kept[]> {
+): AsyncIterable<readonly StoredWindow[]> {
   for (let afterMs = -1; ;) {
     const rows = await query<Row>({
       name: 'read-release-windows',
@@ -108,8 +108,8 @@ export async function* keptWindows(
 }
 
 /**
- * Deletes the windows of a guardrail that end after a moment. What their cells came to stays, and nothing that
- * happened by their end is added to it again; but whichever clock was wrong, for no longer than an hour.
+ * Deletes the windows of a guardrail that end after a moment. The sums of their cells stay, and events up to their end are not
+ * added again; this lasts an hour at most, whichever clock was wrong.
  */
 export async function dropWindowsAfter(
   { query }: Queryable,
@@ -128,7 +128,7 @@ export async function dropWindowsAfter(
   });
 }
 
-/** Deletes the windows of releases of which nothing was measured for long, and what goes with them. */
+/** Deletes the windows and cells of releases without recent measurements. */
 export async function tidyKeptWindows({ query }: Queryable, now: Temporal.Instant): Promise<void> {
   await query({
     text: `
@@ -145,7 +145,7 @@ export async function tidyKeptWindows({ query }: Queryable, now: Temporal.Instan
     where not exists (select from backline.release_intervals where release_intervals.uid = release_clustering.uid)`);
 }
 
-function keptOf(row: Row): Kept {
+function keptOf(row: Row): StoredWindow {
   return {
     guardrail: row.guardrail,
     fromMs: row.from_ms,

@@ -5,23 +5,23 @@ import { dueWindow, windowMs, type DueWindow, type Schedule } from './due-window
 import type { GuardrailLook } from './guardrail-look.ts';
 import { misfit } from './judged-spec.ts';
 import type { Measurement } from './measure-source.ts';
-import { addKept, type Kept, type Tally } from './tally.ts';
+import { addKept, type StoredWindow, type Tally } from './tally.ts';
 
 const LIMITS = {
-  /** A source that has not answered by then is down. */
+  /** Timeout of a source. */
   measureMs: 10_000,
-  /** Of a source's own words. */
+  /** Maximum length of a source's own message. */
   becauseChars: 300,
 } as const;
 
-export type Reading = Exclude<Measurement, { readonly at: 'waits' }>;
+export type WindowMeasurement = Exclude<Measurement, { readonly at: 'waits' }>;
 
 export type MeasuredWindow =
-  | { readonly at: 'measured'; readonly window: DueWindow; readonly reading: Reading }
-  /** There is nothing so new. */
+  | { readonly at: 'measured'; readonly window: DueWindow; readonly reading: WindowMeasurement }
+  /** The data has not arrived. */
   | { readonly at: 'waits'; readonly because: string };
 
-/** Measures what is due; undefined when nothing is. What fails or takes too long is down. */
+/** Measures the due window; undefined when none is due. An error or a timeout counts as down. */
 export async function measureDueWindow(
   look: GuardrailLook,
   schedule: Schedule,
@@ -39,15 +39,15 @@ export async function measureDueWindow(
 }
 
 /**
- * The first window that counts of what is compared by instance keeps what the day before the release taught, so that it is
- * judged again by the same. Without an answer there is no history.
+ * Adds the noise of the day before the release to the first counted window of a comparison by instance, so that the window is
+ * always judged by the same. Without an answer there is no history.
  */
 export async function withHistory(
   { release, guardrail, source }: GuardrailLook,
   schedule: Schedule,
   tally: Tally,
-  { kept, time }: { readonly kept: Kept; readonly time: Time },
-): Promise<Kept> {
+  { kept, time }: { readonly kept: StoredWindow; readonly time: Time },
+): Promise<StoredWindow> {
   const { reading } = kept;
   if (guardrail.noWorse === undefined || reading.at !== 'measured' || reading.sources === undefined) return kept;
   const isFirst = tally.counted === undefined && addKept(guardrail, tally, kept).counted !== undefined;
@@ -90,14 +90,14 @@ async function inTime<Result>(
   }
 }
 
-/** Numbers that the guardrail's test cannot take are as good as none. What a source says of itself is made fit to be kept. */
-function fitting(guardrail: GuardrailSpec, reading: Reading): Reading {
+/** Numbers that the guardrail's test cannot use count as down. The message of a source is made fit for storage. */
+function fitting(guardrail: GuardrailSpec, reading: WindowMeasurement): WindowMeasurement {
   if (reading.at === 'down') return { ...reading, because: keepable(reading.because) };
   const wrong = reading.at === 'measured' ? misfit(guardrail, reading.measured) : undefined;
   return wrong === undefined ? reading : { at: 'down', because: wrong };
 }
 
-/** The database keeps no NUL, and no half of a character either. */
+/** The database stores no NUL and no half of a surrogate pair. */
 function keepable(text: string): string {
   return text.slice(0, LIMITS.becauseChars).replaceAll('\0', '\u{fffd}').toWellFormed();
 }

@@ -14,12 +14,12 @@ import { LISTENERS } from '../testing/listeners.ts';
 import { clusteringsOf } from './cell-state.ts';
 import { readCellState } from './kept-cells.ts';
 import { keptWindows, tidyKeptWindows } from './kept-windows.ts';
-import type { HistoryRequest, MeasureSource, Measured, Measurement, Window } from './measure-source.ts';
+import type { HistoryRequest, MeasureSource, MetricTraits, Measurement, Window } from './measure-source.ts';
 import { ReleaseEvidence } from './release-evidence.ts';
-import type { Kept } from './tally.ts';
+import type { StoredWindow } from './tally.ts';
 
 const SEEN_MS = Date.parse('2026-05-01T12:00:00Z');
-const MEASURED: Measured = { called: 'Errors', better: 'fewer', of: 'events', isSplit: true };
+const MEASURED: MetricTraits = { called: 'Errors', better: 'fewer', of: 'events', isSplit: true };
 const DENIED: GuardrailSpec = { name: 'denied', decisions: 'denied', noWorse: { margin: 1.5 } };
 const SOLD: GuardrailSpec = { name: 'sold', metric: 'purchases', noWorse: { margin: 1.5 } };
 
@@ -98,8 +98,8 @@ function evidenceOn(
   });
 }
 
-async function keptOf(db: TestDatabase, guardrail = 'denied', uid = 'uid-1'): Promise<Kept[]> {
-  const all: Kept[] = [];
+async function keptOf(db: TestDatabase, guardrail = 'denied', uid = 'uid-1'): Promise<StoredWindow[]> {
+  const all: StoredWindow[] = [];
   for await (const page of keptWindows(db.database, uid, guardrail)) all.push(...page);
   return all;
 }
@@ -219,7 +219,7 @@ function countingByCell(stageMs: Readonly<Record<number, number>>, ahead = 0) {
   });
 }
 
-function clusteringIn(kept: Kept | undefined) {
+function clusteringIn(kept: StoredWindow | undefined) {
   return kept?.reading.at === 'measured' ? kept.reading.clustering : undefined;
 }
 
@@ -260,7 +260,7 @@ test('I11: of two engines at once the state of the one whose window is kept is k
     const kept = (await keptOf(db)).at(-1);
     const { state } = (await readCellState(db.database, 'uid-1', 'denied')) ?? assert.fail();
     assert.deepEqual(clusteringIn(kept), clusteringsOf(state), `${seconds} s`);
-    // What was said last, by whoever it was: no window is in it twice, and none is left out.
+    // The last verdict of any engine: no window counts twice, and none is left out.
     const beyond = (state.release.candidate.units[3] ?? 0) - 3 * (seconds - 3);
     assert.ok([0, 2, 5].includes(beyond), `${beyond} beyond`);
   }
@@ -529,7 +529,7 @@ test('a source that throws or hangs is down, and holds up no other', async () =>
   const evidence = evidenceOn({ database }, { denied: sourceOf(good).source, sold: hanging.source }, time);
   const release = judged([DENIED, SOLD]);
   const first = look(evidence, release, 43_000);
-  // What is kept of both is read, and the first window of the other: patience with this one is all that is left.
+  // The stored windows of both are read, and the first of the other: patience with this one is all that is left.
   while (answered < 3) await new Promise(setImmediate);
   time.advance(2_000);
   assert.deepEqual([...(await first).keys()], ['denied']);
@@ -572,7 +572,7 @@ test('a source that has nothing new makes verdicts stale, and never known to hav
   assert.equal(verdict?.because, 'Denials cannot be read: it is complete until 2026-05-01T11:01:20Z only.');
 });
 
-test('numbers that the test of a guardrail cannot take are told as a source that is down', async () => {
+test('numbers that the test of a guardrail cannot take are reported as a source that is down', async () => {
   await using db = await startDatabase();
   const totals = (): Measurement => ({
     at: 'measured',
@@ -581,7 +581,7 @@ test('numbers that the test of a guardrail cannot take are told as a source that
     stable: { units: 1, bad: 0, total: 5 },
   });
   const verdicts = await look(evidenceOn(db, { sold: sourceOf(totals).source }), judged([SOLD]), 43_000);
-  assert.match(verdicts.get('sold')?.because ?? '', /Time listened can be held against a threshold/);
+  assert.match(verdicts.get('sold')?.because ?? '', /Time listened needs a threshold/);
 });
 
 test('windows are kept for 90 days after the last of their release', async () => {

@@ -9,27 +9,27 @@ import { endMsOf, isStageAgain, judgeGuardrail, scheduleOf, type GuardrailLook }
 import { readCellState } from './kept-cells.ts';
 import { dropWindowsAfter, keepWindow, keptWindows } from './kept-windows.ts';
 import type { MeasureSource } from './measure-source.ts';
-import { measureDueWindow, withHistory, type Reading } from './measure-window.ts';
-import { addKept, NO_TALLY, type KeptReading, type Tally } from './tally.ts';
+import { measureDueWindow, withHistory, type WindowMeasurement } from './measure-window.ts';
+import { addKept, NO_TALLY, type StoredAnswer, type Tally } from './tally.ts';
 
 const LIMITS = {
-  /** A release is judged by what there is after this; a slow source is taken at the next look. */
+  /** Time limit of one look: a slow source is read at the next one. */
   patienceMs: 2_000,
-  /** Releases whose evidence is kept folded in memory; of others it is read again. */
+  /** Releases whose folded evidence is cached; that of others is read again. */
   releasesMax: 500,
 } as const;
 
-/** One guardrail of a release that is under way. */
+/** One guardrail of an open release. */
 interface WatchedGuardrail {
   tally: Tally;
-  /** Why there is nothing new. */
+  /** Why there is no new data. */
   waits?: string;
   measuring?: Promise<void>;
 }
 
 type WatchedRelease = ReadonlyMap<string, WatchedGuardrail>;
 
-/** Where the numbers of a guardrail come from. */
+/** The source of a guardrail. */
 export type SourceOf = (guardrail: GuardrailSpec) => MeasureSource;
 
 interface Parts {
@@ -40,8 +40,8 @@ interface Parts {
 }
 
 /**
- * Measures releases window by window, keeps every window before it is judged, and judges by all that are kept. What is in
- * memory is only folded from that: another engine goes on from the table and says the same.
+ * Measures releases window by window, stores every window before it is judged, and judges all stored ones. Memory has only their
+ * folded state: another engine continues from the table with the same verdicts.
  */
 export class ReleaseEvidence implements Evidence {
   readonly #parts: Parts;
@@ -70,10 +70,10 @@ export class ReleaseEvidence implements Evidence {
     );
   }
 
-  /** What is kept of a release, read when it is first asked for. */
+  /** The stored state of a release, read at the first request. */
   #watch(uid: string, guardrails: readonly GuardrailSpec[]): Promise<WatchedRelease> {
     const known = this.#watched.get(uid);
-    // Set anew, so that the order of the map is that of the last use.
+    // Set again, so that the map is in order of use.
     this.#watched.delete(uid);
     const watch = known ?? this.#readWatch(uid, guardrails);
     this.#watched.set(uid, watch);
@@ -89,7 +89,7 @@ export class ReleaseEvidence implements Evidence {
     return new Map<string, WatchedGuardrail>(await Promise.all(read));
   }
 
-  /** One measuring of a guardrail at a time; it goes on when nobody waits for it any more. */
+  /** One measurement of a guardrail at a time; it continues when nobody waits for it any more. */
   #measureOnce(look: GuardrailLook, watched: WatchedGuardrail): Promise<void> {
     const { release, guardrail } = look;
     watched.measuring ??= this.#measureDue(look, watched)
@@ -108,7 +108,7 @@ export class ReleaseEvidence implements Evidence {
     const { release, guardrail, nowMs } = look;
     const { uid } = release;
     if (endMsOf(watched.tally) > nowMs) {
-      // The clock was ahead and went back: what has not happened yet is no evidence, and measuring goes on from now.
+      // The clock was ahead and went back: future windows are no evidence, and measuring continues from now.
       await dropWindowsAfter(database, uid, guardrail.name, nowMs);
       watched.tally = await readTally(database, uid, guardrail);
     }
@@ -127,7 +127,7 @@ export class ReleaseEvidence implements Evidence {
     const share = release.splits[stage]?.share ?? 0;
     const measured = { guardrail: guardrail.name, ...found.window, scope, share, reading, judgeVersion, atMs: nowMs };
     const kept = await withHistory(look, schedule, watched.tally, { kept: measured, time });
-    // Whoever kept another one may have kept more since.
+    // Another engine stored a window, and may have stored more since.
     watched.tally = (await keepWindow(database, uid, kept, cells))
       ? addKept(guardrail, watched.tally, kept)
       : await readTally(database, uid, guardrail);
@@ -142,16 +142,16 @@ interface ClusteredWindow {
 }
 
 /**
- * What a window keeps of its cells, and the state that the next one is added to. It is read each time and not kept in
- * memory: it is large, and another engine may have gone on with it. Where a clock leapt, what happened in the window may
- * be in it already, and is not told apart: then the cells of the window are not known.
+ * The clustering of a window, and the state that the next one is added to. It is read each time and not cached: it is large, and
+ * another engine may have continued it. After a leap of the clock the state may already include events of the window, which cannot
+ * be separated: then the window has no cells.
  */
 async function withClustering(
   database: Queryable,
   { release: { uid }, guardrail: { name } }: GuardrailLook,
-  reading: Reading,
+  reading: WindowMeasurement,
   window: ClusteredWindow,
-): Promise<{ readonly reading: KeptReading; readonly cells: CellState | undefined }> {
+): Promise<{ readonly reading: StoredAnswer; readonly cells: CellState | undefined }> {
   if (reading.at !== 'measured') return { reading, cells: undefined };
   const { cells: measured, ...rest } = reading;
   if (measured === undefined) return { reading: rest, cells: undefined };
@@ -161,7 +161,7 @@ async function withClustering(
   return { reading: { ...rest, clustering: clusteringsOf(cells) }, cells };
 }
 
-/** All windows of a guardrail that are kept, folded. */
+/** All stored windows of a guardrail, folded. */
 async function readTally(database: Queryable, uid: string, guardrail: GuardrailSpec): Promise<Tally> {
   let tally = NO_TALLY;
   for await (const page of keptWindows(database, uid, guardrail.name)) {

@@ -4,20 +4,28 @@ import { judge } from '#kernel/statistics/judge.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { judgedSpec } from './judged-spec.ts';
 import { parseReading, writeReading } from './kept-reading.ts';
-import type { Measured } from './measure-source.ts';
-import { addKept, intervalOf, isMeasuredIn, NO_TALLY, verdictOf, type Kept, type KeptReading } from './tally.ts';
+import type { MetricTraits } from './measure-source.ts';
+import {
+  addKept,
+  intervalOf,
+  isMeasuredIn,
+  NO_TALLY,
+  verdictOf,
+  type StoredWindow,
+  type StoredAnswer,
+} from './tally.ts';
 
 const DENIED: GuardrailSpec = { name: 'denied', decisions: 'denied', noWorse: { margin: 1.5 } };
-const MEASURED: Measured = { called: 'Denials', better: 'fewer', of: 'events', isSplit: true };
+const MEASURED: MetricTraits = { called: 'Denials', better: 'fewer', of: 'events', isSplit: true };
 const context = { alpha: 0.05, beta: 0.05, metrics: 1 };
 
-function counted(candidate: [units: number, bad: number], stable: [units: number, bad: number]): KeptReading {
+function counted(candidate: [units: number, bad: number], stable: [units: number, bad: number]): StoredAnswer {
   const [of, by] = [candidate, stable].map(([units, bad]) => ({ units, bad }));
   return { at: 'measured', measured: MEASURED, candidate: of ?? none, stable: by ?? none };
 }
 const none = { units: 0, bad: 0 };
 
-function windows(...readings: readonly KeptReading[]): readonly Kept[] {
+function windows(...readings: readonly StoredAnswer[]): readonly StoredWindow[] {
   return readings.map((reading, index) => ({
     guardrail: 'denied',
     fromMs: index * 10_000,
@@ -30,7 +38,7 @@ function windows(...readings: readonly KeptReading[]): readonly Kept[] {
   }));
 }
 
-function outcome(readings: readonly KeptReading[], lateMs = 0) {
+function outcome(readings: readonly StoredAnswer[], lateMs = 0) {
   const tally = windows(...readings).reduce((sum, one) => addKept(DENIED, sum, one), NO_TALLY);
   return verdictOf(DENIED, tally, lateMs, context);
 }
@@ -48,8 +56,8 @@ test('windows one by one are judged as all at once, and a window given twice cou
   );
 });
 
-test('no data, no traffic, a source that is down and one that is late are told apart, and none is success', () => {
-  const down: KeptReading = { at: 'down', because: 'it is away' };
+test('no data, no traffic, a source that is down and one that is late are distinguished, and none is success', () => {
+  const down: StoredAnswer = { at: 'down', because: 'it is away' };
   const good = Array.from({ length: 120 }, () => counted([1_000, 20], [1_000, 20]));
   assert.equal(outcome([]), undefined);
   assert.equal(outcome(good)?.outcome, 'pass');
@@ -62,7 +70,7 @@ test('no data, no traffic, a source that is down and one that is late are told a
 });
 
 test('a failure by what was counted is not hidden by a source that dies, falls silent or talks nonsense', () => {
-  const down: KeptReading = { at: 'down', because: 'it is away' };
+  const down: StoredAnswer = { at: 'down', because: 'it is away' };
   const bad = Array.from({ length: 10 }, () => counted([1_000, 200], [1_000, 20]));
   for (const last of [down, { at: 'empty' } as const, counted([NaN, 1], [1_000, 20])]) {
     assert.equal(outcome([...bad, last])?.outcome, 'fail', JSON.stringify(last));
@@ -72,7 +80,7 @@ test('a failure by what was counted is not hidden by a source that dies, falls s
 });
 
 test('a stage is measured by a whole window of its own in which the candidate was asked', () => {
-  const isMeasured = (reading: KeptReading, stage: number, sinceMs: number): boolean => {
+  const isMeasured = (reading: StoredAnswer, stage: number, sinceMs: number): boolean => {
     const tally = windows(reading).reduce((sum, one) => addKept(DENIED, sum, one), NO_TALLY);
     return isMeasuredIn(tally, stage, sinceMs);
   };
@@ -85,8 +93,8 @@ test('a stage is measured by a whole window of its own in which the candidate wa
   assert.equal(isMeasured({ at: 'down', because: 'x' }, 0, 0), false);
 });
 
-test('that nothing measures the candidate is said after three minutes with answers, however short the windows are', () => {
-  const empty: KeptReading = { at: 'empty', requests: 40 };
+test('a candidate without measurements fails after three minutes with answers, however short the windows are', () => {
+  const empty: StoredAnswer = { at: 'empty', requests: 40 };
   const outcomes = [1, 17, 18].map((count) => outcome(Array.from({ length: count }, () => empty))?.outcome);
   assert.deepEqual(outcomes, ['noData', 'noData', 'fail']);
   const measuredOnce = [counted([100, 1], [100, 1]), ...Array.from({ length: 20 }, () => empty)];
@@ -94,7 +102,7 @@ test('that nothing measures the candidate is said after three minutes with answe
 });
 
 test('what nothing says is bad is unknown until something did, and then it is none', () => {
-  const silent = { ...counted([1_000, 0], [1_000, 0]), isBadMissing: true } as KeptReading;
+  const silent = { ...counted([1_000, 0], [1_000, 0]), isBadMissing: true } as StoredAnswer;
   const good = counted([1_000, 20], [1_000, 20]);
   const unknown = Array.from({ length: 20 }, () => silent);
   const held = outcome(unknown);
@@ -106,9 +114,9 @@ test('what nothing says is bad is unknown until something did, and then it is no
     ],
   );
   // For as long as it takes: what has a total is measured, so nothing is taken back for lack of data either.
-  const empty: KeptReading = { at: 'empty', requests: 40 };
+  const empty: StoredAnswer = { at: 'empty', requests: 40 };
   assert.equal(outcome([...unknown, empty])?.outcome, 'noData');
-  const units = (readings: readonly KeptReading[]) => {
+  const units = (readings: readonly StoredAnswer[]) => {
     const figures = outcome(readings.map((one) => parseReading(JSON.parse(writeReading(one)))))?.figures;
     return figures?.of === 'riskRatio' ? [figures.candidate.units, figures.candidate.bad] : undefined;
   };

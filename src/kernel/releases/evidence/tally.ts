@@ -7,41 +7,41 @@ import type { TimeHistory } from '#kernel/statistics/time-history.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { judgedSpec } from './judged-spec.ts';
-import type { Measured, Measurement } from './measure-source.ts';
+import type { MetricTraits, Measurement } from './measure-source.ts';
 
-/** What one window came to, as it is kept. */
-export interface Kept {
+/** A stored window. */
+export interface StoredWindow {
   readonly guardrail: string;
   readonly fromMs: number;
   readonly toMs: number;
   readonly stage: number;
-  /** The first of the stages up to this one that split the same units; absent in windows of old. */
+  /** The first of the stages up to this one that split the same units; absent in windows of an older version. */
   readonly scope?: number;
-  /** The part of units that the stage gives the candidate. */
+  /** The intended part of units of the candidate. */
   readonly share: number;
-  readonly reading: KeptReading;
+  readonly reading: StoredAnswer;
   readonly judgeVersion: number;
   /** When it was measured. */
   readonly atMs: number;
 }
 
-type MeasuredReading = Omit<Extract<Measurement, { readonly at: 'measured' }>, 'cells'> & {
-  /** How the events of units hang together up to the end of the window, where units are known. */
+type StoredMeasurement = Omit<Extract<Measurement, { readonly at: 'measured' }>, 'cells'> & {
+  /** How the events of units cluster up to the end of the window, where units are known. */
   readonly clustering?: { readonly release: Clustering; readonly scope: Clustering };
-  /** What the day before the release taught; with the first window that counts. */
+  /** The noise of the day before the release; in the first window that counts. */
   readonly history?: TimeHistory;
 };
 
-export type KeptReading = MeasuredReading | Extract<Measurement, { readonly at: 'empty' | 'down' }>;
+export type StoredAnswer = StoredMeasurement | Extract<Measurement, { readonly at: 'empty' | 'down' }>;
 
 /**
- * How long a source may have nothing while the candidate answers, before it is said that nothing measures the candidate: a
- * new series shows only after the first scrapes, however short the windows are.
+ * How long a source may have no data while the candidate has answers, before the verdict is that nothing measures the candidate: a
+ * new series appears only after the first scrapes, however short the windows are.
  */
 const EMPTY_MS = 180_000;
 /**
- * The split is checked where chance would move it little even if whoever is counted is counted several times: so many units
- * in a window, times share and rest.
+ * Minimum variance for the sample-ratio check (units of a window, times share and rest); below it, repeated counting of one unit
+ * could fail it by chance.
  */
 const SPLIT_VARIANCE_MIN = 500;
 
@@ -49,24 +49,24 @@ const SPLIT_VARIANCE_MIN = 500;
 const BAD_MISSING =
   "the query for bad has had no series yet: is the metric's name right? Add `or vector(0)` if none so far is right";
 
-/** All that the windows of a guardrail come to. Plain data; the same windows in the same order give the same. */
+/** The state of a guardrail after all its windows. Plain data; the same windows in the same order give the same. */
 export interface Tally {
-  readonly measured?: Measured;
+  readonly measured?: MetricTraits;
   readonly folded?: GuardrailState;
-  readonly latest?: Kept;
-  /** The last window that was measured and could be counted, with all that was folded up to it. */
-  readonly counted?: { readonly kept: Kept; readonly folded: GuardrailState };
-  /** When the first window began. */
+  readonly latest?: StoredWindow;
+  /** The last counted window, with the folded state up to it. */
+  readonly counted?: { readonly kept: StoredWindow; readonly folded: GuardrailState };
+  /** Start of the first window. */
   readonly firstMs?: number;
-  /** Whether something said what is bad, up to now; absent while nothing was measured. */
+  /** Whether bad events have been reported so far; absent while nothing was measured. */
   readonly hasBad?: boolean;
-  /** Answers of the candidate in windows without anything; undefined where none of them knew. */
+  /** Answers of the candidate in windows without data; undefined where none knew. */
   readonly emptyRequests?: number;
 }
 
 export const NO_TALLY: Tally = {};
 
-export function addKept(guardrail: GuardrailSpec, tally: Tally, kept: Kept): Tally {
+export function addKept(guardrail: GuardrailSpec, tally: Tally, kept: StoredWindow): Tally {
   const { latest, folded } = tally;
   if (latest !== undefined && kept.toMs <= latest.toMs) return tally;
   const { reading } = kept;
@@ -85,8 +85,8 @@ export function addKept(guardrail: GuardrailSpec, tally: Tally, kept: Kept): Tal
 }
 
 /**
- * What the judge says; undefined while nothing was measured. `lateMs` is by how much longer than usual nothing new has
- * come. A failure by all that was counted is said first: harm may have taken its source with it.
+ * The verdict; undefined while nothing was measured. `lateMs` is the delay of new data beyond the usual. A failure on all counted
+ * windows comes first: harm may have taken its source down.
  */
 export function verdictOf(
   guardrail: GuardrailSpec,
@@ -97,8 +97,8 @@ export function verdictOf(
   if (latest === undefined) return undefined;
   const spec = judgedSpec(guardrail, measured ?? namedOnly(guardrail));
   if (counted !== undefined) {
-    const said = judgedAt(spec, counted.folded, context, counted.kept.toMs);
-    if (said.outcome === 'fail' || (counted.kept === latest && lateMs === 0)) return said;
+    const judged = judgedAt(spec, counted.folded, context, counted.kept.toMs);
+    if (judged.outcome === 'fail' || (counted.kept === latest && lateMs === 0)) return judged;
   }
   const at = { ...context, nowMs: latest.toMs + lateMs };
   const { reading } = latest;
@@ -106,7 +106,7 @@ export function verdictOf(
   if (reading.at === 'measured' && folded !== undefined) return judgedAt(spec, folded, context, at.nowMs);
   if (reading.at === 'measured') return judge(spec, { at: 'empty', because: BAD_MISSING }, at);
   const isLong = latest.toMs - firstMs >= EMPTY_MS;
-  // Where there was a total, the candidate is measured: a wrong query for what is bad holds it, and takes nothing back.
+  // With a total, the candidate is measured: a wrong query for bad events holds promotion, and does not roll back.
   const isTold = requests !== undefined && hasBad === undefined && (requests === 0 || isLong);
   return judge(spec, isTold ? { at: 'empty', requests } : { at: 'empty' }, at);
 }
@@ -120,22 +120,22 @@ function judgedAt(
   return judge(spec, { at: 'intervals', intervals: [], folded }, { ...context, nowMs });
 }
 
-/** Whether the last window that was counted is of this stage since then, and somebody of the candidate is in it. */
+/** Whether the last counted window is of this stage since then, with units of the candidate. */
 export function isMeasuredIn({ counted }: Tally, stage: number, sinceMs: number): boolean {
   if (counted === undefined || counted.kept.stage !== stage || counted.kept.fromMs < sinceMs) return false;
   const { reading } = counted.kept;
-  // A gauge shows something also while nobody asks.
+  // A gauge shows a value without traffic too.
   return reading.at === 'measured' && (reading.candidate.units > 0 || reading.measured.of === 'values');
 }
 
-/** The verdict on a source that has said nothing so far and should have. */
+/** The verdict on a source that is silent and should not be. */
 export function silence(guardrail: GuardrailSpec, because: string, context: Omit<JudgeContext, 'nowMs'>): Verdict {
   return judge(judgedSpec(guardrail, namedOnly(guardrail)), { at: 'down', because }, { ...context, nowMs: 0 });
 }
 
 export function intervalOf(
-  { fromMs, toMs, stage, scope, share }: Omit<Kept, 'reading'>,
-  { candidate, stable, sources, clustering, history, measured }: MeasuredReading,
+  { fromMs, toMs, stage, scope, share }: Omit<StoredWindow, 'reading'>,
+  { candidate, stable, sources, clustering, history, measured }: StoredMeasurement,
 ): Interval {
   const units = candidate.units + stable.units;
   const isChecked = measured.isSplit && units * share * (1 - share) >= SPLIT_VARIANCE_MIN;
@@ -153,8 +153,8 @@ export function intervalOf(
   };
 }
 
-/** For sentences about a source of which nothing but the guardrail is known. */
-function namedOnly({ name, decisions, metric }: GuardrailSpec): Measured {
+/** For sentences about a source of which only the guardrail is known. */
+function namedOnly({ name, decisions, metric }: GuardrailSpec): MetricTraits {
   const called = decisions === undefined ? (metric ?? name) : CALLED[decisions];
   return { called, better: 'fewer', of: 'events', isSplit: false };
 }

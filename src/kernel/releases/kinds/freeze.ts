@@ -13,29 +13,34 @@ const LOCAL_TIME = '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$';
 const FreezeSchema = Type.Object(
   {
     selector: Type.Optional(SelectorSchema),
-    timeZone: Type.String({ minLength: 1, maxLength: 100, description: 'Whose clocks count, like Europe/Stockholm.' }),
-    start: Type.String({ pattern: LOCAL_TIME, description: 'When it begins there; with rrule, the first time.' }),
-    end: Type.Optional(Type.String({ pattern: LOCAL_TIME, description: 'When it is over; not with rrule.' })),
+    timeZone: Type.String({
+      minLength: 1,
+      maxLength: 100,
+      description: 'Time zone of start and end, like Europe/Stockholm.',
+    }),
+    start: Type.String({ pattern: LOCAL_TIME, description: 'Local start time; with rrule, of the first window.' }),
+    end: Type.Optional(Type.String({ pattern: LOCAL_TIME, description: 'Local end time; not with rrule.' })),
     rrule: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 500, description: 'When it comes again (RFC 5545), like FREQ=DAILY.' }),
+      Type.String({ minLength: 1, maxLength: 500, description: 'Recurrence rule (RFC 5545), like FREQ=DAILY.' }),
     ),
-    duration: Type.Optional(durationText('How long it lasts each time; with rrule.')),
-    reason: Type.String({ minLength: 1, maxLength: 500, description: 'Why.' }),
-    owner: Type.String({ minLength: 1, maxLength: 200, description: 'Who to ask.' }),
+    duration: Type.Optional(durationText('Length of each window; with rrule.')),
+    reason: Type.String({ minLength: 1, maxLength: 500, description: 'Reason for the freeze.' }),
+    owner: Type.String({ minLength: 1, maxLength: 200, description: 'Contact for questions.' }),
   },
-  { description: 'A time in which releases reach nobody new. Abort and rollback always pass.' },
+  { description: 'A time in which releases do not reach new users. Abort and rollback are always allowed.' },
 );
 
 const FreezeStatusSchema = Type.Object(
   {
     state: Type.Enum(['Open', 'Closed', 'Over', 'Unknown'], {
-      description: 'Whether it holds now; Over: it never will again; Unknown: it holds until it can be told.',
+      description:
+        'Open: active now. Over: it has no further window. Unknown: it counts as active until it can be evaluated.',
     }),
-    from: Type.Optional(Type.String({ description: 'When it opened, or opens next.' })),
-    until: Type.Optional(Type.String({ description: 'When it closes then.' })),
-    problem: Type.Optional(Type.String({ description: 'Why it cannot be told whether it is open.' })),
+    from: Type.Optional(Type.String({ description: 'Start of the present or next window.' })),
+    until: Type.Optional(Type.String({ description: 'End of that window.' })),
+    problem: Type.Optional(Type.String({ description: 'Why the state is unknown.' })),
   },
-  { description: 'Where it stands.' },
+  { description: 'Present state.' },
 );
 
 export type FreezeStatus = Static<typeof FreezeStatusSchema>;
@@ -50,37 +55,37 @@ export const Freeze = defineKind({
   categories: ['releasing'],
   scope: 'Cluster',
   writtenBy: 'administrators',
-  description: 'A time in which releases reach nobody new. It never holds up an abort or a rollback.',
+  description: 'A time in which releases do not reach new users. Abort and rollback are always allowed.',
   spec: FreezeSchema,
   status: FreezeStatusSchema,
   columns: [
     {
       name: 'State',
       type: 'string',
-      description: 'Whether it holds now.',
+      description: 'Whether it is active.',
       value: ({ status }) => status?.state,
     },
-    { name: 'Start', type: 'string', description: 'When it begins.', value: ({ spec }) => spec.start },
+    { name: 'Start', type: 'string', description: 'Local start time.', value: ({ spec }) => spec.start },
     {
       name: 'Until',
       type: 'string',
-      description: 'When it is over, or how it comes again.',
+      description: 'End, or recurrence and length.',
       value: ({ spec }) => spec.end ?? `${spec.rrule} for ${spec.duration}`,
     },
-    { name: 'Zone', type: 'string', description: 'Whose clocks count.', value: ({ spec }) => spec.timeZone },
-    { name: 'Owner', type: 'string', description: 'Who to ask.', value: ({ spec }) => spec.owner },
-    { name: 'Reason', type: 'string', description: 'Why.', value: ({ spec }) => spec.reason },
+    { name: 'Zone', type: 'string', description: 'Time zone.', value: ({ spec }) => spec.timeZone },
+    { name: 'Owner', type: 'string', description: 'Contact for questions.', value: ({ spec }) => spec.owner },
+    { name: 'Reason', type: 'string', description: 'Reason for the freeze.', value: ({ spec }) => spec.reason },
   ],
   validate: (spec, { now, before, kinds }) => {
-    // What is accepted stays: its rule may take longer to reckon with by now, and its status says so.
+    // An accepted freeze stays valid: its rule may have become too expensive, and its status says so.
     if (isDeepStrictEqual(spec, before)) return [];
     const problems: Problem[] = spec.selector === undefined ? [] : selectorProblems(spec.selector, kinds);
     if ((spec.end === undefined) === (spec.rrule === undefined)) {
-      const detail = 'A freeze has either an end or an rrule.';
+      const detail = 'A freeze needs either an end or an rrule.';
       problems.push({ path: ['spec'], reason: 'FieldValueInvalid', detail });
     }
     if ((spec.rrule === undefined) !== (spec.duration === undefined)) {
-      const detail = 'rrule says how often, duration how long: one needs the other.';
+      const detail = 'rrule and duration need each other.';
       problems.push({ path: ['spec', 'duration'], reason: 'FieldValueRequired', detail });
     }
     if (spec.duration !== undefined) {

@@ -7,8 +7,8 @@ const query = (description: string) => Type.String({ minLength: 1, maxLength: 4_
 
 export const GuardrailSchema = Type.Object(
   {
-    name: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'What it is called here.' }),
-    metric: Type.Optional(name('A Metric: units with such an event, of the units that were asked about.')),
+    name: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'Name within the policy.' }),
+    metric: Type.Optional(name('A Metric: units with such an event, as a part of the units with a decision.')),
     decisions: Type.Optional(
       Type.Enum(['denied', 'failed'], {
         description: 'Answers of the decision plane that were a denial or a failure.',
@@ -20,13 +20,13 @@ export const GuardrailSchema = Type.Object(
           source: name('A PrometheusSource.'),
           bad: Type.Optional(
             query(
-              'How many were bad in $window, by track: one series, or by instance; $release and $track stand for themselves. Without any series so far it is unknown; `or vector(0)` makes it 0.',
+              'Bad events in $window of one track: one series, or one for each instance; $release and $track are replaced. Without a series the count is unknown; `or vector(0)` makes it 0.',
             ),
           ),
-          total: Type.Optional(query('How many there were in $window, of the same instances.')),
-          value: Type.Optional(query('A number to be held against the threshold; by instance, the median is.')),
+          total: Type.Optional(query('All events in $window, of the same instances.')),
+          value: Type.Optional(query('A number for the threshold; of several instances, the median.')),
         },
-        { description: 'Numbers of a Prometheus: bad and total for counts, or a value.' },
+        { description: 'Queries of a Prometheus: bad and total for counts, or a value.' },
       ),
     ),
     noWorse: Type.Optional(
@@ -36,11 +36,12 @@ export const GuardrailSchema = Type.Object(
             exclusiveMinimum: 1,
             maximum: 20,
             default: 1.5,
-            description: 'So many times as often as without the change would be too much.',
+            description: 'Ratio to stable that is harm.',
           }),
         },
         {
-          description: 'Compared with those who do not get the change: not worse, by a test that is valid at any time.',
+          description:
+            'The candidate is not worse than stable (control), by a sequential test that is valid at every look.',
         },
       ),
     ),
@@ -49,9 +50,9 @@ export const GuardrailSchema = Type.Object(
         {
           above: Type.Optional(Type.Number({ description: 'A rate or value above this is harm.' })),
           below: Type.Optional(Type.Number({ description: 'A rate or value below this is harm.' })),
-          unitsMin: Type.Integer({ minimum: 1, default: 100, description: 'Nothing is said about fewer units.' }),
+          unitsMin: Type.Integer({ minimum: 1, default: 100, description: 'Fewer units give no verdict.' }),
         },
-        { description: 'Held against a number.' },
+        { description: 'Comparison with a fixed number.' },
       ),
     ),
     burnRate: Type.Optional(
@@ -60,43 +61,45 @@ export const GuardrailSchema = Type.Object(
           objective: Type.Number({
             exclusiveMinimum: 0,
             exclusiveMaximum: 1,
-            description: 'The share that must be good, like 0.999.',
+            description: 'Part that must be good, like 0.999.',
           }),
         },
-        { description: 'How fast the budget for errors of 30 days is used up, over several windows at once.' },
+        { description: 'Burn rate of the error budget of 30 days, over several windows.' },
       ),
     ),
     promotesFrom: Type.Optional(
-      name('The first stage that waits for its evidence; before, it can only stop the release. Absent: every stage.'),
+      name(
+        'First stage whose promotion waits for it; in earlier stages it can only stop the release. Absent: every stage.',
+      ),
     ),
     independentEvery: Type.Optional(
       durationText(
-        'Of noWorse: after how long what is counted no longer hangs together with what was before; where one track swings by itself for minutes. From judging.every to P1D.',
+        'With noWorse: length of stretches of time that are independent, where a track fluctuates for minutes. From judging.every to P1D.',
       ),
     ),
     shadow: Type.Optional(
       Type.Boolean({
         description:
-          'Measured, judged and shown only: it neither rolls back nor holds promotion, and takes no part of alpha and beta.',
+          'Measured, judged and shown only: it neither rolls back nor holds promotion, and does not share alpha and beta.',
       }),
     ),
   },
-  { description: 'What must not get worse: one source of numbers, one test.' },
+  { description: 'A limit on harm: one source of numbers, one test.' },
 );
 
 export type GuardrailSpec = Static<typeof GuardrailSchema>;
 
-/** What swings for longer than a day is no noise. */
+/** Swings of more than a day are no noise. */
 const INDEPENDENT_MAX = 'P1D';
 
-/** Those that may roll back and hold promotion: all but shadows. */
+/** Guardrails that may roll back and hold promotion: all but shadows. */
 export function actingOf<Guardrail extends { readonly shadow?: boolean }>(
   guardrails: readonly Guardrail[],
 ): readonly Guardrail[] {
   return guardrails.filter(({ shadow }) => shadow !== true);
 }
 
-/** What is wrong between the parts of a guardrail, and between it, the stages and how often numbers are looked at. */
+/** Problems between the parts of a guardrail, and between it, the stages and the judging interval. */
 export function guardrailProblems(
   { metric, decisions, prometheus, noWorse, threshold, burnRate, promotesFrom, independentEvery }: GuardrailSpec,
   stages: readonly string[],
@@ -120,11 +123,11 @@ export function guardrailProblems(
     const { bad, total, value } = prometheus;
     const counts = bad !== undefined && total !== undefined && value === undefined;
     const single = value !== undefined && bad === undefined && total === undefined;
-    if (!counts && !single) say(['prometheus'], 'It asks for bad and total, or for a value.');
-    if (single && threshold === undefined) say(['threshold'], 'A value can only be held against a threshold.');
+    if (!counts && !single) say(['prometheus'], 'It needs bad and total, or a value.');
+    if (single && threshold === undefined) say(['threshold'], 'A value needs a threshold.');
   }
   if (independentEvery !== undefined) {
-    if (noWorse === undefined) say(['independentEvery'], 'It is of noWorse: no other test goes by it.');
+    if (noWorse === undefined) say(['independentEvery'], 'It applies to noWorse only.');
     problems.push(...durationProblems([...path, 'independentEvery'], independentEvery, every, INDEPENDENT_MAX));
   }
   if (promotesFrom !== undefined && !stages.includes(promotesFrom)) {
@@ -133,12 +136,12 @@ export function guardrailProblems(
   return problems;
 }
 
-/** Among how many guardrails alpha and beta are divided. */
+/** Number of guardrails that share alpha and beta. */
 export function metricsOf(guardrails: Parameters<typeof actingOf>[0]): number {
   return Math.max(1, actingOf(guardrails).length);
 }
 
-/** Limits of a rate that every rate is beyond, or none. */
+/** Limits that every rate crosses, or none. */
 export function rateProblems({
   above,
   below,

@@ -1,4 +1,4 @@
 export const GROUP = 'releases.backline.dev';
 export const VERSION = 'v1';
-/** Collects what belongs together until the release of that name is sealed. */
+/** Label that collects changes in one release until it is sealed. */
 export const GROUP_LABEL = `${GROUP}/group`;

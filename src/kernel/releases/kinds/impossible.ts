@@ -8,7 +8,7 @@ import { splitIn } from './splits.ts';
 import type { Targets } from './targets.ts';
 import type { PolicySpec, Selector } from './policy-spec.ts';
 
-/** The kinds of a selector that no release can ever be about. */
+/** Kinds of a selector that are never released. */
 export function selectorProblems({ kinds: asked = [] }: Selector, kinds: CheckContext['kinds'] = []): Problem[] {
   if (kinds.length === 0) return [];
   const released = kinds.filter((kind) => kind.released);
@@ -17,7 +17,7 @@ export function selectorProblems({ kinds: asked = [] }: Selector, kinds: CheckCo
     if (named.some((kind) => kind.released)) return [];
     const path = ['spec', 'selector', 'kinds', index];
     if (named.length > 0) {
-      const detail = `${name} is written at once and never released, so that nothing can hold it.`;
+      const detail = `${name} is written at once and never released, so no policy can hold it.`;
       return [{ path, reason: 'FieldValueNotSupported', detail }];
     }
     const near = nearSpellings(
@@ -28,7 +28,7 @@ export function selectorProblems({ kinds: asked = [] }: Selector, kinds: CheckCo
   });
 }
 
-/** What would wait for ever, or do nothing, whatever is declared later. */
+/** Settings that would wait for ever, or do nothing, whatever is declared later. */
 export function impossibleProblems(policy: PolicySpec, targets: Targets): Problem[] {
   return [...approvalProblems(policy), ...comparisonProblems(policy, targets), ...limitProblems(policy)];
 }
@@ -41,13 +41,13 @@ function approvalProblems({ approvals, pinFor }: PolicySpec): Problem[] {
   problems.push(...durationProblems(['spec', 'approvals', 'expireAfter'], expireAfter, 'PT1M', 'P365D'));
   const people = new Set(users).size;
   if (users !== undefined && groups === undefined && people < required) {
-    const detail = `${required} have to agree, and only ${people} may: name more users, or a group.`;
+    const detail = `${required} approvals are required, and only ${people} may approve: name more users, or a group.`;
     problems.push({ path: ['spec', 'approvals', 'users'], reason: 'FieldValueInvalid', detail });
   }
   return problems;
 }
 
-/** A comparison that the first stage waits for in which nobody is left to be compared with, or nobody has the change. */
+/** A comparison that the first stage waits for, without units on one of its sides. */
 function comparisonProblems(policy: PolicySpec, targets: Targets): Problem[] {
   const { stages, guardrails } = policy;
   return guardrails.flatMap(({ noWorse, promotesFrom, name, shadow }, index): Problem[] => {
@@ -58,14 +58,14 @@ function comparisonProblems(policy: PolicySpec, targets: Targets): Problem[] {
     if (split !== undefined && split.share < 1) return [];
     const detail =
       split === undefined
-        ? `"${name}" compares those who get the change with the others, and stage "${stage.name}" splits nobody: let it wait for a stage that does, or use a threshold.`
-        : `"${name}" compares with those who do not get the change, and stage "${stage.name}" leaves nobody: let it wait for an earlier, smaller stage, or use a threshold.`;
+        ? `"${name}" compares candidate and control, and stage "${stage.name}" splits no units: set promotesFrom to a stage that does, or use a threshold.`
+        : `"${name}" compares candidate and control, and stage "${stage.name}" leaves no control: set promotesFrom to an earlier, smaller stage, or use a threshold.`;
     const field = promotesFrom === undefined ? 'noWorse' : 'promotesFrom';
     return [{ path: ['spec', 'guardrails', index, field], reason: 'FieldValueInvalid', detail }];
   });
 }
 
-/** Two limits on the same number between which there is none. */
+/** A lower and an upper limit on the same number that no number meets. */
 function limitProblems({ guardrails }: PolicySpec): Problem[] {
   return guardrails.flatMap((one, index): Problem[] => {
     const below = one.threshold?.below;

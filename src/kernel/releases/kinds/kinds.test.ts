@@ -17,7 +17,7 @@ function objectOf(kind: Kind, name: string, spec: unknown): ResourceObject {
   return structureOf(kind).applyDefaults(object) as ResourceObject;
 }
 
-/** What selectors may name: two that are released, and one that is not. */
+/** Kinds for selectors: two that are released, and one that is not. */
 const KINDS = [
   { id: 'products.backline.dev/Plan', kind: 'Plan', released: true },
   { id: 'products.backline.dev/Price', kind: 'Price', released: true },
@@ -64,11 +64,11 @@ test('a policy that makes no sense is refused, with the place and what would be 
     [{ stages: [stage(), stage({ percent: 20 })] }, /stages\.1\.name: Two stages are called "s"/],
     [
       { stages: [stage(), stage({ name: 't', percent: 10 })] },
-      /stages\.1\.listeners\.percent: Stage "t" reaches nobody new: "s" \(10 %\) did before/,
+      /stages\.1\.listeners\.percent: Stage "t" reaches no new users beyond "s" \(10 %\)/,
     ],
     [{ stages: [stage({ percent: 50 }), stage({ name: 't', percent: 10 })] }, /stages\.1\.listeners\.percent/],
     [{ stages: [{ name: 's', percent: 10 }] }, /stages\.0\.percent: unknown field/],
-    [{ stages: [{ name: 's' }] }, /stages\.0: Stage "s" shows the change nowhere: say where, by listeners\./],
+    [{ stages: [{ name: 's' }] }, /stages\.0: Stage "s" has no target: add listeners\./],
     [
       { stages: [stage(), stage({ name: 't', percent: 20, unit: 'member' })] },
       /stages\.1\.listeners\.unit: An earlier stage is of each group, and this one of each member/,
@@ -115,7 +115,7 @@ test('a policy that makes no sense is refused, with the place and what would be 
     [{ notify: [{ type: 'webhook', url: 'file:///etc/passwd' }] }, /notify\.0\.url/],
     ...['http://', 'http://a b/', 'https://hooks.example:99999/'].map((url): [object, RegExp] => [
       { notify: [{ type: 'webhook', url }] },
-      /notify\.0\.url: This is no address/,
+      /notify\.0\.url: Invalid address/,
     ]),
     [
       { notify: [{ type: 'webhook', url: 'https://ada:secret@hooks.example/' }] },
@@ -138,13 +138,16 @@ test('a policy that can never work is refused, whatever is declared later', () =
   const cases: [object, RegExp][] = [
     [{ selector: { kinds: ['Plann'] } }, /selector\.kinds\.0: There is no kind "Plann" \(did you mean "Plan"/],
     [{ selector: { kinds: ['Plan', 'Secret'] } }, /selector\.kinds\.1: Secret is written at once and never released/],
-    [{ approvals: { required: 2, users: ['bob'] } }, /approvals\.users: 2 have to agree, and only 1 may/],
+    [
+      { approvals: { required: 2, users: ['bob'] } },
+      /approvals\.users: 2 approvals are required, and only 1 may approve/,
+    ],
     [{ approvals: { required: 2, users: ['bob', 'bob'] } }, /approvals\.users/],
     [{ approvals: { required: 1, expireAfter: 'PT0S' } }, /approvals\.expireAfter/],
     [{ pinFor: 'PT0S' }, /pinFor/],
     [
       { stages: [stage({ percent: 50 }), stage({ name: 't', percent: 20, regions: ['se'] })] },
-      /stages\.1\.listeners\.percent: Stage "t" reaches nobody new: "s" \(50 %\)/,
+      /stages\.1\.listeners\.percent: Stage "t" reaches no new users beyond "s" \(50 %\)/,
     ],
     [
       {
@@ -169,7 +172,7 @@ test('a policy that can never work is refused, whatever is declared later', () =
       },
       /stages\.2\.listeners\.percent: .*"s" \(20 %\), "t" \(30 %\)/,
     ],
-    [{ stages: [stage({ percent: 100 })], guardrails: [compared] }, /guardrails\.0\.noWorse: .*leaves nobody/],
+    [{ stages: [stage({ percent: 100 })], guardrails: [compared] }, /guardrails\.0\.noWorse: .*leaves no control/],
     [
       {
         stages: [stage(), stage({ name: 'all', percent: 100 })],
@@ -250,7 +253,7 @@ test('stages of other audiences and regions may be as wide or wider in any order
 test('a freeze has an end or comes again, and there is one switch', () => {
   const freeze = { timeZone: 'UTC', start: '2026-01-01T00:00', reason: 'r', owner: 'o' };
   assert.match(problemsOf(Freeze, freeze).join(), /either an end or an rrule/);
-  assert.match(problemsOf(Freeze, { ...freeze, rrule: 'FREQ=DAILY' }).join(), /how long/);
+  assert.match(problemsOf(Freeze, { ...freeze, rrule: 'FREQ=DAILY' }).join(), /need each other/);
   assert.match(
     problemsOf(Freeze, { ...freeze, end: '2026-01-02T00:00', rrule: 'FREQ=DAILY', duration: 'PT1H' }).join(),
     /either/,
@@ -260,7 +263,7 @@ test('a freeze has an end or comes again, and there is one switch', () => {
   assert.deepEqual(problemsOf(Stop, { reason: 'r' }, STOP_NAME), []);
 });
 
-test('the share of a release says of whom, where a stage is about some', () => {
+test('the share of a release has its audience, where a stage selects some', () => {
   const stages = [
     { name: 'de', listeners: { percent: 100, regions: ['de'] } },
     { name: 'more', listeners: { percent: 50, audience: 'staff', regions: ['at', 'ch', 'de', 'us'] } },

@@ -5,14 +5,14 @@ import { ChannelSchema } from './policy-spec.ts';
 
 const NotificationSchema = Type.Object(
   {
-    release: Type.String({ description: 'What it is about.' }),
-    event: Type.String({ description: 'What happened.' }),
-    phase: Type.String({ description: 'Where the release was then.' }),
+    release: Type.String({ description: 'The release.' }),
+    event: Type.String({ description: 'The event.' }),
+    phase: Type.String({ description: 'Phase of the release at that time.' }),
     message: Type.String({ description: 'The sentence.' }),
     at: Type.String({ format: 'date-time', description: 'When it happened.' }),
     channel: ChannelSchema,
   },
-  { description: 'One thing to tell, to one channel.' },
+  { description: 'A message to one channel.' },
 );
 
 export type NotificationSpec = Static<typeof NotificationSchema>;
@@ -26,8 +26,8 @@ export interface NotificationStatus {
 }
 
 /**
- * What is to be told, written in the same step as what it tells of: so it is sent at least once, and its name tells
- * receivers what they have had already.
+ * A message to one channel, written in the same step as the event: so it is sent at least once, and receivers drop repetitions by
+ * its name.
  */
 export const Notification = defineKind({
   group: GROUP,
@@ -36,36 +36,36 @@ export const Notification = defineKind({
   plural: 'notifications',
   categories: ['releasing'],
   scope: 'Cluster',
-  description: 'What is to be told to one channel; gone a while after it was delivered.',
+  description: 'A message to one channel; removed some time after its delivery.',
   spec: NotificationSchema,
   status: Type.Object(
     {
-      attempts: Type.Integer({ description: 'How often it was tried.' }),
-      deliveredAt: Type.Optional(Type.String({ format: 'date-time', description: 'When it arrived.' })),
-      problem: Type.Optional(Type.String({ description: 'What came back the last time.' })),
-      nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'When it is tried again.' })),
+      attempts: Type.Integer({ description: 'Delivery attempts.' }),
+      deliveredAt: Type.Optional(Type.String({ format: 'date-time', description: 'Time of delivery.' })),
+      problem: Type.Optional(Type.String({ description: 'Error of the last attempt.' })),
+      nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'Time of the next retry.' })),
       givenUpAt: Type.Optional(
-        Type.String({ format: 'date-time', description: 'When it was given up: it is not tried again.' }),
+        Type.String({ format: 'date-time', description: 'When delivery was given up: no further retry.' }),
       ),
     },
-    { description: 'What has become of it.' },
+    { description: 'State of the delivery.' },
   ),
   transient: true,
   verbs: ['get', 'list', 'watch', 'delete'],
   columns: [
-    { name: 'Release', type: 'string', description: 'What it is about.', value: ({ spec }) => spec.release },
-    { name: 'Event', type: 'string', description: 'What happened.', value: ({ spec }) => spec.event },
+    { name: 'Release', type: 'string', description: 'The release.', value: ({ spec }) => spec.release },
+    { name: 'Event', type: 'string', description: 'The event.', value: ({ spec }) => spec.event },
     { name: 'To', type: 'string', description: 'The channel.', value: ({ spec }) => spec.channel.type },
     {
       name: 'Delivered',
       type: 'date',
-      description: 'When it arrived.',
+      description: 'Time of delivery.',
       value: ({ status }) => status?.deliveredAt,
     },
     {
       name: 'Problem',
       type: 'string',
-      description: 'What came back.',
+      description: 'Error of the last attempt.',
       value: ({ status }) => status?.problem,
     },
   ],

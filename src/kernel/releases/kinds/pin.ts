@@ -13,38 +13,35 @@ const PinSchema = Type.Object(
         kind: Type.String({ minLength: 1, description: 'Group and kind, like products.backline.dev/Plan.' }),
         name: Type.String({ minLength: 1, description: LIVE_NAME_DESCRIPTION }),
       },
-      { description: 'What is pinned.' },
+      { description: 'The pinned object.' },
     ),
     refuses: Type.Optional(
       Type.Array(Type.String(), {
         maxItems: 100,
         description:
-          'Revisions that must not come back ("absent": its deletion), or hashes of a revision with namespace and labels; absent: whatever is not live.',
+          'Refused revisions ("absent": deletion), or hashes of a revision with namespace and labels; absent: every revision that is not live.',
       }),
     ),
     release: Type.Optional(Type.String({ description: 'The release that was rolled back.' })),
     by: Type.String({ minLength: 1, maxLength: 253, description: 'Who pinned it.' }),
-    reason: Type.String({ minLength: 1, maxLength: 1_000, description: 'Why.' }),
+    reason: Type.String({ minLength: 1, maxLength: 1_000, description: 'Reason for the pin.' }),
     until: Type.Optional(Type.String({ format: 'date-time', description: 'When it expires.' })),
   },
-  { description: 'What an object may not become.' },
+  { description: 'Refuses changes of an object.' },
 );
 
 export type PinSpec = Static<typeof PinSchema>;
 
-/** Who made a pin by hand: the first part of its name. Names of releases have a number at their end. */
+/** First part of the name of a pin that was made by hand. Names of releases end with a number. */
 export const BY_HAND = 'hand';
 
-/**
- * The pin of an object that a release was rolled back for, or the one that was made by hand. Each ends by itself and lets go
- * of nothing that another one keeps.
- */
+/** Name of the pin on an object, for a rollback or by hand. Each pin expires by itself and does not release one of another. */
 export function pinName(kind: Pick<Kind, 'plural' | 'group' | 'names'>, name: string, release: string): string {
   const whole = `${release}.${headName(kind, name)}`;
   return whole.length <= 253 ? whole : `${release}.${kind.plural}.${contentHash(name)}`;
 }
 
-/** Keeps an object from becoming what it was before a rollback, or anything else; deleted to let go. */
+/** Refuses the return of a revision that was rolled back, or any change of an object; delete it to unpin. */
 export const Pin = defineKind({
   group: GROUP,
   version: VERSION,
@@ -52,7 +49,7 @@ export const Pin = defineKind({
   plural: 'pins',
   categories: ['releasing'],
   scope: 'Cluster',
-  description: 'Keeps an object at what is live: what was rolled back is refused until the pin is gone.',
+  description: 'Keeps an object at its live state: refuses the change that was rolled back until the pin is deleted.',
   spec: PinSchema,
   verbs: ['get', 'list', 'watch', 'delete'],
   indexes: { object: ({ object }) => [`${object.kind} ${object.name}`] },
@@ -60,13 +57,18 @@ export const Pin = defineKind({
     {
       name: 'Object',
       type: 'string',
-      description: 'What is pinned.',
+      description: 'The pinned object.',
       value: ({ spec }) => `${spec.object.kind.split('/').at(-1)}/${spec.object.name}`,
     },
     { name: 'By', type: 'string', description: 'Who pinned it.', value: ({ spec }) => spec.by },
-    { name: 'Release', type: 'string', description: 'What was rolled back.', value: ({ spec }) => spec.release },
-    { name: 'Until', type: 'string', description: 'When it ends.', value: ({ spec }) => spec.until },
-    { name: 'Reason', type: 'string', description: 'Why.', value: ({ spec }) => spec.reason },
+    {
+      name: 'Release',
+      type: 'string',
+      description: 'The release that was rolled back.',
+      value: ({ spec }) => spec.release,
+    },
+    { name: 'Until', type: 'string', description: 'When it expires.', value: ({ spec }) => spec.until },
+    { name: 'Reason', type: 'string', description: 'Reason for the pin.', value: ({ spec }) => spec.reason },
   ],
   example: {
     name: 'audiobooks-4211.caps.products.backline.dev.audiobooks',

@@ -11,7 +11,7 @@ const POLICY_LIMITS = {
   unknownMax: 1_000,
 } as const;
 
-/** What happens to releases that people may be told. */
+/** Events of releases that channels may receive. */
 const POLICY_EVENTS = [
   'started',
   'approvalNeeded',
@@ -36,64 +36,62 @@ const texts = (description: string) =>
     }),
   );
 
-/** Which objects are meant; everything that is said must hold. */
+/** A selector; all of its conditions must match. */
 export const SelectorSchema = Type.Object(
   {
     kinds: texts('Kinds, like Plan or products.backline.dev/Plan; absent: all that are released.'),
     namespaces: texts('Namespaces; absent: all.'),
-    matchLabels: Type.Optional(
-      Type.Record(Type.String(), Type.String(), { description: 'Labels that the object must have.' }),
-    ),
+    matchLabels: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Required labels.' })),
   },
-  { description: 'Which objects are meant; everything that is said must hold.' },
+  { description: 'Selects objects; all conditions must match.' },
 );
 
 const STAGE = {
-  name: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'What it is called.' }),
-  soak: durationText('How long it must have gone well before the next one.', { default: 'PT0S' }),
+  name: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'Name of the stage.' }),
+  soak: durationText('Soak: minimum time without failure before the next stage.', { default: 'PT0S' }),
   deadline: Type.Optional(
-    durationText('How long to wait for places and for evidence; then it is undecided. Held time does not count.'),
+    durationText('Timeout for places and evidence; then onUndecided applies. Held time does not count.'),
   ),
   promote: Type.Enum(['auto', 'manual'], {
     default: 'auto',
-    description: 'Whether somebody has to say that it goes on.',
+    description: 'manual: the next stage waits for `promote`.',
   }),
   maxUnknown: Type.Integer({
     minimum: 0,
     maximum: POLICY_LIMITS.unknownMax,
     default: 0,
     description:
-      'How many places may be unknown while it goes on all the same. An unknown place is neither healthy nor failed.',
+      'Places that may be unknown without holding the release. An unknown place is neither healthy nor failed.',
   }),
 };
 
-const STAGE_DESCRIPTION = 'One step: where the change is shown from then on, besides the places of earlier steps.';
+const STAGE_DESCRIPTION = 'A stage: where the change is live from then on, besides the places of earlier stages.';
 
 const FAILURES = ['rollBack', 'rollBackStage', 'halt'] as const;
 
 export const ChannelSchema = Type.Object(
   {
-    type: Type.Enum(['webhook', 'slack', 'pagerduty'], { description: 'The shape of what is sent.' }),
+    type: Type.Enum(['webhook', 'slack', 'pagerduty'], { description: 'Format of the message.' }),
     url: Type.Optional(
-      Type.String({ pattern: '^https?://', maxLength: 2_000, description: 'Where to; PagerDuty has one of its own.' }),
+      Type.String({ pattern: '^https?://', maxLength: 2_000, description: 'Address; PagerDuty has a default.' }),
     ),
     secret: Type.Optional(
       Type.Object(
         {
           namespace: Type.String({ minLength: 1, description: 'Its namespace.' }),
           name: Type.String({ minLength: 1, description: 'Its name.' }),
-          key: Type.String({ minLength: 1, description: 'Which of its keys.' }),
+          key: Type.String({ minLength: 1, description: 'Key in the Secret.' }),
         },
         { description: 'The Secret that signs (webhook), holds the address (slack) or the routing key (pagerduty).' },
       ),
     ),
-    on: Type.Array(Type.Enum(POLICY_EVENTS, { description: 'What happened.' }), {
+    on: Type.Array(Type.Enum(POLICY_EVENTS, { description: 'An event.' }), {
       minItems: 1,
       default: ['approvalNeeded', 'paused', 'rolledBack', 'failed'],
-      description: 'What is told.',
+      description: 'Events that are sent.',
     }),
   },
-  { description: 'Somebody who is told.' },
+  { description: 'A receiver of notifications.' },
 );
 
 const FIELDS = {
@@ -101,28 +99,28 @@ const FIELDS = {
   priority: Type.Integer({
     default: 0,
     description:
-      'Of several policies for one change, the highest says how it spreads; the approvals of each are needed.',
+      'Of several policies for one change, the highest priority gives the stages; the approvals of each are needed.',
   }),
   approvals: Type.Optional(
     Type.Object(
       {
-        required: Type.Integer({ minimum: 1, maximum: POLICY_LIMITS.approvalsMax, description: 'How many people.' }),
-        users: texts('Only these.'),
-        groups: texts('Only members of one of these.'),
-        expireAfter: durationText('After so long an approval no longer counts.', { default: 'P7D' }),
+        required: Type.Integer({ minimum: 1, maximum: POLICY_LIMITS.approvalsMax, description: 'Number of people.' }),
+        users: texts('Users who may approve.'),
+        groups: texts('Groups whose members may approve.'),
+        expireAfter: durationText('Lifetime of an approval.', { default: 'P7D' }),
       },
-      { description: 'Who has to agree before anybody gets it. Nobody counts who wrote any of the change.' },
+      { description: 'Approvals that are needed before the first stage. Authors of the change cannot approve it.' },
     ),
   ),
   bake: Type.Optional(
     durationText(
-      'How long it goes on being judged after the last stage, when everybody has it: what fails then still takes it back. From PT1M to P30D; absent: not at all.',
+      'How long guardrails judge it after the last stage, when it is live for everyone: a failure still rolls it back. From PT1M to P30D; absent: no bake.',
     ),
   ),
   guardrails: Type.Array(GuardrailSchema, {
     maxItems: POLICY_LIMITS.guardrailsMax,
     default: [],
-    description: 'What must not get worse.',
+    description: 'Limits on harm.',
   }),
   judging: Type.Object(
     {
@@ -130,50 +128,54 @@ const FIELDS = {
         exclusiveMinimum: 0,
         maximum: 0.5,
         default: 0.05,
-        description: 'How likely a change that harms nothing may be rolled back, over all guardrails.',
+        description: 'False-positive rate: chance that a harmless change is rolled back, over all guardrails.',
       }),
       beta: Type.Number({
         exclusiveMinimum: 0,
         maximum: 0.5,
         default: 0.05,
-        description: 'How likely a change that does harm may be promoted.',
+        description: 'False-negative rate: chance that a harmful change is promoted.',
       }),
-      every: durationText('How often numbers are looked at.', { default: 'PT30S' }),
+      every: durationText('Judging interval.', { default: 'PT30S' }),
     },
-    { default: {}, description: 'How sure the judge must be.' },
+    { default: {}, description: 'Error rates and interval of the judge.' },
   ),
   onFailure: Type.Enum(FAILURES, {
     default: 'rollBack',
     description:
-      'What harm, or a place that failed, leads to: everything is taken back; only this stage is, and waits for somebody; or it stays as it is and waits.',
+      'Reaction to harm or a failed place: roll back the release; roll back this stage and wait for a decision; or pause.',
   }),
   onUndecided: Type.Enum(FAILURES, {
     default: 'halt',
-    description: 'What the deadline of a stage without enough evidence leads to.',
+    description: 'Reaction to the deadline of a stage without enough evidence.',
   }),
   queue: Type.Enum(['supersede', 'queue', 'reject'], {
     default: 'supersede',
-    description: 'What becomes of a change to something that a release is under way with.',
+    description: 'Handling of a change to an object of an open release.',
   }),
-  pinFor: Type.Optional(durationText('How long what was rolled back is refused; absent: until somebody unpins it.')),
+  pinFor: Type.Optional(durationText('Lifetime of the pins of a rollback; absent: until somebody unpins.')),
   notify: Type.Optional(
-    Type.Array(ChannelSchema, { maxItems: POLICY_LIMITS.channelsMax, description: 'Who is told what happens.' }),
+    Type.Array(ChannelSchema, {
+      maxItems: POLICY_LIMITS.channelsMax,
+      description: 'Channels that receive notifications.',
+    }),
   ),
 };
 
-const POLICY_DESCRIPTION = 'How changes of some objects spread.';
+const POLICY_DESCRIPTION = 'How changes of selected objects are released.';
 const BEFORE_DESCRIPTION =
-  'Targets, each with those that it goes before, where that is not the order of the program. Going back is the other way round.';
+  'For each target, the targets that follow it, where that differs from the default order. A rollback uses the reverse order.';
 
 function stagesField(stage: TSchema): TSchema {
   return Type.Array(stage, {
     maxItems: POLICY_LIMITS.stagesMax,
     default: [],
-    description: 'The steps; after the last one everybody gets it. Without any, everybody does at once.',
+    description:
+      'The stages; after the last one it is live for everyone. Without stages it is live for everyone at once.',
   });
 }
 
-/** The schema of policies where these targets are installed. */
+/** The schema of policies with the installed targets. */
 export function policySchema(targets: readonly { readonly name: string; readonly where: TSchema }[]): TSchema {
   const names = targets.map(({ name }) => name);
   const parts = Object.fromEntries(targets.map(({ name, where }) => [name, Type.Optional(where)]));
@@ -181,7 +183,11 @@ export function policySchema(targets: readonly { readonly name: string; readonly
     names.map((name) => [
       name,
       Type.Optional(
-        Type.Array(Type.Enum(names), { minItems: 1, maxItems: names.length, description: `What ${name} go before.` }),
+        Type.Array(Type.Enum(names), {
+          minItems: 1,
+          maxItems: names.length,
+          description: `Targets that follow ${name}.`,
+        }),
       ),
     ]),
   );
@@ -189,7 +195,7 @@ export function policySchema(targets: readonly { readonly name: string; readonly
     {
       ...FIELDS,
       stages: stagesField(Type.Object({ ...STAGE, ...parts }, { description: STAGE_DESCRIPTION })),
-      // One target goes before no other.
+      // A single target has no order.
       ...(names.length < 2 ? {} : { before: Type.Optional(Type.Object(before, { description: BEFORE_DESCRIPTION })) }),
     },
     { description: POLICY_DESCRIPTION },
@@ -202,7 +208,7 @@ const StageFields = Type.Object(STAGE, {
   description: STAGE_DESCRIPTION,
 });
 
-/** The same in a Release, which keeps the policy that it began with: whatever targets there were. */
+/** The schema of the policy that a Release stores. It accepts any target. */
 export const KeptPolicySchema: TSchema = Type.Object(
   {
     ...FIELDS,
@@ -214,7 +220,7 @@ export const KeptPolicySchema: TSchema = Type.Object(
 
 export type Channel = Static<typeof ChannelSchema>;
 export type Selector = Static<typeof SelectorSchema>;
-/** A stage, with a part for each target that it is about, under the name of the target. */
+/** A stage, with a part for each of its targets, under the name of the target. */
 export interface Stage extends Readonly<Static<typeof StageFields>> {
   readonly [target: string]: unknown;
 }

@@ -16,19 +16,16 @@ test('the example is valid', () => {
   assert.deepEqual(PrometheusSource.validate?.(spec, context), []);
 });
 
-test('an address with a password, two ways to say who asks, or what is no certificate are refused', () => {
+test('an address with a password, two kinds of authentication, or an invalid certificate are refused', () => {
   const key = { namespace: 'n', name: 's', key: 'k' };
   const cases: readonly [Partial<PrometheusSourceSpec>, readonly string[]][] = [
     [{}, []],
-    [{ url: 'https://' }, ['This is no address; write it like https://prometheus.example:9090.']],
-    [{ url: 'https://ada:secret@prometheus.example' }, ['Who asks is said in basicAuth.']],
-    [{ url: 'https://prometheus.example?a=b' }, ['The address ends with its path.']],
+    [{ url: 'https://' }, ['Invalid address; write it like https://prometheus.example:9090.']],
+    [{ url: 'https://ada:secret@prometheus.example' }, ['Put the user and password into basicAuth.']],
+    [{ url: 'https://prometheus.example?a=b' }, ['The address has no query and no fragment.']],
     [{ timeout: 'PT11S' }, ['"PT11S" must be from PT1S to PT10S.']],
     [{ caCertificate: 'ca.pem' }, ['This is no certificate in PEM.']],
-    [
-      { bearerToken: key, basicAuth: { username: 'ada', password: key } },
-      ['It is asked with a token or with a password, not with both.'],
-    ],
+    [{ bearerToken: key, basicAuth: { username: 'ada', password: key } }, ['Use a token or a password, not both.']],
   ];
   for (const [spec, wanted] of cases) assert.deepEqual(details(spec), wanted);
 });

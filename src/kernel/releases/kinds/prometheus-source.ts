@@ -11,7 +11,7 @@ const secretKey = (description: string) =>
     {
       namespace: Type.String({ minLength: 1, description: 'Its namespace.' }),
       name: Type.String({ minLength: 1, description: 'Its name.' }),
-      key: Type.String({ minLength: 1, description: 'Which of its keys.' }),
+      key: Type.String({ minLength: 1, description: 'Key in the Secret.' }),
     },
     { description },
   );
@@ -21,37 +21,35 @@ const PrometheusSourceSchema = Type.Object(
     url: Type.String({
       pattern: '^https?://',
       maxLength: 2_000,
-      description: 'Where it is, up to what comes before /api/v1/query.',
+      description: 'Base address, without /api/v1/query.',
     }),
-    timeout: durationText('How long a query may take.', { default: 'PT5S' }),
-    caCertificate: Type.Optional(
-      Type.String({ maxLength: 100_000, description: 'The authority that signed its certificate, in PEM.' }),
-    ),
+    timeout: durationText('Timeout of a query.', { default: 'PT5S' }),
+    caCertificate: Type.Optional(Type.String({ maxLength: 100_000, description: 'CA certificate, in PEM.' })),
     serverName: Type.Optional(
       Type.String({
         minLength: 1,
         maxLength: 253,
-        description: 'The name in its certificate, if not that of the url.',
+        description: 'Server name in its certificate, if not that of the url.',
       }),
     ),
-    bearerToken: Type.Optional(secretKey('The Secret that holds the token to send along.')),
+    bearerToken: Type.Optional(secretKey('The Secret with the bearer token.')),
     basicAuth: Type.Optional(
       Type.Object(
         {
-          username: Type.String({ minLength: 1, maxLength: 253, description: 'Who asks.' }),
-          password: secretKey('The Secret that holds the password.'),
+          username: Type.String({ minLength: 1, maxLength: 253, description: 'User name.' }),
+          password: secretKey('The Secret with the password.'),
         },
-        { description: 'A name and a password to send along.' },
+        { description: 'Basic authentication.' },
       ),
     ),
   },
-  { description: 'A Prometheus, or what answers like one.' },
+  { description: 'A Prometheus, or a server with its query API.' },
 );
 
 export type PrometheusSourceSpec = Static<typeof PrometheusSourceSchema>;
 
 const ReachableConditionSchema = Type.Object({
-  type: Type.String({ description: '`Reachable`: it answered when it was last asked.' }),
+  type: Type.String({ description: '`Reachable`: it answered the last query.' }),
   status: Type.Enum(['True', 'False']),
   reason: Type.String({
     description: '`Answered`, `NoAnswer`, or `HostRefused`: the configuration of the server does not allow its host.',
@@ -62,7 +60,7 @@ const ReachableConditionSchema = Type.Object({
 
 export type ReachableCondition = Static<typeof ReachableConditionSchema>;
 
-/** Where guardrails get numbers that Backline does not count itself. Whoever writes one says where a Secret is sent. */
+/** A source of numbers for guardrails. Its author decides where the named Secret is sent. */
 export const PrometheusSource = defineKind({
   group: GROUP,
   version: VERSION,
@@ -71,26 +69,26 @@ export const PrometheusSource = defineKind({
   categories: ['releasing'],
   scope: 'Cluster',
   writtenBy: 'administrators',
-  description: 'A Prometheus whose numbers guardrails of releases can be about.',
+  description: 'A Prometheus whose numbers guardrails can use.',
   spec: PrometheusSourceSchema,
   status: Type.Object(
     {
       conditions: Type.Optional(
         Type.Array(ReachableConditionSchema, {
-          description: 'What is true of it now; nothing before it is asked for the first time.',
+          description: 'Present conditions; none before the first query.',
           'x-kubernetes-list-type': 'map',
           'x-kubernetes-list-map-keys': ['type'],
         }),
       ),
     },
-    { description: 'Whether guardrails get numbers from it.' },
+    { description: 'Whether it is reachable.' },
   ),
   columns: [
-    { name: 'Url', type: 'string', description: 'Where it is.', value: ({ spec }) => spec.url },
+    { name: 'Url', type: 'string', description: 'Base address.', value: ({ spec }) => spec.url },
     {
       name: 'Auth',
       type: 'string',
-      description: 'How it knows who asks.',
+      description: 'Kind of authentication.',
       value: ({ spec }) => {
         const { bearerToken, basicAuth } = spec;
         return bearerToken !== undefined ? 'token' : basicAuth !== undefined ? 'password' : 'none';
@@ -99,7 +97,7 @@ export const PrometheusSource = defineKind({
     {
       name: 'Reachable',
       type: 'string',
-      description: 'Whether it answered when it was last asked.',
+      description: 'Whether it answered the last query.',
       value: ({ status }) => {
         const [reachable] = status?.conditions ?? [];
         return reachable?.status === 'False' ? `False: ${reachable.reason}` : reachable?.status;
@@ -108,7 +106,7 @@ export const PrometheusSource = defineKind({
     {
       name: 'Age',
       type: 'date',
-      description: 'How long it has been there.',
+      description: 'Age.',
       value: ({ metadata }) => metadata.creationTimestamp,
     },
   ],
@@ -120,9 +118,10 @@ export const PrometheusSource = defineKind({
     });
     const problems: Problem[] = [...durationProblems(['spec', 'timeout'], timeout, 'PT1S', 'PT10S')];
     const at = URL.parse(url);
-    if (at === null) problems.push(say('url', 'This is no address; write it like https://prometheus.example:9090.'));
-    else if (at.username !== '' || at.password !== '') problems.push(say('url', 'Who asks is said in basicAuth.'));
-    else if (at.search !== '' || at.hash !== '') problems.push(say('url', 'The address ends with its path.'));
+    if (at === null) problems.push(say('url', 'Invalid address; write it like https://prometheus.example:9090.'));
+    else if (at.username !== '' || at.password !== '')
+      problems.push(say('url', 'Put the user and password into basicAuth.'));
+    else if (at.search !== '' || at.hash !== '') problems.push(say('url', 'The address has no query and no fragment.'));
     if (caCertificate !== undefined && /PRIVATE KEY/i.test(caCertificate))
       problems.push(
         say('caCertificate', 'There is a private key in it: give the certificate alone, and replace the key.'),
@@ -130,7 +129,7 @@ export const PrometheusSource = defineKind({
     else if (caCertificate !== undefined && !PEM.test(caCertificate))
       problems.push(say('caCertificate', 'This is no certificate in PEM.'));
     if (bearerToken !== undefined && basicAuth !== undefined)
-      problems.push(say('basicAuth', 'It is asked with a token or with a password, not with both.'));
+      problems.push(say('basicAuth', 'Use a token or a password, not both.'));
     return problems;
   },
   example: {

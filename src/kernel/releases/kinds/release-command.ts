@@ -9,15 +9,17 @@ const CommandSchema = Type.Object(
       Type.String({
         maxLength: 64,
         description:
-          'approve: of the plan that was read, or its first 32 characters or more; refused when it is another.',
+          'approve: hash of the reviewed plan, or at least its first 32 characters; refused when the plan has changed.',
       }),
     ),
     force: Type.Optional(
-      Type.Boolean({ description: 'promote: also without evidence. Needs a reason, and is not for the authors.' }),
+      Type.Boolean({
+        description: 'promote: also without evidence. Needs a reason; authors of the change may not use it.',
+      }),
     ),
-    until: Type.Optional(Type.String({ format: 'date-time', description: 'pin: when it ends by itself.' })),
+    until: Type.Optional(Type.String({ format: 'date-time', description: 'pin: when it expires.' })),
   },
-  { description: 'What is asked of the release.' },
+  { description: 'Parameters of the command.' },
 );
 
 export type CommandSpec = Static<typeof CommandSchema>;
@@ -35,14 +37,14 @@ export const RELEASE_COMMANDS = [
 ] as const;
 export type CommandVerb = (typeof RELEASE_COMMANDS)[number];
 
-/** Posted below a Release, at the path of a command; answered with the release. */
+/** Posted below a Release, at the path of a command; the answer is the release. */
 export const ReleaseCommand = defineKind({
   group: GROUP,
   version: VERSION,
   kind: 'ReleaseCommand',
   plural: 'releasecommands',
   scope: 'Cluster',
-  description: 'Asks something of a release: approve, pause, resume, promote, abort, rollback, pin, unpin or seal.',
+  description: 'A command to a release: approve, pause, resume, promote, abort, rollback, pin, unpin or seal.',
   spec: Type.Optional(CommandSchema),
   verbs: ['create'],
 });

@@ -15,15 +15,15 @@ const PolicyStatusSchema = Type.Object(
   {
     selects: Type.Object(
       {
-        objects: Type.Integer({ description: 'How many of the objects that are declared.' }),
-        names: Type.Array(Type.String(), { description: 'Some of them.' }),
-        isPart: Type.Optional(Type.Boolean({ description: 'True where there are too many to look at all.' })),
+        objects: Type.Integer({ description: 'Number of selected objects.' }),
+        names: Type.Array(Type.String(), { description: 'Names of some of them.' }),
+        isPart: Type.Optional(Type.Boolean({ description: 'True where there are too many objects to examine all.' })),
       },
-      { description: 'Whose changes it is about now.' },
+      { description: 'The present selection.' },
     ),
-    warnings: Type.Array(Type.String(), { description: 'What it names and is not there.' }),
+    warnings: Type.Array(Type.String(), { description: 'Names that do not exist, and other warnings.' }),
   },
-  { description: 'What it comes to at present, at most a minute old.' },
+  { description: 'Present effect, at most a minute old.' },
 );
 
 export type PolicyStatus = Static<typeof PolicyStatusSchema>;
@@ -31,7 +31,7 @@ export type PolicyStatus = Static<typeof PolicyStatusSchema>;
 /** `Kind.id` of policies. */
 export const RELEASE_POLICY = `${GROUP}/ReleasePolicy`;
 
-/** How changes of some objects spread where these targets are installed; without a policy they go live at once. */
+/** A policy with the installed targets. Changes that no policy selects go live at once. */
 export const releasePolicyKind = (targets: Targets): KindOf<PolicySpec, PolicyStatus> =>
   defineKind({
     group: GROUP,
@@ -42,34 +42,39 @@ export const releasePolicyKind = (targets: Targets): KindOf<PolicySpec, PolicySt
     categories: ['releasing'],
     scope: 'Cluster',
     writtenBy: 'administrators',
-    description: 'How changes of some objects spread: who approves, in which stages, what must not get worse.',
+    description: 'How changes of selected objects are released: approvals, stages, guardrails.',
     spec: Type.Unsafe<PolicySpec>(policySchema(targets)),
     status: PolicyStatusSchema,
     columns: [
-      { name: 'Priority', type: 'integer', description: 'The highest counts.', value: ({ spec }) => spec.priority },
+      {
+        name: 'Priority',
+        type: 'integer',
+        description: 'The highest priority gives the stages.',
+        value: ({ spec }) => spec.priority,
+      },
       {
         name: 'Kinds',
         type: 'string',
-        description: 'Whose changes.',
+        description: 'Selected kinds.',
         value: ({ spec }) => spec.selector.kinds?.join(',') ?? 'all',
       },
       {
         name: 'Selects',
         type: 'integer',
-        description: 'How many objects it is about now.',
+        description: 'Number of selected objects.',
         value: ({ status }) => status?.selects.objects,
       },
-      { name: 'Stages', type: 'string', description: 'The steps.', value: ({ spec }) => stagesText(spec) },
+      { name: 'Stages', type: 'string', description: 'The stages.', value: ({ spec }) => stagesText(spec) },
       {
         name: 'Guardrails',
         type: 'string',
-        description: 'What must not get worse.',
+        description: 'Limits on harm.',
         value: ({ spec }) => spec.guardrails.map(({ name }) => name).join(','),
       },
       {
         name: 'Approvals',
         type: 'integer',
-        description: 'How many people have to agree.',
+        description: 'Number of required approvals.',
         value: ({ spec }) => spec.approvals?.required ?? 0,
       },
     ],
@@ -106,15 +111,15 @@ export const releasePolicyKind = (targets: Targets): KindOf<PolicySpec, PolicySt
     },
   });
 
-/** The spec of a stored policy, whatever targets there are. */
+/** The spec of a stored policy, with any targets. */
 export const policySpec = releasePolicyKind([]).spec;
 
-/** Each stage says where, in a form that its target takes. */
+/** Each stage has a valid part for at least one target. */
 function partProblems({ stages }: PolicySpec, targets: Targets): readonly Problem[] {
   const names = targets.map(({ name }) => name);
   const empty = stages.flatMap((stage, index): Problem[] => {
     if (names.some((name) => stage[name] !== undefined)) return [];
-    const detail = `Stage "${stage.name}" shows the change nowhere: say where, by ${new Intl.ListFormat('en', { type: 'disjunction' }).format(names)}.`;
+    const detail = `Stage "${stage.name}" has no target: add ${new Intl.ListFormat('en', { type: 'disjunction' }).format(names)}.`;
     return [{ path: ['spec', 'stages', index], reason: 'FieldValueRequired', detail }];
   });
   const wrong = targets.flatMap(({ name: target, check }) => {
@@ -132,7 +137,7 @@ function partProblems({ stages }: PolicySpec, targets: Targets): readonly Proble
 
 function orderProblems({ before = {} }: PolicySpec, targets: Targets): readonly Problem[] {
   if (!isCircular(targets, before)) return [];
-  const detail = 'A target would go before itself: let each go only before those that do not go before it.';
+  const detail = 'The order of targets has a cycle.';
   return [{ path: ['spec', 'before'], reason: 'FieldValueInvalid', detail }];
 }
 
@@ -166,12 +171,12 @@ function bakeProblems({ stages, bake }: PolicySpec): readonly Problem[] {
   const problems: Problem[] = [...durationProblems(path, bake, 'PT1M', 'P30D')];
   if (stages.length === 0) {
     const detail =
-      'A bake follows stages; without any, everybody gets the change at once. Have a stage, or leave the bake out.';
+      'A bake follows stages; without a stage, the change is live for everyone at once. Add a stage, or remove the bake.';
     problems.push({ path, reason: 'FieldValueInvalid', detail });
   }
   const index = stages.findIndex(({ name }) => name === BAKE);
   if (index >= 0) {
-    const detail = `"${BAKE}" is what the stage of the bake is called: give this one another name.`;
+    const detail = `"${BAKE}" is reserved for the stage of the bake: use another name.`;
     problems.push({ path: ['spec', 'stages', index, 'name'], reason: 'FieldValueDuplicate', detail });
   }
   return problems;
@@ -197,7 +202,7 @@ function guardrailsProblems({ guardrails, stages, judging }: PolicySpec): readon
             path: ['spec', 'stages'],
             reason: 'FieldValueRequired',
             detail:
-              'Guardrails judge stages: without any, everybody gets the change before there is anything to judge.',
+              'Guardrails judge stages: without a stage, the change is live for everyone before there is anything to judge.',
           },
         ]
       : [];
@@ -215,7 +220,7 @@ function channelProblems({ notify = [] }: PolicySpec): readonly Problem[] {
     const wrong = url === undefined ? undefined : addressProblem(type, url);
     if (wrong !== undefined) return [{ path: [...path, 'url'], reason: 'FieldValueInvalid', detail: wrong }];
     if (type === 'webhook' && url === undefined) {
-      return [{ path: [...path, 'url'], reason: 'FieldValueRequired', detail: 'A webhook says where to.' }];
+      return [{ path: [...path, 'url'], reason: 'FieldValueRequired', detail: 'A webhook needs a url.' }];
     }
     if (type === 'slack' && url === undefined && secret === undefined) {
       return [{ path, reason: 'FieldValueRequired', detail: 'Slack needs a url, or a secret that holds it.' }];
@@ -227,11 +232,11 @@ function channelProblems({ notify = [] }: PolicySpec): readonly Problem[] {
   });
 }
 
-/** Why nothing can be sent to an address, and what would be right. */
+/** The problem of an address, with the remedy. */
 function addressProblem(type: Channel['type'], url: string): string | undefined {
   const address = URL.parse(url);
-  if (address === null) return 'This is no address; write it like https://hooks.example/releases.';
+  if (address === null) return 'Invalid address; write it like https://hooks.example/releases.';
   if (address.username === '' && address.password === '') return undefined;
   const instead = { webhook: 'signs what is sent', slack: 'holds the address', pagerduty: 'holds the routing key' };
-  return `An address without a user and password is right: name a Secret in secret, which ${instead[type]}.`;
+  return `The address must not contain a user and password: name a Secret in secret, which ${instead[type]}.`;
 }

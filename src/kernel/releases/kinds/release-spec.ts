@@ -2,10 +2,10 @@ import { Type, type Static } from 'typebox';
 import { LIVE_NAME_DESCRIPTION } from '#kernel/kinds/live-name.ts';
 import { KeptPolicySchema, type PolicySpec } from './policy-spec.ts';
 
-/** Objects of one release: what a change set may hold. */
+/** Objects of one release: the maximum of a change set. */
 const RELEASE_OBJECTS_MAX = 10_000;
 
-/** What is said of a release is for people: of a large one the first sentences. */
+/** Sentences are for people: a large release keeps the first ones. */
 export const RELEASE_SENTENCES = { most: 50, charsMax: 500 } as const;
 
 const Side = Type.Object(
@@ -14,41 +14,44 @@ const Side = Type.Object(
     generation: Type.Integer({ description: 'The generation of the object that declared it.' }),
     namespace: Type.String({ description: 'Its namespace.' }),
     labels: Type.Record(Type.String(), Type.String(), { description: 'Its labels.' }),
-    refs: Type.Array(Type.String(), { description: 'What its spec refers to: kind and name.' }),
+    refs: Type.Array(Type.String(), { description: 'References of its spec: kind and name.' }),
   },
   { description: 'A revision as it is or would be live.' },
 );
 
-const Carried = Type.Object(
+const ReleaseItem = Type.Object(
   {
     kind: Type.String({ description: 'Group and kind, e.g. products.backline.dev/Plan.' }),
     name: Type.String({ description: LIVE_NAME_DESCRIPTION }),
     from: Type.Optional(Side),
     to: Type.Optional(Side),
   },
-  { description: 'One object: what it was, and what it becomes. Absent: it is not there.' },
+  { description: 'One object: its state before and after. Absent: it does not exist.' },
 );
 
 const NAMED_POLICY = { name: Type.String({ description: 'Its name.' }), spec: KeptPolicySchema };
 
 const Schema = Type.Object(
   {
-    number: Type.Integer({ description: 'The version of the write that began it: later releases have greater ones.' }),
+    number: Type.Integer({
+      description: 'Version of the first write of the release: later releases have greater ones.',
+    }),
     authors: Type.Array(Type.String(), {
       description:
-        'Who wrote any of what it brings since what is live, and who minted the tokens for that. None of them approves it.',
+        'Users who wrote any of the change, and users who minted the tokens for that. They may not approve it.',
     }),
     unattended: Type.Optional(
       Type.Boolean({
         description:
-          'The program itself declared some of it, like the deletion of what somebody owned: who caused it is unknown, and each policy needs one approval more.',
+          'Backline itself declared some of it, like the garbage collection of owned objects: the author is unknown, and each policy needs one more approval.',
       }),
     ),
-    changeSet: Type.String({ description: 'The write that made the change: the version of the first change in it.' }),
-    group: Type.Optional(Type.String({ description: 'The group that was collected in it.' })),
+    changeSet: Type.String({ description: 'The write that made the change: the version of its first object.' }),
+    group: Type.Optional(Type.String({ description: 'The group whose changes it collects.' })),
     policy: Type.Optional(
       Type.Object(NAMED_POLICY, {
-        description: 'The ReleasePolicy that it goes by, as it was when the release began; absent: everybody at once.',
+        description:
+          'The ReleasePolicy that gives the stages, as it was when the release began; absent: live for everyone at once.',
       }),
     ),
     otherPolicies: Type.Optional(
@@ -56,31 +59,31 @@ const Schema = Type.Object(
         description: 'Further policies that select something in it: their approvals are needed as well.',
       }),
     ),
-    objects: Type.Array(Carried, { maxItems: RELEASE_OBJECTS_MAX, description: 'What it changes.' }),
+    objects: Type.Array(ReleaseItem, { maxItems: RELEASE_OBJECTS_MAX, description: 'The changed objects.' }),
     sentences: Type.Optional(
       Type.Array(Type.String({ maxLength: RELEASE_SENTENCES.charsMax }), {
         maxItems: RELEASE_SENTENCES.most,
         description:
-          'What it means, object by object; the last one says how many more objects there are. `changes` has all.',
+          'The change in sentences, by object; the last one counts the objects that are left out. `changes` has all.',
       }),
     ),
     relies: Type.Optional(
       Type.Array(Type.String(), {
         description:
-          'Kind and name of what its stages and guardrails go by: it stays as it is while somebody has the release.',
+          'Kind and name of the dependencies of its stages and guardrails: they cannot change while a cohort has the release.',
       }),
     ),
-    planHash: Type.String({ description: 'Of what it changes and how: what approvals are for.' }),
-    rollbackOf: Type.Optional(Type.String({ description: 'The release that this one takes back.' })),
+    planHash: Type.String({ description: 'Hash of the changes and stages; approvals refer to it.' }),
+    rollbackOf: Type.Optional(Type.String({ description: 'The release that this one rolls back.' })),
     takenBack: Type.Optional(
       Type.Object(
         { how: Type.Enum(['aborted', 'rolledBack']), by: Type.String(), because: Type.String() },
-        { description: 'Who took it back after somebody had it: what was declared on top of it waits for a decision.' },
+        { description: 'Who ended it after it had been exposed: changes on top of it wait for a decision.' },
       ),
     ),
-    open: Type.Boolean({ description: 'True until it has come to its end.' }),
+    open: Type.Boolean({ description: 'True until it is finished.' }),
   },
-  { description: 'A change on its way. Written by the release engine.' },
+  { description: 'A change that is being released. Written by the release engine.' },
 );
 
 /** A policy, as it was when a release began. */
@@ -94,13 +97,13 @@ export interface ReleaseSpec extends Omit<Static<typeof Schema>, 'policy' | 'oth
   readonly otherPolicies?: readonly NamedPolicy[];
 }
 
-/** Its policies are typed by hand: which targets a stage names is known to the program alone. */
+/** Its policies are typed by hand: only the program knows the targets that a stage may name. */
 export const ReleaseSchema = Type.Unsafe<ReleaseSpec>(Schema);
 
-export type Carried = Static<typeof Carried>;
+export type ReleaseItem = Static<typeof ReleaseItem>;
 export type Side = Static<typeof Side>;
 
-/** The namespaces of what a release changes, before and after; an empty one for objects of the cluster. */
+/** The namespaces of the objects of a release, before and after; an empty one for cluster objects. */
 export function namespacesOf({ objects }: Pick<ReleaseSpec, 'objects'>): readonly string[] {
   const namespaces = objects.flatMap(({ from, to }) => [from, to].flatMap((side) => side?.namespace ?? []));
   return [...new Set(namespaces)].sort();

@@ -3,112 +3,112 @@ import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { PlaceState, Undo } from './target.ts';
 import type { GuardrailSpec } from './guardrail-spec.ts';
 
-/** How long a history is kept in the status; all of it is in `kubectl get --raw …/history` and the audit record. */
+/** Entries of the history in the status; all of them are in `kubectl get --raw …/history` and the audit record. */
 export const HISTORY_MAX = 50;
 
-/** A time in which the cohort of a stage was seen to have the change; without an end it still has it. */
-export interface Stretch {
+/** A time in which the cohort of a stage was observed to have the change; without an end it still has it. */
+export interface StageInterval {
   readonly stage: number;
   readonly seenMs: number;
   readonly untilMs?: number;
 }
 
-/** How far a release has come. Times are milliseconds of the database's clock. */
+/** Progress of a release. Times are milliseconds of the database's clock. */
 export type ReleaseState =
-  /** Takes in what its group brings, until somebody seals it. */
+  /** Collects changes of its group until it is sealed. */
   | { readonly at: 'collecting' }
-  /** Waits for its turn: see the reason. Nobody has got it. */
+  /** Waits; `for` has the reason. Not exposed. */
   | { readonly at: 'waiting'; readonly for: 'decision' | 'world' | 'approval' | 'turn' | 'release' }
-  /** In a stage: `seenMs` is when its cohort was first seen to have it. */
+  /** In a stage: `seenMs` is when its cohort was first observed to have it. */
   | {
       readonly at: 'exposing';
       readonly stage: number;
       readonly sinceMs: number;
       readonly seenMs?: number;
-      /** How long it was held since, and since when it is now: that time is no soak. */
+      /** Time that it has been held, and the start of the present hold: held time does not count as soak. */
       readonly heldMs: number;
       readonly heldSinceMs?: number;
-      /** The start of the engine whose absence before it has been counted as held. */
+      /** The start of the engine, up to which its downtime has been counted as held. */
       readonly awakeMs?: number;
-      /** The times before, of other stages or of this one before it began anew: their last moments are measured too. */
-      readonly earlier?: readonly Stretch[];
+      /** Intervals of earlier stages, or of this one before it restarted: their last windows are measured too. */
+      readonly earlier?: readonly StageInterval[];
     }
-  /** Goes to everybody. */
+  /** Goes live for everyone. */
   | { readonly at: 'promoting' }
-  /** Is taken back from everybody who has it; `shown` is false when nobody ever had. */
+  /** Is rolled back from everyone who has it; `shown` is false when it was never exposed. */
   | {
       readonly at: 'retracting';
-      readonly end: Ending;
+      readonly end: EndState;
       readonly because: string;
       readonly by: string;
       readonly shown: boolean;
     }
   | { readonly at: 'promoted'; readonly atMs: number }
-  | { readonly at: Ending; readonly because: string; readonly by: string; readonly atMs: number };
+  | { readonly at: EndState; readonly because: string; readonly by: string; readonly atMs: number };
 
-/** Ends without being promoted. */
-export type Ending = 'rolledBack' | 'aborted' | 'superseded';
+/** Final states without promotion. */
+export type EndState = 'rolledBack' | 'aborted' | 'superseded';
 
 export interface Approval {
   readonly user: string;
-  /** Tells a ServiceAccount from another one of the same name. */
+  /** Distinguishes a ServiceAccount from another one of the same name. */
   readonly uid?: string;
-  /** As they were when it was given. */
+  /** The groups at the time of the approval. */
   readonly groups: readonly string[];
-  /** Who minted the token that was used. */
+  /** Users who minted the token. */
   readonly mintedBy?: readonly string[];
   readonly atMs: number;
   readonly planHash: string;
   readonly reason?: string;
 }
 
-/** What taking the release back leaves behind. */
+/** An effect that a rollback leaves behind. */
 export interface Remainder {
   readonly target: string;
   readonly kind: string;
   readonly name: string;
-  /** `keep`: what it made stays. `none`: what it did cannot be undone. */
+  /** `keep`: the created object stays. `none`: the effect cannot be undone. */
   readonly undo: Exclude<Undo, 'exact'>;
   readonly says: string;
 }
 
-/** Of a release over very many objects the first. */
+/** A larger release lists the first ones. */
 export const REMAINDERS_MAX = 100;
 
-/** What people asked of it, and what follows from that. */
-export interface ReleaseStanding {
+/** State and requests of people, from which the next step follows. */
+export interface ReleaseEngineState {
   readonly state: ReleaseState;
   readonly approvals: readonly Approval[];
-  /** Targets that were told to show any of it. */
+  /** Targets on which any of it was started. */
   readonly begun?: readonly string[];
-  /** What taking it back would leave behind, as it was planned. */
+  /** Remainders of a rollback, as planned. */
   readonly remains?: readonly Remainder[];
   readonly paused?: { readonly by: string; readonly because: string; readonly atMs: number };
-  /** Somebody went on although a guardrail had failed in this stage. */
+  /** Somebody promoted although a guardrail had failed in this stage. */
   readonly overruled?: { readonly stage: number; readonly by: string };
   readonly failing?: { readonly because: string; readonly sinceMs: number };
-  /** Somebody said that it goes on from this stage; `force` also without evidence. `lapsed`: a hold began before it did. */
+  /** Somebody promoted from this stage; `force`: also without evidence. `lapsed`: a hold began before it acted. */
   readonly goOn?: {
     readonly stage: number;
     readonly by: string;
     readonly force: boolean;
     readonly lapsed?: boolean;
   };
-  /** It brings back what was rolled back, as this sentence says: somebody has to decide. */
+  /** The sentence of the conflict: it brings back a change that was rolled back, and needs a decision. */
   readonly doubt?: string;
-  /** Somebody decided that this plan goes on all the same. */
+  /** Somebody decided that this plan continues. */
   readonly decided?: { readonly by: string; readonly planHash: string };
 }
 
-/** How approvals stand, for people. */
+/** Approvals, for people. */
 export interface ApprovalsStatus {
-  /** What each policy needs, and how many count now. */
+  /** The requirement of each policy, and the approvals that count now. */
   readonly needed: readonly { readonly policy: string; readonly required: number; readonly given: number }[];
-  /** Each that was given, and why it does not count. */
+  /** Each approval, and why it does not count. */
   readonly given: readonly { readonly user: string; readonly counts: boolean; readonly because?: string }[];
 }
 
-export interface Moment {
+export interface HistoryEntry {
   readonly at: string;
   readonly phase: Phase;
   readonly by?: string;
@@ -130,25 +130,25 @@ export type Phase =
   | 'Aborted'
   | 'Superseded';
 
-/** What people and programs see of a release. `standing` is what the engine goes on from. */
+/** The public status of a release. `standing` is the state of the engine. */
 export interface ReleaseStatus {
   readonly phase: Phase;
-  /** Why it is where it is, in a sentence. */
+  /** Why the release is in this phase, in one sentence. */
   readonly message: string;
   readonly stage?: string;
-  /** In per cent, of the units that the stage is about. */
+  /** In per cent, of the units of the stage. */
   readonly share?: number;
-  /** Of a release that was begun, in the order in which they go out. */
+  /** Of a started release, in the order of the targets. */
   readonly targets?: readonly TargetStatus[];
   readonly held?: string;
-  /** Of a promoted release: the one that took it back from everybody. */
+  /** Of a promoted release: the release that rolled it back. */
   readonly rolledBackBy?: string;
   readonly approvals?: ApprovalsStatus;
   readonly guardrails?: readonly GuardrailStatus[];
   readonly nextAt?: string;
   readonly remains?: readonly Remainder[];
-  readonly standing: ReleaseStanding;
-  readonly history: readonly Moment[];
+  readonly standing: ReleaseEngineState;
+  readonly history: readonly HistoryEntry[];
   readonly conditions: readonly {
     readonly type: 'Promoted' | 'Finished' | 'Remainder';
     readonly status: 'True' | 'False';
@@ -158,15 +158,15 @@ export interface ReleaseStatus {
   }[];
 }
 
-/** How one target of a release stands. */
+/** State of one target of a release. */
 export interface TargetStatus {
   readonly name: string;
-  /** What its Heads say: a stage, `everybody`, or nothing. */
+  /** As in its Heads: a stage, `everybody`, or nothing. */
   readonly stage?: string;
-  /** The worst of its places. */
+  /** The worst state of its places. */
   readonly state: PlaceState;
   readonly places: readonly PlaceStatus[];
-  /** How many more places there are. */
+  /** Further places that are not listed. */
   readonly placesMore?: number;
 }
 
@@ -182,16 +182,16 @@ export interface PlaceStatus {
 
 export interface GuardrailStatus {
   readonly name: string;
-  /** It is shown only, and acts on nothing. */
+  /** Shown only, without effect. */
   readonly shadow?: true;
   readonly outcome: Verdict['outcome'];
   readonly because: string;
   readonly figures: Verdict['figures'];
-  /** How many more units it takes, where that is what is missing. */
+  /** Further units that are needed. */
   readonly unitsNeeded?: NonNullable<Verdict['unitsNeeded']>;
 }
 
-/** What the status of a release says of a guardrail. */
+/** The status of a guardrail. */
 export function guardrailStatus(
   { name, shadow }: Pick<GuardrailSpec, 'name' | 'shadow'>,
   { outcome, because, figures, unitsNeeded }: Omit<GuardrailStatus, 'name' | 'shadow'>,
@@ -206,7 +206,7 @@ export function guardrailStatus(
   };
 }
 
-/** Places of a target that are shown; those that are not healthy come first. */
+/** Places of a target in the status; unhealthy ones come first. */
 export const PLACES_SHOWN_MAX = 100;
 
 const PLACE_STATES = ['healthy', 'progressing', 'failed', 'unknown'] as const;
@@ -215,28 +215,30 @@ const placeState = (description: string) => Type.Enum([...PLACE_STATES], { descr
 const TargetsSchema = Type.Array(
   Type.Object({
     name: Type.String({ description: 'The target.' }),
-    stage: Type.Optional(Type.String({ description: 'The stage that is wanted there; `everybody` behind the last.' })),
+    stage: Type.Optional(Type.String({ description: 'The desired stage; `everybody` after the last.' })),
     state: placeState('The worst of its places.'),
     places: Type.Array(
       Type.Object({
         name: Type.String({ description: 'A cluster, a project, the decision plane.' }),
         state: placeState('`unknown` is neither healthy nor failed.'),
-        wanted: Type.String({ description: 'What it should have.' }),
-        observed: Type.Optional(Type.String({ description: 'What it was last seen to have.' })),
-        healthySince: Type.Optional(Type.String({ format: 'date-time', description: 'Since when without a break.' })),
+        wanted: Type.String({ description: 'Desired state.' }),
+        observed: Type.Optional(Type.String({ description: 'Last observed state.' })),
+        healthySince: Type.Optional(
+          Type.String({ format: 'date-time', description: 'Healthy without interruption since.' }),
+        ),
         message: Type.Optional(Type.String({ description: 'Why, in a sentence.' })),
         observedAt: Type.Optional(
-          Type.String({ format: 'date-time', description: 'When it was last seen, to the minute; absent: never.' }),
+          Type.String({ format: 'date-time', description: 'Last observation, to the minute; absent: never.' }),
         ),
       }),
-      { maxItems: PLACES_SHOWN_MAX, description: 'Those that are not healthy first.' },
+      { maxItems: PLACES_SHOWN_MAX, description: 'Unhealthy places first.' },
     ),
-    placesMore: Type.Optional(Type.Integer({ description: 'Places that are not listed.' })),
+    placesMore: Type.Optional(Type.Integer({ description: 'Number of places that are not listed.' })),
   }),
   {
     'x-kubernetes-list-type': 'map',
     'x-kubernetes-list-map-keys': ['name'],
-    description: 'How far each target has come, in the order in which they go out.',
+    description: 'Progress of each target, in release order.',
   },
 );
 
@@ -245,37 +247,37 @@ const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
 export const ReleaseStatusSchema = Type.Unsafe<ReleaseStatus>(
   Type.Object(
     {
-      phase: Type.String({ description: 'Where it is.' }),
+      phase: Type.String({ description: 'Phase of the release.' }),
       message: Type.String({ description: 'Why, in a sentence.' }),
-      stage: Type.Optional(Type.String({ description: 'The stage that it is in.' })),
-      share: Type.Optional(Type.Number({ description: 'How many per cent of the units of the stage get it.' })),
+      stage: Type.Optional(Type.String({ description: 'Present stage.' })),
+      share: Type.Optional(Type.Number({ description: 'Per cent of the units of the stage that have it.' })),
       targets: Type.Optional(TargetsSchema),
-      held: Type.Optional(Type.String({ description: 'What keeps it from reaching anybody new.' })),
+      held: Type.Optional(Type.String({ description: 'What keeps it from reaching new users.' })),
       rolledBackBy: Type.Optional(
-        Type.String({ description: 'Of a promoted release: the one that took it back from everybody.' }),
+        Type.String({ description: 'Of a promoted release: the release that rolled it back.' }),
       ),
       approvals: Type.Optional(
-        Type.Object({}, { ...free, description: 'What each policy needs, and which of the approvals given count.' }),
+        Type.Object({}, { ...free, description: 'Required approvals by policy, and the approvals that count.' }),
       ),
       guardrails: Type.Optional(
-        Type.Array(Type.Object({}, free), { description: 'What the judge says, with the numbers it says it by.' }),
+        Type.Array(Type.Object({}, free), { description: 'Verdicts of the judge, with figures.' }),
       ),
-      nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'When time alone may bring it on.' })),
+      nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'When time alone may advance it.' })),
       remains: Type.Optional(
         Type.Array(
           Type.Object({
-            target: Type.String({ description: 'The target that carries it.' }),
+            target: Type.String({ description: 'The target of the object.' }),
             kind: Type.String({ description: 'Group and kind.' }),
             name: Type.String({ description: 'Its name.' }),
             undo: Type.Enum(['keep', 'none'], {
-              description: '`keep`: what was made stays. `none`: what was done cannot be undone.',
+              description: '`keep`: the created object stays. `none`: the effect cannot be undone.',
             }),
-            says: Type.String({ description: 'What stays behind, in a sentence.' }),
+            says: Type.String({ description: 'What remains, in a sentence.' }),
           }),
-          { maxItems: REMAINDERS_MAX, description: 'What a rollback leaves behind: until it is planned, nothing.' },
+          { maxItems: REMAINDERS_MAX, description: 'Remainders of a rollback; none before it is planned.' },
         ),
       ),
-      standing: Type.Object({}, { ...free, description: 'What the engine goes on from.' }),
+      standing: Type.Object({}, { ...free, description: 'State of the engine.' }),
       history: Type.Array(
         Type.Object({
           at: Type.String({ format: 'date-time' }),
@@ -283,13 +285,13 @@ export const ReleaseStatusSchema = Type.Unsafe<ReleaseStatus>(
           by: Type.Optional(Type.String()),
           message: Type.String(),
         }),
-        { maxItems: HISTORY_MAX, description: 'How it came here, the latest last.' },
+        { maxItems: HISTORY_MAX, description: 'History, the latest entry last.' },
       ),
       conditions: Type.Array(
         Type.Object({
           type: Type.String({
             description:
-              '`Promoted`: everybody gets it. `Finished`: nothing more will happen. `Remainder`: it was taken back, and something stayed.',
+              '`Promoted`: live for everyone. `Finished`: nothing more will happen. `Remainder`: it was rolled back, and something remains.',
           }),
           status: Type.Enum(['True', 'False']),
           reason: Type.String({ description: 'The phase.' }),
@@ -299,6 +301,6 @@ export const ReleaseStatusSchema = Type.Unsafe<ReleaseStatus>(
         { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'], description: 'For kubectl wait.' },
       ),
     },
-    { description: 'What has become of it.' },
+    { description: 'Progress of the release.' },
   ),
 );

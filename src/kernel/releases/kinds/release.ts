@@ -10,7 +10,7 @@ import { ReleaseStatusSchema, type ReleaseStatus } from './release-status.ts';
 import { stagesOf } from './stages-of.ts';
 import { reachText } from './stages-text.ts';
 
-/** A change on its way to everybody, and afterwards the record of it. */
+/** A change that is being released, and afterwards the record of it. */
 export const Release = defineKind({
   group: GROUP,
   version: VERSION,
@@ -20,7 +20,7 @@ export const Release = defineKind({
   categories: ['releasing'],
   scope: 'Cluster',
   description:
-    'A change on its way to everybody, and afterwards the record of it. Made by the engine for each change set.',
+    'A change that is being released, and afterwards the record of it. Created by the engine for each change set.',
   spec: ReleaseSchema,
   status: ReleaseStatusSchema,
   verbs: ['get', 'list', 'watch'],
@@ -30,9 +30,9 @@ export const Release = defineKind({
     changes: ReleaseChanges,
   },
   indexes: {
-    /** Of those that have not come to their end, by what they change. */
+    /** Of open releases, by the objects that they change. */
     openObject: ({ open, objects }) => (open ? objects.map(({ kind, name }) => `${kind} ${name}`) : []),
-    /** Of those that were taken back after somebody had them, by the revisions that they brought. */
+    /** Of releases that were ended after exposure, by the revisions that they brought. */
     takenBackRevision: ({ takenBack, objects }) =>
       takenBack === undefined
         ? []
@@ -48,69 +48,69 @@ export const Release = defineKind({
     'status.phase': ['status', 'phase'],
   },
   columns: [
-    { name: 'Phase', type: 'string', description: 'Where it is.', value: ({ status }) => phaseText(status) },
-    { name: 'Stage', type: 'string', description: 'The stage that it is in.', value: ({ status }) => status?.stage },
+    { name: 'Phase', type: 'string', description: 'Phase of the release.', value: ({ status }) => phaseText(status) },
+    { name: 'Stage', type: 'string', description: 'Present stage.', value: ({ status }) => status?.stage },
     {
       name: 'Share',
       type: 'string',
-      description: 'How many of the units get it.',
+      description: 'Part of the units that have it.',
       value: ({ spec, status }) => shareText(spec, status),
     },
     {
       name: 'Targets',
       type: 'string',
-      description: 'Of a release over several targets: how many places of each are healthy.',
+      description: 'With several targets: healthy places of each.',
       value: (r) => targetsText(r.status),
     },
     {
       name: 'Guardrails',
       type: 'string',
-      description: 'How many pass, and the first that does not.',
+      description: 'Guardrails that pass, and the first that does not.',
       value: ({ status }) => guardrailsText(status),
     },
     {
       name: 'Objects',
       type: 'integer',
-      description: 'How many it changes.',
+      description: 'Number of changed objects.',
       value: ({ spec }) => spec.objects.length,
     },
     {
       name: 'Policy',
       type: 'string',
-      description: 'How it spreads, and whose approvals it needs besides.',
+      description: 'The policy that gives the stages, and others that need approvals.',
       value: ({ spec }) => policiesText(spec),
     },
     {
       name: 'Next',
       type: 'string',
-      description: 'How long until time alone may bring it on: the end of a soak, a deadline or a freeze.',
+      description: 'Time until the end of a soak, a deadline or a freeze.',
       value: ({ status }, now) => nextText(status, now),
     },
     {
       name: 'Changes',
       type: 'string',
-      description: 'What it changes.',
+      description: 'The changed objects.',
       priority: 1,
       value: ({ spec }) => changesText(spec),
     },
     {
       name: 'Plan Hash',
       type: 'string',
-      description: 'What approvals are for.',
+      description: 'Hash that approvals refer to.',
       priority: 1,
       value: ({ spec }) => spec.planHash,
     },
     {
       name: 'Authors',
       type: 'string',
-      description: 'Who made the change.',
+      description: 'Authors of the change.',
       priority: 1,
       value: ({ spec }) => spec.authors.join(','),
     },
     {
       name: 'Message',
       type: 'string',
-      description: 'Why it is where it is.',
+      description: 'Reason for the phase.',
       priority: 1,
       value: ({ status }) => status?.message,
     },
@@ -119,14 +119,14 @@ export const Release = defineKind({
 
 const CHANGES_SHOWN = 2;
 
-/** Everybody has what is promoted, whatever its last stage was. A stage may be about some of the units only. */
+/** A promoted release has 100 %, whatever its last stage. A stage may select some of the units only. */
 function shareText({ policy }: ReleaseSpec, status: ReleaseStatus | undefined): string | undefined {
   if (status?.phase === 'Promoted') return status.rolledBackBy === undefined ? '100%' : undefined;
   const stage = policy === undefined ? undefined : stagesOf(policy.spec).find(({ name }) => name === status?.stage);
   return stage === undefined ? undefined : reachText(stage, false) || '100%';
 }
 
-/** `venues progressing 1/3`: each target with how many of its places are healthy, where there are several targets. */
+/** `venues progressing 1/3`: each target with the number of its healthy places, where there are several targets. */
 function targetsText(status: ReleaseStatus | undefined): string | undefined {
   const { targets = [] } = status ?? {};
   if (targets.length < 2) return undefined;
@@ -134,7 +134,7 @@ function targetsText(status: ReleaseStatus | undefined): string | undefined {
     .map(({ name, state, places, placesMore = 0 }) => {
       const healthy = places.filter((place) => place.state === 'healthy').length;
       const all = places.length + placesMore;
-      // Those that are not listed are healthy, as the others come first.
+      // Places that are not listed are healthy, as the others come first.
       return `${name} ${state === 'healthy' ? '' : `${state} `}${state === 'healthy' ? all : healthy}/${all}`;
     })
     .join(', ');

@@ -3,7 +3,7 @@ import { partsUpTo } from './stages-of.ts';
 import type { Split } from './target.ts';
 import type { Targets } from './targets.ts';
 
-/** How units are split in a stage; undefined while no stage so far splits any. */
+/** The split of units in a stage; undefined until a stage splits any. */
 export function splitIn(
   policy: Pick<PolicySpec, 'stages' | 'bake'>,
   stage: number,

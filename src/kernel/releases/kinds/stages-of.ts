@@ -1,38 +1,38 @@
 import type { Target } from './target.ts';
 import type { PolicySpec, Stage } from './policy-spec.ts';
 
-/** What the stage of a bake is called. */
+/** Name of the stage of a bake. */
 export const BAKE = 'bake';
 
-type Staged = Pick<PolicySpec, 'stages' | 'bake'>;
+type StagePlan = Pick<PolicySpec, 'stages' | 'bake'>;
 
-/** A stage that a release goes through. That of a bake is for everybody and every place, of each target. */
+/** A stage of a release. The stage of a bake covers all units and places of each target. */
 export interface ReleaseStage extends Stage {
   readonly isForAll?: true;
 }
 
 /**
- * The stages that a release goes through: those of its policy and, with a bake, a last one in which everybody has the
- * change. Nothing has to pass there, and what fails takes it back all the same.
+ * The stages of a release: those of its policy and, with a bake, a last one in which it is live for everyone. Promotion does not
+ * wait there for evidence, but a failure still rolls back.
  */
-export function stagesOf({ stages, bake }: Staged): readonly ReleaseStage[] {
+export function stagesOf({ stages, bake }: StagePlan): readonly ReleaseStage[] {
   if (bake === undefined || stages.length === 0) return stages;
   const { maxUnknown = 0 } = stages.at(-1) ?? {};
   return [...stages, { name: BAKE, soak: bake, promote: 'auto', maxUnknown, isForAll: true }];
 }
 
-export function isBake({ stages }: Staged, stage: number): boolean {
+export function isBake({ stages }: StagePlan, stage: number): boolean {
   return stage >= stages.length;
 }
 
-/** Whether a stage says something of a target. */
+/** Whether a stage has a part for a target. */
 export function hasPart(stage: ReleaseStage, target: string): boolean {
   return stage.isForAll === true || stage[target] !== undefined;
 }
 
-/** The parts that a target has in the stages up to one, each with its stage. Behind the last stage it has all there is. */
+/** The parts of a target in the stages up to one, each with its stage. After the last stage it is the whole. */
 export function partsUpTo(
-  policy: Staged | undefined,
+  policy: StagePlan | undefined,
   stage: number,
   { name, whole }: Pick<Target, 'name' | 'whole'>,
 ): readonly { readonly stage: number; readonly where: unknown }[] {

@@ -1,6 +1,6 @@
 import type { PolicySpec, Stage } from './policy-spec.ts';
 
-/** Fields of a stage that are not the part of a target. */
+/** Fields of a stage that are no part of a target. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(['name', 'soak', 'deadline', 'promote', 'maxUnknown', 'isForAll']);
 
 /** `1% → 10% → all`, `1% → all (bakes PT10M)`. */
@@ -10,7 +10,7 @@ export function stagesText({ stages, bake }: Pick<PolicySpec, 'stages' | 'bake'>
   return [...stages.map((stage) => reachText(stage, targets.size > 1)), last].join(' → ');
 }
 
-/** Where a stage shows a change: `10% audience nordic regions se+no`; with the names of the targets where there are several. */
+/** The parts of a stage: `10% audience nordic regions se+no`; with the names of the targets where there are several. */
 export function reachText(stage: Stage, isNamed: boolean): string {
   return partsIn(stage)
     .map(([name, where]) => `${isNamed ? `${name} ` : ''}${whereText(where)}`)
@@ -23,12 +23,12 @@ function partsIn(stage: Stage): [target: string, where: object][] {
   );
 }
 
-/** What is split is said elsewhere: all stages have the same. */
+/** The unit is shown elsewhere: all stages have the same. */
 function whereText(where: object): string {
   const { percent, unit: _unit, ...rest } = where as { readonly percent?: unknown; readonly unit?: unknown };
-  const said = [
+  const text = [
     ...(percent === undefined ? [] : [`${String(percent)}%`]),
     ...Object.entries(rest).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join('+') : String(value)}`),
   ].join(' ');
-  return said === '' ? 'all' : said;
+  return text === '' ? 'all' : text;
 }

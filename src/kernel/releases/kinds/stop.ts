@@ -2,15 +2,15 @@ import { Type } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
-/** The one name that a Stop may have. */
+/** The only valid name of a Stop. */
 export const STOP_NAME = 'all';
 
 const StopSchema = Type.Object(
-  { reason: Type.String({ minLength: 1, maxLength: 500, description: 'Why everything stands still.' }) },
-  { description: 'The switch that stops every release.' },
+  { reason: Type.String({ minLength: 1, maxLength: 500, description: 'Reason for the stop.' }) },
+  { description: 'Stops every release.' },
 );
 
-/** While it is there nothing reaches anybody new, changes without a policy included; abort and rollback pass. */
+/** While it exists no change reaches new users, changes without a policy included; abort and rollback are allowed. */
 export const Stop = defineKind({
   group: GROUP,
   version: VERSION,
@@ -19,7 +19,7 @@ export const Stop = defineKind({
   categories: ['releasing'],
   scope: 'Cluster',
   writtenBy: 'administrators',
-  description: 'The switch that stops every release: while the object "all" is there, nothing reaches anybody new.',
+  description: 'Stops every release: while the object "all" exists, no change reaches new users.',
   spec: StopSchema,
   validate: (_spec, { name }) =>
     name === STOP_NAME
@@ -31,6 +31,6 @@ export const Stop = defineKind({
             detail: `There is one switch: it is called "${STOP_NAME}".`,
           },
         ],
-  columns: [{ name: 'Reason', type: 'string', description: 'Why.', value: ({ spec }) => spec.reason }],
+  columns: [{ name: 'Reason', type: 'string', description: 'Reason for the stop.', value: ({ spec }) => spec.reason }],
   example: { name: STOP_NAME, spec: { reason: 'An incident with payments.' } },
 });

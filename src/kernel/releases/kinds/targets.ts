@@ -1,15 +1,15 @@
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { PolicySpec } from './policy-spec.ts';
-import type { Carried, ReleaseSpec } from './release-spec.ts';
+import type { ReleaseItem, ReleaseSpec } from './release-spec.ts';
 import type { Target } from './target.ts';
 
-/** The targets of a program, in the order in which they go out where a policy says nothing else. */
+/** The targets of a program, in their default order. */
 export type Targets = readonly Target[];
 
-/** What one target carries of a release. */
+/** The objects of a release on one target. */
 export interface ReleasePart {
   readonly target: Target;
-  readonly objects: readonly Carried[];
+  readonly objects: readonly ReleaseItem[];
 }
 
 function targetNamed(targets: Targets, name: string): Target {
@@ -18,15 +18,12 @@ function targetNamed(targets: Targets, name: string): Target {
   return found;
 }
 
-/** Throws where a kind names a target that no module has: a bug of the program. */
+/** Throws where a kind names a target that no module has: a bug. */
 export function requireTargets(kinds: KindRegistry, targets: Targets): void {
   for (const { released, target } of kinds.all) if (released) targetNamed(targets, target);
 }
 
-/**
- * The parts of a release by target, in the order in which they go out. What takes back a promoted release goes the other way
- * round.
- */
+/** The parts of a release by target, in release order. The rollback of a promoted release uses the reverse order. */
 export function partsOf(
   { objects, policy, rollbackOf }: Pick<ReleaseSpec, 'objects' | 'policy' | 'rollbackOf'>,
   kinds: KindRegistry,
@@ -42,7 +39,7 @@ export function partsOf(
   return rollbackOf === undefined ? parts : parts.toReversed();
 }
 
-/** The targets so that each comes before those that `before` says; else as they are. Cycles are refused at the policy. */
+/** Sorts targets by `before`; otherwise in the default order. Policies with cycles are refused. */
 function inOrder(targets: Targets, before: NonNullable<PolicySpec['before']>): Targets {
   const left = new Set(targets);
   const order: Target[] = [];
@@ -58,7 +55,7 @@ function inOrder(targets: Targets, before: NonNullable<PolicySpec['before']>): T
   return order;
 }
 
-/** Whether `before` says of some target, by way of others, that it comes before itself. */
+/** Whether `before` has a cycle. */
 export function isCircular(targets: Targets, before: NonNullable<PolicySpec['before']>): boolean {
   const order = inOrder(targets, before).map(({ name }) => name);
   return Object.entries(before).some(([name, later]) =>

@@ -1,21 +1,21 @@
 import type { NotificationSpec } from '../kinds/notification.ts';
 import { webhookSignature } from './webhook-signature.ts';
 
-/** Where PagerDuty takes events. */
+/** PagerDuty's endpoint for events. */
 const PAGERDUTY_URL = 'https://events.pagerduty.com/v2/enqueue';
-/** What Slack and PagerDuty take at most. */
+/** Limits of Slack and PagerDuty. */
 const SLACK_TEXT_CHARS = 2_900;
 const PAGERDUTY_SUMMARY_CHARS = 1_000;
 
-/** One thing to tell, with what is known of its release. */
-export interface Telling {
-  /** Name of the Notification: what receivers tell repetitions by. */
+/** A notification with the context of its release. */
+export interface NotificationContext {
+  /** Name of the Notification, by which receivers drop repetitions. */
   readonly id: string;
   readonly spec: NotificationSpec;
   readonly policy?: string;
-  /** Where to look at the release. */
+  /** Link to the release. */
   readonly link?: string;
-  /** What the Secret of the channel holds. */
+  /** Content of the channel's Secret. */
   readonly secret?: string;
   /** The time of this attempt. */
   readonly nowMs: number;
@@ -27,8 +27,8 @@ export interface Message {
   readonly body: string;
 }
 
-/** What is sent to a channel; undefined when nothing is said where to. Pure. */
-export function messageFor(telling: Telling): Message | undefined {
+/** The HTTP message for a channel; undefined without an address. Pure. */
+export function messageFor(telling: NotificationContext): Message | undefined {
   const { id, spec } = telling;
   const { type } = spec.channel;
   const url = urlOf(telling);
@@ -40,7 +40,7 @@ export function messageFor(telling: Telling): Message | undefined {
   return { url, headers: type === 'webhook' ? { ...headers, ...webhookHeaders(telling, body) } : headers, body };
 }
 
-function urlOf({ spec: { channel }, secret }: Telling): string | undefined {
+function urlOf({ spec: { channel }, secret }: NotificationContext): string | undefined {
   switch (channel.type) {
     case 'webhook':
       return channel.url;
@@ -54,7 +54,7 @@ function urlOf({ spec: { channel }, secret }: Telling): string | undefined {
 }
 
 /** The headers of Standard Webhooks; without a secret there is no signature. */
-function webhookHeaders({ id, secret, nowMs }: Telling, body: string): Record<string, string> {
+function webhookHeaders({ id, secret, nowMs }: NotificationContext, body: string): Record<string, string> {
   const seconds = Math.floor(nowMs / 1_000);
   const head = { 'webhook-id': id, 'webhook-timestamp': String(seconds) };
   return secret === undefined
@@ -62,31 +62,31 @@ function webhookHeaders({ id, secret, nowMs }: Telling, body: string): Record<st
     : { ...head, 'webhook-signature': webhookSignature(secret, { id, seconds, body }) };
 }
 
-function webhookBody({ id, spec: { release, event, phase, message, at }, policy, link }: Telling): object {
+function webhookBody({ id, spec: { release, event, phase, message, at }, policy, link }: NotificationContext): object {
   return { id, type: `release.${event}`, release, phase, message, at, policy, link };
 }
 
 const TITLES: Readonly<Record<string, string>> = {
-  started: 'has begun',
+  started: 'has started',
   approvalNeeded: 'waits for approval',
   stage: 'is in its next stage',
   paused: 'is paused',
-  resumed: 'goes on',
-  promoted: 'is with everybody',
+  resumed: 'is resumed',
+  promoted: 'is promoted',
   rolledBack: 'was rolled back',
   aborted: 'was aborted',
   superseded: 'was superseded',
-  failed: 'cannot go on',
+  failed: 'cannot continue',
 };
 
 function titleOf({ release, event }: NotificationSpec): string {
   return `Release ${release} ${TITLES[event] ?? event}`;
 }
 
-function slackBody({ spec, policy, link }: Telling): object {
+function slackBody({ spec, policy, link }: NotificationContext): object {
   const title = titleOf(spec);
   const context = [`Phase ${spec.phase}`, ...(policy === undefined ? [] : [`policy ${policy}`]), spec.at].join(' · ');
-  const linked = link === undefined ? '' : ` · <${slackText(link)}|Look at it>`;
+  const linked = link === undefined ? '' : ` · <${slackText(link)}|Open release>`;
   return {
     text: slackText(title),
     blocks: [
@@ -97,7 +97,7 @@ function slackBody({ spec, policy, link }: Telling): object {
   };
 }
 
-/** With Slack's three control characters escaped, cut between characters where it becomes too long. */
+/** Escapes Slack's three control characters; cuts between characters when too long. */
 function slackText(text: string, charsMax = Infinity): string {
   let escaped = '';
   for (const character of text) {
@@ -110,17 +110,17 @@ function slackText(text: string, charsMax = Infinity): string {
 
 const SLACK_ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 
-/** What somebody has to look at; everything else says that it goes on by itself, or has ended. */
+/** Events that need attention; all others are progress or the end. */
 const TROUBLE: ReadonlySet<string> = new Set(['paused', 'failed', 'rolledBack', 'approvalNeeded']);
 
-/** Whether an event resolves what the channel has opened: PagerDuty hears of it whatever the channel asks for. */
+/** Whether an event resolves the incident that the channel has opened: PagerDuty receives it whatever the channel asks for. */
 export function endsIncident({ type, on }: NotificationSpec['channel'], event: string): boolean {
-  // What begins ends nothing but the wait for approvals.
+  // A start resolves only the wait for approvals.
   const ended = event === 'started' ? ['approvalNeeded'] : [...TROUBLE];
   return type === 'pagerduty' && !TROUBLE.has(event) && on.some((one) => ended.includes(one));
 }
 
-function pagerDutyBody({ spec, policy, link, secret = '' }: Telling): object {
+function pagerDutyBody({ spec, policy, link, secret = '' }: NotificationContext): object {
   const { release, event, message, phase, at } = spec;
   const key = { routing_key: secret.trim(), dedup_key: release };
   if (!TROUBLE.has(event)) return { ...key, event_action: 'resolve' };
@@ -136,6 +136,6 @@ function pagerDutyBody({ spec, policy, link, secret = '' }: Telling): object {
       class: `release.${event}`,
       custom_details: { phase, policy, message },
     },
-    ...(link === undefined ? {} : { links: [{ href: link, text: 'The release' }] }),
+    ...(link === undefined ? {} : { links: [{ href: link, text: 'Release' }] }),
   };
 }

@@ -29,7 +29,7 @@ const AUTHOR = { user: 'test', requestId: 'test' };
 const SECRET = 'T0p/S3cret value';
 const METRICS = { depth: () => {}, worked: () => {}, retried: () => {} };
 
-interface Received {
+interface ReceivedMessage {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
@@ -40,9 +40,9 @@ type Reply = { readonly status: number; readonly headers?: Record<string, string
 /** A receiver of notifications that answers as a test says. */
 async function startReceiver(
   t: TestContext,
-  reply: (received: Received, count: number) => Reply = () => ({ status: 200 }),
+  reply: (received: ReceivedMessage, count: number) => Reply = () => ({ status: 200 }),
 ) {
-  const received: Received[] = [];
+  const received: ReceivedMessage[] = [];
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (text: string) => (body += text));
@@ -77,8 +77,8 @@ async function startTelling(t: TestContext, through = outbound) {
     write: (operations, author, options) =>
       refuseWrites ? Promise.reject(new Error('the process is gone')) : real.write(operations, author, options),
   };
-  const said: string[] = [];
-  const log = pino({ level: 'debug' }, { write: (line: string) => void said.push(line) });
+  const logLines: string[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) });
   const start = () =>
     runNotifications({
       store,
@@ -99,7 +99,7 @@ async function startTelling(t: TestContext, through = outbound) {
   const put = (operation: Operation) => real.write([operation], AUTHOR);
   return {
     time,
-    said,
+    logLines,
     store: real,
     lose: (lost: boolean) => {
       refuseWrites = lost;
@@ -255,9 +255,9 @@ test('one release tells one channel in order, whatever fails, and nobody else wa
     await until(() => (telling.statusOf(first)?.attempts ?? 0) >= attempt);
   }
   await until(() => received.at(-1)?.body.includes('release.promoted') === true);
-  const told = received.filter(({ body }) => body.includes('cap-1')).map(({ body }) => JSON.parse(body).type);
+  const types = received.filter(({ body }) => body.includes('cap-1')).map(({ body }) => JSON.parse(body).type);
   const attempts = telling.statusOf(first)?.attempts ?? 0;
-  assert.deepEqual(told, [...Array(attempts).fill('release.started'), 'release.stage', 'release.promoted']);
+  assert.deepEqual(types, [...Array(attempts).fill('release.started'), 'release.stage', 'release.promoted']);
 });
 
 test('a receiver that asks for patience gets it', async (t) => {
@@ -293,9 +293,9 @@ test('no secret is in a status or in the log, whatever a receiver answers', asyn
     names.push(name);
     await until(() => telling.statusOf(name)?.problem !== undefined);
   }
-  assert.ok(telling.said.length >= names.length);
+  assert.ok(telling.logLines.length >= names.length);
   const shown = [
-    ...telling.said,
+    ...telling.logLines,
     ...names.map((name) => JSON.stringify(telling.store.get(Notification, '', name)?.object())),
   ];
   for (const text of shown) assert.ok(!text.includes('topsecret'), text);
@@ -311,7 +311,7 @@ test('no secret is in a status or in the log, whatever a receiver answers', asyn
   );
 });
 
-test('a Secret that is not there is told, and its notification goes when it is', async (t) => {
+test('a missing Secret is reported, and its notification goes when it is', async (t) => {
   const { url, received } = await startReceiver(t);
   const telling = await startTelling(t);
   const name = await telling.tell({ channel: channelOf(url, { secret: KEY }) });

@@ -1,12 +1,12 @@
 import type { NotificationSpec } from '../kinds/notification.ts';
 
-/** A place among those that a receiver is sent something by; undefined when the line has to wait for one. */
+/** Takes a slot for a message to a receiver; undefined when the line has to wait for one. */
 export type TakeTurn = (receiver: string, line: string) => { readonly end: () => void } | undefined;
 
 /**
- * Bounds how many messages are on their way to one receiver.
+ * Bounds the messages in flight to one receiver.
  *
- * @param resume takes a line that waited, once there is a place for it
+ * @param resume gets a waiting line when a slot is free
  */
 export function receiverTurns(placesMax: number, resume: (line: string) => void): TakeTurn {
   const receivers = new Map<string, { sending: number; readonly waiting: Set<string> }>();
@@ -32,7 +32,7 @@ export function receiverTurns(placesMax: number, resume: (line: string) => void)
   };
 }
 
-/** Where messages go, as far as it can be slow: an address without its query, or what a Secret says. */
+/** The receiver as far as it can be slow: an address without its query, or the Secret. */
 export function receiverOf({ channel: { type, url, secret } }: NotificationSpec): string {
   const isAddressSecret = type === 'slack' && secret !== undefined;
   const address = url === undefined || !URL.canParse(url) ? undefined : new URL(url);

@@ -13,10 +13,10 @@ import { lineOf, waitingLines, type WaitingLines } from './waiting-lines.ts';
 const AUTHOR: Author = { user: 'system:releases', requestId: 'notify' };
 
 const LIMITS = {
-  /** Messages on their way at a time, and of those to one receiver: a slow one holds up nobody else. */
+  /** Messages in flight, in all and to one receiver: a slow receiver does not delay others. */
   workers: 256,
   perReceiver: 4,
-  /** How often what is no longer needed is dropped, and how much of it at a time. */
+  /** Interval of the cleanup, and the number of deletions in one. */
   sweepMs: 3_600_000,
   sweptMax: 500,
 } as const;
@@ -29,9 +29,9 @@ interface NotifyOptions extends SendParts {
 }
 
 /**
- * Tells people what happened to releases: every Notification is sent until somebody has taken it, at least once, and what
- * one release tells one channel arrives in order. Goes by what is stored, so that it may be killed at any moment; what was
- * sent and not noted is sent again, under the same name.
+ * Delivers Notifications: each is sent at least once until a receiver accepts it, and those of one release to one channel arrive in
+ * order. The process may be killed at any moment: state is stored, and a delivery that was not recorded is repeated under the same
+ * name.
  */
 export function runNotifications(options: NotifyOptions): { readonly stop: () => Promise<void> } {
   const { store, time, random, log } = options;
@@ -74,7 +74,7 @@ export function runNotifications(options: NotifyOptions): { readonly stop: () =>
   }
 }
 
-/** Sends the first of a line that can still be sent. */
+/** Sends the first pending notification of a line. */
 function lineTeller(
   options: NotifyOptions,
   lines: WaitingLines,
@@ -108,7 +108,7 @@ function lineTeller(
     }
     const { problem } = result;
     if (result.at === 'refused') {
-      log.error({ notification: name, channel: spec.channel.type, problem }, 'a notification was given up');
+      log.error({ notification: name, channel: spec.channel.type, problem }, 'notification: given up');
       await noteStatus(store, name, givenUp({ attempts, problem }, doneMs));
       lines.remove(line, name);
       return { afterMs: 0 };
@@ -134,12 +134,12 @@ async function noteStatus(store: Store<Operation>, name: string, status: object)
   try {
     await store.write([operation], AUTHOR);
   } catch (error) {
-    // Somebody deleted it meanwhile: then nobody needs to know.
+    // Somebody deleted it meanwhile.
     if (!(error instanceof Refusal && error.reason === 'NotFound')) throw error;
   }
 }
 
-/** Drops what is no longer needed, at once and then every so often. */
+/** Deletes outdated notifications, at once and then periodically. */
 function startSweeper({ store, clock, time, log }: NotifyOptions): {
   readonly cancel: () => void;
   readonly underWay: () => Promise<void>;

@@ -16,7 +16,7 @@ test('waits double up to ten minutes, spread, and never end before the receiver 
   );
 });
 
-test('how long to wait is told in seconds or by a date, and anything else tells nothing', () => {
+test('Retry-After is read as seconds or as a date, and anything else is ignored', () => {
   const nowMs = Date.parse('2026-05-01T12:00:00Z');
   assert.equal(retryAfterMs('120', nowMs), 120_000);
   assert.equal(retryAfterMs('Fri, 01 May 2026 12:01:00 GMT', nowMs), 60_000);

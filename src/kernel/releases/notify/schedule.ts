@@ -4,22 +4,22 @@ import type { NotificationStatus } from '../kinds/notification.ts';
 const LIMITS = {
   retryMsFirst: 2_000,
   retryMsMax: 600_000,
-  /** A receiver that asks for more patience than this is asked again all the same. */
+  /** A longer Retry-After of a receiver is cut to this. */
   retryAfterMsMax: 3_600_000,
-  /** What nobody took for so long is news no more. */
+  /** Delivery is given up after this time. */
   giveUpMs: 24 * 3_600_000,
   deliveredKeptMs: 7 * 24 * 3_600_000,
-  /** What was given up is kept longer: somebody may want to know why. */
+  /** Undelivered ones are kept longer, for diagnosis. */
   givenUpKeptMs: 30 * 24 * 3_600_000,
 } as const;
 
-/** When to try again after so many attempts; never before the receiver wants it. */
+/** Back-off after this many attempts; at least the Retry-After of the receiver. */
 export function retryMs(attempts: number, retryAfterMs: number | undefined, random: () => number): number {
   const backOff = Math.min(LIMITS.retryMsFirst * 2 ** Math.min(attempts - 1, 30), LIMITS.retryMsMax);
   return Math.max(jittered(backOff, random), Math.min(retryAfterMs ?? 0, LIMITS.retryAfterMsMax));
 }
 
-/** How long a receiver wants to be left alone: seconds, or a date. */
+/** Reads a Retry-After header: seconds, or a date. */
 export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d+$/.test(header.trim())) return Number(header) * 1_000;
@@ -27,24 +27,24 @@ export function retryAfterMs(header: string | undefined, nowMs: number): number 
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }
 
-interface Standing {
-  /** When it happened. */
+interface DeliveryTimes {
+  /** Time of the event. */
   readonly atMs: number;
   readonly deliveredMs: number | undefined;
 }
 
 type NextStep =
-  /** Too late to send it; with a status where none says so yet. */
+  /** Too late to send; with a status where none is stored. */
   | { readonly at: 'givenUp'; readonly status?: object }
   | { readonly at: 'waiting'; readonly afterMs: number }
   | { readonly at: 'due' };
 
-/** What to do with what happened at a time and was not delivered yet. */
+/** Next action for an undelivered notification. */
 export function nextStep(atMs: number, before: NotificationStatus, nowMs: number): NextStep {
   const { attempts, problem = 'never tried', nextAt, givenUpAt } = before;
   if (givenUpAt !== undefined) return { at: 'givenUp' };
   if (nowMs >= atMs + LIMITS.giveUpMs) {
-    // The status of before had no time of that.
+    // An earlier version stored no time of giving up.
     if (nextAt === undefined && attempts > 0) return { at: 'givenUp' };
     return { at: 'givenUp', status: givenUp({ attempts, problem }, nowMs) };
   }
@@ -52,7 +52,7 @@ export function nextStep(atMs: number, before: NotificationStatus, nowMs: number
   return afterMs > 0 ? { at: 'waiting', afterMs } : { at: 'due' };
 }
 
-/** The status of what is not sent any more. */
+/** The status of a notification that is given up. */
 export function givenUp(
   { attempts, problem }: Pick<NotificationStatus, 'attempts' | 'problem'>,
   nowMs: number,
@@ -61,8 +61,8 @@ export function givenUp(
   return { attempts, problem: `Given up: ${problem}`, nextAt: null, givenUpAt };
 }
 
-/** Whether it need not be kept any longer. */
-export function isOutdated({ atMs, deliveredMs }: Standing, nowMs: number): boolean {
+/** Whether it may be deleted. */
+export function isOutdated({ atMs, deliveredMs }: DeliveryTimes, nowMs: number): boolean {
   return deliveredMs === undefined
     ? nowMs >= atMs + LIMITS.givenUpKeptMs
     : nowMs >= deliveredMs + LIMITS.deliveredKeptMs;

@@ -18,14 +18,14 @@ export interface SendParts {
   readonly store: Store<Operation>;
   readonly outbound: Outbound;
   readonly clock: Clock;
-  /** Where people look at a release. */
+  /** Link to a release for people. */
   readonly linkTo?: (release: string) => string;
 }
 
 export type Delivery =
   | { readonly at: 'delivered' }
   | { readonly at: 'failed'; readonly problem: string; readonly retryAfterMs?: number | undefined }
-  /** It fails however often it is sent. */
+  /** A retry would fail too. */
   | { readonly at: 'refused'; readonly problem: string };
 
 /** Sends one notification once. */
@@ -50,7 +50,7 @@ export async function sendNotification(
     ...(linkTo === undefined ? {} : { link: linkTo(release) }),
     ...(secret === undefined ? {} : { secret }),
   });
-  if (message === undefined) return { at: 'failed', problem: 'Not sent: the channel does not say where to.' };
+  if (message === undefined) return { at: 'failed', problem: 'Not sent: the channel has no address.' };
   try {
     const answered = await outbound.ask(
       { kind: Notification.kind, name },
@@ -58,13 +58,13 @@ export async function sendNotification(
     );
     return outcomeOf(answered, channel.type, clock().epochMilliseconds);
   } catch (error) {
-    // Whatever else is thrown may tell of the address, which may be secret.
+    // Other errors may contain the address, which may be secret.
     const why = error instanceof OutboundError ? error.message : 'its address cannot be used';
     return { at: error instanceof RefusedHost ? 'refused' : 'failed', problem: `Not taken: ${why}.` };
   }
 }
 
-/** What Slack says in one word, like `channel_is_archived`: nothing that was sent looks like it. */
+/** A one-word error of Slack, like `channel_is_archived`: it contains nothing of the message. */
 const SLACK_WORD = /^[a-z_]{3,60}$/;
 
 function outcomeOf(
@@ -73,11 +73,11 @@ function outcomeOf(
   nowMs: number,
 ): Delivery {
   if (status >= 200 && status < 300) return { at: 'delivered' };
-  const said = type === 'slack' && SLACK_WORD.test(text) ? `: ${text}` : '';
+  const word = type === 'slack' && SLACK_WORD.test(text) ? `: ${text}` : '';
   const moved = status >= 300 && status < 400 ? '; redirects are not followed' : '';
   return {
     at: 'failed',
-    problem: `Not taken: it answered ${status}${said}${moved}.`,
+    problem: `Not taken: it answered ${status}${word}${moved}.`,
     retryAfterMs: retryAfterMs(headers['retry-after'], nowMs),
   };
 }

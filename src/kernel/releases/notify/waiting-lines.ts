@@ -1,9 +1,9 @@
 import { contentHash } from '#kernel/base/ids.ts';
 import type { NotificationSpec } from '../kinds/notification.ts';
 
-/** Names of the notifications that are still to be sent, by line: one for each release and channel. */
+/** Names of pending notifications, by line: one line for each release and channel. */
 export interface WaitingLines {
-  /** False when it is there already. */
+  /** False when it is known already. */
   readonly add: (line: string, name: string) => boolean;
   readonly remove: (line: string, name: string) => void;
   /** The earliest of a line. */
@@ -28,12 +28,12 @@ export function waitingLines(): WaitingLines {
   };
 }
 
-/** Whatever one release tells one channel. */
+/** The line of a notification: its release and channel. */
 export function lineOf({ release, channel }: NotificationSpec): string {
   return `${release} ${contentHash(channel)}`;
 }
 
-/** When it was told, to the millisecond: what names end with, see `notifications` of the engine. */
+/** Time of the event in milliseconds, the end of the name; see `notifications` of the engine. */
 function orderOf(name: string): number {
   return Number.parseInt(name.slice(name.lastIndexOf('-') + 1), 36);
 }

@@ -3,9 +3,8 @@ import { createHmac } from 'node:crypto';
 const SECRET_PREFIX = 'whsec_';
 
 /**
- * The symmetric signature of Standard Webhooks 1.0: over id, time and body, so that a message that somebody kept is not
- * taken for a new one. A secret that begins with `whsec_` is base64 behind that, as its libraries write it; any other is
- * taken as it is.
+ * The symmetric signature of Standard Webhooks 1.0: over id, time and body, against replays. A secret that begins with `whsec_` is
+ * followed by base64, as its libraries write it; any other is used as is.
  */
 export function webhookSignature(
   secret: string,

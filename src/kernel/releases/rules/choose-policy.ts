@@ -10,33 +10,36 @@ import { RELEASE_POLICY, policySpec } from '../kinds/release-policy.ts';
 import type { NamedPolicy, ReleaseSpec } from '../kinds/release-spec.ts';
 import { oncePerEntry } from './once-per-entry.ts';
 
-/** What a selector goes by. */
-export interface Selected {
+/** The properties that a selector reads. */
+export interface SelectorSubject {
   readonly kind: Kind;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The policies as they are declared now. */
+/** The present policies. */
 export function policiesIn(store: Pick<Store<never>, 'list'>, kinds: KindRegistry): readonly NamedPolicy[] {
   return Array.from(store.list(kinds.byId(RELEASE_POLICY)), policyIn);
 }
 
 const policyIn = oncePerEntry((entry): NamedPolicy => ({ name: entry.name, spec: policySpec(entry.object()) }));
 
-export function selects({ kinds, namespaces, matchLabels }: Selector, { kind, namespace, labels }: Selected): boolean {
+export function selects(
+  { kinds, namespaces, matchLabels }: Selector,
+  { kind, namespace, labels }: SelectorSubject,
+): boolean {
   if (kinds !== undefined && !kinds.includes(kind.id) && !kinds.includes(kind.kind)) return false;
   if (namespaces !== undefined && !namespaces.includes(namespace)) return false;
   return labelsMeet(requirementsOf({ matchLabels: matchLabels ?? {} }), labels);
 }
 
 /**
- * The policies of a change: all that select a state of one of its objects, the one with the highest priority first; of
- * equal ones the first by name. What was declared together is released together, by all of them.
+ * The policies of a change: all that select a state of one of its objects, by priority, then by name. Objects that are declared
+ * together are released together, under all of them.
  */
 export function selectPolicies(
   policies: readonly NamedPolicy[],
-  selected: readonly Selected[],
+  selected: readonly SelectorSubject[],
   inherited: ReadonlySet<string> = new Set(),
 ): readonly NamedPolicy[] {
   return policies
@@ -44,21 +47,20 @@ export function selectPolicies(
     .sort((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1));
 }
 
-/** The policies of a release, the one that it goes by first. */
+/** The policies of a release; the first gives the stages. */
 export function policiesOf({ policy, otherPolicies = [] }: ReleaseSpec): readonly NamedPolicy[] {
   return policy === undefined ? [] : [policy, ...otherPolicies];
 }
 
 /**
- * Why a change cannot go by the first of its policies: another one has stages or guardrails, and the first would go
- * without. One sentence for each.
+ * Why the first policy cannot release a change: another one has stages or guardrails that the first lacks. One sentence for each.
  */
 export function policyConflicts(policies: readonly NamedPolicy[]): readonly string[] {
   const [first, ...others] = policies;
   if (first === undefined) return [];
   return others.flatMap(({ name, spec }) => {
     if (spec.stages.length > 0 && first.spec.stages.length === 0) {
-      return [`policy ${name} stages this, policy ${first.name} does not: apply them apart`];
+      return [`policy ${name} stages this, policy ${first.name} does not: apply them separately`];
     }
     const missing = actingOf(spec.guardrails).filter(
       (guardrail) => !first.spec.guardrails.some((one) => isDeepStrictEqual(testOf(one), testOf(guardrail))),
@@ -66,11 +68,11 @@ export function policyConflicts(policies: readonly NamedPolicy[]): readonly stri
     const names = missing.map((guardrail) => guardrail.name).join(', ');
     return missing.length === 0
       ? []
-      : [`policy ${name} guards this by ${names}, policy ${first.name} does not: apply them apart`];
+      : [`policy ${name} guards this by ${names}, policy ${first.name} does not: apply them separately`];
   });
 }
 
-/** What a guardrail measures and asks, whatever it is called and from whichever stage on it is needed. */
+/** The test of a guardrail, without its name and the stage from which it is needed. */
 function testOf({ name: _name, promotesFrom: _stage, ...test }: PolicySpec['guardrails'][number]): object {
   return test;
 }

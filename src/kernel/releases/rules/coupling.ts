@@ -3,8 +3,8 @@ import type { NamedPolicy } from '../kinds/release-spec.ts';
 import type { Target } from '../kinds/target.ts';
 
 /**
- * Why a release over several targets cannot go by a policy: in some stage a target begins before one that goes first has all
- * of it, so that somebody would meet the new form of the one and the old form of the other. Undefined where none does.
+ * Why a policy cannot release several targets: in some stage a target starts before an earlier one is complete, so that users would
+ * see the new form of the one and the old form of the other. undefined: no conflict.
  */
 export function couplingProblem(
   { name: policy, spec }: NamedPolicy,
@@ -18,9 +18,9 @@ export function couplingProblem(
         .find((one) => !partsUpTo(spec, index, one).some(({ where }) => one.isWhole(where)));
       if (short === undefined) continue;
       return (
-        `policy ${policy}, stage ${stage.name}: ${later.name} begin before ${short.name}, which go first, have all of it:` +
-        ` somebody would meet the one as it becomes and the other as it was. Let a stage give ${short.name} all of it before,` +
-        ` say by \`before\` that ${later.name} go first, or apply them apart.`
+        `policy ${policy}, stage ${stage.name}: ${later.name} start before ${short.name}, which go first, are complete:` +
+        ` users would see the new form of one and the old form of the other. Complete ${short.name} in an earlier stage,` +
+        ` set \`before\` so that ${later.name} go first, or apply them separately.`
       );
     }
   }

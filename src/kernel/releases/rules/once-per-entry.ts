@@ -1,8 +1,8 @@
 import type { Entry } from '#kernel/store/contract.ts';
 
 /**
- * Makes something of an entry, once: an entry never changes, so what was made cannot go stale. Keeps it as long as the store
- * keeps the entry: make little of what there is much of.
+ * Derives a value from an entry, once: an entry never changes, so the value cannot go stale. It lives as long as the entry: keep it
+ * small.
  */
 export function oncePerEntry<Made>(make: (entry: Entry) => Made): (entry: Entry) => Made {
   const known = new WeakMap<Entry, { readonly made: Made }>();

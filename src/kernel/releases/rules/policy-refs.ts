@@ -8,10 +8,10 @@ import { PrometheusSource } from '../kinds/prometheus-source.ts';
 /** A kind of a module above that a policy names. */
 export const METRIC = 'events.backline.dev/Metric';
 
-/** Objects that those reach by name which one cohort goes by: more is no audience that people made. */
+/** Objects that the audiences of one cohort may reach; no real audience needs more. */
 const RELIED_MAX = 1_000;
 
-/** An object that a policy names, at its path in the spec. What only shadows name holds nothing up. */
+/** An object that a policy names, at its path in the spec. References of shadows do not hold a release. */
 export interface PolicyRef {
   readonly path: Path;
   readonly kind: string;
@@ -21,7 +21,7 @@ export interface PolicyRef {
   readonly decides: boolean;
 }
 
-/** What a policy names: without it, nobody is reached or nothing is judged. */
+/** The references of a policy: without them no stage or no guardrail works. */
 export function policyRefs(
   { stages, guardrails }: Pick<PolicySpec, 'stages' | 'guardrails'>,
   targets: Targets,
@@ -61,10 +61,10 @@ export function policyRefs(
 }
 
 /**
- * What decides who is in the cohorts of a policy, and what they are judged by: its audiences with all that these are
- * defined by, and its metrics. While somebody has a release it stays as it is.
+ * The dependencies of the cohorts and verdicts of a policy: its audiences with all their references, and its metrics. They cannot
+ * change while a cohort has a release.
  */
-export function reliedOn(
+export function dependenciesOf(
   policy: PolicySpec,
   targets: Targets,
   liveOf: (kind: string, name: string) => { readonly kind: Kind; readonly object: LiveObject } | undefined,

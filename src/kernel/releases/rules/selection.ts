@@ -4,12 +4,12 @@ import { selects } from './choose-policy.ts';
 import type { Selector } from '../kinds/policy-spec.ts';
 
 const LIMITS = {
-  /** Objects that are looked at: a selection is told in the thread that answers everybody. */
+  /** Objects that are examined: a selection runs on the event loop that serves all requests. */
   lookedAt: 10_000,
   namesShown: 3,
 } as const;
 
-/** As much of an object as a selector goes by. */
+/** The properties of an object that a selector reads. */
 export interface Selectable {
   readonly namespace: string;
   readonly name: string;
@@ -20,11 +20,11 @@ export interface Selection {
   readonly objects: number;
   /** Some of them, as kind and name. */
   readonly names: readonly string[];
-  /** True when there are more objects than are looked at: then it is at least so many. */
+  /** True when objects were left out: the count is a lower bound. */
   readonly isPart: boolean;
 }
 
-/** What a selector is about now. Pure. */
+/** The present selection of a selector. Pure. */
 export function selectionOf(
   selector: Selector,
   kinds: readonly Kind[],

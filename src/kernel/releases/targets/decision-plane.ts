@@ -6,14 +6,14 @@ import type { Store } from '#kernel/store/contract.ts';
 import { cohortInWords } from '#kernel/snapshots/describe-cohort.ts';
 import { parseCohort, SHARE_TOTAL, type Cohort, type CohortSlice } from '#kernel/snapshots/cohort.ts';
 import { sameSide } from '../engine/same-side.ts';
-import type { Carried } from '../kinds/release-spec.ts';
+import type { ReleaseItem } from '../kinds/release-spec.ts';
 import { defineTarget, type PartProblem, type PartRef, type StagePart, type Target } from '../kinds/target.ts';
 
 const VALUES_MAX = 100;
 const NAME_CHARS_MAX = 253;
 const PLACE = 'decision plane';
 
-/** What a stage goes by besides audiences: a field of its part, the fact that it is about, and the kind that it names. */
+/** A further condition of a stage: a field of its part, the fact that it tests, and the kind that it names. */
 interface FactField {
   readonly field: string;
   readonly fact: string;
@@ -30,12 +30,12 @@ interface CohortWhere {
 }
 
 /**
- * The decision plane as a target: it answers from Heads, so that what they say is what is shown, at once. A stage is a
- * share of units, of an audience, where facts have certain values; each further one adds to those before.
+ * The decision plane as a target: it answers from Heads, so their content is live at once. A stage is a share of units, of an
+ * audience, with certain values of facts; each further stage adds to the earlier ones.
  */
 export function decisionPlane(options: {
   readonly name: string;
-  /** What may fall into buckets, by name; the first unless a stage says which. */
+  /** Units that fall into buckets, by name; the first is the default. */
   readonly units: readonly [string, ...string[]];
   readonly unitsDescription: string;
   readonly facts: readonly FactField[];
@@ -132,14 +132,14 @@ function whereSchema({
         maximum: 100,
         multipleOf: 0.0001,
         default: 100,
-        description: 'How many of these units get it, in per cent.',
+        description: 'Per cent of these units that get it.',
       }),
     },
-    { description: 'Who gets it from then on, besides those of earlier stages.' },
+    { description: 'The users who get it from then on, besides those of earlier stages.' },
   );
 }
 
-/** What falls into buckets is one and the same in all stages: else a later stage would move people back. */
+/** All stages split the same unit: otherwise a later stage would move users back. */
 function unitProblems(parts: readonly StagePart<CohortWhere>[]): PartProblem[] {
   const first = parts[0]?.where.unit;
   return parts
@@ -148,13 +148,13 @@ function unitProblems(parts: readonly StagePart<CohortWhere>[]): PartProblem[] {
       stage,
       path: ['unit'],
       reason: 'FieldValueInvalid',
-      detail: `An earlier stage is of each ${first}, and this one of each ${where.unit}: all stages split the same units.`,
+      detail: `An earlier stage splits by ${first}, this one by ${where.unit}: all stages must split the same unit.`,
     }));
 }
 
 type FactsOf = (where: CohortWhere) => readonly (readonly [fact: string, values: readonly string[]])[];
 
-/** A stage that reaches nobody whom earlier ones have not reached. */
+/** Stages that reach no new users. */
 function reachProblems(parts: readonly StagePart<CohortWhere>[], factsOf: FactsOf): PartProblem[] {
   return parts.flatMap(({ stage, name, where }, index): PartProblem[] => {
     const places = placesOf(where, factsOf);
@@ -162,7 +162,7 @@ function reachProblems(parts: readonly StagePart<CohortWhere>[], factsOf: FactsO
     const found = [...new Set(wider)].filter((one) => one !== undefined);
     if (wider.includes(undefined)) return [];
     const names = found.map((one) => `"${one.name}" (${one.where.percent} %)`).join(', ');
-    const detail = `Stage "${name}" reaches nobody new: ${names} did before. A later stage reaches more.`;
+    const detail = `Stage "${name}" reaches no new users beyond ${names}. A later stage must reach more.`;
     return [{ stage, path: ['percent'], reason: 'FieldValueInvalid', detail }];
   });
 }
@@ -189,8 +189,13 @@ function covers(wide: CohortWhere, { percent, audience, facts }: Place, factsOf:
   });
 }
 
-/** Who is shown what a release carries. All its Heads are written at once: the first of them tells. */
-function shownOf(release: string, [one]: readonly Carried[], store: Pick<Store<never>, 'get'>, kinds: KindRegistry) {
+/** The audience that is shown a release. All its Heads are written at once, so the first one is representative. */
+function shownOf(
+  release: string,
+  [one]: readonly ReleaseItem[],
+  store: Pick<Store<never>, 'get'>,
+  kinds: KindRegistry,
+) {
   if (one === undefined) return 'nobody';
   const head = store.get(Head, '', headName(kinds.byId(one.kind), one.name))?.object();
   const candidate = head === undefined ? undefined : candidateOf(head);

@@ -6,21 +6,21 @@ import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Change, Store } from '#kernel/store/contract.ts';
 import { defineTarget, type PlaceObservation, type Target } from '../kinds/target.ts';
 
-/** How often things go wrong between the follower and the clusters, of 1. */
+/** Probabilities of faults between the follower and the clusters. */
 export interface NetworkFaults {
   readonly lost: number;
   readonly repeated: number;
 }
 
 const LIMITS = {
-  /** A message takes so long at most, the second time far longer. */
+  /** Maximum latency of a message; a repeated one has a far longer one. */
   delayMs: 1_500,
   lateMs: 90_000,
-  /** What is new in a cluster is healthy after this, at most. */
+  /** Maximum time until a new revision in a cluster is healthy. */
   settleMs: 3_000,
-  /** How often the follower compares what clusters have with what Heads say, and clusters tell what they have. */
+  /** Interval in which the follower compares clusters with Heads, and clusters report. */
   resyncMs: 20_000,
-  /** A cluster that was not heard of for so long is unknown. */
+  /** A cluster without a report for this long is unknown. */
   staleMs: 50_000,
 } as const;
 
@@ -30,16 +30,16 @@ interface ClustersWhere {
   readonly percent: number;
 }
 
-/** What an entry in a Head says: how much of each cluster gets it. What is not named gets nothing of it. */
+/** The entry in a Head: the percentage of each cluster. Other clusters have none. */
 interface ClustersIntent {
   readonly parts: number;
   readonly percentOf: Readonly<Record<string, number>>;
 }
 
-/** What one cluster has of one object. */
+/** The state of one object in one cluster. */
 interface Had {
   readonly text: string;
-  /** The version of what was wanted then: nothing older is taken. */
+  /** The version of the intent: older ones are refused. */
   readonly fence: number;
   readonly healthyAtMs: number;
 }
@@ -58,7 +58,7 @@ class Cluster {
   readonly had = new Map<string, Had>();
   isPartitioned = false;
   isFailing = false;
-  /** Changes that it made: asked twice is asked once. */
+  /** Number of changes that it made: repeated requests count once. */
   effects = 0;
 
   constructor(name: string, ring: string) {
@@ -66,7 +66,7 @@ class Cluster {
     this.ring = ring;
   }
 
-  /** Takes what is wanted of an object, unless something newer was. */
+  /** Applies the intent of an object, unless it has a newer one. */
   take(object: string, text: string, fence: number, healthyAtMs: number): boolean {
     const before = this.had.get(object);
     if (before !== undefined && fence < before.fence) return false;
@@ -81,8 +81,8 @@ class Cluster {
 }
 
 /**
- * Clusters behind a network that loses, delays, repeats and parts, and the follower that brings them to what Heads say. The
- * target that they are is eventual. Everything follows from `chance` and `time`.
+ * Clusters behind a network that loses, delays, repeats and partitions, and the follower that brings them to the state of Heads: an
+ * eventual target. Deterministic in `chance` and `time`.
  */
 export class FakeClusters {
   readonly target: Target;
@@ -91,10 +91,10 @@ export class FakeClusters {
   readonly #kind: Kind;
   readonly #time: Time;
   readonly #chance: () => number;
-  /** What the informer of the engine last heard; a new engine has heard nothing. */
+  /** Last reports to the engine's informer; a new engine has none. */
   #heard = new Map<string, Report>();
   #follower: { readonly stop: () => void } | undefined;
-  /** What was ever sent, where a test asks for it again. */
+  /** All messages ever sent, where a test repeats them. */
   sent: (() => void)[] | undefined;
 
   constructor(parts: { readonly kind: Kind; readonly time: Time; readonly chance: () => number }) {
@@ -104,12 +104,12 @@ export class FakeClusters {
     this.target = this.#makeTarget();
   }
 
-  /** A cluster that is there from now on. */
+  /** Adds a cluster. */
   join(name: string, ring: string): void {
     this.clusters.set(name, new Cluster(name, ring));
   }
 
-  /** Begins to follow Heads. Stopped, it forgets everything, and a new one begins from what there is. */
+  /** Starts the follower. When stopped it forgets everything, and a new one starts from stored state. */
   follow(
     read: Pick<Store<never>, 'get' | 'list' | 'version'>,
     subscribe: (listener: (changes: readonly Change[]) => void) => () => void,
@@ -157,7 +157,7 @@ export class FakeClusters {
     return this.#follower !== undefined;
   }
 
-  /** Whether a cluster has what Heads say now. */
+  /** Whether a cluster has the state of Heads. */
   hasWanted(cluster: string, object: string, head: ResourceObject | undefined): boolean {
     const had = this.clusters.get(cluster)?.had.get(object)?.text ?? NOTHING;
     return had === textAt(head, cluster);
@@ -180,11 +180,11 @@ export class FakeClusters {
     };
     this.sent?.push(arrive);
     if (this.#chance() >= this.faults.lost) after(Math.floor(this.#chance() * LIMITS.delayMs), arrive);
-    // A message that is under way arrives, whatever becomes of who sent it.
+    // A message in flight arrives, whatever happens to its sender.
     if (this.#chance() < this.faults.repeated) this.#time.after(Math.floor(this.#chance() * LIMITS.lateMs), arrive);
   }
 
-  /** A cluster tells what it has. */
+  /** A report of a cluster. */
   #report(cluster: Cluster): void {
     if (cluster.isPartitioned || this.#chance() < this.faults.lost) return;
     const atMs = this.#time.nowMs();
@@ -222,7 +222,7 @@ export class FakeClusters {
       whole: { percent: 100 },
       example: { percent: 10 },
       isWhole: ({ rings, percent }) => rings === undefined && percent === 100,
-      // Heads are followed by what a test runs, and not by a controller.
+      // A test runs the follower, not a controller.
       follow: () => [],
       open: ({ store, clock }) => {
         const heard = new Map<string, Report>();
@@ -233,7 +233,7 @@ export class FakeClusters {
             const percentOf: Record<string, number> = {};
             for (const [index, { rings, percent }] of parts.entries()) {
               for (const name of named(rings)) {
-                // What joined since a stage was reached is none of it.
+                // Clusters that joined after a stage was reached have no part in it.
                 const isReached = known !== undefined && index < known.parts;
                 if (isReached && known.percentOf[name] === undefined) continue;
                 percentOf[name] = Math.max(percentOf[name] ?? 0, percent);
@@ -276,7 +276,7 @@ export class FakeClusters {
 
 const NOTHING = '-';
 
-/** What a cluster should have of an object: all of one revision, or some of a second one beside it. */
+/** The desired state of an object in a cluster: one revision, or a part of a second one beside it. */
 function textAt(head: ResourceObject | undefined, cluster: string): string {
   if (head === undefined) return NOTHING;
   const stable = everyoneOf(head)?.object.revision.slice(0, 6) ?? NOTHING;

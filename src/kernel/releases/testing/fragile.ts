@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 
-/** A kind with a bug: what is broken throws when it is looked at. */
+/** A kind with a bug: broken objects throw when they are read. */
 export const Fragile = defineKind({
   group: 'test.backline.dev',
   version: 'v1',

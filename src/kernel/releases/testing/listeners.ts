@@ -1,6 +1,6 @@
 import { decisionPlane } from '../targets/decision-plane.ts';
 
-/** The decision plane as tests have it: members of groups, in regions. */
+/** The decision plane of tests: members of groups, in regions. */
 export const LISTENERS = decisionPlane({
   name: 'listeners',
   units: ['group', 'member'],

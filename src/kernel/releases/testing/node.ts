@@ -9,16 +9,16 @@ export interface NodeSpec {
   readonly neighbourMax: number;
 }
 
-/** Needs others to be there, and stands only beside values that are not above a limit of its own. */
+/** Needs other nodes, and is valid only beside values up to its own limit. */
 export const Node = nodeKind('Node', 'nodes');
 
-/** The same, carried by a target that follows Heads by and by: it needs Nodes. */
+/** The same on an eventual target: it needs Nodes. */
 export const Workload = nodeKind('Workload', 'workloads', { target: 'clusters' });
 
-/** The same, with names of its own in each namespace: it needs Tenants, of its namespace where it names no other. */
+/** The same with namespaced names: it needs Tenants, by default of its own namespace. */
 export const Tenant = nodeKind('Tenant', 'tenants', { names: 'namespace' });
 
-/** The live name of what an object of these kinds needs. */
+/** The live name of a needed object of these kinds. */
 export function neededBy(
   { kind, namespace }: { readonly kind: string; readonly namespace: string },
   need: string,

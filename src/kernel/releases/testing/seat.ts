@@ -7,7 +7,7 @@ interface SeatSpec {
   readonly number: number;
 }
 
-/** A seat in a room, which is a Node: no two have the same number. They rely on the same, and rule each other out. */
+/** A seat in a room, which is a Node: no two have the same number. Seats share a dependency and exclude each other. */
 export const Seat = defineKind({
   group: 'test.backline.dev',
   version: 'v1',

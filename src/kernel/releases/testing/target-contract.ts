@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Intents } from '../engine/intent.ts';
-import type { CarriedRelease, PlaceObservation } from '../kinds/target.ts';
+import type { StoredRelease, PlaceObservation } from '../kinds/target.ts';
 
-/** A target with something to release on it, and nothing else in the way. */
+/** A target with a release and no other influence. */
 export interface TargetFixture {
   readonly intents: Intents;
-  /** A release that could be shown, of at least two stages, with a part of the target in each. */
-  readonly release: () => CarriedRelease;
-  /** Writes the release again, as if somebody had decided otherwise meanwhile. */
+  /** A release with at least two stages, with a part of the target in each. */
+  readonly release: () => StoredRelease;
+  /** Writes the release again, like a concurrent decision. */
   readonly decideOtherwise: () => Promise<void>;
-  /** What everybody has, and what is shown besides where something is, in any form that can be compared. */
+  /** The state of everyone and the candidates, in any comparable form. */
   readonly shown: () => { readonly everybody: unknown; readonly candidate: unknown };
-  /** A release that cannot be shown, for what is not there. */
-  readonly impossible: () => CarriedRelease;
+  /** A release that cannot be exposed, because a reference is missing. */
+  readonly impossible: () => StoredRelease;
 }
 
 /**
- * What every target that answers from Heads themselves must do: what is written is what is shown, at once and whole. `make`
- * gives a new world each time.
+ * The contract of targets that answer from Heads themselves: writes are live at once and atomically. `make` gives a new fixture
+ * each time.
  */
 export function testTransactionalTarget(title: string, target: string, make: () => Promise<TargetFixture>): void {
   const intentOf = ({ intents, release }: TargetFixture) => {
@@ -115,7 +115,7 @@ export function testTransactionalTarget(title: string, target: string, make: () 
     }
   });
 
-  test(`${title}: what cannot be shown is told before anybody gets it`, async () => {
+  test(`${title}: a problem is reported before the first exposure`, async () => {
     const { intents, release, impossible } = await make();
     assert.deepEqual(await intents.problems(release(), []), []);
     const problems = await intents.problems(impossible(), []);
@@ -134,27 +134,27 @@ export function testTransactionalTarget(title: string, target: string, make: () 
   });
 }
 
-/** A target whose places come to what Heads say by and by. */
+/** A target whose places follow Heads asynchronously. */
 export interface EventualFixture extends TargetFixture {
-  /** Lets time pass until nothing is under way. */
+  /** Lets time pass until all work is done. */
   readonly settle: () => Promise<void>;
-  /** Lets pass as much time as it takes until a place that says nothing is unknown. */
+  /** Lets time pass until a silent place is unknown. */
   readonly wait: () => Promise<void>;
-  /** Stops what brings places to what Heads say, and lets another one go on. */
+  /** Restarts the follower. */
   readonly stopFollowing: () => void;
   readonly follow: () => void;
-  /** Whether places are heard of. */
+  /** Whether places report. */
   readonly part: (isParted: boolean) => void;
-  /** Brings all that was ever sent to places once more, the newest first. */
+  /** Sends all messages to places once more, the newest first. */
   readonly repeatAll: () => void;
-  /** What places have, in any form that can be compared, and how often they changed something. */
+  /** The state of places, in any comparable form, and the number of changes they made. */
   readonly had: () => unknown;
   readonly effects: () => number;
 }
 
 /**
- * What every target must do whose places follow Heads: it converges, what is asked twice is done once, and nothing older than
- * what a place has is taken. `make` gives a new world each time.
+ * The contract of targets whose places follow Heads: they converge, repeated requests act once, and older intents are refused.
+ * `make` gives a new fixture each time.
  */
 export function testEventualTarget(title: string, target: string, make: () => Promise<EventualFixture>): void {
   const places = ({ intents, release }: EventualFixture): readonly PlaceObservation[] => {
@@ -257,7 +257,7 @@ export function testEventualTarget(title: string, target: string, make: () => Pr
     assert.deepEqual(states(fixture), ['healthy']);
   });
 
-  test(`${title}: a place that is not heard of is unknown, and what it was seen to have stays told`, async () => {
+  test(`${title}: a silent place is unknown, and keeps its last observed state`, async () => {
     const fixture = await make();
     await fixture.settle();
     fixture.part(true);

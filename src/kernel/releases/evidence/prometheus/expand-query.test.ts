@@ -4,7 +4,7 @@ import { expandQuery, hasDefault, namesTrack } from './expand-query.ts';
 
 const ASKED = { release: 'cap-1', track: 'candidate', windowMs: 30_000 } as const;
 
-test('a query is about its release, track and window, and everything else in it stays', () => {
+test('a query has its release, track and window, and everything else in it stays', () => {
   const cases: readonly [query: string, expanded: string][] = [
     [
       'sum(increase(errors{release="$release",track="$track"}[$window]))',

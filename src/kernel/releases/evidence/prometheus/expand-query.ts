@@ -1,5 +1,5 @@
-/** What a query is asked about. */
-export interface Asked {
+/** The variables of a query. */
+export interface QueryVariables {
   readonly release: string;
   readonly track: 'candidate' | 'stable';
   readonly windowMs: number;
@@ -7,18 +7,18 @@ export interface Asked {
 
 const VARIABLE = /\$(release|track|window)\b/g;
 
-/** Whether a query is for one track at a time; any other gives both, told apart by the label `track`. */
+/** Whether a query is for one track at a time; any other returns both, with the label `track`. */
 export function namesTrack(query: string): boolean {
   return /\$track\b/.test(query);
 }
 
-/** Whether a query says what there is where there is nothing, as with `or vector(0)`. */
+/** Whether a query has a default for missing series, as with `or vector(0)`. */
 export function hasDefault(query: string): boolean {
   return /\bvector\s*\(/.test(query);
 }
 
-/** A query with its variables replaced. Values are escaped as PromQL has it between quotes. Pure. */
-export function expandQuery(query: string, { release, track, windowMs }: Asked): string {
+/** A query with its variables replaced. Values are escaped for PromQL strings. Pure. */
+export function expandQuery(query: string, { release, track, windowMs }: QueryVariables): string {
   const values: Readonly<Record<string, string>> = {
     release: escaped(release),
     track,

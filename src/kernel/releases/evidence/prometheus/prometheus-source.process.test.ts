@@ -163,12 +163,12 @@ sourceContract(
   startRealPrometheus.missing,
 );
 
-type Scripted = { readonly status?: number; readonly body: string | object };
+type ScriptedAnswer = { readonly status?: number; readonly body: string | object };
 
-/** What a source makes of one answer. */
+/** The measurement from one answer. */
 async function measured(
   t: TestContext,
-  scripted: Scripted | ((query: string) => Scripted),
+  scripted: ScriptedAnswer | ((query: string) => ScriptedAnswer),
   guardrail = COUNTS,
   parts: { readonly database?: Database; readonly spec?: Partial<PrometheusSourceSpec> } = {},
 ) {
@@ -191,10 +191,10 @@ const NOW = START_MS / 1_000 + 30;
 const vector = (...result: object[]) => ({ body: { status: 'success', data: { resultType: 'vector', result } } });
 const one = (value: string, labels: object = {}, at = NOW) => ({ metric: labels, value: [at, value] });
 
-test('each way in which there is no number is told apart', async (t) => {
-  const cases: readonly [Scripted, string][] = [
+test('each way in which a number is missing is distinguished', async (t) => {
+  const cases: readonly [ScriptedAnswer, string][] = [
     [{ status: 503, body: 'no' }, 'it answered 503'],
-    [{ status: 200, body: '<html>' }, 'its answer is not that of a Prometheus'],
+    [{ status: 200, body: '<html>' }, 'its answer is not from a Prometheus'],
     [{ status: 302, body: '' }, 'it answered 302'],
     [
       { status: 400, body: { status: 'error', errorType: 'bad_data', error: 'parse error: unexpected ")"' } },
@@ -202,11 +202,11 @@ test('each way in which there is no number is told apart', async (t) => {
     ],
     [
       { body: { status: 'success', data: { resultType: 'matrix', result: [] } } },
-      'the query gives a matrix where a number is meant',
+      'the query gives a matrix instead of a number',
     ],
     [
       vector(one('1', { pod: 'a', path: '/' }), one('2', { path: '/' })),
-      'the query gives 2 series for candidate where one is meant: add them up, or group by instance',
+      'the query gives 2 series for candidate instead of one: aggregate them, or group by instance',
     ],
     [{ body: 'x'.repeat(1_100_000) }, 'its answer is larger than 1 MiB'],
   ];
@@ -269,7 +269,7 @@ test('nothing of the candidate is nothing at all, with what it was asked meanwhi
   assert.deepEqual(empty, { at: 'empty', requests: 1 });
 });
 
-test('bad without a series of either track is told as missing; with one of the other track, or a default, it is none', async (t) => {
+test('bad without a series of either track is reported as missing; with one of the other track, or a default, it is none', async (t) => {
   const database = await startCounts(t);
   const withDefault: GuardrailSpec = {
     ...BY_LABEL,
@@ -277,7 +277,11 @@ test('bad without a series of either track is told as missing; with one of the o
   };
   const isBad = (query: string) => query.includes('bad');
   const ofBoth = vector(one('9', { track: 'candidate' }), one('9', { track: 'stable' }));
-  const cases: readonly [guardrail: GuardrailSpec, answers: (query: string) => Scripted, bad: readonly unknown[]][] = [
+  const cases: readonly [
+    guardrail: GuardrailSpec,
+    answers: (query: string) => ScriptedAnswer,
+    bad: readonly unknown[],
+  ][] = [
     [COUNTS, (query) => (isBad(query) ? vector() : vector(one('9'))), [0, 0, true]],
     [COUNTS, (query) => (isBad(query) ? vector() : vector(one('0'))), [0, 0, undefined]],
     [COUNTS, (query) => (isBad(query) && query.includes('stable') ? vector() : vector(one('9'))), [9, 0, undefined]],
@@ -297,8 +301,8 @@ test('bad without a series of either track is told as missing; with one of the o
   }
 });
 
-test('series by instance are added up for their track, and told apart for the candidate', async (t) => {
-  const byInstance = (query: string): Scripted => {
+test('series by instance are added up for their track, and kept apart for the candidate', async (t) => {
+  const byInstance = (query: string): ScriptedAnswer => {
     if (query.includes('stable')) return vector(one('50', { pod: 'c' }), one('60', { pod: 'd' }));
     return query.includes('bad')
       ? vector(one('3', { pod: 'a', path: '/' }), one('1', { pod: 'a', path: '/x' }), one('0'))
@@ -319,15 +323,15 @@ test('series by instance are added up for their track, and told apart for the ca
   const many = Array.from({ length: 201 }, (_, index) => one('1', { instance: `i${index}`, pod: 'a' }));
   assert.deepEqual(await measured(t, vector(...many), COUNTS, { database }), {
     at: 'down',
-    because: 'the query gives 201 instances for candidate, of at most 200: add them up',
+    because: 'the query gives 201 instances for candidate, at most 200 are allowed: aggregate them',
   });
   assert.ok((await measured(t, vector(...many.slice(1)), COUNTS, { database })).at === 'measured');
 });
 
 test('one broken instance of many is named and decides nothing; all of them, or one alone, do', async (t) => {
   const database = await startCounts(t);
-  /** What is said of a candidate whose instances have so many bad ones of a hundred, after ten windows. */
-  const said = async (bad: readonly number[]) => {
+  /** The verdict on a candidate whose instances have so many bad ones of a hundred, after ten windows. */
+  const verdictFor = async (bad: readonly number[]) => {
     const url = await serving(t, (request, response) => {
       let body = '';
       request.setEncoding('utf8').on('data', (text: string) => (body += text));
@@ -363,11 +367,11 @@ test('one broken instance of many is named and decides nothing; all of them, or 
     }
     return verdictOf(COUNTS, tally, 0, { alpha: 0.05, beta: 0.05, metrics: 1 });
   };
-  const oneOfMany = await said([1, 1, 60, 1, 1]);
+  const oneOfMany = await verdictFor([1, 1, 60, 1, 1]);
   assert.equal(oneOfMany?.outcome, 'undecided');
   assert.match(oneOfMany.because, /comes from pod-2:8080, which has 20 % of the units/);
   for (const bad of [[60, 60, 60, 60, 60], [60, 60], [60]]) {
-    assert.equal((await said(bad))?.outcome, 'fail', JSON.stringify(bad));
+    assert.equal((await verdictFor(bad))?.outcome, 'fail', JSON.stringify(bad));
   }
 });
 
@@ -510,7 +514,7 @@ test(
   },
 );
 
-test('tracks are told apart by the query or by a label, and a query that does neither is never compared', async (t) => {
+test('tracks are separated by the query or by a label, and a query that does neither is never compared', async (t) => {
   const labelled = await measured(
     t,
     (query) => vector(one(query === 'bad' ? '1' : '10', { track: 'candidate' }), one('5', { track: 'stable' })),
@@ -526,7 +530,7 @@ test('tracks are told apart by the query or by a label, and a query that does ne
   );
   assert.deepEqual(await measured(t, vector(one('5')), BY_LABEL), {
     at: 'down',
-    because: 'the query tells no tracks apart: it has no $track, and its result no label "track"',
+    because: 'the query does not separate tracks: it has no $track, and its result no label "track"',
   });
 });
 
@@ -566,7 +570,7 @@ test('a value is what the query gives, also what is no number, and a scalar is o
   assert.ok(scalar.at === 'measured' && scalar.candidate.value === 3);
 });
 
-test('a token or a password is sent and never said, over TLS to whom the certificate names', async (t) => {
+test('a token or a password is sent and never revealed, over TLS to the owner of the certificate names', async (t) => {
   const made = await generate([{ name: 'commonName', value: 'prometheus.internal' }], {
     keyType: 'ec',
     algorithm: 'sha256',

@@ -9,31 +9,31 @@ import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
 import { PrometheusSource, type PrometheusSourceSpec } from '../../kinds/prometheus-source.ts';
 import { missingKey, secretText } from '../../secret-text.ts';
 import { candidateAnswers } from '../decisions-source.ts';
-import type { Measured, Measurement, MeasureSource, Window } from '../measure-source.ts';
-import { expandQuery, hasDefault, namesTrack, type Asked } from './expand-query.ts';
+import type { MetricTraits, Measurement, MeasureSource, Window } from '../measure-source.ts';
+import { expandQuery, hasDefault, namesTrack, type QueryVariables } from './expand-query.ts';
 import { instancesOf, isAlike, pickSeries, sumOf, valuesOf, type TrackSeries } from './pick-series.ts';
-import type { NoteAsked } from './reachable.ts';
+import type { NoteRequest } from './reachable.ts';
 import { readHistory, type Range } from './read-history.ts';
 import { readAnswer, type QueryResult, type QueryType, type Series } from './read-answer.ts';
 
 const LIMITS = {
   grainMs: 1_000,
-  /** Until what was scraped last is there. */
+  /** Delay until the last scrape is available. */
   lagMs: 10_000,
   answerBytesMax: 1024 * 1024,
-  /** Samples are used up to the age of so many windows. */
+  /** Maximum age of samples, in windows. */
   staleWindows: 2,
 } as const;
 
 type Down = Extract<QueryResult, { readonly at: 'down' }>;
 
-/** Numbers of a Prometheus, each by an instant query at the end of its window. */
+/** Numbers of a Prometheus, by an instant query at the end of each window. */
 export function prometheusSource(parts: {
   readonly store: Pick<Reader, 'get'>;
   readonly database: Queryable;
   readonly outbound: Outbound;
-  /** Told how each request went. */
-  readonly note?: NoteAsked;
+  /** Receives the result of each request. */
+  readonly note?: NoteRequest;
 }): MeasureSource {
   const { store, database, outbound, note = () => {} } = parts;
   return {
@@ -44,7 +44,8 @@ export function prometheusSource(parts: {
       const { source = '', bad, total, value } = window.guardrail.prometheus ?? {};
       const access = accessTo(source);
       if ('because' in access) return { at: 'down', ...access };
-      const read = (query: string, track: Asked['track']) => readTrack(query, track, window, { access, signal });
+      const read = (query: string, track: QueryVariables['track']) =>
+        readTrack(query, track, window, { access, signal });
       const readings =
         value === undefined
           ? await Promise.all(
@@ -100,8 +101,8 @@ export function prometheusSource(parts: {
 
 interface Access {
   readonly outbound: Outbound;
-  readonly note: NoteAsked;
-  /** Of the PrometheusSource. */
+  readonly note: NoteRequest;
+  /** Name of the PrometheusSource. */
   readonly name: string;
   readonly spec: PrometheusSourceSpec;
   readonly headers: Readonly<Record<string, string>>;
@@ -115,7 +116,7 @@ interface Asking {
 
 async function readTrack(
   query: string,
-  track: Asked['track'],
+  track: QueryVariables['track'],
   { release, guardrail, fromMs, toMs }: Window,
   { access, signal }: Asking,
 ): Promise<TrackSeries | Down> {
@@ -124,7 +125,7 @@ async function readTrack(
   return result.at === 'down' ? result : pickSeries(result.series, track, traitsOf(query, guardrail));
 }
 
-/** Of stable, as long as there is no candidate. */
+/** For stable, while there is no candidate. */
 async function readRange(
   query: string,
   { startMs, endMs, stepMs }: Range,
@@ -173,7 +174,7 @@ async function askFor(
     });
   } catch (error) {
     if (!(error instanceof OutboundError)) throw error;
-    // One that was given up here says nothing of the source.
+    // A request that was aborted here says nothing about the source.
     if (!signal.aborted) note(name, error);
     return { at: 'down', because: error.message };
   }
@@ -191,10 +192,7 @@ function tooOld(tracks: readonly TrackSeries[], { fromMs, toMs }: Window): Measu
 
 const NO_SERIES: TrackSeries = { at: 'track', series: [], label: undefined };
 
-/**
- * Without a total of the candidate nothing is measured. Without bad ones of one track, where there are some of the other,
- * there were none.
- */
+/** Without a total of the candidate nothing is measured. A track without bad series, where the other one has some, had none. */
 function counts(tracks: readonly TrackSeries[], { guardrail }: Window): Measurement | undefined {
   const [badCandidate = NO_SERIES, badStable = NO_SERIES, candidate = NO_SERIES, stable = NO_SERIES] = tracks;
   if (candidate.series.length === 0) return undefined;
@@ -211,7 +209,7 @@ function counts(tracks: readonly TrackSeries[], { guardrail }: Window): Measurem
   };
 }
 
-/** By instance, where both queries tell them apart alike. What an instance without units had is only in the sum. */
+/** By instance, where both queries have the same instances. Events of an instance without units count in the sum only. */
 function sourcesOf(total: TrackSeries, bad: TrackSeries): Readonly<Record<string, Counts>> | undefined {
   if (!isAlike(total, bad)) return undefined;
   const badOnes = instancesOf(bad);
@@ -221,7 +219,7 @@ function sourcesOf(total: TrackSeries, bad: TrackSeries): Readonly<Record<string
   return Object.fromEntries(entries.filter(([, { units }]) => units !== 0));
 }
 
-/** A gauge shows something also while nobody asks: one unit stands for that it was there. Of instances it is the median. */
+/** A gauge shows a value without traffic too: one unit stands for its presence. Of several instances it is the median. */
 function gauge([candidate = NO_SERIES]: readonly TrackSeries[], { guardrail }: Window): Measurement | undefined {
   if (candidate.series.length === 0) return undefined;
   return {
@@ -232,13 +230,13 @@ function gauge([candidate = NO_SERIES]: readonly TrackSeries[], { guardrail }: W
   };
 }
 
-/** What is no number of one instance is none of all. */
+/** NaN of one instance makes the median NaN. */
 function medianOf(series: readonly Series[]): number {
   const values = valuesOf(series);
   return values.some(Number.isNaN) ? NaN : median(values);
 }
 
-function measured(name: string, of: Measured['of']): Measured {
+function measured(name: string, of: MetricTraits['of']): MetricTraits {
   const words = name.replaceAll('-', ' ');
   const called = `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`;
   return { called, better: 'fewer', of, isSplit: false };

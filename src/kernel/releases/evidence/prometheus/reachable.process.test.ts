@@ -46,7 +46,7 @@ test('a PrometheusSource says since when it is reached, or why it is not, and is
     [
       [2, 'False', 'HostRefused', refusal, '1970-01-01T00:00:01Z'],
       [3, 'False', 'NoAnswer', 'It cannot be reached (ECONNREFUSED).', '1970-01-01T00:00:01Z'],
-      [4, 'True', 'Answered', 'It answered when it was last asked.', '1970-01-01T00:00:02Z'],
+      [4, 'True', 'Answered', 'It answered the last query.', '1970-01-01T00:00:02Z'],
     ],
   );
   note('gone', undefined);

@@ -7,19 +7,19 @@ import { PrometheusSource, type ReachableCondition } from '../../kinds/prometheu
 
 const AUTHOR: Author = { user: 'system:releases', requestId: 'prometheus' };
 
-/** What a request to a source came to: undefined where it was answered. */
-export type NoteAsked = (source: string, failure: OutboundError | undefined) => void;
+/** Receives the result of a request to a source: undefined where it was answered. */
+export type NoteRequest = (source: string, failure: OutboundError | undefined) => void;
 
 type Found = Pick<ReachableCondition, 'status' | 'reason' | 'message'>;
 
-/** Says on each PrometheusSource, when that changes, whether it was reached when it was last asked. */
+/** Updates the condition Reachable of each PrometheusSource after requests. */
 export function noteReachable(parts: {
   readonly store: Pick<Store<Operation>, 'get' | 'write'>;
   readonly clock: Clock;
   readonly log: Log;
-}): NoteAsked {
+}): NoteRequest {
   const { store, clock, log } = parts;
-  /** What was noted last here: several requests under way at once note the same. */
+  /** The last condition written here: concurrent requests write it once. */
   const noted = new Map<string, string>();
   return (source, failure) => {
     const object = store.get(PrometheusSource, '', source)?.object();
@@ -33,15 +33,14 @@ export function noteReachable(parts: {
     const condition: ReachableCondition = { type: 'Reachable', ...found, lastTransitionTime: since };
     store.write([statusOf(source, condition)], AUTHOR).catch((error: unknown) => {
       noted.delete(source);
-      log.warn({ err: error, source }, 'whether a PrometheusSource was reached could not be written');
+      log.warn({ err: error, source }, 'prometheus: cannot write the condition of a source');
     });
   };
 }
 
-/** The condition of a source, as it was found. */
+/** The condition of a source after a request. */
 function reachable(failure: OutboundError | undefined): Found {
-  if (failure === undefined)
-    return { status: 'True', reason: 'Answered', message: 'It answered when it was last asked.' };
+  if (failure === undefined) return { status: 'True', reason: 'Answered', message: 'It answered the last query.' };
   const reason = failure instanceof RefusedHost ? 'HostRefused' : 'NoAnswer';
   const message = `${failure.message.slice(0, 1).toUpperCase()}${failure.message.slice(1)}.`;
   return { status: 'False', reason, message };

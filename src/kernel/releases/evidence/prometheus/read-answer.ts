@@ -33,7 +33,7 @@ const shapes = {
   failed: Compile(Failed),
 } as const;
 
-/** Of what a Prometheus says about its error. */
+/** Maximum length of a Prometheus error. */
 const ERROR_CHARS_MAX = 200;
 
 interface Sample {
@@ -43,19 +43,19 @@ interface Sample {
 
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
-  /** Of an instant query one. */
+  /** One, for an instant query. */
   readonly samples: readonly Sample[];
 }
 
-/** What a query gave: any number of series, or why there is none. */
+/** The result of a query: any number of series, or why there is none. */
 export type QueryResult =
   | { readonly at: 'series'; readonly series: readonly Series[] }
   | { readonly at: 'down'; readonly because: string };
 
-/** Of `/api/v1/query`, or of `/api/v1/query_range`. */
+/** `/api/v1/query`, or `/api/v1/query_range`. */
 export type QueryType = 'instant' | 'range';
 
-/** Reads an answer of a query. Nothing of the credential that it was asked with is said. */
+/** Reads the answer to a query. Never reveals the credential of the request. */
 export function readAnswer(
   { status, text, isCut }: OutboundAnswer,
   type: QueryType,
@@ -79,8 +79,8 @@ export function readAnswer(
   if (type === 'range' && shapes.matrix.Check(answer)) {
     return series(answer.data.result.map(({ metric, values }) => ({ labels: metric, samples: values.map(sampleOf) })));
   }
-  if (shapes.other.Check(answer)) return down(`the query gives a ${answer.data.resultType} where a number is meant`);
-  return down('its answer is not that of a Prometheus');
+  if (shapes.other.Check(answer)) return down(`the query gives a ${answer.data.resultType} instead of a number`);
+  return down('its answer is not from a Prometheus');
 }
 
 function series(all: readonly Series[]): QueryResult {
@@ -100,6 +100,6 @@ function sampleOf([seconds, value]: Static<typeof SampleShape>): Sample {
   return { value: INFINITIES[value] ?? number, atMs: seconds * 1_000 };
 }
 
-/** As Prometheus writes numbers; what else Number() takes for one, like "" and "0x10", is none. */
+/** As Prometheus writes numbers; other texts that Number() accepts, like "" and "0x10", are invalid. */
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const INFINITIES: Readonly<Record<string, number>> = { '+Inf': Infinity, Inf: Infinity, '-Inf': -Infinity };

@@ -6,27 +6,27 @@ import { INSTANCES_MAX, instancesOf, isAlike, type TrackSeries } from './pick-se
 
 const LIMITS = {
   dayMs: 24 * 3_600_000,
-  /** Windows of one day at most: of shorter ones the newest. */
+  /** Windows of one day at most; of shorter ones the newest. */
   windowsMax: 1_440,
-  /** Of one answer: few enough to be read in some milliseconds. */
+  /** Windows of one answer: few enough to be parsed in some milliseconds. */
   samplesMax: 6_000,
 } as const;
 
-/** When windows end: the first, the last, and how long each is. */
+/** Window ends: the first, the last, and the length. */
 export interface Range {
   readonly startMs: number;
   readonly endMs: number;
   readonly stepMs: number;
 }
 
-/** Both queries over a range, of stable; undefined where one of them gave nothing that can be read. */
+/** Runs both queries over a range, for stable; undefined without readable data. */
 export type ReadRange = (
   range: Range,
 ) => Promise<{ readonly bad: TrackSeries; readonly total: TrackSeries } | undefined>;
 
 /**
- * Learns from the day before a moment how two halves of the instances differed, window by window. Reads it backwards, some
- * windows at a time, as far as there is something by instance.
+ * Learns from the day before a moment how two halves of the instances differ, window by window. Reads backwards, some windows at a
+ * time, as long as there is data by instance.
  */
 export async function readHistory(
   read: ReadRange,
@@ -50,7 +50,7 @@ export async function readHistory(
 
 type Half = Readonly<Record<'units' | 'bad', Float64Array>>;
 
-/** What two halves of the instances did. Which half an instance is of goes by its name, and each has as many. */
+/** Sums of two halves of the instances. The name decides the half; both have the same size. */
 class Halves {
   readonly #fromMs: number;
   readonly #windowMs: number;

@@ -5,26 +5,26 @@ import { NOTHING, sumOf } from '#kernel/statistics/interval.ts';
 import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
 import type { MeasureSource, Measurement } from '../measure-source.ts';
 
-/** What one track did within one window. */
+/** Counts of one track within one window. */
 export interface Done {
   readonly track: 'candidate' | 'stable';
   readonly units: number;
   readonly bad: number;
 }
 
-/** A source with the outside that it measures. */
+/** A source with its environment. */
 export interface SourceWorld {
   readonly source: MeasureSource;
   readonly guardrail: GuardrailSpec;
-  /** Makes it so that this happened in the window that begins then and is one grain long. */
+  /** Produces these events in the window that starts then and is one grain long. */
   readonly happened: (release: string, fromMs: number, done: readonly Done[]) => Promise<void>;
-  /** Nothing more happens; what did can be measured. */
+  /** Ends the events; they can be measured now. */
   readonly settle: () => Promise<void>;
-  /** Takes away what the source asks. */
+  /** Takes the environment down. */
   readonly breakDown: () => Promise<void>;
 }
 
-/** The promises of `MeasureSource`, held against a source; counts are exact. `missing` says why that cannot be done here. */
+/** The contract of `MeasureSource`, held against a source; counts are exact. `missing` is the reason to skip. */
 export function sourceContract(
   name: string,
   start: (t: TestContext) => Promise<SourceWorld>,
@@ -69,14 +69,14 @@ export function sourceContract(
         [5, 5],
         [0, 0],
       ]);
-      // All that happened in the stage: whether cells are of the window or of the stage so far, they come to that.
+      // All events of the stage: cells of the window and cells since the stage began give the same sum.
       const whole = await measure(0, 2);
       const byCell = whole.at === 'measured' ? whole.cells : undefined;
       if (byCell !== undefined) {
         assert.deepEqual([sumOfCells(byCell.candidate), sumOfCells(byCell.stable)], counts(whole));
         assert.ok(byCell.stable.length > 1, 'units are in several cells');
       }
-      // Without anything of the candidate a source may say that it has nothing.
+      // Without events of the candidate a source may have no data.
       const other = await measure(0, 1, 'other');
       if (other.at !== 'empty') {
         assert.deepEqual(counts(other), [

@@ -14,7 +14,7 @@ interface Sample {
 
 const READY_MS_MAX = 30_000;
 
-/** A Prometheus of this machine, with samples of any time in it. */
+/** A real Prometheus process with samples of any time. */
 export async function startRealPrometheus(t: TestContext): Promise<{
   readonly url: string;
   /** Starts it with these samples. */
@@ -43,7 +43,7 @@ export async function startRealPrometheus(t: TestContext): Promise<{
     start: async (samples) => {
       const input = join(directory, 'samples.txt');
       const storage = join(directory, 'data');
-      // Of each series in the order of time.
+      // Each series in the order of time.
       const inOrder = samples.toSorted((a, b) =>
         a.series === b.series ? a.atMs - b.atMs : a.series < b.series ? -1 : 1,
       );
@@ -72,7 +72,7 @@ export async function startRealPrometheus(t: TestContext): Promise<{
   };
 }
 
-/** Why it cannot be tested with a real one; undefined when it can. */
+/** Why a real one is not available; undefined when it is. */
 startRealPrometheus.missing = ['prometheus', 'promtool'].every(
   (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0,
 )

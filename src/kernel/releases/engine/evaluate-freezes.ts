@@ -6,15 +6,15 @@ import { spanAfter, type Span } from '../kinds/freeze-window.ts';
 import type { ReleaseObservation } from './advance.ts';
 import { selects } from '../rules/choose-policy.ts';
 
-/** What could not be reckoned with is tried again after this. */
+/** Retry interval of a freeze that cannot be evaluated. */
 const AGAIN_MS = 300_000;
 
-/** A freeze as it was reckoned with, good until its next edge. */
-export interface ReckonedFreeze {
+/** An evaluated freeze, valid until its next edge. */
+export interface EvaluatedFreeze {
   readonly version: number;
   readonly spec: FreezeSpec;
   readonly generation: number;
-  /** When this generation was first seen: what it says of the time before is nothing that anybody was held by. */
+  /** When this generation was first read: it has held no release before. */
   readonly sinceMs: number;
   readonly atMs: number;
   readonly edgeMs: number;
@@ -22,33 +22,33 @@ export interface ReckonedFreeze {
   readonly problem?: string;
 }
 
-export interface FreezeReckoning {
-  /** All freezes, by name. Each is reckoned with once for each of its edges. */
-  readonly all: (nowMs: number) => ReadonlyMap<string, ReckonedFreeze>;
-  /** The freeze that holds a release now. One that cannot be reckoned with holds. */
+export interface FreezeStates {
+  /** All freezes, by name. Each is evaluated once for each of its edges. */
+  readonly all: (nowMs: number) => ReadonlyMap<string, EvaluatedFreeze>;
+  /** The freeze that holds a release now. One that cannot be evaluated holds it. */
   readonly holding: (spec: ReleaseSpec, nowMs: number) => ReleaseObservation['frozen'];
 }
 
-/** Knows which freezes are open, as the store has them at each call. */
-export function reckonFreezes(options: {
+/** Evaluates freezes, as the store has them at each call. */
+export function evaluateFreezes(options: {
   readonly store: Pick<Store<never>, 'list'>;
   readonly kinds: KindRegistry;
-  /** Called with the name of a freeze that cannot be reckoned with. */
+  /** Called with the name of a freeze that cannot be evaluated. */
   readonly failed?: (error: unknown, freeze: string) => void;
-}): FreezeReckoning {
+}): FreezeStates {
   const { store, kinds, failed = () => {} } = options;
-  let known: ReadonlyMap<string, ReckonedFreeze> = new Map();
+  let known: ReadonlyMap<string, EvaluatedFreeze> = new Map();
   return { all, holding };
 
-  function all(nowMs: number): ReadonlyMap<string, ReckonedFreeze> {
-    known = new Map(Array.from(store.list(Freeze), (one) => [one.name, reckon(one, known.get(one.name), nowMs)]));
+  function all(nowMs: number): ReadonlyMap<string, EvaluatedFreeze> {
+    known = new Map(Array.from(store.list(Freeze), (one) => [one.name, evaluate(one, known.get(one.name), nowMs)]));
     return known;
   }
 
   function holding({ objects }: ReleaseSpec, nowMs: number): ReleaseObservation['frozen'] {
     const freezes = all(nowMs);
     if (freezes.size === 0) return undefined;
-    // As it is live and as it is declared: taking a label off leads past no freeze.
+    // Both the live and the declared state count: removing a label evades no freeze.
     const sides = objects.flatMap(({ kind, from, to }) =>
       [from, to].flatMap((side) =>
         side === undefined ? [] : [{ kind: kinds.byId(kind), namespace: side.namespace, labels: side.labels }],
@@ -67,7 +67,7 @@ export function reckonFreezes(options: {
     return undefined;
   }
 
-  function reckon(entry: Entry, last: ReckonedFreeze | undefined, nowMs: number): ReckonedFreeze {
+  function evaluate(entry: Entry, last: EvaluatedFreeze | undefined, nowMs: number): EvaluatedFreeze {
     const isCurrent = last !== undefined && last.atMs <= nowMs && nowMs < last.edgeMs;
     if (isCurrent && last.version === entry.version) return last;
     const object = entry.object();
@@ -76,16 +76,16 @@ export function reckonFreezes(options: {
     if (isCurrent && !isEdited) return { ...last, version: entry.version };
     const spec = Freeze.spec(object);
     const sinceMs = isEdited ? nowMs : last.sinceMs;
-    const reckoned = { version: entry.version, spec, generation, sinceMs, atMs: nowMs };
+    const evaluated = { version: entry.version, spec, generation, sinceMs, atMs: nowMs };
     try {
       const span = spanAfter(spec, nowMs);
       const edgeMs = span === undefined ? Infinity : span.fromMs > nowMs ? span.fromMs : span.untilMs;
-      return { ...reckoned, span, edgeMs };
+      return { ...evaluated, span, edgeMs };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       failed(error, entry.name);
-      const problem = `it cannot be reckoned with and is taken as open: ${why}`;
-      return { ...reckoned, span: undefined, edgeMs: nowMs + AGAIN_MS, problem };
+      const problem = `it cannot be evaluated and counts as open: ${why}`;
+      return { ...evaluated, span: undefined, edgeMs: nowMs + AGAIN_MS, problem };
     }
   }
 }
