@@ -5,6 +5,9 @@ import { findWords } from './words.ts';
 /** Where no word is that STYLE.md takes out. Only grows. */
 const HELD = [
   'src/kernel/statistics',
+  'src/kernel/releases',
+  'src/cli/release',
+  'docs/releases.md',
   'CONTRIBUTING.md',
   'README.md',
   'ARCHITECTURE.md',

@@ -66,9 +66,9 @@ test('targets are shown where there are several, with the places that are not he
     lines.includes('venues     unknown      1/2  tenth  hall is unknown (it was not heard of)'),
     lines.join('\n'),
   );
-  assert.ok(lines.includes('listeners  healthy      1/1  not begun'), lines.join('\n'));
+  assert.ok(lines.includes('listeners  healthy      1/1  not started'), lines.join('\n'));
   const text = releaseText(one, { changes: [], isAll: false }, [], viewOf(100));
-  assert.match(text, /be760ae9, should be c23eef86 +it was not heard of, seen at 2026-11-22 09:50/);
+  assert.match(text, /be760ae9, desired c23eef86 +it was not heard of, seen at 2026-11-22 09:50/);
   assert.match(text, /arena +healthy +tenth +c23eef86 +since 2026-11-22 09:45/);
   assert.match(text, /A rollback would leave\n +The votes for chart top stay\./);
   const alone = release({ status: { targets: targets.slice(1) } });
@@ -273,6 +273,6 @@ test('an unavailable server is shown above the last view', () => {
     one.metadata.name,
     viewOf(80),
   );
-  assert.equal(lines[0], 'The server is away: it left. Asking again.');
+  assert.equal(lines[0], 'Server unavailable: it left. Retrying.');
   assert.match(lines[2] ?? '', /^premium-4211/);
 });

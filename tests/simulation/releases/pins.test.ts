@@ -133,11 +133,7 @@ test('what is the same spec on top of what was rolled back waits for somebody, w
       await story.run(60 * MINUTE);
       const open = story.releases().filter(({ spec }) => spec.open);
       for (const { status } of open) {
-        assert.match(
-          `${status.phase}: ${status.message}`,
-          /^(Paused: .*on top of what release|Queued: Waits for)/,
-          end,
-        );
+        assert.match(`${status.phase}: ${status.message}`, /^(Paused: .*on top of release|Queued: Waits for)/, end);
       }
       assert.equal(open[0]?.status.phase, 'Paused');
       assert.equal(story.liveValue('x'), 1, end);
