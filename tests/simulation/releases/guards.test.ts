@@ -110,7 +110,10 @@ test('no release is about nothing: nobody is asked for what is live already, and
     await story.run(1_000);
     assert.deepEqual(story.phases(), ['Progressing']);
     const { status } = story.world.store.memory.get(Node, '', 'x')?.object() ?? assert.fail();
-    assert.match(JSON.stringify(status), new RegExp(`declared as it is live.*${story.release} goes first`));
+    assert.match(
+      JSON.stringify(status),
+      new RegExp(`the declared state is live, but ${story.release} changes it first`),
+    );
     await story.ask(end, story.release, 'cyd');
     await story.run(2_000);
     const isChange = end === 'promote';
