@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openBook, type Book } from './book.ts';
+import type { Bucket } from './bucket.ts';
+import { checked } from './check.ts';
+import type { Answer } from './contract.ts';
+import { decide, settleExpired } from './decide.ts';
+import type { Charge, Operation } from './operation.ts';
+
+const MINUTE = 60_000;
+const DAY = 86_400_000;
+const START = Date.parse('2026-03-10T12:00:00Z');
+
+function bucket(id: string, limit: Bucket['limit'], more: Partial<Bucket> = {}): Bucket {
+  return { id, limit, window: { type: 'lifetime' }, priority: 0, createdMs: 0, ...more };
+}
+
+/** An operation without its key: each gets a new one. */
+type OperationWithoutKey = Operation extends infer Each
+  ? Each extends Operation
+    ? Omit<Each, 'key'> & { key?: string }
+    : never
+  : never;
+
+/** A database as one book; its clock stands until a test moves it. */
+function openWorld() {
+  let book = openBook(START);
+  let keys = 0;
+  return {
+    pass: (ms: number): void => {
+      const next: Book = { ...openBook(book.nowMs + ms), counters: book.counters, operations: book.operations };
+      for (const [id, hold] of book.holds) next.holds.set(id, hold);
+      book = next;
+    },
+    ask: (operation: OperationWithoutKey): Answer =>
+      decide(book, { key: `k${(keys += 1)}`, ...operation } as Operation),
+    charge: (buckets: readonly Bucket[], amount: number, more: Partial<Charge> = {}): Answer =>
+      decide(book, {
+        kind: 'charge',
+        subject: 's',
+        key: `k${(keys += 1)}`,
+        items: [{ subject: 's', quota: 'q', amount, buckets }],
+        manner: 'whole',
+        ...more,
+      }),
+    left: (of: Bucket): number | 'unlimited' | undefined =>
+      checked(book, { subject: 's', quota: 'q', amount: 0, buckets: [of] }).balances[0]?.remaining,
+    settle: () => settleExpired(book, 's'),
+    state: (key: string) => book.holds.get(`s\u0000${key}`),
+  };
+}
+
+const RESERVED = { hold: { kind: 'reservation', owner: '', ttlMs: 10 * MINUTE } } as const;
+
+function summary({ outcome, asked, amount, receipt }: Answer) {
+  return [outcome, asked, amount, receipt.map((line) => `${line.bucket}:${line.amount}`).join(' ')];
+}
+
+test('a charge takes all or nothing, or what there is, and a free one takes nothing', () => {
+  const world = openWorld();
+  const plan = bucket('plan', 10);
+  assert.deepEqual(summary(world.charge([plan], 4)), ['granted', 4, 4, 'plan:4']);
+  const denied = world.charge([plan], 7);
+  assert.deepEqual([summary(denied), denied.deniedQuota], [['denied', 7, 0, ''], 'q']);
+  assert.deepEqual(
+    denied.balances.map(({ used, remaining }) => [used, remaining]),
+    [[4, 6]],
+  );
+  assert.deepEqual(summary(world.charge([plan], 7, { isFree: true })), ['granted', 7, 0, '']);
+  assert.deepEqual(summary(world.charge([plan], 7, { manner: 'partial' })), ['granted', 7, 6, 'plan:6']);
+  assert.equal(world.left(plan), 0);
+  assert.equal(world.charge([plan], 1, { manner: 'partial' }).outcome, 'denied');
+});
+
+test('several quotas are taken together, and items of one bucket see each other', () => {
+  const world = openWorld();
+  const [day, month] = [bucket('day', 5), bucket('month', 8)];
+  const items = (amount: number) =>
+    [day, month].map((one) => ({ subject: 's', quota: one.id, amount, buckets: [one] }));
+  const answer = world.charge([], 0, { items: items(4) });
+  assert.deepEqual(summary(answer), ['granted', 8, 8, 'day:4 month:4']);
+  assert.deepEqual(
+    answer.balances.map(({ remaining }) => remaining),
+    [1, 4],
+  );
+  const denied = world.charge([], 0, { items: items(2) });
+  assert.deepEqual([summary(denied), denied.deniedQuota], [['denied', 4, 0, ''], 'day']);
+  assert.deepEqual(
+    denied.balances.map(({ remaining }) => remaining),
+    [1, 4],
+    'a denial takes nothing of the items before',
+  );
+  assert.deepEqual(
+    summary(world.charge([], 0, { items: items(3), manner: 'partial' })),
+    ['granted', 6, 2, 'day:1 month:1'],
+    'every item is reduced to the tightest limit',
+  );
+  const shared = bucket('shared', 5);
+  const twice = [3, 3].map((amount) => ({ subject: 's', quota: 'q', amount, buckets: [shared] }));
+  assert.equal(world.charge([], 0, { items: twice }).outcome, 'denied', 'two items of one bucket do not both fit');
+  assert.equal(world.left(shared), 5);
+});
+
+test('times of clients are moved to within 35 days ago and now', () => {
+  const world = openWorld();
+  const daily = bucket('daily', 1_000, { window: { type: 'calendar', per: 'P1D', zone: 'UTC' } });
+  const windowOf = (usedAtMs: number | undefined, more: Partial<Charge> = {}) =>
+    world.charge([daily], 1, { ...(usedAtMs === undefined ? {} : { usedAtMs }), ...more }).receipt[0];
+  const today = windowOf(undefined)?.window;
+  assert.equal(windowOf(START + DAY)?.window, today, 'the future is now');
+  const late = windowOf(START - DAY / 2 - 1);
+  assert.notEqual(late?.window, today, 'late use counts in its own window for a day');
+  const closed = windowOf(START - 5 * DAY);
+  assert.deepEqual([closed?.window, closed?.corrects?.includes('2026-03-05')], [today, true]);
+  assert.equal(
+    windowOf(START - 400 * DAY)?.corrects?.includes('2026-02-03'),
+    true,
+    'older than 35 days is moved there',
+  );
+  assert.equal(windowOf(START - 5 * DAY, { countsAtMs: START })?.corrects, undefined, 'it counts at another time');
+});
+
+test('a key answers once, and names one request', () => {
+  const world = openWorld();
+  const plan = bucket('plan', 10);
+  const first = world.charge([plan], 3, { key: 'a' });
+  assert.deepEqual(world.charge([plan], 3, { key: 'a' }), { ...first, replayed: true });
+  assert.equal(world.left(plan), 7);
+  assert.throws(() => world.charge([plan], 4, { key: 'a' }), { code: 'http/key-reused', reason: 'Conflict' });
+});
+
+test('a reservation is extended, committed with what was used, and the rest comes back', () => {
+  const world = openWorld();
+  const plan = bucket('plan', 10);
+  const held = world.charge([plan], 6, { ...RESERVED, key: 'r' });
+  assert.deepEqual([summary(held), held.expiresAtMs], [['granted', 6, 6, 'plan:6'], START + 10 * MINUTE]);
+  const extended = world.ask({ kind: 'extend', subject: 's', of: 'r', ttlMs: 30 * MINUTE });
+  assert.deepEqual([summary(extended), extended.expiresAtMs], [['extended', 6, 6, 'plan:6'], START + 30 * MINUTE]);
+  assert.equal(world.state('r')?.expiresAtMs, START + 30 * MINUTE);
+  world.pass(20 * MINUTE);
+  const commit = { kind: 'commit', subject: 's', of: 'r', amount: 2, over: 'refuse' } as const;
+  assert.throws(() => world.ask({ ...commit, quota: 'other' }), { code: 'quotas/other-quota' });
+  const committed = world.ask({ ...commit, buckets: [plan], quota: 'q' });
+  assert.deepEqual(summary(committed), ['granted', 2, 2, 'plan:2']);
+  assert.deepEqual(
+    committed.balances.map(({ remaining }) => remaining),
+    [8],
+  );
+  assert.deepEqual([world.state('r')?.state, world.state('r')?.settledAtMs], ['committed', START + 20 * MINUTE]);
+  assert.throws(() => world.ask(commit), /committed at 2026-03-10T12:20:00Z/);
+  assert.throws(() => world.ask({ kind: 'release', subject: 's', of: 'none' }), {
+    code: 'quotas/no-reservation',
+    remedy: /denied reservation holds nothing/,
+  });
+});
+
+test('a commit beyond the reservation is refused, charged, or recorded, as it says', () => {
+  const over = (how: 'refuse' | 'charge' | 'record', limit: number, more: object = {}) => {
+    const world = openWorld();
+    const plan = bucket('plan', limit);
+    world.charge([plan], 4, { ...RESERVED, key: 'r' });
+    const commit = { kind: 'commit', subject: 's', of: 'r', amount: 7, over: how, buckets: [plan], ...more } as const;
+    return { world, plan, commit };
+  };
+  const refused = over('refuse', 10);
+  assert.throws(() => refused.world.ask(refused.commit), {
+    code: 'quotas/commit-above-reserved',
+    message: /^7 units were used of the reservation "r", which has 4\.$/,
+  });
+  assert.equal(refused.world.state('r')?.state, 'held');
+  const charged = over('charge', 10);
+  assert.deepEqual(summary(charged.world.ask(charged.commit)), ['granted', 7, 7, 'plan:4 plan:3']);
+  assert.equal(charged.world.left(charged.plan), 3);
+  const denied = over('charge', 6);
+  const answer = denied.world.ask(denied.commit);
+  assert.deepEqual([summary(answer), answer.deniedQuota, answer.balances[0]?.used], [['denied', 7, 0, ''], 'q', 4]);
+  assert.equal(denied.world.state('r')?.state, 'held', 'a denied commit leaves the reservation');
+  const recorded = over('record', 6);
+  assert.deepEqual(summary(recorded.world.ask(recorded.commit)), ['granted', 7, 7, 'plan:4 plan:3']);
+  assert.equal(recorded.world.left(recorded.plan), 0);
+  const gone = over('record', 6, { buckets: [] });
+  assert.deepEqual(
+    summary(gone.world.ask(gone.commit)),
+    ['granted', 7, 7, 'plan:4 plan:3'],
+    'written where it was held',
+  );
+  const nowhere = over('charge', 6, { buckets: [] });
+  assert.equal(nowhere.world.ask(nowhere.commit).outcome, 'denied');
+});
+
+test('an expired reservation gives back once; a late commit is new use; a lost one waits for its time', () => {
+  const world = openWorld();
+  const plan = bucket('plan', 10);
+  world.charge([plan], 6, { ...RESERVED, key: 'r' });
+  const commit = { kind: 'commit', subject: 's', of: 'r', amount: 2, over: 'charge', buckets: [plan] } as const;
+  assert.throws(() => world.ask({ ...commit, lost: true }), {
+    code: 'quotas/slice-outstanding',
+    retryAfterSeconds: 600,
+    remedy: /durable records/,
+  });
+  world.pass(10 * MINUTE);
+  world.settle();
+  world.settle();
+  assert.deepEqual([world.left(plan), world.state('r')?.state], [10, 'expired']);
+  assert.throws(() => world.ask(commit), { code: 'quotas/reservation-settled', remedy: /consume what was used/ });
+  assert.deepEqual(summary(world.ask({ ...commit, late: true, lost: true })), ['granted', 2, 2, 'plan:2']);
+  assert.equal(world.left(plan), 8);
+  assert.throws(() => world.ask(commit), { code: 'quotas/reservation-settled', remedy: /under its own key/ });
+  assert.throws(() => world.ask({ ...commit, late: true }), { code: 'quotas/reservation-settled' });
+});
+
+test('a slice ends only when it is settled, and a released reservation gives all back', () => {
+  const world = openWorld();
+  const [day, month] = [bucket('day', 10), bucket('month', 20)];
+  const items = [day, month].map((one) => ({ subject: 's', quota: one.id, amount: 4, buckets: [one] }));
+  const hold = { kind: 'slice', owner: 'node', untilMs: START + MINUTE } as const;
+  world.charge([], 0, { items, hold, key: 'slice' });
+  assert.deepEqual([world.state('slice')?.amount, world.state('slice')?.expiresAtMs], [4, START + MINUTE]);
+  world.pass(MINUTE);
+  world.settle();
+  assert.equal(world.state('slice')?.state, 'held');
+  const commit = { kind: 'commit', subject: 's', of: 'slice', amount: 1, over: 'refuse', lost: true } as const;
+  assert.deepEqual(summary(world.ask(commit)), ['granted', 1, 1, 'day:1 month:1'], 'of each limit as much');
+  assert.deepEqual([world.left(day), world.left(month)], [9, 19]);
+  world.charge([day], 3, { ...RESERVED, key: 'r' });
+  assert.deepEqual(summary(world.ask({ kind: 'release', subject: 's', of: 'r' })), ['returned', 3, 3, 'day:3']);
+  assert.deepEqual([world.left(day), world.state('r')?.state], [9, 'released']);
+});
+
+test('a refund gives back what is left of a charge, of a quota where one is named, and no more', () => {
+  const world = openWorld();
+  const [day, month] = [bucket('day', 10), bucket('month', 20)];
+  const items = [day, month].map((one) => ({ subject: 's', quota: one.id, amount: 5, buckets: [one] }));
+  world.charge([], 0, { items, key: 'c' });
+  const refund = { kind: 'refund', subject: 's', of: 'c' } as const;
+  assert.deepEqual(summary(world.ask({ ...refund, quota: 'day', amount: 2 })), ['returned', 2, 2, 'day:2']);
+  assert.deepEqual([world.left(day), world.left(month)], [7, 15]);
+  assert.throws(() => world.ask({ ...refund, quota: 'day', amount: 4 }), {
+    code: 'quotas/nothing-to-refund',
+    message: 'There is nothing to refund: 3 units are left of the 5 of "c", not 4.',
+  });
+  assert.throws(() => world.ask({ ...refund, quota: 'week' }), { code: 'quotas/other-quota', message: /day, month/ });
+  assert.deepEqual(summary(world.ask(refund)), ['returned', 8, 8, 'day:3 month:5']);
+  assert.deepEqual([world.left(day), world.left(month)], [10, 20]);
+  assert.throws(() => world.ask(refund), { message: 'There is nothing to refund: 0 units are left of the 10 of "c".' });
+  assert.throws(() => world.ask({ ...refund, of: 'none' }), { message: /"none" of "s" took nothing/ });
+  world.charge([day], 1, { ...RESERVED, key: 'r' });
+  assert.throws(() => world.ask({ ...refund, of: 'r' }), {
+    message: /took nothing/,
+    remedy: /reservation is released/,
+  });
+  world.charge([day], 100, { key: 'denied' });
+  assert.throws(() => world.ask({ ...refund, of: 'denied' }), { message: /took nothing/ });
+  world.charge([day], 2, { key: 'one' });
+  assert.deepEqual(summary(world.ask({ ...refund, of: 'one', amount: 2 })), ['returned', 2, 2, 'day:2'], 'all of it');
+});
+
+test('after a plan change the old bucket refuses charges, and late use of before counts in the new one', () => {
+  const world = openWorld();
+  const [old, next] = [bucket('old', 10), bucket('next', 20)];
+  world.charge([old], 4);
+  const carried = world.ask({ kind: 'carry', subject: 's', moves: [{ from: old, to: next, onPlanChange: 'carry' }] });
+  assert.deepEqual([summary(carried), world.left(next)], [['carried', 4, 4, 'next:4'], 16]);
+  assert.throws(() => world.charge([old], 1), { code: 'quotas/moved', message: /no longer taken from "old"/ });
+  assert.equal(world.charge([old], 1, { isOfBefore: true }).outcome, 'granted');
+  assert.equal(world.left(next), 15);
+});
