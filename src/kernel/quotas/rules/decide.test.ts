@@ -32,8 +32,7 @@ function openWorld() {
       for (const [id, hold] of book.holds) next.holds.set(id, hold);
       book = next;
     },
-    ask: (operation: OperationWithoutKey): Answer =>
-      decide(book, { key: `k${(keys += 1)}`, ...operation } as Operation),
+    ask: (operation: OperationWithoutKey): Answer => decide(book, { key: `k${(keys += 1)}`, ...operation }),
     charge: (buckets: readonly Bucket[], amount: number, more: Partial<Charge> = {}): Answer =>
       decide(book, {
         kind: 'charge',
@@ -124,9 +123,15 @@ test('a key answers once, and names one request', () => {
   const world = openWorld();
   const plan = bucket('plan', 10);
   const first = world.charge([plan], 3, { key: 'a' });
+  assert.equal(first.replayed, false);
   assert.deepEqual(world.charge([plan], 3, { key: 'a' }), { ...first, replayed: true });
+  assert.equal(world.charge([plan], 30).replayed, false);
   assert.equal(world.left(plan), 7);
-  assert.throws(() => world.charge([plan], 4, { key: 'a' }), { code: 'http/key-reused', reason: 'Conflict' });
+  assert.throws(() => world.charge([plan], 4, { key: 'a' }), {
+    code: 'http/key-reused',
+    reason: 'Conflict',
+    remedy: /a key of its own/,
+  });
 });
 
 test('a reservation is extended, committed with what was used, and the rest comes back', () => {
@@ -264,4 +269,55 @@ test('after a plan change the old bucket refuses charges, and late use of before
   assert.throws(() => world.charge([old], 1), { code: 'quotas/moved', message: /no longer taken from "old"/ });
   assert.equal(world.charge([old], 1, { isOfBefore: true }).outcome, 'granted');
   assert.equal(world.left(next), 15);
+});
+
+test('use is carried, scaled or left behind, into a window of any kind', () => {
+  const carry = (from: Bucket, to: Bucket, onPlanChange: 'carry' | 'scale' | 'reset', more: object = {}) => {
+    const world = openWorld();
+    world.charge([from], 4);
+    const answer = world.ask({ kind: 'carry', subject: 's', moves: [{ from, to, onPlanChange }], ...more });
+    return { world, answer, left: world.left(to) };
+  };
+  const [old, next] = [bucket('old', 10), bucket('next', 20)];
+  assert.deepEqual(summary(carry(old, next, 'scale').answer), ['carried', 8, 8, 'next:8']);
+  assert.deepEqual(summary(carry(old, next, 'reset').answer), ['carried', 0, 0, 'next:0']);
+  assert.equal(carry(old, bucket('next', 'unlimited'), 'scale').left, 'unlimited');
+  assert.equal(carry(bucket('old', 'unlimited'), next, 'scale').left, 16);
+  assert.deepEqual(
+    carry(old, next, 'carry').answer.balances.map(({ used }) => used),
+    [4],
+  );
+
+  const { world: scaled } = carry(old, next, 'scale');
+  scaled.charge([old], 1, { isOfBefore: true });
+  assert.equal(scaled.left(next), 10, 'a late unit of the old plan is two of the new one');
+
+  const rolling = bucket('rolling', 20, { window: { type: 'rolling', per: 'PT1H' } });
+  const rolled = carry(old, rolling, 'carry');
+  assert.deepEqual([summary(rolled.answer), rolled.left], [['carried', 4, 4, 'rolling:4'], 16]);
+  rolled.world.pass(60 * MINUTE);
+  assert.equal(rolled.world.left(rolling), 20, 'carried units leave a rolling window after its length');
+  assert.equal(carry(old, rolling, 'reset').left, 20);
+
+  const back = carry(old, next, 'carry').world;
+  back.ask({ kind: 'carry', subject: 's', moves: [{ from: next, to: old, onPlanChange: 'carry' }] });
+  const same = back.ask({ kind: 'carry', subject: 's', moves: [{ from: old, to: old, onPlanChange: 'reset' }] });
+  assert.deepEqual(summary(same), ['carried', 0, 0, 'old:0']);
+  assert.equal(back.charge([old], 1).outcome, 'granted', 'the bucket in force takes charges again');
+
+  const days = bucket('day', 10, { window: { type: 'calendar', per: 'P1D', zone: 'UTC' } });
+  const weeks = { ...days, window: { type: 'calendar', per: 'P1W', zone: 'UTC' } } as const;
+  assert.equal(carry(days, weeks, 'reset').left, 6, 'the same bucket in another window is the same use');
+  const yesterday = carry(days, next, 'carry', { changedAtMs: START - DAY });
+  assert.equal(yesterday.left, 20, 'the windows are those of the moment of the change');
+  assert.equal(carry(days, next, 'carry', { changedAtMs: START + DAY }).left, 16, 'which is never in the future');
+});
+
+test('an expired reservation is back before the next decision', () => {
+  const world = openWorld();
+  const plan = bucket('plan', 10);
+  world.charge([plan], 8, { ...RESERVED, key: 'r' });
+  assert.equal(world.charge([plan], 4).outcome, 'denied');
+  world.pass(10 * MINUTE);
+  assert.equal(world.charge([plan], 10).outcome, 'granted');
 });
