@@ -326,10 +326,7 @@ test('who may write objects of a namespace but not look at releases is told the 
   await world.call('POST', `${RBAC}/namespaces/default/rolebindings`, { body });
   const applied = await run('ann', 'apply', '-f', 'offer.yaml');
   assert.deepEqual([applied.status, applied.err], [0, '']);
-  assert.match(
-    applied.out,
-    /^Release layout-\d+ was made of it\. Where it stands could not be read; .* release show layout-\d+$/m,
-  );
+  assert.match(applied.out, /^Created release layout-\d+\. You may not read its status; .* release show layout-\d+$/m);
 });
 
 test('a watch goes on when the server was away', async (t) => {
@@ -413,7 +410,7 @@ test('who approves reads every object of a large release, and is told of those t
   assert.equal((await ask({}, 'vic-token-1234')).status, 403);
   assert.match(
     (await backline('vic', `release show ${name}`)).out,
-    /You may not read them: .*create on releases\/changes/,
+    /Forbidden: reading them needs `create` on releases\/changes/,
   );
 });
 
