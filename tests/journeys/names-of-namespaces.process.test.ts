@@ -166,7 +166,7 @@ test('two projects have objects of one name: each is released, rolled back, dele
     for (const namespace of ['team-a', 'team-b']) {
       conditions.push((await done('GET', `${CHARTS(namespace)}/top`)).status.conditions[0].message);
     }
-    assert.deepEqual(conditions, [`Release ${release} carries it.`, 'The declared spec is live.']);
+    assert.deepEqual(conditions, [`Included in release ${release}.`, 'The declared spec is live.']);
   });
 
   await t.test('who looks at it is told which one it is', async () => {
@@ -194,7 +194,7 @@ test('two projects have objects of one name: each is released, rolled back, dele
       one.spec.objects.some(({ name, from }: Json) => name === 'team-b/top' && from !== undefined),
     );
     const back = await backline('bob', `release rollback ${release}`);
-    assert.match(back, /Takes Chart\/team-a\/top back from everybody\./);
+    assert.match(back, /Rolls Chart\/team-a\/top back from everybody\./);
     await teams.titled({ 'team-a': 'A 1', 'team-b': 'B 2' });
     assert.equal((await done('GET', `${CHARTS('team-a')}/top`)).spec.title, 'A 1', 'it is declared again');
     const pins = (await done('GET', `${RELEASES_API}/pins`)).items;

@@ -559,7 +559,7 @@ test('a value is what the query gives, also what is no number, and a scalar is o
   const ofOne = vector(one('1', { instance: 'a', cpu: '0' }), one('2', { instance: 'a', cpu: '1' }));
   assert.deepEqual(await measured(t, ofOne, VALUE, parts), {
     at: 'down',
-    because: 'the query gives 2 series for candidate of 1 instances: add up those of each',
+    because: 'the query gives 2 series for candidate of 1 instances: aggregate those of each',
   });
   const scalar = await measured(
     t,
