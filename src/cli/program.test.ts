@@ -55,8 +55,8 @@ const WRONG: readonly [line: string, message: RegExp][] = [
   ['release', /Usage: backline release/],
   ['release approve', /missing required argument 'name'/],
   ['release stop-all', /required option '-m, --reason <text>' not specified/],
-  ['release pin x --until tomorrow', /It must be a moment like 2026-12-01T00:00:00Z/],
-  ['apply -f x --wait --timeout soon', /It must be a length of time like 90s/],
+  ['release pin x --until tomorrow', /It must be a time like 2026-12-01T00:00:00Z/],
+  ['apply -f x --wait --timeout soon', /It must be a duration like 90s/],
   ['prices de', /too many arguments for 'prices'/],
 ];
 

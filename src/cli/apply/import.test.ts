@@ -42,7 +42,7 @@ test('importable flags go to standard output as YAML, others are reported, and t
     objects.map(({ metadata, spec }) => [metadata, spec.key]),
     [[{ name: 'my-feature-d45d2fd8', namespace: 'app' }, 'My.Feature']],
   );
-  assert.match(err, /^left out {2}\/features\/1\/strategies\/0\/name: the strategy "moonPhase" is code of your own/m);
+  assert.match(err, /^left out {2}\/features\/1\/strategies\/0\/name: the strategy "moonPhase" is a custom strategy/m);
   assert.match(err, /^1 objects, 1 left out$/m);
   assert.equal((await backline('import unleash unleash.json --skip-unsupported')).status, 0);
 });

@@ -825,7 +825,7 @@ test('what was folded for one guardrail is not judged as another', () => {
       // Rates and gauges are both held against limits.
       if (spec.type === other.type) continue;
       const reading: SourceAnswer = { at: 'intervals', intervals: [], folded: fold(other, undefined, good) };
-      assert.throws(() => judge(spec, reading, context), /^Error: what was folded for a \w+ is given to a \w+$/);
+      assert.throws(() => judge(spec, reading, context), /^Error: the state of a \w+ cannot continue as a \w+$/);
     }
   }
 });

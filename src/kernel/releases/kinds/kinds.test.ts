@@ -71,7 +71,7 @@ test('a policy that makes no sense is refused, with the place and what would be 
     [{ stages: [{ name: 's' }] }, /stages\.0: Stage "s" has no target: add listeners\./],
     [
       { stages: [stage(), stage({ name: 't', percent: 20, unit: 'member' })] },
-      /stages\.1\.listeners\.unit: An earlier stage is of each group, and this one of each member/,
+      /stages\.1\.listeners\.unit: An earlier stage splits by group, this one by member/,
     ],
     [{ stages: [stage({}, { maxUnknown: -1 })] }, /stages\.0\.maxUnknown/],
     [{ guardrails: [guardrail] }, /stages: .*before there is anything to judge/],
