@@ -77,7 +77,10 @@ test('a policy that makes no sense is refused, with the place and what would be 
     [{ guardrails: [guardrail] }, /stages: .*before there is anything to judge/],
     [{ bake: 'PT10M' }, /bake: A bake follows stages/],
     [{ stages: [stage()], bake: 'PT1S' }, /bake: .*from PT1M to P30D/],
-    [{ stages: [stage({ name: 'bake' })], bake: 'PT10M' }, /stages\.0\.name: "bake" is what the stage/],
+    [
+      { stages: [stage({ name: 'bake' })], bake: 'PT10M' },
+      /stages\.0\.name: "bake" is reserved for the stage of the bake/,
+    ],
     [{ stages: [stage()], guardrails: [guardrail, guardrail] }, /guardrails\.1\.name: Two guardrails/],
     [
       { stages: [stage()], guardrails: [{ name: 'g', noWorse: {} }] },
@@ -104,13 +107,13 @@ test('a policy that makes no sense is refused, with the place and what would be 
         stages: [stage()],
         guardrails: [{ name: 'g', decisions: 'failed', burnRate: { objective: 0.9 }, independentEvery: 'PT1H' }],
       },
-      /independentEvery: It is of noWorse/,
+      /independentEvery: It applies to noWorse only/,
     ],
     [{ judging: { alpha: 0 } }, /judging\.alpha/],
     [{ judging: { every: 'PT0S' } }, /judging\.every/],
     [{ approvals: { required: 0 } }, /approvals\.required/],
     [{ queue: 'jump' }, /queue/],
-    [{ notify: [{ type: 'webhook' }] }, /notify\.0\.url: A webhook says where to/],
+    [{ notify: [{ type: 'webhook' }] }, /notify\.0\.url: A webhook needs a url/],
     [{ notify: [{ type: 'pagerduty' }] }, /routing key/],
     [{ notify: [{ type: 'webhook', url: 'file:///etc/passwd' }] }, /notify\.0\.url/],
     ...['http://', 'http://a b/', 'https://hooks.example:99999/'].map((url): [object, RegExp] => [
