@@ -180,6 +180,7 @@ function decodeContinue(token: string): Continuation {
   throw badContinue();
 }
 
-function badContinue(): Refusal {
+/** The refusal of a continue token that no list here has given. */
+export function badContinue(): Refusal {
   return resourceRefusal('bad-continue', 'continue key is not valid');
 }

@@ -1,4 +1,4 @@
-import { resourceRefusal } from '#kernel/kinds/refusals.ts';
+import { badContinue } from '#kernel/api/list.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualList } from '#kernel/api/virtual.ts';
 import { requiredValues, selectionOf } from '#kernel/api/selection.ts';
@@ -67,7 +67,7 @@ function positionIn(token: string): number {
   if (token === '') return Number.MAX_SAFE_INTEGER;
   const text = Buffer.from(token, 'base64url').toString();
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw resourceRefusal('bad-continue', 'continue key is not valid');
+  throw badContinue();
 }
 
 function entryOf(row: Row): Entry {

@@ -10,10 +10,10 @@ import type { Snapshot } from './snapshot.ts';
 import { resultOfStatus, type Result } from './witness.ts';
 import type { ReleaseView } from './worlds.ts';
 
-/** A question that was let through. */
-export interface AdmittedQuestion {
+/** A question that was let through; its input fits the schema of the route. */
+export interface CheckedQuestion {
   readonly input: unknown;
-  /** Who asks, see `AdmittedQuestion`. */
+  /** As `AdmittedQuestion.by`. */
   readonly by: string;
 }
 
@@ -32,7 +32,7 @@ interface CohortAnswer {
 export async function answerCohort(
   { follower, clock, witness, facts }: DecisionParts,
   { module, route }: ReadyRoute,
-  { input, by }: AdmittedQuestion,
+  { input, by }: CheckedQuestion,
   { exchange, limit: { signal } }: { readonly exchange: Exchange; readonly limit: RequestContext },
 ): Promise<CohortAnswer> {
   const subject = await subjectIn(exchange, module, follower.snapshot().tables.get(module.name), input);

@@ -3,7 +3,7 @@ import { isRecord } from '#kernel/base/is-record.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { Deadline } from '#kernel/http/request-limit.ts';
 import { READ_METHODS, type Method, type RequestContext, type Route } from '#kernel/http/router.ts';
-import { answerCohort, type AdmittedQuestion } from './answer-cohort.ts';
+import { answerCohort, type CheckedQuestion } from './answer-cohort.ts';
 import { protocolAnswer } from './answer-protocol.ts';
 import type { DecisionParts } from './decision-parts.ts';
 import { factsBetween } from './facts.ts';
@@ -64,7 +64,7 @@ function questionAnswer(
     return respond(exchange, limit, { input: isObject ? admitted.input : input, by: admitted.by });
   }
 
-  function respond(exchange: Exchange, limit: RequestContext, question: AdmittedQuestion): void | Promise<void> {
+  function respond(exchange: Exchange, limit: RequestContext, question: CheckedQuestion): void | Promise<void> {
     const { input, by } = question;
     requireInput(ready, input);
     const { version, tables, worlds } = follower.snapshot();

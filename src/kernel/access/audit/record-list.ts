@@ -1,4 +1,4 @@
-import { resourceRefusal } from '#kernel/kinds/refusals.ts';
+import { badContinue } from '#kernel/api/list.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualList } from '#kernel/api/virtual.ts';
 import { requiredValues, selectionOf } from '#kernel/api/selection.ts';
@@ -212,5 +212,5 @@ function encodePosition({ change, attempt }: Position): string {
 function decodePosition(token: string): Position {
   const [, change, attempt] = /^\[(\d{1,16}),(\d{1,16})\]$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
   if (change !== undefined && attempt !== undefined) return { change: Number(change), attempt: Number(attempt) };
-  throw resourceRefusal('bad-continue', 'continue key is not valid');
+  throw badContinue();
 }

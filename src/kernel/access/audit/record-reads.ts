@@ -1,5 +1,5 @@
 import { accessRefusal } from '#kernel/access/refusals.ts';
-import { resourceRefusal } from '#kernel/kinds/refusals.ts';
+import { badContinue } from '#kernel/api/list.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { VirtualList } from '#kernel/api/virtual.ts';
@@ -133,5 +133,5 @@ function numberOf(name: string): number {
 function belowOf(token: string): number {
   if (token === '') return Number.MAX_SAFE_INTEGER;
   if (/^\d{1,15}$/.test(token)) return Number(token);
-  throw resourceRefusal('bad-continue', 'continue key is not valid');
+  throw badContinue();
 }
