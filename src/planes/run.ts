@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { systemClock } from '#kernel/base/clock.ts';
 import { openLog, type Log, type LogLevel } from '#kernel/base/log.ts';
-import { startRefusal } from '#planes/refusals.ts';
+import { startRefusal } from './refusals.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
 import { EventType } from '#kernel/events/kinds/event-type.ts';
 import { simulateListeners } from '#simulation/run.ts';

@@ -1,4 +1,4 @@
-import { startRefusal } from '#planes/refusals.ts';
+import { startRefusal } from './refusals.ts';
 import { diskTrouble } from '#kernel/base/disk-trouble.ts';
 import { Lifetime } from '#kernel/base/lifetime.ts';
 import { version } from '#kernel/base/version.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Refusal } from '#kernel/base/failures.ts';
-import { flagRefusal } from '#domains/experience/refusals.ts';
+import { flagRefusal } from './refusals.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { explain } from './decisions/explain.ts';

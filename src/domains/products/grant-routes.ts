@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { productRefusal } from '#domains/products/refusals.ts';
+import { productRefusal } from './refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import { unknown } from './decisions/lookup.ts';
 import { listenerOf } from './decisions/on-record.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
-import { productRefusal } from '#domains/products/refusals.ts';
+import { productRefusal } from './refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { earlierOf, earlierUse, mayDiffer, translateAnswer, translateEarlier, situationIfAny } from './earlier-use.ts';

@@ -1,6 +1,6 @@
 import { Type, type TSchema } from 'typebox';
 import type { Refusal } from '#kernel/base/failures.ts';
-import { productRefusal } from '#domains/products/refusals.ts';
+import { productRefusal } from './refusals.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { answerOf } from './answers.ts';
 import { marketAt, planNamed, unknown } from './decisions/lookup.ts';

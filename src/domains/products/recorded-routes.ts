@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Refusal } from '#kernel/base/failures.ts';
-import { productRefusal } from '#domains/products/refusals.ts';
+import { productRefusal } from './refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import { entitlementsOnRecord } from './decisions/entitlements.ts';
 import { explain } from './decisions/explain.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Refusal } from '#kernel/base/failures.ts';
-import { productRefusal } from '#domains/products/refusals.ts';
+import { productRefusal } from './refusals.ts';
 import type { Answer, CheckAnswer as Standing, Quotas } from '#kernel/quotas/rules/contract.ts';
 import { bucketsFor, usesOf, type MeteredUse, type UnmeteredUse, type UseQuestion } from './decisions/buckets-for.ts';
 import { decideUse, type UseAnswer } from './decisions/decide-use.ts';

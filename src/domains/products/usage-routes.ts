@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import { productRefusal } from '#domains/products/refusals.ts';
+import { productRefusal } from './refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { MeteredUse } from './decisions/buckets-for.ts';
 import type { ProductsTable } from './decisions/table.ts';

@@ -6,7 +6,7 @@ import { generate } from 'selfsigned';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
-import { accessRefusal } from '#kernel/access/refusals.ts';
+import { accessRefusal } from './refusals.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { link, readFile, unlink } from 'node:fs/promises';
 import type { Refusal } from '#kernel/base/failures.ts';
-import { accessRefusal } from '#kernel/access/refusals.ts';
+import { accessRefusal } from './refusals.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { Place, Sealing } from '#kernel/store/contract.ts';
 

@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { accessRefusal } from '#kernel/access/refusals.ts';
+import { accessRefusal } from './refusals.ts';
 import { requirementsOf, type Requirement } from '#kernel/api/codec/requirements.ts';
 import { parseFieldRequirements, parseLabelSelector } from '#kernel/api/codec/selectors.ts';
 import type { Attributes, User } from '#kernel/api/authority.ts';

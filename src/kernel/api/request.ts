@@ -1,5 +1,4 @@
-import type { Refusal } from '#kernel/base/failures.ts';
-import { type Problem } from '#kernel/base/failures.ts';
+import type { Problem, Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { methodNotAllowed, READ_METHODS, type Method } from '#kernel/http/router.ts';

@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { controllerRefusal } from '#kernel/controllers/refusals.ts';
+import { controllerRefusal } from './refusals.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Lease } from '#kernel/kinds/builtin/lease.ts';

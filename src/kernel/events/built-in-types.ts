@@ -1,4 +1,4 @@
-import { eventRefusal } from '#kernel/events/refusals.ts';
+import { eventRefusal } from './refusals.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';

@@ -1,4 +1,4 @@
-import { eventRefusal } from '#kernel/events/refusals.ts';
+import { eventRefusal } from './refusals.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { inTransaction } from './lane.ts';
 

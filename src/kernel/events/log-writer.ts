@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
-import { eventRefusal } from '#kernel/events/refusals.ts';
+import { eventRefusal } from './refusals.ts';
 import { queueUntil } from '#kernel/base/queue-until.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Database, isConnectionLost } from '#kernel/postgres/database.ts';

@@ -1,6 +1,5 @@
-import type { Refusal } from '#kernel/base/failures.ts';
-import { type Path } from '#kernel/base/failures.ts';
-import { eventRefusal } from '#kernel/events/refusals.ts';
+import type { Path, Refusal } from '#kernel/base/failures.ts';
+import { eventRefusal } from './refusals.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { isTooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';

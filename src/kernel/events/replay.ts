@@ -1,5 +1,5 @@
 import type { Refusal } from '#kernel/base/failures.ts';
-import { eventRefusal } from '#kernel/events/refusals.ts';
+import { eventRefusal } from './refusals.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
 import type { EventTable } from './event-table.ts';

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { PathAccess } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
-import { eventRefusal } from '#kernel/events/refusals.ts';
+import { eventRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Route } from '#kernel/http/router.ts';
 import type { Database } from '#kernel/postgres/database.ts';

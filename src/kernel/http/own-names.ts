@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { httpRefusal } from '#kernel/http/refusals.ts';
+import { httpRefusal } from './refusals.ts';
 import type { Exchange } from './exchange.ts';
 import { isLoopback } from './server.ts';
 

@@ -1,6 +1,5 @@
-import type { Refusal } from '#kernel/base/failures.ts';
-import { DeadlineError } from '#kernel/base/failures.ts';
-import { httpRefusal } from '#kernel/http/refusals.ts';
+import { DeadlineError, type Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from './refusals.ts';
 import type { Exchange } from './exchange.ts';
 
 /** How long an answer may take to begin, from the end of the request's headers. */

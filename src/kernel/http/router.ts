@@ -1,6 +1,5 @@
-import type { Refusal } from '#kernel/base/failures.ts';
-import { refusalIn } from '#kernel/base/failures.ts';
-import { httpRefusal } from '#kernel/http/refusals.ts';
+import { refusalIn, type Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from './refusals.ts';
 import { sendProblem, type Exchange } from './exchange.ts';
 import { requireOwnHost, requireSingleHeaders, requireStorableUrl } from './own-names.ts';
 import { requestDeadline, RequestLimit, type Deadline } from './request-limit.ts';

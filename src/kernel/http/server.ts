@@ -4,7 +4,7 @@ import { BlockList, createServer as createTcpServer, isIP, type AddressInfo, typ
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { refusalIn } from '#kernel/base/failures.ts';
-import { httpRefusal } from '#kernel/http/refusals.ts';
+import { httpRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Exchange, sendProblem, type ExchangeContext } from './exchange.ts';
 import type { HttpMetrics } from './metrics.ts';

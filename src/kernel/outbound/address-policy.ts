@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { outboundRefusal } from '#kernel/outbound/refusals.ts';
+import { outboundRefusal } from './refusals.ts';
 
 type Address = ReturnType<typeof ipaddr.process>;
 

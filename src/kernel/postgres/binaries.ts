@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdtemp, rename, rm, chmod } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { postgresRefusal } from '#kernel/postgres/refusals.ts';
+import { postgresRefusal } from './refusals.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
 import type { Account } from './account.ts';
 

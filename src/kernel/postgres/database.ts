@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises';
 import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { Unavailable } from '#kernel/base/failures.ts';
-import { postgresRefusal } from '#kernel/postgres/refusals.ts';
+import { postgresRefusal } from './refusals.ts';
 import { within } from '#kernel/base/time.ts';
 
 /** A value for a `$n` of a statement. Binary array values are made by `textArray` and `bigintArray`. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Refusal } from '#kernel/base/failures.ts';
-import { postgresRefusal } from '#kernel/postgres/refusals.ts';
+import { postgresRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Account, canEnter, serverAccount } from './account.ts';
 import { type Binaries, findBinaries } from './binaries.ts';

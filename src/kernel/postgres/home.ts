@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { postgresRefusal } from '#kernel/postgres/refusals.ts';
+import { postgresRefusal } from './refusals.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
 import { canEnter, serverAccount } from './account.ts';
 

@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { postgresRefusal } from '#kernel/postgres/refusals.ts';
+import { postgresRefusal } from './refusals.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { operatorsError, type Database, type Queryable } from './database.ts';
 import { ADVISORY_LOCKS } from './locks.ts';

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { postgresRefusal } from '#kernel/postgres/refusals.ts';
+import { postgresRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 
 /** How long a server may take to end after a signal before the next, harder one: flushing its memory to a slow disk. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { postgresRefusal } from '#kernel/postgres/refusals.ts';
+import { postgresRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Database, isConnectionLost } from './database.ts';
 

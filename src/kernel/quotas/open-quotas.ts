@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import { quotaRefusal } from '#kernel/quotas/refusals.ts';
+import { quotaRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { hashPrefix, murmurBucket } from '#kernel/audiences/bucketing/murmur3.ts';
 import type { Database } from '#kernel/postgres/database.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Refusal } from '#kernel/base/failures.ts';
-import { quotaRefusal } from '#kernel/quotas/refusals.ts';
+import { quotaRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { openDatabase, type Database, type Queryable } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';

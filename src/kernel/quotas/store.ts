@@ -1,5 +1,5 @@
 import { Unavailable } from '#kernel/base/failures.ts';
-import { quotaRefusal } from '#kernel/quotas/refusals.ts';
+import { quotaRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { dealOf, groupDeciding, type Deal, type DecidingParts } from './decide-group.ts';
 import { FailedDecision, openGroup } from './group.ts';

@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { decisionRefusal } from '#kernel/snapshots/refusals.ts';
+import { decisionRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { jittered, pause, systemTime } from '#kernel/base/time.ts';
 import { inTurns } from '#kernel/base/turns.ts';

@@ -3,7 +3,7 @@ import type { JWTPayload } from 'jose';
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
-import { clientRefusal } from '#kernel/snapshots/refusals.ts';
+import { clientRefusal } from './refusals.ts';
 import { verbOfPath } from '#kernel/access/authorization/path-access.ts';
 import { isMaster } from '#kernel/access/rules/rule-table.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';

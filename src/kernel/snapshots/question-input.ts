@@ -1,10 +1,9 @@
 import { Compile } from 'typebox/compile';
 import type { TSchema } from 'typebox';
 import { parseExactJson } from '#kernel/base/exact-json.ts';
-import type { Refusal } from '#kernel/base/failures.ts';
-import { type Path } from '#kernel/base/failures.ts';
+import type { Path, Refusal } from '#kernel/base/failures.ts';
 import { httpRefusal } from '#kernel/http/refusals.ts';
-import { decisionRefusal } from '#kernel/snapshots/refusals.ts';
+import { decisionRefusal } from './refusals.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { unstorableIn } from '#kernel/base/storable-text.ts';

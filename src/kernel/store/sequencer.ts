@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#kernel/base/clock.ts';
-import type { Refusal } from '#kernel/base/failures.ts';
-import { Unavailable } from '#kernel/base/failures.ts';
+import { Unavailable, type Refusal } from '#kernel/base/failures.ts';
 import { httpRefusal } from '#kernel/http/refusals.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { queueUntil } from '#kernel/base/queue-until.ts';

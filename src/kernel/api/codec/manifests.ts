@@ -1,5 +1,4 @@
-import type { Refusal } from '#kernel/base/failures.ts';
-import { fieldPath, type Path } from '#kernel/base/failures.ts';
+import { fieldPath, type Path, type Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
 import { parseYaml, type YamlDocument } from './text/yaml.ts';

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
-import type { Refusal } from '#kernel/base/failures.ts';
-import { type Problem } from '#kernel/base/failures.ts';
+import type { Problem, Refusal } from '#kernel/base/failures.ts';
 import { datasetRefusal } from '#kernel/events/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';

@@ -1,5 +1,4 @@
-import type { Refusal } from '#kernel/base/failures.ts';
-import { type Problem } from '#kernel/base/failures.ts';
+import type { Problem, Refusal } from '#kernel/base/failures.ts';
 import { datasetRefusal } from '#kernel/events/refusals.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { Fault } from './jobs.ts';

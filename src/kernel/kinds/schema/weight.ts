@@ -1,5 +1,4 @@
-import type { Refusal } from '#kernel/base/failures.ts';
-import { fieldPath, type Path } from '#kernel/base/failures.ts';
+import { fieldPath, type Path, type Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { refuseTooDeep } from './depth.ts';
 

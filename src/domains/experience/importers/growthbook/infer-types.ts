@@ -1,5 +1,4 @@
-import type { Path } from '#kernel/base/failures.ts';
-import { jsonPointer } from '#kernel/base/failures.ts';
+import { jsonPointer, type Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { UnsupportedSource } from '../unsupported-source.ts';
 import type { AttributeKind, ImportOptions } from '../imported.ts';

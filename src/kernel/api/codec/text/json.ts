@@ -1,5 +1,4 @@
-import type { Refusal } from '#kernel/base/failures.ts';
-import { type Path } from '#kernel/base/failures.ts';
+import type { Path, Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
 import { tooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';

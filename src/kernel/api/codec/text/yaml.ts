@@ -11,8 +11,7 @@ import {
   type Document,
   type Node,
 } from 'yaml';
-import type { Refusal } from '#kernel/base/failures.ts';
-import { type Path } from '#kernel/base/failures.ts';
+import type { Path, Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { tooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';
 import type { DecodedText } from './json.ts';
