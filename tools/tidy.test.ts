@@ -207,6 +207,14 @@ test('no file only re-exports, and nothing is left to be done later', () => {
   assert.deepEqual({ barrels, later }, { barrels: [], later: [] });
 });
 
+// V8 keeps a hidden class, and with it the closure, for each object literal with an accessor until a full collection.
+test('no object of a request has an accessor of its own', () => {
+  const made = product
+    .filter(({ path }) => /^src\/(kernel\/(http|access|audiences|snapshots|quotas|events)|domains)\//.test(path))
+    .flatMap(({ path, text }) => [...text.matchAll(/^ {4,}get (\w+)\(\)/gm)].map(([, name]) => `${path}: ${name}`));
+  assert.deepEqual(made, [], 'use a class, or pass the object that has the accessor');
+});
+
 test('a stored spec or status gets its type from the schema of its kind, and from nowhere else', () => {
   const may = [
     'src/kernel/kinds/schema/read-typed.ts',

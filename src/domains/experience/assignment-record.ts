@@ -15,7 +15,7 @@ export function decideWithRecord(
   evaluation: Evaluation,
   record: {
     readonly store: AssignmentStore | undefined;
-    readonly request: Pick<ProtocolContext<ExperienceTable>, 'now' | 'signal'>;
+    readonly request: Pick<ProtocolContext<ExperienceTable>, 'now' | 'limit'>;
     readonly log: Log;
   },
 ): readonly Outcome[] | Promise<readonly Outcome[]> {
@@ -43,7 +43,7 @@ export function decideWithRecord(
       return keep === undefined || unit === undefined || variant === undefined ? [] : [{ unit, variant, ...keep }];
     });
     // The client has gone: no listener gets the variant, so nothing is recorded.
-    if (fresh.length === 0 || request.signal.aborted) return outcomes;
+    if (fresh.length === 0 || request.limit.signal.aborted) return outcomes;
     const recorded = await assignments.keep(fresh, now);
     const moved = fresh.some(({ record: name, variant }) => recorded.get(name) !== variant);
     // Another process recorded first, with another split: the record wins.

@@ -56,7 +56,7 @@ export function usageRoutesOf(desk: Desk | undefined) {
       ...more,
       input: asked,
       answer: answerOf(path),
-      handle: (question, { table, now, by, signal }: AnswerContext<ProductsTable>) =>
-        handle({ ...requireDesk(desk), signal }, table, question, now, by),
+      handle: (question, { table, now, by, limit }: AnswerContext<ProductsTable>) =>
+        handle({ ...requireDesk(desk), signal: limit.signal }, table, question, now, by),
     });
 }

@@ -33,10 +33,10 @@ export async function answerCohort(
   { follower, clock, witness, facts }: DecisionParts,
   { module, route }: ReadyRoute,
   { input, by }: CheckedQuestion,
-  { exchange, limit: { signal } }: { readonly exchange: Exchange; readonly limit: RequestContext },
+  { exchange, limit }: { readonly exchange: Exchange; readonly limit: RequestContext },
 ): Promise<CohortAnswer> {
   const subject = await subjectIn(exchange, module, follower.snapshot().tables.get(module.name), input);
-  signal.throwIfAborted();
+  limit.signal.throwIfAborted();
   // The snapshot of now: records may have been read meanwhile.
   const snapshot = follower.snapshot();
   const now = clock();
@@ -48,7 +48,7 @@ export async function answerCohort(
   };
   let answer: object;
   try {
-    const context = { table: tableOf(module.name), facts: facts.of(module, tableOf), now, by, signal };
+    const context = { table: tableOf(module.name), facts: facts.of(module, tableOf), now, by, limit };
     answer = await route.handle(input, context);
   } catch (error) {
     note(error instanceof Refusal ? resultOfStatus(error.status) : 'failed');

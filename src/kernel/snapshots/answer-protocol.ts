@@ -12,10 +12,10 @@ export function protocolAnswer(
   { follower, clock, gate, witness }: DecisionParts,
   module: DecisionModule<unknown>,
   protocol: DecisionProtocol<unknown>,
-): (exchange: Exchange, request: RequestContext) => void | Promise<void> {
+): (exchange: Exchange, limit: RequestContext) => void | Promise<void> {
   const exposureOf = (worlds: Snapshot['worlds']): string => worlds.get(module.name)?.tag ?? '';
 
-  return (exchange, request) => {
+  return (exchange, limit) => {
     const now = clock();
     const letThrough = ({ input, publishableKey }: AdmittedQuestion): AdmittedToProtocol<unknown> => ({
       input,
@@ -41,9 +41,7 @@ export function protocolAnswer(
     });
     return protocol.answer(exchange, {
       now,
-      get signal() {
-        return request.signal;
-      },
+      limit,
       admit: (input) => {
         const admitted = gate.admit(exchange, protocol, input);
         return admitted instanceof Promise ? admitted.then(letThrough) : letThrough(admitted);

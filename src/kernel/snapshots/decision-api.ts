@@ -78,9 +78,7 @@ function questionAnswer(
       facts: facts.of(module, (name) => tables.get(name)),
       now: clock(),
       by,
-      get signal() {
-        return limit.signal;
-      },
+      limit,
     });
     if (answer instanceof Promise) return answer.then((settled: object) => finish(exchange, settled, version, ''));
     return finish(exchange, answer, version, '');

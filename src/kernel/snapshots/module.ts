@@ -2,7 +2,7 @@ import type { Static, TSchema } from 'typebox';
 import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
-import type { Method } from '#kernel/http/router.ts';
+import type { Method, RequestContext } from '#kernel/http/router.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import type { Kind, World } from '#kernel/kinds/kind.ts';
 import type { CohortSubject } from './cohort-membership.ts';
@@ -79,8 +79,8 @@ export interface ProtocolView<Table> {
 
 export interface ProtocolContext<Table> {
   readonly now: Temporal.Instant;
-  /** As `RequestContext.signal`. */
-  readonly signal: AbortSignal;
+  /** The time that the request has. */
+  readonly limit: RequestContext;
   /** Lets the question through, or throws Refusal. Nothing can be answered before. */
   readonly admit: (input: Record<string, unknown>) => AdmittedToProtocol<Table> | Promise<AdmittedToProtocol<Table>>;
 }
@@ -132,8 +132,8 @@ export interface AnswerContext<Table, Facts = Readonly<Record<string, unknown>>>
   readonly now: Temporal.Instant;
   /** Who asks, see `AdmittedQuestion`. */
   readonly by: string;
-  /** As `RequestContext.signal`. */
-  readonly signal: AbortSignal;
+  /** The time that the request has. */
+  readonly limit: RequestContext;
 }
 
 /** Declares a question; `input` has been checked against the schema before `handle` sees it. */

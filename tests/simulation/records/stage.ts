@@ -88,7 +88,7 @@ export async function stageOfDesks(t: TestContext): Promise<Stage> {
             facts: {},
             now: clock(),
             by: 'user:model',
-            signal: new AbortController().signal,
+            limit: { signal: new AbortController().signal, leftMs: Infinity },
           }),
         );
       } catch (error) {

@@ -333,7 +333,13 @@ test('every answer over HTTP fits its schema, and brings back the listener', () 
       assert.ok(Value.Check(route.input, input), route.path);
       const answer: unknown = JSON.parse(
         JSON.stringify(
-          route.handle(input, { table, facts: {}, now: NOW, by: 'local', signal: new AbortController().signal }),
+          route.handle(input, {
+            table,
+            facts: {},
+            now: NOW,
+            by: 'local',
+            limit: { signal: new AbortController().signal, leftMs: Infinity },
+          }),
         ),
       );
       assert.deepEqual(Value.Errors(route.answer, answer), [], route.path);
