@@ -103,7 +103,8 @@ const world: World = {
 async function fill(database: Database): Promise<void> {
   const today = dayOf(systemClock());
   await turnPartitions(database, today);
-  await database.query({
+  const connection = await database.connect('housekeeping');
+  await connection.query({
     text: `
       insert into backline.event_log
         (day, type, id, client, pseudonym, event_at, sent_at, received_at, corrected_at, revision, payload)
@@ -115,7 +116,8 @@ async function fill(database: Database): Promise<void> {
       from generate_series(1, $1::int) i, lateral (select $2::date + i * interval '1 millisecond' as at) t`,
     values: [ROWS, today, contentHash(SPEC)],
   });
-  await database.query('vacuum analyze backline.event_log');
+  await connection.query('vacuum analyze backline.event_log');
+  await connection.close();
 }
 
 /** Samples until it is called: gives the largest sum, in bytes. */
