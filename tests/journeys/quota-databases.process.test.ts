@@ -73,7 +73,7 @@ test('a process that is given the databases in another order says so and ends', 
     assert.equal(code, 1, stderr);
     assert.match(
       stderr,
-      /Use is spread over 2 databases, and these are others: number 2 of before, number 1 of before\./,
+      /Use is stored in 2 databases, and this list differs: number 2 of the earlier list, number 1 of the earlier list\./,
     );
     assert.match(stderr, /QUOTA_DATABASE_URLS/);
     return true;

@@ -88,22 +88,22 @@ export const METRICS: Readonly<Record<string, MetricNote>> = {
   backline_outbound_requests_under_way: { type: 'gauge', help: 'Requests to other servers that are not answered yet.' },
   backline_quota_commit_seconds: {
     type: 'histogram',
-    help: 'Time in which a group of requests was decided and made durable.',
+    help: 'Time to decide and commit one group of requests.',
     worry: 'p99 above 100 ms: the quota database is slow, or one subject is hot.',
   },
   backline_quota_committed_total: {
     type: 'counter',
-    help: 'Requests that were made durable; by the count of commits that is how many go together.',
+    help: 'Committed requests; divided by the number of commits, the mean group size.',
   },
   backline_quota_operations_total: {
     type: 'counter',
-    help: 'Operations on quotas and what became of them; repeated ones are answered as the first time.',
+    help: 'Quota operations by outcome; `repeated` for one that was answered from the ledger.',
     labels: ['operation', 'outcome'],
     worry: 'The share of `denied` jumps: a cap is wrong, or was released with a mistake.',
   },
   backline_quota_waiting: {
     type: 'gauge',
-    help: 'Requests on quotas that are not answered yet.',
+    help: 'Quota requests without an answer yet.',
     worry: 'Grows: the quota database commits more slowly than requests come.',
   },
   backline_release_cells_dropped_total: {

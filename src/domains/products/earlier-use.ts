@@ -1,6 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Bucket } from '#kernel/quotas/rules/bucket.ts';
-import type { Answer, Decided } from '#kernel/quotas/rules/contract.ts';
+import type { Answer, PastOperation } from '#kernel/quotas/rules/contract.ts';
 import type { MeteredUse } from './decisions/buckets-for.ts';
 import { decideUse } from './decisions/decide-use.ts';
 import type { ProductsTable } from './decisions/table.ts';
@@ -56,7 +56,11 @@ export async function earlierUse(
 export function earlierOf(
   table: ProductsTable,
   question: Use,
-  { facts, now, found }: { readonly facts: SubjectFacts; readonly now: Situation | Refusal; readonly found: Decided },
+  {
+    facts,
+    now,
+    found,
+  }: { readonly facts: SubjectFacts; readonly now: Situation | Refusal; readonly found: PastOperation },
 ): Earlier {
   const { subject, atMs } = found;
   const at = factsAt(facts, atMs, question.plan !== undefined);
@@ -84,7 +88,7 @@ function isFreeFor({ use }: Situation, subject: string): boolean {
 }
 
 function bucketsOf(
-  { buckets: taken }: Decided,
+  { buckets: taken }: PastOperation,
   now: MeteredUse | undefined,
   then: MeteredUse | undefined,
 ): readonly Bucket[] | undefined {

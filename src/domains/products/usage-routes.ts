@@ -194,7 +194,7 @@ function consume(
       anew: async (facts) => {
         const nowMs = now.epochMilliseconds;
         const then = termsOfUse(facts, usedAtMs, nowMs, question.plan !== undefined);
-        const { isOfBefore } = then;
+        const { isOfOldPlan } = then;
         const situation = situationBy(table, question, then.facts, Temporal.Instant.fromEpochMilliseconds(then.atMs));
         const { use } = situation;
         if (!use.metered) {
@@ -203,7 +203,7 @@ function consume(
           return translateAnswer(table, situation, await charge(use.freeFor, free, { isFree: true }), amount);
         }
         const late = then.atMs === (usedAtMs ?? nowMs) ? {} : { countsAtMs: then.atMs };
-        const result = await charge(use.scope.subject, use, { ...late, isOfBefore });
+        const result = await charge(use.scope.subject, use, { ...late, isOfOldPlan });
         return translateAnswer(table, situation, result, amount);
       },
     },
@@ -218,7 +218,7 @@ function termsOfUse(
   hasOther: boolean,
 ): ReturnType<typeof factsAt> {
   return usedAtMs === undefined || usedAtMs >= nowMs
-    ? { facts, atMs: usedAtMs ?? nowMs, isOfBefore: false }
+    ? { facts, atMs: usedAtMs ?? nowMs, isOfOldPlan: false }
     : factsAt(facts, usedAtMs, hasOther);
 }
 

@@ -1,11 +1,14 @@
-/** Two steady clocks differ by 50 millionths at most, which is half a millisecond in this time. */
+/** Two steady clocks drift apart by at most 50 ppm: half a millisecond in this time. */
 const TRUSTED_MS = 10_000;
 
-/** What the clock of the database shows, by our own steady one, from when it told us last. Never ahead of it. */
+/**
+ * The clock of the database, extrapolated by this process's steady clock since the last answer. Never ahead of the
+ * database.
+ */
 export interface DatabaseTime {
-  /** That the database said so, in an answer that came at that moment of our steady clock. */
-  readonly told: (databaseMs: number, steadyMs: number) => void;
-  /** Undefined when it did not tell us lately. Whole milliseconds. */
+  /** Records the time of the database from an answer that arrived at `steadyMs`. */
+  readonly observe: (databaseMs: number, steadyMs: number) => void;
+  /** undefined without a recent answer. Whole milliseconds. */
   readonly now: () => number | undefined;
   readonly forget: () => void;
 }
@@ -14,9 +17,9 @@ export function openDatabaseTime(): DatabaseTime {
   let toldMs = -Infinity;
   let aheadMs = -Infinity;
   return {
-    told: (databaseMs, steadyMs) => {
+    observe: (databaseMs, steadyMs) => {
       const ahead = databaseMs - steadyMs;
-      // The answer that was under way for the shortest time tells best.
+      // The answer with the shortest round trip is the most exact.
       if (ahead <= aheadMs && steadyMs - toldMs <= TRUSTED_MS) return;
       [toldMs, aheadMs] = [steadyMs, ahead];
     },

@@ -3,7 +3,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { openDatabaseTime } from './database-time.ts';
 import { FailedDecision } from './group.ts';
-import type { Known } from './known.ts';
+import type { CounterCache } from './counter-cache.ts';
 import type { QuotaMetrics } from './quota-metrics.ts';
 import { addSubjects, lockSubjects } from './records/lock-subjects.ts';
 import { readBook, type Needs } from './records/read-book.ts';
@@ -11,18 +11,18 @@ import { draftOf, newMark, recordDraft, writeBook } from './records/write-book.t
 import { idOf, type Book } from './rules/book.ts';
 import { decide, settleExpired } from './rules/decide.ts';
 import { bucketsOf, subjectsOf, type ChargeOperation, type Operation } from './rules/operation.ts';
-import type { Seen } from './rules/seen.ts';
+import type { RecentCounters } from './rules/recent-counters.ts';
 
 /**
- * How often a transaction is begun anew because it needs subjects that were not known to be needed, or are new, or because
- * somebody has made the same counter or taken the same key meanwhile.
+ * Attempts of a transaction. It restarts when it needs subjects that it has not locked, or when another transaction has
+ * created the same counter or used the same key.
  */
 const TRIES_MAX = 8;
 
-/** A database whose time is further from what we take it for is asked for it again. */
+/** Above this distance between our estimate and the clock of the database, the time is read again. */
 const APART_MS_MAX = 1_000;
 
-/** What is decided together with others: what it looks at, and its decision over the book of the transaction. */
+/** One request of a group: the records that it reads, and its decision over the book of the transaction. */
 export interface Deal {
   readonly operation?: Operation;
   readonly subjects: () => readonly string[];
@@ -31,28 +31,28 @@ export interface Deal {
   readonly decide: (book: Book) => unknown;
 }
 
-export interface DecidingParts {
+export interface DeciderParts {
   readonly database: Database;
   readonly clock: Clock | undefined;
   readonly metrics: QuotaMetrics;
-  readonly seen: Seen;
-  readonly known: Known;
+  readonly recent: RecentCounters;
+  readonly cache: CounterCache;
 }
 
-/** How groups are decided, each with an outcome for each in order: the answer, or a Refusal. */
-interface Deciding {
+/** Decides groups. Each call gives one outcome for each request, in order: the answer, or a Refusal. */
+interface GroupDecider {
   /** Durable when it resolves. */
   readonly write: (deals: readonly Deal[]) => Promise<readonly unknown[]>;
-  /** The same from what is known, in one round trip; as `write` where somebody has changed it meanwhile. */
-  readonly writeKnown: (charges: readonly ChargeOperation[]) => Promise<readonly unknown[]>;
+  /** Decides from the cache in one round trip; falls back to `write` when another process has changed a counter. */
+  readonly writeFromCache: (charges: readonly ChargeOperation[]) => Promise<readonly unknown[]>;
   /** Changes nothing. */
   readonly read: (deals: readonly Deal[]) => Promise<readonly unknown[]>;
 }
 
 /** Decides groups in the transactions of one database. */
-export function groupDeciding({ database, clock, metrics, seen, known }: DecidingParts): Deciding {
+export function openGroupDecider({ database, clock, metrics, recent, cache }: DeciderParts): GroupDecider {
   const time = openDatabaseTime();
-  return { write, writeKnown, read };
+  return { write, writeFromCache, read };
 
   async function write(deals: readonly Deal[]): Promise<readonly unknown[]> {
     const begun = performance.now();
@@ -64,49 +64,49 @@ export function groupDeciding({ database, clock, metrics, seen, known }: Decidin
         const locked = await lockSubjects(connection, [...subjects]);
         if (locked < subjects.size) return undefined;
         book = await readBook(connection, needs, 'subjects', clock?.().epochMilliseconds);
-        time.told(book.nowMs, performance.now());
-        // Receipts may name subjects of others: those are locked as well, in order, from the beginning.
+        time.observe(book.nowMs, performance.now());
+        // Receipts may name other subjects: those are locked too, in order, from the beginning.
         const before = subjects.size;
-        for (const subject of named(book)) subjects.add(subject);
+        for (const subject of namedSubjects(book)) subjects.add(subject);
         if (subjects.size > before) return undefined;
-        const decided = decideAll(book, deals, needs.subjects);
-        return (await writeBook(connection, book, newMark())) ? decided : undefined;
+        const decisions = decideAll(book, deals, needs.subjects);
+        return (await writeBook(connection, book, newMark())) ? decisions : undefined;
       });
       if (outcomes !== undefined && book !== undefined) {
         const buckets = bucketsBySubject(subjects, deals);
-        if (isRecorded(book)) known.note(book, buckets);
-        seen.note(book, buckets);
-        metrics.committed(deals.length, performance.now() - begun);
+        if (isRecorded(book)) cache.note(book, buckets);
+        recent.note(book, buckets);
+        metrics.observeCommit(deals.length, performance.now() - begun);
         return outcomes;
       }
       if (book === undefined) await addSubjects(database, [...subjects]);
     }
-    throw new Error('subjects were changed again and again');
+    throw new Error('subjects kept changing; gave up');
   }
 
-  async function writeKnown(charges: readonly ChargeOperation[]): Promise<readonly unknown[]> {
+  async function writeFromCache(charges: readonly ChargeOperation[]): Promise<readonly unknown[]> {
     const begun = performance.now();
     const nowMs = clock === undefined ? time.now() : clock().epochMilliseconds;
-    const book = nowMs === undefined ? undefined : known.book(charges, nowMs);
+    const book = nowMs === undefined ? undefined : cache.book(charges, nowMs);
     if (book === undefined) return write(charges.map(dealOf));
-    const outcomes = charges.map((charge) => decided(() => decide(book, charge)));
+    const outcomes = charges.map((charge) => outcomeOf(() => decide(book, charge)));
     const draft = draftOf(book, newMark());
-    known.advance(book);
+    cache.advance(book);
     try {
       const apart = clock === undefined ? APART_MS_MAX : undefined;
       const recorded = await recordDraft(database, draft, apart);
       if ('changed' in recorded) {
-        known.contest(recorded.changed);
+        cache.contest(recorded.changed);
         time.forget();
-        known.forget(charges.flatMap(subjectsOf));
+        cache.forget(charges.flatMap(subjectsOf));
         return await write(charges.map(dealOf));
       }
-      time.told(recorded.nowMs, performance.now());
+      time.observe(recorded.nowMs, performance.now());
     } catch (error) {
-      known.forget(charges.flatMap(subjectsOf));
+      cache.forget(charges.flatMap(subjectsOf));
       throw error;
     }
-    metrics.committed(charges.length, performance.now() - begun);
+    metrics.observeCommit(charges.length, performance.now() - begun);
     return outcomes;
   }
 
@@ -117,7 +117,7 @@ export function groupDeciding({ database, clock, metrics, seen, known }: Decidin
       return readBook(connection, needs, 'snapshot', clock?.().epochMilliseconds);
     });
     const outcomes = decideAll(book, deals, needs.subjects);
-    seen.note(book, bucketsBySubject(needs.subjects, deals));
+    recent.note(book, bucketsBySubject(needs.subjects, deals));
     return outcomes;
   }
 }
@@ -133,15 +133,15 @@ export function dealOf(operation: Operation): Deal {
 
 function decideAll(book: Book, deals: readonly Deal[], subjects: Iterable<string>): readonly unknown[] {
   for (const subject of subjects) settleExpired(book, subject);
-  return deals.map(({ decide }) => decided(() => decide(book)));
+  return deals.map(({ decide }) => outcomeOf(() => decide(book)));
 }
 
-/** What was decided: an answer, or a Refusal. */
-function decided(decide: () => unknown): unknown {
+/** The answer of a decision, or its Refusal. */
+function outcomeOf(decide: () => unknown): unknown {
   try {
     return decide();
   } catch (error) {
-    // What is no refusal is a bug, and nothing of this transaction can be trusted.
+    // Any other error is a bug: the whole transaction is discarded.
     if (!(error instanceof Refusal)) throw new FailedDecision('a decision failed', { cause: error });
     return error;
   }
@@ -175,12 +175,12 @@ function bucketsBySubject(
   return named;
 }
 
-/** Whether its transaction has marked the counters. */
+/** True when its transaction has marked the counters. */
 function isRecorded({ changed: { counters, operations, holds } }: Book): boolean {
   return counters.size + operations.size + holds.size > 0;
 }
 
-/** Subjects whose counters an answer of the past may give back to. */
-function* named(book: Book): Iterable<string> {
+/** Subjects whose counters may get units back from an earlier answer. */
+function* namedSubjects(book: Book): Iterable<string> {
   for (const { answer } of book.operations.values()) for (const { subject } of answer.receipt) yield subject;
 }

@@ -4,62 +4,62 @@ import { queueUntil } from '#kernel/base/queue-until.ts';
 import { isConnectionLost } from '#kernel/postgres/database.ts';
 
 const GROUP_LIMITS = {
-  /** Requests of one transaction: its fixed cost is spread by then, and nobody waits long for the others. */
+  /** Requests of one transaction. Its fixed cost is spread by then, and no request waits long for the others. */
   requestsMax: 500,
-  /** As many go together even if that leaves nothing to the other lanes: fewer would not spread the cost. */
+  /** A group takes at least so many, even when nothing remains for other lanes: fewer would not spread the cost. */
   requestsMin: 128,
-  /** Transactions at a time: while the database works on one and syncs another, this process prepares the next. */
+  /** Concurrent transactions: while the database works on one and syncs another, this process prepares the next. */
   lanes: 3,
-  /** Another one begins, and goes on, when so many wait: fewer are sooner done together, when the one under way is. */
+  /** Another lane starts, and continues, when so many wait. Fewer finish sooner together, after the running one. */
   waitingMin: 32,
-  /** How long a group is tried again after a lost connection: a database that restarts is back by then. */
+  /** How long a group retries after a lost connection: enough for a database restart. */
   tryMsMax: 8_000,
   retryMs: 50,
 } as const;
 
-/** Takes single requests and settles them in groups: what comes while others are under way goes together. */
+/** Collects single requests and settles them in groups: requests that arrive while others run go together. */
 export interface Group<Request> {
   /**
-   * @param decided makes the result of what was decided; a refusal rejects.
-   * @param signal drops the request, as long as no group has taken it; it is then rejected with the reason
+   * @param toResult makes the result from the outcome; a refusal rejects
+   * @param signal drops the request while no group has taken it; it rejects with the reason
    */
   readonly ask: <Result>(
     request: Request,
-    decided: (outcome: unknown) => Result,
+    toResult: (outcome: unknown) => Result,
     signal?: AbortSignal,
   ) => Promise<Result>;
   readonly waiting: () => number;
   readonly close: () => Promise<void>;
 }
 
-interface Waiting<Request> {
+interface QueuedRequest<Request> {
   readonly request: Request;
   readonly settle: (outcome: unknown) => void;
   readonly fail: (error: unknown) => void;
 }
 
 /**
- * @param settle decides a group, all of it durable when it resolves, with an outcome for each in order: the answer, or a
- *   Refusal. It may run again for the same group: what is done under a key is done once.
- * @param failed what the requests of a group are rejected with, when they could not be settled
+ * @param settle decides a group and resolves when all of it is durable, with one outcome for each request, in order:
+ *   the answer, or a Refusal. It may run again for the same group: an operation takes effect once under its key.
+ * @param toFailure the error for requests of a group that could not be settled
  */
 export function openGroup<Request>(
   settle: (requests: readonly Request[]) => Promise<readonly unknown[]>,
-  failed: (error: unknown) => Error,
+  toFailure: (error: unknown) => Error,
 ): Group<Request> {
-  const queue: Waiting<Request>[] = [];
+  const queue: QueuedRequest<Request>[] = [];
   const busy = new Set<Promise<void>>();
   let waiting = 0;
   let isClosed = false;
 
   return {
-    ask: (request, decided, signal) =>
+    ask: (request, toResult, signal) =>
       new Promise((resolve, reject) => {
-        if (isClosed) return reject(failed(new Error('this process is stopping')));
+        if (isClosed) return reject(toFailure(new Error('this process is stopping')));
         waiting += 1;
-        const one: Waiting<Request> = {
+        const one: QueuedRequest<Request> = {
           request,
-          settle: (outcome) => (outcome instanceof Refusal ? reject(outcome) : resolve(decided(outcome))),
+          settle: (outcome) => (outcome instanceof Refusal ? reject(outcome) : resolve(toResult(outcome))),
           fail: reject,
         };
         queueUntil(queue, one, signal, (reason) => {
@@ -71,7 +71,7 @@ export function openGroup<Request>(
     waiting: () => waiting,
     close: async () => {
       isClosed = true;
-      // A lane that ends in this turn may leave another one that begins.
+      // A lane that ends in this turn may start another one.
       while (busy.size > 0) await Promise.all(busy);
     },
   };
@@ -79,7 +79,7 @@ export function openGroup<Request>(
   function begin(): void {
     const running: Promise<void> = run().finally(() => {
       busy.delete(running);
-      // What came since it looked last relied on it.
+      // Requests that arrived since its last check relied on it.
       if (isWorthALane(busy.size)) begin();
     });
     busy.add(running);
@@ -91,7 +91,7 @@ export function openGroup<Request>(
 
   async function run(): Promise<void> {
     do {
-      // What has come by then, and is only to be read from sockets, goes along.
+      // Requests that are already in the sockets join this group.
       await nextTurn();
       const group = queue.splice(0, sizeOf(queue.length));
       if (group.length > 0) await settleAll(group);
@@ -99,19 +99,19 @@ export function openGroup<Request>(
     } while (isWorthALane(busy.size - 1));
   }
 
-  async function settleAll(group: readonly Waiting<Request>[]): Promise<void> {
+  async function settleAll(group: readonly QueuedRequest<Request>[]): Promise<void> {
     try {
       const outcomes = await persist(group.map(({ request }) => request));
-      if (outcomes.length !== group.length) throw new Error('a group has another number of outcomes than of requests');
+      if (outcomes.length !== group.length) throw new Error('a group has more or fewer outcomes than requests');
       for (let index = 0; index < group.length; index += 1) group[index]?.settle(outcomes[index]);
     } catch (error) {
-      // One request that the database refuses must not take the others along.
+      // One request that the database refuses must not fail the others.
       if (group.length > 1 && !isLost(error)) for (const alone of group) await settleAll([alone]);
-      else for (const one of group) one.fail(failed(error));
+      else for (const one of group) one.fail(toFailure(error));
     }
   }
 
-  /** Tries again when the connection was lost: whether a commit got through is found out by the keys. */
+  /** Retries after a lost connection; the keys show whether the commit succeeded. */
   async function persist(requests: readonly Request[]): Promise<readonly unknown[]> {
     const giveUp = performance.now() + GROUP_LIMITS.tryMsMax;
     for (;;) {
@@ -131,7 +131,7 @@ function sizeOf(waiting: number): number {
   return Math.min(requestsMax, Math.max(requestsMin, Math.ceil(waiting / lanes)));
 }
 
-/** A decision that failed, which it does again however often it is tried. */
+/** A decision that toFailure, and would fail at every retry. */
 export class FailedDecision extends Error {}
 
 function isLost(error: unknown): boolean {

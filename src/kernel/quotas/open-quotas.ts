@@ -7,22 +7,24 @@ import { hashPrefix, murmurBucket } from '#kernel/audiences/bucketing/murmur3.ts
 import type { Database } from '#kernel/postgres/database.ts';
 import { amountOf } from './rules/amount.ts';
 import { checkBuckets, checkItems, checkName, checkSubject, checkTtl } from './rules/check-request.ts';
-import type { Answer, Named, Quotas, SessionName, Signer, Source } from './rules/contract.ts';
-import { openKnown } from './known.ts';
+import type { Answer, OperationName, Quotas, SessionName, Signer, Source } from './rules/contract.ts';
+import { openCounterCache } from './counter-cache.ts';
 import { openLease, signLease } from './rules/offline-lease.ts';
 import type { Charge, Item } from './rules/operation.ts';
 import { quotaMetrics } from './quota-metrics.ts';
 import { eraseSubject, subjectsFrom } from './records/erase.ts';
 import { findOperations } from './records/read-book.ts';
-import { overdueSlices, recallSlices, recalledSlices } from './records/slices.ts';
+import { readOverdueSlices, recallSlices, readRecalledSlices } from './records/slices.ts';
 import { subjectsWithExpired, tidyRecords } from './records/tidy.ts';
-import { openSeen } from './rules/seen.ts';
+import { openRecentCounters } from './rules/recent-counters.ts';
 import { openSlices } from './slices.ts';
 import { openStore, type Store } from './store.ts';
 
-/** Where a subject falls is for good: adding a database is a move of its own, not a change of this number. */
+/**
+ * The shard of a subject is permanent. Adding a database needs a migration of subjects, not a change of this number.
+ */
 const SHARD_SALT = hashPrefix('backline-quotas|');
-/** Reservations that one tidying settles. */
+/** Reservations that one run of `tidy` settles. */
 const SETTLED_MAX = 1_000;
 
 interface Shard {
@@ -30,13 +32,13 @@ interface Shard {
   readonly store: Store;
 }
 
-/** The databases that subjects are spread over, and what all of them share. */
+/** The databases that hold the subjects, and the parts that all of them share. */
 interface Shards {
   readonly shards: readonly Shard[];
   readonly shardOf: (subject: string) => Shard;
   readonly charge: (charge: Charge, signal?: AbortSignal) => Promise<Answer>;
-  readonly seen: ReturnType<typeof openSeen>;
-  readonly known: ReturnType<typeof openKnown>;
+  readonly recent: ReturnType<typeof openRecentCounters>;
+  readonly cache: ReturnType<typeof openCounterCache>;
   readonly signer: Signer;
   readonly clock: Clock | undefined;
   readonly log: Log;
@@ -45,8 +47,8 @@ interface Shards {
 /**
  * Opens the quotas of an installation.
  *
- * @param databases one, or several over which subjects are spread by a hash of their name. Their number and order stay.
- * @param clock instead of the time of the databases, for tests
+ * @param databases one, or several that share the subjects by a hash of their name; number and order are permanent
+ * @param clock replaces the time of the databases in tests
  */
 export function openQuotas(parts: {
   readonly databases: readonly [Database, ...Database[]];
@@ -57,24 +59,24 @@ export function openQuotas(parts: {
 }): Quotas {
   const { databases, clock, signer, log, registry } = parts;
   const metrics = quotaMetrics(registry, () => shards.reduce((sum, { store }) => sum + store.waiting(), 0));
-  const seen = openSeen(() => performance.now());
-  const known = openKnown();
+  const recent = openRecentCounters(() => performance.now());
+  const cache = openCounterCache();
   const shards = databases.map((database) => ({
     database,
-    store: openStore({ database, clock, signer, log, metrics, seen, known }),
+    store: openStore({ database, clock, signer, log, metrics, recent, cache }),
   }));
 
   const shardOf: Shards['shardOf'] = (subject) => {
     const shard = shards[murmurBucket(SHARD_SALT, subject, shards.length)];
-    if (shard === undefined) throw new Error('a hash led to a database that is not there');
+    if (shard === undefined) throw new Error('no database for this hash');
     return shard;
   };
   const all: Shards = {
     shards,
     shardOf,
     charge: (charge, signal) => shardOf(charge.subject).store.operate({ kind: 'charge', ...charge }, signal),
-    seen,
-    known,
+    recent,
+    cache,
     signer,
     clock,
     log,
@@ -90,8 +92,8 @@ export function openQuotas(parts: {
   };
 }
 
-/** What is answered without a change. */
-function answersOf({ shardOf, seen, known }: Shards): Pick<Quotas, 'check' | 'find' | 'peek'> {
+/** Answers without a change. */
+function answersOf({ shardOf, recent, cache }: Shards): Pick<Quotas, 'check' | 'find' | 'peek'> {
   return {
     check: async (check, signal) => {
       checkSubject(check.subject);
@@ -108,28 +110,28 @@ function answersOf({ shardOf, seen, known }: Shards): Pick<Quotas, 'check' | 'fi
       ).flat();
       return found.toSorted((a, b) => subjects.indexOf(a.subject) - subjects.indexOf(b.subject))[0];
     },
-    peek: (check, ageMsMax) => known.check(check, ageMsMax) ?? seen.check(check, ageMsMax),
+    peek: (check, ageMsMax) => cache.check(check, ageMsMax) ?? recent.check(check, ageMsMax),
   };
 }
 
-/** What takes units at once, together, or for a while. */
+/** Takes units: at once, together, or for a while. */
 function chargesOf({ shardOf, charge }: Shards): Pick<Quotas, 'consume' | 'batch' | 'reserve'> {
   return {
     consume: async (request, signal) => {
-      const { partial = false, usedAtMs, countsAtMs, isOfBefore, isFree } = request;
+      const { partial = false, usedAtMs, countsAtMs, isOfOldPlan, isFree } = request;
       const manner = partial ? 'partial' : 'whole';
       const wanted: Charge = {
-        ...single(request),
+        ...singleCharge(request),
         manner,
         ...(usedAtMs === undefined ? {} : { usedAtMs }),
         ...(countsAtMs === undefined ? {} : { countsAtMs }),
-        ...(isOfBefore === undefined ? {} : { isOfBefore }),
+        ...(isOfOldPlan === undefined ? {} : { isOfOldPlan }),
         ...(isFree === undefined ? {} : { isFree }),
       };
       return charge(wanted, signal);
     },
     batch: async ({ subject, key, items, request, isFree }, signal) => {
-      checkNamed({ subject, key });
+      checkOperationName({ subject, key });
       checkItems(items);
       const all = items.map((item): Item => ({ ...item, subject: item.subject ?? subject }));
       for (const item of all) {
@@ -144,35 +146,35 @@ function chargesOf({ shardOf, charge }: Shards): Pick<Quotas, 'consume' | 'batch
     reserve: async (request, signal) => {
       checkTtl(request.ttlMs);
       const hold = { kind: 'reservation', owner: '', ttlMs: request.ttlMs } as const;
-      return charge({ ...single(request), manner: 'whole', hold }, signal);
+      return charge({ ...singleCharge(request), manner: 'whole', hold }, signal);
     },
   };
 }
 
-/** What is done about units that were taken. */
+/** Settles and refunds units that were taken. */
 function settlementsOf({ shardOf }: Shards): Pick<Quotas, 'extend' | 'commit' | 'release' | 'refund' | 'carry'> {
   return {
     extend: async (request, signal) => {
-      checkAbout(request);
+      checkReference(request);
       checkTtl(request.ttlMs);
       return shardOf(request.subject).store.operate({ kind: 'extend', ...request }, signal);
     },
     commit: async (request, signal) => {
-      checkAbout(request);
+      checkReference(request);
       amountOf(request.amount, 0);
       return shardOf(request.subject).store.operate({ kind: 'commit', ...request }, signal);
     },
     release: async (request, signal) => {
-      checkAbout(request);
+      checkReference(request);
       return shardOf(request.subject).store.operate({ kind: 'release', ...request }, signal);
     },
     refund: async (request, signal) => {
-      checkAbout(request);
+      checkReference(request);
       if (request.amount !== undefined) amountOf(request.amount, 1);
       return shardOf(request.subject).store.operate({ kind: 'refund', ...request }, signal);
     },
     carry: async (request) => {
-      checkNamed(request);
+      checkOperationName(request);
       checkItems(request.moves);
       for (const { from, to } of request.moves) for (const bucket of [from, to]) checkBuckets([bucket]);
       return shardOf(request.subject).store.operate({ kind: 'carry', ...request });
@@ -180,7 +182,7 @@ function settlementsOf({ shardOf }: Shards): Pick<Quotas, 'extend' | 'commit' | 
   };
 }
 
-/** Places for what is in use at once. */
+/** Slots for concurrent use. */
 function slotsOf({ shardOf }: Shards): Pick<Quotas, 'acquire' | 'heartbeat' | 'leave'> {
   return {
     acquire: async (request, signal) => {
@@ -210,7 +212,7 @@ function offlineOf({ shardOf, charge, signer }: Shards): Pick<Quotas, 'grantOffl
       checkName('device', device);
       checkTtl(ttlMs);
       const hold = { kind: 'offline', owner: device, ttlMs } as const;
-      const answer = await charge({ ...single(request), manner: 'whole', hold }, signal);
+      const answer = await charge({ ...singleCharge(request), manner: 'whole', hold }, signal);
       const { outcome, expiresAtMs: notAfterMs } = answer;
       if (outcome !== 'granted' || notAfterMs === undefined) return answer;
       return {
@@ -238,7 +240,7 @@ function offlineOf({ shardOf, charge, signer }: Shards): Pick<Quotas, 'grantOffl
         .store.operate(commit, signal)
         .catch((error: unknown) => {
           throw error instanceof Refusal && error.code === 'quotas/reservation-settled'
-            ? replayed(lease.device, of)
+            ? replayRefusal(lease.device, of)
             : error;
         });
       const overBudget = Math.max(0, used - budget);
@@ -247,7 +249,7 @@ function offlineOf({ shardOf, charge, signer }: Shards): Pick<Quotas, 'grantOffl
   };
 }
 
-/** Budgets that nodes take in slices. */
+/** Budgets that nodes spend in slices. */
 function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices' | 'lostSlices' | 'settleSlice'> {
   return {
     slices: (node) => {
@@ -260,15 +262,15 @@ function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices
             recall: (of, buckets) => recallSlices(database, { subject: of, buckets, node: node.name }, clock?.()),
           };
         },
-        recalled: async (name) =>
-          (await Promise.all(shards.map(({ database }) => recalledSlices(database, name)))).flat(),
+        readRecalled: async (name) =>
+          (await Promise.all(shards.map(({ database }) => readRecalledSlices(database, name)))).flat(),
         log,
       });
     },
     lostSlices: async () =>
-      (await Promise.all(shards.map(({ database }) => overdueSlices(database, clock?.())))).flat(),
+      (await Promise.all(shards.map(({ database }) => readOverdueSlices(database, clock?.())))).flat(),
     settleSlice: async ({ subject, slice, settled }) => {
-      checkNamed({ subject, key: slice });
+      checkOperationName({ subject, key: slice });
       const commit = {
         subject,
         key: `settle ${slice}`,
@@ -281,7 +283,7 @@ function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices
   };
 }
 
-/** What keeps the records small, and forgets. */
+/** Erases subjects and removes old records. */
 function upkeepOf({ shards, clock }: Shards): Pick<Quotas, 'erase' | 'tidy' | 'close'> {
   return {
     erase: async (subject) => {
@@ -310,19 +312,19 @@ function upkeepOf({ shards, clock }: Shards): Pick<Quotas, 'erase' | 'tidy' | 'c
 }
 
 /** A request for one quota, as a charge. */
-function single({
+function singleCharge({
   subject,
   key,
   quota,
   buckets,
   amount,
-}: Named & Source & { readonly amount: number }): Pick<Charge, 'subject' | 'key' | 'items'> {
-  checkNamed({ subject, key });
+}: OperationName & Source & { readonly amount: number }): Pick<Charge, 'subject' | 'key' | 'items'> {
+  checkOperationName({ subject, key });
   checkSource({ quota, buckets });
   return { subject, key, items: [{ subject, quota, buckets, amount: amountOf(amount, 1) }] };
 }
 
-function checkNamed({ subject, key }: Named): void {
+function checkOperationName({ subject, key }: OperationName): void {
   checkSubject(subject);
   checkName('key', key);
 }
@@ -333,9 +335,9 @@ function checkSession({ subject, quota, session }: SessionName): void {
   checkName('session', session);
 }
 
-function checkAbout(request: Named & { readonly of: string; readonly buckets?: Source['buckets'] }): void {
-  checkNamed(request);
-  checkName('key of what is meant', request.of);
+function checkReference(request: OperationName & { readonly of: string; readonly buckets?: Source['buckets'] }): void {
+  checkOperationName(request);
+  checkName('key of the earlier operation', request.of);
   checkBuckets(request.buckets ?? []);
 }
 
@@ -347,10 +349,10 @@ function checkSource({ quota, buckets }: Source): void {
 function acrossShards(one: string, other: string): Refusal {
   return quotaRefusal(
     'batch-across-shards',
-    `"${one}" and "${other}" are kept in different databases, where nothing can be done all or nothing.`,
+    `"${one}" and "${other}" are in different databases: no transaction covers both.`,
   );
 }
 
-function replayed(device: string, key: string): Refusal {
+function replayRefusal(device: string, key: string): Refusal {
   return quotaRefusal('lease-replayed', `The lease "${key}" of the device "${device}" came back before.`);
 }

@@ -17,7 +17,7 @@ async function startDatabases(t: TestContext, count: number) {
   return all;
 }
 
-test('which databases use is spread over, and their order, hold from the first use on', async (t) => {
+test('the quota databases and their order are permanent from the first use on', async (t) => {
   const [main, a, b, c] = await startDatabases(t, 4);
   assert.ok(main !== undefined && a !== undefined && b !== undefined && c !== undefined);
   const open = async (...urls: readonly string[]) => {
@@ -26,14 +26,18 @@ test('which databases use is spread over, and their order, hold from the first u
     return all.length;
   };
   assert.equal(await open(), 1);
-  assert.equal(await open(a.url, b.url), 2, 'nothing was used yet');
+  assert.equal(await open(a.url, b.url), 2, 'no use is recorded yet');
   assert.equal(await open(a.url, b.url), 2);
   await assert.rejects(open(), {
     code: 'quotas/other-databases',
-    message: /^Use is spread over 2 databases, and these are others: a new one\.$/,
+    message: /^Use is stored in 2 databases, and this list differs: a new one\.$/,
   });
-  await assert.rejects(open(b.url, a.url), { message: /these are others: number 2 of before, number 1 of before\.$/ });
-  await assert.rejects(open(a.url, b.url, c.url), { message: /number 1 of before, number 2 of before, a new one\.$/ });
+  await assert.rejects(open(b.url, a.url), {
+    message: /this list differs: number 2 of the earlier list, number 1 of the earlier list\.$/,
+  });
+  await assert.rejects(open(a.url, b.url, c.url), {
+    message: /number 1 of the earlier list, number 2 of the earlier list, a new one\.$/,
+  });
   await assert.rejects(open(a.url, b.url, a.url), {
     code: 'quotas/database-twice',
     message: /number 3 is the same as number 1\.$/,
@@ -41,7 +45,7 @@ test('which databases use is spread over, and their order, hold from the first u
   assert.equal(await open(a.url, b.url), 2);
 });
 
-test('one database beside the main one holds as well', async (t) => {
+test('one database beside the main one is permanent as well', async (t) => {
   const [main, a, b] = await startDatabases(t, 3);
   assert.ok(main !== undefined && a !== undefined && b !== undefined);
   const open = (...urls: readonly string[]) =>
@@ -53,7 +57,7 @@ test('one database beside the main one holds as well', async (t) => {
   await open(a.url);
 });
 
-test('use in the one database that there was is not left behind', async (t) => {
+test('use in the only database is not left behind', async (t) => {
   const [main, a] = await startDatabases(t, 2);
   assert.ok(main !== undefined && a !== undefined);
   const open = (...urls: readonly string[]) =>
@@ -62,12 +66,12 @@ test('use in the one database that there was is not left behind', async (t) => {
   await main.database.query(`insert into backline.quota_subjects values ('listener/anna')`);
   await assert.rejects(open(a.url), {
     code: 'quotas/other-databases',
-    message: /^Use is spread over 1 database, and these are others: a new one\.$/,
+    message: /^Use is stored in 1 database, and this list differs: a new one\.$/,
   });
   await open();
 });
 
-test('a database that does not answer, or is not there, is told at the start', async (t) => {
+test('a database that does not answer, or does not exist, is reported at the start', async (t) => {
   const [main] = await startDatabases(t, 1);
   assert.ok(main !== undefined);
   const urls = [main.url.replace(/\/[^/?]+(\?|$)/, '/nowhere$1')];

@@ -9,22 +9,22 @@ import { untilAnswers } from '#kernel/postgres/wait.ts';
 
 type Databases = readonly [Database, ...Database[]];
 
-/** Where use is kept. */
+/** The databases that hold use. */
 export interface QuotaDatabases {
-  /** In the order that subjects are spread by. */
+  /** The order is permanent: subjects are assigned by position. */
   readonly all: Databases;
-  /** Closes those that were opened here. */
+  /** Closes the databases that this call opened. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Opens the databases that use is spread over. Which ones, and in which order, is written down in the main one with the
- * first use, and holds from then on: by their number a subject finds its counters.
+ * Opens the databases that hold use. The main database records which ones and in which order, at the first use. Both
+ * are permanent: a subject finds its counters by the position of its database.
  *
- * Refuses `quotas/database-twice`, and `quotas/other-databases` when they are not those of before.
+ * Refuses `quotas/database-twice`, and `quotas/other-databases` when the list differs from the recorded one.
  *
  * @param main has everything else, and use as well when no others are named
- * @param migrations bring the schema of the others up to date, in the process that does so with that of the main one
+ * @param migrations of the schema of the others; only in the process that migrates the main one
  */
 export async function openQuotaDatabases(parts: {
   readonly main: Database;
@@ -58,7 +58,7 @@ async function requireSame(main: Database, all: Databases): Promise<void> {
   if (twice !== -1) {
     throw quotaRefusal(
       'database-twice',
-      `Of the databases for use, number ${twice + 1} is the same as number ${ids.indexOf(ids[twice] ?? '') + 1}.`,
+      `Quota database number ${twice + 1} is the same as number ${ids.indexOf(ids[twice] ?? '') + 1}.`,
     );
   }
   const own = await idOf(main);
@@ -68,7 +68,7 @@ async function requireSame(main: Database, all: Databases): Promise<void> {
       ({ id }) => id,
     );
     if (before.join() === ids.join()) return;
-    // Only the main one can be asked here whether anything was used.
+    // Only for the main database can this show whether any use is recorded.
     const isFree = before.length === 0 || (before.join() === own && !(await hasUse({ query })));
     if (!isFree) throw otherDatabases(before, ids);
     await query('delete from backline.quota_databases');
@@ -78,14 +78,14 @@ async function requireSame(main: Database, all: Databases): Promise<void> {
   });
 }
 
-/** What tells a database from all others, made when it is first asked for. */
+/** The identity of a database, created at the first call. */
 async function idOf({ query }: Database): Promise<string> {
   await query({
     text: 'insert into backline.quota_identity (id) values ($1) on conflict do nothing',
     values: [randomUUID()],
   });
   const [row] = await query<{ id: string }>('select id from backline.quota_identity');
-  if (row === undefined) throw new Error('a database for use has no identity');
+  if (row === undefined) throw new Error('a quota database has no identity');
   return row.id;
 }
 
@@ -95,9 +95,9 @@ async function hasUse({ query }: Queryable): Promise<boolean> {
 
 function otherDatabases(before: readonly string[], now: readonly string[]): Refusal {
   const known = now.map((id) => before.indexOf(id));
-  const places = known.map((place) => (place === -1 ? 'a new one' : `number ${place + 1} of before`));
+  const places = known.map((place) => (place === -1 ? 'a new one' : `number ${place + 1} of the earlier list`));
   return quotaRefusal(
     'other-databases',
-    `Use is spread over ${before.length} ${before.length === 1 ? 'database' : 'databases'}, and these are others: ${places.join(', ')}.`,
+    `Use is stored in ${before.length} ${before.length === 1 ? 'database' : 'databases'}, and this list differs: ${places.join(', ')}.`,
   );
 }

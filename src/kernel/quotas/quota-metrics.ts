@@ -4,27 +4,27 @@ import { gauge } from '#kernel/http/metrics.ts';
 const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
 export interface QuotaMetrics {
-  readonly decided: (operation: string, outcome: string, replayed: boolean) => void;
-  /** That so many requests became durable together, after so long. */
-  readonly committed: (requests: number, ms: number) => void;
+  readonly countDecision: (operation: string, outcome: string, replayed: boolean) => void;
+  /** Counts requests that became durable together, and the time of their group. */
+  readonly observeCommit: (requests: number, ms: number) => void;
 }
 
 export function quotaMetrics(registry: Registry, waiting: () => number): QuotaMetrics {
   const decided = new Counter({
     name: 'backline_quota_operations_total',
-    help: 'Operations on quotas and what became of them; repeated ones are answered as the first time.',
+    help: 'Quota operations by outcome; `repeated` for one that was answered from the ledger.',
     labelNames: ['operation', 'outcome'] as const,
     registers: [registry],
   });
   const seconds = new Histogram({
     name: 'backline_quota_commit_seconds',
-    help: 'Time in which a group of requests was decided and made durable.',
+    help: 'Time to decide and commit one group of requests.',
     buckets: BUCKETS_SECONDS,
     registers: [registry],
   });
   const grouped = new Counter({
     name: 'backline_quota_committed_total',
-    help: 'Requests that were made durable; by the count of commits that is how many go together.',
+    help: 'Committed requests; divided by the number of commits, the mean group size.',
     registers: [registry],
   });
   // Finding a count by its labels costs as much as half of a decision.
@@ -35,10 +35,10 @@ export function quotaMetrics(registry: Registry, waiting: () => number): QuotaMe
     counts.set(name, found);
     return found;
   };
-  gauge(registry, 'backline_quota_waiting', 'Requests on quotas that are not answered yet.', waiting);
+  gauge(registry, 'backline_quota_waiting', 'Quota requests without an answer yet.', waiting);
   return {
-    decided: (operation, outcome, replayed) => countOf(operation, replayed ? 'repeated' : outcome).inc(),
-    committed: (requests, ms) => {
+    countDecision: (operation, outcome, replayed) => countOf(operation, replayed ? 'repeated' : outcome).inc(),
+    observeCommit: (requests, ms) => {
       grouped.inc(requests);
       seconds.observe(ms / 1000);
     },

@@ -3,23 +3,23 @@ import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
 export const quotaRefusal = defineRefusals('quotas', {
   'anchor-missing': {
     reason: 'Invalid',
-    meaning: 'The window is counted from a moment that the request does not give.',
+    meaning: 'The window needs an anchor, and the request gives none.',
     remedy: 'Give the anchor of the subject: a wall-clock time and an IANA zone.',
   },
   'batch-across-shards': {
     reason: 'Conflict',
     meaning: 'The subjects of the batch are in different databases.',
-    remedy: 'Ask for them one after the other, and refund the first when the second is denied.',
+    remedy: 'Send one request for each subject, and refund the first when the second is denied.',
   },
   'commit-above-reserved': {
     reason: 'Conflict',
-    meaning: 'More was used than reserved, and the request refuses that.',
-    remedy: 'Commit at most what is reserved, or say that the rest is to be charged or recorded.',
+    meaning: 'The commit exceeds the reservation, and the request refuses that.',
+    remedy: 'Commit at most the reserved amount, or set `over` to charge or record the rest.',
   },
   'database-twice': {
     reason: 'Conflict',
     meaning: 'QUOTA_DATABASE_URLS names one database twice.',
-    remedy: 'Name each database once; one that was copied has to be used in place of the other, not beside it.',
+    remedy: 'Name each database once; a copy replaces the original and never stands beside it.',
   },
   'lease-forged': {
     reason: 'Forbidden',
@@ -28,54 +28,54 @@ export const quotaRefusal = defineRefusals('quotas', {
   },
   'lease-replayed': {
     reason: 'Conflict',
-    meaning: 'The lease came back before.',
-    remedy: 'Give each lease back once; repeat that only under the same key.',
+    meaning: 'The lease was already returned.',
+    remedy: 'Return each lease once; retry only under the same key.',
   },
   moved: {
     reason: 'Conflict',
-    meaning: 'The plan changed: use is counted in another bucket now.',
-    remedy: 'Ask again with the buckets that are in force now.',
+    meaning: 'The plan changed: use now counts in another bucket.',
+    remedy: 'Retry with the buckets that are in force now.',
   },
   'no-reservation': {
     reason: 'NotFound',
     meaning: 'There is no reservation under this key.',
-    remedy: 'Name the key under which it was reserved; a denied reservation holds nothing.',
+    remedy: 'Name the key of the reservation; a denied one holds no units.',
   },
   'not-stored': {
     reason: 'ServiceUnavailable',
     meaning: 'The database did not confirm the operation.',
-    remedy: 'Ask again under the same key: if it was done after all, that is answered.',
+    remedy: 'Retry under the same key: an operation that did commit answers from the ledger.',
   },
   'nothing-to-refund': {
     reason: 'Conflict',
-    meaning: 'The operation took nothing, or less than is to be refunded.',
-    remedy: 'Name the key of a consume, batch or commit that was granted; a reservation is released.',
+    meaning: 'The operation took no units, or fewer than the refund asks for.',
+    remedy: 'Name the key of a granted consume, batch or commit; release reservations.',
   },
   'other-databases': {
     reason: 'Conflict',
-    meaning: 'The quota databases are others than before.',
+    meaning: 'The list of quota databases differs from the recorded one.',
     remedy:
-      'Name the same databases in the same order (QUOTA_DATABASE_URLS); which subjects are where follows from it, so use would be counted anew.',
+      'Name the same databases in the same order (QUOTA_DATABASE_URLS): the order decides where subjects are stored, and another one would count their use from zero.',
   },
   'other-quota': {
     reason: 'Conflict',
     meaning: 'The operation was counted as another feature.',
-    remedy: 'Name what was used then, or the key of what is meant.',
+    remedy: 'Name the feature of that operation, or the key of another one.',
   },
   'reservation-settled': {
     reason: 'Conflict',
-    meaning: 'The reservation was committed, released or expired before.',
-    remedy: 'Consume what was used; repeat a commit or release only under its own key.',
+    meaning: 'The reservation was already committed, released or expired.',
+    remedy: 'Consume the used units; retry a commit or release only under its own key.',
   },
   'slice-outstanding': {
     reason: 'Conflict',
     meaning: 'Units of the slice may still be settled.',
-    remedy: 'Settle it when its time is over, by what durable records then say.',
+    remedy: 'Settle it after its time is over, from durable records.',
   },
   'takeover-forged': {
     reason: 'Forbidden',
     meaning: 'The takeover token is not of this subject.',
-    remedy: 'Give a token from the conflict that was answered last.',
+    remedy: 'Give a token from the last conflict.',
   },
   'wrong-amount': {
     reason: 'Invalid',

@@ -1,7 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Signer } from './rules/contract.ts';
 
-/** Signs with HMAC-SHA-256: `BASE64URL(payload).BASE64URL(signature)`, so that whoever has a token can read it. */
+/**
+ * Signs with HMAC-SHA-256: `BASE64URL(payload).BASE64URL(signature)`. The payload is readable for every holder of the
+ * token.
+ */
 export function hmacSigner(secret: Uint8Array): Signer {
   const signatureOf = (body: string): Buffer => createHmac('sha256', secret).update(body).digest();
   return {

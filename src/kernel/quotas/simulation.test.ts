@@ -18,6 +18,6 @@ test('no schedule of crashes, lost and repeated answers, dead nodes and wrong cl
     }
   }
   t.diagnostic(JSON.stringify(total));
-  // A simulation in which nothing happens proves nothing.
+  // A simulation without events proves nothing.
   for (const [name, count] of Object.entries(total)) assert.ok(count > SCHEDULES / 2, name);
 });

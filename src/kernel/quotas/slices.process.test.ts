@@ -38,12 +38,12 @@ test('nodes spend a budget from memory, to its last unit and not beyond, and the
   for (const node of nodes) await node.close();
   const [day, lifetime] = budget.items;
   assert.ok(day !== undefined && lifetime !== undefined);
-  const used = async (source: typeof day) =>
+  const readUse = async (source: typeof day) =>
     (await world.quotas.check({ ...source, subject: 'account-1', amount: 0 })).balances[0]?.used;
-  assert.deepEqual([await used(day), await used(lifetime)], [1_000, 1_000]);
+  assert.deepEqual([await readUse(day), await readUse(lifetime)], [1_000, 1_000]);
 });
 
-test('what is left of a slice goes back when its node ends cleanly', async () => {
+test('the rest of a slice goes back when its node ends cleanly', async () => {
   await using world = await startQuotasWorld();
   const budget = campaign(1_000, 900);
   const node = world.quotas.slices({ ...NODE, name: 'node' });
@@ -65,7 +65,7 @@ test('a slice whose node died stays charged in full, until evidence settles it a
   const dead = world.another().slices({ ...NODE, name: 'dead' });
   assert.equal(await dead.take(budget, 60), true);
   const alive = world.quotas.slices({ ...NODE, name: 'alive' });
-  // The dead one does not bring anything back: it is not looked after any more.
+  // The dead node returns nothing: its slices get no maintenance any more.
   await dead.close();
   const second = world.another().slices({ ...NODE, name: 'second' });
   assert.equal(await second.take(budget, 10), true);
@@ -99,7 +99,7 @@ test('a slice whose node died stays charged in full, until evidence settles it a
   await second.close();
 });
 
-test('a node that needs what another one has recalls it, and gets it before anybody hears no', async () => {
+test('a node recalls units that another node holds, and gets them before any caller is denied', async () => {
   await using world = await startQuotasWorld();
   const budget = campaign(100, 100);
   const rich = world.another().slices({ ...NODE, name: 'rich' });
@@ -116,7 +116,7 @@ test('a node that needs what another one has recalls it, and gets it before anyb
   assert.deepEqual(rows, [{ used: 100 }]);
 });
 
-test('what is left of the account is recalled from the other campaigns that have it', async () => {
+test('the rest of the account is recalled from the other campaigns that hold it', async () => {
   await using world = await startQuotasWorld();
   const account = { quota: 'account', buckets: [bucket('account', 100, { window: { type: 'lifetime' } })] };
   const budget = (id: string): Budget => ({

@@ -6,24 +6,29 @@ import type { Operation } from './rules/operation.ts';
 import { leftIn, sliceSize, spendFrom, takeOver, type Pool, type Slice } from './rules/slice-pool.ts';
 
 const SLICE_LIMITS = {
-  /** Of what is left of a budget one slice takes at most this part: eight nodes find something. */
+  /** A slice takes at most this part of the remaining budget: eight nodes find units. */
   share: 8,
-  /** The next slice is fetched when less than this part of the last one is left: at 100,000 a second in time. */
+  /** The next slice is fetched when less than this part of the last one is left: early enough at 100,000 a second. */
   refillAt: 0.5,
-  /** How often a node looks whether its slices are recalled, and closes those that are over. */
+  /** How often a node checks for recalls of its slices, and closes those that are over. */
   lookMs: 100,
-  /** How long a node waits for others to bring back what it recalled; whoever is silent so long is charged in full. */
+  /** How long a node waits for others to return recalled units; a silent node is charged in full. */
   recallMsMax: 1_000,
-  /** After a final denial a node asks the database again so much later: a paused campaign must not be asked about all day. */
+  /**
+   * After a final denial a node waits so long before it asks the database again: a paused campaign must not be polled
+   * all day.
+   */
   deniedMs: 1_000,
-  /** Between the last use of a slice and the moment from which evidence counts; clocks and slow answers. */
+  /**
+   * Margin between the last use of a slice and the moment from which evidence counts; covers clocks and slow answers.
+   */
   marginMs: 10_000,
 } as const;
 
-/** What slices need of the store of a subject. */
+/** The part of the store of a subject that slices need. */
 export interface SliceStore {
   readonly operate: (operation: Operation) => Promise<Answer>;
-  /** Asks the nodes to bring back the slices that they have of these buckets; gives how many there are. */
+  /** Asks the nodes to return the slices of these buckets; gives how many there are. */
   readonly recall: (subject: string, buckets: readonly string[]) => Promise<number>;
 }
 
@@ -32,31 +37,31 @@ interface BudgetPool extends Pool {
   /** Of the last slice. */
   size: number;
   remaining: number | undefined;
-  /** Buckets that had too little when they were last asked: other nodes may have it, also for another budget. */
+  /** Buckets that had too few units at the last request: other nodes may have them, also for another budget. */
   scarce: readonly string[];
   refilling: Promise<boolean> | undefined;
   /** The budget is spent, as far as all nodes know. */
   deniedUntilMs: number;
-  /** There was no slice, which is asked for only so much later again, unless somebody waits for it. */
+  /** No slice was available: the next background fetch waits until then. */
   noSliceUntilMs: number;
 }
 
 /**
- * Serves budgets from memory. A slice is a reservation that no time ends: it is charged in full when it is taken, and
- * what is left goes back when this node closes it. When the node dies, all of it stays charged.
+ * Serves budgets from memory. A slice is a reservation without an end: it is charged in full when it is taken, and its
+ * rest goes back when this node closes it. When the node dies, all of it stays charged.
  *
- * @param recalled keys of this node's slices that others wait for
+ * @param readRecalled keys of this node's slices that others wait for
  */
 export function openSlices(
   node: SliceNode,
   options: {
     readonly storeOf: (subject: string) => SliceStore;
-    readonly recalled: (node: string) => Promise<readonly string[]>;
+    readonly readRecalled: (node: string) => Promise<readonly string[]>;
     readonly log: Log;
     readonly steadyMs?: () => number;
   },
 ): Slices {
-  const { storeOf, recalled, log, steadyMs = () => performance.now() } = options;
+  const { storeOf, readRecalled, log, steadyMs = () => performance.now() } = options;
   const parts: SliceParts = { node, storeOf, log, steadyMs };
   const pools = new Map<string, BudgetPool>();
   const closing = new Set<Promise<void>>();
@@ -93,7 +98,7 @@ export function openSlices(
   };
 
   async function look(): Promise<void> {
-    const keys = new Set(await recalled(node.name));
+    const keys = new Set(await readRecalled(node.name));
     for (const { slices } of pools.values()) for (const slice of slices) slice.isRecalled ||= keys.has(slice.key);
     closeOver();
     await Promise.all(closing);
@@ -109,7 +114,7 @@ export function openSlices(
   }
 }
 
-/** What slices are fetched and closed with. */
+/** Parts that fetch and close slices. */
 interface SliceParts {
   readonly node: SliceNode;
   readonly storeOf: (subject: string) => SliceStore;
@@ -136,7 +141,7 @@ function poolOf(pools: Map<string, BudgetPool>, budget: Budget): BudgetPool {
   return pool;
 }
 
-/** Spends also what has to be fetched first, or recalled from other nodes. */
+/** Spends; first fetches a slice, or recalls those of other nodes. */
 async function takeFrom(
   parts: SliceParts,
   pool: BudgetPool,
@@ -152,7 +157,7 @@ async function takeFrom(
     if (isClosed() || steadyMs() < pool.deniedUntilMs) return false;
     if (await refill(parts, pool, amount)) continue;
     if (!hasRecalled) {
-      // Our own other slices are among them, and they come back the same way.
+      // This node's other slices are among them, and come back the same way.
       const outstanding = await storeOf(subject).recall(subject, pool.scarce);
       hasRecalled = true;
       if (outstanding === 0 && !spendFrom(pool, amount, steadyMs())) return deny(pool, steadyMs());
@@ -168,7 +173,7 @@ function deny(pool: BudgetPool, nowMs: number): false {
   return false;
 }
 
-/** One at a time for each budget; whether there is a new slice. */
+/** One refill at a time for each budget; true when there is a new slice. */
 function refill(parts: SliceParts, pool: BudgetPool, amount: number): Promise<boolean> {
   pool.refilling ??= fetchSlice(parts, pool, amount).finally(() => {
     pool.refilling = undefined;
@@ -181,7 +186,7 @@ async function fetchSlice({ node, storeOf, steadyMs }: SliceParts, pool: BudgetP
   const share = { share: SLICE_LIMITS.share, unitsMax: node.unitsMax };
   const wanted = sliceSize(amount, pool.remaining ?? limitOf(pool.budget), share);
   const key = `slice ${node.name} ${randomUUID()}`;
-  // Before the database says when: so that our end of it comes before the one that it counts.
+  // Read before the request, so that our end of the slice comes before that of the database.
   const askedMs = steadyMs();
   const answer = await storeOf(subject).operate({
     kind: 'charge',
@@ -200,7 +205,7 @@ async function fetchSlice({ node, storeOf, steadyMs }: SliceParts, pool: BudgetP
     pool.noSliceUntilMs = steadyMs() + SLICE_LIMITS.lookMs;
     return false;
   }
-  // Nothing of one day is spent on the next.
+  // Units of one day are not spent on the next.
   const ends = answer.receipt.map(({ untilMs = Infinity }) => untilMs - answer.atMs);
   const slice: Slice = {
     key,
@@ -225,13 +230,13 @@ async function closeSlice({ storeOf, log }: SliceParts, { subject }: Budget, { k
       over: 'refuse',
     });
   } catch (error) {
-    // Charged in full until evidence settles it: too much for the moment, never too little.
+    // The slice stays charged in full until evidence settles it: too much for a while, never too little.
     const known = error instanceof Refusal ? error.code : undefined;
     log.warn({ err: error, slice: key, code: known }, 'quota slices: cannot close a slice');
   }
 }
 
-/** What a budget has at most: as long as nothing else is known, the first slice is a share of that. */
+/** The largest possible size of a budget; the first slice is a share of it. */
 function limitOf({ items }: Budget): number {
   const limits = items.map(({ buckets }) =>
     buckets.reduce((sum, { limit }) => sum + (limit === 'unlimited' ? Number.MAX_SAFE_INTEGER : limit), 0),

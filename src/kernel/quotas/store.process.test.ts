@@ -27,7 +27,7 @@ test('units are taken in order, and a denial charges nothing', async () => {
   assert.deepEqual([check.outcome, usedOf(check)], ['granted', 'top-up:10 plan:5']);
 });
 
-test('the first answer is given again under its key, also a denial, whatever has changed since', async () => {
+test('a repetition under its key gets the first answer, also a denial, whatever has changed since', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const ask = (key: string, limit: number, amount = 6) =>
@@ -38,7 +38,7 @@ test('the first answer is given again under its key, also a denial, whatever has
   const granted = await ask('b', 6);
   world.pass({ hours: 24 * 31 });
   assert.deepEqual(await ask('b', 1), { ...granted, replayed: true });
-  await assert.rejects(ask('b', 100, 7), { code: 'http/key-reused', message: /"b" named another request/ });
+  await assert.rejects(ask('b', 100, 7), { code: 'http/key-reused', message: /"b" already named another request/ });
   const sameTurn = await Promise.all([1, 2, 3].map(() => ask('c', 100)));
   assert.deepEqual(
     sameTurn.map(({ replayed }) => replayed),
@@ -46,7 +46,7 @@ test('the first answer is given again under its key, also a denial, whatever has
   );
 });
 
-test('of 300 at once on a limit of 100, over two processes, exactly 100 get their unit', async () => {
+test('of 300 requests at once on a limit of 100, over two processes, exactly 100 get their unit', async () => {
   await using world = await startQuotasWorld();
   const processes = [world.quotas, world.another()];
   const answers = await Promise.all(
@@ -118,17 +118,17 @@ test('a reservation holds its units, gives the rest back, and is settled once', 
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const buckets = [bucket('plan', 15)];
-  const used = async () => (await quotas.check({ ...listener, buckets, amount: 0 })).balances[0]?.used;
+  const readUse = async () => (await quotas.check({ ...listener, buckets, amount: 0 })).balances[0]?.used;
   const reserve = (key: string, amount: number) => quotas.reserve({ ...listener, key, buckets, amount, ttlMs: 60_000 });
   await reserve('r1', 10);
-  assert.equal(await used(), 10);
+  assert.equal(await readUse(), 10);
   const settled = await quotas.commit({ ...listener, key: 'c1', of: 'r1', amount: 4, over: 'refuse', buckets });
   assert.deepEqual([settled.outcome, receiptOf(settled), usedOf(settled)], ['granted', 'plan:4', 'plan:4']);
   await assert.rejects(quotas.commit({ ...listener, key: 'c2', of: 'r1', amount: 4, over: 'refuse' }), {
     code: 'quotas/reservation-settled',
     message: /was committed at/,
   });
-  assert.equal(await used(), 4);
+  assert.equal(await readUse(), 4);
   await reserve('r2', 10);
   await assert.rejects(quotas.commit({ ...listener, key: 'c3', of: 'r2', amount: 11, over: 'refuse' }), {
     code: 'quotas/commit-above-reserved',
@@ -146,16 +146,16 @@ test('a reservation holds its units, gives the rest back, and is settled once', 
   await assert.rejects(quotas.refund({ ...listener, key: 'g', of: 'r2' }), { code: 'quotas/nothing-to-refund' });
 });
 
-test('a reservation that ends by itself gives back once, however often it is looked at', async () => {
+test('a reservation that ends by itself gives back once, however often it is read', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const buckets = [bucket('plan', 15)];
-  const used = async () => (await quotas.check({ ...listener, buckets, amount: 0 })).balances[0]?.used;
+  const readUse = async () => (await quotas.check({ ...listener, buckets, amount: 0 })).balances[0]?.used;
   for (const key of ['a', 'b', 'c']) await quotas.reserve({ ...listener, key, buckets, amount: 5, ttlMs: 60_000 });
   await quotas.extend({ ...listener, key: 'e', of: 'c', ttlMs: 120_000 });
   world.pass({ seconds: 60 });
-  assert.equal(await used(), 5);
-  assert.equal(await used(), 5);
+  assert.equal(await readUse(), 5);
+  assert.equal(await readUse(), 5);
   const answers = await Promise.all(
     ['d', 'f', 'g'].map((key) => quotas.consume({ ...listener, key, buckets, amount: 5 })),
   );
@@ -169,7 +169,7 @@ test('a reservation that ends by itself gives back once, however often it is loo
   });
   world.pass({ seconds: 60 });
   await world.quotas.tidy();
-  assert.equal(await used(), 10);
+  assert.equal(await readUse(), 10);
 });
 
 test('a reservation over an upgrade gives back to, and takes from, the new plan', async () => {
@@ -178,7 +178,7 @@ test('a reservation over an upgrade gives back to, and takes from, the new plan'
   const once = bucket('once', 100, { priority: 1, ...LIFETIME });
   const before = [bucket('plan-50', 50), once];
   const after = [bucket('plan-80', 80, { replaces: ['plan-50'] }), once];
-  const left = async (subject: string) => {
+  const readLeft = async (subject: string) => {
     const { balances } = await quotas.check({ subject, quota: 'credits', buckets: after, amount: 0 });
     return balances.reduce((sum, { remaining }) => sum + Number(remaining), 0);
   };
@@ -188,17 +188,17 @@ test('a reservation over an upgrade gives back to, and takes from, the new plan'
     quotas.commit({ subject, key: 'confirm', of: 'lock', amount, over: 'charge', buckets: after });
   await lock('a', 60);
   await confirm('a', 57);
-  assert.equal(await left('a'), 173);
+  assert.equal(await readLeft('a'), 173);
   await lock('b', 60);
   await confirm('b', 63);
-  assert.equal(await left('b'), 167);
+  assert.equal(await readLeft('b'), 167);
   await lock('c', 40);
   await quotas.consume({ subject: 'c', quota: 'credits', key: 'use', buckets: after, amount: 20 });
   await confirm('c', 30);
-  assert.equal(await left('c'), 170);
+  assert.equal(await readLeft('c'), 170);
 });
 
-test('use goes along when the plan changes, and going back and forth makes no units', async () => {
+test('use moves when the plan changes, and going back and forth creates no units', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const [small, large] = [bucket('small', 10), bucket('large', 20)];
@@ -211,7 +211,7 @@ test('use goes along when the plan changes, and going back and forth makes no un
     const carried = await quotas.carry({ ...listener, key, moves: [{ from, to, onPlanChange: 'carry' }] });
     assert.equal(carried.balances[0]?.used, 5);
   }
-  // Who does not know of the change yet gets nothing of the old plan; what was used on it counts in the new one.
+  // A caller with the old plan gets no units of it; use of the old plan counts in the new one.
   await assert.rejects(quotas.consume({ ...listener, key: 'old', buckets: [small], amount: 1 }), {
     code: 'quotas/moved',
   });
@@ -220,13 +220,13 @@ test('use goes along when the plan changes, and going back and forth makes no un
     key: 'late',
     buckets: [small, { ...large, suspended: true }],
     amount: 2,
-    isOfBefore: true,
+    isOfOldPlan: true,
   });
   const full = await quotas.consume({ ...listener, key: 'b', buckets: [large], amount: 20, partial: true });
   assert.equal(full.amount, 13);
 });
 
-test('late use counts in the window in which it was, until that is closed; then as a correction of the present one', async () => {
+test('late use counts in its own window until that is closed; then as a correction of the present one', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const buckets = [bucket('plan', 10)];
@@ -277,7 +277,7 @@ test('a lowered limit takes nothing back and leaves nothing; a raised one gives 
   );
 });
 
-test('this process answers at once from what it saw a moment ago, and not from what it did not see', async () => {
+test('a process answers at once from recently read counters, and only from those', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const buckets = [bucket('plan', 10)];
@@ -289,7 +289,7 @@ test('this process answers at once from what it saw a moment ago, and not from w
   assert.equal(quotas.peek({ ...listener, buckets, amount: 2 }, -1), undefined);
 });
 
-test('a cut connection costs nobody an answer, and nothing is done twice', async () => {
+test('a cut connection costs no answer, and no operation takes effect twice', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const buckets = [bucket('plan', 1_000)];
@@ -311,7 +311,7 @@ test('a cut connection costs nobody an answer, and nothing is done twice', async
   assert.equal((await other.check({ ...listener, buckets, amount: 0 })).balances[0]?.used, 60);
 });
 
-test('an erased subject is gone from everywhere, also from the receipts of others, and begins anew', async () => {
+test('an erased subject is gone from everywhere, also from the receipts of others, and starts from zero', async () => {
   await using world = await startQuotasWorld();
   const { quotas, database } = world;
   const buckets = [bucket('plan', 10)];
@@ -330,7 +330,7 @@ test('an erased subject is gone from everywhere, also from the receipts of other
   assert.equal((await quotas.consume({ ...listener, key: 'a', buckets, amount: 10 })).outcome, 'granted');
 });
 
-test('subjects whose receipts name each other are erased at once, and none of it is left', async () => {
+test('subjects whose receipts name each other are erased at once, without a trace', async () => {
   await using world = await startQuotasWorld();
   const { quotas, database } = world;
   const names = ['ann', 'bea', 'cyd'];
@@ -347,7 +347,7 @@ test('subjects whose receipts name each other are erased at once, and none of it
   }
 });
 
-test('old answers and closed windows are tidied away, and nothing that still matters', async () => {
+test('old answers and closed windows are removed, and no record that still matters', async () => {
   await using world = await startQuotasWorld();
   const { quotas, database } = world;
   await quotas.consume({ ...listener, key: 'a', buckets: [bucket('plan', 1)], amount: 1 });
@@ -364,23 +364,26 @@ test('old answers and closed windows are tidied away, and nothing that still mat
   ]);
 });
 
-test('what is no request is refused with what is wrong with it', async () => {
+test('an invalid request is refused with its problem', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const good = { ...listener, key: 'a', buckets: [bucket('plan', 5)], amount: 1 };
-  const refused = (request: typeof good, code: string) => assert.rejects(quotas.consume(request), { code });
-  await refused({ ...good, amount: 0 }, 'quotas/wrong-amount');
-  await refused({ ...good, amount: 1.5 }, 'quotas/wrong-amount');
-  await refused({ ...good, key: '' }, 'quotas/wrong-name');
-  await refused({ ...good, subject: 'a\u0000b' }, 'quotas/wrong-name');
-  await refused({ ...good, key: 'half a pair \ud800' }, 'quotas/wrong-name');
-  await refused({ ...good, buckets: [bucket('plan', 5), bucket('plan', 6)] }, 'quotas/wrong-bucket');
-  await refused({ ...good, buckets: [bucket('p', 5, { window: { type: 'calendar' } })] }, 'quotas/wrong-bucket');
-  await refused({ ...good, buckets: [bucket('p', -1)] }, 'quotas/wrong-amount');
+  const assertRefused = (request: typeof good, code: string) => assert.rejects(quotas.consume(request), { code });
+  await assertRefused({ ...good, amount: 0 }, 'quotas/wrong-amount');
+  await assertRefused({ ...good, amount: 1.5 }, 'quotas/wrong-amount');
+  await assertRefused({ ...good, key: '' }, 'quotas/wrong-name');
+  await assertRefused({ ...good, subject: 'a\u0000b' }, 'quotas/wrong-name');
+  await assertRefused({ ...good, key: 'half a pair \ud800' }, 'quotas/wrong-name');
+  await assertRefused({ ...good, buckets: [bucket('plan', 5), bucket('plan', 6)] }, 'quotas/wrong-bucket');
+  await assertRefused({ ...good, buckets: [bucket('p', 5, { window: { type: 'calendar' } })] }, 'quotas/wrong-bucket');
+  await assertRefused({ ...good, buckets: [bucket('p', -1)] }, 'quotas/wrong-amount');
   const anchored = { type: 'anchored', per: 'P1M' } as const;
-  await refused({ ...good, buckets: [bucket('p', 5, { window: anchored })] }, 'quotas/anchor-missing');
+  await assertRefused({ ...good, buckets: [bucket('p', 5, { window: anchored })] }, 'quotas/anchor-missing');
   const noTime = { at: 'noon', zone: 'UTC' };
-  await refused({ ...good, buckets: [bucket('p', 5, { window: anchored, anchor: noTime })] }, 'quotas/wrong-bucket');
+  await assertRefused(
+    { ...good, buckets: [bucket('p', 5, { window: anchored, anchor: noTime })] },
+    'quotas/wrong-bucket',
+  );
   await assert.rejects(quotas.batch({ ...good, items: [] }), { code: 'quotas/wrong-batch' });
   await assert.rejects(quotas.reserve({ ...good, ttlMs: 0 }), { code: 'quotas/wrong-time' });
   assert.equal((await quotas.check({ ...listener, buckets: [], amount: 0 })).outcome, 'granted');

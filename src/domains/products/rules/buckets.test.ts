@@ -249,7 +249,7 @@ test('units come from where one gets them who asks each source in turn, one unit
       const taken = deduct(standings, amount, 'whole');
       assert.equal(taken === undefined, denied);
       if (taken !== undefined) {
-        assert.deepEqual(new Map(taken.map(({ standing: { bucket }, amount: units }) => [bucket.id, units])), expected);
+        assert.deepEqual(new Map(taken.map(({ use: { bucket }, amount: units }) => [bucket.id, units])), expected);
       }
     }),
     { numRuns: 500 },

@@ -5,7 +5,7 @@ export interface FactsAt {
   readonly facts: SubjectFacts;
   /** Moment at which the use counts. */
   readonly atMs: number;
-  readonly isOfBefore: boolean;
+  readonly isOfOldPlan: boolean;
 }
 
 /**
@@ -15,13 +15,13 @@ export interface FactsAt {
 export function factsAt(facts: SubjectFacts, atMs: number, hasOther = false): FactsAt {
   const { subscription, formers } = facts;
   const sinceMs = subscription?.status === 'active' ? beganMs(subscription, formers) : Infinity;
-  if (atMs >= sinceMs) return { facts, atMs, isOfBefore: false };
+  if (atMs >= sinceMs) return { facts, atMs, isOfOldPlan: false };
   const former = formers.find((one) => one.sinceMs <= atMs && atMs < one.untilMs);
-  if (former !== undefined) return { facts: factsOn(facts, former), atMs, isOfBefore: true };
-  if (hasOther) return { facts: { ...facts, subscription: undefined }, atMs, isOfBefore: false };
+  if (former !== undefined) return { facts: factsOn(facts, former), atMs, isOfOldPlan: true };
+  if (hasOther) return { facts: { ...facts, subscription: undefined }, atMs, isOfOldPlan: false };
   const next = formers.findLast((one) => one.sinceMs > atMs);
-  if (next !== undefined) return { facts: factsOn(facts, next), atMs: next.sinceMs, isOfBefore: true };
-  return { facts, atMs: sinceMs === Infinity ? atMs : sinceMs, isOfBefore: false };
+  if (next !== undefined) return { facts: factsOn(facts, next), atMs: next.sinceMs, isOfOldPlan: true };
+  return { facts, atMs: sinceMs === Infinity ? atMs : sinceMs, isOfOldPlan: false };
 }
 
 /** The facts as if the former terms were in force. */

@@ -1,4 +1,4 @@
-import { checked } from '#kernel/quotas/rules/check.ts';
+import { answerCheck } from '#kernel/quotas/rules/check.ts';
 import { openBook, type Book } from '#kernel/quotas/rules/book.ts';
 import type { Answer, CheckAnswer } from '#kernel/quotas/rules/contract.ts';
 import { decide } from '#kernel/quotas/rules/decide.ts';
@@ -70,7 +70,7 @@ export class Counters {
   }
 
   check({ scope, quota, buckets }: MeteredUse, amount = 0): CheckAnswer {
-    return checked(this.#book, { subject: scope.subject, quota, buckets, amount });
+    return answerCheck(this.#book, { subject: scope.subject, quota, buckets, amount });
   }
 
   /** The charged units, as `bucket:units`. */

@@ -6,7 +6,7 @@ import { lockSubjects } from './lock-subjects.ts';
 
 const TABLES = ['quota_counters', 'quota_operations', 'quota_holds', 'quota_slots', 'quota_subjects'] as const;
 
-/** The subject and those below it that are kept here. Whatever is kept of a subject, its row is there. */
+/** The stored subject and the stored subjects below it. Every record of a subject has a row in `quota_subjects`. */
 export async function subjectsFrom({ query }: Database, subject: string): Promise<readonly string[]> {
   const rows = await query<{ subject: string }>({
     text: 'select subject from backline.quota_subjects where subject = $1 or starts_with(subject, $2) order by subject',
@@ -16,16 +16,16 @@ export async function subjectsFrom({ query }: Database, subject: string): Promis
 }
 
 /**
- * Removes what is kept of a subject, in one transaction, after whoever decides about it now. Where the receipt of
- * another subject names it, its name is taken out: the units stay in the ledger of the other one.
+ * Removes all records of a subject in one transaction, after the running decision. Receipts of other subjects lose its
+ * name and its lines; their ledger rows stay.
  */
 export function eraseSubject(database: Database, subject: string): Promise<number> {
   return database.transaction(async (connection) => {
     const { query } = connection;
-    // Subjects whose receipts name each other would wait for each other's operations.
+    // Subjects whose receipts name each other would deadlock on each other's operations.
     await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.quotaErasure})`);
     await lockSubjects(connection, [subject]);
-    // In the order in which everybody takes them.
+    // In the lock order of all transactions.
     await query({
       text: 'select from backline.quota_counters where subject = $1 order by id for update',
       values: [subject],

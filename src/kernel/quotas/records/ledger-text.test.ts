@@ -6,7 +6,7 @@ import type { Answer } from '../rules/contract.ts';
 import { fingerprintOf, plainFingerprint, type ChargeOperation } from '../rules/operation.ts';
 import { ledgerText, parseLedgerText } from './ledger-text.ts';
 
-// Names and times meet often: what a balance shares with a line of the receipt is kept once.
+// Equal names and times are frequent: a balance that shares them with a line of the receipt stores them once.
 const name = fc.oneof(fc.constantFrom('a', 'b'), fc.string({ minLength: 1, maxLength: 6 }));
 const units = fc.oneof(fc.constantFrom(0, 1), fc.nat());
 const line = fc.record(
@@ -48,7 +48,7 @@ const answer: fc.Arbitrary<Answer> = fc.record(
   { requiredKeys: ['outcome', 'asked', 'amount', 'receipt', 'balances', 'atMs', 'replayed'] },
 );
 
-test('an operation comes out of the ledger as it went in', () => {
+test('an operation read from the ledger equals the written one', () => {
   fc.assert(
     fc.property(answer, name, fc.option(fc.string(), { nil: undefined }), (given, kind, other) => {
       const fingerprint = other ?? plainFingerprint(given.receipt[0]?.quota ?? '', given.asked);
@@ -58,7 +58,7 @@ test('an operation comes out of the ledger as it went in', () => {
   );
 });
 
-test('a plain charge is kept without what its receipt says', () => {
+test('the text of a plain charge omits everything that its receipt contains', () => {
   const charge: ChargeOperation = {
     kind: 'charge',
     subject: 'own',
@@ -89,7 +89,7 @@ test('a plain charge is kept without what its receipt says', () => {
     { ...charge, manner: 'partial' },
     { ...charge, usedAtMs: 4 },
   ] as const) {
-    const told = ledgerText({ ...entry, fingerprint: fingerprintOf(other) });
-    assert.equal(parseLedgerText('own', told).fingerprint, fingerprintOf(other));
+    const text = ledgerText({ ...entry, fingerprint: fingerprintOf(other) });
+    assert.equal(parseLedgerText('own', text).fingerprint, fingerprintOf(other));
   }
 });

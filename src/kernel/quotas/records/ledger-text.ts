@@ -1,15 +1,15 @@
 import { remainingOf, type Balance } from '../rules/bucket.ts';
-import type { Recorded } from '../rules/book.ts';
+import type { OperationRecord } from '../rules/book.ts';
 import type { Answer, Line } from '../rules/contract.ts';
 import { plainFingerprint } from '../rules/operation.ts';
 
 /*
- * Operations as the ledger keeps them: JSON without names, and without what follows from the rest, in one text. The ledger
- * is written with each operation, and half of what a commit costs goes by its bytes and its columns.
+ * The ledger text of an operation: JSON without names and without derivable values. Every operation writes one, and
+ * bytes and columns cause half of the cost of a commit.
  */
 
 type LineText = readonly [
-  /** Empty: that of the operation. */
+  /** Empty: the subject of the operation. */
   subject: string,
   quota: string,
   bucket: string,
@@ -21,7 +21,7 @@ type LineText = readonly [
 ];
 
 type BalanceText =
-  /** Of the bucket and window of that line, which ends with it. */
+  /** The bucket, window and end of that line. */
   | readonly [line: number, limit: number | 'unlimited', used: number]
   | readonly [bucket: string, window: string, limit: number | 'unlimited', used: number, resetsAtMs?: number];
 
@@ -34,11 +34,11 @@ type LedgerText = readonly [
   atMs: number,
   rest: Pick<Answer, 'deniedQuota' | 'retryAtMs' | 'expiresAtMs'> | null,
   kind: string,
-  /** Null: that of a plain charge of what the receipt names. */
+  /** Null: the fingerprint of a plain charge of the first line. */
   fingerprint: string | null,
 ];
 
-type Entry = Pick<Recorded, 'subject' | 'kind' | 'fingerprint' | 'answer'>;
+type Entry = Pick<OperationRecord, 'subject' | 'kind' | 'fingerprint' | 'answer'>;
 
 /** Begins with the outcome. */
 export function ledgerText({ subject, kind, fingerprint, answer }: Entry): string {
@@ -53,7 +53,7 @@ export function ledgerText({ subject, kind, fingerprint, answer }: Entry): strin
       ? [own, quota, bucket, window, line.amount, untilMs]
       : [own, quota, bucket, window, line.amount, untilMs, line.atMs];
   });
-  const standing = balances.map(({ bucket, window, limit, used, resetsAtMs }): BalanceText => {
+  const shortBalances = balances.map(({ bucket, window, limit, used, resetsAtMs }): BalanceText => {
     const own = receipt.findIndex((line) => {
       return line.bucket === bucket && line.window === window && line.untilMs === resetsAtMs;
     });
@@ -61,24 +61,24 @@ export function ledgerText({ subject, kind, fingerprint, answer }: Entry): strin
     return resetsAtMs === undefined ? [bucket, window, limit, used] : [bucket, window, limit, used, resetsAtMs];
   });
   const isPlain = deniedQuota === undefined && retryAtMs === undefined && expiresAtMs === undefined;
-  const rest = isPlain ? null : definedOf({ deniedQuota, retryAtMs, expiresAtMs });
-  const told = fingerprint === plainOf(receipt, asked) ? null : fingerprint;
-  const text: LedgerText = [outcome, asked, amount, lines, standing, atMs, rest, kind, told];
+  const rest = isPlain ? null : omitUndefined({ deniedQuota, retryAtMs, expiresAtMs });
+  const ownFingerprint = fingerprint === plainOf(receipt, asked) ? null : fingerprint;
+  const text: LedgerText = [outcome, asked, amount, lines, shortBalances, atMs, rest, kind, ownFingerprint];
   return JSON.stringify(text);
 }
 
 export function parseLedgerText(
   operationSubject: string,
   text: string,
-): Pick<Recorded, 'kind' | 'fingerprint' | 'answer'> {
-  const [outcome, asked, amount, lines, balances, atMs, rest, kind, told] = JSON.parse(text) as LedgerText;
+): Pick<OperationRecord, 'kind' | 'fingerprint' | 'answer'> {
+  const [outcome, asked, amount, lines, balances, atMs, rest, kind, ownFingerprint] = JSON.parse(text) as LedgerText;
   const receipt = lines.map(([subject, quota, bucket, window, units, untilMs, usedAtMs, corrects]): Line => ({
     subject: subject === '' ? operationSubject : subject,
     quota,
     bucket,
     window,
     amount: units,
-    ...definedOf({ untilMs: untilMs ?? undefined, atMs: usedAtMs ?? undefined, corrects }),
+    ...omitUndefined({ untilMs: untilMs ?? undefined, atMs: usedAtMs ?? undefined, corrects }),
   }));
   const answer: Answer = {
     outcome,
@@ -90,8 +90,8 @@ export function parseLedgerText(
     ...rest,
     replayed: false,
   };
-  const fingerprint = told ?? plainOf(receipt, asked);
-  if (fingerprint === undefined) throw new Error('an operation of the ledger has no fingerprint');
+  const fingerprint = ownFingerprint ?? plainOf(receipt, asked);
+  if (fingerprint === undefined) throw new Error('a ledger operation has no fingerprint');
   return { kind, fingerprint, answer };
 }
 
@@ -106,7 +106,7 @@ function balanceIn(text: BalanceText, receipt: readonly Line[]): Balance {
   }
   const [of, limit, used] = text as Extract<BalanceText, readonly [number, ...unknown[]]>;
   const line = receipt[of];
-  if (line === undefined) throw new Error('a balance of the ledger is of a line that is not there');
+  if (line === undefined) throw new Error('a ledger balance names a line that does not exist');
   return balanceWith({ bucket: line.bucket, window: line.window, limit, used }, line.untilMs);
 }
 
@@ -121,12 +121,12 @@ function balanceWith(
     used,
     remaining: limit === 'unlimited' ? limit : remainingOf({ bucket: { limit }, used }),
     overLimit: limit !== 'unlimited' && used > limit,
-    ...definedOf({ resetsAtMs }),
+    ...omitUndefined({ resetsAtMs }),
   };
 }
 
-type Defined<Value> = { [Key in keyof Value]?: Exclude<Value[Key], undefined> };
+type DefinedFields<Value> = { [Key in keyof Value]?: Exclude<Value[Key], undefined> };
 
-function definedOf<Value extends object>(value: Value): Defined<Value> {
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Defined<Value>;
+function omitUndefined<Value extends object>(value: Value): DefinedFields<Value> {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as DefinedFields<Value>;
 }

@@ -2,8 +2,8 @@ import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 
 /**
- * Takes the subjects for this transaction, always in the same order, so that two transactions wait for each other only
- * one way. Gives how many of them there are; those that are not are locked by nobody.
+ * Locks the subjects for this transaction, always in the same order: no deadlocks. Gives how many exist; missing
+ * subjects cannot be locked.
  */
 export async function lockSubjects({ query }: Queryable, subjects: readonly string[]): Promise<number> {
   const rows = await query({
@@ -14,7 +14,7 @@ export async function lockSubjects({ query }: Queryable, subjects: readonly stri
   return rows.length;
 }
 
-/** Makes those that are not there yet. By itself, ahead of the transaction that locks them. */
+/** Adds missing subjects. Runs by itself, ahead of the transaction that locks them. */
 export async function addSubjects({ query }: Queryable, subjects: readonly string[]): Promise<void> {
   await query({
     name: 'add-quota-subjects',

@@ -1,12 +1,12 @@
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { idOf, idOfCounter, idOfSlot, openBook, type Book, type Hold, type Slot } from '../rules/book.ts';
-import { quotasOf, type Decided, type Line } from '../rules/contract.ts';
-import { LATE_MS_MAX } from '../rules/standing.ts';
+import { quotasOf, type PastOperation, type Line } from '../rules/contract.ts';
+import { LATE_MS_MAX } from '../rules/bucket-use.ts';
 import { parseEntries, WAITS } from './counter-entries.ts';
 import { parseLedgerText } from './ledger-text.ts';
 
-/** What a transaction will look at. Pairs begin with the subject. */
+/** The records that a transaction reads. Pairs begin with the subject. */
 export interface Needs {
   readonly subjects: ReadonlySet<string>;
   /** Operations, and reservations of the same name. */
@@ -15,14 +15,15 @@ export interface Needs {
   readonly slots: readonly (readonly [subject: string, quota: string])[];
 }
 
-/** A timestamptz as whole milliseconds, which is what we write. */
+/** A timestamptz as whole milliseconds, the precision of our writes. */
 const ms = (column: string): string => `(extract(epoch from ${column}) * 1000)::bigint`;
 
 /**
- * Reads what is needed, as of one moment of the database: the caller holds the subjects, and then takes the counters as
- * well, or reads a snapshot. Each look-up is LATERAL with a LIMIT or an OFFSET: that goes by the index, also on tables that grew since it was planned.
+ * Reads the needed records as of one moment. The caller has locked the subjects, and then locks the counters too, or
+ * reads a snapshot. Each look-up is LATERAL with a LIMIT or an OFFSET: that forces the index, also on tables that grew
+ * since the plan was cached.
  *
- * @param nowMs instead of the time of the database
+ * @param nowMs replaces the time of the database
  */
 export async function readBook(
   connection: Queryable,
@@ -65,12 +66,12 @@ export async function readBook(
   return book;
 }
 
-/** What was decided of these subjects under a key. */
+/** Operations of these subjects under a key. */
 export async function findOperations(
   { query }: Queryable,
   subjects: readonly string[],
   key: string,
-): Promise<readonly Decided[]> {
+): Promise<readonly PastOperation[]> {
   const rows = await query<{ subject: string; answer: string }>({
     name: 'find-quota-operations',
     text: 'select subject, answer from backline.quota_operations where subject = any ($1::text[]) and key = $2',
@@ -83,7 +84,7 @@ export async function findOperations(
   });
 }
 
-/** The buckets that were named, and those of the receipts that something may go back to. */
+/** The named buckets, and the buckets of receipts that may get units back. */
 function pairsOf({ buckets }: Needs, book: Book): readonly (readonly [string, string])[] {
   const pairs = new Map(buckets.map((pair) => [idOf(...pair), pair]));
   const note = ({ subject, bucket }: Line): unknown => pairs.set(idOf(subject, bucket), [subject, bucket]);
@@ -94,7 +95,7 @@ function pairsOf({ buckets }: Needs, book: Book): readonly (readonly [string, st
 
 interface OperationRow {
   readonly now: number;
-  /** Null in the one row that is there when there is none. */
+  /** Null in the one row that stands for an empty result. */
   readonly subject: string | null;
   readonly key: string;
   readonly answer: string;
@@ -122,7 +123,7 @@ interface HoldRow extends Omit<Hold, 'lines' | 'expiresAtMs' | 'settledAtMs'> {
   readonly settled: number | null;
 }
 
-/** Those that are named, those whose time is over, and of the others of each subject the one that ends first. */
+/** The named holds, the expired ones, and of the others of each subject the one that ends first. */
 function readHolds({ query }: Queryable, { subjects, keys }: Needs, nowMs: number): Promise<HoldRow[]> {
   const columns = `subject, key, quota, kind, owner, state, amount, lines, ${ms('expires_at')} as expires,
     ${ms('settled_at')} as settled`;
@@ -166,7 +167,7 @@ interface CounterRow {
 
 const COUNTER_COLUMNS = `id, subject, bucket, window_key, used, mark, entries, ${ms('until_at')} as until`;
 
-/** The windows that are not closed for good, and those whose units still have to go on. */
+/** Windows that are not closed for good, and those whose units still have to be passed on. */
 const openCounters = (columns: string): string => `
   select f.* from unnest($1::text[], $2::text[]) as g (subject, bucket) cross join lateral (
     select ${columns} from backline.quota_counters
@@ -185,7 +186,7 @@ function readCounters({ query }: Queryable, pairs: Pairs, nowMs: number): Promis
   });
 }
 
-/** Locks them, too, in the order in which everybody does: who writes from memory does not ask for the subject first. */
+/** Locks the counters too, in the order of all transactions: a writer from the cache takes no lock on the subject. */
 function takeCounters({ query }: Queryable, pairs: Pairs, nowMs: number): Promise<CounterRow[]> {
   return query<CounterRow>({
     name: 'take-quota-counters',

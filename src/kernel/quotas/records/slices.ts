@@ -3,8 +3,8 @@ import type { Database } from '#kernel/postgres/database.ts';
 import type { LostSlice } from '../rules/contract.ts';
 
 /**
- * Marks the slices that nodes have of these buckets; gives how many nodes may bring something back. Needs no lock on the
- * subject: it changes nothing that is counted.
+ * Marks the slices of these buckets as recalled; gives how many nodes may return units. Needs no lock on the subject:
+ * it changes no count.
  */
 export async function recallSlices(
   { query }: Database,
@@ -25,7 +25,7 @@ export async function recallSlices(
 }
 
 /** Keys of the slices of a node that others wait for. */
-export async function recalledSlices({ query }: Database, node: string): Promise<readonly string[]> {
+export async function readRecalledSlices({ query }: Database, node: string): Promise<readonly string[]> {
   const rows = await query<{ key: string }>({
     name: 'recalled-quota-slices',
     text: `
@@ -36,8 +36,8 @@ export async function recalledSlices({ query }: Database, node: string): Promise
   return rows.map(({ key }) => key);
 }
 
-/** Slices that nobody closed, and of which nothing can be outstanding any more; those first that wait longest. */
-export async function overdueSlices(
+/** Slices that no node closed, and of which no unit can be outstanding any more; the oldest first. */
+export async function readOverdueSlices(
   { query }: Database,
   now: Temporal.Instant | undefined,
 ): Promise<readonly LostSlice[]> {

@@ -2,22 +2,22 @@ import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { WAITS } from './counter-entries.ts';
 
 const KEPT_DAYS = {
-  /** How long a key is good for at least; a denial is kept no longer, for it has charged nothing. */
+  /** Minimum lifetime of a key. A denial has charged nothing and is removed after it. */
   denial: 32,
-  /** The ledger: a year and what settling it takes. */
+  /** The ledger: a year and the time to settle it. */
   operation: 400,
-  /** Settled reservations, which tell who comes late what became of them; offline leases as long as the ledger. */
+  /** Settled reservations, which explain a late commit; offline leases stay as long as the ledger. */
   hold: 32,
-  /** Counters of closed windows: a day of late use, and another for whoever reads meanwhile. */
+  /** Counters of closed windows: a day of late use, and another for concurrent readers. */
   counter: 2,
-  /** Sessions that ended, which tell a device why. */
+  /** Ended sessions, which tell a device why. */
   slot: 1,
 } as const;
 
 /**
- * Removes what is too old to matter; gives how many rows.
+ * Removes records past their retention; gives how many rows.
  *
- * @param now instead of the time of the database
+ * @param now replaces the time of the database
  */
 export async function tidyRecords({ query }: Queryable, now: Temporal.Instant | undefined): Promise<number> {
   const days = (name: keyof typeof KEPT_DAYS): string =>
@@ -40,7 +40,7 @@ export async function tidyRecords({ query }: Queryable, now: Temporal.Instant | 
   return removed;
 }
 
-/** Subjects with reservations that have expired and that nobody asked about since. */
+/** Subjects with reservations that have expired and were not settled since. */
 export async function subjectsWithExpired(
   { query }: Database,
   now: Temporal.Instant | undefined,

@@ -1,39 +1,39 @@
 import { randomInt } from 'node:crypto';
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import { idOfCounter, type Book, type Counter, type Recorded } from '../rules/book.ts';
+import { idOfCounter, type Book, type Counter, type OperationRecord } from '../rules/book.ts';
 import { entriesOf } from './counter-entries.ts';
 import { ledgerText } from './ledger-text.ts';
 
-/** Stands for a time that is not there: the binary arrays have no nulls. */
+/** Stands for a missing time: the binary arrays have no nulls. */
 const NO_TIME = Number.MIN_SAFE_INTEGER;
 
-/** What `randomInt` gives at most; a mark or an id twice is as likely as 1 : 2^48, and refused. */
+/** Range of `randomInt`. A collision of a mark or an id has odds of 1 : 2^48, and is refused. */
 const RANDOM_MAX = 2 ** 48 - 1;
 
-/** Of one transaction, and of no other: the counters that it wrote are known by it. */
+/** A mark identifies one transaction: it shows which counters that one wrote last. */
 export function newMark(): number {
   return randomInt(1, RANDOM_MAX);
 }
 
-/** What one statement writes: counters and new operations. */
+/** The input of one write statement: counters and new operations. */
 export interface Draft {
   readonly mark: number;
   readonly nowMs: number;
-  /** Subjects of which no counter is there yet, by which it would be seen that they were erased. */
+  /** Subjects without a counter yet, whose marks could show an erasure. */
   readonly bare: ReadonlySet<string>;
   readonly counters: readonly Counter[];
   readonly ids: readonly number[];
-  /** As they were when the decision was made. */
+  /** Marks at the time of the decision. */
   readonly marks: readonly number[];
   readonly newCounters: readonly Counter[];
   readonly newIds: readonly number[];
-  readonly operations: readonly Recorded[];
+  readonly operations: readonly OperationRecord[];
 }
 
 /**
- * What is to be written of the book under the mark. From here on the rows of its counters have that mark, ahead of the
- * commit: who goes on from there needs that one to happen.
+ * The changes of the book, as a draft under the mark. The rows of its counters get that mark at once, ahead of the
+ * commit: later decisions depend on this commit.
  */
 export function draftOf(book: Book, mark: number): Draft {
   const counters: Counter[] = [];
@@ -59,19 +59,19 @@ export function draftOf(book: Book, mark: number): Draft {
     marks.push(row.mark);
     row.mark = mark;
   };
-  const { changed, looked } = book;
-  looked.forEach(note);
-  for (const id of changed.counters) if (!looked.has(id)) note(id);
-  // Whoever remembers these counters also remembers when they come back.
+  const { changed, readIds } = book;
+  readIds.forEach(note);
+  for (const id of changed.counters) if (!readIds.has(id)) note(id);
+  // A process that caches these counters also caches when they get units back.
   for (const id of changed.holds) {
     for (const line of book.holds.get(id)?.lines ?? []) {
       const held = idOfCounter(line);
-      if (looked.has(held) || changed.counters.has(held)) continue;
-      looked.add(held);
+      if (readIds.has(held) || changed.counters.has(held)) continue;
+      readIds.add(held);
       note(held);
     }
   }
-  const operations: Recorded[] = [];
+  const operations: OperationRecord[] = [];
   for (const id of changed.operations) {
     const operation = book.operations.get(id);
     if (operation !== undefined && !book.recorded.has(id)) operations.push(operation);
@@ -82,7 +82,7 @@ export function draftOf(book: Book, mark: number): Draft {
   return { mark, nowMs: book.nowMs, bare, counters, ids, marks, newCounters, newIds, operations };
 }
 
-/** Writes what changed, in the transaction that holds the subjects; false when somebody came in between. */
+/** Writes the changes, in the transaction that holds the subjects; false when another transaction came in between. */
 export async function writeBook(connection: Queryable, book: Book, mark: number): Promise<boolean> {
   const { counters, operations, holds, slots } = book.changed;
   if (counters.size + operations.size + holds.size > 0) {
@@ -95,7 +95,7 @@ export async function writeBook(connection: Queryable, book: Book, mark: number)
   return true;
 }
 
-function changed<Row>(all: ReadonlyMap<string, Row>, ids: ReadonlySet<string>): readonly Row[] {
+function changedRows<Row>(all: ReadonlyMap<string, Row>, ids: ReadonlySet<string>): readonly Row[] {
   const rows: Row[] = [];
   for (const id of ids) {
     const row = all.get(id);
@@ -107,9 +107,9 @@ function changed<Row>(all: ReadonlyMap<string, Row>, ids: ReadonlySet<string>): 
 const NO_TEXTS = textArray([]);
 
 /**
- * Writes counters and new operations in one statement, which takes the counters as well. Gives the time of the database.
- * Nothing is written when one of them has another mark, when a key or a new counter is taken, or when the clocks are
- * further apart than `apartMs`: then it gives the subjects whose counters have changed, if it was that.
+ * Writes counters and new operations in one statement, which locks the counters as well. Gives the time of the
+ * database. Writes nothing when a counter has another mark, when a key or a new counter exists already, or when the
+ * clocks differ by more than `apartMs`. Then it gives the subjects whose counters have changed, if any.
  */
 export async function recordDraft(
   { query }: Queryable,
@@ -144,19 +144,22 @@ export async function recordDraft(
       textsIfAny(operations, othersOf),
     ],
   });
-  if (row === undefined) throw new Error('what was decided about quotas was not recorded');
+  if (row === undefined) throw new Error('the statement record_quotas returned no row');
   const { ours, changed: others } = row;
   return ours === null ? { changed: JSON.parse(others ?? '[]') as string[] } : { nowMs: ours };
 }
 
-/** A `text[]`, empty when all of them are: the database takes what an array lacks as null, and each column has its cost. */
+/**
+ * A `text[]`, or an empty one when all texts are empty: the database reads missing elements as null, and each column
+ * costs time.
+ */
 function textsIfAny<Row>(rows: readonly Row[], textOf: (row: Row) => string): Buffer {
   return rows.some((row) => textOf(row) !== '') ? textArray(rows.map(textOf)) : NO_TEXTS;
 }
 
-/** What was given back of operations that were recorded before. */
+/** Units that were given back of operations recorded before. */
 async function writeReturned({ query }: Queryable, book: Book): Promise<void> {
-  const operations = changed(book.operations, book.changed.operations);
+  const operations = changedRows(book.operations, book.changed.operations);
   const returned = operations.filter((one) => one.returned.length > 0);
   if (returned.length === 0) return;
   await query({
@@ -173,14 +176,14 @@ async function writeReturned({ query }: Queryable, book: Book): Promise<void> {
   });
 }
 
-/** As JSON: the subjects of a receipt besides the one whose operation it is; empty where there are none. */
-function othersOf({ subject, answer: { receipt } }: Recorded): string {
+/** As JSON: the other subjects of a receipt; empty without any. */
+function othersOf({ subject, answer: { receipt } }: OperationRecord): string {
   if (receipt.every((line) => line.subject === subject)) return '';
   return JSON.stringify([...new Set(receipt.map((line) => line.subject))].filter((other) => other !== subject));
 }
 
 async function writeHolds({ query }: Queryable, book: Book): Promise<void> {
-  const holds = changed(book.holds, book.changed.holds);
+  const holds = changedRows(book.holds, book.changed.holds);
   await query({
     name: 'write-quota-holds',
     text: `
@@ -209,7 +212,7 @@ async function writeHolds({ query }: Queryable, book: Book): Promise<void> {
 }
 
 async function writeSlots({ query }: Queryable, book: Book): Promise<void> {
-  const slots = changed(book.slots, book.changed.slots);
+  const slots = changedRows(book.slots, book.changed.slots);
   await query({
     name: 'write-quota-slots',
     text: `

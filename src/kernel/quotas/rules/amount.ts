@@ -3,15 +3,15 @@ import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 
 /**
  * A whole number of units, as the caller counts them: milliseconds, skips, micro-units of money. Refused with
- * `quotas/wrong-amount` when it is anything else; 0 only where `least` is 0, which is how a check asks at the limit.
+ * `quotas/wrong-amount` for anything else. 0 passes only where `least` is 0, for a check at the limit.
  */
 export function amountOf(value: unknown, least: 0 | 1): number {
   if (typeof value !== 'number') throw wrong(`of type ${typeof value}`, 'is no number');
   if (Number.isNaN(value) || Math.abs(value) === Infinity) throw wrong(String(value), 'is no amount');
-  if (value < 0) throw wrong(String(value), 'is below zero; what was taken is given back by a refund');
+  if (value < 0) throw wrong(String(value), 'is below zero; use a refund to give units back');
   if (value > Number.MAX_SAFE_INTEGER) throw wrong(String(value), 'is beyond 2^53 - 1, up to which numbers are exact');
   if (!Number.isInteger(value)) throw wrong(String(value), 'is a fraction; count in a smaller unit');
-  if (value < least) throw wrong('0', 'takes nothing; ask with a check instead');
+  if (value < least) throw wrong('0', 'takes nothing; use a check instead');
   return value;
 }
 

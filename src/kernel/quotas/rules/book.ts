@@ -1,23 +1,23 @@
 import type { Answer, Line } from './contract.ts';
 import { rollingUse, type Entry } from './rolling.ts';
 
-/** What a window of a bucket with rollover knows besides its use. */
-export interface Rolled {
-  /** What came from windows before, less what went on to the next. Below 0 after overage that is carried. */
+/** Rollover state of one window of a bucket. */
+export interface RolloverState {
+  /** Units from earlier windows, less the units passed on to the next. Below 0 after carried overage. */
   readonly brought: number;
-  /** The lowest limit of the bucket under which use of this window was decided: only of that units go on … */
+  /** The lowest limit of the bucket under which use of this window was decided: only units below it pass on … */
   readonly least: number;
-  /** … and the last one, beyond which there is overage. */
+  /** … and the last limit: use beyond it is overage. */
   readonly last: number;
-  /** Units went on to a later window. */
+  /** Units were passed on to a later window. */
   readonly isPassed: boolean;
 }
 
 /**
- * Where the use of a counter went when a plan changed. Who still charges the counter does not know of the change yet; what
- * is given back to it, and late use of the time before the change, counts there as well.
+ * Where the use of a counter went when a plan changed. A charge of the old counter is refused: its caller has the old
+ * plan. Units given back to it, and late use from before the change, count there too.
  */
-export interface Moved {
+export interface UseTransfer {
   readonly bucket: string;
   readonly window: string;
   /** Whether it counts there at all: with `reset` it does not. */
@@ -25,7 +25,7 @@ export interface Moved {
   /** So many units there stand for `of` units here. */
   readonly units: number;
   readonly of: number;
-  /** Units that the change has added there: at most so many can come back. */
+  /** Units that the change added there: the maximum that can be given back. */
   readonly gain: number;
 }
 
@@ -34,26 +34,26 @@ export interface Counter {
   readonly subject: string;
   readonly bucket: string;
   readonly window: string;
-  /** Everything taken, reservations included; in a rolling window, the entries tell. */
+  /** Units taken, reservations included; in a rolling window, see `entries`. */
   readonly used: number;
   readonly entries?: readonly Entry[];
   /** Of a bucket with rollover. */
-  readonly rolled?: Rolled;
-  readonly moved?: Moved | undefined;
+  readonly rolled?: RolloverState;
+  readonly moved?: UseTransfer | undefined;
   readonly untilMs: number | undefined;
 }
 
 /**
- * The row of a counter in the database: its id, which is given out by whoever makes it, and the mark of the transaction
- * that wrote it last. Who knows the mark knows the counter.
+ * The row of a counter in the database: its id, chosen by the process that creates it, and the mark of the transaction
+ * that wrote it last. An equal mark means an unchanged counter.
  */
 export interface CounterRow {
   readonly id: number;
   mark: number;
 }
 
-/** An operation as it was decided, with the answer that is given again. */
-export interface Recorded {
+/** A decided operation, with the answer that a repetition gets. */
+export interface OperationRecord {
   readonly subject: string;
   readonly key: string;
   readonly kind: string;
@@ -66,7 +66,7 @@ export interface Recorded {
 
 export type HoldKind = 'reservation' | 'offline' | 'slice';
 
-/** Units that are taken but may come back. */
+/** Units that are taken but may be given back. */
 export interface Hold {
   readonly subject: string;
   readonly key: string;
@@ -95,34 +95,34 @@ export interface Slot {
 }
 
 /**
- * What the rules read and write: everything that matters of the subjects of one transaction, and what changed of it.
- * A counter that is not in it is one that nobody used.
+ * Input and output of the rules: all records of the subjects of one transaction, and their changes. A counter that is
+ * not in it has no use.
  */
 export interface Book {
   readonly nowMs: number;
   readonly counters: Map<string, Counter>;
   /** Of the counters that are in the database. */
   readonly rows: Map<string, CounterRow>;
-  /** Ids of the counters that a decision went by: it holds as long as nobody has changed them. */
-  readonly looked: Set<string>;
-  readonly operations: Map<string, Recorded>;
+  /** Ids of the counters that a decision read: it is valid while they are unchanged. */
+  readonly readIds: Set<string>;
+  readonly operations: Map<string, OperationRecord>;
   readonly holds: Map<string, Hold>;
   readonly slots: Map<string, Slot>;
   /** Ids of the operations that are in the ledger already. */
   readonly recorded: Set<string>;
-  /** Ids of what has to be written. */
+  /** Ids of the records to write. */
   readonly changed: Record<'counters' | 'operations' | 'holds' | 'slots', Set<string>>;
 }
 
-/** What a look at counters needs of a book. */
-export type Counters = Pick<Book, 'nowMs' | 'counters'> & Partial<Pick<Book, 'looked'>>;
+/** The part of a book that reading counters needs. */
+export type Counters = Pick<Book, 'nowMs' | 'counters'> & Partial<Pick<Book, 'readIds'>>;
 
 export function openBook(nowMs: number): Book {
   return {
     nowMs,
     counters: new Map(),
     rows: new Map(),
-    looked: new Set(),
+    readIds: new Set(),
     operations: new Map(),
     holds: new Map(),
     slots: new Map(),
@@ -144,7 +144,7 @@ export function idOfSlot({ subject, quota, session }: Pick<Slot, 'subject' | 'qu
   return `${subject}\u0000${quota}\u0000${session}`;
 }
 
-/** What is used of a window; of a rolling one, after `fromMs`. */
+/** Units used in a window; in a rolling one, after `fromMs`. */
 export function usedIn(counter: Counter | undefined, fromMs: number): number {
   if (counter === undefined) return 0;
   return counter.entries === undefined ? counter.used : rollingUse(counter.entries, fromMs);
@@ -162,7 +162,7 @@ export function writeHold(book: Book, hold: Hold): void {
   book.changed.holds.add(id);
 }
 
-export function writeOperation(book: Book, id: string, operation: Recorded): void {
+export function writeOperation(book: Book, id: string, operation: OperationRecord): void {
   book.operations.set(id, operation);
   book.changed.operations.add(id);
 }

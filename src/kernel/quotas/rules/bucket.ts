@@ -1,27 +1,27 @@
 import { windowAt, type Anchor, type Span } from './window.ts';
 import type { WindowSpec } from './window-spec.ts';
 
-/** What of a window goes on into the next one when it ends. */
+/** Units of a window that pass on into the next one when it ends. */
 export interface Rollover {
   /** Units at most. */
   readonly max: number;
   /** Units at least, even when fewer were left. */
   readonly min?: number;
-  /** What becomes of units beyond the limit: forgiven without it, or carried: the next window gives as many less. */
+  /** Use beyond the limit: forgiven by default; carried reduces the next window by it. */
   readonly overage?: 'forgiven' | 'carried';
-  /** Windows in which nothing was used pass on what they gave when they began then, or later; without it, none do. */
+  /** Unused windows that began then or later pass on their units; without it, none do. */
   readonly sinceMs?: number;
 }
 
-/** Something that units are taken from: a plan's cap, an add-on, a top-up. */
+/** A source of units: a plan's cap, an add-on, a top-up. */
 export interface Bucket {
-  /** Permanent, like the uid of a cap: use is counted under it, whatever revision of the cap is live. */
+  /** Permanent, like the uid of a cap: use is counted under it in every revision of the cap. */
   readonly id: string;
   /** Units for each window. */
   readonly limit: number | 'unlimited';
   readonly window: WindowSpec;
   readonly anchor?: Anchor;
-  /** Lower numbers are taken from first; then what expires first, then what was created first, then by id. */
+  /** Lower numbers come first; then the earliest expiry, then the earliest creation, then the id. */
   readonly priority: number;
   readonly createdMs: number;
   /** In force from this moment on … */
@@ -30,22 +30,25 @@ export interface Bucket {
   readonly validUntilMs?: number;
   /** Gives nothing for now; its time goes on. */
   readonly suspended?: boolean;
-  /** A soft limit: takes what no bucket had, and says that it is over. Of several, the last in order. */
+  /** A soft limit: takes the units that no bucket had, and reports `overLimit`. Of several, the last in order. */
   readonly overage?: boolean;
-  /** What goes on from window to window, calendar or anchored; its limit is then that much more. Nothing when it is unlimited. */
+  /**
+   * Units that pass on from window to window (calendar or anchored) and raise the next limit. Without effect on an
+   * unlimited bucket.
+   */
   readonly rollover?: Rollover;
-  /** Buckets that are gone and whose place this one took: what is returned to them lands here. */
+  /** Removed buckets that this one replaces: units returned to them land here. */
   readonly replaces?: readonly string[];
 }
 
-/** A bucket as it stands in one of its windows. */
-export interface Standing {
+/** The use of a bucket in one of its windows. */
+export interface BucketUse {
   readonly bucket: Bucket;
   readonly span: Span;
   readonly used: number;
 }
 
-/** What is told of a bucket. */
+/** The reported state of a bucket. */
 export interface Balance {
   readonly bucket: string;
   readonly window: string;
@@ -53,9 +56,9 @@ export interface Balance {
   readonly used: number;
   /** Never below 0. */
   readonly remaining: number | 'unlimited';
-  /** More is used than the limit now in force: it was lowered, or use was recorded beyond it. */
+  /** Use exceeds the limit now in force: the limit was lowered, or use was recorded beyond it. */
   readonly overLimit: boolean;
-  /** When the window ends; not there for what never does, and for a rolling one, in which units come back one by one. */
+  /** When the window ends; absent without an end, and for rolling windows, where units return one by one. */
   readonly resetsAtMs?: number;
 }
 
@@ -76,7 +79,7 @@ export function isInForce(
   return suspended !== true && validFromMs <= atMs && atMs < validUntilMs;
 }
 
-/** What is left of it; of an unlimited one as much as can be counted. */
+/** Units left; of an unlimited bucket as many as a number can count. */
 export function remainingOf({
   bucket: { limit },
   used,
@@ -87,15 +90,15 @@ export function remainingOf({
   return Math.max(0, (limit === 'unlimited' ? Number.MAX_SAFE_INTEGER : limit) - used);
 }
 
-export function balanceOf(standing: Standing): Balance {
-  const { bucket, span, used } = standing;
+export function balanceOf(use: BucketUse): Balance {
+  const { bucket, span, used } = use;
   const { id, limit, window } = bucket;
   return {
     bucket: id,
     window: span.key,
     limit,
     used,
-    remaining: limit === 'unlimited' ? limit : remainingOf(standing),
+    remaining: limit === 'unlimited' ? limit : remainingOf(use),
     overLimit: limit !== 'unlimited' && used > limit,
     ...(span.untilMs === undefined || window.type === 'rolling' ? {} : { resetsAtMs: span.untilMs }),
   };

@@ -4,7 +4,7 @@ import { checkBuckets } from './check-request.ts';
 import { bucket } from '../testing/bucket.ts';
 import type { WindowSpec } from './window-spec.ts';
 
-test('a window is remembered as good for itself alone, not for one that reads like it', () => {
+test('a window passes from the cache for itself alone, not for one with similar text', () => {
   const check = (window: WindowSpec, at?: string): void => {
     checkBuckets([bucket('plan', 5, { window, ...(at === undefined ? {} : { anchor: { at, zone: 'UTC' } }) })]);
   };

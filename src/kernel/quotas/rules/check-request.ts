@@ -6,29 +6,34 @@ import { windowAt } from './window.ts';
 import { canRollOver, windowProblems } from './window-spec.ts';
 
 const REQUEST_LIMITS = {
-  /** Characters of a key, a quota, a bucket or a session: they are parts of index rows. With what callers put around theirs. */
+  /**
+   * Characters of a key, a quota, a bucket or a session, with the prefixes of callers: they are parts of index rows.
+   */
   nameLengthMax: 280,
-  /** Bytes of a subject: two ids of 253 characters each, escaped. With a key or a session it still fits into an index row. */
+  /**
+   * Bytes of a subject: two ids of 253 characters each, escaped. With a key or a session it still fits into an index
+   * row.
+   */
   subjectBytesMax: 1_600,
   /** More sources of one quota are no longer an order that a person understands. */
   bucketsMax: 100,
-  /** Quotas that are asked for at once. */
+  /** Quotas of one batch. */
   itemsMax: 50,
-  /** A reservation that is longer is a purchase. */
+  /** A longer reservation is a purchase. */
   ttlMsMax: 40 * 86_400_000,
 } as const;
 
-/** Windows that are remembered as good, at some 100 bytes each. */
+/** Checked windows in the cache, at some 100 bytes each. */
 const WINDOWS_MAX = 20_000;
 
-/** Refused with `quotas/wrong-name`: names stand in keys, and are not the place for texts. */
+/** Refused with `quotas/wrong-name`: names are parts of keys, not free text. */
 export function checkName(what: string, name: string): void {
   const { nameLengthMax: max } = REQUEST_LIMITS;
   if (name.length > max) throw wrongName(what, `has ${name.length} characters`, `Give 1 to ${max} characters.`);
   checkText(what, name);
 }
 
-/** Refused with `quotas/wrong-name`. A subject is made of several names, see `subjectName`. */
+/** Refused with `quotas/wrong-name`. A subject consists of several names, see `subjectName`. */
 export function checkSubject(subject: string): void {
   const { subjectBytesMax: max } = REQUEST_LIMITS;
   const bytes = Buffer.byteLength(subject);
@@ -63,7 +68,10 @@ export function checkBuckets(buckets: readonly Bucket[]): void {
 
 const goodWindows = new Set<string>();
 
-/** Buckets are made for each request, but most have the window and the anchor of others, and looking takes long. */
+/**
+ * Every request brings its own buckets, but most share window and anchor with others, and the check is slow: results
+ * are cached.
+ */
 function checkWindow({ id, window, anchor, createdMs }: Bucket): void {
   const { type, per, zone, weekStart } = window;
   const name = JSON.stringify([type, per, zone, weekStart, anchor?.at, anchor?.zone]);
@@ -74,21 +82,21 @@ function checkWindow({ id, window, anchor, createdMs }: Bucket): void {
     windowAt(window, anchor, createdMs);
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    throw wrongBucket(`"${id}" has the anchor ${JSON.stringify(anchor)}, which is no time of a zone`);
+    throw wrongBucket(`"${id}" has the anchor ${JSON.stringify(anchor)}, which is no wall-clock time of a zone`);
   }
   if (goodWindows.size >= WINDOWS_MAX) goodWindows.clear();
   goodWindows.add(name);
 }
 
 function checkRollover({ id, window }: Bucket, { max, min = 0 }: Rollover): void {
-  if (!canRollOver(window)) throw wrongBucket(`"${id}" has a window that nothing goes on from`);
+  if (!canRollOver(window)) throw wrongBucket(`"${id}" has a window without rollover`);
   if (amountOf(min, 0) > amountOf(max, 0)) throw wrongBucket(`"${id}" passes on at least ${min} and at most ${max}`);
 }
 
 /** Refused with `quotas/wrong-batch`. */
 export function checkItems(items: readonly unknown[]): void {
   if (items.length > 0 && items.length <= REQUEST_LIMITS.itemsMax) return;
-  throw quotaRefusal('wrong-batch', `A batch of ${items.length} quotas cannot be decided at once.`, {
+  throw quotaRefusal('wrong-batch', `A batch of ${items.length} quotas is out of range.`, {
     remedy: `Give 1 to ${REQUEST_LIMITS.itemsMax}.`,
   });
 }
@@ -96,7 +104,7 @@ export function checkItems(items: readonly unknown[]): void {
 /** Refused with `quotas/wrong-time`. */
 export function checkTtl(ttlMs: number): void {
   if (Number.isSafeInteger(ttlMs) && ttlMs > 0 && ttlMs <= REQUEST_LIMITS.ttlMsMax) return;
-  throw quotaRefusal('wrong-time', `It cannot last for ${ttlMs} milliseconds.`, {
+  throw quotaRefusal('wrong-time', `A duration of ${ttlMs} milliseconds is out of range.`, {
     remedy: `Give a whole number of milliseconds from 1 to ${REQUEST_LIMITS.ttlMsMax} (40 days).`,
   });
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openBook, type Book } from './book.ts';
 import type { Bucket } from './bucket.ts';
-import { checked } from './check.ts';
+import { answerCheck } from './check.ts';
 import type { Answer } from './contract.ts';
 import { decide, settleExpired } from './decide.ts';
 import type { Charge, Operation } from './operation.ts';
@@ -43,7 +43,7 @@ function openWorld() {
         ...more,
       }),
     left: (of: Bucket): number | 'unlimited' | undefined =>
-      checked(book, { subject: 's', quota: 'q', amount: 0, buckets: [of] }).balances[0]?.remaining,
+      answerCheck(book, { subject: 's', quota: 'q', amount: 0, buckets: [of] }).balances[0]?.remaining,
     settle: () => settleExpired(book, 's'),
     state: (key: string) => book.holds.get(`s\u0000${key}`),
   };
@@ -55,7 +55,7 @@ function summary({ outcome, asked, amount, receipt }: Answer) {
   return [outcome, asked, amount, receipt.map((line) => `${line.bucket}:${line.amount}`).join(' ')];
 }
 
-test('a charge takes all or nothing, or what there is, and a free one takes nothing', () => {
+test('a charge takes all or nothing, or the available units, and a free one takes nothing', () => {
   const world = openWorld();
   const plan = bucket('plan', 10);
   assert.deepEqual(summary(world.charge([plan], 4)), ['granted', 4, 4, 'plan:4']);
@@ -134,7 +134,7 @@ test('a key answers once, and names one request', () => {
   });
 });
 
-test('a reservation is extended, committed with what was used, and the rest comes back', () => {
+test('a reservation is extended, committed with the used units, and the rest comes back', () => {
   const world = openWorld();
   const plan = bucket('plan', 10);
   const held = world.charge([plan], 6, { ...RESERVED, key: 'r' });
@@ -155,11 +155,11 @@ test('a reservation is extended, committed with what was used, and the rest come
   assert.throws(() => world.ask(commit), /committed at 2026-03-10T12:20:00Z/);
   assert.throws(() => world.ask({ kind: 'release', subject: 's', of: 'none' }), {
     code: 'quotas/no-reservation',
-    remedy: /denied reservation holds nothing/,
+    remedy: /a denied one holds no units/,
   });
 });
 
-test('a commit beyond the reservation is refused, charged, or recorded, as it says', () => {
+test('a commit beyond the reservation is refused, charged, or recorded, by its `over`', () => {
   const over = (how: 'refuse' | 'charge' | 'record', limit: number, more: object = {}) => {
     const world = openWorld();
     const plan = bucket('plan', limit);
@@ -207,7 +207,7 @@ test('an expired reservation gives back once; a late commit is new use; a lost o
   world.settle();
   world.settle();
   assert.deepEqual([world.left(plan), world.state('r')?.state], [10, 'expired']);
-  assert.throws(() => world.ask(commit), { code: 'quotas/reservation-settled', remedy: /consume what was used/ });
+  assert.throws(() => world.ask(commit), { code: 'quotas/reservation-settled', remedy: /consume the used units/ });
   assert.deepEqual(summary(world.ask({ ...commit, late: true, lost: true })), ['granted', 2, 2, 'plan:2']);
   assert.equal(world.left(plan), 8);
   assert.throws(() => world.ask(commit), { code: 'quotas/reservation-settled', remedy: /under its own key/ });
@@ -232,7 +232,7 @@ test('a slice ends only when it is settled, and a released reservation gives all
   assert.deepEqual([world.left(day), world.state('r')?.state], [9, 'released']);
 });
 
-test('a refund gives back what is left of a charge, of a quota where one is named, and no more', () => {
+test('a refund gives back the units left of a charge, or of a named quota, and no more', () => {
   const world = openWorld();
   const [day, month] = [bucket('day', 10), bucket('month', 20)];
   const items = [day, month].map((one) => ({ subject: 's', quota: one.id, amount: 5, buckets: [one] }));
@@ -252,7 +252,7 @@ test('a refund gives back what is left of a charge, of a quota where one is name
   world.charge([day], 1, { ...RESERVED, key: 'r' });
   assert.throws(() => world.ask({ ...refund, of: 'r' }), {
     message: /took nothing/,
-    remedy: /reservation is released/,
+    remedy: /release reservations/,
   });
   world.charge([day], 100, { key: 'denied' });
   assert.throws(() => world.ask({ ...refund, of: 'denied' }), { message: /took nothing/ });
@@ -260,14 +260,14 @@ test('a refund gives back what is left of a charge, of a quota where one is name
   assert.deepEqual(summary(world.ask({ ...refund, of: 'one', amount: 2 })), ['returned', 2, 2, 'day:2'], 'all of it');
 });
 
-test('after a plan change the old bucket refuses charges, and late use of before counts in the new one', () => {
+test('after a plan change the old bucket refuses charges, and late use from before counts in the new one', () => {
   const world = openWorld();
   const [old, next] = [bucket('old', 10), bucket('next', 20)];
   world.charge([old], 4);
   const carried = world.ask({ kind: 'carry', subject: 's', moves: [{ from: old, to: next, onPlanChange: 'carry' }] });
   assert.deepEqual([summary(carried), world.left(next)], [['carried', 4, 4, 'next:4'], 16]);
   assert.throws(() => world.charge([old], 1), { code: 'quotas/moved', message: /no longer taken from "old"/ });
-  assert.equal(world.charge([old], 1, { isOfBefore: true }).outcome, 'granted');
+  assert.equal(world.charge([old], 1, { isOfOldPlan: true }).outcome, 'granted');
   assert.equal(world.left(next), 15);
 });
 
@@ -289,7 +289,7 @@ test('use is carried, scaled or left behind, into a window of any kind', () => {
   );
 
   const { world: scaled } = carry(old, next, 'scale');
-  scaled.charge([old], 1, { isOfBefore: true });
+  scaled.charge([old], 1, { isOfOldPlan: true });
   assert.equal(scaled.left(next), 10, 'a late unit of the old plan is two of the new one');
 
   const rolling = bucket('rolling', 20, { window: { type: 'rolling', per: 'PT1H' } });

@@ -16,10 +16,10 @@ import {
 import { quotasOf, type Answer, type Line } from './contract.ts';
 import { fingerprintOf, subjectsOf, type Charge, type Item, type Operation } from './operation.ts';
 import { usedAfterChange } from './plan-change.ts';
-import { afterwards, lengthMs, retryAt, standingsOf, type Looked } from './standing.ts';
+import { refreshUses, lengthMs, retryAt, readUses, type CounterUse } from './bucket-use.ts';
 import { add, returnTo, take } from './units.ts';
 
-/** Clients' times before this are moved here: what is older was corrected by hand, or comes from a clock that is wrong. */
+/** Earlier times of clients are moved here: older use was corrected by hand, or its clock is wrong. */
 const USED_AGO_MS_MAX = 35 * 86_400_000;
 
 const NONE: readonly number[] = [];
@@ -27,8 +27,8 @@ const NONE: readonly number[] = [];
 type Of<Kind extends Operation['kind']> = Extract<Operation, { readonly kind: Kind }>;
 
 /**
- * Decides one operation, and writes what it changes into the book. Throws a Refusal for what cannot be asked; then
- * nothing is changed. What was decided before under the same key is answered as then.
+ * Decides one operation and writes its changes into the book. Throws a Refusal for an invalid request; then the book is
+ * unchanged. A repetition under the same key gets the first answer.
  */
 export function decide(book: Book, operation: Operation): Answer {
   const { subject, key, kind } = operation;
@@ -39,8 +39,8 @@ export function decide(book: Book, operation: Operation): Answer {
     if (before.fingerprint === fingerprint) return { ...before.answer, replayed: true };
     throw httpRefusal(
       'key-reused',
-      `The key "${key}" named another request of "${subject}" before (${before.kind}, ${before.answer.asked} units).`,
-      { remedy: 'Give each operation a key of its own; only a repetition of the same one has the same key.' },
+      `The key "${key}" already named another request of "${subject}" (${before.kind}, ${before.answer.asked} units).`,
+      { remedy: 'Give each operation a key of its own; only a retry of the same one has the same key.' },
     );
   }
   if (book.holds.size > 0) for (const one of subjectsOf(operation)) settleExpired(book, one);
@@ -67,12 +67,12 @@ function decideNew(book: Book, operation: Operation): Answer {
   }
 }
 
-/** Reservations of the subject whose time is over give back what they took; each once, for then it is no longer held. */
+/** Expired reservations of the subject give their units back, each once: then they are no longer held. */
 export function settleExpired(book: Book, subject: string): void {
   for (const hold of book.holds.values()) {
     if (hold.subject !== subject || hold.state !== 'held' || hold.kind === 'slice') continue;
     if (hold.expiresAtMs > book.nowMs) continue;
-    returnTo(book, hold.lines, { amount: total(hold.lines), buckets: undefined });
+    returnTo(book, hold.lines, { amount: sumUnits(hold.lines), buckets: undefined });
     writeHold(book, { ...hold, state: 'expired', settledAtMs: hold.expiresAtMs });
   }
 }
@@ -83,40 +83,40 @@ function charge(book: Book, operation: Charge): Answer {
   const usedAtMs = operation.countsAtMs ?? operation.usedAtMs;
   const atMs = Math.min(nowMs, Math.max(usedAtMs ?? nowMs, nowMs - USED_AGO_MS_MAX));
   const asked = operation.items.reduce((sum, { amount }) => sum + amount, 0);
-  if (operation.isFree === true) return plain(book, 'granted', { asked, amount: 0, receipt: [] });
-  const items = manner === 'partial' ? leveled(book, operation.items, atMs) : operation.items;
+  if (operation.isFree === true) return plainAnswer(book, 'granted', { asked, amount: 0, receipt: [] });
+  const items = manner === 'partial' ? levelAmounts(book, operation.items, atMs) : operation.items;
   const taken = items.length === 1 ? undefined : new Map<string, number>();
   const receipt: Line[] = [];
-  const looked: Looked[] = [];
+  const allUses: CounterUse[] = [];
   for (const item of items) {
-    const standings = standingsOf(book, item, atMs, taken);
-    if (operation.isOfBefore !== true) requireStill(book, subject, standings);
-    looked.push(...standings);
-    const lines = take(item, standings, { atMs, manner, taken });
+    const uses = readUses(book, item, atMs, taken);
+    if (operation.isOfOldPlan !== true) requireCurrentBucket(book, subject, uses);
+    allUses.push(...uses);
+    const lines = take(item, uses, { atMs, manner, taken });
     if (lines === undefined) {
       return {
         outcome: 'denied',
         asked,
         amount: 0,
         receipt: [],
-        balances: items.flatMap((one) => standingsOf(book, one, atMs).map(balanceOf)),
+        balances: items.flatMap((one) => readUses(book, one, atMs).map(balanceOf)),
         atMs: nowMs,
         deniedQuota: item.quota,
-        ...retryAt(book, item, standings),
+        ...retryAt(book, item, uses),
         replayed: false,
       };
     }
     receipt.push(...lines);
   }
   for (const line of receipt) add(book, line);
-  const amount = total(receipt);
+  const amount = sumUnits(receipt);
   const [first] = items;
   let expiresAtMs: number | undefined;
   if (hold !== undefined && first !== undefined) {
     const { kind, owner } = hold;
     expiresAtMs = 'ttlMs' in hold ? nowMs + hold.ttlMs : hold.untilMs;
     const { quota } = first;
-    // Of each quota as much as of the others.
+    // The same amount for each quota.
     const each = amount / items.length;
     writeHold(book, {
       subject,
@@ -136,31 +136,28 @@ function charge(book: Book, operation: Charge): Answer {
     asked,
     amount,
     receipt,
-    balances: afterwards(book, looked).map(balanceOf),
+    balances: refreshUses(book, allUses).map(balanceOf),
     atMs: nowMs,
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
     replayed: false,
   };
 }
 
-/** Use that has gone on to another bucket is not added to: whoever asks for it does not know of the change yet. */
-function requireStill(book: Book, subject: string, standings: readonly Looked[]): void {
-  const gone = standings.find(({ id }) => book.counters.get(id)?.moved !== undefined);
+/** Refuses charges of a bucket whose use has moved on: their caller does not know the plan change yet. */
+function requireCurrentBucket(book: Book, subject: string, uses: readonly CounterUse[]): void {
+  const gone = uses.find(({ id }) => book.counters.get(id)?.moved !== undefined);
   if (gone === undefined) return;
-  throw quotaRefusal(
-    'moved',
-    `What "${subject}" uses is no longer taken from "${gone.bucket.id}": its plan has changed.`,
-  );
+  throw quotaRefusal('moved', `Use of "${subject}" is no longer taken from "${gone.bucket.id}": its plan has changed.`);
 }
 
-/** Refuses what is said to be something else than it was counted as. */
-function requireQuota(of: string, said: string | undefined, quotas: readonly string[]): void {
-  if (said === undefined || quotas.length === 0 || quotas.includes(said)) return;
-  throw quotaRefusal('other-quota', `"${of}" was counted as ${quotas.join(', ')}, not as ${said}.`);
+/** Refuses an operation that names another quota than the one it was counted as. */
+function requireQuota(of: string, named: string | undefined, quotas: readonly string[]): void {
+  if (named === undefined || quotas.length === 0 || quotas.includes(named)) return;
+  throw quotaRefusal('other-quota', `"${of}" was counted as ${quotas.join(', ')}, not as ${named}.`);
 }
 
-/** The reservation that an operation is about, as long as it is held. */
-function heldOf(book: Book, subject: string, key: string, quota?: string): Hold {
+/** The reservation that an operation refers to, if it is still held. */
+function requireHeld(book: Book, subject: string, key: string, quota?: string): Hold {
   const hold = book.holds.get(idOf(subject, key));
   if (hold !== undefined) requireQuota(key, quota, [hold.quota]);
   if (hold === undefined) {
@@ -174,35 +171,37 @@ function heldOf(book: Book, subject: string, key: string, quota?: string): Hold 
     {
       remedy:
         hold.state === 'expired'
-          ? 'Its units went back; consume what was used instead, and extend reservations in time.'
-          : 'Repeat a commit or release only under its own key.',
+          ? 'Its units went back; consume the used units instead, and extend reservations in time.'
+          : 'Retry a commit or release only under its own key.',
     },
   );
 }
 
-/** All with what the one has that has least: a budget has room only as far as each of its limits has. */
-function leveled(book: Book, items: readonly Item[], atMs: number): readonly Item[] {
+/** Reduces every item to the amount that the tightest limit allows. */
+function levelAmounts(book: Book, items: readonly Item[], atMs: number): readonly Item[] {
   if (items.length === 1) return items;
   const rooms = items.map((item) =>
-    total(take(item, standingsOf(book, item, atMs), { atMs, manner: 'partial' }) ?? []),
+    sumUnits(take(item, readUses(book, item, atMs), { atMs, manner: 'partial' }) ?? []),
   );
   const least = Math.min(...rooms);
   return least === 0 ? items : items.map((item) => ({ ...item, amount: Math.min(item.amount, least) }));
 }
 
 function extend(book: Book, { subject, of, ttlMs, quota }: Of<'extend'>): Answer {
-  const hold = heldOf(book, subject, of, quota);
+  const hold = requireHeld(book, subject, of, quota);
   const expiresAtMs = book.nowMs + ttlMs;
   writeHold(book, { ...hold, expiresAtMs });
   const { amount, lines } = hold;
-  return { ...plain(book, 'extended', { asked: amount, amount, receipt: lines }), expiresAtMs };
+  return { ...plainAnswer(book, 'extended', { asked: amount, amount, receipt: lines }), expiresAtMs };
 }
 
 function commit(book: Book, { subject, of, quota, amount, over, buckets, late, lost }: Of<'commit'>): Answer {
   const found = book.holds.get(idOf(subject, of));
   const hold =
-    late === true && found?.state === 'expired' ? { ...found, amount: 0, lines: [] } : heldOf(book, subject, of, quota);
-  if (lost === true && hold.expiresAtMs > book.nowMs) throw outstanding(hold, book.nowMs);
+    late === true && found?.state === 'expired'
+      ? { ...found, amount: 0, lines: [] }
+      : requireHeld(book, subject, of, quota);
+  if (lost === true && hold.expiresAtMs > book.nowMs) throw outstandingRefusal(hold, book.nowMs);
   const beyond = Math.max(0, amount - hold.amount);
   let extra: readonly Line[] = [];
   if (beyond > 0) {
@@ -213,18 +212,18 @@ function commit(book: Book, { subject, of, quota, amount, over, buckets, late, l
       );
     }
     const item = { subject, quota: hold.quota, buckets: buckets ?? [], amount: beyond };
-    const standings = standingsOf(book, item, book.nowMs);
-    const lines = take(item, standings, { atMs: book.nowMs, manner: over === 'record' ? 'record' : 'whole' });
-    // What was used is written down where it was reserved, when there is no bucket any more.
+    const uses = readUses(book, item, book.nowMs);
+    const lines = take(item, uses, { atMs: book.nowMs, manner: over === 'record' ? 'record' : 'whole' });
+    // Without a bucket, use is recorded where it was reserved.
     extra =
       lines ?? (over === 'record' ? (found?.lines.slice(-1).map((line) => ({ ...line, amount: beyond })) ?? []) : []);
     if (extra.length === 0) {
-      const denied = plain(book, 'denied', { asked: amount, amount: 0, receipt: [] });
+      const denied = plainAnswer(book, 'denied', { asked: amount, amount: 0, receipt: [] });
       return {
         ...denied,
-        balances: standings.map(balanceOf),
+        balances: uses.map(balanceOf),
         deniedQuota: hold.quota,
-        ...retryAt(book, item, standings),
+        ...retryAt(book, item, uses),
       };
     }
   }
@@ -235,10 +234,10 @@ function commit(book: Book, { subject, of, quota, amount, over, buckets, late, l
     const left = line.amount - (back[index] ?? 0);
     return left === 0 ? [] : [{ ...line, amount: left }];
   });
-  const answer = plain(book, 'granted', { asked: amount, amount, receipt: [...kept, ...extra] });
+  const answer = plainAnswer(book, 'granted', { asked: amount, amount, receipt: [...kept, ...extra] });
   return buckets === undefined
     ? answer
-    : { ...answer, balances: standingsOf(book, { subject, buckets }, book.nowMs).map(balanceOf) };
+    : { ...answer, balances: readUses(book, { subject, buckets }, book.nowMs).map(balanceOf) };
 }
 
 /** Gives back so many units of each quota: a budget was charged in all of its limits. */
@@ -261,28 +260,24 @@ function returnOfEach(
   return back;
 }
 
-function outstanding({ key, owner, expiresAtMs }: Hold, nowMs: number): Refusal {
-  return quotaRefusal(
-    'slice-outstanding',
-    `Of the slice "${key}" of the node "${owner}" something may still be settled.`,
-    {
-      retryAfterSeconds: Math.ceil((expiresAtMs - nowMs) / 1_000),
-    },
-  );
+function outstandingRefusal({ key, owner, expiresAtMs }: Hold, nowMs: number): Refusal {
+  return quotaRefusal('slice-outstanding', `Units of the slice "${key}" of the node "${owner}" may still be settled.`, {
+    retryAfterSeconds: Math.ceil((expiresAtMs - nowMs) / 1_000),
+  });
 }
 
 function release(book: Book, { subject, of, quota, buckets }: Of<'release'>): Answer {
-  const hold = heldOf(book, subject, of, quota);
-  const { receipt } = returnTo(book, hold.lines, { amount: total(hold.lines), buckets });
+  const hold = requireHeld(book, subject, of, quota);
+  const { receipt } = returnTo(book, hold.lines, { amount: sumUnits(hold.lines), buckets });
   writeHold(book, { ...hold, state: 'released', settledAtMs: book.nowMs });
-  return returned(book, hold.amount, receipt);
+  return answerReturn(book, hold.amount, receipt);
 }
 
 function refund(book: Book, { subject, of, quota, amount, buckets }: Of<'refund'>): Answer {
   const operation = book.operations.get(idOf(subject, of));
   if (operation !== undefined) requireQuota(of, quota, quotasOf(operation.answer));
   const receipt = operation?.answer.receipt ?? [];
-  // Of a batch, what is named.
+  // Of a batch, only the named quota.
   const own = (index: number): boolean => quota === undefined || receipt[index]?.quota === quota;
   const sum = (units: readonly number[]): number => units.reduce((all, one, index) => all + (own(index) ? one : 0), 0);
   const taken = sum(receipt.map((line) => line.amount));
@@ -299,7 +294,7 @@ function refund(book: Book, { subject, of, quota, amount, buckets }: Of<'refund'
   const { back, receipt: given } = returnTo(book, receipt, { amount: asked, buckets, returned: before });
   const total = back.map((units, index) => units + (operation.returned[index] ?? 0));
   writeOperation(book, idOf(subject, of), { ...operation, returned: total });
-  return returned(book, asked, given);
+  return answerReturn(book, asked, given);
 }
 
 function carry(book: Book, { subject, moves, changedAtMs }: Of<'carry'>): Answer {
@@ -307,18 +302,18 @@ function carry(book: Book, { subject, moves, changedAtMs }: Of<'carry'>): Answer
   const atMs = Math.min(nowMs, changedAtMs ?? nowMs);
   const receipt = moves.map((move): Line => {
     const { from, to } = move;
-    // The same bucket in other windows is the same use, whatever is said of others.
+    // The same bucket in other windows holds the same use, whatever the rule for others.
     const onPlanChange = from.id === to.id ? 'carry' : move.onPlanChange;
     const [fromSpan, toSpan] = [spanOf(from, atMs), spanOf(to, atMs)];
-    // What windows before pass on has to be there, to come along.
-    standingsOf(book, { subject, buckets: [from, to].filter(({ rollover }) => rollover !== undefined) }, nowMs);
+    // Units that earlier windows pass on must be in the book before the move.
+    readUses(book, { subject, buckets: [from, to].filter(({ rollover }) => rollover !== undefined) }, nowMs);
     const left = { subject, bucket: from.id, window: fromSpan.key };
     const source = book.counters.get(idOfCounter(left));
     const name = { subject, bucket: to.id, window: toSpan.key };
     const target = book.counters.get(idOfCounter(name));
     const had = usedIn(target, toSpan.fromMs);
     if (from.id === to.id && fromSpan.key === toSpan.key) {
-      // It is the one in force, whatever it has led on to.
+      // This window is the one in force, wherever its use had moved.
       if (source !== undefined) writeCounter(book, { ...source, moved: undefined });
       return { ...name, quota: '', amount: 0 };
     }
@@ -343,16 +338,16 @@ function carry(book: Book, { subject, moves, changedAtMs }: Of<'carry'>): Answer
     writeCounter(book, { ...empty, untilMs, ...book.counters.get(idOfCounter(left)), ...left, moved });
     return line;
   });
-  const amount = total(receipt);
-  const balances = standingsOf(book, { subject, buckets: moves.map(({ to }) => to) }, nowMs).map(balanceOf);
-  return { ...plain(book, 'carried', { asked: amount, amount, receipt }), balances };
+  const amount = sumUnits(receipt);
+  const balances = readUses(book, { subject, buckets: moves.map(({ to }) => to) }, nowMs).map(balanceOf);
+  return { ...plainAnswer(book, 'carried', { asked: amount, amount, receipt }), balances };
 }
 
 function isLimited(bucket: Bucket): bucket is Bucket & { readonly limit: number } {
   return bucket.limit !== 'unlimited' && bucket.limit > 0;
 }
 
-/** What was brought into a window comes along with its use, once: the window that it leaves passes nothing on. */
+/** Moves the rollover state with the use, once: the old window passes nothing on. */
 function carryRolled(book: Book, source: Counter | undefined, target: Counter | undefined): void {
   if (source?.rolled === undefined || target?.rolled === undefined) return;
   const [from, to] = [source.rolled, target.rolled];
@@ -361,12 +356,12 @@ function carryRolled(book: Book, source: Counter | undefined, target: Counter | 
   writeCounter(book, { ...target, rolled: { ...to, brought, least, isPassed: false } });
 }
 
-function returned(book: Book, asked: number, receipt: readonly Line[]): Answer {
-  const amount = total(receipt);
-  return plain(book, 'returned', { asked, amount, receipt });
+function answerReturn(book: Book, asked: number, receipt: readonly Line[]): Answer {
+  const amount = sumUnits(receipt);
+  return plainAnswer(book, 'returned', { asked, amount, receipt });
 }
 
-function plain(
+function plainAnswer(
   book: Book,
   outcome: Answer['outcome'],
   { asked, amount, receipt }: Pick<Answer, 'asked' | 'amount' | 'receipt'>,
@@ -374,6 +369,6 @@ function plain(
   return { outcome, asked, amount, receipt, balances: [], atMs: book.nowMs, replayed: false };
 }
 
-function total(lines: readonly Line[]): number {
+function sumUnits(lines: readonly Line[]): number {
   return lines.reduce((sum, { amount }) => sum + amount, 0);
 }

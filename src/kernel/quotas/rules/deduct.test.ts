@@ -2,29 +2,29 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { amountOf } from './amount.ts';
-import { balanceOf, byOrder, isInForce, type Bucket, type Standing } from './bucket.ts';
+import { balanceOf, byOrder, isInForce, type Bucket, type BucketUse } from './bucket.ts';
 import { deduct, giveBack, type Manner } from './deduct.ts';
 import { usedAfterChange } from './plan-change.ts';
 import { rollingFreeAt, rollingUse, withEntry, withoutUnits, type Entry } from './rolling.ts';
 
 const SPAN = { fromMs: -Infinity, untilMs: undefined, key: 'lifetime' };
 
-function standing(id: string, limit: Bucket['limit'], used: number, more: Partial<Bucket> = {}): Standing {
+function bucketUse(id: string, limit: Bucket['limit'], used: number, more: Partial<Bucket> = {}): BucketUse {
   const bucket: Bucket = { id, limit, window: { type: 'lifetime' }, priority: 0, createdMs: 0, ...more };
   return { bucket, span: SPAN, used };
 }
 
 /** `a:3 b:2`, or `denied`. */
-function taken(standings: readonly Standing[], amount: number, manner: Manner = 'whole'): string {
-  const takings = deduct(standings, amount, manner);
-  return takings?.map(({ standing: { bucket }, amount }) => `${bucket.id}:${amount}`).join(' ') ?? 'denied';
+function describeTaken(uses: readonly BucketUse[], amount: number, manner: Manner = 'whole'): string {
+  const deductions = deduct(uses, amount, manner);
+  return deductions?.map(({ use: { bucket }, amount }) => `${bucket.id}:${amount}`).join(' ') ?? 'denied';
 }
 
 test('units are taken in the declared order, all or nothing', () => {
-  const plan = (used: number) => standing('plan', 10, used, { priority: 1 });
-  const addOn = standing('add-on', 5, 0, { priority: 2 });
-  const topUp = (id: string, validUntilMs: number) => standing(id, 5, 0, { priority: 3, validUntilMs });
-  const cases: readonly (readonly [string, readonly Standing[], number, string, Manner?])[] = [
+  const plan = (used: number) => bucketUse('plan', 10, used, { priority: 1 });
+  const addOn = bucketUse('add-on', 5, 0, { priority: 2 });
+  const topUp = (id: string, validUntilMs: number) => bucketUse(id, 5, 0, { priority: 3, validUntilMs });
+  const cases: readonly (readonly [string, readonly BucketUse[], number, string, Manner?])[] = [
     ['one bucket', [plan(0)], 4, 'plan:4'],
     ['to the last unit', [plan(6)], 4, 'plan:4'],
     ['one too many', [plan(7)], 4, 'denied'],
@@ -38,27 +38,27 @@ test('units are taken in the declared order, all or nothing', () => {
     ['one that is over is passed over', [plan(14), addOn], 4, 'add-on:4'],
     ['all together too few', [plan(10), addOn], 6, 'denied'],
     ['what expires first', [topUp('late', 20), topUp('soon', 10)], 6, 'soon:5 late:1'],
-    ['what never expires last', [standing('never', 5, 0, { priority: 3 }), topUp('soon', 10)], 6, 'soon:5 never:1'],
-    ['created first', [standing('b', 5, 0, { createdMs: 2 }), standing('c', 5, 0, { createdMs: 1 })], 6, 'c:5 b:1'],
-    ['by id', [standing('b', 5, 0), standing('a', 5, 0)], 6, 'a:5 b:1'],
-    ['priority beats expiry', [plan(0), standing('t', 5, 0, { priority: 2, validUntilMs: 1 })], 4, 'plan:4'],
-    ['unlimited gives it all', [standing('u', 'unlimited', 10 ** 15), plan(0)], 7, 'u:7'],
-    ['unlimited last', [plan(8), standing('u', 'unlimited', 0, { priority: 9 })], 7, 'plan:2 u:5'],
+    ['what never expires last', [bucketUse('never', 5, 0, { priority: 3 }), topUp('soon', 10)], 6, 'soon:5 never:1'],
+    ['created first', [bucketUse('b', 5, 0, { createdMs: 2 }), bucketUse('c', 5, 0, { createdMs: 1 })], 6, 'c:5 b:1'],
+    ['by id', [bucketUse('b', 5, 0), bucketUse('a', 5, 0)], 6, 'a:5 b:1'],
+    ['priority beats expiry', [plan(0), bucketUse('t', 5, 0, { priority: 2, validUntilMs: 1 })], 4, 'plan:4'],
+    ['unlimited gives it all', [bucketUse('u', 'unlimited', 10 ** 15), plan(0)], 7, 'u:7'],
+    ['unlimited last', [plan(8), bucketUse('u', 'unlimited', 0, { priority: 9 })], 7, 'plan:2 u:5'],
     ['partial gives what there is', [plan(8), addOn], 9, 'plan:2 add-on:5', 'partial'],
     ['partial of nothing', [plan(10)], 1, 'denied', 'partial'],
-    ['a soft limit takes the rest', [plan(8), standing('s', 5, 0, { priority: 2, overage: true })], 9, 'plan:2 s:7'],
-    ['a soft limit that is over', [standing('s', 5, 9, { overage: true })], 2, 's:2'],
-    ['what was used is recorded', [plan(8), addOn], 9, 'plan:2 add-on:7', 'record'],
+    ['a soft limit takes the rest', [plan(8), bucketUse('s', 5, 0, { priority: 2, overage: true })], 9, 'plan:2 s:7'],
+    ['a soft limit that is over', [bucketUse('s', 5, 9, { overage: true })], 2, 's:2'],
+    ['used units are recorded', [plan(8), addOn], 9, 'plan:2 add-on:7', 'record'],
     ['recorded on a full one', [plan(10)], 3, 'plan:3', 'record'],
-    ['counters end at 2^53', [standing('u', 'unlimited', Number.MAX_SAFE_INTEGER - 1)], 2, 'denied'],
+    ['counters end at 2^53', [bucketUse('u', 'unlimited', Number.MAX_SAFE_INTEGER - 1)], 2, 'denied'],
   ];
-  for (const [name, standings, amount, expected, manner] of cases) {
-    assert.equal(taken(standings, amount, manner), expected, name);
+  for (const [name, uses, amount, expected, manner] of cases) {
+    assert.equal(describeTaken(uses, amount, manner), expected, name);
   }
 });
 
 test('a bucket is in force from its first moment up to its last, unless it is suspended', () => {
-  const { bucket } = standing('a', 1, 0, { validFromMs: 10, validUntilMs: 20 });
+  const { bucket } = bucketUse('a', 1, 0, { validFromMs: 10, validUntilMs: 20 });
   assert.deepEqual(
     [9, 10, 19, 20].map((at) => isInForce(bucket, at)),
     [false, true, true, false],
@@ -67,9 +67,9 @@ test('a bucket is in force from its first moment up to its last, unless it is su
 });
 
 test('a limit lowered below use leaves nothing, never less, and says so', () => {
-  const { used, remaining, overLimit } = balanceOf(standing('a', 10, 15));
+  const { used, remaining, overLimit } = balanceOf(bucketUse('a', 10, 15));
   assert.deepEqual({ used, remaining, overLimit }, { used: 15, remaining: 0, overLimit: true });
-  assert.equal(balanceOf(standing('a', 'unlimited', 15)).remaining, 'unlimited');
+  assert.equal(balanceOf(bucketUse('a', 'unlimited', 15)).remaining, 'unlimited');
 });
 
 test('an amount that is no whole number of units is refused with the reason', () => {
@@ -101,11 +101,11 @@ const buckets = fc.uniqueArray(
   { selector: ({ id }) => id, maxLength: 6 },
 );
 
-test('it takes what one gets who lays out every unit in order and takes them one by one', () => {
+test('the result equals taking every unit one by one', () => {
   fc.assert(
     fc.property(buckets, fc.nat({ max: 30 }), fc.boolean(), (given, amount, partial) => {
-      const standings = given.map(({ id, limit, used, validUntilMs, ...more }) =>
-        standing(id, limit, used, { ...more, ...(validUntilMs === undefined ? {} : { validUntilMs }) }),
+      const uses = given.map(({ id, limit, used, validUntilMs, ...more }) =>
+        bucketUse(id, limit, used, { ...more, ...(validUntilMs === undefined ? {} : { validUntilMs }) }),
       );
       const sorted = [...given].sort(
         (a, b) =>
@@ -122,17 +122,17 @@ test('it takes what one gets who lays out every unit in order and takes them one
       for (const id of wanted) counts.set(id, (counts.get(id) ?? 0) + 1);
       const enough = wanted.length === amount || (partial && wanted.length > 0);
       const expected = enough ? [...counts].map(([id, count]) => `${id}:${count}`).join(' ') : 'denied';
-      assert.equal(taken(standings, amount, partial ? 'partial' : 'whole'), expected);
+      assert.equal(describeTaken(uses, amount, partial ? 'partial' : 'whole'), expected);
     }),
   );
 });
 
-test('the order of buckets is total: any order of asking gives the same', () => {
+test('the order of buckets is total: any order of the input gives the same', () => {
   fc.assert(
     fc.property(buckets, (given) => {
-      const all = given.map(({ id, limit, used, ...more }) => standing(id, limit, used, { priority: more.priority }));
-      const ids = (standings: readonly Standing[]) =>
-        standings
+      const all = given.map(({ id, limit, used, ...more }) => bucketUse(id, limit, used, { priority: more.priority }));
+      const ids = (uses: readonly BucketUse[]) =>
+        uses
           .map(({ bucket }) => bucket)
           .toSorted(byOrder)
           .map(({ id }) => id);
@@ -141,7 +141,7 @@ test('the order of buckets is total: any order of asking gives the same', () => 
   );
 });
 
-test('units go back last in, first out, passing over what is gone, and never more than were taken', () => {
+test('units go back last in, first out, past removed buckets, and never more than were taken', () => {
   const line = (amount: number, returned = 0, isGone = false) => ({ amount, returned, isGone });
   assert.deepEqual(giveBack([line(5), line(3)], 4), [1, 3]);
   assert.deepEqual(giveBack([line(5), line(3, 2)], 4), [3, 1]);
@@ -150,7 +150,7 @@ test('units go back last in, first out, passing over what is gone, and never mor
   assert.deepEqual(giveBack([line(5), line(3)], 100), [5, 3]);
 });
 
-test('going back and forth between plans makes no units, whatever the rule', () => {
+test('going back and forth between plans creates no units, whatever the rule', () => {
   assert.equal(usedAfterChange('carry', { limit: 10, used: 5 }, { limit: 20, used: 0 }), 5);
   assert.equal(usedAfterChange('carry', { limit: 10, used: 20 }, { limit: 20, used: 0 }), 20);
   assert.equal(usedAfterChange('scale', { limit: 10, used: 5 }, { limit: 25, used: 0 }), 13);
@@ -167,7 +167,7 @@ test('going back and forth between plans makes no units, whatever the rule', () 
   );
 });
 
-test('a rolling window counts exactly what was used in it, as long as there are few entries', () => {
+test('a rolling window counts its use exactly, as long as there are few entries', () => {
   const steps = fc.array(fc.record({ waitMs: fc.nat({ max: 400 }), amount: fc.integer({ min: 1, max: 5 }) }), {
     maxLength: 100,
   });
@@ -187,7 +187,7 @@ test('a rolling window counts exactly what was used in it, as long as there are 
   );
 });
 
-test('of many entries none counts too short, none longer than a 128th of the window beyond its time', () => {
+test('with many entries no unit counts too short, and none longer than a 128th of the window beyond its time', () => {
   fc.assert(
     fc.property(
       fc.array(fc.nat({ max: 9 }), { minLength: 300, maxLength: 600 }),
@@ -210,7 +210,7 @@ test('of many entries none counts too short, none longer than a 128th of the win
   );
 });
 
-test('a rolling window says when units fit again, and takes them back where they were', () => {
+test('a rolling window shows when units fit again, and takes them back at their time', () => {
   const entries: readonly Entry[] = [
     [100, 3],
     [200, 4],

@@ -1,59 +1,60 @@
-import { byOrder, remainingOf, type Standing } from './bucket.ts';
+import { byOrder, remainingOf, type BucketUse } from './bucket.ts';
 
 /**
- * whole: all of the amount or nothing. partial: what there is, if anything. record: it was used already, so it is
- * written down, beyond the limit if need be.
+ * whole: all of the amount or nothing. partial: the available units, if any. record: the units were used already, and
+ * are recorded beyond any limit.
  */
 export type Manner = 'whole' | 'partial' | 'record';
 
-/** What is taken from one bucket. */
-export interface Taking<From extends Standing> {
-  readonly standing: From;
+/** Units to take from one bucket. */
+export interface Deduction<From extends BucketUse> {
+  readonly use: From;
   readonly amount: number;
 }
 
 /**
- * What is taken from which bucket, in order; undefined when it is denied, and then nothing is. All buckets given are in
+ * Units to take from each bucket, in order; undefined for a denial, which takes nothing. All given buckets are in
  * force. An amount of 0 takes nothing, and is never denied.
  *
- * What no bucket has goes to the last one with a soft limit; with `record`, where there is none, to the last of all.
+ * The last bucket with a soft limit takes the units that no bucket has; with `record` and without a soft limit, the
+ * last of all does.
  */
-export function deduct<From extends Standing>(
-  standings: readonly From[],
+export function deduct<From extends BucketUse>(
+  uses: readonly From[],
   amount: number,
   manner: Manner,
-): readonly Taking<From>[] | undefined {
-  const ordered = standings.length === 1 ? standings : standings.toSorted((a, b) => byOrder(a.bucket, b.bucket));
-  const takings: Taking<From>[] = [];
+): readonly Deduction<From>[] | undefined {
+  const ordered = uses.length === 1 ? uses : uses.toSorted((a, b) => byOrder(a.bucket, b.bucket));
+  const deductions: Deduction<From>[] = [];
   let missing = amount;
-  for (const standing of ordered) {
-    const taken = Math.min(missing, remainingOf(standing));
+  for (const use of ordered) {
+    const taken = Math.min(missing, remainingOf(use));
     if (taken === 0) continue;
-    takings.push({ standing, amount: taken });
+    deductions.push({ use, amount: taken });
     missing -= taken;
   }
-  if (missing === 0) return takings;
+  if (missing === 0) return deductions;
   const beyond = ordered.findLast(({ bucket }) => bucket.overage === true) ?? (manner === 'record' && ordered.at(-1));
-  if (!beyond) return manner === 'partial' && missing < amount ? takings : undefined;
-  const own = takings.findIndex(({ standing }) => standing === beyond);
-  const total = missing + (takings[own]?.amount ?? 0);
-  // Counters are exact up to here; nobody uses that much of anything.
+  if (!beyond) return manner === 'partial' && missing < amount ? deductions : undefined;
+  const own = deductions.findIndex(({ use }) => use === beyond);
+  const total = missing + (deductions[own]?.amount ?? 0);
+  // Counters are exact up to here; no real use reaches it.
   if (beyond.used + total > Number.MAX_SAFE_INTEGER) return undefined;
-  return [...(own === -1 ? takings : takings.toSpliced(own, 1)), { standing: beyond, amount: total }];
+  return [...(own === -1 ? deductions : deductions.toSpliced(own, 1)), { use: beyond, amount: total }];
 }
 
-/** A line of a receipt, as far as giving back is concerned. */
+/** The part of a receipt line that a return needs. */
 export interface Returnable {
   readonly amount: number;
-  /** What was given back of it before. */
+  /** Units given back of it before. */
   readonly returned: number;
   /** Its bucket is gone, or its window is closed. */
   readonly isGone: boolean;
 }
 
 /**
- * How much is given back to each line: last in, first out, passing over those that are gone. What fits nowhere is lost;
- * more than was taken is never given back.
+ * Units to give back to each line: last in, first out, past lines that are gone. Units without a place are lost; a line
+ * never gets back more than it took.
  */
 export function giveBack(lines: readonly Returnable[], amount: number): readonly number[] {
   let left = amount;

@@ -16,6 +16,6 @@ export function openLease(signer: Signer, token: string, device: string): Offlin
   if (typeof lease === 'object' && lease?.purpose === PURPOSE && lease.device === device) return lease;
   throw quotaRefusal(
     'lease-forged',
-    `The lease that came back from the device "${device}" was not signed for it by this installation.`,
+    `The lease that the device "${device}" returned was not signed for it by this installation.`,
   );
 }

@@ -3,13 +3,13 @@ import type { HoldKind } from './book.ts';
 import type { Carry, Commit, Extend, Refund, Release, Source } from './contract.ts';
 import type { Manner } from './deduct.ts';
 
-/** Units of one quota that are asked for. */
+/** Requested units of one quota. */
 export interface Item extends Source {
   readonly subject: string;
   readonly amount: number;
 }
 
-/** Takes units: consume, batch, reserve, and what is built on them. */
+/** Takes units: consume, batch, reserve, and operations built on them. */
 export interface Charge {
   readonly subject: string;
   readonly key: string;
@@ -17,10 +17,10 @@ export interface Charge {
   readonly manner: Manner;
   readonly usedAtMs?: number;
   readonly countsAtMs?: number;
-  readonly isOfBefore?: boolean;
-  /** Given without limit: nothing is taken. No part of what the key names. */
+  readonly isOfOldPlan?: boolean;
+  /** Without limit: takes no units. Not compared under the key. */
   readonly isFree?: boolean;
-  /** What was asked for, where the items are only a part of it. */
+  /** The request, where the items are only a part of it. */
   readonly request?: string;
   /** When the units may come back: who has them, and until when. All items of it have the same amount. */
   readonly hold?: { readonly kind: HoldKind; readonly owner: string } & (
@@ -31,31 +31,31 @@ export interface Charge {
 
 export type ChargeOperation = { readonly kind: 'charge' } & Charge;
 
-/** What the store decides, one after the other. All of it is plain data, and done once under its key. */
+/** An operation of the store, decided in sequence. Plain data; takes effect once under its key. */
 export type Operation =
   | ChargeOperation
   | ({ readonly kind: 'extend' } & Extend)
   /**
-   * `late`: also after the reservation ended, and then all of it is new use. `lost`: by somebody else than its owner, so
-   * only when nothing of it can be outstanding.
+   * `late`: also after the reservation ended; then all of it is new use. `lost`: by another caller than its owner, so
+   * only when no unit of it can be outstanding.
    */
   | ({ readonly kind: 'commit'; readonly late?: boolean; readonly lost?: boolean } & Commit)
   | ({ readonly kind: 'release' } & Release)
   | ({ readonly kind: 'refund' } & Refund)
   | ({ readonly kind: 'carry' } & Carry);
 
-/** Of a longer text the hash is kept, which begins with no bracket. */
+/** Longer texts are stored as their hash, which begins with no bracket. */
 const FINGERPRINT_LENGTH_MAX = 64;
 
-/** What makes two operations the same request: everything but the buckets. */
+/** The fingerprint of a request: everything but the buckets. Equal fingerprints are the same request. */
 export function fingerprintOf(operation: Operation): string {
   const text = JSON.stringify(payloadOf(operation));
-  // Nobody else's name is kept in the clear: who is erased would have to be found here too.
+  // Names of other subjects are hashed: an erasure would have to find them here too.
   const isOwn = operation.kind !== 'charge' || operation.items.every(({ subject }) => subject === operation.subject);
   return isOwn && text.length <= FINGERPRINT_LENGTH_MAX ? text : contentHash(text);
 }
 
-/** The fingerprint of the charge that most are: one quota of the subject itself, all of it or nothing, now. */
+/** The fingerprint of the most frequent charge: one quota of the subject itself, all or nothing, now. */
 export function plainFingerprint(quota: string, amount: number): string {
   const item = { subject: '', quota, amount, buckets: [] };
   return fingerprintOf({ kind: 'charge', subject: '', key: '', manner: 'whole', items: [item] });
@@ -72,7 +72,7 @@ function payloadOf(operation: Operation): unknown {
         return [quota, amount, subject === operation.subject ? '' : subject];
       });
       if (hold === undefined) return usedAtMs === undefined ? [kind, units, manner] : [kind, units, manner, usedAtMs];
-      // How long a device may keep a lease is the catalogue's, which may have changed between two tries.
+      // The catalogue gives the duration of a lease, and may change between two tries.
       if (hold.kind === 'offline') return [kind, units, hold.kind, hold.owner];
       return [kind, units, manner, usedAtMs, hold.kind, hold.owner, 'ttlMs' in hold ? hold.ttlMs : [hold.untilMs]];
     }
@@ -95,9 +95,9 @@ export function bucketsOf(operation: Operation): readonly (readonly [subject: st
   switch (kind) {
     case 'charge':
       return operation.items.flatMap(({ subject: of, buckets }) => {
-        // Late use is counted where the use of before has gone, too.
+        // Late use also counts where the earlier use has moved.
         const all = buckets.flatMap(({ id, replaces = [] }) =>
-          operation.isOfBefore === true ? [id, ...replaces] : [id],
+          operation.isOfOldPlan === true ? [id, ...replaces] : [id],
         );
         return all.map((id) => [of, id] as const);
       });
@@ -110,7 +110,7 @@ export function bucketsOf(operation: Operation): readonly (readonly [subject: st
   }
 }
 
-/** Subjects that it touches, as far as the request tells; some of them twice. */
+/** Subjects that the request names; some of them twice. */
 export function subjectsOf(operation: Operation): readonly string[] {
   if (operation.kind !== 'charge') return [operation.subject];
   return [operation.subject, ...operation.items.map(({ subject }) => subject)];

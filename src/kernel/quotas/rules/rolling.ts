@@ -1,9 +1,9 @@
-/** When, and how much: `[epoch milliseconds, units]`. In the order of time. */
+/** Time and amount: `[epoch milliseconds, units]`, in order of time. */
 export type Entry = readonly [number, number];
 
 /**
- * Entries that are kept one by one: limits up to here are exact to the millisecond. Of more, those of the same 128th of
- * the window become one at the time of the last: units come back later by that much at most, and never too early.
+ * Up to so many entries, each one is stored: exact to the millisecond. Beyond, entries of the same 128th of the window
+ * merge at the time of the last: units come back later by that much at most, and never too early.
  */
 const ENTRIES_MAX = 128;
 
@@ -14,17 +14,17 @@ export function rollingUse(entries: readonly Entry[], fromMs: number): number {
   return used;
 }
 
-/** The entries with one more, and without those that have left the window that begins after `fromMs`. */
+/** Adds an entry, and drops the entries before the window that begins after `fromMs`. */
 export function withEntry(entries: readonly Entry[], [atMs, amount]: Entry, fromMs: number): readonly Entry[] {
   const kept = entries.filter(([at]) => at > fromMs);
   const place = kept.findLastIndex(([at]) => at <= atMs);
   const same = kept[place];
   const all =
     same?.[0] === atMs ? kept.with(place, [atMs, same[1] + amount]) : kept.toSpliced(place + 1, 0, [atMs, amount]);
-  return all.length <= ENTRIES_MAX ? all : merged(all, fromMs, atMs);
+  return all.length <= ENTRIES_MAX ? all : mergeEntries(all, fromMs, atMs);
 }
 
-function merged(entries: readonly Entry[], fromMs: number, nowMs: number): readonly Entry[] {
+function mergeEntries(entries: readonly Entry[], fromMs: number, nowMs: number): readonly Entry[] {
   const partMs = Math.max(1, (nowMs - fromMs) / ENTRIES_MAX);
   const out: Entry[] = [];
   for (const [at, amount] of entries) {
@@ -36,7 +36,7 @@ function merged(entries: readonly Entry[], fromMs: number, nowMs: number): reado
   return out;
 }
 
-/** The entries after units that were taken at `atMs` came back: from that entry, or the one it was merged into. */
+/** Takes units of `atMs` back out: from that entry, or from the one it was merged into. */
 export function withoutUnits(entries: readonly Entry[], [atMs, amount]: Entry): readonly Entry[] {
   let left = amount;
   const rest = entries.map(([at, units]): Entry => {

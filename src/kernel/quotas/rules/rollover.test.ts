@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { openBook, type Book } from './book.ts';
 import { spanOf, type Bucket, type Rollover } from './bucket.ts';
-import { checked } from './check.ts';
+import { answerCheck } from './check.ts';
 import type { Answer } from './contract.ts';
 import { decide } from './decide.ts';
-import { passedOn } from './rollover.ts';
+import { unitsToPassOn } from './rollover.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -22,7 +22,7 @@ function plan(limit: Bucket['limit'], rollover: Rollover, more: Partial<Bucket> 
   return { id: 'plan', limit, window: DAYS.window, priority: 0, createdMs: 0, rollover, ...more };
 }
 
-/** The database as one book, of which each decision sees what the last one left. */
+/** The database as one book: each decision sees the result of the last one. */
 function openWorld() {
   let book = openBook(START);
   let keys = 0;
@@ -41,7 +41,7 @@ function openWorld() {
       return decide(at(nowMs), { kind: 'charge', subject: 's', key, items: [item], manner: 'whole', ...used });
     },
     left: (nowMs: number, bucket: Bucket): number | 'unlimited' | undefined => {
-      const { balances } = checked(
+      const { balances } = answerCheck(
         { nowMs, counters: book.counters },
         { subject: 's', quota: 'q', amount: 0, buckets: [bucket] },
       );
@@ -59,7 +59,7 @@ function openWorld() {
   };
 }
 
-test('what goes on is what was left, between the least and the most, less what was used beyond', () => {
+test('the units passed on are those left, between the least and the most, less overage', () => {
   const vectors: [string, Rollover, number, number, number][] = [
     ['as much as may', { max: 50 }, 100, 10, 50],
     ['what is left', { max: 50 }, 100, 70, 30],
@@ -70,11 +70,11 @@ test('what goes on is what was left, between the least and the most, less what w
     ['and taken off what goes on at least', { max: 50, min: 50, overage: 'carried' }, 100, 110, 40],
   ];
   for (const [name, rollover, gave, used, expected] of vectors) {
-    assert.equal(passedOn(rollover, gave, used), expected, name);
+    assert.equal(unitsToPassOn(rollover, gave, used), expected, name);
   }
 });
 
-test('units that were left are there in the next window, and once', () => {
+test('units that were left are in the next window, once', () => {
   const world = openWorld();
   const bucket = plan(100, { max: 50 });
   assert.equal(world.consume(START, bucket, 10).outcome, 'granted');
@@ -87,10 +87,10 @@ test('units that were left are there in the next window, and once', () => {
     balances.map(({ limit, used, remaining, overLimit }) => ({ limit, used, remaining, overLimit })),
     [{ limit: 150, used: 150, remaining: 0, overLimit: false }],
   );
-  assert.equal(world.left(START + 60 * DAY, bucket), 100, 'all was used, nothing goes on');
+  assert.equal(world.left(START + 60 * DAY, bucket), 100, 'all was used, no unit passes on');
 });
 
-test('windows without use pass on what they gave, once they are known to count', () => {
+test('unused windows pass on their units once it is known from when they count', () => {
   const bucket = (sinceMs?: number) => plan(10, { max: 25, ...(sinceMs === undefined ? {} : { sinceMs }) });
   assert.equal(openWorld().left(START + 10 * DAY, bucket(START)), 10, 'the first one');
   assert.equal(openWorld().left(START + 40 * DAY, bucket(START)), 20, 'the second one');
@@ -99,7 +99,7 @@ test('windows without use pass on what they gave, once they are known to count',
   assert.equal(openWorld().left(START + 100 * DAY, bucket()), 10, 'nobody knows since when');
 });
 
-test('what was left too far back is gone', () => {
+test('units from too far back are gone', () => {
   const world = openWorld();
   const bucket = plan(10, { max: 25 }, DAYS);
   world.consume(START, bucket, 1);
@@ -107,7 +107,7 @@ test('what was left too far back is gone', () => {
   assert.equal(world.left(START + 37 * DAY, bucket), 10);
 });
 
-test('late use takes what stayed behind, then what went on, and no unit twice', () => {
+test('late use takes the units that stayed behind, then those passed on, and no unit twice', () => {
   const world = openWorld();
   const bucket = plan(100, { max: 30 }, DAYS);
   world.consume(START, bucket, 20);
@@ -124,7 +124,7 @@ test('late use takes what stayed behind, then what went on, and no unit twice', 
   assert.equal(world.consume(START + DAY + HOUR, bucket, 6, START + HOUR).outcome, 'denied');
 });
 
-test('late use of a window in which nothing was used takes what of it stayed behind', () => {
+test('late use of an unused window takes the units that stayed behind', () => {
   for (const sinceMs of [START, undefined]) {
     const world = openWorld();
     const bucket = plan(100, { max: 30, ...(sinceMs === undefined ? {} : { sinceMs }) }, DAYS);
@@ -138,7 +138,7 @@ test('late use of a window in which nothing was used takes what of it stayed beh
   }
 });
 
-test('a change of the limit makes nothing: the lowest one of a window goes on', () => {
+test('a limit change creates no units: the lowest limit of a window counts', () => {
   const world = openWorld();
   const rollover = { max: 1_000 };
   world.consume(START, plan(100, rollover, DAYS), 10);
@@ -149,7 +149,7 @@ test('a change of the limit makes nothing: the lowest one of a window goes on', 
   assert.equal(world.left(START + DAY, plan('unlimited', rollover, DAYS)), 'unlimited');
 });
 
-test('overage is what went beyond the last limit', () => {
+test('overage is use beyond the last limit', () => {
   const world = openWorld();
   const bucket = (limit: number) =>
     plan(limit, { max: 10, overage: 'carried' }, { ...DAYS, overage: true, validFromMs: START });
@@ -158,7 +158,7 @@ test('overage is what went beyond the last limit', () => {
   assert.equal(world.left(START + DAY, bucket(100)), 95);
 });
 
-test('use and what was brought go along to another anchor, and back, and are not doubled', () => {
+test('use and rollover move to another anchor and back, and are not doubled', () => {
   const world = openWorld();
   const a = plan(100, { max: 50 });
   const b = plan(100, { max: 50 }, { ...MONTHS, anchor: { at: '2026-02-10', zone: 'UTC' } });
@@ -173,7 +173,7 @@ test('use and what was brought go along to another anchor, and back, and are not
   assert.equal(world.left(START + 70 * DAY, a), 100, 'the window that was left passes nothing on');
 });
 
-test('a refund to a window whose units went on does not bring them into the present one', () => {
+test('a refund to a window that passed its units on does not bring them into the present one', () => {
   const world = openWorld();
   const bucket = plan(100, { max: 100 }, DAYS);
   world.consume(START, bucket, 40);
@@ -183,7 +183,7 @@ test('a refund to a window whose units went on does not bring them into the pres
   assert.equal(world.consume(START + DAY, bucket, 40, START).outcome, 'granted');
 });
 
-/** Window by window, each of them reckoned when it ends. */
+/** Computes window by window, each when it ends. */
 class Naive {
   readonly #limit: number;
   readonly #rollover: Rollover;
@@ -191,7 +191,7 @@ class Naive {
   #index = 0;
   #gave: number;
   #used = 0;
-  /** Of the window before the present one: units that did not go on, and nobody used. */
+  /** Of the window before the present one: units that were neither passed on nor used. */
   #stayed = 0;
   granted = 0;
 
@@ -236,7 +236,7 @@ class Naive {
   }
 }
 
-test('it is what one gets who reckons window by window as each of them ends', () => {
+test('the result equals computing window by window as each of them ends', () => {
   const step = fc.record({
     hours: fc.oneof(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 0, max: 30 * 24 })),
     amount: fc.integer({ min: 0, max: 40 }),

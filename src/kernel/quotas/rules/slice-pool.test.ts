@@ -7,7 +7,7 @@ function slice(amount: number, usableUntilMs = 100): Slice {
   return { key: `${amount}`, amount, usableUntilMs, spent: 0, isRecalled: false };
 }
 
-test('slices are spent to the last unit, never beyond, and never after their time or when recalled', () => {
+test('slices are spent to the last unit, never beyond, and never after their time or a recall', () => {
   const pool = { slices: [slice(5), slice(3, 50), slice(4)] };
   assert.deepEqual([spendFrom(pool, 13, 0), spendFrom(pool, 6, 0), leftIn(pool, 0)], [false, true, 6]);
   assert.equal(leftIn(pool, 50), 4);
@@ -21,7 +21,7 @@ test('slices are spent to the last unit, never beyond, and never after their tim
   assert.deepEqual(pool.slices, []);
 });
 
-test('whatever is asked, what was spent is what was granted', () => {
+test('for any request, the spent units equal the granted ones', () => {
   const asked = fc.array(fc.integer({ min: 1, max: 9 }));
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 12 })), asked, (amounts, asked) => {
@@ -42,7 +42,7 @@ test('whatever is asked, what was spent is what was granted', () => {
   );
 });
 
-test('slices shrink as the budget runs out, down to what is needed now', () => {
+test('slices shrink as the budget runs out, down to the needed amount', () => {
   const limits = { share: 8, unitsMax: 500 };
   assert.deepEqual(
     [100_000, 800, 8, 0].map((remaining) => sliceSize(2, remaining, limits)),

@@ -1,8 +1,8 @@
-/** Units of a budget that this node has, and may spend from memory. Times are of its own steady clock. */
+/** Units of a budget that this node may spend from memory. Times are of its own steady clock. */
 export interface Slice {
   readonly key: string;
   readonly amount: number;
-  /** From here on nothing is spent of it, whatever is left: by then others may count on what is written of it. */
+  /** After this moment no unit of it is spent: others may then count on its written state. */
   readonly usableUntilMs: number;
   spent: number;
   isRecalled: boolean;
@@ -13,7 +13,7 @@ export interface Pool {
   readonly slices: Slice[];
 }
 
-/** Spends of the slices, the oldest first, all or nothing. This is the hot path: no promise, no object. */
+/** Spends from the slices, the oldest first, all or nothing. The hot path: no promise, no object. */
 export function spendFrom({ slices }: Pool, amount: number, nowMs: number): boolean {
   const [first] = slices;
   if (first !== undefined && isUsable(first, nowMs) && first.amount - first.spent >= amount) {
@@ -42,7 +42,7 @@ function isUsable({ isRecalled, usableUntilMs }: Slice, nowMs: number): boolean 
   return !isRecalled && nowMs < usableUntilMs;
 }
 
-/** Takes out the slices that are over: spent, recalled, or past their time. What is left of them goes back. */
+/** Removes the slices that are over: spent, recalled, or past their time. Their rest goes back. */
 export function takeOver({ slices }: Pool, nowMs: number): readonly Slice[] {
   const over = slices.filter((slice) => !isUsable(slice, nowMs) || slice.spent === slice.amount);
   for (const slice of over) slices.splice(slices.indexOf(slice), 1);
@@ -50,10 +50,10 @@ export function takeOver({ slices }: Pool, nowMs: number): readonly Slice[] {
 }
 
 /**
- * How much to ask for: a share of what is left of the budget, so that slices shrink as it runs out and no node sits on
- * what the others need.
+ * Units to ask for: a share of the remaining budget. Slices shrink as it runs out, and no node sits on units that
+ * others need.
  *
- * @param remaining of the budget, as it was last seen
+ * @param remaining of the budget, at the last answer
  */
 export function sliceSize(
   amount: number,

@@ -11,7 +11,7 @@ function holdersOf(answer: SlotAnswer): string {
   return answer.outcome === 'conflict' ? answer.holders.map(({ holder }) => holder).join(', ') : answer.outcome;
 }
 
-test('of 60 sessions at once over two processes as many play as there are slots, and the others learn who does', async () => {
+test('of 60 sessions at once over two processes as many play as there are slots, and the others see the holders', async () => {
   await using world = await startQuotasWorld();
   const processes = [world.quotas, world.another()];
   const answers = await Promise.all(
@@ -44,7 +44,7 @@ test('a session renews its slot, gives it up, and loses it when it falls silent'
   assert.deepEqual(await quotas.heartbeat({ ...name, session: 'nobody' }), { outcome: 'ended', because: 'unknown' });
 });
 
-test('of many that have slots a conflict counts all, and names those that have been there longest', async () => {
+test('a conflict counts all of many slots, and names the oldest holders', async () => {
   await using world = await startQuotasWorld();
   const take = (session: string) => world.quotas.acquire({ ...streams, buckets: slots(120), session, holder: session });
   assert.equal((await take('first')).outcome, 'granted');
@@ -55,7 +55,7 @@ test('of many that have slots a conflict counts all, and names those that have b
   assert.deepEqual([conflict.inUse, conflict.holders.length, conflict.holders[0]?.holder], [120, 100, 'first']);
 });
 
-test('slots that expire in great number, and are looked at again and again, are free once each', async () => {
+test('expired slots in great number are free once each, however often they are read', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const wave = (name: string) =>
@@ -70,7 +70,7 @@ test('slots that expire in great number, and are looked at again and again, are 
   }
 });
 
-test('whoever takes over ends one session and gets its slot in the same moment, once', async () => {
+test('a takeover ends one session and gives its slot to the caller at once, one time', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const other = world.another();
@@ -99,7 +99,7 @@ test('whoever takes over ends one session and gets its slot in the same moment, 
   await assert.rejects(quotas.acquire(elsewhere), { code: 'quotas/takeover-forged' });
 });
 
-test('fewer slots end nobody who plays, and let nobody new in; slots of several buckets count together', async () => {
+test('fewer slots end no running session and let no new one in; slots of several buckets add up', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const acquire = (session: string, buckets = slots(2)) =>
@@ -112,20 +112,20 @@ test('fewer slots end nobody who plays, and let nobody new in; slots of several 
   assert.equal((await acquire('c', [...slots(2), extra])).outcome, 'granted');
 });
 
-test('an offline lease reserves its budget, and what was used is recorded when it returns, also too much of it', async () => {
+test('an offline lease reserves its budget, and its use is recorded at the return, also beyond the budget', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const buckets = [bucket('plan', 100, { window: { type: 'lifetime' } })];
   const listener = { subject: 'listener-1', quota: 'minutes', buckets };
   const grant = (key: string, amount: number, days = 10) =>
     quotas.grantOffline({ ...listener, key, device: 'phone', owner: 'anna', amount, ttlMs: days * 86_400_000 });
-  const used = async () => (await quotas.check({ ...listener, amount: 0 })).balances[0]?.used;
+  const readUse = async () => (await quotas.check({ ...listener, amount: 0 })).balances[0]?.used;
   const { lease = '' } = await grant('l1', 60);
   world.pass({ hours: 5 });
   assert.equal((await grant('l1', 60)).lease, lease);
-  assert.equal((await grant('l1', 60, 20)).lease, lease, 'how long it lasts is the catalogue’s');
+  assert.equal((await grant('l1', 60, 20)).lease, lease, 'the catalogue gives the duration');
   assert.equal((await grant('l2', 60)).lease, undefined);
-  assert.equal(await used(), 60);
+  assert.equal(await readUse(), 60);
   const give = (key: string, amount: number, token = lease, device = 'phone') =>
     quotas.reconcile({ key, lease: token, device, used: amount, buckets });
   const back = await give('r1', 130);
@@ -138,7 +138,7 @@ test('an offline lease reserves its budget, and what was used is recorded when i
   await assert.rejects(give('r5', 1, 'rubbish'), { code: 'quotas/lease-forged' });
 });
 
-test('the units of an offline lease that expired are back, and what was used of them is recorded all the same', async () => {
+test('an expired offline lease gives its units back, and its use is recorded all the same', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;
   const buckets = [bucket('plan', 100, { window: { type: 'lifetime' } })];

@@ -8,26 +8,26 @@ export type SlotRequest =
   | ({ readonly kind: 'heartbeat' } & Heartbeat)
   | ({ readonly kind: 'leave' } & SessionName);
 
-/** Holders that a conflict names, those first who have been there longest: nobody chooses from more. */
+/** Holders that a conflict names, the oldest first: nobody chooses from more. */
 const HOLDERS_MAX = 100;
 
-/** Marks what a token is for, so that none is taken for another. */
+/** Marks the purpose of a token, so that no token passes for another kind. */
 const TAKEOVER = 'takeover';
 
-/** Decides one request for a slot. A slot is free again when its time is over: nothing has to be done for it. */
+/** Decides one request for a slot. A slot is free again when its time is over, without any action. */
 export function decideSlot(book: Book, request: SlotRequest, signer: Signer): SlotAnswer {
   const own = book.slots.get(idOfSlot(request));
   switch (request.kind) {
     case 'acquire':
       return acquire(book, request, signer, own);
     case 'heartbeat': {
-      if (own === undefined || !isLive(own, book)) return ended(own);
+      if (own === undefined || !isLive(own, book)) return endedAnswer(own);
       const expiresAtMs = book.nowMs + request.ttlMs;
       writeSlot(book, { ...own, expiresAtMs });
       return { outcome: 'granted', expiresAtMs, inUse: liveOf(book, request).length };
     }
     case 'leave':
-      if (own === undefined || !isLive(own, book)) return ended(own);
+      if (own === undefined || !isLive(own, book)) return endedAnswer(own);
       writeSlot(book, { ...own, ended: 'left' });
       return { outcome: 'ended', because: 'left' };
   }
@@ -77,7 +77,7 @@ function victimOf(live: readonly Slot[], request: Acquire, token: string, signer
   ) {
     throw quotaRefusal(
       'takeover-forged',
-      `The takeover token is not one that "${request.subject}" was given for "${request.quota}".`,
+      `The takeover token was not issued to "${request.subject}" for "${request.quota}".`,
     );
   }
   return live.find(({ session, sinceMs }) => session === payload[3] && sinceMs === payload[4]);
@@ -93,7 +93,7 @@ function isLive({ ended, expiresAtMs }: Slot, { nowMs }: Book): boolean {
   return ended === '' && expiresAtMs > nowMs;
 }
 
-function ended(own: Slot | undefined): SlotAnswer {
+function endedAnswer(own: Slot | undefined): SlotAnswer {
   if (own === undefined) return { outcome: 'ended', because: 'unknown' };
   if (own.ended === '') return { outcome: 'ended', because: 'expired' };
   return { outcome: 'ended', because: own.ended, ...(own.endedBy === '' ? {} : { by: own.endedBy }) };

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { namesBelow, subjectName, subjectParts } from './subject-name.ts';
 
-/** Parts full of what names are made of. */
+/** Parts full of characters that names use. */
 const part = fc.string({ unit: fc.constantFrom('a', '/', '%', '2', '5', 'F', '|', ':', 'ü') });
 const parts = fc
   .tuple(part, fc.array(part, { maxLength: 3 }))
@@ -19,7 +19,7 @@ test('a name has its parts in it, and no other list of parts has that name', () 
   );
 });
 
-test('what is below a subject begins with its parts, and nothing else begins with its name', () => {
+test('the names below a subject begin with its parts, and no other name does', () => {
   fc.assert(
     fc.property(parts, parts, (one, other) => {
       const isBelow = other.length > one.length && one.every((value, index) => other[index] === value);

@@ -1,17 +1,17 @@
 /**
- * Names of subjects: paths of parts, from the largest to what is counted within it, like an account and its device. The
- * caller says what the parts mean. Two lists of parts never have one name, whatever characters are in them.
+ * Names of subjects: paths of parts, from the largest to the counted one, like an account and its device. The caller
+ * defines the parts. The encoding is injective for any characters.
  */
 export function subjectName(parts: readonly [string, ...string[]]): string {
   return parts.map(escapePart).join('/');
 }
 
-/** The parts that a name was made of. */
+/** The parts of a name. */
 export function subjectParts(name: string): readonly string[] {
   return name.split('/').map((part) => part.replaceAll('%2F', '/').replaceAll('%25', '%'));
 }
 
-/** The beginning of the names of all subjects below one. */
+/** The prefix of the names of all subjects below one. */
 export function namesBelow(name: string): string {
   return `${name}/`;
 }

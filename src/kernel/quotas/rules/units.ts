@@ -4,26 +4,26 @@ import type { Line } from './contract.ts';
 import { deduct, giveBack, type Manner } from './deduct.ts';
 import type { Item } from './operation.ts';
 import { withEntry, withoutUnits } from './rolling.ts';
-import { isPast, lengthMs, type Looked } from './standing.ts';
+import { isPast, lengthMs, type CounterUse } from './bucket-use.ts';
 
-interface Taking {
+interface TakeOptions {
   readonly atMs: number;
   readonly manner: Manner;
-  /** Units that the items before took, by the id of the counter; the lines of this one are added. */
+  /** Units that earlier items took, by the id of the counter; the lines of this one are added. */
   readonly taken?: Map<string, number> | undefined;
 }
 
 /**
- * The lines of one item; undefined when it is denied.
+ * The lines of one item; undefined for a denial.
  *
- * @param standings of the item's buckets at that moment
+ * @param uses of the item's buckets at that moment
  */
 export function take(
   { subject, quota, amount }: Item,
-  standings: readonly Looked[],
-  { atMs, manner, taken }: Taking,
+  uses: readonly CounterUse[],
+  { atMs, manner, taken }: TakeOptions,
 ): readonly Line[] | undefined {
-  return deduct(standings, amount, manner)?.map(({ standing: { bucket, span, id, corrects }, amount }): Line => {
+  return deduct(uses, amount, manner)?.map(({ use: { bucket, span, id, corrects }, amount }): Line => {
     taken?.set(id, (taken.get(id) ?? 0) + amount);
     const line = { subject, quota, bucket: bucket.id, window: span.key, amount };
     if (bucket.window.type === 'rolling') return { ...line, untilMs: atMs + lengthMs(bucket), atMs };
@@ -59,12 +59,12 @@ export function add(book: Book, line: Line): void {
   countWhereMoved(book, line, amount);
 }
 
-/** Counters that a change has led on from, one after the other. */
+/** Moves of use after each other, at most. */
 const MOVES_MAX = 20;
 
 /**
- * What changes in a counter whose use has moved on changes there as well: late use of before, and what is given back, as
- * far as the move has added it. A counter that is not in the book belongs to a plan that nobody has now.
+ * Applies a change to the counter that the use has moved to: late use from before, and returned units, up to the moved
+ * amount. A counter that is not in the book belongs to a plan that nobody has now.
  */
 function countWhereMoved(book: Book, name: Pick<Line, 'subject' | 'bucket' | 'window'>, amount: number): void {
   let [from, change] = [book.counters.get(idOfCounter(name)), amount];
@@ -80,22 +80,22 @@ function countWhereMoved(book: Book, name: Pick<Line, 'subject' | 'bucket' | 'wi
   }
 }
 
-interface Returning {
+interface ReturnOptions {
   readonly amount: number;
-  /** Those in force; absent where units go back wherever they were taken from. */
+  /** Those in force; absent where units go back to any bucket. */
   readonly buckets: readonly Bucket[] | undefined;
   /** Units of each line that went back before. */
   readonly returned?: readonly number[];
 }
 
 /**
- * Gives units back to the lines that they were taken from, last in, first out; gives what went where. Lines of closed
- * windows, and of buckets that are gone and that nothing replaces, are passed over.
+ * Gives units back to the lines that they were taken from, last in, first out; gives the amounts by line. Lines of
+ * closed windows, and of removed buckets without a replacement, are skipped.
  */
 export function returnTo(
   book: Book,
   lines: readonly Line[],
-  { amount, buckets, returned = [] }: Returning,
+  { amount, buckets, returned = [] }: ReturnOptions,
 ): { readonly back: readonly number[]; readonly receipt: readonly Line[] } {
   const targets = lines.map((line) => targetOf(book, line, buckets));
   const back = giveBack(
@@ -115,19 +115,19 @@ export function returnTo(
   return { back, receipt };
 }
 
-/** The line, or one of the bucket that took its place; undefined when nothing can go back there. */
+/** The line, or one of the replacing bucket; undefined when units cannot go back there. */
 function targetOf(book: Book, line: Line, buckets: readonly Bucket[] | undefined): Line | undefined {
   if (buckets === undefined || buckets.some(({ id }) => id === line.bucket)) {
     if (line.untilMs === undefined) return line;
-    // Units that have left a rolling window are not there to be given back.
+    // Units that have left a rolling window cannot be given back.
     return (line.atMs === undefined ? isPast(line.untilMs, book) : line.untilMs <= book.nowMs) ? undefined : line;
   }
-  // What a change has led on counts where it went, in proportion.
+  // UseTransfer use is given back where it went, in proportion.
   const { moved } = book.counters.get(idOfCounter(line)) ?? {};
   const hasGoneOn = moved?.isCounted === true && book.counters.has(idOfCounter({ ...moved, subject: line.subject }));
   if (hasGoneOn) return line.untilMs !== undefined && isPast(line.untilMs, book) ? undefined : line;
   const heir = buckets.find(({ replaces }) => replaces?.includes(line.bucket) === true);
-  // Entries of a rolling window are given back where they are, and these are in another one.
+  // Entries of a rolling window go back to their own window, and these belong to another one.
   if (heir === undefined || heir.window.type === 'rolling') return undefined;
   const { key, untilMs } = spanOf(heir, book.nowMs);
   const { subject, quota, amount } = line;

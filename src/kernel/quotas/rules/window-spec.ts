@@ -4,23 +4,26 @@ import { zoneClock } from '#kernel/audiences/language/zone.ts';
 
 export const CALENDAR_PERIODS = ['PT1H', 'P1D', 'P1W', 'P1M', 'P1Y'] as const;
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
-/** What an anchored window repeats by: so many hours, days, weeks, months or years; one unit, so that order is no question. */
+/**
+ * Period of an anchored window: so many hours, days, weeks, months or years; one unit, so that the order of units never
+ * matters.
+ */
 export const ANCHORED_PERIOD = /^(?:PT([1-9]\d{0,2})H|P([1-9]\d{0,2})([DWMY]))$/;
-/** How far a rolling window reaches back, in one unit. */
+/** Length of a rolling window, in one unit. */
 const ROLLING_PERIOD = /^PT([1-9]\d{0,6})([HMS])$/;
-/** Use older than this is not looked at: longer windows are months, which calendars and anchors count better. */
+/** Use older than this is not counted: longer windows are months, which calendars and anchors count better. */
 const ROLLING_HOURS_MAX = 744;
 const SECONDS = { H: 3_600, M: 60, S: 1 } as const;
 
 /**
- * How long use counts. A kind that has a limit embeds this schema, and adds `windowProblems` to its own checks.
- * Strings of the fields that the type does not use are refused there.
+ * How long use counts. A kind with a limit embeds this schema, and adds `windowProblems` to its own checks. Those
+ * refuse fields that the type does not use.
  */
 export const WindowSchema = Type.Object(
   {
     type: Type.Enum(['calendar', 'anchored', 'rolling', 'lifetime', 'concurrent'], {
       description:
-        'calendar: hours, days, weeks, months or years of a calendar. anchored: periods counted from a moment of the subject, like the start of a subscription. rolling: the last so many hours, minutes or seconds. lifetime: all use. concurrent: what is in use at once.',
+        'calendar: hours, days, weeks, months or years of a calendar. anchored: periods counted from a moment of the subject, like the start of a subscription. rolling: the last so many hours, minutes or seconds. lifetime: all use. concurrent: use at the same time.',
     }),
     per: Type.Optional(
       Type.String({
@@ -46,7 +49,7 @@ export const WindowSchema = Type.Object(
 
 export type WindowSpec = Static<typeof WindowSchema>;
 
-/** What is wrong with a window that has passed the schema. */
+/** Problems of a window that has passed the schema. */
 export function windowProblems(window: WindowSpec, path: Path): readonly Problem[] {
   const { type, per, zone, weekStart } = window;
   const problems: Problem[] = [];
@@ -72,7 +75,7 @@ export function windowProblems(window: WindowSpec, path: Path): readonly Problem
   return problems;
 }
 
-/** Whether units can go on from such a window into the next: those of days or longer, that start anew. */
+/** Whether units can pass on from such a window into the next: periods of days or longer that start anew. */
 export function canRollOver({ type, per = '' }: WindowSpec): boolean {
   return (type === 'calendar' || type === 'anchored') && !per.startsWith('PT');
 }

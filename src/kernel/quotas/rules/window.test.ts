@@ -8,7 +8,7 @@ const ms = (text: string): number => Temporal.Instant.from(text).epochMillisecon
 const HOUR = 3_600_000;
 
 /** `[from, until)` as a zone's clock shows it. */
-function shown(spec: WindowSpec, zone: string, at: string, anchor?: Anchor): string {
+function showWindow(spec: WindowSpec, zone: string, at: string, anchor?: Anchor): string {
   const { fromMs, untilMs = Number.NaN } = windowAt(spec, anchor, ms(at));
   const clock = (value: number): string =>
     Temporal.Instant.fromEpochMilliseconds(value)
@@ -47,7 +47,7 @@ test('a day without midnight begins at its first moment', () => {
     const spec: WindowSpec = { type: 'calendar', per: 'P1D', zone };
     const noon = Temporal.PlainDateTime.from(`${day}T12:00`).toZonedDateTime(zone).toInstant().toString();
     const next = Temporal.PlainDate.from(day).add({ days: 1 }).toString();
-    assert.equal(shown(spec, zone, noon), `${day}T01:00 ${next}T00:00`);
+    assert.equal(showWindow(spec, zone, noon), `${day}T01:00 ${next}T00:00`);
   }
 });
 
@@ -56,7 +56,7 @@ test('a day with two midnights begins at the first', () => {
   assert.equal(windowAt(spec, undefined, ms('2026-11-01T12:00Z')).fromMs, ms('2026-11-01T04:00Z'));
 });
 
-test('where the clock goes back over midnight, the evening that comes again belongs to the new day', () => {
+test('where the clock goes back over midnight, the repeated evening belongs to the new day', () => {
   // St. John's put its clocks back at 00:01, to 23:01 of the day before.
   const spec: WindowSpec = { type: 'calendar', per: 'P1D', zone: 'America/St_Johns' };
   const first = windowAt(spec, undefined, ms('2010-11-07T02:30:30Z'));
@@ -64,7 +64,7 @@ test('where the clock goes back over midnight, the evening that comes again belo
   assert.deepEqual([first.key, again], ['P1D:2010-11-07', first]);
 });
 
-test('a day that a zone left out is no window', () => {
+test('a day that a zone skipped is no window', () => {
   const spec: WindowSpec = { type: 'calendar', per: 'P1D', zone: 'Pacific/Apia' };
   const before = windowAt(spec, undefined, ms('2011-12-30T09:59:59Z'));
   const after = windowAt(spec, undefined, ms('2011-12-30T10:00:00Z'));
@@ -78,9 +78,13 @@ test('an hour that the clock shows twice is two windows, and a shift by half an 
   const zone = 'Australia/Lord_Howe';
   const lordHowe: WindowSpec = { type: 'calendar', per: 'PT1H', zone };
   // 02:00 became 01:30: the clock shows 01:00 to 02:00, then 01:30 to 02:00.
-  assert.equal(shown(lordHowe, zone, '2026-04-04T14:40Z'), '2026-04-05T01:00 2026-04-05T01:30');
-  assert.equal(shown(lordHowe, zone, '2026-04-04T15:10Z'), '2026-04-05T01:30 2026-04-05T02:00');
-  const india = shown({ type: 'calendar', per: 'PT1H', zone: 'Asia/Kolkata' }, 'Asia/Kolkata', '2026-04-04T14:40Z');
+  assert.equal(showWindow(lordHowe, zone, '2026-04-04T14:40Z'), '2026-04-05T01:00 2026-04-05T01:30');
+  assert.equal(showWindow(lordHowe, zone, '2026-04-04T15:10Z'), '2026-04-05T01:30 2026-04-05T02:00');
+  const india = showWindow(
+    { type: 'calendar', per: 'PT1H', zone: 'Asia/Kolkata' },
+    'Asia/Kolkata',
+    '2026-04-04T14:40Z',
+  );
   assert.equal(india, '2026-04-04T20:00 2026-04-04T21:00');
 });
 
@@ -110,7 +114,7 @@ test('months of New York keep to its clocks over the change to summer time', () 
       ['P1M:2012-05', 2],
     ],
   );
-  assert.equal(shown(spec, 'UTC', '2022-01-20T00:00Z'), '2022-01-01T05:00 2022-02-01T05:00');
+  assert.equal(showWindow(spec, 'UTC', '2022-01-20T00:00Z'), '2022-01-01T05:00 2022-02-01T05:00');
 });
 
 test('weeks begin on the day that is declared', () => {
@@ -122,8 +126,8 @@ test('weeks begin on the day that is declared', () => {
 });
 
 test('the end of a month is counted from the anchor, never from the month before', () => {
-  const anchored = (per: string, at: string, zone: string, moment: string): string =>
-    shown({ type: 'anchored', per }, zone, moment, { at, zone });
+  const showAnchored = (per: string, at: string, zone: string, moment: string): string =>
+    showWindow({ type: 'anchored', per }, zone, moment, { at, zone });
   const cases = [
     // OpenMeter, recurrence_test.go
     ['P1M', '2025-01-31T15:00', 'UTC', '2025-08-13T00:00Z', '2025-07-31T15:00 2025-08-31T15:00'],
@@ -146,7 +150,7 @@ test('the end of a month is counted from the anchor, never from the month before
     ['P30D', '2026-01-01', 'UTC', '2026-02-01T00:00Z', '2026-01-31T00:00 2026-03-02T00:00'],
     ['PT6H', '2026-03-28T22:00', 'Europe/Berlin', '2026-03-29T02:30Z', '2026-03-28T22:00 2026-03-29T05:00'],
   ] as const;
-  for (const [per, at, zone, moment, expected] of cases) assert.equal(anchored(per, at, zone, moment), expected);
+  for (const [per, at, zone, moment, expected] of cases) assert.equal(showAnchored(per, at, zone, moment), expected);
 });
 
 test('a rolling window reaches back from the moment, and lifetime and concurrent have no ends', () => {
@@ -228,7 +232,7 @@ test('an anchored window begins at anchor + n periods, found by counting from th
   );
 });
 
-test('a window that says what its type does not have, or not what it needs, is refused with the field', () => {
+test('a window with a field of another type, or without a required one, is refused with the field', () => {
   const problems = (window: WindowSpec): string[] =>
     windowProblems(window, ['spec', 'window']).map(({ path, detail }) => `${path.at(-1)}: ${detail}`);
   assert.deepEqual(problems({ type: 'calendar', per: 'P1W', zone: 'Asia/Tokyo', weekStart: 'sun' }), []);

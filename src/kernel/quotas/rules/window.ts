@@ -1,31 +1,31 @@
 import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import { ANCHORED_PERIOD, WEEKDAYS, rollingSeconds, type WindowSpec } from './window-spec.ts';
 
-/** A moment of the subject from which periods are counted: what a clock on the wall showed, and where. */
+/** A moment of the subject from which periods are counted: a wall-clock time and its zone. */
 export interface Anchor {
   /** `2026-01-31T15:00`, or a date, which begins at midnight. */
   readonly at: string;
-  /** IANA time zone; also that of calendar windows that name none. */
+  /** IANA time zone; also that of calendar windows without one. */
   readonly zone: string;
 }
 
 /** One window of time: from the first millisecond up to, and without, the last. */
 export interface Span {
-  /** -Infinity for what never began: lifetime and concurrent. For rolling, the moment at which use has just left. */
+  /** -Infinity for lifetime and concurrent. For rolling, the moment before which use no longer counts. */
   readonly fromMs: number;
-  /** Undefined for what never ends: lifetime and concurrent. For rolling, the moment itself. */
+  /** undefined for lifetime and concurrent. For rolling, the moment itself. */
   readonly untilMs: number | undefined;
   /**
-   * What the counter of this window is kept under. The zone is no part of it: who moves to another zone gets the same
-   * day no second time.
+   * The name of the window in its counter. It holds no zone: a listener who moves to another zone gets the same day
+   * only once.
    */
   readonly key: string;
 }
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** Windows that are kept at hand: those of calendars are the same for all subjects of a zone, anchored ones mostly differ. */
-const KEPT_MAX = 20_000;
+/** Windows in the cache: those of calendars are the same for all subjects of a zone, anchored ones mostly differ. */
+const CACHED_MAX = 20_000;
 /** Guesses are one or two windows off at most: around a shift of the clock, or where days differ in length. */
 const STEPS_MAX = 8;
 
@@ -35,8 +35,8 @@ const STEPS_MAX = 8;
  * - calendar: hours, days, weeks, months and years begin when the clock of the zone first shows them; a day without
  *   midnight begins at its first moment. An hour that the clock shows twice is two windows.
  * - anchored: the window n begins at anchor + n periods, never at the previous one + 1, so that the 31st comes back
- *   after February. By the clock on the wall ('compatible' of Temporal), but for hours, which are exact.
- * - rolling: the key is one for all moments; what counts is what was used after `fromMs`.
+ *   after February. By the wall clock ('compatible' of Temporal), but for hours, which are exact.
+ * - rolling: one key for all moments; only use after `fromMs` counts.
  *
  * Refused with `quotas/anchor-missing` where a window needs an anchor (anchored; a calendar without a zone).
  */
@@ -48,10 +48,15 @@ export function windowAt(spec: WindowSpec, anchor: Anchor | undefined, atMs: num
     case 'rolling':
       return { fromMs: atMs - rollingSeconds(spec.per ?? '') * 1_000, untilMs: atMs, key: 'rolling' };
     case 'anchored':
-      return anchoredWindow(spec.per ?? '', anchor ?? missing('An anchored window is counted from an anchor'), atMs);
+      return anchoredWindow(
+        spec.per ?? '',
+        anchor ?? refuseWithoutAnchor('An anchored window is counted from an anchor'),
+        atMs,
+      );
     case 'calendar': {
-      const zone = spec.zone ?? anchor?.zone ?? missing('A calendar window without a zone takes that of the anchor');
-      return keptAt(`${spec.per} ${spec.weekStart ?? ''} ${zone}`, atMs, () =>
+      const zone =
+        spec.zone ?? anchor?.zone ?? refuseWithoutAnchor('A calendar window without a zone takes that of the anchor');
+      return findCached(`${spec.per} ${spec.weekStart ?? ''} ${zone}`, atMs, () =>
         spec.per === 'PT1H' ? hourAt(zone, atMs) : datesAt(calendarOf(spec), zone, atMs),
       );
     }
@@ -59,26 +64,26 @@ export function windowAt(spec: WindowSpec, anchor: Anchor | undefined, atMs: num
 }
 
 function anchoredWindow(per: string, anchor: Anchor, atMs: number): Span {
-  return keptAt(`${per}@${anchor.at} ${anchor.zone}`, atMs, () => anchoredAt(per, anchor, atMs));
+  return findCached(`${per}@${anchor.at} ${anchor.zone}`, atMs, () => anchoredAt(per, anchor, atMs));
 }
 
-const kept = new Map<string, Span>();
+const cached = new Map<string, Span>();
 
-/** The window of that name that holds the moment, as it was found last. */
-function keptAt(name: string, atMs: number, find: () => Span): Span {
-  const last = kept.get(name);
+/** The cached window of that name, if it holds the moment; else the one that `find` gives. */
+function findCached(name: string, atMs: number, find: () => Span): Span {
+  const last = cached.get(name);
   if (last !== undefined && last.fromMs <= atMs && atMs < (last.untilMs ?? Infinity)) return last;
   const span = find();
-  if (kept.size >= KEPT_MAX) kept.clear();
-  kept.set(name, span);
+  if (cached.size >= CACHED_MAX) cached.clear();
+  cached.set(name, span);
   return span;
 }
 
-function missing(what: string): never {
+function refuseWithoutAnchor(what: string): never {
   throw quotaRefusal('anchor-missing', `${what}, and none was given.`);
 }
 
-/** The clock of the zone shows the same hour all along; a shift by less than an hour cuts the hour in two. */
+/** The clock of the zone shows the same hour throughout; a shift by less than an hour cuts the hour in two. */
 function hourAt(zone: string, atMs: number): Span {
   const moment = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(zone);
   const offsetMs = moment.offsetNanoseconds / 1e6;
@@ -131,7 +136,7 @@ function datesAt({ first, period, key }: Dates, zone: string, atMs: number): Spa
   const startMs = (day: Temporal.PlainDate): number => day.toZonedDateTime(zone).epochMilliseconds;
   let day = first(Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(zone).toPlainDate());
   let next = day.add(period);
-  // Where clocks go back over midnight, a moment may show yesterday's date and yet be after today's beginning.
+  // Where clocks go back over midnight, a moment may show yesterday's date after the beginning of today.
   for (let step = 0; step < STEPS_MAX && startMs(next) <= atMs; step += 1) {
     day = next;
     next = day.add(period);
@@ -164,7 +169,7 @@ function anchoredAt(per: string, anchor: Anchor, atMs: number): Span {
   return { fromMs, untilMs, key: `${name}+${n}` };
 }
 
-/** Days are the mean of the Gregorian calendar: the guess is then off by one or two at most, whatever the distance. */
+/** Days are the mean of the Gregorian calendar: the guess is off by one or two at most, at any distance. */
 const UNITS = {
   D: { field: 'days', days: 1 },
   W: { field: 'weeks', days: 7 },

@@ -6,12 +6,12 @@ import type { Quotas } from '../rules/contract.ts';
 import { openQuotas } from '../open-quotas.ts';
 import { hmacSigner } from '../signer.ts';
 
-/** Quotas on a database of their own, whose time the test sets. */
+/** Quotas on a database of their own, with a clock that the test sets. */
 export interface QuotasWorld extends AsyncDisposable {
   readonly quotas: Quotas;
   readonly database: Database;
   readonly url: string;
-  /** Another process's view: the same database, its own connections. */
+  /** A second process: the same database, its own connections. */
   readonly another: () => Quotas;
   readonly at: (instant: string) => void;
   readonly pass: (duration: Temporal.DurationLike) => void;

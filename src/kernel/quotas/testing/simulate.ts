@@ -10,7 +10,7 @@ import {
   type Book,
   type Counter,
   type Hold,
-  type Recorded,
+  type OperationRecord,
 } from '../rules/book.ts';
 import type { Answer, Line } from '../rules/contract.ts';
 import { decide, settleExpired } from '../rules/decide.ts';
@@ -37,11 +37,11 @@ function bucket(id: string, limit: number, more: Partial<Bucket> = {}): Bucket {
 
 interface Durable {
   counters: Map<string, Counter>;
-  operations: Map<string, Recorded>;
+  operations: Map<string, OperationRecord>;
   holds: Map<string, Hold>;
 }
 
-/** What happens to a transaction: it is done and answered; done and never answered; or never done. */
+/** Fate of a transaction: committed and answered; committed without an answer; or not committed. */
 type Fate = 'answered' | 'answer lost' | 'never done';
 
 interface SimulatedNode {
@@ -49,7 +49,7 @@ interface SimulatedNode {
   pool: Pool;
 }
 
-export interface Simulated {
+export interface ScheduleCounts {
   readonly decided: number;
   readonly granted: number;
   readonly denied: number;
@@ -59,11 +59,11 @@ export interface Simulated {
 }
 
 /**
- * One schedule: three nodes with clocks that differ, one database, requests that come once or again and again, answers
- * that get lost, nodes that die with slices in their hands. After every step: no counter is above its limit or below
- * zero, each is what the ledger says, and everybody who ever got an answer got the recorded one.
+ * Runs one schedule: three nodes with different clocks, one database, single and repeated requests, lost answers, nodes
+ * that die with slices. After every step: no counter is above its limit or below zero, each equals its ledger, and
+ * every answer equals the recorded one.
  */
-export function simulate(seed: number): Simulated {
+export function simulate(seed: number): ScheduleCounts {
   const chance = seeded(seed);
   const below = (count: number): number => Math.floor(chance() * count);
   const pick = <Item>(items: readonly Item[]): Item => {
@@ -80,7 +80,7 @@ export function simulate(seed: number): Simulated {
   }));
   const asked: Operation[] = [];
   const answered = new Map<string, Answer>();
-  /** Units that were in fact spent of each slice, whoever knows of it. */
+  /** Units that were in fact spent of each slice. */
   const spentOf = new Map<string, number>();
   const counts = { decided: 0, granted: 0, denied: 0, replayed: 0, lost: 0, settled: 0 };
   let names = 0;
@@ -91,7 +91,7 @@ export function simulate(seed: number): Simulated {
     if (dice < 0.1) nowMs += below(40_000);
     else if (dice < 0.6) {
       if (asked.length === 0 || chance() < 0.7) asked.push(request(pick(nodes)));
-      // Some that are new, some that were asked before, in one transaction.
+      // Some new requests, some repeated ones, in one transaction.
       const group = Array.from({ length: 1 + below(3) }, () => pick(asked)).concat(asked.slice(-1));
       transact([...new Set(group)], fate());
     } else if (dice < 0.75) fetchSlice(pick(nodes));
@@ -101,7 +101,7 @@ export function simulate(seed: number): Simulated {
     else settleLost();
     verify();
   }
-  // In the end everything comes back that can.
+  // In the end every unit comes back that can.
   for (const node of nodes) bringBack(node, true);
   nowMs += 2 * OUTSTANDING_MS;
   settleLost();
@@ -118,7 +118,7 @@ export function simulate(seed: number): Simulated {
   function request(node: SimulatedNode): Operation {
     const subject = pick(SUBJECTS);
     const key = name();
-    // Mostly of what was asked for lately, so that the same thing is settled and refunded again and again.
+    // Mostly recent keys, so that the same operation is settled and refunded again and again.
     const recent = asked.slice(chance() < 0.7 ? -5 : 0);
     const of = pick(recent.length === 0 ? ['nothing'] : recent.map((operation) => operation.key));
     const minutes = { subject, quota: 'minutes', buckets: [TOP_UP, PLAN], amount: 1 + below(6) };
@@ -153,7 +153,7 @@ export function simulate(seed: number): Simulated {
     }
   }
 
-  /** One transaction of the database: decides over a copy, which replaces what is durable, or is forgotten. */
+  /** One transaction of the database: decides over a copy, which replaces the durable state, or is discarded. */
   function transact(operations: readonly Operation[], fate: Fate): readonly (Answer | Refusal)[] | undefined {
     const book: Book = {
       ...openBook(nowMs),
@@ -204,7 +204,7 @@ export function simulate(seed: number): Simulated {
     const hold = { kind: 'slice', owner: 'node', ttlMs: OUTSTANDING_MS } as const;
     const operation = { kind: 'charge', subject: ACCOUNT, key, items, manner: 'partial', hold } as const;
     let outcomes = transact([operation], fate());
-    // The answer got lost: asked again under the same key, perhaps much later, or never.
+    // The answer got lost: repeated under the same key, perhaps much later, or never.
     if (outcomes === undefined && chance() < 0.6) {
       nowMs += below(USABLE_MS * 2);
       outcomes = transact([operation], fate());
@@ -239,7 +239,7 @@ export function simulate(seed: number): Simulated {
     }
   }
 
-  /** Evidence is what tokens were settled for: all that was spent. Before its time it is refused. */
+  /** Settled tokens are the evidence: all spent units. Before its time it is refused. */
   function settleLost(): void {
     for (const { key, state, kind, expiresAtMs } of durable.holds.values()) {
       if (state !== 'held' || kind !== 'slice') continue;
@@ -278,7 +278,7 @@ export function simulate(seed: number): Simulated {
   }
 }
 
-/** Use as the ledger tells it, by another way than the counters go: grants, less what came back. */
+/** Use by the ledger, computed independently of the counters: grants, less returned units. */
 function ledgerUse({ operations, holds }: Durable): ReadonlyMap<string, number> {
   const use = new Map<string, number>();
   const count = (lines: readonly Line[], sign: 1 | -1): void => {

@@ -1,30 +1,30 @@
-import { isInForce, spanOf, type Bucket, type Rollover, type Standing } from './bucket.ts';
+import { isInForce, spanOf, type Bucket, type Rollover, type BucketUse } from './bucket.ts';
 import { idOfCounter, usedIn, type Counter, type Counters } from './book.ts';
 import type { Item } from './operation.ts';
 import { rollingFreeAt } from './rolling.ts';
-import { broughtInto } from './rollover.ts';
+import { collectRollover } from './rollover.ts';
 import type { Span } from './window.ts';
 import { rollingSeconds } from './window-spec.ts';
 
-/** Use that comes this late still counts in the window in which it was used; then the window is closed for good. */
+/** Use that arrives this late still counts in its own window; then the window is closed for good. */
 export const LATE_MS_MAX = 86_400_000;
 
-/** A bucket as it stands in a book. */
-export interface Looked extends Standing {
+/** The use of a bucket in one counter of a book. */
+export interface CounterUse extends BucketUse {
   /** Of its counter in the book. */
   readonly id: string;
-  /** The window in which it was used, where that one is closed and `span` is the present one. */
+  /** The window of the use, where that one is closed and `span` is the present one. */
   readonly corrects: string | undefined;
 }
 
-/** The buckets in force as they stand, with what this operation has taken already. */
-export function standingsOf(
+/** The use of the buckets in force, with the units that this operation has taken already. */
+export function readUses(
   book: Counters,
   { subject, buckets }: Pick<Item, 'subject' | 'buckets'>,
   usedAtMs: number,
   taken?: ReadonlyMap<string, number>,
-): readonly Looked[] {
-  const standings: Looked[] = [];
+): readonly CounterUse[] {
+  const uses: CounterUse[] = [];
   for (const bucket of buckets) {
     const own = spanOf(bucket, usedAtMs);
     const isClosed = bucket.window.type !== 'rolling' && own.untilMs !== undefined && isPast(own.untilMs, book);
@@ -35,36 +35,36 @@ export function standingsOf(
     const { rollover, limit } = bucket;
     if (rollover !== undefined && limit !== 'unlimited') {
       const rolling = { bucket, rollover, limit, span: here, corrects };
-      for (const standing of rolledOver(book, subject, rolling)) {
-        standings.push({ ...standing, used: standing.used + (taken?.get(standing.id) ?? 0) });
+      for (const use of readRolloverUses(book, subject, rolling)) {
+        uses.push({ ...use, used: use.used + (taken?.get(use.id) ?? 0) });
       }
       continue;
     }
     let span = here;
     let id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
     let counter = book.counters.get(id);
-    const elsewhere = counter === undefined ? begunElsewhere(book, { subject, bucket, here }, atMs) : undefined;
+    const elsewhere = counter === undefined ? findOpenElsewhere(book, { subject, bucket, here }, atMs) : undefined;
     if (elsewhere !== undefined) {
       span = elsewhere;
       id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
       counter = book.counters.get(id);
     }
-    if (book.looked !== undefined) {
-      book.looked.add(id);
-      // One that nobody used yet is written as well: only what is there can be seen to be unchanged.
-      if (counter === undefined) book.counters.set(id, unused(subject, bucket, span));
+    if (book.readIds !== undefined) {
+      book.readIds.add(id);
+      // Unused counters are written too: only an existing row can prove that it is unchanged.
+      if (counter === undefined) book.counters.set(id, unusedCounter(subject, bucket, span));
     }
     const used = usedIn(counter, span.fromMs) + (taken?.get(id) ?? 0);
-    standings.push({ bucket, span, used, id, corrects });
+    uses.push({ bucket, span, used, id, corrects });
   }
-  return standings;
+  return uses;
 }
 
 /**
- * The window that goes on, where one of another zone has begun, and nobody has used that of this zone: who is asked about in two
- * zones at a time at which one is a day ahead has one of their days, until it ends where it began.
+ * The window of another zone that is still open, when the window of this zone has no use. A listener who appears in two
+ * zones, one of them a day ahead, gets one of their days until it ends where it began.
  */
-function begunElsewhere(
+function findOpenElsewhere(
   book: Counters,
   { subject, bucket, here }: { readonly subject: string; readonly bucket: Bucket; readonly here: Span },
   atMs: number,
@@ -74,7 +74,7 @@ function begunElsewhere(
   if (type !== 'calendar' || per === 'PT1H' || untilMs === undefined) return undefined;
   for (const near of [spanOf(bucket, fromMs - 1), spanOf(bucket, untilMs)]) {
     const endMs = book.counters.get(idOfCounter({ subject, bucket: bucket.id, window: near.key }))?.untilMs;
-    // In this zone it has ended, or is yet to come.
+    // In this zone it has ended, or has not begun.
     if (endMs === undefined || endMs === near.untilMs) continue;
     const beganMs = endMs - ((near.untilMs ?? 0) - near.fromMs);
     if (beganMs <= atMs && atMs < endMs) return { key: near.key, fromMs: beganMs, untilMs: endMs };
@@ -83,10 +83,10 @@ function begunElsewhere(
 }
 
 /**
- * A bucket of which units go on from window to window. They go at the first look at a window after them; late use takes
- * what stayed behind in its own window, and then what went on.
+ * The use of a bucket with rollover. The first read of a later window passes the units on. Late use takes the units
+ * that stayed behind in its own window, and then those passed on.
  */
-function rolledOver(
+function readRolloverUses(
   book: Counters,
   subject: string,
   {
@@ -95,17 +95,17 @@ function rolledOver(
     limit,
     span,
     corrects,
-  }: Pick<Looked, 'bucket' | 'span' | 'corrects'> & { readonly rollover: Rollover; readonly limit: number },
-): readonly Looked[] {
-  const { looked } = book;
+  }: Pick<CounterUse, 'bucket' | 'span' | 'corrects'> & { readonly rollover: Rollover; readonly limit: number },
+): readonly CounterUse[] {
+  const { readIds } = book;
   const idOfWindow = (window: string): string => idOfCounter({ subject, bucket: bucket.id, window });
-  const look = (counter: Counter): void => {
-    if (looked === undefined) return;
+  const noteRead = (counter: Counter): void => {
+    if (readIds === undefined) return;
     const id = idOfCounter(counter);
     book.counters.set(id, counter);
-    looked.add(id);
+    readIds.add(id);
   };
-  const standing = (counter: Counter, ofWindow: Span, gives: number, closed?: string): Looked => ({
+  const useOf = (counter: Counter, ofWindow: Span, gives: number, closed?: string): CounterUse => ({
     bucket: { ...bucket, limit: Math.min(Math.max(0, gives), Number.MAX_SAFE_INTEGER) },
     span: ofWindow,
     used: counter.used,
@@ -118,31 +118,34 @@ function rolledOver(
   let { rolled = { brought: 0, least: limit, last: limit, isPassed: false } } = counter ?? {};
   if (counter === undefined) {
     const counterOf = (window: string) => book.counters.get(idOfWindow(window));
-    const unusedIn = (of: Span) => unused(subject, bucket, of);
-    const { brought, passed } = broughtInto({ bucket, rollover, limit, into: present }, counterOf, unusedIn);
-    counter = unused(subject, bucket, present);
+    const unusedIn = (of: Span) => unusedCounter(subject, bucket, of);
+    const { brought, passed } = collectRollover({ bucket, rollover, limit, into: present }, counterOf, unusedIn);
+    counter = unusedCounter(subject, bucket, present);
     rolled = { ...rolled, brought };
-    passed.forEach(look);
+    passed.forEach(noteRead);
   }
-  look({ ...counter, rolled: { ...rolled, least: Math.min(rolled.least, limit), last: limit } });
-  const now = (closed?: string) => standing(counter, present, limit + rolled.brought, closed);
+  noteRead({ ...counter, rolled: { ...rolled, least: Math.min(rolled.least, limit), last: limit } });
+  const now = (closed?: string) => useOf(counter, present, limit + rolled.brought, closed);
   if (span.key === present.key) return [now(corrects)];
 
   const own = book.counters.get(idOfWindow(span.key));
-  // Further back it went on with what came between.
+  // Windows further back have passed all their units on.
   if (own === undefined && span.untilMs !== present.fromMs) return [now(span.key)];
   const { last, brought } = own?.rolled ?? { last: limit, brought: 0 };
-  const late = own ?? { ...unused(subject, bucket, span), rolled: { last, brought, least: limit, isPassed: true } };
-  look(late);
-  return [standing(late, span, last + brought), now(span.key)];
+  const late = own ?? {
+    ...unusedCounter(subject, bucket, span),
+    rolled: { last, brought, least: limit, isPassed: true },
+  };
+  noteRead(late);
+  return [useOf(late, span, last + brought), now(span.key)];
 }
 
-/** The same buckets after the book was changed. */
-export function afterwards({ counters }: Counters, standings: readonly Looked[]): readonly Standing[] {
-  return standings.map(({ bucket, span, id }) => ({ bucket, span, used: usedIn(counters.get(id), span.fromMs) }));
+/** The same buckets after the change of the book. */
+export function refreshUses({ counters }: Counters, uses: readonly CounterUse[]): readonly BucketUse[] {
+  return uses.map(({ bucket, span, id }) => ({ bucket, span, used: usedIn(counters.get(id), span.fromMs) }));
 }
 
-function unused(subject: string, { id, window }: Bucket, { key, untilMs }: Span): Counter {
+function unusedCounter(subject: string, { id, window }: Bucket, { key, untilMs }: Span): Counter {
   const name = { subject, bucket: id, window: key, used: 0 };
   return window.type === 'rolling' ? { ...name, entries: [], untilMs: undefined } : { ...name, untilMs };
 }
@@ -156,9 +159,9 @@ export function isPast(untilMs: number, { nowMs }: Counters): boolean {
 export function retryAt(
   book: Counters,
   { subject, amount }: Pick<Item, 'subject' | 'amount'>,
-  standings: readonly Standing[],
+  uses: readonly BucketUse[],
 ): { readonly retryAtMs?: number } {
-  const moments = standings.flatMap(({ bucket, span }): readonly number[] => {
+  const moments = uses.flatMap(({ bucket, span }): readonly number[] => {
     const { id, limit, window } = bucket;
     if (limit === 'unlimited' || limit === 0) return [];
     if (window.type !== 'rolling') return span.untilMs === undefined ? [] : [span.untilMs];

@@ -1,33 +1,33 @@
 import type { Book, Counter } from './book.ts';
-import { checked } from './check.ts';
+import { answerCheck } from './check.ts';
 import type { Check, CheckAnswer } from './contract.ts';
 
-/** Subjects that are remembered; at some 500 bytes each that is a few megabytes. */
+/** Subjects in memory; at some 500 bytes each that is a few megabytes. */
 const SUBJECTS_MAX = 10_000;
 
-/** What this process last saw of subjects, for those who can live with an answer that is a moment old. */
-export interface Seen {
-  /** @param buckets those that the book has all counters of, by subject */
+/** Counters as this process last read them, for callers that accept an answer of limited age. */
+export interface RecentCounters {
+  /** @param buckets buckets by subject of which the book has all counters */
   readonly note: (book: Book, buckets: ReadonlyMap<string, ReadonlySet<string>>) => void;
   readonly check: (check: Check, ageMsMax: number) => CheckAnswer | undefined;
   readonly forget: (subject: string) => void;
 }
 
-interface SubjectSeen {
-  /** By our own steady clock. */
+interface RecentSubject {
+  /** By this process's steady clock. */
   readonly seenMs: number;
   readonly nowMs: number;
   readonly counters: Map<string, Counter>;
   readonly buckets: ReadonlySet<string>;
 }
 
-export function openSeen(steadyMs: () => number): Seen {
-  const subjects = new Map<string, SubjectSeen>();
+export function openRecentCounters(steadyMs: () => number): RecentCounters {
+  const subjects = new Map<string, RecentSubject>();
   return {
     note: ({ nowMs, counters }, noted) => {
       const seenMs = steadyMs();
       for (const [subject, buckets] of noted) {
-        // A Map keeps the order in which keys came: the first is the one seen longest ago.
+        // A Map keeps insertion order: the first entry is the oldest.
         subjects.delete(subject);
         subjects.set(subject, { seenMs, nowMs, counters: new Map(), buckets });
       }
@@ -38,11 +38,11 @@ export function openSeen(steadyMs: () => number): Seen {
       }
     },
     check: (check, ageMsMax) => {
-      const seen = subjects.get(check.subject);
-      if (seen === undefined) return undefined;
-      const ageMs = steadyMs() - seen.seenMs;
-      if (ageMs > ageMsMax || check.buckets.some(({ id }) => !seen.buckets.has(id))) return undefined;
-      return checked({ counters: seen.counters, nowMs: seen.nowMs + Math.floor(ageMs) }, check);
+      const recent = subjects.get(check.subject);
+      if (recent === undefined) return undefined;
+      const ageMs = steadyMs() - recent.seenMs;
+      if (ageMs > ageMsMax || check.buckets.some(({ id }) => !recent.buckets.has(id))) return undefined;
+      return answerCheck({ counters: recent.counters, nowMs: recent.nowMs + Math.floor(ageMs) }, check);
     },
     forget: (subject) => subjects.delete(subject),
   };

@@ -1,60 +1,62 @@
-import { checked } from './rules/check.ts';
+import { answerCheck } from './rules/check.ts';
 import type { Check, CheckAnswer } from './rules/contract.ts';
 import { openBook, type Book, type Counter, type CounterRow } from './rules/book.ts';
 import type { ChargeOperation, Operation } from './rules/operation.ts';
-import { isPast, LATE_MS_MAX } from './rules/standing.ts';
+import { isPast, LATE_MS_MAX } from './rules/bucket-use.ts';
 
-const KNOWN_LIMITS = {
-  /** Subjects that are remembered; at some 600 bytes each that is a few megabytes. */
+const CACHE_LIMITS = {
+  /** Subjects in the cache; at some 600 bytes each that is a few megabytes. */
   subjectsMax: 10_000,
-  /** Keys of a subject that are remembered: whoever repeats a request mostly does so before many others. */
+  /** Remembered keys of a subject: most repetitions come after few other requests. */
   keysMax: 16,
-  /** A subject that another process has changed is read each time for so long: it may well do so again. */
+  /** A subject that another process has changed bypasses the cache for so long: it is likely to change again. */
   contestedMs: 1_000,
 } as const;
 
 /**
- * Subjects as the last transaction of this process left them, so that the next one need not read them. Whether it still
- * is so is seen by the marks of their counters, under the lock, when the decision is written: what is remembered may be
- * wrong, but then nothing that was decided by it becomes durable.
+ * Caches subjects as the last transaction of this process left them, so that the next one need not read them. The write
+ * checks the marks of the counters under the lock. A stale cache entry therefore never makes a decision durable.
  */
-export interface Known {
-  /** Whether all that the operation looks at is known: units that are taken for good, of subjects and buckets. */
+export interface CounterCache {
+  /**
+   * True when the cache has everything that the operation reads: only charges without a hold, of cached subjects and
+   * buckets.
+   */
   readonly covers: (operation: Operation) => operation is ChargeOperation;
-  /** Undefined when something is not known any more, or a reservation has ended and has to be given back. */
+  /** undefined when an entry is missing, or when an expired reservation must be given back first. */
   readonly book: (charges: readonly ChargeOperation[], nowMs: number) => Book | undefined;
-  /** What was decided is known under the marks that it has now, ahead of its commit. */
+  /** Stores the decided counters under their new marks, ahead of the commit. */
   readonly advance: (book: Book) => void;
-  /** What was read under the lock, and is written: all that is kept of these buckets. */
+  /** Stores counters that were read under the lock and written: all counters of these buckets. */
   readonly note: (book: Book, buckets: ReadonlyMap<string, ReadonlySet<string>>) => void;
-  /** What a consume would be answered, what is under way included; undefined when too little is known, or too old. */
+  /** Answers a check from the cache, uncommitted decisions included; undefined when an entry is missing or too old. */
   readonly check: (check: Check, ageMsMax: number) => CheckAnswer | undefined;
   readonly forget: (subjects: Iterable<string>) => void;
-  /** Somebody else changes them as well. */
+  /** Marks subjects that other processes change too. */
   readonly contest: (subjects: Iterable<string>) => void;
 }
 
-interface KnownSubject {
-  /** As of that moment by the database, and by our own steady clock. */
+interface CachedSubject {
+  /** Time of that state, by the database and by this process's steady clock. */
   nowMs: number;
   seenMs: number;
   readonly buckets: Set<string>;
   readonly counters: Map<string, Counter>;
   readonly rows: Map<string, CounterRow>;
-  /** Of its last operations, in a ring. */
+  /** Keys of its last operations, a ring. */
   readonly keys: string[];
   keysNoted: number;
   /** When the first of its reservations ends. */
   readonly expiresAtMs: number;
 }
 
-export function openKnown(): Known {
-  const subjects = new Map<string, KnownSubject>();
+export function openCounterCache(): CounterCache {
+  const subjects = new Map<string, CachedSubject>();
   const contested = new Map<string, number>();
 
   return {
     covers: (operation): operation is ChargeOperation => {
-      if (operation.kind !== 'charge' || operation.hold !== undefined || operation.isOfBefore === true) return false;
+      if (operation.kind !== 'charge' || operation.hold !== undefined || operation.isOfOldPlan === true) return false;
       const asking = subjects.get(operation.subject);
       if (asking === undefined || asking.keys.includes(operation.key)) return false;
       return operation.items.every(({ subject, buckets }) => {
@@ -77,7 +79,7 @@ export function openKnown(): Known {
     },
     advance: (book) => {
       const seenMs = performance.now();
-      for (const id of book.looked) {
+      for (const id of book.readIds) {
         const counter = book.counters.get(id);
         const own = counter === undefined ? undefined : subjects.get(counter.subject);
         if (own === undefined) continue;
@@ -91,7 +93,7 @@ export function openKnown(): Known {
       const uncertain = new Set<string>();
       const expires = new Map<string, number>();
       for (const [id, { subject, kind, state, expiresAtMs }] of book.holds) {
-        // Which one ends first of the others was not read.
+        // The transaction did not read which of the others ends first.
         if (book.changed.holds.has(id)) uncertain.add(subject);
         if (kind === 'slice' || state !== 'held') continue;
         expires.set(subject, Math.min(expires.get(subject) ?? Infinity, expiresAtMs));
@@ -101,7 +103,7 @@ export function openKnown(): Known {
         const before = subjects.get(subject);
         subjects.delete(subject);
         if (uncertain.has(subject) || (contested.get(subject) ?? 0) > now) continue;
-        const own: KnownSubject = {
+        const own: CachedSubject = {
           nowMs: book.nowMs,
           seenMs: now,
           buckets: new Set(buckets),
@@ -112,7 +114,7 @@ export function openKnown(): Known {
           expiresAtMs: expires.get(subject) ?? Infinity,
         };
         subjects.set(subject, own);
-        // What is known of other buckets has marks of its own.
+        // Cached counters of other buckets keep their own marks.
         for (const bucket of before?.buckets ?? []) own.buckets.add(bucket);
         for (const [id, counter] of before?.counters ?? []) {
           const row = before?.rows.get(id);
@@ -127,7 +129,7 @@ export function openKnown(): Known {
       }
       putKeys(book);
       for (const subject of subjects.keys()) {
-        if (subjects.size <= KNOWN_LIMITS.subjectsMax) break;
+        if (subjects.size <= CACHE_LIMITS.subjectsMax) break;
         subjects.delete(subject);
       }
     },
@@ -137,21 +139,21 @@ export function openKnown(): Known {
       const ageMs = performance.now() - own.seenMs;
       const nowMs = own.nowMs + Math.floor(ageMs);
       if (ageMs > ageMsMax || own.expiresAtMs <= nowMs) return undefined;
-      return checked({ counters: own.counters, nowMs }, check);
+      return answerCheck({ counters: own.counters, nowMs }, check);
     },
     forget: (gone) => {
       for (const subject of gone) subjects.delete(subject);
     },
     contest: (changed) => {
-      if (contested.size > KNOWN_LIMITS.subjectsMax) contested.clear();
+      if (contested.size > CACHE_LIMITS.subjectsMax) contested.clear();
       for (const subject of changed) {
         subjects.delete(subject);
-        contested.set(subject, performance.now() + KNOWN_LIMITS.contestedMs);
+        contested.set(subject, performance.now() + CACHE_LIMITS.contestedMs);
       }
     },
   };
 
-  /** Takes what is known of the subject into the book; false when that is not enough. */
+  /** Copies the cached subject into the book; false when the cache lacks something. */
   function enter(subject: string, book: Book, entered: Set<string>): boolean {
     if (entered.has(subject)) return true;
     const own = subjects.get(subject);
@@ -159,12 +161,12 @@ export function openKnown(): Known {
     entered.add(subject);
     for (const [id, counter] of own.counters) {
       const row = own.rows.get(id);
-      // Windows that are closed for good, by any clock, are no longer looked at, and are tidied away.
+      // Windows that are closed by any clock are not read any more, and their rows are removed.
       if (row === undefined || isTidiedAway(counter, book)) {
         own.counters.delete(id);
         own.rows.delete(id);
       } else if (counter.moved !== undefined) {
-        // Whether it still has moved is for the database to say.
+        // Only the database knows whether the move still holds.
         return false;
       } else {
         book.counters.set(id, counter);
@@ -174,7 +176,7 @@ export function openKnown(): Known {
     return true;
   }
 
-  function put(own: KnownSubject, id: string, book: Book): void {
+  function put(own: CachedSubject, id: string, book: Book): void {
     const counter = book.counters.get(id);
     const row = book.rows.get(id);
     if (counter === undefined || row === undefined) return;
@@ -186,7 +188,7 @@ export function openKnown(): Known {
     for (const { subject, key } of book.operations.values()) {
       const own = subjects.get(subject);
       if (own === undefined) continue;
-      own.keys[own.keysNoted % KNOWN_LIMITS.keysMax] = key;
+      own.keys[own.keysNoted % CACHE_LIMITS.keysMax] = key;
       own.keysNoted += 1;
     }
   }

@@ -5,7 +5,7 @@ import { startQuotasWorld } from './testing/quotas-world.ts';
 
 const listener = { subject: 'listener-1', quota: 'minutes' };
 
-test('what a process remembers of a subject decides nothing once another process has changed it', async () => {
+test('a cached subject decides nothing once another process has changed it', async () => {
   await using world = await startQuotasWorld();
   const [here, there] = [world.quotas, world.another()];
   const buckets = [bucket('plan', 10)];
@@ -18,20 +18,20 @@ test('what a process remembers of a subject decides nothing once another process
   assert.deepEqual([repeated.outcome, repeated.replayed, repeated.balances[0]?.used], ['granted', true, 3]);
 });
 
-test('a key that another process has used is answered as there, also to a process that remembers the subject', async () => {
+test('a key that another process has used is answered as there, also by a process with the subject in its cache', async () => {
   await using world = await startQuotasWorld();
   const [here, there] = [world.quotas, world.another()];
   const buckets = [bucket('plan', 1)];
   const other = { subject: 'listener-1', quota: 'skips', buckets: [bucket('skips', 9)], amount: 1 };
   await here.consume({ ...other, key: 'a' });
-  // A denial changes no counter: only the key tells.
+  // A denial changes no counter: only the key shows it.
   const denied = await there.consume({ ...listener, key: 'b', buckets, amount: 2 });
   await here.consume({ ...listener, key: 'c', buckets, amount: 2 });
   assert.deepEqual(await here.consume({ ...listener, key: 'b', buckets, amount: 2 }), { ...denied, replayed: true });
   await assert.rejects(here.consume({ ...other, key: 'b' }), { code: 'http/key-reused' });
 });
 
-test('reservations that end, and subjects that are erased, are known of by who remembers the subject', async () => {
+test('a process with a cached subject notices ended reservations and erased subjects', async () => {
   await using world = await startQuotasWorld();
   const [here, there] = [world.quotas, world.another()];
   const buckets = [bucket('plan', 10, { window: { type: 'lifetime' } })];
@@ -46,14 +46,14 @@ test('reservations that end, and subjects that are erased, are known of by who r
   assert.equal(anew.balances[0]?.used, 2);
 });
 
-test('what is left of a window waits for whoever comes next, however late, is passed on once, and is tidied away then', async () => {
+test('units left in a window wait for the next use, however late, are passed on once, and the row is then removed', async () => {
   await using world = await startQuotasWorld();
   const [here, there] = [world.quotas, world.another()];
   const buckets = [bucket('plan', 10, { rollover: { max: 5 } })];
   let keys = 0;
   const ask = (quotas: typeof here, amount: number) =>
     quotas.consume({ ...listener, key: `k${(keys += 1)}`, buckets, amount });
-  const kept = async () => {
+  const readWindows = async () => {
     await here.tidy();
     const rows = await world.database.query<{ window_key: string; entries: string }>(
       'select window_key, entries from backline.quota_counters order by window_key',
@@ -62,23 +62,23 @@ test('what is left of a window waits for whoever comes next, however late, is pa
   };
   for (const quotas of [here, here, there, there]) assert.equal((await ask(quotas, 2)).outcome, 'granted');
   world.at('2026-08-10T12:00:00Z');
-  assert.deepEqual(await kept(), ['P1M:2026-03 ["waits",0,10,10]']);
+  assert.deepEqual(await readWindows(), ['P1M:2026-03 ["waits",0,10,10]']);
   assert.deepEqual(
     (await here.check({ ...listener, buckets, amount: 12 })).balances.map(({ limit, remaining }) => [limit, remaining]),
     [[12, 12]],
   );
-  // Both remember March, and only one of them knows August.
+  // Both have March in their cache, and only one of them has August.
   assert.equal((await ask(here, 11)).outcome, 'granted');
   assert.equal((await ask(there, 2)).outcome, 'denied');
   assert.equal((await ask(there, 1)).outcome, 'granted');
-  assert.deepEqual(await kept(), ['P1M:2026-08 ["waits",2,10,10]']);
+  assert.deepEqual(await readWindows(), ['P1M:2026-08 ["waits",2,10,10]']);
   world.at('2026-09-01T12:00:00Z');
   assert.equal((await ask(there, 11)).outcome, 'denied');
   assert.equal((await ask(there, 10)).outcome, 'granted');
   assert.equal((await ask(here, 1)).outcome, 'denied');
 });
 
-test('requests one after the other in a burst, over windows that end, count as if each was alone', async () => {
+test('consecutive requests of a burst, over windows that end, count as if each was alone', async () => {
   await using world = await startQuotasWorld();
   const buckets = [bucket('plan', 40, { window: { type: 'calendar', per: 'PT1H', zone: 'UTC' } })];
   for (let hour = 0; hour < 60; hour += 1) {
@@ -104,7 +104,7 @@ test('requests one after the other in a burst, over windows that end, count as i
   assert.deepEqual(wrong, []);
 });
 
-test('what another process took from a bucket that nobody had used is in the balances, also of who remembers it unused', async () => {
+test('balances include units that another process took from an unused bucket, also where the cache has it unused', async () => {
   await using world = await startQuotasWorld();
   const [here, there] = [world.quotas, world.another()];
   const topUp = bucket('top-up', 10, { priority: 1, window: { type: 'lifetime' } });
