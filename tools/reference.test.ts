@@ -57,7 +57,7 @@ test('every registry of refusals is in the reference, and refusals are made by r
   assert.deepEqual(areas.sort(), registries.map(({ area }) => area).sort());
   assert.deepEqual(made.sort(), [
     // Of the answer of another process, or with another sentence.
-    'src/kernel/api/refusal-of.ts',
+    'src/kernel/api/parse-refusal.ts',
     'src/kernel/base/failures.ts',
     'src/kernel/base/refusals.ts',
     'src/kernel/kinds/confidential.ts',

@@ -17,6 +17,30 @@ export interface Finding {
 const NOUNS = new Set(['Seed', 'Need', 'Feed', 'Token', 'Screen', 'Kitchen', 'Children', 'Citizen', 'Embedded']);
 const PARTICIPLE =
   /^\s*(?:export )?(?:interface|type|class)\s+((?:\w*[a-z])?(?:[A-Z][a-z]*(?:ed|en)|Told|Held|Kept|Known|Said|Lost|Sent|Made|Left|Put|Gone|Standing|Reading))\b/;
+/** Participles without "ed" or "en" at the end; `read`, `set`, `put` and the like are verbs as well. */
+const IRREGULAR = new Set(
+  'held kept known told said lost sent made left gone shown drawn begun brought found built done paid meant thrown'.split(
+    ' ',
+  ),
+);
+/** Verbs and nouns that only look like participles. */
+const NO_PARTICIPLES = new Set([
+  'embed',
+  'feed',
+  'flatten',
+  'lengthen',
+  'listen',
+  'loosen',
+  'open',
+  'seed',
+  'shorten',
+  'tighten',
+  'token',
+  'widen',
+]);
+/** Words that do not make a verb of the participle behind them: `asStored`, `notFound`. */
+const PARTICLES = new Set(['as', 'not', 'or', 'since', 'when', 'while']);
+const FUNCTION = /^[ \t]*(?:export )?(?:(?:async )?function\*? (\w+)|const (\w+) = (?:async )?(?:<[^>\n]*>)?(?=\())/gm;
 /** A comment that begins with "What" as a noun. */
 const NOUN_WHAT = /(?:\/\*\*?|^\s*\*|\/\/)\s+What\b(?!.*\?)/;
 
@@ -47,6 +71,43 @@ export async function findWords(places: readonly string[]): Promise<readonly Fin
   return findings;
 }
 
+/** Every function below the folders whose name is a bare participle: `kept`, `asStored`. */
+export async function findParticipleFunctions(folders: readonly string[]): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const folder of folders) {
+    for await (const path of glob(`${folder}/**/*.ts`, { cwd: root })) {
+      const content = await readFile(join(root, path), 'utf8');
+      for (const match of content.matchAll(FUNCTION)) {
+        const [text, declared, assigned = ''] = match;
+        const end = match.index + text.length;
+        if (declared === undefined && !isArrowFunction(content, end)) continue;
+        const word = declared ?? assigned;
+        const line = content.slice(0, end).split('\n').length;
+        if (isBareParticiple(word)) findings.push({ path, line, word, text: text.trim() });
+      }
+    }
+  }
+  return findings;
+}
+
+function isBareParticiple(name: string): boolean {
+  const words = name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+  const last = words.at(-1) ?? '';
+  const isAlone = words.length === 1 || (words.length === 2 && PARTICLES.has(words[0] ?? ''));
+  return isAlone && !NO_PARTICIPLES.has(last) && (IRREGULAR.has(last) || /^\w{2,}(?:ed|en)$/.test(last));
+}
+
+/** Whether the parentheses that open at `start` hold the parameters of an arrow function. */
+function isArrowFunction(content: string, start: number): boolean {
+  let depth = 0;
+  for (let at = start; at < content.length; at += 1) {
+    if (content[at] === '(') depth += 1;
+    if (content[at] === ')') depth -= 1;
+    if (depth === 0) return /^\)(?:: [^=;]+?)? =>/.test(content.slice(at, at + 300));
+  }
+  return false;
+}
+
 function nameOut(text: string): string | undefined {
   if (NOUN_WHAT.test(text)) return 'What';
   const name = PARTICIPLE.exec(text)?.[1];
@@ -56,7 +117,8 @@ function nameOut(text: string): string | undefined {
 
 if (import.meta.main) {
   const places = process.argv.slice(2);
-  const findings = await findWords(places.length === 0 ? ['src'] : places);
+  const folders = places.length === 0 ? ['src'] : places;
+  const findings = [...(await findWords(folders)), ...(await findParticipleFunctions(folders))];
   for (const { path, line, word, text } of findings) console.log(`${path}:${line} ${word}: ${text}`);
   console.log(`${findings.length} places`);
 }

@@ -20,7 +20,7 @@ import { describedModules, OTHER_PATHS } from './parts/catalogue.ts';
 import { MODULES } from './modules.ts';
 import type { ControlPlane } from './parts/control.ts';
 import { openEventLog, startEventPlane, type EventPlane } from './parts/events.ts';
-import { openKeptData, type KeptData } from './parts/kept-data.ts';
+import { openDatabaseParts, type DatabaseParts } from './parts/database-parts.ts';
 import { startNode, type FollowingNode } from './parts/node.ts';
 import { kubeconfigIn, startApi, type ApiRole } from './roles/api.ts';
 import { startControllers } from './roles/controllers.ts';
@@ -80,7 +80,7 @@ async function startRoles(shared: SharedParts): Promise<Running> {
   const control = api?.control;
   const data =
     api === undefined && options.databaseUrl !== undefined
-      ? await openKeptData(shared, options.databaseUrl)
+      ? await openDatabaseParts(shared, options.databaseUrl)
       : undefined;
   const kept = api?.kept ?? data;
   const isFollowing = roles.has('decide') || roles.has('ingest');
@@ -119,7 +119,7 @@ async function startRoles(shared: SharedParts): Promise<Running> {
 function startFollowing(
   shared: SharedParts,
   api: ApiRole | undefined,
-  kept: KeptData | undefined,
+  kept: DatabaseParts | undefined,
 ): Promise<FollowingNode> {
   return startNode(shared, {
     source: api?.control.heads ?? clientHeads(remoteClient(shared)),
@@ -134,7 +134,7 @@ async function startNodeRoles(
   shared: SharedParts,
   node: FollowingNode,
   api: ApiRole | undefined,
-  kept: KeptData | undefined,
+  kept: DatabaseParts | undefined,
 ): Promise<readonly RoleParts[]> {
   const { roles } = shared;
   const own = api === undefined && roles.has('ingest') ? await startOwnEvents(shared, node, kept) : undefined;
@@ -152,7 +152,7 @@ async function startNodeRoles(
 function startOwnEvents(
   shared: SharedParts,
   { follower }: FollowingNode,
-  kept: KeptData | undefined,
+  kept: DatabaseParts | undefined,
 ): Promise<EventPlane> {
   if (kept === undefined) {
     throw startRefusal('no-database', 'A process with the role ingest needs the database.');

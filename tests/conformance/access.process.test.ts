@@ -163,7 +163,7 @@ test('without a credential, or with a wrong one, there is no answer', async (t) 
     assert.equal(answer.json.reason, 'Unauthorized');
   }
   const headers = { 'impersonate-user': 'bob' };
-  refused(await world.call('GET', '/apis', { headers }), /^Nobody can act as somebody else here/);
+  refused(await world.call('GET', '/apis', { headers }), /^Impersonation is not supported/);
 });
 
 test('dry runs, repetitions and refusals are on record, newest first and in pages', async (t) => {

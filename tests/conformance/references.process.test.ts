@@ -78,7 +78,7 @@ test('a reference to an object of another namespace needs refer there, however i
   assert.equal(refused.status, 403, refused.text);
   assert.match(
     refused.json.message,
-    /plans\.products\.backline\.dev "premium" is forbidden: it is of another namespace/,
+    /plans\.products\.backline\.dev "premium" is forbidden: it belongs to another namespace/,
   );
   assert.doesNotMatch(refused.text, /aria/, 'where it is is not told to whom may not read it');
   assert.equal((await declare(world, 'ed', evil)).status, 403);
@@ -132,7 +132,7 @@ test('a name that others refer to before it is there is made by nobody who could
   await bind(world, 'aria', 'letter', 'edit');
   const refused = await declare(world, 'letter', future);
   assert.equal(refused.status, 403, refused.text);
-  assert.match(refused.json.message, /prices\.products\.backline\.dev of another namespace refer to this name already/);
+  assert.match(refused.json.message, /prices\.products\.backline\.dev of another namespace already refer to this name/);
   assert.equal((await declare(world, 'ann', future)).status, 201);
 });
 

@@ -199,7 +199,10 @@ test('rights by selector: a user of one account sees and writes what is of that 
       for (const labels of [undefined, {}, { team: 'y' }, { team: 'x' }]) {
         const refused = await ask(labels);
         assert.equal(refused.status, 403, refused.text);
-        assert.match(refused.json.message, /labelSelector=team=x is about what is stored, and this is not/);
+        assert.match(
+          refused.json.message,
+          /labelSelector=team=x applies to stored objects, and this one is not stored/,
+        );
       }
     },
   );
@@ -313,11 +316,14 @@ test('rights by selector: a user of one account sees and writes what is of that 
       const broken = await post(`${RBAC}/roles`, role('broken', [rule({ labelSelector: 'a in' })]), {});
       assert.equal(broken.status, 422, broken.text);
       for (const [more, why] of [
-        [{ fieldSelector: ',' }, /It selects every object\. Say which ones, like spec\.market=de/],
-        [{ labelSelector: ' ' }, /It selects every object\. Say which ones, like team=growth/],
-        [{ fieldSelector: 'spec.account=a', verbs: ['get', 'refer'] }, /refer cannot be for selected objects only/],
-        [{ labelSelector: 'team=x', verbs: ['bind', 'escalate'] }, /bind, escalate cannot be for selected/],
-        [{ labelSelector: 'team=x', resources: ['campaigns/history'] }, /campaigns\/history cannot be for selected/],
+        [{ fieldSelector: ',' }, /It selects every object\. Select some, like spec\.market=de/],
+        [{ labelSelector: ' ' }, /It selects every object\. Select some, like team=growth/],
+        [{ fieldSelector: 'spec.account=a', verbs: ['get', 'refer'] }, /refer cannot be limited to selected objects/],
+        [{ labelSelector: 'team=x', verbs: ['bind', 'escalate'] }, /bind, escalate cannot be limited to selected/],
+        [
+          { labelSelector: 'team=x', resources: ['campaigns/history'] },
+          /campaigns\/history cannot be limited to selected/,
+        ],
         [{ fieldSelector: 'spec.acount=a', resources: ['campaigns/status'] }, /are not selected by spec\.acount/],
       ] as const) {
         const refused = await post(`${RBAC}/roles`, role('useless', [rule(more)]), {});
@@ -359,7 +365,7 @@ test('rights by selector: a user of one account sees and writes what is of that 
       (await post('/apis/authorization.k8s.io/v1/selfsubjectrulesreviews', review, as)).json.status;
     const { incomplete, evaluationError } = await rulesFor(ANN);
     assert.equal(incomplete, true);
-    assert.match(evaluationError, /fieldSelector or labelSelector are for some objects only/);
+    assert.match(evaluationError, /fieldSelector or labelSelector apply to some objects only/);
     assert.equal((await rulesFor({})).incomplete, false);
   });
 

@@ -11,7 +11,7 @@ import { startDecisionNode, startWorld, type Call, type World } from '../support
 import { feature, market, plan, price } from '../support/catalogue.ts';
 import { seededChance } from '../support/chance.ts';
 import { audience, attribute, changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
-import { changed, handReleased } from '../support/hand-released.ts';
+import { changeObject, releaseByHand } from '../support/release-by-hand.ts';
 
 const CHECK = '/v1/check?plan=free&market=de&feature=offline&listener=';
 const BULK = '/ofrep/v1/evaluate/flags';
@@ -78,9 +78,9 @@ const half: Cohort = { unit: 'listener', salt: 'half', slices: [{ share: SHARE_T
 test('exactly the cohort gets what a release carries, from every node, and every answer names the release', async (t) => {
   const world = await startBusiness(t);
   const store = storeOf(world);
-  const release = handReleased(store, 'premium-2', [
-    changed(store, Plan, 'premium', { title: 'Premium 2' }),
-    changed(store, Price, 'premium-de', { timeline: [{ from: '2026-01-01', amount: '12.00', currency: 'EUR' }] }),
+  const release = releaseByHand(store, 'premium-2', [
+    changeObject(store, Plan, 'premium', { title: 'Premium 2' }),
+    changeObject(store, Price, 'premium-de', { timeline: [{ from: '2026-01-01', amount: '12.00', currency: 'EUR' }] }),
   ]);
   const nodes = [world.call, (await startDecisionNode(t, world)).call];
   await release.expose(half);
@@ -116,7 +116,7 @@ test('exactly the cohort gets what a release carries, from every node, and every
 test('an explanation says which release answers, who gets it, and who does not', async (t) => {
   const world = await startBusiness(t);
   const store = storeOf(world);
-  const release = handReleased(store, 'premium-2', [changed(store, Plan, 'premium', { title: 'Premium 2' })]);
+  const release = releaseByHand(store, 'premium-2', [changeObject(store, Plan, 'premium', { title: 'Premium 2' })]);
   await release.expose(half);
   await caughtUp(world.call, world);
   const explained = async (track: Track) => {
@@ -131,7 +131,7 @@ test('an explanation says which release answers, who gets it, and who does not',
     `This is answered with what release premium-2 carries (revision ${revision}), which 50 % of listeners get; everybody else gets what was live before.`,
   );
   assert.match(inside.steps[1].says, /^Premium 2 /);
-  await handReleased(store, 'one-1', [changed(store, Flag, 'one', { default: 'v1' })]).expose(half);
+  await releaseByHand(store, 'one-1', [changeObject(store, Flag, 'one', { default: 'v1' })]).expose(half);
   await caughtUp(world.call, world);
   const context = { targetingKey: listeners.find((each) => trackOf(half, each) === 'candidate') };
   const { json } = await world.call('POST', '/v1/flags/explain', { body: { flag: 'one', context } });
@@ -161,7 +161,9 @@ test('a household is answered as one, by what is on record of it, whatever a que
     body: { subscription, listener: member, key: 'join' },
   });
   assert.equal(joined.status, 200, joined.text);
-  const release = handReleased(storeOf(world), 'duo-2', [changed(storeOf(world), Plan, 'duo', { title: 'Duo 2' })]);
+  const release = releaseByHand(storeOf(world), 'duo-2', [
+    changeObject(storeOf(world), Plan, 'duo', { title: 'Duo 2' }),
+  ]);
   await release.expose(cohort);
   await caughtUp(call, world);
   const titleFor = async (listener: string | undefined, place = 'de') => {
@@ -186,8 +188,8 @@ test('flags: what is new is there for the cohort alone, what is taken away is go
   const world = await startBusiness(t);
   const store = storeOf(world);
   const cohort: Cohort = { unit: 'listener', salt: 's', slices: [{ audience: 'nordic', share: SHARE_TOTAL }] };
-  const three = { ...changed(store, Flag, 'one', { default: 'v3' }), name: 'three' };
-  const release = handReleased(store, 'flags', [three, { kind: Flag, name: 'two', spec: undefined }]);
+  const three = { ...changeObject(store, Flag, 'one', { default: 'v3' }), name: 'three' };
+  const release = releaseByHand(store, 'flags', [three, { kind: Flag, name: 'two', spec: undefined }]);
   await release.expose(cohort);
   const nordic = { targetingKey: 'a', country: 'se' };
   for (const call of [world.call, (await startDecisionNode(t, world)).call]) {
@@ -226,7 +228,7 @@ test('applications are told to ask again when a cohort changes', async (t) => {
     while (heard.split('refetchEvaluation').length - 1 < times) heard += (await reader.read()).value ?? '';
   };
   while (!heard.includes('connected')) heard += (await reader.read()).value ?? '';
-  const release = handReleased(store, 'flags', [changed(store, Flag, 'one', { default: 'v1' })]);
+  const release = releaseByHand(store, 'flags', [changeObject(store, Flag, 'one', { default: 'v1' })]);
   await release.expose(half);
   await told(1);
   await release.expose({ ...half, slices: [...half.slices, { share: SHARE_TOTAL }] });
@@ -262,14 +264,14 @@ test('whatever releases do meanwhile, each answer is wholly of one world, and na
   const nodes = [world.call, (await startDecisionNode(t, world)).call];
   const carried = (number: number) => ({
     products: [
-      changed(store, Plan, 'premium', { title: `Premium ${number}` }),
-      changed(store, Price, 'premium-de', {
+      changeObject(store, Plan, 'premium', { title: `Premium ${number}` }),
+      changeObject(store, Price, 'premium-de', {
         timeline: [{ from: '2026-01-01', amount: `10.0${number}`, currency: 'EUR' }],
       }),
     ],
     flags: [
-      changed(store, Flag, 'one', { default: `v${number % 4}` }),
-      changed(store, Flag, 'two', { default: `v${number % 4}` }),
+      changeObject(store, Flag, 'one', { default: `v${number % 4}` }),
+      changeObject(store, Flag, 'two', { default: `v${number % 4}` }),
     ],
   });
   const cohortOf = (salt: string, share: number): Cohort => ({ unit: 'listener', salt, slices: [{ share }] });
@@ -302,8 +304,8 @@ test('whatever releases do meanwhile, each answer is wholly of one world, and na
       // Beside each other, as they share nothing; and one that carries both.
       const running =
         number % 3 === 0
-          ? [handReleased(store, `all-${number}`, [...products, ...flags])]
-          : [handReleased(store, `products-${number}`, products), handReleased(store, `flags-${number}`, flags)];
+          ? [releaseByHand(store, `all-${number}`, [...products, ...flags])]
+          : [releaseByHand(store, `products-${number}`, products), releaseByHand(store, `flags-${number}`, flags)];
       for (const [index, release] of running.entries()) {
         const salt = `salt-${number}-${index}`;
         const share = chance.between(1, SHARE_TOTAL);
@@ -350,8 +352,8 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
 
 test('what each track was answered is counted, and who was compared can be asked for with SQL', async (t) => {
   const world = await startBusiness(t, { roles: ['api', 'decide', 'ingest'], rollUpSeconds: 1 });
-  const release = handReleased(storeOf(world), 'premium-2', [
-    changed(storeOf(world), Plan, 'premium', { title: 'Premium 2', entitlements: [] }),
+  const release = releaseByHand(storeOf(world), 'premium-2', [
+    changeObject(storeOf(world), Plan, 'premium', { title: 'Premium 2', entitlements: [] }),
   ]);
   await release.expose(half);
   await caughtUp(world.call, world);
@@ -386,7 +388,9 @@ test('a node of its own that has the database counts and tells as well', async (
     databaseUrl: world.databaseUrl,
     access: { encryptionKeyFile: join(world.dataDirectory, 'encryption-keys') },
   });
-  const release = handReleased(storeOf(world), 'premium-2', [changed(storeOf(world), Flag, 'one', { default: 'v1' })]);
+  const release = releaseByHand(storeOf(world), 'premium-2', [
+    changeObject(storeOf(world), Flag, 'one', { default: 'v1' }),
+  ]);
   await release.expose(half);
   await caughtUp(call, world);
   for (const listener of listeners) await call('POST', BULK, { body: { context: { targetingKey: listener } } });

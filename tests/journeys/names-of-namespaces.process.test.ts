@@ -274,7 +274,10 @@ test('two projects have objects of one name: each is released, rolled back, dele
       const refused = await make('cyd', 'one', `team-b/${after}`);
       assert.equal(refused.status, 403, refused.text);
       const { message } = refused.json;
-      assert.match(message, new RegExp(`"${after}" is forbidden: it is of namespace "team-b", and you may not refer`));
+      assert.match(
+        message,
+        new RegExp(`"${after}" is forbidden: it belongs to namespace "team-b", and you may not refer`),
+      );
     }
     assert.equal((await make('dan', 'soon')).status, 201);
     const made = await make('cyd', 'one', 'later');

@@ -10,7 +10,7 @@ import { readText, send, type Connection } from '#kernel/api/client/http.ts';
 import type { AccessOptions, Role, StartOptions } from '#planes/parts/shared.ts';
 import { startBackline, type Running } from '#planes/start.ts';
 import { startDatabase, startDatabaseToRoll, type TestDatabase } from './database.ts';
-import { requireDocumented } from './documented.ts';
+import { requireDocumented } from './require-documented.ts';
 
 /** A whole Backline in this process, on a real PostgreSQL, with a client that holds the administrator's token. */
 export interface World extends AsyncDisposable {

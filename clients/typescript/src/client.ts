@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import type { Context } from '#kernel/audiences/language/language.ts';
-import { frozen } from '#kernel/base/frozen.ts';
+import { deepFreeze } from '#kernel/base/deep-freeze.ts';
 import type { StreamLine } from '#kernel/snapshots/stream-log.ts';
 import { check as checkFeature } from '#domains/products/decisions/check.ts';
 import { entitlements as listEntitlements } from '#domains/products/decisions/entitlements.ts';
@@ -173,12 +173,12 @@ export class Backline {
 
   /** The entitlements of a plan, as `/v1/entitlements`. Throws Refusal for unknown names. */
   entitlements(question: PlanQuestion): ReturnType<typeof listEntitlements> {
-    return frozen(listEntitlements(this.#products(), question));
+    return deepFreeze(listEntitlements(this.#products(), question));
   }
 
   /** Whether a plan gives a feature; as `/v1/check`. Throws Refusal for names that there are not. */
   check(question: FeatureQuestion): ReturnType<typeof checkFeature> {
-    return frozen(checkFeature(this.#products(), question, Temporal.Now.instant()));
+    return deepFreeze(checkFeature(this.#products(), question, Temporal.Now.instant()));
   }
 
   /** Queues an event. */

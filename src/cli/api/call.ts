@@ -17,7 +17,7 @@ interface ErrorAnswer {
 }
 
 /** The server refused the request. */
-export class Refused extends CliFailure {
+export class ServerRefusal extends CliFailure {
   readonly status: number;
   readonly causes: readonly Cause[];
 
@@ -41,7 +41,7 @@ const shownCharsMax = 300;
 const changeMsMax = 120_000;
 
 /**
- * Sends a request and reads the JSON answer. Throws Refused when the server says no, and CliFailure with status 69 when
+ * Sends a request and reads the JSON answer. Throws ServerRefusal when the server says no, and CliFailure with status 69 when
  * it cannot be reached.
  */
 export async function call(
@@ -71,13 +71,13 @@ export async function call(
   }
   const parsed = parseOr(text);
   if (status >= 200 && status < 300 && parsed !== undefined) return parsed;
-  throw asRefused(status, text);
+  throw parseServerRefusal(status, text);
 }
 
 /** The refusal in an answer of the server. */
-export function asRefused(status: number, text: string): Refused {
+export function parseServerRefusal(status: number, text: string): ServerRefusal {
   const parsed = parseOr(text);
-  return new Refused(status, typeof parsed === 'object' && parsed !== null ? parsed : {}, text);
+  return new ServerRefusal(status, typeof parsed === 'object' && parsed !== null ? parsed : {}, text);
 }
 
 /** The texts of a `Warning` header: `299 - "text"`, several with commas between them. */

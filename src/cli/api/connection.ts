@@ -12,7 +12,7 @@ export interface ConnectionOptions {
   readonly token?: string;
 }
 
-export interface Target extends Connection {
+export interface NamespacedConnection extends Connection {
   /** The namespace that the kubeconfig names. */
   readonly namespace: string;
 }
@@ -24,7 +24,7 @@ const KUBECONFIG_BESIDE = join('.backline', 'kubeconfig');
  * else the first file of KUBECONFIG that is there, which may be of another cluster. `--server` and `--token` override it.
  * Throws CliFailure when there is none.
  */
-export function connectionFrom(options: ConnectionOptions, io: Pick<Io, 'env' | 'directory'>): Target {
+export function connectionFrom(options: ConnectionOptions, io: Pick<Io, 'env' | 'directory'>): NamespacedConnection {
   const named = options.kubeconfig ?? io.env['BACKLINE_KUBECONFIG'];
   const file =
     named === undefined || named === '' ? (findAbove(io.directory) ?? kubectls(io)) : resolve(io.directory, named);
@@ -38,7 +38,7 @@ export function connectionFrom(options: ConnectionOptions, io: Pick<Io, 'env' | 
   return override(readKubeconfig(file), options);
 }
 
-function override(target: Target, { server, token }: ConnectionOptions): Target {
+function override(target: NamespacedConnection, { server, token }: ConnectionOptions): NamespacedConnection {
   if (server !== undefined && !/^https?:\/\//.test(server)) {
     throw new CliFailure(`--server ${server} is not a URL.`, { remedy: 'Write it like https://127.0.0.1:7700.' });
   }
@@ -72,7 +72,7 @@ interface Kubeconfig {
   readonly users?: readonly (NamedEntry & { user?: { token?: string; tokenFile?: string } })[];
 }
 
-function readKubeconfig(file: string): Target {
+function readKubeconfig(file: string): NamespacedConnection {
   const read = (path: string): string => {
     try {
       return readFileSync(resolve(dirname(file), path), 'utf8');

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import { readText, send, type Connection } from '#kernel/api/client/http.ts';
-import { asRefused } from './call.ts';
+import { parseServerRefusal } from './call.ts';
 
 /** A watch on which nothing came for this long is dead: the server sends a bookmark at least every 30 s. */
 const SILENCE_MS_MAX = 75_000;
@@ -12,7 +12,7 @@ export interface WatchEvent<Item> {
 
 /**
  * The events of a watch, until the server or the signal ends it. `path` is that of a collection with its query, without
- * the parameters of a watch. Throws Refused when the server refuses.
+ * the parameters of a watch. Throws ServerRefusal when the server refuses.
  */
 export async function* watchEvents<Item>(
   connection: Connection,
@@ -22,7 +22,7 @@ export async function* watchEvents<Item>(
 ): AsyncIterable<WatchEvent<Item>> {
   const query = `${path}${path.includes('?') ? '&' : '?'}watch=true&allowWatchBookmarks=true`;
   const answer = await send(connection, 'GET', query, { signal, headers: { accept } });
-  if (answer.statusCode !== 200) throw asRefused(answer.statusCode ?? 0, await readText(answer));
+  if (answer.statusCode !== 200) throw parseServerRefusal(answer.statusCode ?? 0, await readText(answer));
   answer.setTimeout(SILENCE_MS_MAX, () => answer.destroy(new Error('the watch fell silent')));
   try {
     for await (const line of createInterface({ input: answer, crlfDelay: Infinity })) {

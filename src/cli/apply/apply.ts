@@ -1,7 +1,7 @@
 import { encodeYaml } from '#kernel/api/codec/body.ts';
 import type { ChangeAnswer, ChangeResult } from '#kernel/releases/api/change-answer.ts';
 import { sendChangeSet } from '../objects/change-set.ts';
-import { connectionFrom, type ConnectionOptions, type Target } from '../api/connection.ts';
+import { connectionFrom, type ConnectionOptions, type NamespacedConnection } from '../api/connection.ts';
 import { remove, withTitles } from './delete.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Io } from '../terminal/io.ts';
@@ -72,7 +72,7 @@ function carriersOf({ release, results }: ChangeAnswer): readonly string[] {
 }
 
 async function waitFor(
-  target: Target,
+  target: NamespacedConnection,
   names: readonly string[],
   timeoutMs: number | undefined,
   io: Io,

@@ -1,5 +1,5 @@
-import { call, Refused } from '../api/call.ts';
-import { connectionFrom, type ConnectionOptions, type Target } from '../api/connection.ts';
+import { call, ServerRefusal } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions, type NamespacedConnection } from '../api/connection.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import { coloursFor, oneLine, type Io } from '../terminal/io.ts';
 import { readManifests } from '../objects/manifest-files.ts';
@@ -43,7 +43,11 @@ export async function deleteObjects(words: readonly string[], options: DeleteOpt
 async function named(
   words: readonly string[],
   options: DeleteOptions,
-  { target, types, io }: { readonly target: Target; readonly types: readonly ResourceType[]; readonly io: Io },
+  {
+    target,
+    types,
+    io,
+  }: { readonly target: NamespacedConnection; readonly types: readonly ResourceType[]; readonly io: Io },
 ): Promise<Deletion[]> {
   const { filename, selector } = options;
   const namespace = options.namespace ?? target.namespace;
@@ -112,7 +116,7 @@ export function withTitles(doomed: readonly Deletion[]): readonly TitledDeletion
 export async function remove(
   { type, namespace, name, title }: TitledDeletion,
   isDryRun: boolean,
-  target: Target,
+  target: NamespacedConnection,
   io: Io,
 ): Promise<boolean> {
   const { yellow, bold } = coloursFor(io.stderr, io.env);
@@ -121,7 +125,7 @@ export async function remove(
       warned: (text) => io.stderr.write(`${yellow(bold('warning:'))} ${title}  ${oneLine(text)}\n`),
     });
   } catch (error) {
-    if (!(error instanceof Refused) || error.status !== 404) throw error;
+    if (!(error instanceof ServerRefusal) || error.status !== 404) throw error;
     io.stderr.write(`${resourceName(type, name)} is not there${type.namespaced ? ` (namespace ${namespace})` : ''}\n`);
     return false;
   }

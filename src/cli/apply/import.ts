@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importFlagd } from '#domains/experience/importers/flagd/flagd.ts';
 import { importGrowthbook } from '#domains/experience/importers/growthbook/growthbook.ts';
-import type { AttributeKind, ImportResult, ImportOptions, Note } from '#domains/experience/importers/imported.ts';
+import type { AttributeKind, ImportResult, ImportOptions, Note } from '#domains/experience/importers/import-result.ts';
 import { importUnleash } from '#domains/experience/importers/unleash/unleash.ts';
 import { InexactNumbers } from '#domains/experience/importers/inexact.ts';
 import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';

@@ -1,4 +1,4 @@
-import type { Target } from '../api/connection.ts';
+import type { NamespacedConnection } from '../api/connection.ts';
 import { placeOf, type Deletion } from './delete.ts';
 import { listed } from '../api/list-objects.ts';
 import type { DeclaredObject } from '../objects/manifest-files.ts';
@@ -12,7 +12,7 @@ const NEVER: ReadonlySet<string> = new Set(['namespaces', 'events', 'leases']);
  * the files, and those in none.
  */
 export async function notDeclared(
-  target: Target,
+  target: NamespacedConnection,
   declared: readonly DeclaredObject[],
   { namespace, selector }: { readonly namespace: string; readonly selector: string },
 ): Promise<readonly Deletion[]> {

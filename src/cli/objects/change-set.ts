@@ -1,7 +1,7 @@
 import type { Path } from '#kernel/base/failures.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
 import type { ChangeAnswer } from '#kernel/releases/api/change-answer.ts';
-import { Refused, call, type Cause } from '../api/call.ts';
+import { ServerRefusal, call, type Cause } from '../api/call.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import type { DeclaredObject } from './manifest-files.ts';
 
@@ -22,7 +22,8 @@ export async function sendChangeSet(
     const answer = (await call(connection, 'POST', path, { body })) as { readonly status: ChangeAnswer };
     return answer.status;
   } catch (error) {
-    if (error instanceof Refused && error.causes.length > 0) throw refusedChange(error.causes, declared, error.message);
+    if (error instanceof ServerRefusal && error.causes.length > 0)
+      throw refusedChange(error.causes, declared, error.message);
     throw error;
   }
 }

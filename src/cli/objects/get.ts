@@ -1,6 +1,6 @@
 import { encodeYaml } from '#kernel/api/codec/body.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
-import { call, Refused } from '../api/call.ts';
+import { call, ServerRefusal } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
@@ -76,7 +76,7 @@ export async function get(what: string, name: string | undefined, options: GetOp
 
 /** Of an object that is not declared: whether it is live all the same, and why. */
 async function keptLive(connection: Connection, type: ResourceType, name: string, error: unknown): Promise<unknown> {
-  if (!(error instanceof Refused) || error.status !== 404) return error;
+  if (!(error instanceof ServerRefusal) || error.status !== 404) return error;
   const path = `/apis/releases.backline.dev/v1/heads/${encodeURIComponent(`${type.plural}.${type.group}.${name}`)}`;
   // A caller who may not read Heads gets the first error.
   const head = (await call(connection, 'GET', path).catch(() => undefined)) as

@@ -1,6 +1,6 @@
 import { systemTime } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
-import { Refused } from '../api/call.ts';
+import { ServerRefusal } from '../api/call.ts';
 import type { Colours } from '../terminal/io.ts';
 import { followReleases } from './follow.ts';
 import { approvalsText, authorsText, policiesText, type ReleaseObject } from './release-object.ts';
@@ -24,7 +24,7 @@ export async function firstWord(connection: Connection, name: string): Promise<R
       if (last?.spec.open === false || message !== history[0]?.message) break;
     }
   } catch (error) {
-    if (!(error instanceof Refused && error.status === FORBIDDEN)) throw error;
+    if (!(error instanceof ServerRefusal && error.status === FORBIDDEN)) throw error;
   }
   return last;
 }

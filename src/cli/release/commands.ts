@@ -1,6 +1,6 @@
 import { systemTime } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
-import { Refused } from '../api/call.ts';
+import { ServerRefusal } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Io } from '../terminal/io.ts';
@@ -120,7 +120,7 @@ export async function stopEverything(reason: string, options: ConnectionOptions,
   try {
     await stopAll(connection, reason);
   } catch (error) {
-    const because = error instanceof Refused && error.status === 409 ? await stopReason(connection) : undefined;
+    const because = error instanceof ServerRefusal && error.status === 409 ? await stopReason(connection) : undefined;
     if (because === undefined) throw error;
     throw new CliFailure(`everything is stopped already: ${plain(because)}`, {
       remedy: 'Resume with: backline release resume-all',
@@ -137,7 +137,7 @@ export async function resumeEverything(options: ConnectionOptions, io: Io): Prom
   try {
     await resumeAll(connection);
   } catch (error) {
-    if (!(error instanceof Refused && error.status === 404)) throw error;
+    if (!(error instanceof ServerRefusal && error.status === 404)) throw error;
     throw new CliFailure('nothing is stopped.');
   }
   io.stdout.write('Releases are resumed.\n');

@@ -1,6 +1,6 @@
 import { pause, type Time } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
-import { Refused } from '../api/call.ts';
+import { ServerRefusal } from '../api/call.ts';
 import { watchEvents, type WatchEvent } from '../api/watch-events.ts';
 import { RELEASES, listReleases, queryOf } from './release-api.ts';
 import type { ReleaseObject } from './release-object.ts';
@@ -53,7 +53,7 @@ export async function* followReleases(
       }
     } catch (error) {
       if (signal.aborted) return;
-      const isRefused = error instanceof Refused && error.status < SERVER_ERROR && error.status !== GONE;
+      const isRefused = error instanceof ServerRefusal && error.status < SERVER_ERROR && error.status !== GONE;
       if (!isKnown || isRefused) throw error;
       yield { releases, away: error instanceof Error ? error.message : String(error) };
     }

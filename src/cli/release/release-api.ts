@@ -1,5 +1,5 @@
 import type { Connection } from '#kernel/api/client/http.ts';
-import { Refused, call } from '../api/call.ts';
+import { ServerRefusal, call } from '../api/call.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import type { Table } from '../objects/get.ts';
 import { AS_TABLE } from '../api/list-objects.ts';
@@ -46,7 +46,7 @@ export async function findRelease(connection: Connection, given: string): Promis
   try {
     return await getRelease(connection, given);
   } catch (error) {
-    if (!(error instanceof Refused && error.status === 404)) throw error;
+    if (!(error instanceof ServerRefusal && error.status === 404)) throw error;
     const name = await completed(connection, given);
     if (name === undefined) throw error;
     return getRelease(connection, name);

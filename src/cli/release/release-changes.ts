@@ -1,6 +1,6 @@
 import type { FieldChange } from '#kernel/base/field-changes.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
-import { Refused, call } from '../api/call.ts';
+import { ServerRefusal, call } from '../api/call.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import { API_VERSION, RELEASES } from './release-api.ts';
 import type { ReleaseObject } from './release-object.ts';
@@ -53,7 +53,7 @@ async function readPart(
     const path = `${RELEASES}/${encodeURIComponent(name)}/changes`;
     return ((await call(connection, 'POST', path, { body })) as { readonly status: Part }).status;
   } catch (error) {
-    if (error instanceof Refused && error.status === 403) return undefined;
+    if (error instanceof ServerRefusal && error.status === 403) return undefined;
     throw error;
   }
 }

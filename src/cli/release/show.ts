@@ -1,5 +1,5 @@
 import { systemClock } from '#kernel/base/clock.ts';
-import { Refused } from '../api/call.ts';
+import { ServerRefusal } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Io } from '../terminal/io.ts';
@@ -65,7 +65,7 @@ async function whereAllowed<Item>(list: Promise<readonly Item[]>): Promise<reado
   try {
     return await list;
   } catch (error) {
-    if (error instanceof Refused && error.status === 403) return [];
+    if (error instanceof ServerRefusal && error.status === 403) return [];
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { coloursFor } from './io.ts';
 /** How the program ends; documented in `backline --help`. */
 export const EXIT = {
   ok: 0,
-  /** Refused by the server, or failed. */
+  /** ServerRefusal by the server, or failed. */
   failed: 1,
   /** `plan`: there are changes. */
   changes: 2,

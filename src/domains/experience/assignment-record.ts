@@ -1,7 +1,7 @@
 import type { Log } from '#kernel/base/log.ts';
 import type { ProtocolContext } from '#kernel/snapshots/module.ts';
 import type { AssignmentStore, AssignmentEntry } from './records/assignments.ts';
-import { recordsNeeded } from './decisions/records-needed.ts';
+import { requiredRecords } from './decisions/required-records.ts';
 import type { Evaluation, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
 
 /**
@@ -23,7 +23,7 @@ export function decideWithRecord(
     const question = kept === undefined ? evaluation : { ...evaluation, kept };
     return flags.map((flag) => flag.decide(question, table.flags));
   };
-  const needed = recordsNeeded(table, flags, evaluation.context);
+  const needed = requiredRecords(table, flags, evaluation.context);
   if (needed.length === 0) return decideAll(NONE);
   const { store, request, log } = record;
   const { now } = request;

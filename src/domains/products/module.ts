@@ -18,7 +18,7 @@ import { recordWrites } from './migrations/0023-record-writes-20261129.ts';
 import { listeners } from './listeners.ts';
 import { offlineRoutes } from './offline-routes.ts';
 import { openDesk } from './open-desk.ts';
-import { planOfListeners } from './plan-of.ts';
+import { planOfListeners } from './listener-plan.ts';
 import { recordRoutes } from './record-routes.ts';
 import { recordedRoutes } from './recorded-routes.ts';
 import { tellChanges } from './records/change-events.ts';

@@ -16,7 +16,7 @@ import type { Authenticator } from './authentication/authenticate.ts';
 import { isGone, serviceAccountTokens, type Holder } from './authentication/service-account-tokens.ts';
 import { loadSigningKeys } from './authentication/signing-keys.ts';
 import { admission } from './authorization/admission.ts';
-import { forbidden, mayWriteNothing } from './authorization/forbidden.ts';
+import { forbiddenRefusal, mayWriteNothing } from './authorization/forbidden-refusal.ts';
 import { liveRules } from './authorization/live-rules.ts';
 import { authorize, mayWriteSomething } from './rules/rule-table.ts';
 import type { DeclaredPath } from './authorization/path-access.ts';
@@ -41,27 +41,27 @@ export const accessKinds: readonly Kind[] = [
   RecordRead,
 ];
 
-/** Who may do what, before there is a store: what the store needs to open. */
+/** Access control before there is a store: the parts that the store needs to open. */
 export interface Access {
   readonly admission: Admission;
-  /** Joins a store: makes the default roles, and follows what is declared from then on. */
+  /** Joins a store: creates the default roles, and follows the declarations from then on. */
   readonly join: (store: Store<Operation>) => Promise<JoinedAccess>;
 }
 
-/** Who may do what. */
+/** Access control in force. */
 export interface JoinedAccess {
   readonly authority: Authority;
-  /** Whether somebody may, by the rules in force now. A ServiceAccount that is gone may nothing. */
+  /** Whether the user may, by the rules in force now. A deleted ServiceAccount may do nothing. */
   readonly may: (user: Holder, wanted: Attributes) => boolean;
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   readonly serviceAccounts: Authenticator;
-  /** Drops what is on record from before. */
+  /** Drops audit records past the retention. */
   readonly compact: (keep: { readonly historyDays: number }) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
-/** Questions are not on record: they change nothing, and clients ask them all the time. */
+/** Reviews are not on record: they change nothing, and clients send them all the time. */
 const UNRECORDED: ReadonlySet<Kind> = new Set(REVIEW_KINDS);
 
 export function prepareAccess(parts: {
@@ -79,7 +79,7 @@ export function prepareAccess(parts: {
   const rules = liveRules(log);
   const requireMay: Authority['authorize'] = (user, wanted) => {
     const { allowed, onlyWith } = authorize(rules.table(), user, wanted);
-    if (!allowed) throw forbidden(user, wanted, onlyWith);
+    if (!allowed) throw forbiddenRefusal(user, wanted, onlyWith);
   };
   const stored = fromKinds(kinds, (all) => all.filter(({ verbs }) => verbs.includes('update')));
   return {
@@ -96,7 +96,7 @@ export function prepareAccess(parts: {
           authorizeObject: (user, wanted) => {
             const { allowed, onlyWith } = authorize(rules.table(), user, wanted);
             if (allowed) return () => {};
-            if (onlyWith.length === 0 || wanted.selection !== undefined) throw forbidden(user, wanted, onlyWith);
+            if (onlyWith.length === 0 || wanted.selection !== undefined) throw forbiddenRefusal(user, wanted, onlyWith);
             return (object) => requireMay(user, { ...wanted, ...(object === undefined ? {} : { object }) });
           },
           requireWriter: (user) => {

@@ -17,13 +17,13 @@ async function installation(t: TestContext) {
   return { file: (name: string) => join(folder, name), start, first: await start() };
 }
 
-test('the next start has the same authority and the same certificate', async (t) => {
+test('the next start uses the same authority and the same certificate', async (t) => {
   const { start, first } = await installation(t);
   assert.deepEqual(await start(), first);
 });
 
 for (const name of ['server.crt', 'server.key']) {
-  test(`a ${name} that is torn or missing is made anew, by the same authority`, async (t) => {
+  test(`a ${name} that is torn or missing is created again, by the same authority`, async (t) => {
     const { file, start, first } = await installation(t);
     await truncate(file(name), 60);
     const second = await start();
@@ -46,7 +46,7 @@ for (const name of ['ca.crt', 'ca.key']) {
   });
 }
 
-test('a first start that was cut off is begun again', async (t) => {
+test('an interrupted first start begins again', async (t) => {
   const { file, start } = await installation(t);
   for (const name of ['ca.crt', 'server.crt', 'server.key']) await rm(file(name));
   await start();
@@ -55,7 +55,7 @@ test('a first start that was cut off is begun again', async (t) => {
 
 const DAY_MS = 86_400_000;
 
-test('a certificate is renewed a month before it ends, also while the process runs', async (t) => {
+test('a certificate is renewed a month before it ends, also in a running process', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'backline-pki-'));
   t.after(() => rm(directory, { recursive: true }));
   let nowMs = Date.UTC(2026, 10, 29);
@@ -98,5 +98,5 @@ test('a certificate is renewed a month before it ends, also while the process ru
   kept.stop();
   asked = undefined;
   await nextDay(400);
-  assert.equal(asked, undefined, 'it has stopped');
+  assert.equal(asked, undefined, 'the timer has stopped');
 });

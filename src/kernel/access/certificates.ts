@@ -24,9 +24,9 @@ export interface ServerIdentity {
 }
 
 /**
- * The installation's own certificate authority and the server certificate that it signed, made at first start and kept
- * in `directory`. The server certificate is renewed when it is about to end, does not name one of `hosts`, or cannot be
- * read. Refuses `access/bad-authority` when a part of the authority is missing or cannot be read: clients trust no other.
+ * The installation's own certificate authority and the server certificate that it signed, created at first start in
+ * `directory`. The server certificate is renewed when it ends soon, lacks one of `hosts`, or is unreadable. Refuses
+ * `access/bad-authority` when a part of the authority is missing or unreadable: clients trust no other.
  */
 export async function serverIdentity(
   directory: string,
@@ -38,14 +38,14 @@ export async function serverIdentity(
   const read = (name: string) => readFile(file(name), 'utf8').catch(ifThere);
   const write = (name: string, text: string) => writeWhole(file(name), text);
   const nowMs = now.epochMilliseconds;
-  // A clock that is a little behind must not make a fresh certificate "not yet valid".
+  // A clock that is a little slow must not make a fresh certificate "not yet valid".
   const notBeforeDate = new Date(nowMs - DAY_MS);
 
   let ca = await read('ca.crt');
   let caKey = await read('ca.key');
   const cert = await read('server.crt');
   const key = await read('server.key');
-  // Without a certificate that it signed, a half of it is of a first start that was cut off.
+  // Half an authority without a certificate that it signed belongs to an interrupted first start.
   if ((ca === undefined || caKey === undefined) && cert === undefined) {
     const made = await generate([{ name: 'commonName', value: 'Backline CA' }], {
       keyType: 'ec',
@@ -91,12 +91,12 @@ export async function serverIdentity(
   return { ca, cert: made.cert, key: made.private };
 }
 
-/** What is not there is made; what is there and cannot be read is not written over. */
+/** A missing file is created; an unreadable one is not overwritten. */
 function ifThere(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 
-/** A certificate with the key that belongs to it; undefined when one of them cannot be read, or belongs to another. */
+/** A certificate with its key; undefined when one of them is unreadable or they do not match. */
 function pairOf(cert: string, key: string): X509Certificate | undefined {
   try {
     const certificate = new X509Certificate(cert);
@@ -111,7 +111,7 @@ function badAuthority(what: string, why: string): Refusal {
 }
 
 /**
- * Looks every day whether the certificate is about to end, and has it renewed: a process may run for longer than that.
+ * Checks every day whether the certificate ends soon, and renews it: a process may run for longer than that.
  * @param renewed called with each new certificate
  */
 export function keepCertificate(parts: {

@@ -8,7 +8,7 @@ const PATHS = [
   { path: '/ofrep/v1/evaluate/flags/*', access: 'catalogue' },
 ] as const;
 
-test('a Client is warned of keys that have all ended, and of endpoints that do not exist', () => {
+test('warns about a Client whose keys have all ended, and about unknown endpoints', () => {
   const { advise } = clientAdvisor(PATHS, () => NOW);
   const advice = (spec: object) =>
     advise({ apiVersion: 'access.backline.dev/v1', kind: 'Client', metadata: { name: 'x' }, spec }, []);
@@ -19,7 +19,7 @@ test('a Client is warned of keys that have all ended, and of endpoints that do n
     keys: [ended],
     endpoints: ['/v1/check', '/v1/chekc', '/ofrep/v1/evaluate/flags/x'],
   });
-  assert.match(keys ?? '', /^spec\.keys: all of them have ended/);
+  assert.match(keys ?? '', /^spec\.keys: all keys have ended/);
   assert.match(more[0] ?? '', /^spec\.endpoints\[1\]: there is no path "\/v1\/chekc".*"\/v1\/check"/);
   assert.match(more[1] ?? '', /^spec\.endpoints\[2\]/);
 });

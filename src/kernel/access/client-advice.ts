@@ -4,7 +4,7 @@ import type { Advisor } from '#kernel/store/rules/advised-store.ts';
 import type { DeclaredPath } from './authorization/path-access.ts';
 import { Client, type ClientSpec } from './kinds/client.ts';
 
-/** What those who write a Client are warned of: no key that still works, and endpoints that do not exist. */
+/** Warnings for authors of a Client: no key that still works, and endpoints that do not exist. */
 export function clientAdvisor(paths: readonly DeclaredPath[], clock: Clock): Advisor {
   return { kind: Client, advise: (client) => clientAdvice(Client.spec(client), paths, clock()) };
 }
@@ -19,7 +19,7 @@ function clientAdvice(
   );
   const known = paths.map(({ path }) => path);
   return [
-    ...(works ? [] : ['spec.keys: all of them have ended, so nobody can ask with this Client; add a newer one.']),
+    ...(works ? [] : ['spec.keys: all keys have ended, so this Client cannot authenticate; add a newer one.']),
     ...endpoints.flatMap((endpoint, index) =>
       known.includes(endpoint)
         ? []

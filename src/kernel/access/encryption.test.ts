@@ -14,7 +14,7 @@ async function keyFile(t: TestContext): Promise<string> {
   return join(folder, 'encryption-keys');
 }
 
-test('what was sealed opens again, and never looks the same twice', async (t) => {
+test('a sealed text opens again, and never looks the same twice', async (t) => {
   const file = await keyFile(t);
   const { seal } = await sealingWith(file);
   const { open } = await sealingWith(file);
@@ -28,7 +28,7 @@ test('what was sealed opens again, and never looks the same twice', async (t) =>
   );
 });
 
-test('a sealed text opens in its place only, and not when it was altered', async (t) => {
+test('a sealed text opens in its place only, and not after a change', async (t) => {
   const { seal, open } = await sealingWith(await keyFile(t));
   const sealed = seal(place, '{"data":{}}');
   for (const other of [
@@ -69,7 +69,7 @@ test('the first key of the file seals, all of them open', async (t) => {
   assert.throws(() => old.open(place, now.seal(place, 'x')), /needs the key new/);
 });
 
-test('a key file that cannot be used stops the start, and no key is shown', async (t) => {
+test('an invalid key file stops the start, and no key is shown', async (t) => {
   const file = await keyFile(t);
   const key = Buffer.alloc(32, 3).toString('base64');
   for (const text of ['', '# nothing\n', key, `a ${key.slice(0, 20)}`, `a ${key}\na ${key}`, `a b ${key}`]) {

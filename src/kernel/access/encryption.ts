@@ -10,17 +10,17 @@ const KEY_BYTES = 32;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY_ID_BYTES = 6;
-/** In front of every sealed text, with the id of the key behind it: `aes-256-gcm:ID:BASE64`. */
+/** Prefix of every sealed text, followed by the id of the key: `aes-256-gcm:ID:BASE64`. */
 const PREFIX = `${CIPHER}:`;
 
 /**
- * Seals texts with the keys of a file, which is made at first start and readable by its owner only. Each of its lines is
- * `ID BASE64`: the first key seals, all of them open. So a key is replaced by writing a new line above it; what was
- * sealed before is sealed anew when it is next written.
+ * Seals texts with the keys of a file, which is created at first start and readable by its owner only. Each of its
+ * lines is `ID BASE64`: the first key seals, all of them open. A new first line rotates the key; older texts are sealed
+ * again at their next write.
  */
 export async function sealingWith(file: string): Promise<Sealing> {
   const made = `${randomBytes(KEY_ID_BYTES).toString('hex')} ${randomBytes(KEY_BYTES).toString('base64')}\n`;
-  // Whoever makes the file first decides, and makes it whole: another process that starts now takes its key.
+  // The first process creates the file, and whole: another one that starts now takes its key.
   const draft = `${file}.${randomBytes(KEY_ID_BYTES).toString('hex')}`;
   await writeWhole(draft, made);
   await link(draft, file).catch((error: NodeJS.ErrnoException) => {
@@ -77,14 +77,14 @@ function sealing(keys: readonly [Key, ...Key[]]): Sealing {
   };
 }
 
-/** A sealed text opens only where it belongs: nobody can pass one object's secret off as another's. */
+/** A sealed text opens only in its place: no secret can be moved to another object. */
 function boundTo({ kind, namespace, name }: Place): Buffer {
   return Buffer.from(JSON.stringify([kind, namespace, name]));
 }
 
 function cannotOpen({ kind, namespace, name }: Place, why: string): Refusal {
   const what = `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`;
-  return accessRefusal('cannot-open', `${what} in the database cannot be opened: ${why}.`);
+  return accessRefusal('cannot-open', `${what} in the database cannot be decrypted: ${why}.`);
 }
 
 function wrongKeyFile(file: string, why: string): Refusal {

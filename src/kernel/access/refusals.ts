@@ -5,16 +5,16 @@ export const accessRefusal = defineRefusals('access', {
     reason: 'BadRequest',
     meaning: 'The certificate authority in the data folder is damaged.',
     remedy:
-      'Bring the folder back from a backup. Or remove it: then a new authority is made, and each kubeconfig and each copy in the folders of other processes has to be handed out again.',
+      'Restore the folder from a backup. Or remove it: the next start creates a new authority, and each kubeconfig and each copy in the folders of other processes must be distributed again.',
   },
   'bad-key-file': {
     reason: 'BadRequest',
     meaning: 'The file of encryption keys cannot be read.',
-    remedy: 'Bring the file back from a backup: without its keys no Secret of this installation can be opened.',
+    remedy: 'Restore the file from a backup: without its keys no Secret of this installation can be decrypted.',
   },
   'bad-review': {
     reason: 'Invalid',
-    meaning: 'A review asks about something that cannot be answered.',
+    meaning: 'A review has a request that cannot be evaluated.',
     hint: 'Correct the field that the message names.',
   },
   'bad-token-file': {
@@ -30,7 +30,7 @@ export const accessRefusal = defineRefusals('access', {
   escalation: {
     reason: 'Forbidden',
     meaning: 'A role or binding grants more than its author holds.',
-    hint: 'Ask somebody who holds these rights, or leave them out.',
+    hint: 'Ask a user who holds these rights, or leave them out.',
   },
   forbidden: {
     reason: 'Forbidden',
@@ -40,7 +40,7 @@ export const accessRefusal = defineRefusals('access', {
   'issuer-away': {
     reason: 'ServiceUnavailable',
     meaning: 'The OpenID Connect issuer does not answer, so its tokens cannot be checked.',
-    remedy: 'Try again in a moment.',
+    remedy: 'Retry in a moment.',
   },
   'may-not-refer': {
     reason: 'Forbidden',
@@ -49,18 +49,18 @@ export const accessRefusal = defineRefusals('access', {
   },
   'no-bound-tokens': {
     reason: 'BadRequest',
-    meaning: 'A token request asks for a token that is bound to another object.',
+    meaning: 'A token request binds the token to another object.',
     remedy: 'Leave out boundObjectRef; the token ends with its service account.',
   },
   'no-impersonation': {
     reason: 'Forbidden',
-    meaning: 'The request asks to act as another user.',
-    remedy: 'Leave out --as; to see what somebody may do, post a SubjectAccessReview.',
+    meaning: 'The request impersonates another user.',
+    remedy: 'Leave out --as; to check the rights of a user, post a SubjectAccessReview.',
   },
   'referred-to': {
     reason: 'Forbidden',
-    meaning: 'Objects of another namespace refer to this name already.',
-    remedy: 'Choose another name, or have it made by somebody who may also update those.',
+    meaning: 'Objects of another namespace already refer to this name.',
+    remedy: 'Choose another name, or ask a user who may also update those objects.',
   },
   'rules-too-broad': {
     reason: 'Forbidden',
@@ -69,7 +69,7 @@ export const accessRefusal = defineRefusals('access', {
   },
   'token-without-minter': {
     reason: 'Unauthorized',
-    meaning: 'The token was minted by a version that did not record who minted it.',
+    meaning: 'The token was minted by a version that did not record the minter.',
     remedy: 'Mint a new one: kubectl create token NAME.',
   },
   'too-many-minters': {
@@ -80,7 +80,7 @@ export const accessRefusal = defineRefusals('access', {
   'too-many-records': {
     reason: 'TooManyRequests',
     meaning: 'A user read the records of as many listeners as are allowed in a day.',
-    remedy: 'Read again tomorrow (UTC); an application reads them as a server Client.',
+    remedy: 'Retry tomorrow (UTC); applications read records as a server Client.',
   },
   unauthorized: {
     reason: 'Unauthorized',
@@ -95,7 +95,7 @@ export const accessRefusal = defineRefusals('access', {
   'unsafe-issuer': {
     reason: 'BadRequest',
     meaning: 'The address of the OpenID Connect issuer is not https.',
-    remedy: 'An issuer that can be impersonated on the network lets anybody in; use its https address.',
+    remedy: 'Use its https address: an issuer that can be spoofed on the network lets anyone in.',
   },
 });
 

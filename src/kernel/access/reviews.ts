@@ -21,7 +21,7 @@ import {
 import { ServiceAccount } from './kinds/service-account.ts';
 import { TokenRequest } from './kinds/token-request.ts';
 
-/** What answers the questions about access, by the ids of their kinds. */
+/** The handlers of the access reviews, by the ids of their kinds. */
 export function reviews(
   table: () => RuleTable,
   tokens: ServiceAccountTokens,
@@ -73,7 +73,7 @@ export function reviews(
             ...(rules.some(isForSome)
               ? {
                   incomplete: true,
-                  evaluationError: 'Rules with a fieldSelector or labelSelector are for some objects only.',
+                  evaluationError: 'Rules with a fieldSelector or labelSelector apply to some objects only.',
                 }
               : { incomplete: false }),
           },
@@ -102,7 +102,7 @@ export function reviews(
     ],
   ]);
 
-  /** Whom a token is for matters only for those of ServiceAccounts: the others are for this server. */
+  /** Audiences matter only for tokens of ServiceAccounts: the others are for this server. */
   async function statusOfToken(token: string, audiences: readonly string[]): Promise<object> {
     const wanted = audiences.length === 0 ? [ISSUER] : audiences;
     try {
@@ -117,7 +117,7 @@ export function reviews(
   }
 }
 
-/** What is told of a user, in the words of the reviews. */
+/** The user in the words of the reviews. */
 function userInfo({ name, uid, groups, extra }: User): object {
   return { username: name, uid, groups, extra };
 }
@@ -158,7 +158,7 @@ function wantedIn({ resourceAttributes, nonResourceAttributes }: AccessSpec): At
 
 type AskedSelector = NonNullable<NonNullable<AccessSpec['resourceAttributes']>['fieldSelector']>;
 
-/** As in Kubernetes, a selector is given as text or as what it requires. */
+/** As in Kubernetes, a selector is given as text or as requirements. */
 function askedRequirements(
   asked: AskedSelector | undefined | null,
   parse: (raw: string) => readonly Requirement[],
@@ -175,5 +175,5 @@ function askedRequirements(
 }
 
 function badQuestion(why: string): Refusal {
-  return accessRefusal('bad-review', `The question cannot be answered: ${why}.`);
+  return accessRefusal('bad-review', `The review cannot be evaluated: ${why}.`);
 }

@@ -7,7 +7,7 @@ import { startDatabase } from '#tests/support/database.ts';
 import { sealingWith } from './encryption.ts';
 import { sharedSecret } from './shared-secret.ts';
 
-test('processes that ask at once share one secret of each name, which is not readable in the database', async (t) => {
+test('concurrent processes share one secret of each name, which is not readable in the database', async (t) => {
   const { database, [Symbol.asyncDispose]: stop } = await startDatabase();
   const directory = await mkdtemp(join(tmpdir(), 'backline-secret-'));
   t.after(async () => {

@@ -5,7 +5,7 @@ import type { Sealing } from '#kernel/store/contract.ts';
 const SECRET_BYTES = 32;
 
 /**
- * A secret that all processes of the installation share, by its name: made by whoever asks first, and kept sealed in the
+ * A secret that all processes of the installation share, by its name: created by the first caller, and sealed in the
  * database.
  */
 export async function sharedSecret(database: Database, sealing: Sealing, name: string): Promise<Buffer> {
@@ -19,6 +19,6 @@ export async function sharedSecret(database: Database, sealing: Sealing, name: s
     text: 'select sealed from backline.secrets where name = $1',
     values: [name],
   });
-  if (row === undefined) throw new Error(`the secret ${name} is gone`);
+  if (row === undefined) throw new Error(`the secret ${name} is missing`);
   return Buffer.from(sealing.open(place, row.sealed), 'base64');
 }

@@ -2,11 +2,11 @@ import type { Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { isKnown, refusalHeaders, send, sendPieces, type Exchange } from '#kernel/http/exchange.ts';
 import { negotiate, type AcceptedForm } from './codec/accept.ts';
-import { REFUSAL_CODE } from './refusal-of.ts';
+import { REFUSAL_CODE } from './parse-refusal.ts';
 import { encodeYaml } from './codec/body.ts';
 import type { ApiDocument } from './document.ts';
 import type { OpenApiV2Document } from './openapi-v2.ts';
-import type { Target } from './request.ts';
+import type { RequestTarget } from './request.ts';
 import { failureStatus } from './status.ts';
 
 /** Sentences for the client as `Warning` headers (RFC 7234). */
@@ -87,7 +87,7 @@ export function sendDocument(exchange: Exchange, { contentType, body, etag }: Ap
 export function sendRefusal(
   exchange: Exchange,
   refusal: Refusal,
-  target?: Target,
+  target?: RequestTarget,
   accepted: AcceptedForm = { as: 'json' },
 ): void {
   const status = failureStatus(refusal, { kind: target?.kind, name: target?.name });

@@ -8,7 +8,7 @@ import type { DecodedText } from './codec/text/json.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { FieldValidation } from '#kernel/store/rules/operation.ts';
 import { ITEMS_MAX, MEMBERS_MAX, type DocumentLimits } from '#kernel/kinds/schema/weight.ts';
-import type { Target } from './request.ts';
+import type { RequestTarget } from './request.ts';
 
 /** The object of a request body, in the version and namespace of its path. */
 export async function readObject(
@@ -117,7 +117,7 @@ function nameFor(kind: Kind, { metadata }: ResourceObject): string {
 }
 
 /** Refuses an object that names itself otherwise than the path does. */
-export function requireMatch({ metadata }: ResourceObject, target: Target): void {
+export function requireMatch({ metadata }: ResourceObject, target: RequestTarget): void {
   const given = metadata.name ?? '';
   if (target.name !== undefined && given !== '' && given !== target.name) {
     throw resourceRefusal(

@@ -3,8 +3,8 @@ import type { Exchange } from '#kernel/http/exchange.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import type { Author } from '#kernel/store/contract.ts';
 import type { Attempt, ResourceAttributes, User } from './authority.ts';
-import type { Query, Target } from './request.ts';
-import { nameRequired } from './list.ts';
+import type { Query, RequestTarget } from './request.ts';
+import { requiredName } from './list.ts';
 import { selectionOf } from './selection.ts';
 
 /** As much of what the client says of itself as is kept. */
@@ -14,13 +14,13 @@ const USER_AGENT_CHARS_MAX = 256;
 export interface Call {
   readonly user: User;
   readonly author: Author;
-  readonly target: Target;
+  readonly target: RequestTarget;
   /** Of the object; for a creation it is known once the body was read. */
   name: string;
   dryRun: boolean;
 }
 
-export function callOf(exchange: Exchange, user: User, target: Target): Call {
+export function callOf(exchange: Exchange, user: User, target: RequestTarget): Call {
   const { request, method, requestId } = exchange;
   const author: Author = {
     user: user.name,
@@ -41,7 +41,7 @@ export function isWrite(method: string): boolean {
   return ['POST', 'PUT', 'PATCH', 'DELETE'].includes(method);
 }
 
-function writingVerb(method: string, { name }: Target): string {
+function writingVerb(method: string, { name }: RequestTarget): string {
   switch (method) {
     case 'POST':
       return 'create';
@@ -73,12 +73,12 @@ export function attemptOf(call: Call, end: unknown): Attempt {
   };
 }
 
-function partOf({ part, question }: Target): string {
+function partOf({ part, question }: RequestTarget): string {
   return question?.part ?? (part === 'main' ? '' : part);
 }
 
 /** The attributes of a request, in the words of authorization. */
-export function attributesOf(target: Target, verb: string, query: Query): ResourceAttributes {
+export function attributesOf(target: RequestTarget, verb: string, query: Query): ResourceAttributes {
   const { kind, name = nameSelected(verb, query) } = target;
   return {
     verb,
@@ -96,5 +96,5 @@ const OF_COLLECTIONS: ReadonlySet<string> = new Set(['list', 'watch', 'deletecol
 
 /** The one name that a selection selects, so that a rule for certain names may allow it. */
 function nameSelected(verb: string, query: Query): string {
-  return OF_COLLECTIONS.has(verb) ? (nameRequired(query) ?? '') : '';
+  return OF_COLLECTIONS.has(verb) ? (requiredName(query) ?? '') : '';
 }

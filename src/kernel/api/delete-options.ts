@@ -26,7 +26,7 @@ export async function readDeleteOptions(exchange: Exchange): Promise<DeleteOptio
   if (bytes.length === 0) return ofQuery;
   const { value, duplicates } = await inTurns(decodeBody(contentTypeOf(exchange), bytes, LIMITS));
   const [twice] = duplicates;
-  if (twice !== undefined) throw malformed(`${twice.join('.')} is given twice`);
+  if (twice !== undefined) throw badOptions(`${twice.join('.')} is given twice`);
   const ofBody = deleteOptionsOf(value);
   return { ...ofBody, dryRun: ofBody.dryRun || ofQuery.dryRun };
 }
@@ -61,16 +61,16 @@ const FIELDS: ReadonlySet<string> = new Set([
 function deleteOptionsOf(value: unknown): DeleteOptions {
   const given = membersOf(value ?? {}, 'DeleteOptions');
   for (const field of Object.keys(given))
-    if (!FIELDS.has(field)) throw malformed(`unknown field ${JSON.stringify(field)}`);
+    if (!FIELDS.has(field)) throw badOptions(`unknown field ${JSON.stringify(field)}`);
   const kind = textOf(given, 'kind') ?? '';
   textOf(given, 'apiVersion');
-  if (kind !== '' && kind !== 'DeleteOptions') throw malformed(`the body is a ${kind}, not DeleteOptions`);
+  if (kind !== '' && kind !== 'DeleteOptions') throw badOptions(`the body is a ${kind}, not DeleteOptions`);
   const grace = given['gracePeriodSeconds'] ?? 0;
-  if (!Number.isSafeInteger(grace)) throw malformed('gracePeriodSeconds must be a whole number');
+  if (!Number.isSafeInteger(grace)) throw badOptions('gracePeriodSeconds must be a whole number');
   const ignore = given['ignoreStoreReadErrorWithClusterBreakingPotential'] ?? false;
-  if (ignore !== false) throw malformed('ignoreStoreReadErrorWithClusterBreakingPotential is not available here');
+  if (ignore !== false) throw badOptions('ignoreStoreReadErrorWithClusterBreakingPotential is not available here');
   const orphan = given['orphanDependents'] ?? undefined;
-  if (orphan !== undefined && typeof orphan !== 'boolean') throw malformed('orphanDependents must be true or false');
+  if (orphan !== undefined && typeof orphan !== 'boolean') throw badOptions('orphanDependents must be true or false');
   return {
     preconditions: preconditionsOf(given['preconditions'] ?? {}),
     propagation: propagationOf(textOf(given, 'propagationPolicy'), orphan),
@@ -80,20 +80,20 @@ function deleteOptionsOf(value: unknown): DeleteOptions {
 
 function membersOf(value: unknown, what: string): Readonly<Record<string, unknown>> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw malformed(`${what} must be an object`);
+  throw badOptions(`${what} must be an object`);
 }
 
 function textOf(given: Readonly<Record<string, unknown>>, field: string): string | undefined {
   const value = given[field] ?? undefined;
   if (value === undefined || typeof value === 'string') return value;
-  throw malformed(`${field} must be a text`);
+  throw badOptions(`${field} must be a text`);
 }
 
 function preconditionsOf(value: unknown): DeleteOptions['preconditions'] {
   const given = membersOf(value, 'preconditions');
   for (const field of Object.keys(given)) {
     if (field !== 'uid' && field !== 'resourceVersion')
-      throw malformed(`unknown field ${JSON.stringify(`preconditions.${field}`)}`);
+      throw badOptions(`unknown field ${JSON.stringify(`preconditions.${field}`)}`);
   }
   const uid = textOf(given, 'uid');
   const resourceVersion = textOf(given, 'resourceVersion');
@@ -101,9 +101,9 @@ function preconditionsOf(value: unknown): DeleteOptions['preconditions'] {
 }
 
 function dryRunOf(value: unknown): boolean {
-  if (!Array.isArray(value)) throw malformed('dryRun must be a list of texts, like ["All"]');
+  if (!Array.isArray(value)) throw badOptions('dryRun must be a list of texts, like ["All"]');
   for (const stage of value) {
-    if (typeof stage !== 'string') throw malformed('dryRun must be a list of texts, like ["All"]');
+    if (typeof stage !== 'string') throw badOptions('dryRun must be a list of texts, like ["All"]');
     if (stage !== 'All') {
       throw invalid('dryRun', `Unsupported value: ${JSON.stringify(value)}: supported values: "All"`);
     }
@@ -125,7 +125,7 @@ function propagationOf(policy: string | undefined, orphan: boolean | undefined):
   throw invalid('propagationPolicy', `Unsupported value: ${JSON.stringify(policy)}: supported values: ${supported}`);
 }
 
-function malformed(what: string): Refusal {
+function badOptions(what: string): Refusal {
   return resourceRefusal(
     'bad-delete-options',
     `The DeleteOptions cannot be understood, and nothing was deleted: ${what}.`,

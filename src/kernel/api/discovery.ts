@@ -32,7 +32,7 @@ export function discoveryDocuments(kinds: readonly Kind[], version: string): Dis
     }
   }
   plain.set('', apiDocument({ paths: ['/openapi/v2', '/openapi/v3', ...plain.keys()].sort() }));
-  return { plain, v2: aggregated(kinds, 'v2'), v2beta1: aggregated(kinds, 'v2beta1') };
+  return { plain, v2: aggregateGroups(kinds, 'v2'), v2beta1: aggregateGroups(kinds, 'v2beta1') };
 }
 
 /** The discovery document at a path, in the form the client takes. `undefined` for every other path. */
@@ -117,7 +117,7 @@ function namesOf({ shortNames, categories }: Kind): object {
   return { ...(shortNames.length > 0 && { shortNames }), ...(categories.length > 0 && { categories }) };
 }
 
-function aggregated(kinds: readonly Kind[], version: 'v2' | 'v2beta1'): Map<string, ApiDocument> {
+function aggregateGroups(kinds: readonly Kind[], version: 'v2' | 'v2beta1'): Map<string, ApiDocument> {
   const items = [...byGroupVersion(kinds)].map(([group, versions]) => ({
     metadata: { name: group, creationTimestamp: null },
     versions: [...versions].map(([groupVersion, members]) => ({

@@ -60,7 +60,7 @@ function content(document: ApiDocument | undefined): unknown {
   return JSON.parse(document.body);
 }
 
-const discovered = (path: string, accept?: string): unknown =>
+const discover = (path: string, accept?: string): unknown =>
   content(discoveryAnswer(discovery, path, negotiate(accept)));
 
 /** The value at a path of keys and indexes. */
@@ -74,14 +74,14 @@ function at(value: unknown, ...path: (string | number)[]): unknown {
 const EVERY_VERB = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
 test('discovery in its plain form names groups, versions, kinds and subresources', () => {
-  assert.deepEqual(at(discovered('/api'), 'versions'), ['v1']);
-  assert.deepEqual(at(discovered('/apis'), 'groups', 0), {
+  assert.deepEqual(at(discover('/api'), 'versions'), ['v1']);
+  assert.deepEqual(at(discover('/apis'), 'groups', 0), {
     name: 'products.backline.dev',
     versions: [{ groupVersion: 'products.backline.dev/v1', version: 'v1' }],
     preferredVersion: { groupVersion: 'products.backline.dev/v1', version: 'v1' },
   });
-  assert.equal(at(discovered('/apis/products.backline.dev'), 'kind'), 'APIGroup');
-  assert.deepEqual(discovered('/apis/products.backline.dev/v1/'), {
+  assert.equal(at(discover('/apis/products.backline.dev'), 'kind'), 'APIGroup');
+  assert.deepEqual(discover('/apis/products.backline.dev/v1/'), {
     kind: 'APIResourceList',
     apiVersion: 'v1',
     groupVersion: 'products.backline.dev/v1',
@@ -97,8 +97,8 @@ test('discovery in its plain form names groups, versions, kinds and subresources
       { name: 'plans/status', singularName: '', namespaced: true, kind: 'Plan', verbs: ['get', 'patch', 'update'] },
     ],
   });
-  assert.deepEqual(at(discovered('/api/v1'), 'resources', 0, 'shortNames'), ['ns']);
-  assert.deepEqual(at(discovered('/apis/releases.backline.dev/v1'), 'resources', 0, 'verbs'), ['create']);
+  assert.deepEqual(at(discover('/api/v1'), 'resources', 0, 'shortNames'), ['ns']);
+  assert.deepEqual(at(discover('/apis/releases.backline.dev/v1'), 'resources', 0, 'verbs'), ['create']);
 });
 
 for (const version of ['v2', 'v2beta1']) {
@@ -129,14 +129,14 @@ for (const version of ['v2', 'v2beta1']) {
         },
       ],
     });
-    assert.equal(at(discovered('/api', accept), 'items', 0, 'metadata', 'name'), '');
-    assert.equal(at(discovered('/api/v1', accept), 'kind'), 'APIResourceList');
+    assert.equal(at(discover('/api', accept), 'items', 0, 'metadata', 'name'), '');
+    assert.equal(at(discover('/api/v1', accept), 'kind'), 'APIResourceList');
   });
 }
 
 test('the version says which Kubernetes this is like, and which Backline it is', () => {
-  assert.equal(at(discovered('/version'), 'gitVersion'), 'v1.33.0+backline-0.1.0');
-  assert.equal(at(discovered('/version'), 'minor'), '33');
+  assert.equal(at(discover('/version'), 'gitVersion'), 'v1.33.0+backline-0.1.0');
+  assert.equal(at(discover('/version'), 'minor'), '33');
 });
 
 test('the root lists the documents, with or without a slash behind their paths', () => {

@@ -24,13 +24,13 @@ function listProblems(options: Options): Problem[] {
       problems.push(match('resourceVersionMatch is forbidden unless resourceVersion is provided'));
     }
     if (continueToken !== '') problems.push(match('resourceVersionMatch is forbidden when continue is provided'));
-    problems.push(...unsupported(resourceVersionMatch, ['Exact', 'NotOlderThan', '']));
+    problems.push(...unsupportedProblems(resourceVersionMatch, ['Exact', 'NotOlderThan', '']));
     if (resourceVersionMatch === 'Exact' && resourceVersion === '0') {
       problems.push(match('resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
     }
   }
   if (sendInitialEvents !== undefined) {
-    problems.push(forbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
+    problems.push(forbiddenProblem('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
   }
   return problems;
 }
@@ -44,20 +44,20 @@ function watchProblems({ resourceVersionMatch, continueToken, sendInitialEvents 
   if (sendInitialEvents === undefined) {
     problems.push(match('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'));
   }
-  problems.push(...unsupported(resourceVersionMatch, ['NotOlderThan']));
+  problems.push(...unsupportedProblems(resourceVersionMatch, ['NotOlderThan']));
   if (continueToken !== '') problems.push(match('resourceVersionMatch is forbidden when continue is provided'));
   return problems;
 }
 
 function match(why: string): Problem {
-  return forbidden('resourceVersionMatch', why);
+  return forbiddenProblem('resourceVersionMatch', why);
 }
 
-function forbidden(parameter: string, why: string): Problem {
+function forbiddenProblem(parameter: string, why: string): Problem {
   return { path: [parameter], reason: 'FieldValueForbidden', detail: `Forbidden: ${why}` };
 }
 
-function unsupported(given: string, supported: readonly string[]): Problem[] {
+function unsupportedProblems(given: string, supported: readonly string[]): Problem[] {
   if (supported.includes(given)) return [];
   const values = supported.map((value) => JSON.stringify(value)).join(', ');
   return [

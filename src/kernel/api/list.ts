@@ -5,7 +5,7 @@ import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { checkListOptions } from './list-options.ts';
-import type { Query, Target } from './request.ts';
+import type { Query, RequestTarget } from './request.ts';
 import { requiredValues, type Selection } from './selection.ts';
 
 /** One page of a list: all of its pages show the objects as they were when the first page was read. */
@@ -23,7 +23,7 @@ interface Continuation {
   readonly name: string;
 }
 
-export function listPage(store: Store<Operation>, target: Target, query: Query, selection: Selection): Page {
+export function listPage(store: Store<Operation>, target: RequestTarget, query: Query, selection: Selection): Page {
   checkListOptions(query);
   const from = query.continueToken === '' ? undefined : decodeContinue(query.continueToken);
   checkVersions(store, query, from);
@@ -86,7 +86,7 @@ export function indexedBy(
 }
 
 /** The one name that a list selects; every `kubectl delete` and `wait` asks so. */
-export function nameRequired({ fieldSelector }: Pick<Query, 'fieldSelector'>): string | undefined {
+export function requiredName({ fieldSelector }: Pick<Query, 'fieldSelector'>): string | undefined {
   return requiredValues(fieldSelector).get('metadata.name');
 }
 

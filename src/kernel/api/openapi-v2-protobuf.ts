@@ -9,8 +9,8 @@ export function openApiV2Protobuf(document: JsonObject): Buffer {
     text(writer, 1, info['title']);
     text(writer, 2, info['version']);
   });
-  message(writer, 8, document['paths'], (paths) => named(writer, 2, paths, writePath));
-  message(writer, 9, document['definitions'], (definitions) => named(writer, 1, definitions, writeSchema));
+  message(writer, 8, document['paths'], (paths) => writeMap(writer, 2, paths, writePath));
+  message(writer, 9, document['definitions'], (definitions) => writeMap(writer, 1, definitions, writeSchema));
   return Buffer.from(writer.finish());
 }
 
@@ -24,7 +24,7 @@ function writePath(writer: BinaryWriter, path: JsonObject): void {
       texts(writer, 7, operation['consumes']);
       writeParameters(writer, 8, operation['parameters']);
       message(writer, 9, operation['responses'], (responses) =>
-        named(writer, 1, responses, (_, response) =>
+        writeMap(writer, 1, responses, (_, response) =>
           message(writer, 1, response, () => {
             text(writer, 1, response['description']);
             // A schema, as opposed to a file.
@@ -103,7 +103,7 @@ function writeSchema(writer: BinaryWriter, schema: JsonObject): void {
   const { type } = schema;
   if (typeof type === 'string') message(writer, 22, schema, () => text(writer, 1, type));
   message(writer, 23, schema['items'], (items) => message(writer, 1, items, () => writeSchema(writer, items)));
-  message(writer, 25, schema['properties'], (properties) => named(writer, 1, properties, writeSchema));
+  message(writer, 25, schema['properties'], (properties) => writeMap(writer, 1, properties, writeSchema));
   extensions(writer, 31, schema);
 }
 
@@ -127,7 +127,7 @@ function message(writer: BinaryWriter, field: number, value: unknown, write: (va
 }
 
 /** A map, which is a list of { name = 1, value = 2 } there. */
-function named(
+function writeMap(
   writer: BinaryWriter,
   field: number,
   map: JsonObject,

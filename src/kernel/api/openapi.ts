@@ -132,24 +132,24 @@ function pathsOf(kind: Kind): Record<string, object> {
     if (present.length > 0)
       paths[path] = { ...Object.fromEntries(present), ...(parameters.length > 0 && { parameters }) };
   };
-  const allowed = (verb: Verb, make: () => object) => (kind.verbs.includes(verb) ? make() : undefined);
+  const ifAllowed = (verb: Verb, make: () => object) => (kind.verbs.includes(verb) ? make() : undefined);
   const written = { parameters: WRITE_PARAMETERS, answer: schemaName(kind) };
   const deleted = { answer: `${META}.Status`, requestBody: DELETE_BODY };
   const list = () => operation(kind, 'list', { parameters: LIST_PARAMETERS, answer: `${schemaName(kind)}List` });
   add(collection, inNamespace, {
-    get: allowed('list', list),
-    post: allowed('create', () => operation(kind, 'post', { ...written, requestBody: body(kind) })),
-    delete: allowed('deletecollection', () =>
+    get: ifAllowed('list', list),
+    post: ifAllowed('create', () => operation(kind, 'post', { ...written, requestBody: body(kind) })),
+    delete: ifAllowed('deletecollection', () =>
       operation(kind, 'deletecollection', { ...deleted, parameters: LIST_PARAMETERS }),
     ),
   });
-  if (kind.namespaced) add(`${base}/${kind.plural}`, [], { get: allowed('list', list) });
+  if (kind.namespaced) add(`${base}/${kind.plural}`, [], { get: ifAllowed('list', list) });
   const one = (path: string) => ({
-    get: allowed('get', () => operation(kind, 'get', { parameters: [], answer: schemaName(kind) })),
-    put: allowed('update', () => operation(kind, 'put', { ...written, requestBody: body(kind) })),
-    patch: allowed('patch', () => operation(kind, 'patch', { ...written, requestBody: patchBody(kind) })),
+    get: ifAllowed('get', () => operation(kind, 'get', { parameters: [], answer: schemaName(kind) })),
+    put: ifAllowed('update', () => operation(kind, 'put', { ...written, requestBody: body(kind) })),
+    patch: ifAllowed('patch', () => operation(kind, 'patch', { ...written, requestBody: patchBody(kind) })),
     ...(path === 'main' && {
-      delete: allowed('delete', () => operation(kind, 'delete', { ...deleted, parameters: [DRY_RUN, PROPAGATION] })),
+      delete: ifAllowed('delete', () => operation(kind, 'delete', { ...deleted, parameters: [DRY_RUN, PROPAGATION] })),
     }),
   });
   add(`${collection}/{name}`, named, one('main'));

@@ -5,7 +5,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { HistoryItem, Store } from '#kernel/store/contract.ts';
 import type { Page } from './list.ts';
-import type { Query, Target } from './request.ts';
+import type { Query, RequestTarget } from './request.ts';
 import type { Selection } from './selection.ts';
 
 const ITEMS_DEFAULT = 50;
@@ -41,7 +41,7 @@ function isWithin(moment: Temporal.Instant): boolean {
 /** Objects as they were declared at a past moment. All of them at once: the past does not change between pages. */
 export async function pastPage(
   store: Store<Operation>,
-  { kind, namespace, name }: Target,
+  { kind, namespace, name }: RequestTarget,
   asOf: number | Temporal.Instant,
   selection: Selection,
 ): Promise<Page> {
@@ -60,7 +60,7 @@ export async function pastPage(
 export async function historyOf(
   exchange: Exchange,
   store: Store<Operation>,
-  target: Target,
+  target: RequestTarget,
   { limit }: Query,
 ): Promise<object> {
   const { kind, namespace = '', name = '' } = target;
@@ -70,7 +70,7 @@ export async function historyOf(
   const { items: kept, isCut } = await store.history(kind, namespace, name, bounds);
   exchange.chargeBody(kept.reduce((chars, { text }) => chars + text.length, 0));
   const shown = isCut && kept.length > 1 ? kept.slice(0, -1) : kept.slice(0, count);
-  const items = shown.map((item, index) => described(item, kept[index + 1]));
+  const items = shown.map((item, index) => describeVersion(item, kept[index + 1]));
   return {
     kind: 'History',
     apiVersion: kind.apiVersion,
@@ -83,14 +83,17 @@ export async function historyOf(
   };
 }
 
-function described({ version, at, type, user, requestId, text }: HistoryItem, before: HistoryItem | undefined): object {
-  const earlier = before === undefined || before.type === 'DELETED' ? undefined : declared(before.text);
-  const changes: FieldChange[] = type === 'DELETED' ? [] : fieldChanges(earlier, declared(text));
+function describeVersion(
+  { version, at, type, user, requestId, text }: HistoryItem,
+  before: HistoryItem | undefined,
+): object {
+  const earlier = before === undefined || before.type === 'DELETED' ? undefined : declaredFields(before.text);
+  const changes: FieldChange[] = type === 'DELETED' ? [] : fieldChanges(earlier, declaredFields(text));
   return { version, at, type, user, requestId, changes };
 }
 
 /** An object without what only says which version it is. */
-function declared(text: string): object {
+function declaredFields(text: string): object {
   const { metadata, apiVersion: _apiVersion, kind: _kind, ...fields }: ResourceObject = JSON.parse(text);
   const {
     resourceVersion: _resourceVersion,

@@ -8,7 +8,7 @@ import type { Kind, Verb } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 
 /** The target in the path of a resource request. */
-export interface Target {
+export interface RequestTarget {
   readonly kind: Kind;
   /** Undefined means all namespaces; empty for cluster-scoped kinds. */
   readonly namespace: string | undefined;
@@ -32,7 +32,7 @@ export function requireVerb(kind: Kind, verb: Verb): void {
 }
 
 /** The refusal of a method at the path of a resource request. */
-export function notAllowed(exchange: Exchange, target: Target): Refusal {
+export function methodRefusal(exchange: Exchange, target: RequestTarget): Refusal {
   return methodNotAllowed(exchange, methodsOf(target), allowedVerbs(target.question?.kind ?? target.kind));
 }
 
@@ -55,14 +55,14 @@ const COLLECTION_VERBS: readonly Verb[] = ['list', 'watch', 'create', 'deletecol
 const OBJECT_VERBS: readonly Verb[] = ['get', 'watch', 'update', 'patch', 'delete'];
 
 /** The verbs of a part of an object. */
-const VERBS_OF_PART: Readonly<Record<Exclude<Target['part'], 'main'>, readonly Verb[]>> = {
+const VERBS_OF_PART: Readonly<Record<Exclude<RequestTarget['part'], 'main'>, readonly Verb[]>> = {
   status: ['get', 'update', 'patch'],
   finalize: ['update'],
   history: ['get'],
 };
 
 /** The methods at the path of a target. */
-export function verbsOf({ kind, namespace, name, part, question }: Target): readonly Verb[] {
+export function verbsOf({ kind, namespace, name, part, question }: RequestTarget): readonly Verb[] {
   if (question !== undefined) return ['create'];
   if (part !== 'main') return VERBS_OF_PART[part];
   if (name !== undefined) return OBJECT_VERBS.filter((verb) => kind.verbs.includes(verb));
@@ -70,12 +70,12 @@ export function verbsOf({ kind, namespace, name, part, question }: Target): read
   return COLLECTION_VERBS.filter((verb) => kind.verbs.includes(verb) && (verb !== 'create' || namespace !== undefined));
 }
 
-function methodsOf(target: Target): readonly Method[] {
+function methodsOf(target: RequestTarget): readonly Method[] {
   return [...new Set(verbsOf(target).flatMap((verb) => METHODS_OF_VERB[verb]))];
 }
 
 /** Reads `/api/v1/…` and `/apis/GROUP/VERSION/…`. */
-export function parsePath(path: string, kinds: KindRegistry): Target {
+export function parsePath(path: string, kinds: KindRegistry): RequestTarget {
   const segments = path.replace(/\/$/, '').split('/').slice(1).map(decode);
   const [root, ...rest] = segments;
   const [group, version, ...tail] = root === 'api' ? ['', ...rest] : rest;
@@ -96,7 +96,7 @@ export function parsePath(path: string, kinds: KindRegistry): Target {
   if (part !== undefined && asked !== undefined) return { ...place, part: 'main', question: { part, kind: asked } };
   return { ...place, part: partOf() };
 
-  function partOf(): Target['part'] {
+  function partOf(): RequestTarget['part'] {
     if (part === undefined) return 'main';
     if (part === 'history') return part;
     if (part === 'status' && kind?.hasStatus === true) return 'status';

@@ -3,7 +3,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Author } from '#kernel/store/contract.ts';
 import type { User } from './authority.ts';
 import type { Page } from './list.ts';
-import type { Query, Target } from './request.ts';
+import type { Query, RequestTarget } from './request.ts';
 
 /**
  * A kind whose objects are not stored: posting one is a question or a command, answered by the object. It gets objects
@@ -24,4 +24,4 @@ export type VirtualKind = (
 ) => Promise<object>;
 
 /** A kind whose objects are not stored but looked up: gives a page of them, or the one that the target names. */
-export type VirtualList = (target: Target, query: Query) => Promise<Page>;
+export type VirtualList = (target: RequestTarget, query: Query) => Promise<Page>;

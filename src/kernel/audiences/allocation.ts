@@ -1,7 +1,9 @@
 import { BUCKETS } from './bucketing/buckets.ts';
 import { murmur3x86 } from './bucketing/murmur3.ts';
 
-/** The million buckets are handed out in blocks of 0.01 %: fine enough for shares, and a set of them is a short text. */
+/**
+ * The million buckets are allocated in blocks of 0.01 %: fine enough for shares, and a set of blocks is a short text.
+ */
 const BLOCKS = 10_000;
 export const BLOCK_BUCKETS = BUCKETS / BLOCKS;
 const BYTES = BLOCKS / 8;
@@ -9,12 +11,12 @@ const BYTES = BLOCKS / 8;
 /** A set of blocks, one bit each, the first in the lowest bit of the first byte. Never altered. */
 export type Blocks = Uint8Array;
 
-/** Whether a block, which is a bucket divided by `BLOCK_BUCKETS`, is in the set. */
+/** True when the set has the block; a block number is a bucket divided by `BLOCK_BUCKETS`. */
 export function has(blocks: Blocks, block: number): boolean {
   return (((blocks[block >>> 3] ?? 0) >>> (block & 7)) & 1) === 1;
 }
 
-/** A set of blocks as base64url, 1,667 characters: how it is kept beside a live object. */
+/** A set of blocks as base64url, 1,667 characters: stored beside a live object. */
 export function blocksText(blocks: Blocks): string {
   return btoa(String.fromCharCode(...blocks))
     .replaceAll('+', '-')
@@ -22,29 +24,32 @@ export function blocksText(blocks: Blocks): string {
     .replaceAll('=', '');
 }
 
-/** What `blocksText` wrote. Throws for any other text: it is written by us alone. */
+/** Reads the text of `blocksText`. Throws for any other text: only this program writes it. */
 export function blocksFrom(text: string): Blocks {
   const blocks = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0));
   if (blocks.length !== BYTES) throw new Error(`a set of blocks has ${BYTES} bytes, not ${blocks.length}`);
   return blocks;
 }
 
-/** Sets that came one after another are told apart up to so many, 1.7 KB each; the oldest two then count as one. */
+/** Layers that are kept apart, 1.7 KB each; beyond it the two oldest merge. */
 const LAYERS_MAX = 8;
 
-/** What an experiment has: its blocks, and those of them that came later than the rest, in the order of their coming. */
-export interface Allotted {
+/** The blocks of an experiment, and its later blocks in the order of their arrival. */
+export interface Allotment {
   readonly blocks: Blocks;
   readonly later: readonly Blocks[];
 }
 
-/** Blocks for an experiment; or how many it already shares with the others; or how many are too few. In blocks. */
-export type Allocation = Allotted | { readonly overlap: number } | { readonly wanted: number; readonly free: number };
+/**
+ * Blocks for an experiment; or the number that it already shares with others; or the numbers wanted and free. In
+ * blocks.
+ */
+export type Allocation = Allotment | { readonly overlap: number } | { readonly wanted: number; readonly free: number };
 
 /**
- * Samples blocks that nobody else has, by an order that follows from the seed alone. What it has grows by blocks that
- * are added and shrinks by blocks that are taken away, last added first: a ramp moves no unit out and in again, who came
- * first stays longest, and a shrunken share that grows again gets the same blocks, if they are still free.
+ * Samples free blocks in an order that follows from the seed alone. A ramp adds blocks, and a cut removes the last
+ * added first: no unit moves out and in again, and the first units stay longest. A share that shrinks and grows again
+ * gets the same blocks while they are free.
  *
  * Source of the idea: Schultzberg, Kjellin, Rydberg (2020), "Statistical Properties of Exclusive and Non-exclusive
  * Online Randomized Experiments using Bucket Reuse".
@@ -53,10 +58,10 @@ export function allocate(wish: {
   /** Of all units, rounded to 0.01. */
   readonly percent: number;
   readonly seed: string;
-  /** Sets of those that it may share nobody with. */
+  /** Sets of the experiments that it may share no unit with. */
   readonly taken: readonly Blocks[];
-  /** What it has had until now. */
-  readonly previous?: Allotted;
+  /** Its blocks until now. */
+  readonly previous?: Allotment;
 }): Allocation {
   const { percent, seed, taken, previous } = wish;
   const isTaken = (block: number) => taken.some((blocks) => has(blocks, block));
@@ -78,18 +83,18 @@ export function allocate(wish: {
     chosen.push(layer.slice(0, left));
     left -= chosen.at(-1)?.length ?? 0;
   }
-  const [, ...later] = joined(chosen, (block) => rank[block] ?? 0);
+  const [, ...later] = mergeLayers(chosen, (block) => rank[block] ?? 0);
   return { blocks: setOf(chosen.flat()), later: later.map(setOf) };
 }
 
-/** The blocks that came first, then those that came later. */
+/** The first blocks, then each later layer. */
 function layersOf(kept: readonly number[], later: readonly Blocks[]): (readonly number[])[] {
   const isLater = (block: number) => later.some((layer) => has(layer, block));
   return [kept.filter((block) => !isLater(block)), ...later.map((layer) => kept.filter((block) => has(layer, block)))];
 }
 
-/** Layers that follow each other in the order of ranks are one: sorted by rank, it has the same order. */
-function joined(layers: readonly (readonly number[])[], rankOf: (block: number) => number): number[][] {
+/** Merges consecutive layers in the order of ranks: sorted by rank, the merged layer has the same order. */
+function mergeLayers(layers: readonly (readonly number[])[], rankOf: (block: number) => number): number[][] {
   const result: number[][] = [];
   for (const layer of layers) {
     const [first] = layer;
@@ -112,14 +117,14 @@ function setOf(blocks: readonly number[]): Blocks {
   return set;
 }
 
-/** What an experiment says about who it shares no one with. */
+/** The exclusivity that an experiment declares. */
 export interface Exclusivity {
   readonly exclusivityTags?: readonly string[];
-  /** Tags of those that it shares no one with. */
+  /** Tags of experiments that it shares no unit with. */
   readonly exclusiveTo?: readonly string[];
 }
 
-/** Whether two may share no one: the tags of one are among those that the other is exclusive to, either way. */
+/** True when two may share no unit: a tag of one is among the `exclusiveTo` tags of the other, either way. */
 export function conflicts(a: Exclusivity, b: Exclusivity): boolean {
   return meets(a.exclusivityTags, b.exclusiveTo) || meets(b.exclusivityTags, a.exclusiveTo);
 }

@@ -11,7 +11,7 @@ const EVALUATING = [
   'bucketing/compile-slot.ts',
 ];
 
-test('what evaluates can be bundled for a program of others, without schemas, kinds and the outside', async () => {
+test('the evaluator can be bundled for other programs, without schemas, kinds and external services', async () => {
   const { metafile } = await build({
     absWorkingDir: fileURLToPath(new URL('.', import.meta.url)),
     entryPoints: EVALUATING,

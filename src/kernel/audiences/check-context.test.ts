@@ -12,11 +12,11 @@ function problems(context: Context): string[] {
   return contextProblems(context, attributes).map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
 }
 
-test('a context of the right types has no problems, and what nobody declared is ignored', () => {
+test('a context of the right types has no problems, and undeclared attributes are ignored', () => {
   const right: Context = {
     targetingKey: 'u1',
     timeZone: 'Europe/Stockholm',
-    country: 'a value that nobody has declared yet',
+    country: 'a value that is not declared yet',
     age: null,
     device: { os: 'ios', other: 7 },
     appVersion: 'v9.1.0',
@@ -32,7 +32,7 @@ test('a context of the right types has no problems, and what nobody declared is 
   assert.deepEqual(problems({}), []);
 });
 
-test('a value of the wrong type is named with its place, what came, and what would be right', () => {
+test('a value of the wrong type is reported with its place, the value, and the right form', () => {
   assert.deepEqual(
     problems({
       targetingKey: 7,
@@ -61,16 +61,16 @@ test('a value of the wrong type is named with its place, what came, and what wou
   );
 });
 
-test('an id that JavaScript has rounded is refused, not put into a bucket; a bigint is what it is', () => {
+test('an id that JavaScript has rounded is refused and gets no bucket; a bigint is exact', () => {
   assert.deepEqual(problems({ note: 1_795_000_000_000_000_199n }), []);
   const rounded = Number('1795000000000000199');
   assert.deepEqual(
-    problems({ note: rounded, tags: [1, rounded] }).map((said) => said.split(' ')[0]),
+    problems({ note: rounded, tags: [1, rounded] }).map((problem) => problem.split(' ')[0]),
     ['note:', 'tags:'],
   );
 });
 
-test('what JSON has not is told like any other wrong value', () => {
+test('values that JSON lacks are reported like any other wrong value', () => {
   const round: { self?: unknown } = {};
   round.self = round;
   assert.deepEqual(problems({ age: 10n, premium: round, joined: () => 1 }), [

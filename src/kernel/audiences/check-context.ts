@@ -16,14 +16,13 @@ const RIGHT: Record<AttributeType, string> = {
 
 /** A value of the wrong type. */
 export interface ContextProblem extends Problem {
-  /** The attribute whose value it is. */
   readonly attribute: string;
 }
 
 /**
- * What is wrong with a context: declared attributes whose value is of the wrong type. Paths start at the context.
- * Attributes that nobody declared are ignored, and so is whether a value is among the declared ones: an app that knows
- * a new value before it is declared goes on. Values of `sensitive` attributes are not shown.
+ * Problems of a context: declared attributes with a value of the wrong type. Paths start at the context. Undeclared
+ * attributes are ignored, and so are values outside the declared list: an app that is ahead of its declarations
+ * continues to work. Values of `sensitive` attributes are not shown.
  */
 export function contextProblems(context: Context, attributes: AttributeTable): readonly ContextProblem[] {
   let problems: ContextProblem[] | undefined;
@@ -72,7 +71,7 @@ function shownOf(value: unknown): string {
   try {
     return JSON.stringify(value) ?? typeof value;
   } catch {
-    // It goes round in a circle, or holds what JSON has not.
+    // It is circular, or holds values that JSON lacks.
     return `this ${typeof value}`;
   }
 }

@@ -17,7 +17,7 @@ function naiveWorld(specs: ReadonlyMap<string, AudienceSpec>): NaiveWorld {
   return { attributes, audiences: specs };
 }
 
-test('a compiled rule means what the naive evaluator says, for any rule, context and moment', () => {
+test('a compiled rule equals the naive evaluator, for any rule, context and moment', () => {
   fc.assert(
     fc.property(
       audiences,
@@ -39,7 +39,7 @@ test('a compiled rule means what the naive evaluator says, for any rule, context
   );
 });
 
-test('an updated table means what a new one means, and keeps the matchers of audiences that mean the same', () => {
+test('an updated table equals a new one, and keeps the matchers of unchanged audiences', () => {
   const change = fc.oneof(
     fc.tuple(fc.constantFrom('a0', 'a1', 'a2'), fc.option(rule(['a0']), { nil: undefined })),
     fc.tuple(fc.constant('age'), fc.constantFrom('number', undefined)),
@@ -66,7 +66,7 @@ test('an updated table means what a new one means, and keeps the matchers of aud
         assert.deepEqual(truths(after, contexts, now), truths(compileAudiences(world), contexts, now));
         assert.deepEqual(truths(before, contexts, now), answers);
         assert.equal(after === before, changes.length === 0);
-        // Nothing refers to a2.
+        // No audience refers to a2.
         if (changes.every(([name]) => name === 'a2')) assert.equal(after.matcher('a1'), matchers.get('a1'));
       },
     ),
@@ -84,7 +84,7 @@ function truth(condition: Condition, given: Context, now = '2026-01-01T00:00:00Z
   return table.compile({ anyOf: [{ allOf: [condition] }] })(given, Date.parse(now));
 }
 
-test('what is not known is neither in nor out, and stays so when it is turned round', () => {
+test('an unknown attribute is neither in nor out, and stays unknown when negated', () => {
   const abroad: Condition = { attribute: 'country', notIn: ['SE'] };
   assert.equal(truth(abroad, {}), undefined);
   assert.equal(truth(abroad, { country: null }), undefined);
@@ -106,14 +106,14 @@ test('an empty set is known to hold nothing', () => {
   assert.equal(truth({ attribute: 'genres', in: ['jazz'] }, { genres: ['jazz', 7] }), undefined);
 });
 
-test('what a context inherits from Object is not there', () => {
+test('attributes that a context inherits from Object are absent', () => {
   assert.equal(truth({ attribute: 'constructor', exists: true }, {}), false);
   assert.equal(truth({ attribute: 'device.os', exists: true }, { device: 'ios' }), false);
   assert.equal(truth({ attribute: 'device.os', in: ['ios'] }, { device: { os: 'ios' } }), true);
   assert.equal(truth({ attribute: 'device.os', in: ['ios'] }, { 'device.os': 'tv', device: { os: 'ios' } }), false);
 });
 
-test('a version before its release counts as the version that it is', () => {
+test('a pre-release counts as the version that it is', () => {
   const recent: Condition = { attribute: 'appVersion', semver: '>=8.9.0' };
   assert.equal(truth(recent, { appVersion: '9.0.0-beta.1' }), true);
   assert.equal(truth(recent, { appVersion: '8.9.0-beta.1' }), false);
@@ -132,7 +132,7 @@ test('a nightly window belongs to the day on which it begins, by the wall clock 
   assert.equal(truth(night, { timeZone: 'Mars/Olympus' }, '2026-06-05T22:00:00Z'), undefined);
 });
 
-test('an expression finds what ends a text, also when that is beyond the first plane of Unicode', () => {
+test('an expression finds the end of a text, also beyond the first plane of Unicode', () => {
   assert.equal(truth({ attribute: 'country', matches: 'x[^a]$' }, { country: 'x🎧' }), true);
   assert.equal(truth({ attribute: 'country', matches: '[^a]$|b' }, { country: 'a' }), false);
 });
@@ -148,7 +148,7 @@ test('when clocks go back an hour counts twice, when they go forward it never co
   assert.deepEqual(['2026-03-29', '2026-06-01', '2026-10-25'].map(minutesOn), [0, 60, 120]);
 });
 
-test('a table with a circle, which cannot go live, still answers', () => {
+test('a table with a cycle, which cannot go live, still answers', () => {
   const circle = new Map<string, AudienceSpec>([
     ['a', { anyOf: [{ allOf: [{ audience: 'b' }] }] }],
     ['b', { anyOf: [{ allOf: [{ audience: 'a' }] }] }],

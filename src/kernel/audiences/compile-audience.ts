@@ -8,24 +8,24 @@ import type { AudienceSpec } from './kinds/audience.ts';
 import { ATTRIBUTE, AUDIENCE } from './language/identity.ts';
 import type { AudienceRule, Matcher, Truth } from './language/language.ts';
 
-/** What an `AudienceTable` is compiled from, as `Kind.id`. */
+/** The kinds that an `AudienceTable` is compiled from, as `Kind.id`. */
 export const audienceKindIds: ReadonlySet<string> = new Set([ATTRIBUTE, AUDIENCE]);
 
-/** Who something is for: an Audience by name, a rule of its own, or both. */
+/** The target audience: an Audience by name, an inline rule, or both. */
 interface Who {
   readonly audience?: string;
   readonly when?: AudienceRule;
 }
 
-/** Everybody who is declared to be somebody: attributes and audiences of one world. Never altered. */
+/** The attributes and audiences of one world. Never altered. */
 export interface AudienceTable {
   readonly attributes: AttributeTable;
-  /** The matcher of an Audience; undefined when there is none. `update` keeps it while what it means stays. */
+  /** The matcher of an Audience; undefined when there is none. `update` keeps the matcher of an unchanged audience. */
   readonly matcher: (name: string) => Matcher | undefined;
   readonly compile: (rule: AudienceRule) => Matcher;
-  /** Names of the attributes that decide who is meant, those of the audiences that are named included. */
+  /** Names of the attributes that decide membership, those of the named audiences included. */
   readonly attributesOf: (who: Who) => ReadonlySet<string>;
-  /** What `compileAudiences(world)` makes, with little work; the same table when nothing changed that it knows. */
+  /** The table of another world, compiled incrementally; the same table when no attribute or audience changed. */
   readonly update: (
     world: World,
     changed: readonly { readonly kind: string; readonly name: string }[],
@@ -86,13 +86,13 @@ function and(a: Truth, b: Truth): Truth {
   return a === undefined || b === undefined ? undefined : true;
 }
 
-/** A whole Audience: not excluded, and included or what its rule says. */
+/** A whole Audience: not excluded, and included or matched by its rule. */
 function compileAudience({ anyOf: groups, members }: AudienceSpec, lookup: RuleLookup): Matcher {
   const rule = groups === undefined ? () => false : compileRule({ anyOf: groups }, lookup);
   if (members === undefined) return rule;
   const included = new Set(members.include);
   const excluded = new Set(members.exclude);
-  // Whether somebody without a key is a member is unknown, unless nobody is.
+  // Membership without a key is unknown, unless the list is empty.
   const includedWithoutKey = included.size === 0 ? false : undefined;
   const mayBeExcluded = excluded.size > 0;
   return (context, nowMs) => {
@@ -107,12 +107,12 @@ function compileAudience({ anyOf: groups, members }: AudienceSpec, lookup: RuleL
   };
 }
 
-/** The table of a world. Audiences are compiled when they are first asked for. */
+/** The table of a world. Audiences are compiled on first use. */
 export function compileAudiences(world: World): AudienceTable {
   return atOnce(compileAudiencesInSteps(world));
 }
 
-/** The same in steps, of a world that does not change meanwhile. */
+/** The same in steps; the world must not change meanwhile. */
 export function* compileAudiencesInSteps(world: World): Steps<AudienceTable> {
   return makeTable(attributesOf(world), yield* specsOf(world), new Map());
 }
@@ -127,7 +127,7 @@ function makeTable(
     const known = matchers.get(name);
     if (known !== undefined) return known;
     const spec = specs.get(name);
-    // A circle does not go live; should there be one, who is meant is unknown.
+    // A cycle cannot go live; if there is one, membership is unknown.
     if (spec === undefined || inProgress.has(name)) return undefined;
     inProgress.add(name);
     const compiled = compileAudience(spec, lookup);
@@ -140,7 +140,7 @@ function makeTable(
   const attributesIn = (name: string): ReadonlySet<string> => {
     const known = read.get(name);
     if (known !== undefined) return known;
-    // Should there be a circle, it ends here.
+    // A cycle, if there is one, ends here.
     read.set(name, new Set());
     const { anyOf: groups } = specs.get(name) ?? {};
     const found = groups === undefined ? new Set<string>() : attributesOf({ when: { anyOf: groups } });
@@ -168,7 +168,7 @@ function makeTable(
       if (names.size === 0) return table;
       const changes = new Map([...names].map((name) => [name, specIn(world, name)]));
       const next = yield* specs.withInSteps(changes);
-      // A Set is walked with what is added on the way, so this finds referrers of referrers too.
+      // A Set iterates over entries added on the way, so this finds referrers of referrers too.
       for (const name of names) {
         for (const [other, spec] of next) {
           if (audiencesIn(spec).includes(name)) names.add(other);

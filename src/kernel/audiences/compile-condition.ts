@@ -7,11 +7,11 @@ import { compileNetworks, parseAddress } from './language/ip.ts';
 import type { Condition, Context, Matcher, Truth } from './language/language.ts';
 import { growthbookVersionTest } from './language/growthbook-version.ts';
 import { patternTest } from './language/pattern.ts';
-import { readAs, typeRead } from './language/read-as.ts';
+import { readAs, typeOfForm } from './language/read-as.ts';
 import { spendSteps, stepsOfText } from './language/work-budget.ts';
 import { attributeReader, declaredReader, plainValue, type Plain } from './language/values.ts';
 
-/** Versions whose answer a range remembers: more than the versions of an app that are in use. */
+/** Versions whose answer a range caches: more than the versions of an app in use. */
 const VERSIONS_REMEMBERED_MAX = 1_000;
 
 /** Steps of reading a version; each bound of its range takes one more. */
@@ -19,19 +19,19 @@ const PARSE_VERSION_STEPS = 10;
 /** Values of a list that are compared in one step. */
 const VALUES_A_STEP = 4;
 
-/** What compiling a rule needs to know of the world. */
+/** The parts of a world that compiling a rule needs. */
 export interface RuleLookup {
   readonly attributes: AttributeLookup;
   /** The matcher of an Audience. */
   readonly matcher: (name: string) => Matcher | undefined;
 }
 
-/** Tests one value, neither null nor undefined, of a context; unknown when it is of the wrong type. */
+/** Tests one value of a context, neither null nor undefined; unknown for the wrong type. */
 type ValueTest = (value: unknown, context: Context) => Truth;
 
 const UNKNOWN: Matcher = () => undefined;
 
-/** A condition as a closure. What the write-time checks refuse, and what names nothing that there is, is unknown. */
+/** A condition as a closure. Invalid conditions, and references to missing objects, are unknown. */
 export function compileCondition(condition: Condition, lookup: RuleLookup): Matcher {
   const { attribute, audience, time, not = false } = condition;
   if (attribute !== undefined) {
@@ -40,10 +40,10 @@ export function compileCondition(condition: Condition, lookup: RuleLookup): Matc
   }
   const matcher =
     audience !== undefined ? (lookup.matcher(audience) ?? UNKNOWN) : time !== undefined ? compileTime(time) : UNKNOWN;
-  return not ? negated(matcher) : matcher;
+  return not ? negate(matcher) : matcher;
 }
 
-function negated(matcher: Matcher): Matcher {
+function negate(matcher: Matcher): Matcher {
   return (context, nowMs) => {
     const truth = matcher(context, nowMs);
     return truth === undefined ? undefined : !truth;
@@ -53,7 +53,7 @@ function negated(matcher: Matcher): Matcher {
 function compileAttribute(condition: Condition, declared: AttributeDeclaration): Matcher {
   const { name, multiValued, loose = false } = declared;
   const { exists, as, not = false } = condition;
-  const type = as === undefined ? declared.type : typeRead(as);
+  const type = as === undefined ? declared.type : typeOfForm(as);
   const read = as === undefined ? declaredReader(declared) : readerAs(as, name);
   if (exists !== undefined) {
     const wanted = exists !== not;
@@ -97,12 +97,12 @@ function readerAs(as: NonNullable<Condition['as']>, name: string): (context: Con
   };
 }
 
-/** What the condition says where the context lacks its attribute. */
+/** The answer of a condition when the context lacks its attribute. */
 export function absentTruth({ absent, not = false }: Condition): Truth {
   return absent === undefined ? undefined : (absent === 'match') !== not;
 }
 
-/** Whether the condition says the contrary of its test: `notIn` is the contrary of `in`, `not` that of everything. */
+/** True when the condition negates its test: `notIn` negates `in`, `not` negates everything. */
 export function isFlipped({ notIn, not = false }: Condition): boolean {
   return (notIn !== undefined) !== not;
 }
@@ -125,7 +125,7 @@ function onlyText(condition: Condition, type: AttributeType): string | undefined
   return isPlain && typeof first === 'string' ? first : undefined;
 }
 
-/** The test of a condition about an attribute of this type, for one value, before `notIn` and `not` turn it round. */
+/** The test of an attribute of this type, for one value, before `notIn` and `not` negate it. */
 function compileTest(condition: Condition, type: AttributeType): ValueTest {
   const { ignoreCase = false, startsWith, endsWith, contains, matches, semver, cidr } = condition;
   if (condition.as === 'growthbook-version') return growthbookVersionTest(condition);
@@ -159,7 +159,7 @@ function compileTest(condition: Condition, type: AttributeType): ValueTest {
   return () => undefined;
 }
 
-/** Whether a text has one of the pieces at an edge. Pieces of one length are a set: their number costs nothing. */
+/** True when a text has one of the pieces at an edge. Pieces of one length form a set: their number costs nothing. */
 function edgeTest(
   pieces: readonly string[],
   fold: (text: string) => string,

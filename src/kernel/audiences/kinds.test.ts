@@ -17,7 +17,7 @@ import { kinds, live, worldOf } from './testing/world.ts';
 
 const registry = kindRegistry([Namespace, ...audienceKinds]);
 
-function declared(kind: Kind, name: string, spec: unknown): Operation {
+function declare(kind: Kind, name: string, spec: unknown): Operation {
   const metadata = kind.namespaced ? { name, namespace: 'n' } : { name };
   const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata, ...(spec === undefined ? {} : { spec }) };
   return {
@@ -30,12 +30,12 @@ function declared(kind: Kind, name: string, spec: unknown): Operation {
   };
 }
 
-const attribute = (name: string, spec: AttributeSpec) => declared(Attribute, name, spec);
-const audience = (name: string, spec: AudienceSpec) => declared(Audience, name, spec);
+const attribute = (name: string, spec: AttributeSpec) => declare(Attribute, name, spec);
+const audience = (name: string, spec: AudienceSpec) => declare(Audience, name, spec);
 const about = (name: string): AudienceSpec => ({ anyOf: [{ allOf: [{ attribute: name, exists: true }] }] });
 
-/** What becomes of operations that are written together: nothing to say, or the problems. */
-function written(...operations: Operation[]): string[] {
+/** The result of operations that are written together: no problems, or a list of them. */
+function writeProblems(...operations: Operation[]): string[] {
   const limits = { changesMax: 100, charactersMax: 1e6 };
   const start = { kinds: registry.all, version: 0, floor: 0, entries: [], changes: [], limits };
   const plan = new BatchPlan(
@@ -45,7 +45,7 @@ function written(...operations: Operation[]): string[] {
   );
   const problems: string[] = [];
   const request = {
-    operations: [declared(Namespace, 'n', undefined), ...operations],
+    operations: [declare(Namespace, 'n', undefined), ...operations],
     author: { name: 'test' },
     dryRun: false,
     writeId: '',
@@ -64,26 +64,29 @@ function written(...operations: Operation[]): string[] {
   return problems;
 }
 
-test('the examples of both kinds are good', () => {
+test('the examples of both kinds are valid', () => {
   for (const { kind, example } of audienceKinds.map((one) => ({ kind: one, example: one.example }))) {
-    assert.deepEqual(written(declared(kind, example?.name ?? '', example?.spec)), []);
+    assert.deepEqual(writeProblems(declare(kind, example?.name ?? '', example?.spec)), []);
   }
 });
 
-test('an attribute and an audience about it may be declared in one change', () => {
+test('an attribute and an audience that uses it may be declared in one change', () => {
   assert.deepEqual(
-    written(attribute('app-version', { name: 'appVersion', type: 'semver' }), audience('recent', about('appVersion'))),
+    writeProblems(
+      attribute('app-version', { name: 'appVersion', type: 'semver' }),
+      audience('recent', about('appVersion')),
+    ),
     [],
   );
 });
 
-test('an audience about an attribute that nobody declared is refused, with near spellings', () => {
-  assert.deepEqual(written(attribute('country', { type: 'string' }), audience('swedes', about('contry'))), [
+test('an audience with an undeclared attribute is refused, with near spellings', () => {
+  assert.deepEqual(writeProblems(attribute('country', { type: 'string' }), audience('swedes', about('contry'))), [
     'spec.anyOf[0].allOf[0].attribute: there is no attribute "contry" (did you mean "country"?); declare it with an Attribute',
   ]);
 });
 
-test('an attribute has the name of its object, is not built in, and stays what it is', () => {
+test('an attribute has the name of its object, is not built in, and never changes its type', () => {
   const table: [operations: Operation[], problem: RegExp][] = [
     [
       [attribute('version', { name: 'appVersion', type: 'semver' })],
@@ -120,14 +123,14 @@ test('an attribute has the name of its object, is not built in, and stays what i
       /^spec\.values\[1\]: "v1\.0\.0" is there twice$/,
     ],
   ];
-  for (const [operations, problem] of table) assert.match(written(...operations).join(' | '), problem);
+  for (const [operations, problem] of table) assert.match(writeProblems(...operations).join(' | '), problem);
   assert.deepEqual(
-    written(attribute('age', { type: 'number' }), attribute('age', { type: 'number', multiValued: false })),
+    writeProblems(attribute('age', { type: 'number' }), attribute('age', { type: 'number', multiValued: false })),
     [],
   );
 });
 
-test('an audience says who is in it, does not define itself, and has nobody on both lists', () => {
+test('an audience has members or a rule, does not refer to itself, and has no key on both lists', () => {
   const table: [spec: AudienceSpec, problem: RegExp][] = [
     [{}, /^spec\.anyOf: say who is in it/],
     [{ members: { exclude: ['a'] } }, /^spec\.anyOf: say who is in it/],
@@ -137,11 +140,14 @@ test('an audience says who is in it, does not define itself, and has nobody on b
     ],
     [{ members: { include: ['a', 'b'], exclude: ['b'] } }, /^spec\.members\.include\[1\]: "b" is excluded as well/],
   ];
-  for (const [spec, problem] of table) assert.match(written(audience('x', spec)).join(' | '), problem);
+  for (const [spec, problem] of table) assert.match(writeProblems(audience('x', spec)).join(' | '), problem);
 });
 
-/** What keeps changes from going live in a world. */
-function held(world: ReturnType<typeof worldOf>, changes: [kind: Kind, name: string, spec: unknown][]): string[] {
+/** Reasons that hold changes back in a world. */
+function holdReasons(
+  world: ReturnType<typeof worldOf>,
+  changes: [kind: Kind, name: string, spec: unknown][],
+): string[] {
   const candidates = changes.map(([kind, name, spec]) => ({
     kind: kind.id,
     name,
@@ -156,15 +162,15 @@ const refersTo = (...names: string[]): AudienceSpec => ({
   anyOf: names.map((name) => ({ allOf: [{ audience: name }] })),
 });
 
-test('an attribute that a live audience is about stays live, and stays what the audience relies on', () => {
+test('an attribute that a live audience uses stays live, with the type that the audience relies on', () => {
   const world = worldOf([age], new Map([['adults', adults]]));
-  assert.match(held(world, [[Attribute, 'age', undefined]]).join(), /still needed by Audience "adults"/);
+  assert.match(holdReasons(world, [[Attribute, 'age', undefined]]).join(), /still needed by Audience "adults"/);
   assert.match(
-    held(world, [[Attribute, 'age', { type: 'string' }]]).join(),
+    holdReasons(world, [[Attribute, 'age', { type: 'string' }]]).join(),
     /would break Audience "adults": "age" is a string/,
   );
   assert.deepEqual(
-    held(world, [
+    holdReasons(world, [
       [Attribute, 'age', undefined],
       [Audience, 'adults', undefined],
     ]),
@@ -172,33 +178,36 @@ test('an attribute that a live audience is about stays live, and stays what the 
   );
 });
 
-test('audiences go live together with what they refer to, in any order, but not in a circle', () => {
+test('audiences go live together with their references, in any order, but not in a cycle', () => {
   const world = worldOf([]);
   assert.deepEqual(
-    held(world, [
+    holdReasons(world, [
       [Audience, 'grown', refersTo('adults')],
       [Audience, 'adults', adults],
       [Attribute, 'age', { type: 'number' }],
     ]),
     [],
   );
-  assert.match(held(world, [[Audience, 'grown', refersTo('adults')]]).join(), /there is no live Audience "adults"/);
-  const circle = held(world, [
+  assert.match(
+    holdReasons(world, [[Audience, 'grown', refersTo('adults')]]).join(),
+    /there is no live Audience "adults"/,
+  );
+  const circle = holdReasons(world, [
     [Audience, 'a', refersTo('b')],
     [Audience, 'b', refersTo('c')],
     [Audience, 'c', refersTo('a')],
   ]);
-  assert.match(circle.join(), /"a" → "b" → "c" → "a" go round in a circle/);
+  assert.match(circle.join(), /"a" → "b" → "c" → "a" form a cycle/);
   const diamond: [Kind, string, AudienceSpec][] = [
     [Audience, 'top', refersTo('l', 'r')],
     [Audience, 'l', refersTo('base')],
     [Audience, 'r', refersTo('base')],
     [Audience, 'base', { members: { include: ['x'] } }],
   ];
-  assert.deepEqual(held(world, diamond), []);
+  assert.deepEqual(holdReasons(world, diamond), []);
 });
 
-test('a chain of audiences that nobody understands is held back at whichever end it grows', () => {
+test('a chain of audiences that is too long is held back at whichever end it grows', () => {
   const chain = (length: number) =>
     new Map(
       Array.from({ length }, (_, at) => [
@@ -206,17 +215,20 @@ test('a chain of audiences that nobody understands is held back at whichever end
         at === 0 ? { members: { include: ['x'] } } : refersTo(`a${at - 1}`),
       ]),
     );
-  assert.deepEqual(held(worldOf([], chain(9)), [[Audience, 'a9', refersTo('a8')]]), []);
+  assert.deepEqual(holdReasons(worldOf([], chain(9)), [[Audience, 'a9', refersTo('a8')]]), []);
   assert.match(
-    held(worldOf([], chain(10)), [[Audience, 'a10', refersTo('a9')]]).join(),
+    holdReasons(worldOf([], chain(10)), [[Audience, 'a10', refersTo('a9')]]).join(),
     /has 11 audiences, and 10 are allowed/,
   );
   const world = worldOf([], chain(10));
   world.set(live(Audience, 'below', { members: { include: ['y'] } }));
-  assert.match(held(world, [[Audience, 'a0', refersTo('below')]]).join(), /has 11 audiences, and 10 are allowed/);
+  assert.match(
+    holdReasons(world, [[Audience, 'a0', refersTo('below')]]).join(),
+    /has 11 audiences, and 10 are allowed/,
+  );
 });
 
-test('changes of audiences and attributes are told in plain sentences', () => {
+test('changes of audiences and attributes are described in plain sentences', () => {
   const say = (kind: Kind, name: string, before: unknown, after: unknown) =>
     kind.describe?.(name, before, after, worldOf([]), Temporal.Instant.fromEpochMilliseconds(0));
   assert.deepEqual(say(Audience, 'adults', undefined, { ...adults, members: { include: ['a'] } }), [
@@ -233,7 +245,7 @@ test('changes of audiences and attributes are told in plain sentences', () => {
   assert.deepEqual(say(Audience, 'adults', adults, undefined), ['Audience adults is removed.']);
   assert.deepEqual(
     say(Attribute, 'app-version', undefined, { name: 'appVersion', type: 'semver', multiValued: true }),
-    ['New attribute: appVersion (set of semver); flags that go by it are in error where a context says anything else.'],
+    ['New attribute: appVersion (set of semver); flags that use it fail for contexts with another type.'],
   );
   assert.deepEqual(say(Attribute, 'age', age, { ...age, sensitive: true, values: [1] }), [
     'The values that attribute age may have change.',

@@ -92,14 +92,14 @@ export function garbageCollector(options: {
     if (ownerKind === undefined || !ownerKind.verbs.includes('get')) return 'present';
     const { namespace } = object.metadata;
     if (ownerKind.namespaced && !kind.namespaced) {
-      await recordEvent(object, misplaced(reference, ''));
+      await recordEvent(object, wrongNamespaceEvent(reference, ''));
       return 'present';
     }
     const owner = await client.get(ownerKind, { namespace, name: reference.name });
     if (owner?.metadata.uid !== reference.uid) {
       const elsewhere = informers.find((informer) => informer.kind === ownerKind)?.withUid(reference.uid);
       if (elsewhere !== undefined && elsewhere.metadata.namespace !== namespace && ownerKind.namespaced) {
-        await recordEvent(object, misplaced(reference, namespace ?? ''));
+        await recordEvent(object, wrongNamespaceEvent(reference, namespace ?? ''));
       }
       return 'absent';
     }
@@ -165,7 +165,7 @@ function wishedBefore(object: ResourceObject): Propagation {
   return hasFinalizer(object, FOREGROUND) ? 'Foreground' : 'Background';
 }
 
-function misplaced({ apiVersion, kind, name, uid }: OwnerReference, namespace: string) {
+function wrongNamespaceEvent({ apiVersion, kind, name, uid }: OwnerReference, namespace: string) {
   return {
     type: 'Warning' as const,
     reason: 'OwnerRefInvalidNamespace',

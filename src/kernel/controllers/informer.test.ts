@@ -127,16 +127,16 @@ test('whatever breaks, the cache converges to the server, and its events add up 
       }
       await time.run(60_000);
       const expected = [...server.objects.values()];
-      const sorted = (objects: Iterable<ResourceObject>) =>
+      const sortByVersion = (objects: Iterable<ResourceObject>) =>
         [...objects].sort((a, b) => Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion));
-      assert.deepEqual(sorted(followed.values()), sorted(expected));
+      assert.deepEqual(sortByVersion(followed.values()), sortByVersion(expected));
       for (const owner of ['x', 'y']) {
         const owned = expected.filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === owner));
-        assert.deepEqual(sorted(informer.ownedBy(owner)), sorted(owned));
+        assert.deepEqual(sortByVersion(informer.ownedBy(owner)), sortByVersion(owned));
       }
       for (const place of ['one', 'two']) {
         const inside = expected.filter(({ metadata }) => metadata.namespace === place);
-        assert.deepEqual(sorted(informer.inNamespace(place)), sorted(inside));
+        assert.deepEqual(sortByVersion(informer.inNamespace(place)), sortByVersion(inside));
       }
       for (const object of expected) {
         assert.deepEqual(informer.get(object.metadata.namespace, object.metadata.name), object);

@@ -5,7 +5,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { Lease } from '#kernel/kinds/builtin/lease.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
-import { claimed, leaseRecord, released, type LeaseRecord } from './lease-record.ts';
+import { claimLease, leaseRecord, releaseLease, type LeaseRecord } from './lease-record.ts';
 import { jittered, pause, within, type Time } from '#kernel/base/time.ts';
 
 export interface ElectionTiming {
@@ -133,7 +133,7 @@ export function runAsLeader(options: {
       // A lease that somebody removed is still honoured by those who have seen it.
       const record = found === undefined ? seen?.record : observe(found);
       if (record !== undefined && isHeldByOther(record)) return { is: 'taken' };
-      const spec = claimed(record, identity, timing.leaseMs, clock());
+      const spec = claimLease(record, identity, timing.leaseMs, clock());
       const sinceMs = time.nowMs();
       observe(
         found === undefined
@@ -166,7 +166,7 @@ export function runAsLeader(options: {
     try {
       const found = await client.get(Lease, lease);
       if (found === undefined || leaseRecord(found).holderIdentity !== identity) return;
-      await client.update(Lease, { ...found, spec: released(leaseRecord(found), clock()) });
+      await client.update(Lease, { ...found, spec: releaseLease(leaseRecord(found), clock()) });
     } catch (error) {
       log.debug({ error: String(error) }, 'leader lease: not released; it expires');
     }

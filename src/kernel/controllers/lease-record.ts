@@ -14,7 +14,7 @@ export function leaseRecord(lease: { readonly spec?: unknown }): LeaseRecord {
 }
 
 /** The spec with which a candidate takes or renews a lease. */
-export function claimed(
+export function claimLease(
   before: LeaseRecord | undefined,
   identity: string,
   leaseMs: number,
@@ -32,7 +32,7 @@ export function claimed(
 }
 
 /** The spec of a lease that its holder gives back: anybody may take it at once. */
-export function released({ leaseTransitions }: LeaseRecord, now: Temporal.Instant): object {
+export function releaseLease({ leaseTransitions }: LeaseRecord, now: Temporal.Instant): object {
   const time = microTime(now);
   return { holderIdentity: '', leaseDurationSeconds: 1, acquireTime: time, renewTime: time, leaseTransitions };
 }

@@ -4,7 +4,7 @@ import { endConditions } from './namespace-conditions.ts';
 
 const noon = '2026-01-01T12:00:00Z';
 const later = '2026-01-01T13:00:00Z';
-const shown = (conditions: ReturnType<typeof endConditions>) =>
+const summarize = (conditions: ReturnType<typeof endConditions>) =>
   conditions.map(({ type, status, message, lastTransitionTime }) => [type, status, message, lastTransitionTime]);
 
 test('the conditions count what is left, cite what was refused, and keep the time of a state that lasts', () => {
@@ -21,7 +21,7 @@ test('the conditions count what is left, cite what was refused, and keep the tim
     },
     noon,
   );
-  assert.deepEqual(shown(first), [
+  assert.deepEqual(summarize(first), [
     ['Checked', 'True', undefined, undefined],
     ['NamespaceDeletionContentFailure', 'True', 'Failed to delete 1 objects: Price "x" has begun', noon],
     [

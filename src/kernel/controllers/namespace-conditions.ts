@@ -33,7 +33,7 @@ function conditionsOf({ remaining, refusals }: Survey): readonly Condition[] {
     condition(
       'NamespaceDeletionContentFailure',
       refusals.length > 0,
-      ['ContentDeletionFailed', `Failed to delete ${refusals.length} objects: ${cited(refusals)}`],
+      ['ContentDeletionFailed', `Failed to delete ${refusals.length} objects: ${citeRefusals(refusals)}`],
       ['ContentDeleted', 'All content successfully deleted, may be waiting on finalization'],
     ),
     condition(
@@ -41,7 +41,7 @@ function conditionsOf({ remaining, refusals }: Survey): readonly Condition[] {
       remaining.length > 0,
       [
         'SomeResourcesRemain',
-        `Some resources are remaining: ${counted(
+        `Some resources are remaining: ${countByName(
           remaining.map(({ resource }) => resource),
           (resource, count) => `${resource} has ${count} resource instances`,
         )}`,
@@ -53,7 +53,7 @@ function conditionsOf({ remaining, refusals }: Survey): readonly Condition[] {
       finalizers.length > 0,
       [
         'SomeFinalizersRemain',
-        `Some content in the namespace has finalizers remaining: ${counted(
+        `Some content in the namespace has finalizers remaining: ${countByName(
           finalizers,
           (finalizer, count) => `${finalizer} in ${count} resource instances`,
         )}`,
@@ -73,12 +73,12 @@ function condition(
   return { type, status: holds ? 'True' : 'False', reason, message };
 }
 
-function cited(refusals: readonly string[]): string {
+function citeRefusals(refusals: readonly string[]): string {
   const more = refusals.length - REFUSALS_MAX;
   return refusals.slice(0, REFUSALS_MAX).join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
 
-function counted(names: readonly string[], say: (name: string, count: number) => string): string {
+function countByName(names: readonly string[], say: (name: string, count: number) => string): string {
   return [...Map.groupBy(names, (name) => name)]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, { length }]) => say(name, length))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseQuery, type Target } from '#kernel/api/request.ts';
+import { parseQuery, type RequestTarget } from '#kernel/api/request.ts';
 import { tableOf as tableOfObjects } from '#kernel/api/table.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
@@ -24,7 +24,7 @@ async function post(ingest: Ingest, kind: Kind, spec: object, dryRun = false): P
 
 /** A page of a list, as kubectl would ask for it. */
 async function list(ingest: Ingest, kind: Kind, queryText = '', name?: string) {
-  const target: Target = { kind, namespace: '', name, part: 'main' };
+  const target: RequestTarget = { kind, namespace: '', name, part: 'main' };
   const lookUp = ingest.events.virtualLists.get(kind.id);
   assert.ok(lookUp);
   return lookUp(target, parseQuery({ queryText } as Exchange));

@@ -1,4 +1,4 @@
-import { interned } from '#kernel/base/interned.ts';
+import { internText } from '#kernel/base/intern.ts';
 import type { Kind } from './kind.ts';
 
 /** Sorts below every character that a namespace can hold, so that `a` and all in it come before `a-b`. */
@@ -31,9 +31,9 @@ export function indexKeysOf(
   const spec = specOf();
   const keys = new Set<string>();
   for (const [index, valuesOf] of Object.entries(indexes ?? {})) {
-    for (const value of valuesOf(spec, object.name)) keys.add(interned(indexKey(index, value)));
+    for (const value of valuesOf(spec, object.name)) keys.add(internText(indexKey(index, value)));
   }
   for (const ref of refs?.(spec, object.namespace) ?? NONE)
-    keys.add(interned(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
+    keys.add(internText(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
   return keys.size === 0 ? NONE : [...keys];
 }

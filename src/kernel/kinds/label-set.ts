@@ -1,4 +1,4 @@
-import { InternTable } from '#kernel/base/interned.ts';
+import { InternTable } from '#kernel/base/intern.ts';
 
 /** Most objects have the same labels as many others. */
 const known = new InternTable((json): Readonly<Record<string, string>> => Object.freeze(JSON.parse(json)));

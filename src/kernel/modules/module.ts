@@ -9,7 +9,7 @@ import type { LogWriter } from '#kernel/events/log-writer.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 import type { Quotas } from '#kernel/quotas/rules/contract.ts';
-import type { KnownUnits } from '#kernel/releases/known-units.ts';
+import type { UnitsOnRecord } from '#kernel/releases/units-on-record.ts';
 import type { Target } from '#kernel/releases/kinds/target.ts';
 import type { Advisor } from '#kernel/store/rules/advised-store.ts';
 import type { VirtualKind } from '#kernel/api/virtual.ts';
@@ -104,7 +104,7 @@ export interface UnitParts {
 }
 
 export interface Units {
-  readonly of: KnownUnits;
+  readonly of: UnitsOnRecord;
   readonly stop: () => Promise<void>;
 }
 

@@ -9,14 +9,14 @@ import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
-import { entryNamed } from '#kernel/store/entry-named.ts';
+import { findEntry } from '#kernel/store/find-entry.ts';
 import { Freeze } from './kinds/freeze.ts';
 import { SAFE } from '#kernel/statistics/patience.ts';
 import { actingOf, rateProblems } from './kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from './kinds/policy-spec.ts';
 import { RELEASE_POLICY, policySpec } from './kinds/release-policy.ts';
 import type { Targets } from './kinds/targets.ts';
-import type { KnownUnits } from './known-units.ts';
+import type { UnitsOnRecord } from './units-on-record.ts';
 import { spanAfter } from './kinds/freeze-window.ts';
 import { METRIC, policyRefs } from './rules/policy-refs.ts';
 import { selectionOf, type Selection } from './rules/selection.ts';
@@ -33,7 +33,7 @@ interface SelectionParts {
 
 interface AdviceParts extends SelectionParts {
   readonly targets: Targets;
-  readonly knownUnits: KnownUnits;
+  readonly unitsOnRecord: UnitsOnRecord;
 }
 
 /** Warnings for the author of a policy or a freeze: names that do not exist, selectors that select nothing. */
@@ -41,14 +41,14 @@ export function releaseAdvisors(parts: {
   readonly store: Store<never>;
   readonly kinds: KindRegistry;
   readonly targets: Targets;
-  readonly knownUnits: KnownUnits;
+  readonly unitsOnRecord: UnitsOnRecord;
   readonly clock: Clock;
 }): readonly Advisor[] {
-  const { store, kinds, targets, knownUnits, clock } = parts;
+  const { store, kinds, targets, unitsOnRecord, clock } = parts;
   return [
     {
       kind: kinds.byId(RELEASE_POLICY),
-      advise: (object, written) => policyAdvice(policySpec(object), { store, kinds, targets, written, knownUnits }),
+      advise: (object, written) => policyAdvice(policySpec(object), { store, kinds, targets, written, unitsOnRecord }),
     },
     {
       kind: Freeze,
@@ -76,7 +76,7 @@ export function policyAdvice(spec: PolicySpec, declared: AdviceParts): readonly 
     }),
     ...limitAdvice(spec, declared),
     ...scrapeAdvice(spec),
-    ...unitsAdvice(spec, declared.targets, declared.knownUnits),
+    ...unitsAdvice(spec, declared.targets, declared.unitsOnRecord),
   ];
 }
 
@@ -96,7 +96,7 @@ const readTyped = specReader(Type.Object({ type: Type.Optional(Type.String()) })
 
 function metricType({ store, kinds, written = [] }: AdviceParts, name: string): string | undefined {
   const kind = kinds.byId(METRIC);
-  const entry = written.find((one) => isNamed(one, kind, name)) ?? entryNamed(store, kind, name);
+  const entry = written.find((one) => isNamed(one, kind, name)) ?? findEntry(store, kind, name);
   return entry === undefined ? undefined : readTyped(entry.object()).type;
 }
 
@@ -104,7 +104,7 @@ function metricType({ store, kinds, written = [] }: AdviceParts, name: string): 
 export function unitsAdvice(
   { stages, guardrails }: Pick<PolicySpec, 'stages' | 'guardrails'>,
   targets: Targets,
-  knownUnits: KnownUnits,
+  unitsOnRecord: UnitsOnRecord,
 ): readonly string[] {
   return stages.flatMap((stage, index) => {
     const waiting = actingOf(guardrails).filter(({ noWorse, promotesFrom = stages[0]?.name }) => {
@@ -114,7 +114,7 @@ export function unitsAdvice(
       const where = stage[target];
       if (waiting.length === 0 || where === undefined || split === undefined || unitsIn === undefined) return [];
       const { unit, share } = split(where);
-      const known = knownUnits(unit);
+      const known = unitsOnRecord(unit);
       if (known === undefined) return [];
       const all = unitsIn(where, known);
       const some = Math.floor(all * share);
@@ -185,7 +185,7 @@ export function selectionIn(selector: Selector, { store, kinds, written = [] }: 
 }
 
 function isDeclared({ store, written = [] }: SelectionParts, kind: Kind, name: string): boolean {
-  return entryNamed(store, kind, name) !== undefined || written.some((entry) => isNamed(entry, kind, name));
+  return findEntry(store, kind, name) !== undefined || written.some((entry) => isNamed(entry, kind, name));
 }
 
 function isNamed(entry: Entry, kind: Kind, name: string): boolean {

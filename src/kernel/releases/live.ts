@@ -3,7 +3,7 @@ import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Reader, Store } from '#kernel/store/contract.ts';
-import { entryNamed } from '#kernel/store/entry-named.ts';
+import { findEntry } from '#kernel/store/find-entry.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
@@ -32,7 +32,7 @@ interface IsThereParts {
 export function isThere({ store, live, kinds }: IsThereParts, kind: string, name: string): boolean {
   return kinds.byId(kind).released
     ? live.get(kind, name) !== undefined
-    : entryNamed(store, kinds.byId(kind), name) !== undefined;
+    : findEntry(store, kinds.byId(kind), name) !== undefined;
 }
 
 /** The candidates of a release in the stored Heads. */

@@ -4,7 +4,7 @@ import type { RequestContext } from '#kernel/http/router.ts';
 import type { CohortSubject } from './cohort-membership.ts';
 import type { DecisionParts } from './decision-parts.ts';
 import type { DecisionModule } from './module.ts';
-import { releasesExplained, releasesMember } from './name-releases.ts';
+import { explainReleases, releasesMember } from './name-releases.ts';
 import type { ReadyRoute } from './question-input.ts';
 import type { Snapshot } from './snapshot.ts';
 import { resultOfStatus, type Result } from './witness.ts';
@@ -56,7 +56,7 @@ export async function answerCohort(
   }
   note(module.isDenial?.(answer) === true ? 'denied' : 'given');
   return {
-    answer: route.explains === true ? { ...answer, ...releasesExplained(seen) } : answer,
+    answer: route.explains === true ? { ...answer, ...explainReleases(seen) } : answer,
     version: snapshot.version,
     releases: releasesMember(seen.releases),
   };

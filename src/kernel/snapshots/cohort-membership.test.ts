@@ -156,15 +156,15 @@ test('a unit is in or out as a whole', () => {
 
 test('somebody without an id gets what a release carries only where all of them do, and is compared with nobody', () => {
   const anonymous = { units: {}, facts: { region: 'de' }, context: {} };
-  const asked = (share: number): Cohort => ({
+  const cohortOf = (share: number): Cohort => ({
     unit: 'listener',
     salt: 's',
     slices: [{ facts: { region: ['de'] }, share }],
   });
-  assert.equal(trackOf(asked(SHARE_TOTAL - 1), anonymous), undefined);
-  assert.equal(trackOf(asked(SHARE_TOTAL), anonymous), 'exposed');
+  assert.equal(trackOf(cohortOf(SHARE_TOTAL - 1), anonymous), undefined);
+  assert.equal(trackOf(cohortOf(SHARE_TOTAL), anonymous), 'exposed');
   assert.equal(
-    trackOf(asked(SHARE_TOTAL), { units: {}, facts: {}, context: {} }),
+    trackOf(cohortOf(SHARE_TOTAL), { units: {}, facts: {}, context: {} }),
     undefined,
     'in no region, as far as is known',
   );

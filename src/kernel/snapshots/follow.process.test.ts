@@ -10,7 +10,7 @@ import { allKinds } from '#planes/catalogue.ts';
 import { startWorld, type World } from '#tests/support/backline.ts';
 import { CHANGE_SETS, changeSet, flag } from '#tests/support/flags.ts';
 import { until } from '#tests/support/installation.ts';
-import { handReleased } from '#tests/support/hand-released.ts';
+import { releaseByHand } from '#tests/support/release-by-hand.ts';
 import { inOneStep } from '#kernel/base/turns.ts';
 import { clientHeads } from './client-heads.ts';
 import { followHeads, type Follower } from './follow.ts';
@@ -104,10 +104,10 @@ test('who follows in the process of the control plane sees what others see', asy
     followers.push(follow(t, world), followSource(t, control.heads));
     await Promise.all(followers.map((follower) => follower.compiled));
     const expected = followers.map(() => ({ everybodys, listeners }));
-    const seen = () => followers.map(seenBy);
+    const seeAll = () => followers.map(seenBy);
     await until(
-      () => Promise.resolve(isDeepStrictEqual(seen(), expected) || undefined),
-      () => JSON.stringify([seen(), expected]),
+      () => Promise.resolve(isDeepStrictEqual(seeAll(), expected) || undefined),
+      () => JSON.stringify([seeAll(), expected]),
     );
     const worlds = followers.map((follower) => liveIn(follower).map((object) => JSON.stringify(object)));
     for (const other of worlds) assert.deepEqual(other, worlds[0]);
@@ -119,7 +119,7 @@ test('who follows in the process of the control plane sees what others see', asy
   assert.ok(follower !== undefined);
   await declare(world, follower, flag('one', { default: 'a' }), flag('two', { default: 'a' }));
   await allSee({ one: 'a', two: 'a' });
-  const release = handReleased(control.store, 'r', [
+  const release = releaseByHand(control.store, 'r', [
     { kind: Flag, name: 'one', spec: specOf(flag('one', { default: 'b' })) },
     { kind: Flag, name: 'two', spec: undefined },
     { kind: Flag, name: 'three', spec: specOf(flag('three')) },

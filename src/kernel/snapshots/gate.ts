@@ -15,7 +15,7 @@ import { gateRates } from './gate-rates.ts';
 import type { Asking } from './module.ts';
 import type { OpenAnswers } from './open-answers.ts';
 import { subjectTokenReader } from './subject-tokens.ts';
-import { unauthorized } from './unauthorized.ts';
+import { unauthorizedRefusal } from './unauthorized-refusal.ts';
 
 const LIMITS = {
   /** How long a browser need not ask again whether it may ask. */
@@ -129,7 +129,7 @@ function admit(parts: GateParts, question: Question): AdmittedQuestion | Promise
   const { table, clock, openAnswers, rates } = parts;
   const isOpen =
     table().byKeyHash.size === 0 && asking.access === 'catalogue' && listenerIn(asking, input) === undefined;
-  if (!isOpen || !isFromHere(exchange)) throw credentialNeeded(asking, input);
+  if (!isOpen || !isFromHere(exchange)) throw credentialRefusal(asking, input);
   refuseForeignPage(exchange);
   rates.chargeAddress(exchange);
   openAnswers.count(clock().epochMilliseconds);
@@ -141,17 +141,23 @@ function admitClient(parts: GateParts, question: Question, key: string): Admitte
   const { exchange, asking, input, check } = question;
   const found = table().byKeyHash.get(hash('sha256', key, 'hex'));
   if (found === undefined) {
-    throw unauthorized('No client has this key.', 'Declare a Client with its hash; backline client-key makes both.');
+    throw unauthorizedRefusal(
+      'No client has this key.',
+      'Declare a Client with its hash; backline client-key makes both.',
+    );
   }
   const { client, notAfterMs } = found;
   const nowMs = clock().epochMilliseconds;
   if (nowMs > notAfterMs) {
-    throw unauthorized(`This key of client ${client.name} has ended.`, 'Use a newer key of the Client, or add one.');
+    throw unauthorizedRefusal(
+      `This key of client ${client.name} has ended.`,
+      'Use a newer key of the Client, or add one.',
+    );
   }
   allowOrigin(exchange, client);
   const isPublishable = client.spec.type === 'publishable';
   if (exchange.header('authorization') === undefined && !isPublishable) {
-    throw unauthorized(
+    throw unauthorizedRefusal(
       `The key of a ${client.spec.type} client must not be in a URL or a body.`,
       'Send "Authorization: Bearer KEY".',
     );
@@ -195,7 +201,7 @@ async function admitUser(
 ): Promise<AdmittedQuestion> {
   const user = await userOf(exchange);
   if (user === undefined) {
-    throw unauthorized(
+    throw unauthorizedRefusal(
       'These credentials are not good.',
       'Send the token of a user that this server knows, or the key of a Client, which begins with bk_.',
     );
@@ -258,10 +264,11 @@ function requireEndpoint(
     spec.endpoints?.some((path) => path === asking.path || path === exchange.path) ??
     (spec.type === 'partner' ? PARTNER_DEFAULT.has(asking.path) : true);
   if (!allowed || (asking.forServers === true && !isServer)) {
-    throw forbidden(`Client ${name} (${spec.type}) may not ask ${asking.path}.`, undefined);
+    throw forbiddenRefusal(`Client ${name} (${spec.type}) may not ask ${asking.path}.`, undefined);
   }
   const reserved = isServer ? undefined : asking.inputsForServers?.find((input_) => input[input_] !== undefined);
-  if (reserved !== undefined) throw forbidden(`Client ${name} (${spec.type}) may not set ${reserved}.`, reserved);
+  if (reserved !== undefined)
+    throw forbiddenRefusal(`Client ${name} (${spec.type}) may not set ${reserved}.`, reserved);
 }
 
 /** The question as the subject may ask it: what says who is asked about comes from the token alone. */
@@ -270,7 +277,7 @@ function boundTo(claims: JWTPayload, asking: Asking, input: Record<string, unkno
   for (const name of asking.subjectInputs ?? []) {
     const claimed = SUBJECT_NAMES.has(name) ? claims.sub : claims[name];
     if (input[name] !== undefined && input[name] !== claimed) {
-      throw forbidden(
+      throw forbiddenRefusal(
         `A publishable client asks for the subject of its token only: ${name} is ${String(claimed ?? 'not in it')}.`,
         name,
       );
@@ -307,22 +314,22 @@ function refuseForeignPage(exchange: Exchange): void {
   if (isFromForeignPage(exchange)) throw foreignPage(exchange.header('origin') ?? 'another site');
 }
 
-function credentialNeeded(asking: Asking, input: Record<string, unknown>): Refusal {
+function credentialRefusal(asking: Asking, input: Record<string, unknown>): Refusal {
   const { access, path } = asking;
   const listener = listenerIn(asking, input);
   if (access === 'catalogue' && listener === undefined) {
-    return unauthorized(
+    return unauthorizedRefusal(
       'This needs the key of a Client.',
       'Send "Authorization: Bearer KEY" with a key of a declared Client.',
     );
   }
-  return unauthorized(
+  return unauthorizedRefusal(
     listener === undefined ? `${path} needs a credential.` : 'What is on record for a listener needs a credential.',
     `Send "Authorization: Bearer" with a key of a Client, or the token of a user who may ${verbOfPath(access)} ${path}.`,
   );
 }
 
-function forbidden(message: string, input: string | undefined): Refusal {
+function forbiddenRefusal(message: string, input: string | undefined): Refusal {
   return clientRefusal(
     'forbidden',
     message,

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { candidateOf, liveObjectOf, placeIn, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
 import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
-import { KeptObject } from './kept-object.ts';
+import { CompactObject } from './compact-object.ts';
 
 /** The state of the Head of one object. Without a Head it is empty. */
 export interface HeadState {
@@ -44,8 +44,8 @@ export function stateOf(head: ResourceObject, spec?: HeadSpec): HeadState {
   return {
     kind,
     name,
-    everyone: everyone && kept(everyone, spec),
-    candidate: candidate && { ...candidate, object: candidate.object && kept(candidate.object, candidates) },
+    everyone: everyone && compactObject(everyone, spec),
+    candidate: candidate && { ...candidate, object: candidate.object && compactObject(candidate.object, candidates) },
   };
 }
 
@@ -62,7 +62,7 @@ export function isSameLive(a: LiveObject | undefined, b: LiveObject | undefined)
   return isDeepStrictEqual([a.labels, a.allotment], [b.labels, b.allotment]);
 }
 
-function kept(object: LiveObject, { text, indexKeys }: Partial<HeadSpec> = {}): KeptObject {
-  if (object.spec !== null || text === undefined) return new KeptObject(object, JSON.stringify(object.spec));
-  return new KeptObject(object, text, indexKeys);
+function compactObject(object: LiveObject, { text, indexKeys }: Partial<HeadSpec> = {}): CompactObject {
+  if (object.spec !== null || text === undefined) return new CompactObject(object, JSON.stringify(object.spec));
+  return new CompactObject(object, text, indexKeys);
 }

@@ -5,10 +5,10 @@ import { labelSet } from '#kernel/kinds/label-set.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Change, Entry, Store } from '#kernel/store/contract.ts';
-import { entryNamed } from '#kernel/store/entry-named.ts';
+import { findEntry } from '#kernel/store/find-entry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { goneState, isSameLive, stateOf, type HeadSource, type HeadState } from './head-state.ts';
-import { KeptObject } from './kept-object.ts';
+import { CompactObject } from './compact-object.ts';
 import { liveKey, LiveObjects, type LiveKey } from './live-objects.ts';
 
 /** The live objects of a store, kept up to date. */
@@ -33,7 +33,7 @@ export function followLive<Filled>(
 ): LiveHeads<Filled> {
   const live = new LiveObjects(kinds);
   const declared: DeclaredLookup = (kind, name) =>
-    kinds.isKnown(kind) ? entryNamed(store, kinds.byId(kind), name) : undefined;
+    kinds.isKnown(kind) ? findEntry(store, kinds.byId(kind), name) : undefined;
   /** Heads of kinds that this program does not know, by name: another version wrote them, or the kind comes later. */
   const unknown = new Map<string, Entry>();
   /** The Heads that may say more than what everybody gets: few. They are read by who wants to know. */
@@ -141,7 +141,7 @@ export function usualHead(
   if (text === undefined || revision === '') return undefined;
   const same = sameSpec(declared(kind, name), { namespace, text });
   const object = { kind, namespace, labels: labelSet(labels), revision, spec: null };
-  const kept = new KeptObject({ ...object, name: same?.name === name ? same.name : name }, text, same?.indexKeys);
+  const kept = new CompactObject({ ...object, name: same?.name === name ? same.name : name }, text, same?.indexKeys);
   const everyone = { kind: kept.kind, name: kept.name, everyone: kept, candidate: undefined };
   return { everyone, isAll: NOTHING_ELSE.test(after) };
 }

@@ -1,7 +1,7 @@
 import { indexKey, indexKeysOf, REFERENCES, referenceKey } from '#kernel/kinds/index-keys.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import { knownIndexKeys, KeptObject } from './kept-object.ts';
+import { knownIndexKeys, CompactObject } from './compact-object.ts';
 
 /** Names one live object: `Kind.id` and the live name. */
 export type LiveKey = string;
@@ -76,7 +76,7 @@ export class LiveObjects implements World {
     const known = knownIndexKeys(object);
     if (known !== undefined) return known;
     const keys = indexKeysOf(this.#kinds.byId(object.kind), object, () => object.spec);
-    if (object instanceof KeptObject) object.indexKeys = keys;
+    if (object instanceof CompactObject) object.indexKeys = keys;
     return keys;
   }
 }

@@ -24,7 +24,7 @@ function carrying(name: string, everyone: string): HeadState {
 }
 
 /** Revisions by name; how many objects were compiled. */
-function started() {
+function startSnapshot() {
   type Table = ReadonlyMap<string, string>;
   const module: DecisionModule<Table> & { compiled: number } = {
     name: 'revisions',
@@ -55,12 +55,12 @@ function started() {
       '1',
     ),
   );
-  const seen = () => snapshot.current?.worlds.get('revisions')?.see(someone, 0).table as Table | undefined;
-  return { module, snapshot, names, seen };
+  const readTable = () => snapshot.current?.worlds.get('revisions')?.see(someone, 0).table as Table | undefined;
+  return { module, snapshot, names, readTable };
 }
 
 test('a release is shown when all that it carries is compiled, in steps, and no question compiles any of it', () => {
-  const { module, snapshot, names, seen } = started();
+  const { module, snapshot, names, readTable } = startSnapshot();
   const work = snapshot.apply(
     names.map((name) => carrying(name, 'old')),
     '2',
@@ -69,17 +69,17 @@ test('a release is shown when all that it carries is compiled, in steps, and no 
   while (work.next().done !== true) {
     steps += 1;
     const before = module.compiled;
-    assert.deepEqual([snapshot.current?.version, seen()], ['1', undefined]);
+    assert.deepEqual([snapshot.current?.version, readTable()], ['1', undefined]);
     assert.equal(module.compiled, before);
   }
   assert.ok(steps >= CANDIDATES);
   assert.equal(module.compiled, CANDIDATES);
-  assert.deepEqual([...new Set(seen()?.values())], ['new']);
+  assert.deepEqual([...new Set(readTable()?.values())], ['new']);
   assert.equal(module.compiled, CANDIDATES);
 });
 
 test('while it is shown, a change for everybody costs what changed, in its world too', () => {
-  const { module, snapshot, names, seen } = started();
+  const { module, snapshot, names, readTable } = startSnapshot();
   const shown = names.slice(1);
   const apply = (heads: readonly HeadState[], version: string) => atOnce(snapshot.apply(heads, version));
   apply(
@@ -90,5 +90,5 @@ test('while it is shown, a change for everybody costs what changed, in its world
   apply([{ kind: ConfigMap.id, name: 'c0', everyone: live('c0', 'changed'), candidate: undefined }], '3');
   assert.equal(module.compiled, first + 2);
   const expected = new Map([['c0', 'changed'], ...shown.map((name) => [name, 'new'] as const)]);
-  assert.deepEqual([...(seen() ?? [])].toSorted(), [...expected].toSorted());
+  assert.deepEqual([...(readTable() ?? [])].toSorted(), [...expected].toSorted());
 });

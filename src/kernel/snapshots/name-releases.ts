@@ -17,7 +17,7 @@ export function releasesText(releases: readonly ReleaseName[]): string {
 }
 
 /** The releases under way that concern a subject, in sentences. */
-export function releasesExplained({ releases, tracks, isBroken }: Omit<ReleaseView<unknown>, 'table'>): object {
+export function explainReleases({ releases, tracks, isBroken }: Omit<ReleaseView<unknown>, 'table'>): object {
   if (tracks.length === 0) return {};
   return {
     releases: tracks.map(({ release }) => {

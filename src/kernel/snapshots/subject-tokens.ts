@@ -1,6 +1,6 @@
 import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { KnownClient } from './client-table.ts';
-import { unauthorized } from './unauthorized.ts';
+import { unauthorizedRefusal } from './unauthorized-refusal.ts';
 
 const LIMITS = {
   /** Tokens whose good signature is remembered: checking one anew costs a hundred times as much as a decision. */
@@ -21,7 +21,7 @@ export function subjectTokenReader(): SubjectOf {
   async function subjectOf(token: string | undefined, client: KnownClient, nowMs: number): Promise<JWTPayload> {
     const { subjectTokens } = client.spec;
     if (token === undefined || subjectTokens === undefined || token.length > LIMITS.tokenCharsMax) {
-      throw unauthorized(
+      throw unauthorizedRefusal(
         `Client ${client.name} acts for a subject, and no token of one is here.`,
         subjectTokens === undefined
           ? 'Without tokens it asks for flags and sends events alone; for the rest declare spec.subjectTokens.'
@@ -49,7 +49,7 @@ export function subjectTokenReader(): SubjectOf {
       return payload;
     } catch (error) {
       const why = error instanceof errors.JOSEError ? error.message : 'it cannot be read';
-      throw unauthorized(
+      throw unauthorizedRefusal(
         `The subject token is not good: ${why}.`,
         'Sign one with a key of the Client, its issuer and audience, a sub, and an exp that is to come.',
       );

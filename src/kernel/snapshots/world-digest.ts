@@ -54,11 +54,11 @@ function digestOf(object: LiveObject): WorldDigest {
     low = Math.imul(low ^ unit, 0x01000193);
     high = Math.imul(high ^ unit, 0x85ebca6b) ^ (high >>> 13);
   }
-  return { low: mixed(low), high: mixed(high) };
+  return { low: mixHash(low), high: mixHash(high) };
 }
 
 /** The end of murmur3: sums of hashes that are alike would be alike. */
-function mixed(hash: number): number {
+function mixHash(hash: number): number {
   let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;

@@ -30,7 +30,7 @@ import {
   type Deviation,
   type ObservationTime,
 } from './time-blocks.ts';
-import { expected, unitsUntil } from './units-needed.ts';
+import { expected, unitsUntil } from './sample-size.ts';
 import {
   evidence,
   type DispersionFigures,

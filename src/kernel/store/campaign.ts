@@ -5,7 +5,7 @@ import type { Decide } from './contract.ts';
 import type { StoredChange } from './entry.ts';
 import type { WriterAddress } from './forwarding.ts';
 import { Sequencer } from './sequencer.ts';
-import { restored, type SharedParts } from './shared-parts.ts';
+import { describeRestore, type SharedParts } from './shared-parts.ts';
 import { WriterSession } from './writer-session.ts';
 
 /** How often a standby tries to become the writer. */
@@ -49,7 +49,7 @@ export async function campaign<Operation>(parts: CampaignParts<Operation>, tried
       session = opened.session;
       if (opened.version < memory.version) {
         await session.close();
-        return tellLost(restored(opened.version, memory.version));
+        return tellLost(describeRestore(opened.version, memory.version));
       }
       await tail.reach(opened.version);
       if (stop.aborted) return await session.close();

@@ -1,4 +1,4 @@
-import { interned } from '#kernel/base/interned.ts';
+import { internText } from '#kernel/base/intern.ts';
 import { Head } from '#kernel/kinds/builtin/head.ts';
 import { indexKeysOf, SEPARATOR } from '#kernel/kinds/index-keys.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
@@ -33,7 +33,7 @@ export class StoredEntry implements Entry {
     const path = specPath(kind);
     const spec = path === undefined ? undefined : rangeAt(bytes, path);
     this.kind = kind;
-    this.namespace = interned(namespace);
+    this.namespace = internText(namespace);
     this.name = name;
     this.version = version;
     this.labels = labelsIn(bytes);
@@ -41,7 +41,7 @@ export class StoredEntry implements Entry {
     this.#spec = spec === undefined ? '' : bytes.toString('utf8', spec.start, spec.end);
     const after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
     // For Heads it ends the pattern: nothing may follow.
-    this.#after = after.length <= SHORT ? interned(after) : after;
+    this.#after = after.length <= SHORT ? internText(after) : after;
     this.indexKeys = indexKeysOf(kind, { namespace, name: liveNameOf(this) }, () => object?.spec ?? this.spec());
   }
 

@@ -49,7 +49,7 @@ export async function readHistory(
     type,
     user,
     requestId,
-    text: kind.confidential === true ? shown(texts.fromDatabase(kind, namespace, name, text)) : text,
+    text: kind.confidential === true ? hideSecrets(texts.fromDatabase(kind, namespace, name, text)) : text,
   }));
   return { items, isCut: (rows[0]?.count ?? 0) > rows.length };
 }
@@ -89,7 +89,7 @@ export async function readDeclarations(
   }));
 }
 
-function shown(text: string): string {
+function hideSecrets(text: string): string {
   const object: ResourceObject = JSON.parse(text);
   return JSON.stringify(withoutSecrets(object));
 }
@@ -106,7 +106,7 @@ export async function readPast(
     'select c.version as floor, w.version as last from backline.compaction c, backline.writer w',
   );
   const { floor = 0, last = 0 } = kept ?? {};
-  if (version < floor) throw notKept(version, floor);
+  if (version < floor) throw expiredRefusal(version, floor);
   if (version > last) throw notYet(version, last);
   const rows = await database.query<ChangeRow>({
     name: 'past',
@@ -135,7 +135,7 @@ async function versionAt(database: Database, at: Temporal.Instant): Promise<numb
   return row?.version ?? 0;
 }
 
-function notKept(version: number, floor: number): Refusal {
+function expiredRefusal(version: number, floor: number): Refusal {
   return resourceRefusal(
     'expired',
     `The state at version ${version} is no longer kept: history begins at version ${floor}.`,

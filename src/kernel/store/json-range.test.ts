@@ -25,7 +25,7 @@ function* places(at: unknown, path: readonly (string | number)[] = []): Iterable
   }
 }
 
-function found(json: Buffer, path: readonly (string | number)[]): unknown {
+function readAt(json: Buffer, path: readonly (string | number)[]): unknown {
   const range = rangeAt(
     json,
     path.map((step) => (typeof step === 'number' ? step : Buffer.from(step))),
@@ -40,9 +40,9 @@ test('what stands at a path of a JSON text is found where it stands, with white 
       for (const [path, inner] of places(JSON.parse(json.toString()))) {
         // A key that is written with an escape is not looked for.
         if (path.some((step) => typeof step === 'string' && JSON.stringify(step) !== `"${step}"`)) continue;
-        assert.deepEqual(found(json, path), inner);
-        assert.equal(found(json, [...path, 'there is none']), undefined);
-        assert.equal(found(json, [...path, Array.isArray(inner) ? inner.length : 0]), undefined);
+        assert.deepEqual(readAt(json, path), inner);
+        assert.equal(readAt(json, [...path, 'there is none']), undefined);
+        assert.equal(readAt(json, [...path, Array.isArray(inner) ? inner.length : 0]), undefined);
       }
     }),
   );

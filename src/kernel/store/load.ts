@@ -1,4 +1,4 @@
-import { interned } from '#kernel/base/interned.ts';
+import { internText } from '#kernel/base/intern.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import { copiedRows, integerIn, textIn } from '#kernel/postgres/copy-rows.ts';
@@ -133,7 +133,7 @@ async function* changeRows(connection: Transaction, select: string): AsyncIterab
   for await (const rows of copiedRows(connection.copyOut(`copy (${select}) to stdout (format binary)`))) {
     yield rows.map(([version, type, kind, namespace, name, body]) => ({
       version: integerIn(version),
-      type: interned(textIn(type)) as ChangeRow['type'],
+      type: internText(textIn(type)) as ChangeRow['type'],
       kind: textIn(kind),
       namespace: textIn(namespace),
       name: textIn(name),

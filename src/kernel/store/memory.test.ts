@@ -123,7 +123,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-function shown(entries: Iterable<Entry>): string[] {
+function showEntries(entries: Iterable<Entry>): string[] {
   return [...entries].map((entry) => `${keyOf({ ...entry, kind: entry.kind.kind })}=${textOf(entry.object())}`);
 }
 
@@ -138,14 +138,14 @@ function assertReads(read: Reader, state: OracleState): void {
     }
     for (const name of NAMES) {
       assert.deepEqual(
-        shown(read.find(kind, 'name', name)).sort(),
+        showEntries(read.find(kind, 'name', name)).sort(),
         listOf(state, kind, (object) => object.name === name).sort(),
       );
     }
   }
   for (const tag of TAGS) {
     assert.deepEqual(
-      shown(read.find(Note, 'tag', tag)).sort(),
+      showEntries(read.find(Note, 'tag', tag)).sort(),
       listOf(state, Note, (object) => object.tags.includes(tag)).sort(),
     );
   }
@@ -232,7 +232,7 @@ test('reads, also within a batch, show what a store that copies everything shows
         assert.equal(memory.version, oracle.version);
         assertReads(memory, oracle.state);
         for (const kind of KINDS) {
-          assert.deepEqual(shown(memory.list(kind)), listOf(oracle.state, kind));
+          assert.deepEqual(showEntries(memory.list(kind)), listOf(oracle.state, kind));
           assert.equal(memory.count(kind), listOf(oracle.state, kind).length);
         }
       });
@@ -253,10 +253,10 @@ test('a list of the past, a namespace or a page shows what the copy of that mome
           (namespace === undefined || object.namespace === namespace) &&
           (after === null || (compare(object.namespace, after.namespace) || compare(object.name, after.name)) > 0);
         assert.deepEqual(
-          shown(memory.list(Note, { at, namespace, ...(after === null ? {} : { after }) })),
+          showEntries(memory.list(Note, { at, namespace, ...(after === null ? {} : { after }) })),
           listOf(oracle.at(at), Note, isWanted),
         );
-        assert.deepEqual(shown(memory.list(Folder, { at })), listOf(oracle.at(at), Folder));
+        assert.deepEqual(showEntries(memory.list(Folder, { at })), listOf(oracle.at(at), Folder));
       }
     }),
     { numRuns: 100 },
@@ -271,7 +271,7 @@ test('a list that was handed out does not change with later writes', () => {
       replay(memory, oracle, input, () =>
         taken.push({ list: memory.list(Note), expected: listOf(oracle.state, Note) }),
       );
-      for (const { list, expected } of taken) assert.deepEqual(shown(list), expected);
+      for (const { list, expected } of taken) assert.deepEqual(showEntries(list), expected);
     }),
     { numRuns: 50 },
   );

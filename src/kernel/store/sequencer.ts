@@ -225,7 +225,7 @@ export class Sequencer<Operation> {
           this.#alone = plan.requests.length;
         } else {
           this.#alone = Math.max(0, this.#alone - 1);
-          for (const request of plan.requests) request.reject(notStored(result.why));
+          for (const request of plan.requests) request.reject(notStoredRefusal(result.why));
         }
         return undefined;
       }
@@ -293,10 +293,10 @@ export class Sequencer<Operation> {
 
   async #resume(): Promise<number | 'taken' | 'stopped'> {
     const sinceMs = performance.now();
-    const left = (): number =>
+    const timeLeftMs = (): number =>
       Math.min(this.#closeBy, this.#givesWay ? sinceMs + this.#limits.silentMs : Infinity) - performance.now();
-    const resuming = this.#session.resume(() => left() <= 0, this.#log);
-    const version = await orStopped(resuming, left);
+    const resuming = this.#session.resume(() => timeLeftMs() <= 0, this.#log);
+    const version = await untilStopped(resuming, timeLeftMs);
     this.#wakeWhenLost();
     return version;
   }
@@ -330,7 +330,7 @@ export class Sequencer<Operation> {
 const LOOK_MS = 100;
 
 /** The result of `resuming`, or 'stopped' when no time is left for it: connecting may take longer than that. */
-async function orStopped<Result>(resuming: Promise<Result>, leftMs: () => number): Promise<Result | 'stopped'> {
+async function untilStopped<Result>(resuming: Promise<Result>, leftMs: () => number): Promise<Result | 'stopped'> {
   const { promise, resolve } = Promise.withResolvers<'stopped'>();
   const look = setInterval(() => {
     if (leftMs() <= 0) resolve('stopped');
@@ -393,7 +393,7 @@ function outcomeUnknown(): Refusal {
   );
 }
 
-function notStored(why: unknown): Refusal {
+function notStoredRefusal(why: unknown): Refusal {
   return resourceRefusal(
     'not-stored',
     why instanceof Unavailable

@@ -31,11 +31,11 @@ export async function writerNow<Operation>(parts: SharedParts<Operation>): Promi
   // Never more than there is in the database, whatever is written meanwhile.
   const { version: known } = parts.memory;
   const writer = await readWriter(parts.database);
-  if (writer.version < known) parts.tellLost(restored(writer.version, known));
+  if (writer.version < known) parts.tellLost(describeRestore(writer.version, known));
   return writer;
 }
 
 /** Why a process has to start anew: it shows what the database no longer holds. */
-export function restored(version: number, known: number): string {
+export function describeRestore(version: number, known: number): string {
   return `The database is at version ${version} and was at ${known} before: it was restored or replaced.`;
 }

@@ -115,9 +115,12 @@ test('a database that takes no writes is named by every process, until it takes 
   const name = (await database.query<{ name: string }>('select current_database() as name'))[0]?.name;
   await database.query(`alter database ${name} set default_transaction_read_only = on`);
   await cutAll();
-  const named = (): string | undefined => writer.refusedBecause() ?? standby.refusedBecause();
-  await until(() => named() !== undefined, 'somebody says that nothing can be written, also before anybody tries');
-  assert.match(named() ?? '', /read-only/);
+  const refusedBecause = (): string | undefined => writer.refusedBecause() ?? standby.refusedBecause();
+  await until(
+    () => refusedBecause() !== undefined,
+    'somebody says that nothing can be written, also before anybody tries',
+  );
+  assert.match(refusedBecause() ?? '', /read-only/);
   await assert.rejects(writer.write([put('a', '1')], author), {
     reason: 'ServiceUnavailable',
     message: /read-only transaction\.$/,
@@ -129,7 +132,7 @@ test('a database that takes no writes is named by every process, until it takes 
   await database.query(`begin read write; alter database ${name} reset default_transaction_read_only; commit`);
   await cutAll();
   await writer.write([put('a', '2')], author);
-  await until(() => named() === undefined, 'nobody says so any more');
+  await until(() => refusedBecause() === undefined, 'nobody says so any more');
 });
 
 for (const isWritten of [true, false]) {

@@ -81,7 +81,7 @@ async function send<Operation>(
       const writer = await within(writerNow(parts), giveUpMs - performance.now());
       if (writer === LATE) break;
       if (nextSend(unanswered, writer, role.sequencer !== undefined) === 'lookUp') {
-        const found = await recorded(parts, write);
+        const found = await readOutcomes(parts, write);
         if (found !== undefined) return found;
         unanswered = undefined;
       }
@@ -93,7 +93,7 @@ async function send<Operation>(
       }
       if (next === 'deliver' && writer.address !== undefined) {
         unanswered = writer.epoch;
-        return await delivered(parts, sending, { address: writer.address, epoch: writer.epoch });
+        return await deliverWrite(parts, sending, { address: writer.address, epoch: writer.epoch });
       }
     } catch (error) {
       if (error instanceof Refusal && !isUndecided(error)) throw error;
@@ -106,7 +106,7 @@ async function send<Operation>(
 }
 
 /** The writer's answer. The wait ends when another process writes, or when the caller stops waiting. */
-async function delivered<Operation>(
+async function deliverWrite<Operation>(
   { role, deliver, kinds, tail }: SendingParts<Operation>,
   { write, limit, giveUpMs }: Sending<Operation>,
   { address, epoch }: { readonly address: WriterAddress; readonly epoch: number },
@@ -123,7 +123,7 @@ async function delivered<Operation>(
 }
 
 /** The outcomes of a write, if it is in the record. */
-async function recorded<Operation>(
+async function readOutcomes<Operation>(
   { database, kinds, texts, memory, tail, placeOf }: SendingParts<Operation>,
   write: ForwardedWrite<Operation>,
 ): Promise<readonly Outcome[] | undefined> {

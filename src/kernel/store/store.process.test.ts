@@ -49,7 +49,7 @@ function noteText(store: Store<NoteOperation>, name: string): string | undefined
   return entry === undefined ? undefined : textOf(entry.object());
 }
 
-function shown(change: Change): string {
+function showChange(change: Change): string {
   const before = change.before === undefined ? '' : ` (was ${change.before.version}: ${change.before.text})`;
   return `${change.version} ${change.type} ${change.entry.kind.id} ${change.entry.text}${before}`;
 }
@@ -59,7 +59,7 @@ function picture(store: Store<NoteOperation>): object {
   return {
     version: store.version(),
     objects: KINDS.map((kind) => [...store.list(kind)].map((entry) => entry.text)),
-    changes: store.changesSince(store.watchFloor()).map(shown),
+    changes: store.changesSince(store.watchFloor()).map(showChange),
     red: store.find(Note, 'tag', 'red').map((entry) => entry.name),
   };
 }
@@ -201,8 +201,8 @@ test('after a restart readers and watchers see what they saw before', async () =
   const narrow = await open(db, { limits: { changesInWindow: 7 } });
   assert.equal(narrow.watchFloor(), narrow.version() - 7);
   assert.deepEqual(
-    narrow.changesSince(narrow.watchFloor()).map(shown),
-    second.changesSince(narrow.watchFloor()).map(shown),
+    narrow.changesSince(narrow.watchFloor()).map(showChange),
+    second.changesSince(narrow.watchFloor()).map(showChange),
   );
   for (let at = narrow.watchFloor(); at <= narrow.version(); at++) {
     assert.deepEqual(

@@ -11,7 +11,7 @@ function row(more: Partial<WriterRow> = {}): WriterRow {
 }
 
 /** Whether each look in turn finds the writer too silent. */
-function found(rows: readonly WriterRow[]): readonly boolean[] {
+function findSilence(rows: readonly WriterRow[]): readonly boolean[] {
   let silence = NO_SILENCE;
   return rows.map((one) => {
     silence = silenceAfter(silence, one);
@@ -20,21 +20,21 @@ function found(rows: readonly WriterRow[]): readonly boolean[] {
 }
 
 test('a writer is too silent when nothing of it changes for so many looks after the first', () => {
-  assert.deepEqual(found([row(), row(), row(), row()]), [false, false, false, true]);
+  assert.deepEqual(findSilence([row(), row(), row(), row()]), [false, false, false, true]);
 });
 
 test('any sign of life begins the count anew', () => {
   for (const sign of [{ beat: 6 }, { version: 11 }, { epoch: 2 }]) {
     const rows = [row(), row(), row(), row(sign), row(sign), row(sign), row(sign)];
-    assert.deepEqual(found(rows), [false, false, false, false, false, false, true], JSON.stringify(sign));
+    assert.deepEqual(findSilence(rows), [false, false, false, false, false, false, true], JSON.stringify(sign));
   }
 });
 
 test('a long statement gives the writer as many looks more, and one without an address is never silent', () => {
   const patient = row({ patienceMs: 200 });
-  assert.deepEqual(found(Array.from({ length: 6 }, () => patient)), [false, false, false, false, false, true]);
+  assert.deepEqual(findSilence(Array.from({ length: 6 }, () => patient)), [false, false, false, false, false, true]);
   const unreachable = row({ address: undefined });
-  assert.deepEqual(new Set(found(Array.from({ length: 20 }, () => unreachable))), new Set([false]));
+  assert.deepEqual(new Set(findSilence(Array.from({ length: 20 }, () => unreachable))), new Set([false]));
 });
 
 test('a writer whose place nobody takes is unattended after as many looks again, until there is a sign of life', () => {

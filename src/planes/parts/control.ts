@@ -18,14 +18,14 @@ import type { MayApprove } from '#kernel/releases/engine/approvals.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
 import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
 import { judgements } from '#kernel/releases/evidence/judge-again.ts';
-import { tidyKeptWindows } from '#kernel/releases/evidence/kept-windows.ts';
+import { tidyWindows } from '#kernel/releases/evidence/stored-windows.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
 import { prometheusSource } from '#kernel/releases/evidence/prometheus/prometheus-source.ts';
 import { noteReachable } from '#kernel/releases/evidence/prometheus/reachable.ts';
 import { ReleaseEvidence, type SourceOf } from '#kernel/releases/evidence/release-evidence.ts';
-import { deletionAdvice } from '#kernel/releases/engine/kept-live.ts';
+import { deletionAdvice } from '#kernel/releases/engine/deletion-advice.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
-import type { KnownUnits } from '#kernel/releases/known-units.ts';
+import type { UnitsOnRecord } from '#kernel/releases/units-on-record.ts';
 import { runNotifications } from '#kernel/releases/notify/run-notifications.ts';
 import type { Authority } from '#kernel/api/authority.ts';
 import { resourceApi, type ResourceApi } from '#kernel/api/server/handler.ts';
@@ -70,7 +70,7 @@ export interface Extension {
   readonly examiners: readonly Examiner[];
   /** Measures for guardrails that name a Metric. */
   readonly metrics: MeasureSource;
-  readonly knownUnits: KnownUnits;
+  readonly unitsOnRecord: UnitsOnRecord;
   /** Who tells writers of modules' kinds what to look after. */
   readonly advisors: readonly Advisor[];
 }
@@ -97,7 +97,7 @@ export async function startControlPlane(
       openAnswers?.recent(shared.clock().epochMilliseconds),
     ),
     [
-      ...releaseAdvisors({ store, kinds, targets, knownUnits: extension.knownUnits, clock }),
+      ...releaseAdvisors({ store, kinds, targets, unitsOnRecord: extension.unitsOnRecord, clock }),
       clientAdvisor(declaredPaths(describedModules(modules, log)), clock),
       aliasAdvisor,
       ...extension.advisors,
@@ -110,7 +110,7 @@ export async function startControlPlane(
     targets,
     live,
     mayAsk: admission.mayAsk,
-    knownUnits: extension.knownUnits,
+    unitsOnRecord: extension.unitsOnRecord,
     clock,
   });
   const virtual = new Map([
@@ -174,7 +174,7 @@ function startCompaction(
 ): NodeJS.Timeout {
   const compact = async () => {
     await access.compact({ historyDays });
-    await tidyKeptWindows(database.patient, clock());
+    await tidyWindows(database.patient, clock());
     return store.compact({ historyDays });
   };
   return setInterval(() => {
@@ -190,7 +190,7 @@ function startCompaction(
 function runWhileWriting(
   { kinds, modules, address, outbound, registry, log }: SharedParts,
   { database, store, live, clock, steadyMs }: ControlStore,
-  { metrics, knownUnits }: Extension,
+  { metrics, unitsOnRecord }: Extension,
   mayApprove: MayApprove,
 ): { readonly releases: () => ReleaseEngine | undefined; readonly stop: () => Promise<unknown> } {
   const metricsOf = controllerMetrics(registry);
@@ -219,7 +219,7 @@ function runWhileWriting(
       log,
     };
     const evidence = new ReleaseEvidence({ database, sourceOf, time: systemTime, log });
-    const releases = runReleases({ ...parts, metrics: releaseMetrics, evidence, knownUnits });
+    const releases = runReleases({ ...parts, metrics: releaseMetrics, evidence, unitsOnRecord });
     const notifications = runNotifications({ ...parts, outbound, metrics: notificationMetrics, linkTo });
     return { releases, stop: () => Promise.all([releases.stop(), notifications.stop()]) };
   };

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
-import { interned } from '#kernel/base/interned.ts';
+import { internText } from '#kernel/base/intern.ts';
 import { Lifetime } from '#kernel/base/lifetime.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { runController, type Controller } from '#kernel/controllers/controller.ts';
@@ -124,11 +124,11 @@ const METADATA = { trim: onlyMetadata, metadataOnly: true };
 function onlyMetadata({ apiVersion, kind, metadata }: ResourceObject): ResourceObject {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, finalizers, ownerReferences } = metadata;
   return {
-    apiVersion: interned(apiVersion),
-    kind: interned(kind),
+    apiVersion: internText(apiVersion),
+    kind: internText(kind),
     metadata: {
       name,
-      ...(namespace === undefined ? {} : { namespace: interned(namespace) }),
+      ...(namespace === undefined ? {} : { namespace: internText(namespace) }),
       ...(uid === undefined ? {} : { uid }),
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),

@@ -24,7 +24,7 @@ import type { AdmittedQuestion, Gate } from '#kernel/snapshots/gate.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { tidyReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { tidyReleaseCounts } from '#kernel/snapshots/release-counts.ts';
-import type { KeptData } from './kept-data.ts';
+import type { DatabaseParts } from './database-parts.ts';
 import type { SharedParts } from './shared.ts';
 
 const MAINTAIN_MS = 3_600_000;
@@ -45,7 +45,7 @@ export interface EventPlane {
 /** The log alone, for a process that takes no events in. */
 export async function openEventLog(
   { lifetime, clock, log, registry }: SharedParts,
-  kept: Pick<KeptData, 'database' | 'sealing'>,
+  kept: Pick<DatabaseParts, 'database' | 'sealing'>,
 ): Promise<LogWriter['write']> {
   const writer = await lifetime.open(
     'event log',
@@ -63,7 +63,7 @@ export async function openEventLog(
 /** Starts what has to do with events in one process: taking them in, rolling them into files, answering queries. */
 export async function startEventPlane(
   shared: SharedParts,
-  { database, sealing, records }: KeptData,
+  { database, sealing, records }: DatabaseParts,
   live: { readonly world: () => World | undefined; readonly table: () => EventTable },
 ): Promise<EventPlane> {
   const { options, lifetime, roles, modules, clock, log, registry } = shared;

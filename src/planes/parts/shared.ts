@@ -3,7 +3,10 @@ import { join, resolve } from 'node:path';
 import type { Registry } from 'prom-client';
 import { adminToken, administrator } from '#kernel/access/authentication/admin-token.ts';
 import type { Authenticator } from '#kernel/access/authentication/authenticate.ts';
-import { configuredAuthenticators, type BelievedOptions } from '#kernel/access/authentication/configured.ts';
+import {
+  configureAuthenticators,
+  type AuthenticatorOptions,
+} from '#kernel/access/authentication/configure-authenticators.ts';
 import { keepCertificate, serverIdentity } from '#kernel/access/certificates.ts';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
 import { startRefusal } from '#planes/refusals.ts';
@@ -34,7 +37,7 @@ import { peerAddress } from './peers.ts';
 export type Role = 'api' | 'decide' | 'controllers' | 'ingest';
 
 /** How callers are authenticated, and where the encryption keys of secrets are. */
-export interface AccessOptions extends BelievedOptions {
+export interface AccessOptions extends AuthenticatorOptions {
   /** Default `encryption-keys` in the data directory. */
   readonly encryptionKeyFile?: string | undefined;
 }
@@ -136,7 +139,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
   await lifetime.step('data directory', () => makeFolder(dataDirectory));
   const identity = await lifetime.step('certificate', ownIdentity);
   const token = await lifetime.step('administrator token', () => adminToken(join(dataDirectory, 'admin-token')));
-  const configured = await lifetime.step('authentication', () => configuredAuthenticators(access, clock, log));
+  const configured = await lifetime.step('authentication', () => configureAuthenticators(access, clock, log));
   const allowed = await lifetime.step('allowed hosts', () => parseAllowedHosts(options.allowOutbound ?? []));
   const registry = openRegistry();
   const server = await lifetime.open(

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { notBelieved } from '#kernel/access/authentication/authenticate.ts';
+import { invalidCredentials } from '#kernel/access/authentication/authenticate.ts';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
@@ -9,7 +9,7 @@ import { callersBy, type UserOf } from '../parts/callers.ts';
 import { openControlStore } from '../parts/control-store.ts';
 import { startControlPlane, type ControlPlane } from '../parts/control.ts';
 import { eventTableOf, startEventPlane, type EventPlane } from '../parts/events.ts';
-import type { KeptData } from '../parts/kept-data.ts';
+import type { DatabaseParts } from '../parts/database-parts.ts';
 import { moduleCommands, openUnits } from '../parts/module-parts.ts';
 import { forwardedWrites } from '../parts/peers.ts';
 import { openRecords } from '../parts/records.ts';
@@ -17,7 +17,7 @@ import { localHost, type RoleParts, type SharedParts } from '../parts/shared.ts'
 
 export interface ApiRole extends RoleParts {
   readonly control: ControlPlane;
-  readonly kept: KeptData;
+  readonly kept: DatabaseParts;
   readonly events: EventPlane;
   readonly userOf: UserOf;
   /** Why it can no longer work; undefined as long as it can. */
@@ -42,7 +42,7 @@ export async function startApi(shared: SharedParts): Promise<ApiRole> {
   const control = await startControlPlane(shared, base, {
     ...events,
     virtual: new Map([...events.virtual, ...commands]),
-    knownUnits: units.of,
+    unitsOnRecord: units.of,
     advisors: modules.flatMap((module) => module.advisors?.(live) ?? []),
   });
   const userOf = callersBy([...authenticators, control.serviceAccounts]);
@@ -58,7 +58,7 @@ export async function startApi(shared: SharedParts): Promise<ApiRole> {
   const routes = [
     ...resourceRoutes(async (exchange, context) => {
       const user = await userOf(exchange);
-      if (user === undefined) throw notBelieved();
+      if (user === undefined) throw invalidCredentials();
       await control.api(exchange, context, user);
     }),
     forwardedWrites(address, store),

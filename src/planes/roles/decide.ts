@@ -4,7 +4,7 @@ import { decisionApi } from '#kernel/snapshots/decision-api.ts';
 import { snapshotStream } from '#kernel/snapshots/stream.ts';
 import type { Witness } from '#kernel/snapshots/witness.ts';
 import { followedKinds } from '../parts/catalogue.ts';
-import type { KeptData } from '../parts/kept-data.ts';
+import type { DatabaseParts } from '../parts/database-parts.ts';
 import type { FollowingNode } from '../parts/node.ts';
 import { releaseWitness, SILENT_WITNESS } from '../parts/release-witness.ts';
 import type { RoleParts, SharedParts } from '../parts/shared.ts';
@@ -14,7 +14,7 @@ export async function startDecide(
   shared: SharedParts,
   node: FollowingNode,
   /** Where exposures of releases are counted; undefined without a database. */
-  counted: { readonly kept: KeptData; readonly write: LogWriter['write'] } | undefined,
+  counted: { readonly kept: DatabaseParts; readonly write: LogWriter['write'] } | undefined,
 ): Promise<RoleParts> {
   const { follower, gate } = node;
   const witness = counted === undefined ? SILENT_WITNESS : await openWitness(shared, node, counted);
@@ -31,7 +31,7 @@ export async function startDecide(
 function openWitness(
   { lifetime, clock, log, registry }: SharedParts,
   { follower }: FollowingNode,
-  { kept: { database, records }, write }: { readonly kept: KeptData; readonly write: LogWriter['write'] },
+  { kept: { database, records }, write }: { readonly kept: DatabaseParts; readonly write: LogWriter['write'] },
 ): Promise<Witness> {
   const table = () => follower.snapshot().tables.get(EVENTS) as EventTable;
   return lifetime.open(

@@ -21,7 +21,7 @@ export const TOKEN_FILE = Object.entries(TOKENS)
   .join('\n');
 
 /** What an attacker knows, and the administrator's token for what stands before the attack begins. */
-export interface Target {
+export interface AttackTarget {
   readonly url: string;
   readonly adminToken: string;
 }
@@ -60,7 +60,7 @@ const CHANGE_SETS = '/apis/releases.backline.dev/v1/changesets';
 const FREEZES = '/apis/releases.backline.dev/v1/freezes';
 
 /** Every attacker's people. Declared once. */
-export async function prepareInstallation({ url, adminToken }: Target): Promise<void> {
+export async function prepareInstallation({ url, adminToken }: AttackTarget): Promise<void> {
   const call = caller({ server: url, token: adminToken });
   const bind = (kind: string, path: string, name: string, role: string, user: string) =>
     made(call, `${RBAC}/${path}`, {
@@ -309,13 +309,13 @@ async function largeMaps(call: Call): Promise<void> {
 }
 
 /** Plays one attack until the signal. */
-export async function play(name: string, target: Target, signal: AbortSignal): Promise<void> {
+export async function play(name: string, target: AttackTarget, signal: AbortSignal): Promise<void> {
   const attack = ATTACKS.find((one) => one.name === name);
   if (attack === undefined) throw new Error(`there is no attack ${name}`);
   await attack.play(handsOn(target), signal);
 }
 
-function handsOn({ url, adminToken }: Target): Hands {
+function handsOn({ url, adminToken }: AttackTarget): Hands {
   const { hostname, port } = new URL(url);
   return {
     adminToken,

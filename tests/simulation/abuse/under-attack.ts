@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
-import { ATTACKS, type Target } from './attacks.ts';
+import { ATTACKS, type AttackTarget } from './attacks.ts';
 import { caller } from '../../support/backline.ts';
 
 const EVERY_MS = 10;
@@ -21,7 +21,7 @@ export interface Observation {
 /** Plays an attack beside a client that asks every 10 ms, half of it decisions and half of it the resource API. */
 export async function observeUnder(
   name: string,
-  target: Target,
+  target: AttackTarget,
   { seconds, pid }: { readonly seconds: number; readonly pid: number },
 ): Promise<Observation> {
   await ATTACKS.find((attack) => attack.name === name)?.prepare?.(

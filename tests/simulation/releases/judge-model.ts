@@ -7,8 +7,8 @@ import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { losingDatabase, type LostPart } from '#kernel/postgres/testing/losing-database.ts';
 import type { Evidence, GuardrailVerdict, JudgedRelease } from '#kernel/releases/evidence.ts';
 import { judgements } from '#kernel/releases/evidence/judge-again.ts';
-import { readCellState } from '#kernel/releases/evidence/kept-cells.ts';
-import { keptWindows } from '#kernel/releases/evidence/kept-windows.ts';
+import { readCellState } from '#kernel/releases/evidence/stored-cells.ts';
+import { readWindows } from '#kernel/releases/evidence/stored-windows.ts';
 import type { MeasuredCells, Measurement, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
 import { ReleaseEvidence } from '#kernel/releases/evidence/release-evidence.ts';
 import type { StoredWindow } from '#kernel/releases/evidence/tally.ts';
@@ -16,14 +16,14 @@ import { advance, isFinished, startRollback } from '#kernel/releases/engine/adva
 import type { Intent } from '#kernel/releases/engine/progress.ts';
 import { splitIn } from '#kernel/releases/kinds/splits.ts';
 import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
-import { withFailures } from '#kernel/releases/engine/known-verdicts.ts';
+import { withFailures } from '#kernel/releases/engine/effective-verdicts.ts';
 import { writeStep } from '#kernel/releases/engine/release-writes.ts';
 import { actingOf, metricsOf, type GuardrailSpec } from '#kernel/releases/kinds/guardrail-spec.ts';
 import type { PolicySpec } from '#kernel/releases/kinds/policy-spec.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
 import { guardrailStatus, type ReleaseEngineState } from '#kernel/releases/kinds/release-status.ts';
 import type { ReleaseSpec } from '#kernel/releases/kinds/release-spec.ts';
-import { isBake, stagesOf } from '#kernel/releases/kinds/stages-of.ts';
+import { isBake, stagesOf } from '#kernel/releases/kinds/release-stages.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import { hasOwnWindow, lateness, oracle, windowFaults } from './judge-oracle.ts';
@@ -348,7 +348,7 @@ export async function playJudge(
 
   async function windowsOf(guardrail: string): Promise<StoredWindow[]> {
     const all: StoredWindow[] = [];
-    for await (const page of keptWindows(database, uid(), guardrail)) all.push(...page);
+    for await (const page of readWindows(database, uid(), guardrail)) all.push(...page);
     return all;
   }
 
@@ -447,7 +447,7 @@ export async function playJudge(
         targets: [{ name: LISTENERS.name, intent, places: [] }],
         remains: [],
         problems: [],
-        bringsBack: [],
+        takenBackChanges: [],
         withoutRight: new Set<string>(),
         behind: [],
         verdicts,

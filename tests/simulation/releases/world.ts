@@ -233,7 +233,7 @@ export class World {
       mayApprove: this.mayApprove,
       targets,
       evidence,
-      knownUnits: () => undefined,
+      unitsOnRecord: () => undefined,
       clock: this.clock,
       steadyMs: time.nowMs,
       time,

@@ -9,7 +9,7 @@ import type { FlagSource, Step } from './flag-source.ts';
 import { outcome, REVISION_CHARS } from './outcome.ts';
 import type { Evaluation, Outcome, Participation } from './table.ts';
 import { unitReader } from './unit.ts';
-import { allotmentTest, trafficTest, unitMissing, whoMatches, whyUnmatched } from './who-takes-part.ts';
+import { allotmentTest, trafficTest, unitMissing, whoMatches, whyUnmatched } from './participation.ts';
 
 export function compileExperiment(flag: FlagSource, live: LiveObject): Step {
   const { spec, audiences, holdouts } = flag;

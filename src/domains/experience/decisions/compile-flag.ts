@@ -1,7 +1,7 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
-import { knownIndexKeys } from '#kernel/snapshots/kept-object.ts';
+import { knownIndexKeys } from '#kernel/snapshots/compact-object.ts';
 import { unitOf as unitOfExperiment } from '../kinds/assignment.ts';
 import { experimentSpec } from '../kinds/experiment-spec.ts';
 import { flagKey, flagSpec, type FlagSpec } from '../kinds/flag-spec.ts';

@@ -6,7 +6,7 @@ import type { Flags, FlagSource, Step } from './flag-source.ts';
 import { areMet, compileRequires } from './requirements.ts';
 import type { Evaluation, Outcome } from './table.ts';
 import { unitReader } from './unit.ts';
-import { trafficTest, unitMissing, whoMatches, whyUnmatched } from './who-takes-part.ts';
+import { trafficTest, unitMissing, whoMatches, whyUnmatched } from './participation.ts';
 
 export function compileRule(flag: FlagSource, rule: FlagRule): Step {
   const { name, spec, audiences, make } = flag;

@@ -9,7 +9,7 @@ import type { Context } from '#kernel/audiences/language/language.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
-import { KeptObject } from '#kernel/snapshots/kept-object.ts';
+import { CompactObject } from '#kernel/snapshots/compact-object.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { Experiment } from '../kinds/experiment.ts';
 import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
@@ -27,7 +27,7 @@ const NOW_MS = Date.UTC(2026, 10, 22, 12);
 
 function live(kind: Kind, name: string, spec: unknown, allotment?: unknown): LiveObject {
   const shared = { kind: kind.id, namespace: 'default', name, labels: {}, spec, revision: contentHash(spec) };
-  return new KeptObject(allotment === undefined ? shared : { ...shared, allotment }, JSON.stringify(spec));
+  return new CompactObject(allotment === undefined ? shared : { ...shared, allotment }, JSON.stringify(spec));
 }
 
 const ATTRIBUTES = [
@@ -332,7 +332,7 @@ test('raising the part that takes part moves nobody back', () => {
 
 test('a flag that is found by its name alone and refers to nothing is not read before its evaluation', () => {
   const spec = { type: 'boolean', variants: [{ name: 'on', value: true }], enabled: true };
-  const unread = new KeptObject(live(Flag, 'unread', {}), 'not JSON', []);
+  const unread = new CompactObject(live(Flag, 'unread', {}), 'not JSON', []);
   const keyed = live(Flag, 'keyed', { ...spec, key: 'key' });
   const requiring = live(Flag, 'requiring', { ...spec, requires: [{ flag: 'keyed', variants: ['on'] }] });
   const { flags } = compile(new LiveObjects(kinds, [unread, keyed, requiring]));

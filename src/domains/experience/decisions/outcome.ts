@@ -1,6 +1,6 @@
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
-import { frozen } from '#kernel/base/frozen.ts';
+import { deepFreeze } from '#kernel/base/deep-freeze.ts';
 import type { Outcome, Participation, Reason } from './table.ts';
 
 /** Completes an outcome with its OFREP answer. */
@@ -36,7 +36,7 @@ export function outcome(parts: {
     revision,
     reason,
     variant,
-    value: frozen(value),
+    value: deepFreeze(value),
     rule,
     experiment,
     holdout,

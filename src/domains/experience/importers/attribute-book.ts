@@ -7,7 +7,7 @@ import {
 import { ATTRIBUTE, GROUP, VERSION } from '#kernel/audiences/language/identity.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { UnsupportedSource } from './unsupported-source.ts';
-import type { AttributeKind, Translation } from './imported.ts';
+import type { AttributeKind, Translation } from './import-result.ts';
 
 const NAME = new RegExp(ATTRIBUTE_NAME_PATTERN);
 const NAME_CHARS_MAX = 100;

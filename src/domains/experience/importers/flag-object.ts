@@ -4,7 +4,7 @@ import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
 import type { FlagSpec } from '../kinds/flag-spec.ts';
 import { EXPERIMENT, FLAG, GROUP, VERSION } from '../kinds/identity.ts';
 import { toRule, type Expression } from './expression.ts';
-import type { Translation } from './imported.ts';
+import type { Translation } from './import-result.ts';
 
 const TITLE_CHARS_MAX = 200;
 

@@ -11,7 +11,7 @@ import { structureOf } from '#kernel/kinds/structure.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { Experiment } from '../kinds/experiment.ts';
 import { Flag } from '../kinds/flag.ts';
-import type { ImportResult, Translation, Note } from './imported.ts';
+import type { ImportResult, Translation, Note } from './import-result.ts';
 
 const kinds = kindRegistry([...audienceKinds, Flag, Experiment]);
 

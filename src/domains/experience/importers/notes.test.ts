@@ -5,7 +5,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { decideFlag, declaredTable } from '../testing/imported-table.ts';
 import { importFlagd } from './flagd/flagd.ts';
 import { importGrowthbook } from './growthbook/growthbook.ts';
-import type { ImportResult, ImportOptions } from './imported.ts';
+import type { ImportResult, ImportOptions } from './import-result.ts';
 import { importUnleash } from './unleash/unleash.ts';
 
 type Import = (document: unknown, options?: ImportOptions) => ImportResult;

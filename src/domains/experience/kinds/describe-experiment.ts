@@ -1,6 +1,6 @@
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { describeSplit, describeTraffic } from './describe-flag.ts';
-import { EVERYBODY, forWhom, whoParts } from './describe-who.ts';
+import { EVERYBODY, audienceSuffix, audienceParts } from './audience-text.ts';
 import type { ExperimentSpec } from './experiment-spec.ts';
 
 /** Describes a change of an experiment, for people who are not engineers. */
@@ -15,7 +15,7 @@ export function describeExperiment(
     ];
   const title = after.title ?? name;
   const share = `${after.allocation?.percent ?? 100} % of all units`;
-  const parts = `${share}${forWhom(after)}, ${describeSplit(after.split)}`;
+  const parts = `${share}${audienceSuffix(after)}, ${describeSplit(after.split)}`;
   const was = before?.state ?? 'draft';
   if (after.state === 'running' && (was !== 'running' || before?.iteration !== after.iteration)) {
     return [`Experiment ${title} starts on flag ${after.flag}: ${parts}.`];
@@ -71,7 +71,7 @@ function describeExclusivity(title: string, before: ExperimentSpec, after: Exper
 
 /** Describes a change of audience: listeners who no longer match leave, unless their variant is on record. */
 function describeAudience(title: string, before: ExperimentSpec, after: ExperimentSpec): string[] {
-  const [was, is] = [before, after].map((one) => whoParts(one).join(' and ') || EVERYBODY);
+  const [was, is] = [before, after].map((one) => audienceParts(one).join(' and ') || EVERYBODY);
   if (canonicalJson([before.audience, before.when]) === canonicalJson([after.audience, after.when])) return [];
   const leaving =
     after.sticky?.ignoreTargeting === true

@@ -1,6 +1,6 @@
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
-import { EVERYBODY, whoParts } from './describe-who.ts';
+import { EVERYBODY, audienceParts } from './audience-text.ts';
 import type { World } from '#kernel/kinds/kind.ts';
 import { experimentSpec } from './experiment-spec.ts';
 import { EXPERIMENT } from './identity.ts';
@@ -133,7 +133,7 @@ function describeNewDraw(
 export function describeRule(rule: FlagRule): string {
   const { requires = [], traffic, serve, split, name } = rule;
   const others = requires.map(({ flag, variants }) => `flag ${flag} is ${variants.join(' or ')}`);
-  const who = [...whoParts(rule), ...others].join(' and ') || EVERYBODY;
+  const who = [...audienceParts(rule), ...others].join(' and ') || EVERYBODY;
   const part = traffic === undefined ? '' : `${describeTraffic(traffic)} of `;
   return `${part}${who} gets ${split === undefined ? serve : describeSplit(split)} (rule ${name})`;
 }

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { specReader } from '#kernel/kinds/schema/read-typed.ts';
-import { blocksFrom, blocksText, type Allotted } from '#kernel/audiences/allocation.ts';
+import { blocksFrom, blocksText, type Allotment } from '#kernel/audiences/allocation.ts';
 import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { owner, SplitSchema, title, TrafficSchema, UnitSchema, whoFields } from './parts.ts';
@@ -101,12 +101,12 @@ interface KeptAllotment {
   readonly later?: readonly string[];
 }
 
-export function keptAllotment({ blocks, later }: Allotted): KeptAllotment {
+export function keptAllotment({ blocks, later }: Allotment): KeptAllotment {
   return { blocks: blocksText(blocks), ...(later.length === 0 ? {} : { later: later.map(blocksText) }) };
 }
 
 /** Buckets of a live Experiment; undefined when it takes all of them, or is not running. */
-export function experimentAllotment({ allotment }: LiveObject): Allotted | undefined {
+export function experimentAllotment({ allotment }: LiveObject): Allotment | undefined {
   if (allotment === undefined) return undefined;
   const { blocks, later = [] } = allotment as KeptAllotment;
   return { blocks: blocksFrom(blocks), later: later.map(blocksFrom) };

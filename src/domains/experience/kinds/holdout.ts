@@ -7,7 +7,7 @@ import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { audienceRefs } from './audience-refs.ts';
 import { unitProblems } from './check-split.ts';
-import { forWhom } from './describe-who.ts';
+import { audienceSuffix } from './audience-text.ts';
 import { GROUP, HOLDOUT, VERSION } from './identity.ts';
 import { owner, RANDOM_UNIT, title, UnitSchema, whoFields } from './parts.ts';
 
@@ -88,14 +88,14 @@ export const Holdout = defineKind({
     if (after === undefined) return [`Holdout ${before?.title ?? name} ends: its units may take part again.`];
     if (before === undefined) {
       const required = after.required === true ? '; every experiment that starts must name it' : '';
-      return [`New holdout: ${after.percent} % of all units are held out${forWhom(after)}${required}.`];
+      return [`New holdout: ${after.percent} % of all units are held out${audienceSuffix(after)}${required}.`];
     }
     const title = after.title ?? name;
     const isRequired = after.required === true;
     return [
       ...(before.percent === after.percent
         ? []
-        : [`Holdout ${title}: ${before.percent} % → ${after.percent} % of all units${forWhom(after)}.`]),
+        : [`Holdout ${title}: ${before.percent} % → ${after.percent} % of all units${audienceSuffix(after)}.`]),
       ...((before.required ?? false) === isRequired
         ? []
         : [`Holdout ${title}: experiments that start ${isRequired ? 'must' : 'need not'} name it.`]),

@@ -18,7 +18,7 @@ const refused: Attempt = {
   reason: 'access/forbidden',
 };
 
-test('equal attempts of a day are one row; of a user so many different ones are named, and the rest is counted', async () => {
+test('equal attempts of a day are one row; of a user a limited number is named, and the rest is counted', async () => {
   await using db = await startDatabase();
   let now = Temporal.Instant.from('2026-05-01T12:00:00Z');
   const clock = () => now;
@@ -42,13 +42,13 @@ test('equal attempts of a day are one row; of a user so many different ones are 
   ];
   assert.deepEqual(await rows('ed'), ofEd);
   await keep({ ...author, user: 'ann' }, refused);
-  assert.deepEqual(await rows('ann'), [{ ...forbidden, name: 'a', times: 1 }], 'others are not touched');
+  assert.deepEqual(await rows('ann'), [{ ...forbidden, name: 'a', times: 1 }], 'other users keep their rows');
   const token = { ...refused, code: 201, reason: '' };
   await Promise.all(Array.from({ length: 5 }, () => keep(author, token)));
-  assert.deepEqual((await rows('ed')).length, ofEd.length + 5, 'what did something has a row each');
+  assert.deepEqual((await rows('ed')).length, ofEd.length + 5, 'an attempt with an effect has a row of its own');
   now = now.add({ hours: 12 });
   await keep(author, refused);
-  assert.deepEqual((await rows('ed')).at(-1), { ...forbidden, name: 'a', times: 1 }, 'the next day begins anew');
+  assert.deepEqual((await rows('ed')).at(-1), { ...forbidden, name: 'a', times: 1 }, 'the next day starts from zero');
 });
 
 test('one batch of different attempts stays within the limit as well', async () => {

@@ -7,7 +7,7 @@ import type { Attempt } from '#kernel/api/authority.ts';
 import type { Author } from '#kernel/store/contract.ts';
 
 const LIMITS = {
-  /** Attempts that wait for the database; while it is away, more than these are only in the log. */
+  /** Attempts in the queue of the database; during an outage, further ones are only in the log. */
   waitingMax: 10_000,
   /** Rows of one statement. */
   batchMax: 500,
@@ -16,14 +16,14 @@ const LIMITS = {
   namedMax: 1_000,
 } as const;
 
-/** The reason of the row that counts what one user attempted in a day beyond the named attempts. */
+/** The reason of the row that counts further attempts of one user and day. */
 const NOT_NAMED = 'audit/not-named';
 
-/** Keeps attempts that changed nothing; changes are on record with the change itself. */
+/** Records attempts that changed nothing; the history records changes. */
 export interface AttemptLog {
-  /** Resolves when the attempt is durable, or could not be kept: then it is in the log. */
+  /** Resolves when the attempt is durable, or in the log because the database failed. */
   readonly keep: (author: Author, attempt: Attempt) => Promise<void>;
-  /** Resolves when everything given so far is kept. */
+  /** Resolves when all earlier attempts are durable or in the log. */
   readonly settled: () => Promise<void>;
 }
 
@@ -34,7 +34,7 @@ interface Waiting {
   readonly done: () => void;
 }
 
-/** Writes in batches: while one is on its way, the next gathers. */
+/** Writes in batches: while one batch is in flight, the next one collects. */
 export function attemptLog(
   database: Database,
   clock: Clock,
@@ -45,7 +45,7 @@ export function attemptLog(
   let writing: Promise<void> | undefined;
 
   async function writeAll(): Promise<void> {
-    // What came in the same turn goes out together.
+    // Attempts of one turn form one batch.
     await Promise.resolve();
     while (waiting.length > 0) {
       const batch = waiting.slice(0, LIMITS.batchMax);
@@ -87,7 +87,7 @@ interface Row {
   lastAt: Temporal.Instant;
 }
 
-/** One row for each attempt, or for those of one user and day that are alike. */
+/** One row for each attempt, or for equal attempts of one user and day. */
 function rowsOf(batch: readonly Waiting[]): readonly Row[] {
   const rows = new Map<string, Row>();
   for (const [index, item] of batch.entries()) {
@@ -103,7 +103,9 @@ function rowsOf(batch: readonly Waiting[]): readonly Row[] {
   return [...rows.values()];
 }
 
-/** A digest of what an attempt has in common with equal ones; empty for one that did something, like a token or an answer. */
+/**
+ * A digest of the properties that equal attempts share; empty for an attempt with an effect, like a token or an answer.
+ */
 function alikeOf({ author, attempt }: Waiting): string {
   const { kind, part, namespace, name, dryRun, code, reason } = attempt;
   if (code === CREATED && !dryRun) return '';
@@ -173,7 +175,7 @@ async function insert(database: Database, batch: readonly Waiting[], namedMax: n
   });
 }
 
-/** Names of refused requests may be anything, also what the database cannot hold. */
+/** Names of refused requests may hold any characters, also ones that the database cannot store. */
 function storable(text: string): string {
   return text.slice(0, LIMITS.nameCharsMax).toWellFormed().replaceAll('\0', '\uFFFD');
 }

@@ -4,7 +4,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 /** As many as a person reads. */
 const FIELDS_MAX = 100;
 
-/** What the server itself writes into every version. */
+/** Fields that the server itself writes into every version. */
 const BOOKKEEPING: ReadonlySet<string> = new Set(['resourceVersion', 'generation', 'managedFields']);
 
 /** The fields in which two versions of an object differ, without their values. */

@@ -14,14 +14,14 @@ import { attemptRows, changeRows, changedTexts, type AttemptRow, type ChangeRow,
 const LIMITS = {
   /** Records of one page, also when the client asks for more. */
   pageMax: 500,
-  /** Rows that are looked through for one page; it may then be short, and goes on where it ended. */
+  /** Rows read for one page; a short page continues where it ended. */
   scannedMax: 5_000,
   rowsAtOnce: 500,
 } as const;
 
 type Row = ChangeRow | AttemptRow;
 
-/** Up to where both sources have been read: the next page is below. */
+/** Position in both sources: the next page is below. */
 interface Position {
   change: number;
   attempt: number;
@@ -37,7 +37,7 @@ export function auditRecords(parts: {
 }): VirtualList {
   const { database, kinds, sealing, attempts, version } = parts;
   return async (target, query) => {
-    // Whoever was answered before they ask finds their attempt.
+    // A caller who already has an answer finds the attempt in the list.
     await attempts.settled();
     const { matches } = selectionOf(AuditRecord, query, target.name);
     const filter = filterOf(query.fieldSelector, kinds);
@@ -72,7 +72,7 @@ export function auditRecords(parts: {
     };
   };
 
-  /** What each change changed, by version. */
+  /** Changed fields of each change, by version. */
   async function fieldsOf(rows: readonly Row[]): Promise<ReadonlyMap<number, readonly string[]>> {
     const modified = rows.filter((row) => row.source === 'change' && row.type === 'MODIFIED');
     if (modified.length === 0) return new Map();
@@ -93,7 +93,10 @@ export function auditRecords(parts: {
   }
 }
 
-/** The next rows of both sources in one order. Ends where a source may have more that is newer than the other's next. */
+/**
+ * The next rows of both sources in one order. Ends where a source may have more rows that are newer than the other's
+ * next.
+ */
 async function nextRows(
   database: Database,
   filter: RowFilter,
@@ -123,7 +126,7 @@ async function nextRows(
   }
 }
 
-/** What of a field selector the database can look up. */
+/** The part of a field selector that the database can look up. */
 function filterOf(fieldSelector: string, kinds: KindRegistry): RowFilter {
   const wanted = requiredValues(fieldSelector);
   const resource = wanted.get('resource')?.split('/')[0];
@@ -184,7 +187,7 @@ function specOf(row: Row, kinds: KindRegistry, changed: readonly string[]): Audi
   };
 }
 
-/** A posted change set creates some objects and changes others: then what happened says the verb. */
+/** A posted change set creates some objects and changes others: the event decides the verb. */
 function verbOf({ type }: ChangeRow, asked: string): string {
   if (asked !== 'create') return asked;
   return { ADDED: 'create', MODIFIED: 'update', DELETED: 'delete' }[type];
@@ -196,7 +199,7 @@ function recordName({ source, number }: Row): string {
   return `${source}-${number}`;
 }
 
-/** Where the one record with a name is the next one of its source. */
+/** A record with a name is the next one of its source after this position. */
 function startOf(name: string | undefined): Position {
   const [, source, number] = NAME.exec(name ?? '') ?? [];
   if (name === undefined || source === undefined) {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { startDatabase } from '#tests/support/database.ts';
 import { dropReads, eraseReads, keepReads } from './record-reads.ts';
 
-test('a reader has one row for a day, listener and question, and only so many of them', async () => {
+test('a reader has one row for a day, listener and path, and a limited number of them', async () => {
   await using db = await startDatabase();
   let now = Temporal.Instant.from('2026-11-29T23:59:59Z');
   const keep = keepReads(db.database, () => now, { namedMax: 3 });
@@ -39,7 +39,7 @@ test('a reader has one row for a day, listener and question, and only so many of
   );
 });
 
-test('a user who read the records of ten thousand listeners in a day reads no other', async () => {
+test('a user who has read the records of ten thousand listeners in a day is refused', async () => {
   await using db = await startDatabase();
   const now = Temporal.Instant.from('2026-11-29T12:00:00Z');
   await db.database.query({

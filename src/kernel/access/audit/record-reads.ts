@@ -9,24 +9,24 @@ import { textEntry } from '#kernel/store/rules/text-entry.ts';
 import { RecordRead, type RecordReadSpec } from '../kinds/record-read.ts';
 
 const LIMITS = {
-  /** Listeners and paths that are named for one reader and day: 2 MB, and more than a person helps. */
+  /** Listeners and paths that are named for one reader and day: 2 MB, and more than a support agent handles. */
   namedMax: 10_000,
   /** Reads of one page, also when the caller asks for more. */
   pageMax: 500,
 } as const;
 
-/** That the record of a listener is read, by `user:NAME` or `client:NAME`. */
+/** A read of a listener's records, by `user:NAME` or `client:NAME`. */
 interface Read {
   readonly by: string;
   readonly listener: string;
   readonly path: string;
-  /** Whether more than a person helps in a day are refused, or counted. */
+  /** Refuses reads beyond the limit of a person; otherwise they are counted. */
   readonly isBounded: boolean;
 }
 
 /**
- * Puts reads on record before they are answered, one row for a day, reader, listener and path. A user who read as many
- * as are named is refused until the next day; the further ones of Clients and administrators are counted.
+ * Records reads before their answers, one row for a day, reader, listener and path. A user at the limit is refused
+ * until the next day; further reads of Clients and administrators are counted.
  */
 export function keepReads(
   database: Database,
@@ -38,7 +38,7 @@ export function keepReads(
     if (!isBounded) return void (await keep(by, '', path, Number.MAX_SAFE_INTEGER));
     throw accessRefusal(
       'too-many-records',
-      `User "${by.slice('user:'.length)}" read the records of ${limits.namedMax} listeners today; more are not given out.`,
+      `User "${by.slice('user:'.length)}" read the records of ${limits.namedMax} listeners today, which is the limit.`,
     );
   };
 
@@ -72,7 +72,7 @@ export async function dropReads(database: Queryable, before: Temporal.Instant): 
   });
 }
 
-/** Forgets that the record of a listener was read; gives how many rows that were. */
+/** Erases the reads of a listener's records; gives how many rows. */
 export async function eraseReads(database: Database, listener: string): Promise<number> {
   const rows = await database.query({
     text: 'delete from backline.record_reads where listener = $1 returning number',
@@ -81,7 +81,7 @@ export async function eraseReads(database: Database, listener: string): Promise<
   return rows.length;
 }
 
-/** Lists the reads, those that began last first. */
+/** Lists the reads, the last started first. */
 export function recordReads(database: Database, version: () => number): VirtualList {
   return async (target, query) => {
     const { matches } = selectionOf(RecordRead, query, target.name);

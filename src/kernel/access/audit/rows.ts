@@ -1,9 +1,9 @@
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { Change } from '#kernel/store/contract.ts';
 
-/** What a row of either source says of a request. */
-interface Requested {
-  /** The version of a change, the number of an attempt: each source is in the order of these. */
+/** Columns that both sources have. */
+interface RequestColumns {
+  /** The version of a change, the number of an attempt: each source is ordered by it. */
   readonly number: number;
   readonly at: Temporal.Instant;
   readonly user: string;
@@ -16,18 +16,18 @@ interface Requested {
   readonly name: string;
 }
 
-export interface ChangeRow extends Requested {
+export interface ChangeRow extends RequestColumns {
   readonly source: 'change';
   readonly type: Change['type'];
 }
 
-export interface AttemptRow extends Requested {
+export interface AttemptRow extends RequestColumns {
   readonly source: 'attempt';
   readonly part: string;
   readonly dryRun: boolean;
   readonly code: number;
   readonly reason: string;
-  /** How many equal ones there were that day, and when the last one came. */
+  /** The number of equal attempts of that day, and when the last one came. */
   readonly times: number;
   readonly lastAt: Temporal.Instant | null;
 }
@@ -42,7 +42,7 @@ export interface RowFilter {
   readonly kinds?: readonly string[] | undefined;
 }
 
-/** Changes that somebody from outside made, below a version, newest first. */
+/** Changes by callers from outside, below a version, newest first. */
 export async function changeRows(
   database: Database,
   filter: RowFilter,
@@ -79,7 +79,7 @@ export async function attemptRows(
   return rows.map((row) => ({ source: 'attempt', ...row }));
 }
 
-/** The texts of changes and of what was there before each, as the database has them. */
+/** The texts of changes and of the version before each, as stored. */
 export async function changedTexts(
   database: Database,
   versions: readonly number[],

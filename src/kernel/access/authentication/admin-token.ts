@@ -8,7 +8,7 @@ import { digest } from './digest.ts';
 const ADMIN: User = { name: 'admin', groups: ['system:masters', AUTHENTICATED] };
 const TOKEN_BYTES = 32;
 
-/** The administrator's token: made at first start, kept in `file`, readable by its owner only. */
+/** The administrator's token: created at first start in `file`, readable by its owner only. */
 export async function adminToken(file: string): Promise<string> {
   const kept = await readFile(file, 'utf8').catch(() => '');
   if (kept.trim() !== '') return kept.trim();
@@ -17,7 +17,7 @@ export async function adminToken(file: string): Promise<string> {
   return token;
 }
 
-/** Believes bearers of the administrator's token. Compares digests, so that timing tells nothing about the token. */
+/** Authenticates the administrator's token. Compares digests, so that timing reveals nothing about the token. */
 export function administrator(token: string): Authenticator {
   const expected = digest(token);
   return (given) => (timingSafeEqual(digest(given), expected) ? ADMIN : undefined);

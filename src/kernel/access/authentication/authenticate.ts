@@ -4,21 +4,21 @@ import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { User } from '#kernel/api/authority.ts';
 
 /**
- * Proves who bears a token. Undefined when it is not a token of this sort; throws `access/unauthorized` when it is one
- * that is not to be believed: then no other sort is tried.
+ * Authenticates a token. undefined for a token of another sort; throws `access/unauthorized` for an invalid one of this
+ * sort, and then no other authenticator is tried.
  */
 export type Authenticator = (token: string) => User | undefined | Promise<User | undefined>;
 
-/** Proves who sends a request; undefined when it brings no credential that anybody recognises. */
+/** Authenticates the sender of a request; undefined without a recognised credential. */
 export type Authenticate = (request: Pick<IncomingMessage, 'headers'>) => Promise<User | undefined>;
 
-/** The name stands in every record of what a user did, and in the indexes of these. */
+/** The name is part of every audit record of the user, and of their indexes. */
 const USER_NAME_CHARS_MAX = 400;
 
-/** Whoever is proved is in it, as in Kubernetes. */
+/** The group of every authenticated user, as in Kubernetes. */
 export const AUTHENTICATED = 'system:authenticated';
 
-/** Asks one authenticator after the other; the first that recognises the token decides. */
+/** Tries one authenticator after the other; the first that recognises the token decides. */
 export function authenticateWith(authenticators: readonly Authenticator[]): Authenticate {
   return async ({ headers }) => {
     const token = /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1];
@@ -28,25 +28,25 @@ export function authenticateWith(authenticators: readonly Authenticator[]): Auth
   };
 }
 
-/** Whose a token is; undefined when nobody recognises it. Throws a Refusal for one that is not to be believed. */
+/** The user of a token; undefined when no authenticator recognises it. Throws a Refusal for an invalid one. */
 export async function userOfToken(authenticators: readonly Authenticator[], token: string): Promise<User | undefined> {
   for (const authenticator of authenticators) {
     const asked = authenticator(token);
     const user = asked instanceof Promise ? await asked : asked;
     if (user === undefined) continue;
-    if (user.name.length > USER_NAME_CHARS_MAX) throw notBelieved();
+    if (user.name.length > USER_NAME_CHARS_MAX) throw invalidCredentials();
     return user.groups.includes(AUTHENTICATED) ? user : { ...user, groups: [...user.groups, AUTHENTICATED] };
   }
   return undefined;
 }
 
-/** Who asks to be taken for somebody else must not be answered as themselves. */
+/** A request to impersonate another user must not be answered with the caller's own rights. */
 function noImpersonation(): Refusal {
-  return accessRefusal('no-impersonation', 'Nobody can act as somebody else here.');
+  return accessRefusal('no-impersonation', 'Impersonation is not supported.');
 }
 
-/** The caller is not told why: that would help only who tries out tokens. The log is. */
-export function notBelieved(): Refusal {
+/** The refusal gives no reason: that would help only an attacker. The log has it. */
+export function invalidCredentials(): Refusal {
   return accessRefusal('unauthorized', 'Unauthorized', {
     remedy: 'Send the header "Authorization: Bearer TOKEN"; the kubeconfig in the data directory holds the token.',
   });

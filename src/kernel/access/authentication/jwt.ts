@@ -1,13 +1,13 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 
-/** What a token claims, before anybody has checked its signature: enough to know who should. */
-export interface Claimed {
+/** Unverified claims of a token: enough to choose its authenticator. */
+export interface TokenClaims {
   readonly issuer: string;
   readonly keyId: string | undefined;
 }
 
-/** Undefined when the token is not a signed JWT. */
-export function claimed(token: string): Claimed | undefined {
+/** undefined when the token is not a signed JWT. */
+export function readClaims(token: string): TokenClaims | undefined {
   try {
     const { iss } = decodeJwt(token);
     const { kid } = decodeProtectedHeader(token);

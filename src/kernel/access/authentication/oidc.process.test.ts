@@ -25,7 +25,7 @@ interface Issuer {
   down: boolean;
 }
 
-/** An issuer as an OpenID Connect provider is one: a discovery document and keys. */
+/** An OpenID Connect provider: a discovery document and keys. */
 async function startIssuer(t: TestContext, scheme: 'http' | 'https'): Promise<Issuer> {
   const directory = await mkdtemp(join(tmpdir(), 'backline-issuer-'));
   const { ca, cert, key } = await serverIdentity(directory, ['localhost', '127.0.0.1'], systemNow());
@@ -50,7 +50,7 @@ async function startIssuer(t: TestContext, scheme: 'http' | 'https'): Promise<Is
   return issuer;
 }
 
-/** Certificates are checked against the time of this machine, whatever the clock of the test says. */
+/** Certificates are checked against the time of this machine, not against the clock of the test. */
 function systemNow(): Temporal.Instant {
   return Temporal.Now.instant();
 }
@@ -72,7 +72,7 @@ function sign(issuer: Issuer, { kid, privateKey, jwk }: Pair, claims: object = {
   return new SignJWT(all).setProtectedHeader({ alg: jwk.alg ?? '', kid }).sign(privateKey);
 }
 
-function believer(issuer: Issuer, more: Partial<OidcOptions> = {}, clock = () => START) {
+function makeAuthenticator(issuer: Issuer, more: Partial<OidcOptions> = {}, clock = () => START) {
   const options = { issuerUrl: issuer.url, clientId: 'backline-cli', ca: issuer.ca, ...more };
   const authenticate = authenticateWith([oidcTokens(options, clock, silent)]);
   return (token: string) => authenticate({ headers: { authorization: `Bearer ${token}` } });
@@ -83,18 +83,22 @@ for (const scheme of ['http', 'https'] as const) {
     const issuer = await startIssuer(t, scheme);
     const key = await pair('one');
     issuer.keys = [key.jwk];
-    const plain = believer(issuer);
+    const plain = makeAuthenticator(issuer);
     assert.deepEqual(await plain(await sign(issuer, key)), {
       name: `${issuer.url}#42`,
       groups: ['system:authenticated'],
     });
     const claims = { email: 'ann@example.com', groups: ['growth', 'system:masters', 7, ''] };
-    const named = believer(issuer, { usernameClaim: 'email', groupsClaim: 'groups' });
+    const named = makeAuthenticator(issuer, { usernameClaim: 'email', groupsClaim: 'groups' });
     assert.deepEqual(await named(await sign(issuer, key, claims)), {
       name: 'ann@example.com',
       groups: ['growth', 'system:authenticated'],
     });
-    const prefixed = believer(issuer, { usernamePrefix: 'oidc:', groupsClaim: 'groups', groupsPrefix: 'oidc:' });
+    const prefixed = makeAuthenticator(issuer, {
+      usernamePrefix: 'oidc:',
+      groupsClaim: 'groups',
+      groupsPrefix: 'oidc:',
+    });
     assert.deepEqual(await prefixed(await sign(issuer, key, { groups: 'growth' })), {
       name: 'oidc:42',
       groups: ['oidc:growth', 'system:authenticated'],
@@ -103,58 +107,58 @@ for (const scheme of ['http', 'https'] as const) {
       name: 'oidc:42',
       groups: ['oidc:system:masters', 'system:authenticated'],
     });
-    assert.equal(issuer.fetches, 3, 'once for each that believes');
+    assert.equal(issuer.fetches, 3, 'once for each authenticator');
   });
 }
 
-test('a token that is not right in every way is rejected', async (t) => {
+test('an invalid token is rejected', async (t) => {
   const issuer = await startIssuer(t, 'http');
   const [key, stranger, curve] = [await pair('one'), await pair('one'), await pair('two', 'ES256')];
   issuer.keys = [key.jwk, curve.jwk];
-  const ask = believer(issuer, { usernameClaim: 'email' });
+  const ask = makeAuthenticator(issuer, { usernameClaim: 'email' });
   const now = START.epochMilliseconds / 1000;
   const email = 'ann@example.com';
   assert.equal((await ask(await sign(issuer, curve, { email })))?.name, email);
-  const unsigned = (header: object, payload: object) =>
+  const makeUnsigned = (header: object, payload: object) =>
     `${[header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`;
   const symmetric = await new SignJWT({ iss: issuer.url, aud: 'backline-cli', email, exp: now + 60 })
     .setProtectedHeader({ alg: 'HS256', kid: 'one' })
     .sign(Buffer.from(JSON.stringify(key.jwk)));
   const wrong: Record<string, string> = {
-    'signed by somebody else': await sign(issuer, stranger, { email }),
-    'for somebody else': await sign(issuer, key, { email, aud: 'other' }),
+    'signed with another key': await sign(issuer, stranger, { email }),
+    'for another audience': await sign(issuer, key, { email, aud: 'other' }),
     over: await sign(issuer, key, { email, exp: now - 120 }),
     'not yet': await sign(issuer, key, { email, nbf: now + 600 }),
     'without an end': await sign(issuer, key, { email, exp: undefined }),
     'without the claim': await sign(issuer, key),
     'with an address that was not verified': await sign(issuer, key, { email, email_verified: false }),
     'with a reserved name': await sign(issuer, key, { email: 'system:admin' }),
-    'with a name that no log can hold': await sign(issuer, key, { email: 'ann\u0000' }),
+    'with control characters in the name': await sign(issuer, key, { email: 'ann\u0000' }),
     'of an unknown key': await sign(issuer, await pair('three'), { email }),
-    unsigned: unsigned({ alg: 'none' }, { iss: issuer.url, aud: 'backline-cli', email, exp: now + 60 }),
+    unsigned: makeUnsigned({ alg: 'none' }, { iss: issuer.url, aud: 'backline-cli', email, exp: now + 60 }),
     'signed with the public key as a password': symmetric,
   };
   for (const [what, token] of Object.entries(wrong)) {
     await assert.rejects(ask(token), { code: 'access/unauthorized', message: 'Unauthorized' }, what);
   }
   for (const token of ['abc', 'a.b.c', await sign({ ...issuer, url: 'https://other.example' }, key, { email })]) {
-    assert.equal(await ask(token), undefined, 'a token of somebody else is left to others');
+    assert.equal(await ask(token), undefined, 'a token of another issuer is left to other authenticators');
   }
 });
 
-test('new keys of the issuer are found, and not asked for all the time', async (t) => {
+test('new keys of the issuer are fetched, at a limited rate', async (t) => {
   const issuer = await startIssuer(t, 'http');
   let now = START;
   const [first, second, third] = [await pair('one'), await pair('two'), await pair('three')];
   issuer.keys = [first.jwk];
-  const ask = believer(issuer, {}, () => now);
+  const ask = makeAuthenticator(issuer, {}, () => now);
   const exp = START.epochMilliseconds / 1000 + 86_400;
   const token = await sign(issuer, first, { exp });
   await Promise.all([ask(token), ask(token), ask(token)]);
   assert.equal(issuer.fetches, 1);
   issuer.keys = [second.jwk];
   await assert.rejects(ask(await sign(issuer, second, { exp })), { code: 'access/unauthorized' });
-  assert.equal(issuer.fetches, 1, 'a stranger with made-up keys does not make us ask');
+  assert.equal(issuer.fetches, 1, 'unknown keys do not cause further fetches');
   now = now.add({ seconds: 31 });
   assert.notEqual(await ask(await sign(issuer, second, { exp })), undefined);
   assert.equal(issuer.fetches, 2);
@@ -163,16 +167,16 @@ test('new keys of the issuer are found, and not asked for all the time', async (
   assert.equal(issuer.fetches, 3);
   issuer.down = true;
   now = now.add({ hours: 2 });
-  assert.notEqual(await ask(await sign(issuer, second, { exp })), undefined, 'what was known still holds');
+  assert.notEqual(await ask(await sign(issuer, second, { exp })), undefined, 'cached keys still verify');
   await assert.rejects(ask(await sign(issuer, third, { exp })), { code: 'access/unauthorized' });
 });
 
-test('an issuer that was never reached is not an error of the caller', async (t) => {
+test('an unreachable issuer is not an error of the caller', async (t) => {
   const issuer = await startIssuer(t, 'http');
   const key = await pair('one');
   issuer.keys = [key.jwk];
   issuer.down = true;
-  const ask = believer(issuer);
+  const ask = makeAuthenticator(issuer);
   await assert.rejects(ask(await sign(issuer, key)), { code: 'access/issuer-away', reason: 'ServiceUnavailable' });
   issuer.down = false;
   assert.notEqual(await ask(await sign(issuer, key)), undefined);

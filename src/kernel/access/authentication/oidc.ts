@@ -5,13 +5,13 @@ import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { User } from '#kernel/api/authority.ts';
 import { readText, send } from '#kernel/api/client/http.ts';
-import { notBelieved, type Authenticator } from './authenticate.ts';
-import { claimed } from './jwt.ts';
+import { invalidCredentials, type Authenticator } from './authenticate.ts';
+import { readClaims } from './jwt.ts';
 
 const LIMITS = {
-  /** Keys are fetched anew when they are this old. */
+  /** Older keys are fetched again. */
   keysAgeMsMax: 3_600_000,
-  /** A token that names an unknown key makes us look for new ones, but no more often than this. */
+  /** A token with an unknown key causes a fetch, at most this often. */
   keysAgeMsMin: 30_000,
   clockToleranceSeconds: 60,
 } as const;
@@ -19,11 +19,13 @@ const LIMITS = {
 /** Signatures that only the issuer can make. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 
-/** An OpenID Connect issuer and how its claims become users; the names are those of kube-apiserver's options. */
+/**
+ * An OpenID Connect issuer, and the mapping of its claims to users; the names are those of kube-apiserver's options.
+ */
 export interface OidcOptions {
   /** https, or http on this machine. */
   readonly issuerUrl: string;
-  /** Tokens must be meant for it. */
+  /** Required audience of tokens. */
   readonly clientId: string;
   /** Default `sub`. */
   readonly usernameClaim?: string | undefined;
@@ -32,16 +34,16 @@ export interface OidcOptions {
   /** Without it users have no groups. */
   readonly groupsClaim?: string | undefined;
   readonly groupsPrefix?: string | undefined;
-  /** PEM of the authority that signed the issuer's certificate; else those of the system are trusted. */
+  /** PEM of the authority that signed the issuer's certificate; default: the system's authorities. */
   readonly ca?: string | undefined;
 }
 
-/** Believes the ID tokens of one issuer. Its keys are fetched when they are first needed. */
+/** Authenticates the ID tokens of one issuer. Fetches its keys on first use. */
 export function oidcTokens(options: OidcOptions, clock: Clock, log: Log): Authenticator {
   requireSafe(options.issuerUrl);
   const keys = issuerKeys(options, clock, log);
   return async (token) => {
-    const claims = claimed(token);
+    const claims = readClaims(token);
     if (claims?.issuer !== options.issuerUrl) return undefined;
     const keySet = await keys(claims.keyId);
     try {
@@ -57,23 +59,23 @@ export function oidcTokens(options: OidcOptions, clock: Clock, log: Log): Authen
     } catch (error) {
       if (!(error instanceof errors.JOSEError)) throw error;
       log.info({ code: error.code }, 'access: OpenID Connect token rejected');
-      throw notBelieved();
+      throw invalidCredentials();
     }
   };
 }
 
-/** Nobody outside may make a user or group of the program's own. */
+/** No token from outside may name one of the program's own users or groups. */
 const RESERVED = 'system:';
 
 function userOf(payload: JWTPayload, options: OidcOptions): User {
   const { issuerUrl, usernameClaim = 'sub', groupsClaim, groupsPrefix = '' } = options;
   const claim = payload[usernameClaim];
-  // Names stand in the record of every change: nothing that the database or a log line cannot hold.
-  if (typeof claim !== 'string' || !/^[^\p{Cc}\p{Cs}]{1,256}$/u.test(claim)) throw notBelieved();
-  if (usernameClaim === 'email' && payload['email_verified'] === false) throw notBelieved();
+  // Names are part of every audit record: no characters that the database or a log line cannot hold.
+  if (typeof claim !== 'string' || !/^[^\p{Cc}\p{Cs}]{1,256}$/u.test(claim)) throw invalidCredentials();
+  if (usernameClaim === 'email' && payload['email_verified'] === false) throw invalidCredentials();
   const { usernamePrefix = usernameClaim === 'email' ? '-' : `${issuerUrl}#` } = options;
   const name = `${usernamePrefix === '-' ? '' : usernamePrefix}${claim}`;
-  if (name.startsWith(RESERVED)) throw notBelieved();
+  if (name.startsWith(RESERVED)) throw invalidCredentials();
   const given = groupsClaim === undefined ? [] : payload[groupsClaim];
   const groups = (Array.isArray(given) ? given : [given])
     .filter((group) => typeof group === 'string' && group !== '')
@@ -82,7 +84,7 @@ function userOf(payload: JWTPayload, options: OidcOptions): User {
   return { name, groups };
 }
 
-/** The issuer's keys, fetched when they are old or do not hold the one that is asked for. */
+/** The issuer's keys, fetched when they are old or lack the requested one. */
 function issuerKeys(
   options: OidcOptions,
   clock: Clock,
@@ -100,7 +102,7 @@ function issuerKeys(
       kept = { keys: await fetching, at: now };
     } catch (error) {
       log.warn({ err: error, issuer: options.issuerUrl }, 'access: cannot fetch the keys of the OpenID Connect issuer');
-      // Keys that were good an hour ago are better than locking everybody out.
+      // Keys that were valid an hour ago are better than locking every user out.
       if (kept === undefined) throw issuerAway();
     } finally {
       fetching = undefined;

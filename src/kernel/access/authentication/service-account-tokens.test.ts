@@ -6,7 +6,7 @@ import { serviceAccountTokens } from './service-account-tokens.ts';
 
 const NOW = Temporal.Instant.from('2026-11-29T12:00:00Z');
 
-/** A token as versions minted it that did not write into it who did. */
+/** A token as earlier versions minted it, without its minter. */
 function oldToken(key: KeyObject): Promise<string> {
   return new SignJWT({ 'kubernetes.io': { namespace: 'default', serviceaccount: { name: 'robot', uid: '1' } } })
     .setProtectedHeader({ alg: 'ES256', kid: 'k' })
@@ -17,15 +17,15 @@ function oldToken(key: KeyObject): Promise<string> {
     .sign(key);
 }
 
-test('a token without its minter is refused with what to do; one that nobody signed is not explained', async () => {
+test('a token without its minter is refused with a remedy; an unsigned one gets no explanation', async () => {
   const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const accounts = { get: () => assert.fail('no account is looked up') };
+  const accounts = { get: () => assert.fail('no account is read') };
   const { authenticator } = serviceAccountTokens([{ id: 'k', ...ours }], accounts, () => NOW);
   await assert.rejects(async () => authenticator(await oldToken(ours.privateKey)), {
     code: 'access/token-without-minter',
     reason: 'Unauthorized',
-    message: /older version .* who minted it/,
+    message: /older version .* did not record its minter/,
     remedy: /kubectl create token/,
   });
   await assert.rejects(async () => authenticator(await oldToken(other.privateKey)), {

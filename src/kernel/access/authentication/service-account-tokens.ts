@@ -5,33 +5,33 @@ import type { Refusal } from '#kernel/base/failures.ts';
 import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { User } from '#kernel/api/authority.ts';
 import type { Entry, Reader } from '#kernel/store/contract.ts';
-import { notFound } from '#kernel/store/rules/write.ts';
+import { notFoundRefusal } from '#kernel/store/rules/write.ts';
 import { serviceAccountUser } from '../rules/rule-table.ts';
 import { ServiceAccount } from '../kinds/service-account.ts';
 import type { TokenRequestSpec } from '../kinds/token-request.ts';
-import { AUTHENTICATED, notBelieved, type Authenticator } from './authenticate.ts';
-import { claimed } from './jwt.ts';
+import { AUTHENTICATED, invalidCredentials, type Authenticator } from './authenticate.ts';
+import { readClaims } from './jwt.ts';
 import type { SigningKey } from './signing-keys.ts';
 
 const LIMITS = {
-  /** When the request does not say. */
+  /** Default of the request. */
   secondsDefault: 3_600,
-  /** A token that lives longer belongs into nobody's hands; the request gets this much. */
+  /** A longer lifetime is not granted; such a request gets this much. */
   secondsMax: 365 * 24 * 3_600,
-  /** Clocks of processes that differ by this much still agree. */
+  /** Clocks of processes may differ by this much. */
   clockToleranceSeconds: 10,
   /** Users in a chain of tokens that were minted with tokens. */
   mintersMax: 16,
 } as const;
 
-/** Who signs, and who should believe it unless the request names others. */
+/** The issuer claim, and the default audience. */
 export const ISSUER = 'backline';
 
 /** The claim that names the users who minted a token. */
 const MINTED_BY = 'backline.dev/minted-by';
 
 export interface ServiceAccountTokens {
-  /** Makes a token for an account that exists, and writes into it who minted it. Refuses an account that does not. */
+  /** Issues a token for an existing account, with its minters. Refuses a missing account. */
   readonly issue: (
     namespace: string,
     name: string,
@@ -40,8 +40,8 @@ export interface ServiceAccountTokens {
   ) => Promise<{ readonly token: string; readonly expirationTimestamp: string }>;
   readonly authenticator: Authenticator;
   /**
-   * Whose a token is, and for which of these audiences; undefined when it is not one of ours. Throws a Refusal when it is
-   * not valid, or is for nobody of them.
+   * The user of a token, and the matching ones of these audiences; undefined when it is not one of ours. Throws a
+   * Refusal when it is invalid, or is for another audience.
    */
   readonly review: (
     token: string,
@@ -49,7 +49,7 @@ export interface ServiceAccountTokens {
   ) => Promise<{ readonly user: User; readonly audiences: readonly string[] } | undefined>;
 }
 
-/** Signs and believes tokens of service accounts. A token ends at its time, and with its account. */
+/** Signs and verifies tokens of service accounts. A token ends at its time, and with its account. */
 export function serviceAccountTokens(
   keys: readonly SigningKey[],
   accounts: Pick<Reader, 'get'>,
@@ -61,7 +61,7 @@ export function serviceAccountTokens(
     issue: async (namespace, name, { audiences, expirationSeconds }, minter) => {
       const minters = mintersOf(minter);
       const account = accounts.get(ServiceAccount, namespace, name);
-      if (account === undefined) throw notFound(ServiceAccount, name);
+      if (account === undefined) throw notFoundRefusal(ServiceAccount, name);
       const issuedAt = Math.floor(clock().epochMilliseconds / 1000);
       const seconds = Math.min(expirationSeconds ?? LIMITS.secondsDefault, LIMITS.secondsMax);
       const wanted = audiences ?? [];
@@ -87,20 +87,20 @@ export function serviceAccountTokens(
   };
 
   async function review(token: string, audiences: readonly string[]) {
-    const claims = claimed(token);
+    const claims = readClaims(token);
     if (claims?.issuer !== ISSUER) return undefined;
     const key = keys.find(({ id }) => id === claims.keyId);
-    if (key === undefined) throw notBelieved();
+    if (key === undefined) throw invalidCredentials();
     const verified = await verify(token, key, audiences, clock);
     const { namespace, serviceaccount } = verified.account;
     const account = accounts.get(ServiceAccount, namespace, serviceaccount.name);
-    if (account === undefined || account.uid !== serviceaccount.uid || isEnding(account)) throw notBelieved();
+    if (account === undefined || account.uid !== serviceaccount.uid || isEnding(account)) throw invalidCredentials();
     const meant = audiences.filter((audience) => verified.audiences.includes(audience));
     return { user: userOf(verified), audiences: meant };
   }
 }
 
-/** Somebody whose rights are asked about later than they came. */
+/** A user whose rights are checked after authentication. */
 export interface Holder extends Pick<User, 'name' | 'groups'> {
   readonly uid: string | undefined;
 }
@@ -113,7 +113,7 @@ export function isGone(accounts: Pick<Reader, 'get'>, { name, uid }: Holder): bo
   return entry === undefined || entry.uid !== uid || isEnding(entry);
 }
 
-interface Verified {
+interface VerifiedToken {
   readonly account: {
     readonly namespace: string;
     readonly serviceaccount: { readonly name: string; readonly uid: string };
@@ -123,7 +123,12 @@ interface Verified {
   readonly mintedBy: readonly string[];
 }
 
-async function verify(token: string, key: SigningKey, audiences: readonly string[], clock: Clock): Promise<Verified> {
+async function verify(
+  token: string,
+  key: SigningKey,
+  audiences: readonly string[],
+  clock: Clock,
+): Promise<VerifiedToken> {
   try {
     const { payload } = await jwtVerify(token, key.publicKey, {
       issuer: ISSUER,
@@ -135,28 +140,28 @@ async function verify(token: string, key: SigningKey, audiences: readonly string
     });
     // Only we sign with this key: the claims have the form that `issue` gives them.
     return {
-      account: payload['kubernetes.io'] as Verified['account'],
+      account: payload['kubernetes.io'] as VerifiedToken['account'],
       tokenId: payload.jti ?? '',
       audiences: [payload.aud ?? []].flat(),
       mintedBy: payload[MINTED_BY] as readonly string[],
     };
   } catch (error) {
     if (isWithoutMinter(error)) throw withoutMinter();
-    if (error instanceof errors.JOSEError) throw notBelieved();
+    if (error instanceof errors.JOSEError) throw invalidCredentials();
     throw error;
   }
 }
 
-/** Claims are looked at only of a token with our signature. */
+/** Reads claims only of a token with our signature. */
 function isWithoutMinter(error: unknown): boolean {
   return error instanceof errors.JWTClaimValidationFailed && error.claim === MINTED_BY && error.reason === 'missing';
 }
 
-/** Nobody knows for whom such a token would count when it approves a change. */
+/** Without its minters, the approval of a change by this token cannot be attributed. */
 function withoutMinter(): Refusal {
   return accessRefusal(
     'token-without-minter',
-    'An older version of Backline minted this token and did not write into it who minted it.',
+    'An older version of Backline minted this token and did not record its minter.',
   );
 }
 
@@ -164,17 +169,17 @@ function isEnding(account: Entry): boolean {
   return account.object().metadata.deletionTimestamp !== undefined;
 }
 
-/** Whoever mints a token, and who minted the token that they do it with. */
+/** The minter of a token, and the minters of the token used for it. */
 function mintersOf({ name, mintedBy = [] }: Pick<User, 'name' | 'mintedBy'>): readonly string[] {
   const minters = [...new Set([name, ...mintedBy])];
   if (minters.length <= LIMITS.mintersMax) return minters;
   throw accessRefusal(
     'too-many-minters',
-    `This token was minted with tokens of ${minters.length - 1} users, one after the other; at most ${LIMITS.mintersMax} can be.`,
+    `A token minted with this one would have a chain of ${minters.length} users; at most ${LIMITS.mintersMax} are allowed.`,
   );
 }
 
-function userOf({ account: { namespace, serviceaccount }, tokenId, mintedBy }: Verified): User {
+function userOf({ account: { namespace, serviceaccount }, tokenId, mintedBy }: VerifiedToken): User {
   return {
     name: serviceAccountUser(namespace, serviceaccount.name),
     uid: serviceaccount.uid,
@@ -184,7 +189,7 @@ function userOf({ account: { namespace, serviceaccount }, tokenId, mintedBy }: V
   };
 }
 
-/** Refuses what cannot be granted about a token, before one is made. */
+/** Refuses unsupported options of a token request before a token is made. */
 export function requireUnbound({ boundObjectRef }: TokenRequestSpec): void {
   if (boundObjectRef === undefined || boundObjectRef === null) return;
   throw accessRefusal('no-bound-tokens', 'Tokens cannot be bound to other objects here.');

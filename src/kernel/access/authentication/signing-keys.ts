@@ -12,8 +12,8 @@ export interface SigningKey {
 }
 
 /**
- * The keys in the database, newest first: the first one signs, all are trusted. Makes one when there is none; several
- * processes may do so at once and agree.
+ * The keys in the database, newest first: the first one signs, all are trusted. Creates the first one; concurrent
+ * processes agree on it.
  */
 export function loadSigningKeys(database: Database, sealing: Sealing): Promise<readonly SigningKey[]> {
   return database.transaction(async ({ query }) => {

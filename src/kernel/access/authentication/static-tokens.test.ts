@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { staticTokens } from './static-tokens.ts';
 
 test('each line of a token file is a user', () => {
-  const believe = staticTokens(
+  const authenticate = staticTokens(
     [
       '# people',
       'token-a,ann,7,"growth, everybody"',
@@ -13,14 +13,14 @@ test('each line of a token file is a user', () => {
       'token-d,dan,1,solo\r',
     ].join('\n'),
   );
-  assert.deepEqual(believe('token-a'), { name: 'ann', uid: '7', groups: ['growth', 'everybody'] });
-  assert.deepEqual(believe('token-b'), { name: 'bob', groups: [] });
-  assert.deepEqual(believe('token-c'), { name: 'O"Neil, Eve', uid: '9', groups: [] });
-  assert.deepEqual(believe('token-d'), { name: 'dan', uid: '1', groups: ['solo'] });
-  for (const other of ['token-', 'TOKEN-A', '# people', '']) assert.equal(believe(other), undefined);
+  assert.deepEqual(authenticate('token-a'), { name: 'ann', uid: '7', groups: ['growth', 'everybody'] });
+  assert.deepEqual(authenticate('token-b'), { name: 'bob', groups: [] });
+  assert.deepEqual(authenticate('token-c'), { name: 'O"Neil, Eve', uid: '9', groups: [] });
+  assert.deepEqual(authenticate('token-d'), { name: 'dan', uid: '1', groups: ['solo'] });
+  for (const other of ['token-', 'TOKEN-A', '# people', '']) assert.equal(authenticate(other), undefined);
 });
 
-test('a line that cannot be used stops the start, and its token is not shown', () => {
+test('an invalid line stops the start, and its token is not shown', () => {
   for (const line of ['secret', 'secret,', ',ann', 'secret,"ann', 'secret,ann"', 'sec ret,ann', 'secret,"ann"x,1']) {
     assert.throws(
       () => staticTokens(`other,bob\n${line}\n`),
@@ -29,5 +29,5 @@ test('a line that cannot be used stops the start, and its token is not shown', (
       line,
     );
   }
-  assert.throws(() => staticTokens('secret,ann\nsecret,bob'), /Line 2 .* in another line as well/);
+  assert.throws(() => staticTokens('secret,ann\nsecret,bob'), /Line 2 .* another line has the same token/);
 });

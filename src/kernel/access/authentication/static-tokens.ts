@@ -4,10 +4,12 @@ import type { User } from '#kernel/api/authority.ts';
 import type { Authenticator } from './authenticate.ts';
 import { digest } from './digest.ts';
 
-/** Users of a file; a business has a few, not a directory of them. */
+/** Users of a file; a file replaces no directory. */
 const USERS_MAX = 10_000;
 
-/** Believes the tokens of a file in the format of Kubernetes: `token,user,uid,"group1,group2"`, one user a line. */
+/**
+ * Authenticates the tokens of a file in the format of Kubernetes: `token,user,uid,"group1,group2"`, one user a line.
+ */
 export function staticTokens(text: string): Authenticator {
   const users = new Map<string, User>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -16,12 +18,12 @@ export function staticTokens(text: string): Authenticator {
     if (token === '' || /\s/.test(token)) throw wrongLine(index + 1, 'it has no token, or one with spaces in it');
     if (name === '') throw wrongLine(index + 1, 'it names no user');
     const key = digest(token).toString('base64');
-    if (users.has(key)) throw wrongLine(index + 1, 'its token stands in another line as well');
+    if (users.has(key)) throw wrongLine(index + 1, 'another line has the same token');
     if (users.size >= USERS_MAX) throw wrongLine(index + 1, `there are more than ${USERS_MAX} users`);
     const names = groups.split(',').map((group) => group.trim());
     users.set(key, { name, ...(uid === '' ? {} : { uid }), groups: names.filter((group) => group !== '') });
   }
-  // Looked up by digest, so that timing tells nothing about the tokens.
+  // Looked up by digest, so that timing reveals nothing about the tokens.
   return (token) => users.get(digest(token).toString('base64'));
 }
 
@@ -40,7 +42,7 @@ function readFields(line: string, number: number): string[] {
   return fields;
 }
 
-/** Never says what stands in the line: it holds a token. */
+/** Never cites the line: it holds a token. */
 function wrongLine(number: number, why: string): Refusal {
   return accessRefusal('bad-token-file', `Line ${number} of the token file cannot be used: ${why}.`);
 }

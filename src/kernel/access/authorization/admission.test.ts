@@ -14,7 +14,7 @@ const KINDS = kindRegistry([ConfigMap, Role, ClusterRole]);
 const rbac = { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles', 'clusterroles'], verbs: ['*'] };
 const readPlans = { apiGroups: ['products.backline.dev'], resources: ['plans'], verbs: ['get'] };
 
-/** What comes of a write by ann, who holds the given rules everywhere. */
+/** The result of a write by ann, who holds the given rules everywhere. */
 function ask(
   held: readonly PolicyRule[],
   write: {
@@ -48,7 +48,7 @@ function ask(
   const asked = {
     operation: { verb, kind: kind.id, namespace: '', name: 'x', isOfMany } as Operation,
     kind,
-    current: before === undefined ? undefined : seen(kind, whole(before)),
+    current: before === undefined ? undefined : storedEntry(kind, whole(before)),
     author: { user: 'ann', requestId: '1', caller, ...author },
     read: { get: () => undefined } as unknown as Reader,
     now: Temporal.Instant.fromEpochMilliseconds(0),
@@ -64,7 +64,7 @@ function ask(
 }
 
 /** An object as it is stored. */
-function seen(kind: Kind, object: ResourceObject): Entry {
+function storedEntry(kind: Kind, object: ResourceObject): Entry {
   const { namespace = '', name, labels = {} } = object.metadata;
   return { kind, namespace, name, labels, object: () => object } as unknown as Entry;
 }
@@ -78,7 +78,7 @@ test('an object of a change set needs create where there is none, and update whe
   assert.equal(ask(maps('update'), { verb: 'apply', before: {} }), 'stored');
 });
 
-test('one of a deletion of many is held against the rule for that, as it is when it is removed', () => {
+test('each object of a deletecollection is checked against the rule when it is removed', () => {
   const held = maps('deletecollection').map((rule) => ({ ...rule, labelSelector: 'team=x' }));
   const removal = { verb: 'delete' as const, isOfMany: true as const };
   const ofTeam = (team: string) => ({ before: { metadata: { name: 'x', labels: { team } } } });
@@ -86,7 +86,7 @@ test('one of a deletion of many is held against the rule for that, as it is when
   assert.equal(ask(held, { ...removal, ...ofTeam('y') }), 'access/forbidden');
 });
 
-test('parts of this program and system:masters grant whatever they want', () => {
+test('components of this program and system:masters grant any rights', () => {
   const write = {
     kind: ClusterRole,
     verb: 'create' as const,
@@ -109,7 +109,7 @@ test('parts of this program and system:masters grant whatever they want', () => 
   assert.equal(ask([], { ...write, author: { caller } }), 'stored');
 });
 
-test('who holds not everything may not make a role that collects, nor label what they do not hold for one', () => {
+test('an author without all rights cannot create a collecting role, nor label a role for one with rights they lack', () => {
   const collecting = { aggregationRule: { clusterRoleSelectors: [{ matchLabels: { a: 'b' } }] } };
   const everything = [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }];
   const create = { kind: ClusterRole, verb: 'create' as const, after: collecting };
@@ -121,15 +121,15 @@ test('who holds not everything may not make a role that collects, nor label what
     'access/escalation',
   );
   assert.equal(ask([...everything, { verbs: ['*'], nonResourceURLs: ['*'] }], create), 'stored');
-  const labelled = (rule: PolicyRule) => ({
+  const labelRole = (rule: PolicyRule) => ({
     kind: ClusterRole,
     verb: 'update' as const,
     before: { rules: [rule] },
     after: { rules: [rule], metadata: { name: 'x', labels: { a: 'b' } } },
   });
   const editor = [{ ...rbac, verbs: ['update'] }, readPlans];
-  assert.equal(ask(editor, labelled(readPlans)), 'stored');
-  assert.equal(ask(editor, labelled({ ...readPlans, verbs: ['delete'] })), 'access/escalation');
+  assert.equal(ask(editor, labelRole(readPlans)), 'stored');
+  assert.equal(ask(editor, labelRole({ ...readPlans, verbs: ['delete'] })), 'access/escalation');
   const role = { rules: [{ ...readPlans, verbs: ['delete'] }] };
   assert.equal(ask(editor, { kind: Role, verb: 'update', before: role, after: role }), 'stored');
 });

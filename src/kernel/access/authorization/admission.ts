@@ -8,17 +8,17 @@ import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Reader } from '#kernel/store/contract.ts';
-import { invalid, notFound, resourceName, type Admission } from '#kernel/store/rules/write.ts';
+import { invalid, notFoundRefusal, resourceName, type Admission } from '#kernel/store/rules/write.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, aggregatesOf, roleRefOf, rulesOf } from '../kinds/rbac.ts';
-import { forbidden } from './forbidden.ts';
+import { forbiddenRefusal } from './forbidden-refusal.ts';
 import { reachesEverywhere, requireMayRefer } from './references.ts';
 import { authorize, heldRules, isMaster, type Access, type RuleTable } from '../rules/rule-table.ts';
 import type { PolicyRule } from '../rules/rules.ts';
-import { uncoveredRules } from './uncovered.ts';
+import { uncoveredRules } from './uncovered-rules.ts';
 
 /** As a namespace: all of them. */
 const EVERYWHERE = '';
-/** As much of what is missing as a person reads. */
+/** As many missing rules as a person reads. */
 const SHOWN_RULES_MAX = 20;
 
 const EVERYTHING: readonly PolicyRule[] = [
@@ -28,37 +28,37 @@ const EVERYTHING: readonly PolicyRule[] = [
 
 type Holder = Pick<User, 'name' | 'groups'>;
 
-/** Somebody, and the rules by which they hold rights. */
+/** A user, and the rules of their rights. */
 interface HeldRights {
   readonly table: RuleTable;
   readonly user: Holder;
 }
 
-/** A write that is asked about. */
-interface Attempted {
+/** A write to be authorized. */
+interface WriteCheck {
   readonly kind: Kind;
   readonly operation: Operation;
   readonly current: Entry | undefined;
 }
 
 /**
- * What is asked about writes where they are decided: each object of a change set, that nobody grants more than they hold,
- * and what refers to other namespaces. Parts of this program may write everything.
+ * Authorizes writes where they are decided: each object of a change set, grants of rights, and references to other
+ * namespaces. Components of this program may write everything.
  */
 export function admission(table: () => RuleTable, kinds: KindRegistry): Admission {
   const mayDo = (user: Holder, verb: string, object: SelectableObject): boolean =>
     authorize(table(), user, { verb, ...namedIn(object), object }).allowed;
-  // To refer is not for selected objects.
+  // `refer` cannot be limited to selected objects.
   const mayRefer = (user: Holder, object: Pick<SelectableObject, 'kind' | 'namespace' | 'name'>): boolean =>
     authorize(table(), user, { verb: 'refer', ...namedIn(object) }).allowed;
   const require = (user: Holder, kind: Kind, wish: Pick<ResourceAttributes, 'verb' | 'namespace' | 'name'>) => {
     const wanted = { ...wish, group: kind.group, resource: kind.plural, subresource: '' };
-    if (!authorize(table(), user, wanted).allowed) throw forbidden(user, wanted);
+    if (!authorize(table(), user, wanted).allowed) throw forbiddenRefusal(user, wanted);
   };
   /** Whether a write is allowed with the object as it is, or as it would be. */
   const accessTo = (
     user: Holder,
-    { kind, operation, current }: Attempted,
+    { kind, operation, current }: WriteCheck,
     object: SelectableObject | undefined,
   ): Access & { readonly wanted: ResourceAttributes } => {
     const verb = verbOf(operation, current);
@@ -83,17 +83,17 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       if (operation.verb === 'delete' && reachesEverywhere(kind, current?.object()))
         require(user, kind, { verb: 'delete', namespace: EVERYWHERE, name: operation.name });
       const access = accessTo(user, { kind, operation, current }, current);
-      // What a rule with a selector allows to create shows when it is known what would be stored.
+      // Whether a rule with a selector allows a create depends on the object that would be stored.
       const isOpen = access.onlyWith.length > 0 && current === undefined && access.wanted.verb === 'create';
       if (access.allowed || isOpen) return;
       if (operation.verb === 'apply' || access.onlyWith.length > 0)
-        throw forbidden(user, access.wanted, access.onlyWith);
+        throw forbiddenRefusal(user, access.wanted, access.onlyWith);
     },
     mayBecome: ({ operation, kind, current, author, object }) => {
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
       const access = accessTo(user, { kind, operation, current }, selectable(kind, object));
-      if (!access.allowed && access.onlyWith.length > 0) throw forbidden(user, access.wanted, access.onlyWith);
+      if (!access.allowed && access.onlyWith.length > 0) throw forbiddenRefusal(user, access.wanted, access.onlyWith);
     },
     mayStore: ({ kind, current, author, object, read }) => {
       if (author.caller === undefined) return;
@@ -117,7 +117,7 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
   };
 }
 
-/** What a write is, as rules name it. */
+/** The verb of a write in rules. */
 function verbOf(operation: Operation, current: Entry | undefined): string {
   if (operation.verb === 'apply') return current === undefined ? 'create' : 'update';
   return operation.verb === 'delete' && operation.isOfMany === true ? 'deletecollection' : operation.verb;
@@ -137,7 +137,7 @@ function requireSelectableFields(kinds: KindRegistry, roleKind: Kind, role: Reso
     const plurals = new Set(resources.map((resource) => resource.split('/')[0]));
     const meant = kinds.all.filter(({ group, plural }) => apiGroups.includes(group) && plurals.has(plural));
     if (meant.length === 0) {
-      const detail = 'A rule with a field selector names the groups and resources whose fields it is about.';
+      const detail = 'A rule with a field selector must name the groups and resources that have the field.';
       return [{ path, reason: 'FieldValueInvalid', detail }];
     }
     return meant.flatMap(({ plural, selectableFields = {} }) =>
@@ -161,7 +161,7 @@ function roleMayHold(held: HeldRights, kind: Kind, object: ResourceObject, befor
   if (sameRules && sameSources && (kind === Role || sameLabels(before, object))) return;
   if (mayEscalate(held, kind, object)) return;
   const { namespace = '' } = object.metadata;
-  // What a role will collect cannot be foreseen: only who holds everything may make one that does.
+  // The future rules of a collecting role are unknown: only an author with all rights may create one.
   const wanted = sameSources ? rulesOf(object) : EVERYTHING;
   requireHeld(held, namespace, wanted, `${resourceName(kind)} "${object.metadata.name}"`);
 }
@@ -185,7 +185,7 @@ function bindingMayGrant(
   const wanted = { group: roleKind.group, resource: roleKind.plural, subresource: '', namespace, name: ref.name };
   if (authorize(held.table, held.user, { ...wanted, verb: 'bind' }).allowed) return;
   const role = read.get(roleKind, roleKind === Role ? namespace : '', ref.name);
-  if (role === undefined) throw notFound(roleKind, ref.name);
+  if (role === undefined) throw notFoundRefusal(roleKind, ref.name);
   requireHeld(held, namespace, rulesOf(role.object()), `${resourceName(kind)} "${name}"`);
 }
 
@@ -224,6 +224,6 @@ function inWords(rule: PolicyRule): string {
     LabelSelector: labelSelector,
     Verbs: verbs,
   };
-  const said = Object.entries(parts).filter(([, list]) => list !== undefined && list.length > 0);
-  return `{${said.map(([name, list]) => `${name}:${JSON.stringify(list)}`).join(', ')}}`;
+  const lists = Object.entries(parts).filter(([, list]) => list !== undefined && list.length > 0);
+  return `{${lists.map(([name, list]) => `${name}:${JSON.stringify(list)}`).join(', ')}}`;
 }

@@ -21,8 +21,8 @@ function role(
   };
 }
 
-/** What each collecting role should hold, by name; only those that do not. */
-function outdated(...roles: ResourceObject[]): Record<string, string[]> {
+/** Required rules of the collecting roles that are out of date, by name. */
+function requiredRules(...roles: ResourceObject[]): Record<string, string[]> {
   return Object.fromEntries(
     outdatedRoles(roles).map(({ role, rules }) => [
       role.metadata.name,
@@ -31,26 +31,26 @@ function outdated(...roles: ResourceObject[]): Record<string, string[]> {
   );
 }
 
-test('a role collects the rules of those that its selectors choose, also through others, once each', () => {
+test('a role collects the rules of the roles that its selectors choose, also indirectly, once each', () => {
   const view = role('view', { to: 'edit' }, [], [{ matchLabels: { to: 'view' } }]);
   const edit = role('edit', {}, [], [{ matchLabels: { to: 'edit' } }]);
   const plans = role('plans', { to: 'view' }, ['plans']);
   const both = role('prices', { to: 'edit' }, ['prices', 'plans']);
-  assert.deepEqual(outdated(view, edit, plans, both), { edit: ['prices', 'plans'], view: ['plans'] });
+  assert.deepEqual(requiredRules(view, edit, plans, both), { edit: ['prices', 'plans'], view: ['plans'] });
   const kept = { ...view, rules: [rule('plans')] };
-  assert.deepEqual(Object.keys(outdated(kept, edit, plans, both)), ['edit']);
-  assert.deepEqual(outdated(kept, plans), {});
-  assert.deepEqual(outdated(kept), { view: [] });
+  assert.deepEqual(Object.keys(requiredRules(kept, edit, plans, both)), ['edit']);
+  assert.deepEqual(requiredRules(kept, plans), {});
+  assert.deepEqual(requiredRules(kept), { view: [] });
 });
 
 test('roles that collect from each other end with the same rules', () => {
   const a = role('a', { at: 'a' }, [], [{ matchLabels: { at: 'b' } }, { matchLabels: { at: 'leaf' } }]);
   const b = role('b', { at: 'b' }, [], [{ matchLabels: { at: 'a' } }]);
   const leaf = role('leaf', { at: 'leaf' }, ['plans']);
-  assert.deepEqual(outdated(a, b, leaf), { a: ['plans'], b: ['plans'] });
+  assert.deepEqual(requiredRules(a, b, leaf), { a: ['plans'], b: ['plans'] });
 });
 
-test('selectors choose by expressions as well, and one that says nothing chooses all others', () => {
+test('selectors choose by expressions as well, and an empty one chooses all others', () => {
   const roles = [
     role('one', { tier: 'gold' }, ['one']),
     role('two', { tier: 'tin' }, ['two']),
@@ -63,8 +63,10 @@ test('selectors choose by expressions as well, and one that says nothing chooses
     [{ key: 'tier', operator: 'DoesNotExist' }, ['three']],
   ];
   for (const [expression, expected] of cases) {
-    assert.deepEqual(outdated(...roles, role('all', {}, [], [{ matchExpressions: [expression] }])), { all: expected });
+    assert.deepEqual(requiredRules(...roles, role('all', {}, [], [{ matchExpressions: [expression] }])), {
+      all: expected,
+    });
   }
-  assert.deepEqual(outdated(...roles, role('all', {}, [], [{}])), { all: ['one', 'three', 'two'] });
-  assert.deepEqual(outdated(...roles, role('all', {}, [], [])), {});
+  assert.deepEqual(requiredRules(...roles, role('all', {}, [], [{}])), { all: ['one', 'three', 'two'] });
+  assert.deepEqual(requiredRules(...roles, role('all', {}, [], [])), {});
 });

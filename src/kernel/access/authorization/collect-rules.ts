@@ -6,8 +6,8 @@ import { aggregatesOf, rulesOf } from '../kinds/rbac.ts';
 import type { PolicyRule } from '../rules/rules.ts';
 
 /**
- * The ClusterRoles whose collected rules are not what they should be, with the rules that they should have. Roles may
- * collect from roles that collect: every round of a circle adds rules until none is new.
+ * The ClusterRoles whose collected rules are out of date, with the right ones. Roles may collect from collecting roles:
+ * every round of a cycle adds rules until none is new.
  */
 export function outdatedRoles(
   roles: readonly ResourceObject[],
@@ -38,7 +38,7 @@ function distinct(rules: readonly PolicyRule[]): readonly PolicyRule[] {
   return [...new Map(rules.map((rule) => [canonicalJson(rule), rule])).values()];
 }
 
-/** A selector that says nothing selects everything, as in Kubernetes. */
+/** An empty selector selects everything, as in Kubernetes. */
 function selects(selector: ObjectSelector, { metadata }: ResourceObject): boolean {
   return labelsMeet(requirementsOf(selector), metadata.labels ?? {});
 }

@@ -40,7 +40,7 @@ const PATHS = [
 ] as const;
 const DEFAULTS = defaultObjects(KINDS, PATHS);
 
-/** Reads what the given objects are. */
+/** Reads from the given objects. */
 function reader(objects: readonly ResourceObject[]) {
   return {
     get: (kind: { kind: string }, _namespace: string, name: string) => {
@@ -66,7 +66,7 @@ test('the default objects are valid', () => {
   }
 });
 
-test('who edits writes the kinds of every domain but not their status, who views reads both', () => {
+test('edit writes the kinds of every domain but not their status, and view reads both', () => {
   assert.deepEqual(about('system:aggregate-to-view', 'games')[0]?.verbs, ['get', 'list', 'watch']);
   assert.equal(about('system:aggregate-to-view', 'games/status').length, 1);
   assert.equal(about('system:aggregate-to-edit', 'games')[0]?.verbs.includes('patch'), true);
@@ -79,14 +79,14 @@ test('who edits writes the kinds of every domain but not their status, who views
   assert.deepEqual(
     DEFAULTS.filter((object) => JSON.stringify(object).includes('"apps"')).map(({ metadata }) => metadata.name),
     ['client-admin'],
-    'what acts everywhere is in no role that is granted in a namespace',
+    'kinds that act everywhere are in no role that is granted in a namespace',
   );
   for (const name of ['system:aggregate-to-view', 'system:aggregate-to-edit', 'system:aggregate-to-admin']) {
-    assert.equal(about(name, 'auditrecords').length, 0, 'the record of who did what is for administrators');
+    assert.equal(about(name, 'auditrecords').length, 0, 'the audit record is for administrators');
   }
 });
 
-test('who edits gives the commands of every domain, also where the objects are not theirs to write', () => {
+test('edit gives the commands of every domain, also where its holder cannot write the objects', () => {
   const [rule] = about('system:aggregate-to-edit', 'matches/start');
   assert.deepEqual(rule, {
     verbs: ['create'],
@@ -98,14 +98,14 @@ test('who edits gives the commands of every domain, also where the objects are n
   assert.equal(about('system:aggregate-to-edit', 'games/start').length, 0);
 });
 
-test('what is for administrators is read by all, and written by no editor', () => {
+test('kinds of administrators are readable for all roles, and written by no editor', () => {
   assert.deepEqual(
     ['view', 'edit', 'admin'].map((name) => about(`system:aggregate-to-${name}`, 'rules').map(({ verbs }) => verbs)),
     [[['get', 'list', 'watch']], [], [['create', 'delete', 'deletecollection', 'patch', 'update']]],
   );
 });
 
-test('what is only posted is for whom its kind says, and else for administrators alone', () => {
+test('posted kinds are in the roles that the kind names, and else for administrators alone', () => {
   const posting = (resource: string) =>
     DEFAULTS.filter(({ rules }) =>
       ((rules ?? []) as { resources?: string[] }[]).some(({ resources = [] }) => resources.includes(resource)),
@@ -115,7 +115,7 @@ test('what is only posted is for whom its kind says, and else for administrators
   assert.deepEqual(posting('orders'), []);
 });
 
-test('the paths beside the resource API are in roles that nobody has', () => {
+test('the paths beside the resource API are in roles that no user has by default', () => {
   const held = DEFAULTS.filter(({ kind }) => kind === 'ClusterRole').map(
     (object) =>
       [
@@ -136,7 +136,7 @@ test('the paths beside the resource API are in roles that nobody has', () => {
   assert.ok(!JSON.stringify(bound).match(/decision|records|event/));
 });
 
-test('what is missing is made, what somebody changed stays, what we made is brought up to date', () => {
+test('missing objects are created, changed ones stay, and unchanged ones are updated', () => {
   const names = (objects: readonly ResourceObject[], defaults = DEFAULTS) =>
     missingDefaults(defaults, reader(objects)).map(({ name }) => name);
   assert.equal(names([]).length, DEFAULTS.length);

@@ -10,15 +10,15 @@ import type { PolicyRule } from '../rules/rules.ts';
 const READ = ['get', 'list', 'watch'];
 const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
 
-/** The content that an object was made with, as a hash: tells whether somebody has changed it since. */
+/** Hash of the content that an object was created with: shows whether a user has changed it since. */
 const MADE_AS = 'access.backline.dev/made-as';
 const AGGREGATE = `${RBAC_GROUP}/aggregate-to-`;
 const BOOTSTRAP = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 
 /**
- * The ClusterRoles and bindings that every installation has, as Kubernetes has them. `edit` and `view` reach the kinds
- * of every group that is not Kubernetes' own, whatever domains there are. The paths beside the resource API are in roles
- * of their own, which nobody has by default.
+ * The ClusterRoles and bindings that every installation has, as in Kubernetes. `edit` and `view` include the kinds of
+ * every group that is not Kubernetes' own, in all domains. The paths beside the resource API are in roles of their own,
+ * which no user has by default.
  */
 export function defaultObjects(all: readonly Kind[], declared: readonly DeclaredPath[]): readonly ResourceObject[] {
   const kinds = all.filter(({ actsEverywhere }) => actsEverywhere !== true);
@@ -37,7 +37,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
     `${plural}/history`,
     ...(hasStatus ? [`${plural}/status`] : []),
   ];
-  /** Of namespaces' own objects; who holds it may let others refer to them. */
+  /** The namespaced kinds; a holder of this rule may let others refer to them. */
   const refer = kinds
     .filter(({ released }) => released)
     .map(({ group, plural }): PolicyRule => ({ verbs: ['refer'], apiGroups: [group], resources: [plural] }));
@@ -54,7 +54,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
     apiGroups: [group],
     resources,
   });
-  const posted = (by: Kind['postedBy']) =>
+  const postingRules = (by: Kind['postedBy']) =>
     kinds.filter(({ postedBy }) => by === postedBy).map((kind) => questions(kind.group, kind.plural));
   const isForAdministrators = ({ writtenBy }: Kind) => writtenBy === 'administrators';
   const commands = groups.flatMap((group) =>
@@ -64,11 +64,11 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
         questions(group, ...Object.keys(subresources).map((part) => `${plural}/${part}`)),
       ),
   );
-  /** Questions that change nothing are for readers. */
+  /** Posted kinds that change nothing are for readers. */
   const changes = kinds
     .filter(({ subresources = {} }) => 'changes' in subresources)
     .map(({ group, plural }) => questions(group, `${plural}/changes`));
-  /** Who may approve has to read what they approve. */
+  /** An approver has to read the approved object. */
   const approver = kinds
     .filter(({ subresources = {} }) => 'approve' in subresources)
     .flatMap((kind): PolicyRule[] => [
@@ -84,9 +84,9 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
     });
   const roles = [
     role('cluster-admin', [everything, { verbs: ['*'], nonResourceURLs: ['*'] }]),
-    collected('admin', 'admin'),
-    collected('edit', 'edit', 'admin'),
-    collected('view', 'view', 'edit'),
+    collectingRole('admin', 'admin'),
+    collectingRole('edit', 'edit', 'admin'),
+    collectingRole('view', 'view', 'edit'),
     role(
       'system:aggregate-to-admin',
       [
@@ -105,7 +105,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
         ...ofGroups(WRITE, (kind) => (isForAdministrators(kind) ? [] : [kind.plural])),
         ...refer,
         ...commands,
-        ...posted('editors'),
+        ...postingRules('editors'),
       ],
       'edit',
     ),
@@ -127,7 +127,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
     role('system:basic-user', [
       questions('authorization.k8s.io', 'selfsubjectaccessreviews', 'selfsubjectrulesreviews'),
       questions('authentication.k8s.io', 'selfsubjectreviews'),
-      ...posted('everyone'),
+      ...postingRules('everyone'),
     ]),
     role('system:discovery', [
       paths('/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz'),
@@ -141,12 +141,12 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
     binding('system:discovery', 'system:authenticated'),
     binding('system:public-info-viewer', 'system:authenticated', 'system:unauthenticated'),
   ];
-  return [...roles, ...bindings].map(marked);
+  return [...roles, ...bindings].map(markObject);
 }
 
 /**
- * What has to be written so that the default objects are there: those that are missing, and those that are as an
- * earlier version of this program made them. What somebody has changed stays as it is.
+ * Writes for the default objects: missing ones, and those that still are as an earlier version of this program created
+ * them. Objects that a user has changed stay.
  */
 export function missingDefaults(defaults: readonly ResourceObject[], read: Pick<Reader, 'get'>): Operation[] {
   return defaults.flatMap((object): Operation[] => {
@@ -167,13 +167,13 @@ export function missingDefaults(defaults: readonly ResourceObject[], read: Pick<
   });
 }
 
-/** Hash of what an object says. The rules of a collecting role are not its own, so they do not count. */
+/** Hash of the content of an object. It leaves out the rules of a collecting role, which are not its own. */
 function contentOf({ metadata, roleRef, subjects, aggregationRule, rules }: ResourceObject): string {
   const labels = metadata.labels ?? {};
   return contentHash({ labels, roleRef, subjects, aggregationRule, rules: aggregationRule === undefined ? rules : [] });
 }
 
-function marked(object: ResourceObject): ResourceObject {
+function markObject(object: ResourceObject): ResourceObject {
   const annotations = { [MADE_AS]: contentOf(object) };
   return { ...object, metadata: { ...object.metadata, annotations } };
 }
@@ -184,8 +184,8 @@ function role(name: string, rules: readonly PolicyRule[], ...aggregatedTo: strin
   return { apiVersion: ClusterRole.apiVersion, kind: ClusterRole.kind, metadata, rules };
 }
 
-/** A role whose rules are those of the roles that are labelled for it. */
-function collected(name: string, from: string, ...aggregatedTo: string[]): ResourceObject {
+/** A role that collects the rules of roles with a label. */
+function collectingRole(name: string, from: string, ...aggregatedTo: string[]): ResourceObject {
   const clusterRoleSelectors = [{ matchLabels: { [`${AGGREGATE}${from}`]: 'true' } }];
   return { ...role(name, [], ...aggregatedTo), aggregationRule: { clusterRoleSelectors } };
 }

@@ -12,10 +12,10 @@ import { compileRules, resourceKey, type RoleRules, type RuleTable } from '../ru
 const RULE_KINDS: ReadonlySet<Kind> = new Set([Role, ClusterRole, RoleBinding, ClusterRoleBinding]);
 const AUTHOR = { user: 'system:access', requestId: 'access' };
 
-/** The rules in force: what is declared, compiled anew after every change of a role or binding. */
+/** The rules in force: the declared ones, compiled again after every change of a role or binding. */
 export interface LiveRules {
   readonly table: () => RuleTable;
-  /** Begins to follow a store, after the default roles are there and the collecting ones complete. */
+  /** Follows a store from the moment when the default roles exist and the collecting ones are complete. */
   readonly follow: (store: Store<Operation>, kinds: KindRegistry, paths: readonly DeclaredPath[]) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
@@ -39,7 +39,7 @@ export function liveRules(log: Log): LiveRules {
       const recompile = (): void => {
         table = compile(store, everywhereOnly());
       };
-      // As in Kubernetes, kinds that come later are in no default role: who serves one declares roles for it.
+      // As in Kubernetes, kinds that come later are in no default role: their owner declares roles for them.
       const missing = missingDefaults(defaultObjects(kinds.all, paths), store);
       if (missing.length > 0) await store.write(missing, AUTHOR);
       await collect(store);
@@ -50,7 +50,7 @@ export function liveRules(log: Log): LiveRules {
         if (touched.isDisjointFrom(RULE_KINDS)) return;
         recompile();
         if (!touched.has(ClusterRole)) return;
-        // One after the other, so that each sees what the one before wrote.
+        // In sequence, so that each one sees the writes of the one before.
         collecting = collecting
           .then(() => collect(store))
           .catch((error: unknown) => log.error({ err: error }, 'access: cannot write aggregated ClusterRoles'));

@@ -5,20 +5,20 @@ import { REFERENCES, referenceKey } from '#kernel/kinds/index-keys.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { readLiveName } from '#kernel/kinds/live-name.ts';
-import { entriesNamed } from '#kernel/store/entry-named.ts';
+import { findEntries } from '#kernel/store/find-entry.ts';
 import type { Entry, Reader } from '#kernel/store/contract.ts';
 import { resourceName } from '#kernel/store/rules/write.ts';
 
-type Named = Pick<Entry, 'kind' | 'namespace' | 'name'>;
+type ObjectName = Pick<Entry, 'kind' | 'namespace' | 'name'>;
 
-/** Whether the author of a write may do something with an object. */
+/** The rights of the author of a write to an object. */
 interface May {
   readonly do: (verb: 'get' | 'update', object: Entry) => boolean;
-  /** Needs no more of it than its name. */
-  readonly refer: (object: Named) => boolean;
+  /** Needs only the name of the object. */
+  readonly refer: (object: ObjectName) => boolean;
 }
 
-interface Written {
+interface ObjectWrite {
   readonly kind: Kind;
   readonly object: ResourceObject;
   readonly current: Entry | undefined;
@@ -26,17 +26,17 @@ interface Written {
 }
 
 /**
- * Refuses a reference to an object of another namespace to whom may not `refer` to it there: it changes what that
- * namespace owns. Where the name says the namespace, that is asked before there is such an object. Other names are
- * references to nobody's object until somebody makes one: who does must be allowed to change what refers to it.
+ * Refuses a reference to an object of another namespace unless the author may `refer` to it there: a reference changes
+ * the business of that namespace. A name with a namespace is checked before the object exists. Other names refer to no
+ * object until it is created: its creator must be allowed to update the objects that refer to it.
  */
-export function requireMayRefer({ kind, object, current, read }: Written, kinds: KindRegistry, may: May): void {
+export function requireMayRefer({ kind, object, current, read }: ObjectWrite, kinds: KindRegistry, may: May): void {
   const { namespace = '', name } = object.metadata;
   if (current === undefined || !isDeepStrictEqual(current.object().spec, object.spec)) {
     for (const ref of kind.refs?.(object.spec, namespace) ?? []) {
       const target = kinds.byId(ref.kind);
-      const found = entriesNamed(read, target, ref.name);
-      // Everybody has to refer to some.
+      const found = findEntries(read, target, ref.name);
+      // Every user has to refer to some.
       const owned = found.filter((entry) => !reachesEverywhere(target, entry.object()));
       for (const entry of owned) {
         if (entry.namespace === '' || entry.namespace === namespace || may.refer(entry)) continue;
@@ -54,23 +54,23 @@ export function requireMayRefer({ kind, object, current, read }: Written, kinds:
       if (entry.namespace === namespace || may.do('update', entry)) continue;
       throw accessRefusal(
         'referred-to',
-        `${resourceName(kind)} "${name}" is forbidden: ${resourceName(referring)} of another namespace refer to this name already`,
+        `${resourceName(kind)} "${name}" is forbidden: ${resourceName(referring)} of another namespace already refer to this name`,
       );
     }
   }
 }
 
-/** Whether an object acts on what is not of its namespace, because of its spec. */
+/** Whether an object acts outside of its namespace, because of its spec. */
 export function reachesEverywhere({ actsEverywhere }: Kind, object: ResourceObject | undefined): boolean {
   return object !== undefined && typeof actsEverywhere === 'function' && actsEverywhere(object.spec);
 }
 
-/** @param isSaid whether to tell where it is */
-function mayNotRefer({ kind, namespace, name }: Named, isSaid: boolean): Refusal {
-  const where = isSaid ? `namespace "${namespace}"` : 'another namespace';
+/** @param isNamed whether the refusal may name the namespace */
+function mayNotRefer({ kind, namespace, name }: ObjectName, isNamed: boolean): Refusal {
+  const where = isNamed ? `namespace "${namespace}"` : 'another namespace';
   return accessRefusal(
     'may-not-refer',
-    `${resourceName(kind)} "${name}" is forbidden: it is of ${where}, and you may not refer to it`,
+    `${resourceName(kind)} "${name}" is forbidden: it belongs to ${where}, and you may not refer to it`,
     { remedy: `Its owners grant the verb "refer" on ${resourceName(kind)} in their namespace, as the role edit does.` },
   );
 }

@@ -4,39 +4,39 @@ import { defineKind } from '#kernel/kinds/define-kind.ts';
 const AuditSpec = Type.Object(
   {
     user: Type.String({ description: 'Who.' }),
-    groups: Type.Array(Type.String(), { description: 'The groups they were in.' }),
-    mintedBy: Type.Optional(Type.Array(Type.String(), { description: 'Who minted the token that they used.' })),
+    groups: Type.Array(Type.String(), { description: 'Their groups.' }),
+    mintedBy: Type.Optional(Type.Array(Type.String(), { description: 'The users who minted their token.' })),
     address: Type.String({ description: 'The network address.' }),
     userAgent: Type.String({ description: 'The program.' }),
-    requestId: Type.String({ description: 'The same for everything that one request did.' }),
-    verb: Type.String({ description: 'What they asked for.' }),
+    requestId: Type.String({ description: 'Shared by all effects of one request.' }),
+    verb: Type.String({ description: 'The requested verb.' }),
     group: Type.String({ description: 'The group of the resource; empty for the core group.' }),
     resource: Type.String({ description: 'The plural, with the subresource.' }),
     namespace: Type.String({ description: 'Empty for cluster-scoped resources.' }),
     name: Type.String({ description: 'Empty where the request named none.' }),
-    dryRun: Type.Boolean({ description: 'Whether nothing was to be written.' }),
+    dryRun: Type.Boolean({ description: 'Whether the request was a dry run.' }),
     code: Type.Integer({ description: 'The HTTP status of the answer.' }),
     reason: Type.Optional(Type.String({ description: 'The code of the refusal.' })),
-    version: Type.Optional(Type.String({ description: 'The version that it wrote.' })),
+    version: Type.Optional(Type.String({ description: 'The written version.' })),
     times: Type.Optional(
-      Type.Integer({ description: 'How many equal attempts there were that day, where it was more than one.' }),
+      Type.Integer({ description: 'The number of equal attempts of that day, when more than one.' }),
     ),
     lastAt: Type.Optional(Type.String({ format: 'date-time', description: 'When the last one of them came.' })),
-    changed: Type.Array(Type.String(), { description: 'The fields that it changed, without their values.' }),
+    changed: Type.Array(Type.String(), { description: 'The changed fields, without their values.' }),
   },
-  { description: 'What was attempted, by whom, and what came of it.' },
+  { description: 'The attempt, its author and its result.' },
 );
 
 export type AuditSpec = Static<typeof AuditSpec>;
 
-/** Read-only: made from the record of writes, newest first. */
+/** Read-only: built from the record of writes, newest first. */
 export const AuditRecord = defineKind({
   group: 'audit.backline.dev',
   version: 'v1',
   kind: 'AuditRecord',
   plural: 'auditrecords',
   scope: 'Cluster',
-  description: 'One attempt to write: who, what, when, and what came of it. Kept as long as the history.',
+  description: 'One attempt to write, with its author, object, time and result. Kept as long as the history.',
   spec: AuditSpec,
   verbs: ['get', 'list'],
   selectableFields: {
@@ -53,11 +53,11 @@ export const AuditRecord = defineKind({
   },
   columns: [
     { name: 'User', type: 'string', description: 'Who.', value: ({ spec }) => spec.user },
-    { name: 'Verb', type: 'string', description: 'What they asked for.', value: ({ spec }) => spec.verb },
+    { name: 'Verb', type: 'string', description: 'The requested verb.', value: ({ spec }) => spec.verb },
     {
       name: 'Object',
       type: 'string',
-      description: 'What it was about.',
+      description: 'The object of the request.',
       value: ({ spec }) => {
         const { resource, group, namespace, name } = spec;
         const kind = group === '' ? resource : `${resource}.${group}`;
@@ -68,11 +68,11 @@ export const AuditRecord = defineKind({
     {
       name: 'Changed',
       type: 'string',
-      description: 'The fields that it changed, or why it was refused.',
+      description: 'The changed fields, or the code of the refusal.',
       value: ({ spec }) => {
         const { changed, reason, dryRun, times } = spec;
-        const said = reason ?? (dryRun ? '(dry run)' : changed.join(', '));
-        return times === undefined ? said : `${said} (${times} times)`;
+        const outcome = reason ?? (dryRun ? '(dry run)' : changed.join(', '));
+        return times === undefined ? outcome : `${outcome} (${times} times)`;
       },
     },
     {

@@ -10,21 +10,22 @@ const ClientSpec = Type.Object(
   {
     type: Type.Enum(['publishable', 'server', 'partner'], {
       description:
-        'publishable: runs on listeners’ devices, and acts only for the subject of its signed token. server: runs on machines of yours, and may ask everything. partner: runs elsewhere.',
+        'publishable: runs on listeners’ devices, and acts only for the subject of its signed token. server: runs on your machines, with access to every endpoint. partner: runs at another company.',
     }),
     keys: Type.Array(
       Type.Object({
-        name: Type.String({ minLength: 1, maxLength: 63, description: 'Tells the keys apart.' }),
+        name: Type.String({ minLength: 1, maxLength: 63, description: 'The name of the key.' }),
         hash: Type.String({
           pattern: '^[0-9a-f]{64}$',
           description: 'SHA-256 of the key; backline client-key makes both.',
         }),
-        notAfter: Type.Optional(Type.String({ format: 'date-time', description: 'When it ends.' })),
+        notAfter: Type.Optional(Type.String({ format: 'date-time', description: 'When the key ends.' })),
       }),
       {
         minItems: 1,
         maxItems: KEYS_MAX,
-        description: 'Any of them is good: to rotate, add the new one, and take the old one away when nobody uses it.',
+        description:
+          'Each of them is valid. To rotate, add the new one, and remove the old one when it is no longer in use.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['name'],
       },
@@ -33,67 +34,67 @@ const ClientSpec = Type.Object(
       Type.Array(Type.String({ pattern: '^/(ofrep/)?v1/', description: 'A path, like /v1/check.' }), {
         minItems: 1,
         maxItems: 100,
-        description: 'What it may ask; absent: everything that its type may.',
+        description: 'The allowed endpoints; absent: all of its type.',
       }),
     ),
     origins: Type.Optional(
       Type.Array(Type.String({ maxLength: 200, description: 'Like https://app.example.com.' }), {
         maxItems: 50,
-        description: 'Pages that may use it in a browser.',
+        description: 'Origins of pages that may use it in a browser.',
       }),
     ),
     rate: Type.Optional(
       Type.Object(
         {
-          perSecond: Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Questions a second, on each node.' }),
+          perSecond: Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Requests a second, on each node.' }),
           burst: Type.Optional(
             Type.Integer({
               minimum: 1,
               maximum: 1_000_000,
-              description: 'At once; absent: as many as a second allows.',
+              description: 'Largest burst; absent: the requests of one second.',
             }),
           ),
         },
-        { description: 'How much it may ask; absent: no limit of its own.' },
+        { description: 'The rate limit; absent: none.' },
       ),
     ),
     anonymous: Type.Optional(
       Type.Boolean({
         description:
-          'Whether a publishable client may ask for flags and send events without a subject token, before a login: their subject is then “anonymous:” and the id that the sender chose.',
+          'Whether a publishable client may evaluate flags and send events without a subject token, before a login. Their subject is then “anonymous:” and an id that the sender chooses.',
       }),
     ),
     subjectTokens: Type.Optional(
       Type.Object(
         {
-          issuer: Type.String({ minLength: 1, maxLength: 500, description: 'The iss of good tokens.' }),
-          audience: Type.String({ minLength: 1, maxLength: 500, description: 'The aud of good tokens.' }),
+          issuer: Type.String({ minLength: 1, maxLength: 500, description: 'The required iss claim.' }),
+          audience: Type.String({ minLength: 1, maxLength: 500, description: 'The required aud claim.' }),
           publicKeys: Type.Array(
             Type.Object({}, { 'x-kubernetes-preserve-unknown-fields': true, description: 'A public key as JWK.' }),
             {
               minItems: 1,
               maxItems: KEYS_MAX,
-              description: 'Keys that good tokens are signed with.',
+              description: 'Public keys that verify the tokens.',
             },
           ),
         },
-        { description: 'Who says on behalf of whom a publishable client asks.' },
+        { description: 'The issuer of the subject tokens of a publishable client.' },
       ),
     ),
   },
-  { description: 'What an application may ask the decision plane.' },
+  { description: 'The rights of an application on the decision plane.' },
 );
 
 export type ClientSpec = Static<typeof ClientSpec>;
 
-/** An application that asks the decision plane. */
+/** An application that calls the decision plane. */
 export const Client = defineKind({
   group: 'access.backline.dev',
   version: 'v1',
   kind: 'Client',
   plural: 'clients',
   scope: 'Namespaced',
-  description: 'An application that asks the decision plane, and what it may ask.',
+  description: 'An application that calls the decision plane, with its keys and rights.',
   released: true,
   actsEverywhere: true,
   spec: ClientSpec,
@@ -113,7 +114,7 @@ export const Client = defineKind({
     {
       name: 'Rate',
       type: 'string',
-      description: 'Questions a second on each node.',
+      description: 'Requests a second on each node.',
       value: ({ spec }) => spec.rate?.perSecond ?? 'unlimited',
     },
   ],
@@ -170,28 +171,28 @@ function typeProblems({ type, subjectTokens, origins, anonymous, rate }: ClientS
     problems.push({
       path: ['spec', 'anonymous'],
       reason: 'FieldValueForbidden',
-      detail: `a ${type} client names the listener itself`,
+      detail: `a ${type} client names the listener in each request`,
     });
   }
   if (type === 'publishable' && anonymous === true && rate === undefined) {
     problems.push({
       path: ['spec', 'rate'],
       reason: 'FieldValueRequired',
-      detail: 'anybody can copy the key and ask without a token: say how much all of them may ask and send',
+      detail: 'anyone can copy the key and send requests without a token: set a rate for all of them together',
     });
   }
   if (type === 'publishable' && subjectTokens === undefined && anonymous !== true) {
     problems.push({
       path: ['spec', 'subjectTokens'],
       reason: 'FieldValueRequired',
-      detail: 'a publishable client acts only for the subject of a signed token: say who signs it',
+      detail: 'a publishable client acts only for the subject of a signed token: name its issuer',
     });
   }
   if (type !== 'publishable' && subjectTokens !== undefined) {
     problems.push({
       path: ['spec', 'subjectTokens'],
       reason: 'FieldValueForbidden',
-      detail: `a ${type} client names the listener itself`,
+      detail: `a ${type} client names the listener in each request`,
     });
   }
   if (type !== 'publishable' && (origins?.length ?? 0) > 0) {

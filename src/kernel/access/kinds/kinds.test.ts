@@ -29,7 +29,7 @@ test('the examples of the kinds are valid', () => {
   }
 });
 
-test('a rule is about resources or about paths, and paths are not in namespaces', () => {
+test('a rule names resources or paths, and paths are not in namespaces', () => {
   const paths = { verbs: ['get'], nonResourceURLs: ['/apis'] };
   const plans = { verbs: ['get'], apiGroups: [''], resources: ['plans'] };
   assert.deepEqual(problems(ClusterRole, { rules: [paths, plans] }), []);
@@ -44,7 +44,7 @@ test('a rule is about resources or about paths, and paths are not in namespaces'
   assert.deepEqual(problems(Role, { rules: [{ resources: ['plans'] }] }), ['rules[0].verbs']);
 });
 
-test('a binding names a role that it keeps, and subjects of known kinds', () => {
+test('a binding keeps its role, and names subjects of known kinds', () => {
   const roleRef = { kind: 'ClusterRole', name: 'view' };
   const user = { kind: 'User', name: 'ann' };
   assert.deepEqual(problems(RoleBinding, { roleRef, subjects: [user] }), []);
@@ -62,12 +62,12 @@ test('a binding names a role that it keeps, and subjects of known kinds', () => 
   assert.deepEqual(problems(RoleBinding, { subjects: [user] }), ['roleRef']);
 });
 
-test('texts of a secret become data, and what has the wrong shape is left to the schema', () => {
-  const prepared = (content: object) =>
+test('texts of a secret become data, and the schema refuses wrong shapes', () => {
+  const prepareSecret = (content: object) =>
     Secret.prepare?.({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'x' }, ...content });
-  const merged = prepared({ data: { a: 'YQ==', b: 'Yg==' }, stringData: { b: 'ß' } });
+  const merged = prepareSecret({ data: { a: 'YQ==', b: 'Yg==' }, stringData: { b: 'ß' } });
   assert.deepEqual([merged?.['data'], merged?.['stringData']], [{ a: 'YQ==', b: 'w58=' }, undefined]);
-  assert.deepEqual(prepared({ stringData: null })?.['data'], undefined);
+  assert.deepEqual(prepareSecret({ stringData: null })?.['data'], undefined);
   for (const wrong of [
     { stringData: 'a' },
     { stringData: { a: 1 } },

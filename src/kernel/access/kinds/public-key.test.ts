@@ -12,14 +12,14 @@ const pairs = {
 const jwk = (key: { export: (options: { format: 'jwk' }) => object }) =>
   key.export({ format: 'jwk' }) as Record<string, unknown>;
 
-test('public keys that tokens can be signed with are taken', () => {
+test('public keys for signatures are accepted', () => {
   for (const [name, { publicKey }] of Object.entries(pairs)) {
     assert.equal(publicKeyFault(jwk(publicKey)), undefined, name);
     assert.equal(publicKeyFault({ ...jwk(publicKey), kid: 'a', use: 'sig', alg: 'X', key_ops: ['verify'] }), undefined);
   }
 });
 
-test('a private or symmetric key is refused, whatever it is called, and never repeated', () => {
+test('a private or symmetric key is refused under any name, and never repeated', () => {
   const secrets = [
     ...Object.values(pairs).map(({ privateKey }) => jwk(privateKey)),
     { kty: 'oct', k: 'c2VjcmV0' },
@@ -34,7 +34,7 @@ test('a private or symmetric key is refused, whatever it is called, and never re
   }
 });
 
-test('what cannot be read, is too short, or is not for signatures is refused', () => {
+test('a key that is unreadable, too short, or not for signatures is refused', () => {
   const cases: [key: Record<string, unknown>, fault: RegExp][] = [
     [{}, /cannot be read/],
     [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }, /cannot be read/],

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 
 const BITS_MIN = 2_048;
-/** Members of a JWK that anybody may know (RFC 7517, RFC 7518). */
+/** Members of a JWK that are public (RFC 7517, RFC 7518). */
 const PUBLIC_MEMBERS: ReadonlySet<string> = new Set([
   'kty',
   'use',
@@ -19,11 +19,11 @@ const PUBLIC_MEMBERS: ReadonlySet<string> = new Set([
 ]);
 const PRIVATE_MEMBERS: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']);
 
-/** Why a JWK is no public key that signatures can be checked with; the text never has anything of the key. */
+/** Why a JWK is no public key for verifying signatures; the text never cites the key. */
 export function publicKeyFault(jwk: object): string | undefined {
   const { kty, use } = jwk as { kty?: unknown; use?: unknown };
   if (kty === 'oct' || Object.keys(jwk).some((member) => PRIVATE_MEMBERS.has(member))) {
-    return 'this is a secret: give the public key alone, and replace the key, as it was sent here';
+    return 'this is a secret: send only the public key, and replace this key, because it has leaked';
   }
   const unknown = Object.keys(jwk).find((member) => !PUBLIC_MEMBERS.has(member));
   if (unknown !== undefined) return `"${unknown.slice(0, 40)}" is no member of a public key`;

@@ -13,7 +13,7 @@ export const RBAC_GROUP = 'rbac.authorization.k8s.io';
 const texts = (description: string) => Type.Optional(Type.Array(Type.String(), { description }));
 
 const Rule = Type.Object({
-  verbs: Type.Array(Type.String(), { description: 'What may be done: get, list, create, …; * means everything.' }),
+  verbs: Type.Array(Type.String(), { description: 'The allowed verbs: get, list, create, …; * means all.' }),
   apiGroups: texts('The groups of the resources; the core group is empty, * means all.'),
   resources: texts('Plurals, plural/subresource, */subresource, or * for all.'),
   resourceNames: texts('Only objects with these names; empty means all.'),
@@ -21,22 +21,22 @@ const Rule = Type.Object({
   fieldSelector: Type.Optional(
     Type.String({
       description:
-        'Only objects with these fields, like spec.market=de. Lists, watches and deletions of collections must select no others; a write is held against the object before and after it.',
+        'Only objects with these fields, like spec.market=de. Lists, watches and deletions of collections must select no others; a write is checked against the object before and after it.',
     }),
   ),
   labelSelector: Type.Optional(Type.String({ description: 'Only objects with these labels, like team=growth.' })),
 });
 
-const rules = Type.Optional(Type.Array(Rule, { nullable: true, description: 'What may be done.' }));
+const rules = Type.Optional(Type.Array(Rule, { nullable: true, description: 'The rules.' }));
 
 const LabelSelector = Type.Object({
-  matchLabels: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Labels that it has.' })),
+  matchLabels: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Required labels.' })),
   matchExpressions: Type.Optional(
     Type.Array(
       Type.Object({
         key: Type.String({ description: 'The label.' }),
-        operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], { description: 'How it compares.' }),
-        values: texts('What it is compared with.'),
+        operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], { description: 'The comparison.' }),
+        values: texts('The values to compare with.'),
       }),
       { description: 'Conditions on labels, all of which must hold.' },
     ),
@@ -46,14 +46,14 @@ const LabelSelector = Type.Object({
 const subjects = Type.Optional(
   Type.Array(
     Type.Object({
-      kind: Type.Enum(['User', 'Group', 'ServiceAccount'], { description: 'What sort of subject.' }),
+      kind: Type.Enum(['User', 'Group', 'ServiceAccount'], { description: 'The kind of subject.' }),
       apiGroup: Type.Optional(
         Type.String({ description: 'Empty for service accounts, else rbac.authorization.k8s.io.' }),
       ),
       name: Type.String({ minLength: 1, description: 'Its name.' }),
       namespace: Type.Optional(Type.String({ description: 'Of a service account.' })),
     }),
-    { nullable: true, description: 'Who gets the role.' },
+    { nullable: true, description: 'The subjects that get the role.' },
   ),
 );
 
@@ -69,11 +69,11 @@ const roleRef = Type.Object(
 const CREATED: Column = {
   name: 'Created At',
   type: 'string',
-  description: 'When it was made.',
+  description: 'The time of creation.',
   value: ({ metadata }) => metadata.creationTimestamp,
 };
 
-const named = (kind: string) => (object: ResourceObject) =>
+const namesOf = (kind: string) => (object: ResourceObject) =>
   subjectsOf(object)
     .filter((subject) => subject.kind === kind)
     .map(({ name, namespace }) => (namespace === undefined ? name : `${namespace}/${name}`))
@@ -86,14 +86,14 @@ const BINDING_COLUMNS: readonly Column[] = [
     description: 'The role that is granted.',
     value: (object) => `${roleRefOf(object).kind}/${roleRefOf(object).name}`,
   },
-  { name: 'Users', type: 'string', description: 'Users who get it.', priority: 1, value: named('User') },
-  { name: 'Groups', type: 'string', description: 'Groups that get it.', priority: 1, value: named('Group') },
+  { name: 'Users', type: 'string', description: 'Users who get it.', priority: 1, value: namesOf('User') },
+  { name: 'Groups', type: 'string', description: 'Groups that get it.', priority: 1, value: namesOf('Group') },
   {
     name: 'ServiceAccounts',
     type: 'string',
     description: 'Service accounts that get it.',
     priority: 1,
-    value: named('ServiceAccount'),
+    value: namesOf('ServiceAccount'),
   },
 ];
 
@@ -103,7 +103,7 @@ export const Role = defineKind({
   kind: 'Role',
   plural: 'roles',
   scope: 'Namespaced',
-  description: 'What may be done with the resources of one namespace. Who may is said by a RoleBinding.',
+  description: 'Rules for the resources of one namespace. A RoleBinding grants them.',
   fields: { rules },
   validateObject: (object) => rulesOf(object).flatMap((rule, index) => ruleProblems(rule, index, true)),
   columns: [CREATED],
@@ -121,7 +121,7 @@ export const ClusterRole = defineKind({
   kind: 'ClusterRole',
   plural: 'clusterroles',
   scope: 'Cluster',
-  description: 'What may be done, in the namespace of each RoleBinding to it, or everywhere with a ClusterRoleBinding.',
+  description: 'Rules for the namespace of each RoleBinding to it, or for everywhere with a ClusterRoleBinding.',
   fields: {
     rules,
     aggregationRule: Type.Optional(
@@ -175,7 +175,7 @@ export const ClusterRoleBinding = defineKind({
     ...bindingProblems(object, before),
     ...(roleRefOf(object).kind === 'ClusterRole'
       ? []
-      : [unsupported(['roleRef', 'kind'], roleRefOf(object).kind, 'ClusterRole')]),
+      : [unsupportedProblem(['roleRef', 'kind'], roleRefOf(object).kind, 'ClusterRole')]),
   ],
   columns: BINDING_COLUMNS,
   example: {
@@ -200,7 +200,7 @@ export function roleRefOf(object: ResourceObject): { readonly kind: string; read
   return object['roleRef'] as { readonly kind: string; readonly name: string };
 }
 
-/** Whose rules a ClusterRole collects; undefined when its rules are its own. */
+/** The selectors of a collecting ClusterRole; undefined when its rules are its own. */
 export function aggregatesOf(object: ResourceObject): readonly ObjectSelector[] | undefined {
   const rule = object['aggregationRule'] as
     | { readonly clusterRoleSelectors?: readonly ObjectSelector[] }
@@ -218,26 +218,26 @@ export function bindingOf(object: ResourceObject): Binding {
 function withApiGroups(object: ResourceObject): ResourceObject {
   const { roleRef: ref, subjects: list } = object;
   const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
-  const filled = (value: unknown) => {
+  const fillGroup = (value: unknown) => {
     if (!isObject(value) || !('kind' in value) || value.kind === 'ServiceAccount') return value;
     return 'apiGroup' in value && value.apiGroup !== '' ? value : { ...value, apiGroup: RBAC_GROUP };
   };
   return {
     ...object,
-    ...(isObject(ref) ? { roleRef: filled(ref) } : {}),
-    ...(Array.isArray(list) ? { subjects: list.map(filled) } : {}),
+    ...(isObject(ref) ? { roleRef: fillGroup(ref) } : {}),
+    ...(Array.isArray(list) ? { subjects: list.map(fillGroup) } : {}),
   };
 }
 
 function ruleProblems(rule: PolicyRule, index: number, namespaced: boolean): Problem[] {
   const { verbs, apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = rule;
   const at = (field: string) => ['rules', index, field];
-  const required = (field: string, what: string): Problem => ({
+  const requiredProblem = (field: string, what: string): Problem => ({
     path: at(field),
     reason: 'FieldValueRequired',
     detail: `Required value: ${what}`,
   });
-  const problems = verbs.length === 0 ? [required('verbs', 'verbs must contain at least one value')] : [];
+  const problems = verbs.length === 0 ? [requiredProblem('verbs', 'verbs must contain at least one value')] : [];
   for (const field of ['fieldSelector', 'labelSelector'] as const) {
     const text = rule[field] ?? '';
     if (text === '') continue;
@@ -262,8 +262,10 @@ function ruleProblems(rule: PolicyRule, index: number, namespaced: boolean): Pro
       },
     ];
   }
-  if (apiGroups.length === 0) problems.push(required('apiGroups', 'resource rules must supply at least one api group'));
-  if (resources.length === 0) problems.push(required('resources', 'resource rules must supply at least one resource'));
+  if (apiGroups.length === 0)
+    problems.push(requiredProblem('apiGroups', 'resource rules must supply at least one api group'));
+  if (resources.length === 0)
+    problems.push(requiredProblem('resources', 'resource rules must supply at least one resource'));
   return problems;
 }
 
@@ -272,19 +274,19 @@ const SELECTORS = {
   labelSelector: (text: string) => parseLabelSelector(text).requirements,
 } as const;
 
-/** What is asked without an object, so that a selector would never let it through. */
+/** Verbs that are checked without an object, so that a selector would never match. */
 const ASKED_OF_ALL: readonly string[] = ['refer', 'bind', 'escalate'];
 
-/** Why a selector that can be read does not do in its rule: it would be for all objects, or for none. */
+/** Why a valid selector is useless in its rule: it would select all objects, or none. */
 function selectorFault(field: keyof typeof SELECTORS, rule: PolicyRule): string | undefined {
   if (SELECTORS[field](rule[field] ?? '').length === 0)
-    return `It selects every object. Say which ones, like ${field === 'fieldSelector' ? 'spec.market=de' : 'team=growth'}, or leave it out.`;
+    return `It selects every object. Select some, like ${field === 'fieldSelector' ? 'spec.market=de' : 'team=growth'}, or leave it out.`;
   const verbs = rule.verbs.filter((verb) => ASKED_OF_ALL.includes(verb));
   if (verbs.length > 0)
-    return `${verbs.join(', ')} cannot be for selected objects only. Put it into a rule of its own, with resourceNames if it is for some.`;
+    return `${verbs.join(', ')} cannot be limited to selected objects. Put it into a rule of its own, with resourceNames to limit it.`;
   const histories = (rule.resources ?? []).filter((resource) => resource.endsWith('/history'));
   if (histories.length > 0)
-    return `${histories.join(', ')} cannot be for selected objects only: earlier versions may have other fields and labels. Put it into a rule of its own, with resourceNames if it is for some.`;
+    return `${histories.join(', ')} cannot be limited to selected objects: earlier versions may have other fields and labels. Put it into a rule of its own, with resourceNames to limit it.`;
   return undefined;
 }
 
@@ -298,7 +300,7 @@ function faultOf(parse: () => unknown): string | undefined {
   }
 }
 
-function unsupported(path: Problem['path'], value: unknown, supported: string): Problem {
+function unsupportedProblem(path: Problem['path'], value: unknown, supported: string): Problem {
   return {
     path,
     reason: 'FieldValueNotSupported',
@@ -309,7 +311,7 @@ function unsupported(path: Problem['path'], value: unknown, supported: string): 
 function bindingProblems(object: ResourceObject, before: ResourceObject | undefined): Problem[] {
   const problems: Problem[] = [];
   const { apiGroup } = object['roleRef'] as { apiGroup?: string };
-  if (apiGroup !== RBAC_GROUP) problems.push(unsupported(['roleRef', 'apiGroup'], apiGroup, RBAC_GROUP));
+  if (apiGroup !== RBAC_GROUP) problems.push(unsupportedProblem(['roleRef', 'apiGroup'], apiGroup, RBAC_GROUP));
   if (before !== undefined && !isDeepStrictEqual(before['roleRef'], object['roleRef'])) {
     problems.push({
       path: ['roleRef'],
@@ -321,7 +323,7 @@ function bindingProblems(object: ResourceObject, before: ResourceObject | undefi
     const { kind, namespace, apiGroup: group = '' } = subject as Subject & { apiGroup?: string };
     const at = ['subjects', index];
     const expected = kind === 'ServiceAccount' ? '' : RBAC_GROUP;
-    if (group !== expected) problems.push(unsupported([...at, 'apiGroup'], group, expected));
+    if (group !== expected) problems.push(unsupportedProblem([...at, 'apiGroup'], group, expected));
     if (kind === 'ServiceAccount' && (namespace ?? '') === '') {
       problems.push({ path: [...at, 'namespace'], reason: 'FieldValueRequired', detail: 'Required value' });
     }

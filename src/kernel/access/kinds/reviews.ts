@@ -16,9 +16,9 @@ const selector = (description: string) =>
         Type.Array(
           Type.Object({
             key: Type.String({ description: 'The field or label.' }),
-            operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], { description: 'How it compares.' }),
+            operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], { description: 'The comparison.' }),
             values: Type.Optional(
-              Type.Array(Type.String(), { nullable: true, description: 'What it is compared with.' }),
+              Type.Array(Type.String(), { nullable: true, description: 'The values to compare with.' }),
             ),
           }),
           { nullable: true, description: 'The same, read.' },
@@ -30,17 +30,17 @@ const selector = (description: string) =>
 
 const ResourceQuestion = Type.Object(
   {
-    verb: text('What is to be done.'),
+    verb: text('The verb.'),
     group: text('The group of the resource.'),
-    version: text('Not looked at.'),
+    version: text('Ignored.'),
     resource: text('The plural.'),
-    subresource: text('A part of it, like status.'),
-    namespace: text('Where; empty means in all namespaces.'),
-    name: text('Which one; empty means all.'),
-    fieldSelector: Type.Optional(selector('Which fields the objects have that are asked for.')),
-    labelSelector: Type.Optional(selector('Which labels the objects have that are asked for.')),
+    subresource: text('The subresource, like status.'),
+    namespace: text('The namespace; empty means all.'),
+    name: text('The name; empty means all.'),
+    fieldSelector: Type.Optional(selector('Fields of the requested objects.')),
+    labelSelector: Type.Optional(selector('Labels of the requested objects.')),
   },
-  { nullable: true, description: 'A resource and what is to be done with it.' },
+  { nullable: true, description: 'A verb on a resource.' },
 );
 
 const PathQuestion = Type.Object(
@@ -53,31 +53,29 @@ const question = {
   nonResourceAttributes: Type.Optional(PathQuestion),
 };
 
-const whom = {
-  user: text('Whom it is asked about.'),
+const subject = {
+  user: text('The user to check.'),
   groups: Type.Optional(Type.Array(Type.String(), { nullable: true, description: 'Their groups.' })),
   uid: text('Their UID.'),
-  extra: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'What else is known of them.' })),
+  extra: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'Further attributes of the user.' })),
 };
 
 const verdict = {
   status: Type.Optional(
     Type.Object(
       {
-        allowed: Type.Optional(Type.Boolean({ description: 'Whether they may.' })),
-        denied: Type.Optional(
-          Type.Boolean({ description: 'Never true: what is not allowed is not denied by a rule.' }),
-        ),
-        reason: text('Which binding allows it.'),
-        evaluationError: text('What could not be looked at.'),
+        allowed: Type.Optional(Type.Boolean({ description: 'Whether the request is allowed.' })),
+        denied: Type.Optional(Type.Boolean({ description: 'Never true: there are no deny rules.' })),
+        reason: text('The binding that allows it.'),
+        evaluationError: text('Problems of the evaluation.'),
       },
       { nullable: true, description: 'The answer.' },
     ),
   ),
 };
 
-const SelfSpec = Type.Object(question, { description: 'What is asked.' });
-const AccessSpec = Type.Object({ ...question, ...whom }, { description: 'What is asked, and about whom.' });
+const SelfSpec = Type.Object(question, { description: 'The request to check.' });
+const AccessSpec = Type.Object({ ...question, ...subject }, { description: 'The request and the user to check.' });
 const RulesSpec = Type.Object({ namespace: text('Where.') }, { description: 'Where.' });
 
 export type AccessSpec = Static<typeof AccessSpec>;
@@ -87,7 +85,7 @@ export const SelfSubjectAccessReview = defineKind({
   kind: 'SelfSubjectAccessReview',
   plural: 'selfsubjectaccessreviews',
   scope: 'Cluster',
-  description: 'Asks whether the one who asks may do something.',
+  description: 'Checks whether the caller is allowed to do something.',
   spec: SelfSpec,
   fields: verdict,
   verbs: ['create'],
@@ -99,7 +97,7 @@ export const SubjectAccessReview = defineKind({
   kind: 'SubjectAccessReview',
   plural: 'subjectaccessreviews',
   scope: 'Cluster',
-  description: 'Asks whether somebody may do something.',
+  description: 'Checks whether a user is allowed to do something.',
   spec: AccessSpec,
   fields: verdict,
   verbs: ['create'],
@@ -111,7 +109,7 @@ export const LocalSubjectAccessReview = defineKind({
   kind: 'LocalSubjectAccessReview',
   plural: 'localsubjectaccessreviews',
   scope: 'Namespaced',
-  description: 'Asks whether somebody may do something in one namespace.',
+  description: 'Checks whether a user is allowed to do something in one namespace.',
   spec: AccessSpec,
   fields: verdict,
   verbs: ['create'],
@@ -123,7 +121,7 @@ export const SelfSubjectRulesReview = defineKind({
   kind: 'SelfSubjectRulesReview',
   plural: 'selfsubjectrulesreviews',
   scope: 'Cluster',
-  description: 'Asks what all the one who asks may do in a namespace.',
+  description: 'Lists the rights of the caller in a namespace.',
   spec: RulesSpec,
   fields: {
     status: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'The rules.' })),
@@ -138,7 +136,7 @@ const selfSubjectReview = (version: 'v1' | 'v1beta1') =>
     kind: 'SelfSubjectReview',
     plural: 'selfsubjectreviews',
     scope: 'Cluster',
-    description: 'Asks who the server takes the one who asks for.',
+    description: 'Shows the caller as the server authenticates them.',
     fields: {
       status: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'The user.' })),
     },
@@ -147,7 +145,7 @@ const selfSubjectReview = (version: 'v1' | 'v1beta1') =>
 
 export const SelfSubjectReview = selfSubjectReview('v1');
 
-/** The same question in the only version that kubectl 1.27 asks it in; as a kind beside the other it has its own id. */
+/** The same review in the only version that kubectl 1.27 uses; as a second kind it has its own id. */
 export const SelfSubjectReviewBeta: Kind = {
   ...selfSubjectReview('v1beta1'),
   id: `${AUTHENTICATION_GROUP}/v1beta1/SelfSubjectReview`,
@@ -155,12 +153,12 @@ export const SelfSubjectReviewBeta: Kind = {
 
 const TokenSpec = Type.Object(
   {
-    token: text('The token that is asked about.'),
+    token: text('The token to check.'),
     audiences: Type.Optional(
-      Type.Array(Type.String(), { nullable: true, description: 'Whom it must be meant for; else this server.' }),
+      Type.Array(Type.String(), { nullable: true, description: 'Required audiences; default: this server.' }),
     ),
   },
-  { description: 'What is asked.' },
+  { description: 'The token to check.' },
 );
 
 export const TokenReview = defineKind({
@@ -169,10 +167,10 @@ export const TokenReview = defineKind({
   kind: 'TokenReview',
   plural: 'tokenreviews',
   scope: 'Cluster',
-  description: 'Asks whose a token is.',
+  description: 'Authenticates a token.',
   spec: TokenSpec,
   fields: {
-    status: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'The user, or why it is nobody.' })),
+    status: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'The user, or the error.' })),
   },
   verbs: ['create'],
 });

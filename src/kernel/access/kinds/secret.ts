@@ -26,10 +26,10 @@ export const Secret = defineKind({
     stringData: Type.Optional(
       Type.Record(Type.String(), Type.String(), {
         nullable: true,
-        description: 'Texts by key, to write only: they are kept in data.',
+        description: 'Texts by key, write-only: they are stored in data.',
       }),
     ),
-    type: Type.Optional(Type.String({ default: 'Opaque', description: 'What the keys mean. Cannot be changed.' })),
+    type: Type.Optional(Type.String({ default: 'Opaque', description: 'The type of the content. Cannot be changed.' })),
     immutable: Type.Optional(Type.Boolean({ description: 'When true, data can no longer change.' })),
   },
   prepare: withStringData,
@@ -39,7 +39,7 @@ export const Secret = defineKind({
     {
       name: 'Type',
       type: 'string',
-      description: 'What the keys mean.',
+      description: 'The type of the content.',
       value: ({ type }) => type as string | undefined,
     },
     {
@@ -52,7 +52,7 @@ export const Secret = defineKind({
   example: { name: 'store-keys', fields: { stringData: { apple: 'example' } } },
 });
 
-/** Moves `stringData` into `data`; leaves what has the wrong shape to the schema. */
+/** Moves `stringData` into `data`; the schema refuses wrong shapes. */
 function withStringData(object: ResourceObject): ResourceObject {
   const { stringData, ...kept } = object;
   if (stringData === undefined || stringData === null) return kept;
@@ -76,7 +76,7 @@ function secretProblems(object: ResourceObject, before: ResourceObject | undefin
 
 const SERVICE_ACCOUNT_NAME = 'kubernetes.io/service-account.name';
 
-/** What a Secret of a type that Kubernetes knows must hold. */
+/** Required content of a Secret of a type that Kubernetes defines. */
 function typeProblems({ type, metadata }: ResourceObject, data: Readonly<Record<string, string>>): Problem[] {
   switch (type) {
     case 'kubernetes.io/tls':

@@ -9,10 +9,10 @@ export const ServiceAccount = defineKind({
   plural: 'serviceaccounts',
   shortNames: ['sa'],
   scope: 'Namespaced',
-  description: 'An identity for programs. Its tokens are asked for with `kubectl create token`, and end with it.',
+  description: 'An identity for programs. `kubectl create token` issues its tokens, which end with it.',
   fields: {
     automountServiceAccountToken: Type.Optional(
-      Type.Boolean({ description: 'Kept for manifests made for Kubernetes; means nothing here.' }),
+      Type.Boolean({ description: 'Accepted for manifests made for Kubernetes; without effect here.' }),
     ),
   },
   subresources: { token: TokenRequest },

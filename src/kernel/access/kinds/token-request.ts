@@ -6,7 +6,7 @@ const TokenRequestSpec = Type.Object(
     audiences: Type.Optional(
       Type.Array(Type.String(), {
         nullable: true,
-        description: 'Who should believe the token; this server when empty.',
+        description: 'The audiences of the token; this server when empty.',
       }),
     ),
     expirationSeconds: Type.Optional(
@@ -14,14 +14,14 @@ const TokenRequestSpec = Type.Object(
         nullable: true,
         minimum: 600,
         maximum: 4_294_967_296,
-        description: 'How long the token should live. The answer says how long it does.',
+        description: 'Requested lifetime of the token. The answer has the granted one.',
       }),
     ),
     boundObjectRef: Type.Optional(
       Type.Object({}, { nullable: true, 'x-kubernetes-preserve-unknown-fields': true, description: 'Not supported.' }),
     ),
   },
-  { description: 'What token is wanted.' },
+  { description: 'The requested token.' },
 );
 
 export type TokenRequestSpec = Static<typeof TokenRequestSpec>;
@@ -33,7 +33,7 @@ export const TokenRequest = defineKind({
   kind: 'TokenRequest',
   plural: 'tokenrequests',
   scope: 'Namespaced',
-  description: 'Asks for a token of a service account.',
+  description: 'Requests a token of a service account.',
   spec: Type.Optional(TokenRequestSpec),
   fields: {
     status: Type.Optional(

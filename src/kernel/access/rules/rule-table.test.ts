@@ -125,7 +125,7 @@ test('the compiled table decides as a walk over every rule does', () => {
         for (const wanted of all) {
           const { allowed, reason } = authorize(table, user, wanted);
           assert.equal(allowed, naive(roles, bindings, user, wanted, everywhereOnly), JSON.stringify(wanted));
-          assert.equal(reason !== '', allowed, 'who is allowed is told why');
+          assert.equal(reason !== '', allowed, 'an allowed request has a reason');
         }
       },
     ),
@@ -133,7 +133,7 @@ test('the compiled table decides as a walk over every rule does', () => {
   );
 });
 
-test('what somebody holds in a namespace allows what they are allowed there', () => {
+test('the rules that a user holds in a namespace allow exactly their requests there', () => {
   fc.assert(
     fc.property(
       fc.array(ROLE, { maxLength: 6 }),
@@ -201,7 +201,7 @@ test('the reason names the binding, the role and the subject as kube-apiserver d
   );
 });
 
-test('whoever may write an object of some kind in some place is told apart from whoever may write none', () => {
+test('a user who may write an object of some kind in some place differs from one who may write none', () => {
   const role = (name: string, ...rules: PolicyRule[]): RoleRules => ({
     kind: 'ClusterRole',
     namespace: '',

@@ -36,19 +36,19 @@ export interface Binding {
 
 interface Grant {
   readonly rules: readonly CompiledRule[];
-  /** Why, as kubectl shows it. */
+  /** The reason, as kubectl shows it. */
   readonly because: string;
 }
 
-/** What each user and group may do, by namespace; the empty one holds what is granted everywhere. */
+/** Rights of each user and group, by namespace; the empty one holds the rights granted everywhere. */
 export interface RuleTable {
   readonly grants: ReadonlyMap<string, ReadonlyMap<string, readonly Grant[]>>;
-  /** Resources, as `group/plural`, that only what is granted everywhere opens. */
+  /** Resources, as `group/plural`, that only a grant everywhere opens. */
   readonly everywhereOnly: ReadonlySet<string>;
   readonly role: (kind: string, namespace: string, name: string) => readonly PolicyRule[] | undefined;
 }
 
-/** Members may do everything, whatever the rules say: nobody can lock out the administrator. */
+/** Members may do everything, whatever the rules are: the administrator cannot be locked out. */
 const MASTERS = 'system:masters';
 
 const EVERYWHERE = '';
@@ -84,7 +84,7 @@ export function compileRules(
   return { grants, everywhereOnly, role: (kind, namespace, name) => byName.get(roleKey(kind, namespace, name))?.rules };
 }
 
-/** Whether somebody may, by which binding, and which selectors it takes where rules allow it for some objects only. */
+/** Whether the user may, by which binding, and the required selectors where rules allow some objects only. */
 export interface Access {
   readonly allowed: boolean;
   readonly reason: string;
@@ -127,7 +127,9 @@ export function mayWriteSomething(
   );
 }
 
-/** Every rule that the user has in a namespace, those granted everywhere included; an empty one means only the latter. */
+/**
+ * Every rule that the user has in a namespace, those granted everywhere included; an empty one means only the latter.
+ */
 export function heldRules(table: RuleTable, user: Pick<User, 'name' | 'groups'>, namespace: string): PolicyRule[] {
   const found: PolicyRule[] = isMaster(user)
     ? [
@@ -152,7 +154,7 @@ function subjectsOf({ name, groups }: Pick<User, 'name' | 'groups'>): string[] {
   return [`User:${name}`, ...groups.map((group) => `Group:${group}`)];
 }
 
-/** How `everywhereOnly` names a resource. */
+/** The name of a resource in `everywhereOnly`. */
 export function resourceKey({ group, resource }: { readonly group: string; readonly resource: string }): string {
   return `${group}/${resource}`;
 }
@@ -174,6 +176,7 @@ export function serviceAccountUser(namespace: string, name: string): string {
 /** In the words of kube-apiserver. */
 function reason({ namespace, name, role }: Binding, subject: Subject): string {
   const binding = namespace === EVERYWHERE ? `ClusterRoleBinding "${name}"` : `RoleBinding "${name}/${namespace}"`;
-  const whom = subject.kind === 'ServiceAccount' ? `${subject.name}/${subject.namespace ?? namespace}` : subject.name;
-  return `RBAC: allowed by ${binding} of ${role.kind} "${role.name}" to ${subject.kind} "${whom}"`;
+  const subjectName =
+    subject.kind === 'ServiceAccount' ? `${subject.name}/${subject.namespace ?? namespace}` : subject.name;
+  return `RBAC: allowed by ${binding} of ${role.kind} "${role.name}" to ${subject.kind} "${subjectName}"`;
 }

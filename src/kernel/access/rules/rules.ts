@@ -8,7 +8,7 @@ import {
   parseLabelSelector,
 } from '#kernel/api/codec/selectors.ts';
 
-/** A rule of rbac.authorization.k8s.io/v1: what may be done, with resources or with paths. */
+/** A rule of rbac.authorization.k8s.io/v1: verbs on resources or on paths. */
 export interface PolicyRule {
   readonly verbs: readonly string[];
   readonly apiGroups?: readonly string[];
@@ -31,7 +31,7 @@ export interface CompiledRule {
   readonly resources: ReadonlySet<string>;
   readonly resourceNames: ReadonlySet<string>;
   readonly paths: ReadonlySet<string>;
-  /** What paths may begin with: entries that end in `*`. */
+  /** Prefixes of paths: entries that end in `*`. */
   readonly pathPrefixes: readonly string[];
   /** Absent: all objects. */
   readonly selector?: SelectedBy;
@@ -63,7 +63,7 @@ export function selectorOf({ fieldSelector = '', labelSelector = '' }: PolicyRul
   };
 }
 
-/** How a rule says which objects it is for, as a client would ask for them. */
+/** The selectors of a rule, as a client would send them. */
 export function selectorText({ fieldSelector = '', labelSelector = '' }: PolicyRule): string {
   const parts = { fieldSelector, labelSelector };
   return Object.entries(parts)
@@ -75,14 +75,14 @@ export function allowsResource(rule: CompiledRule, wanted: ResourceAttributes): 
   return isAbout(rule, wanted) && (rule.selector === undefined || isSelected(rule.selector, wanted));
 }
 
-/** Whether a selector lets somebody do it: what they select is among what it selects, or the object is. */
+/** Whether a selector allows the request: it implies the request's own selector, or selects the object. */
 function isSelected(selector: SelectedBy, { selection, object }: ResourceAttributes): boolean {
   if (selection !== undefined) return selectorImplies(selection, selector);
   if (object === undefined) return false;
   const fields = object.kind.selectableFields ?? {};
   return (
     labelsMeet(selector.labels, object.labels) &&
-    // A field that the kind does not have selects nothing, whatever is said of it.
+    // A field that the kind does not have selects nothing, whatever its value.
     selector.fields.every(({ key }) => isSelectable(key, fields)) &&
     fieldsMeet(selector.fields, object, fields)
   );
@@ -92,7 +92,7 @@ export function selectorImplies(given: SelectedBy, wanted: SelectedBy): boolean 
   return implies(given.labels, wanted.labels) && implies(given.fields, wanted.fields);
 }
 
-/** The same, whichever objects the rule is for. */
+/** The same without regard to the selector of the rule. */
 export function isAbout(rule: CompiledRule, wanted: ResourceAttributes): boolean {
   const { verb, group, resource, subresource, name } = wanted;
   return (

@@ -6,7 +6,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { At, Batch, ResourceClient, SelectOptions } from './contract.ts';
 import { placeOf } from './place.ts';
-import { refusalOf } from '../refusal-of.ts';
+import { parseRefusal } from '../parse-refusal.ts';
 
 const LIMITS = {
   /** A server that has not begun to answer by then counts as away. */
@@ -89,7 +89,7 @@ export function httpClient(connection: Connection): ResourceClient {
       try {
         const path = `${collection(kind, selected.namespace)}${query}`;
         const answer = await send(connection, 'GET', path, { signal });
-        if (answer.statusCode !== 200) throw refusalOf(await readText(answer), answer);
+        if (answer.statusCode !== 200) throw parseRefusal(await readText(answer), answer);
         answer.setTimeout(LIMITS.silenceMsMax, () => answer.destroy(new Error('the watch fell silent')));
         try {
           yield* batches(answer);
@@ -143,7 +143,7 @@ export function httpClient(connection: Connection): ResourceClient {
     });
     const text = await readText(answer);
     const { statusCode = 0 } = answer;
-    if (statusCode < 200 || statusCode > 299) throw refusalOf(text, answer);
+    if (statusCode < 200 || statusCode > 299) throw parseRefusal(text, answer);
     return JSON.parse(text);
   }
 }
@@ -189,7 +189,7 @@ async function* batches(answer: IncomingMessage): AsyncIterable<Batch> {
         changes = [];
         break;
       default:
-        throw refusalOf(JSON.stringify(object));
+        throw parseRefusal(JSON.stringify(object));
     }
   }
 }

@@ -45,7 +45,7 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
     },
     create: async (kind, given) => {
       requireVerb(kind, 'create');
-      const object = asSent(given);
+      const object = copyAsJson(given);
       const { namespace } = placeOf(kind, object.metadata);
       requireMatch(object, { kind, namespace, name: undefined, part: 'main' });
       const { entry } = await createNamed(kind, object, (name) =>
@@ -63,7 +63,7 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
     },
     update: async (kind, given, part = 'main') => {
       if (part === 'main') requireVerb(kind, 'update');
-      const object = asSent(given);
+      const object = copyAsJson(given);
       const place = placeOf(kind, object.metadata);
       const { entry } = await write({
         verb: 'update',
@@ -110,7 +110,7 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
       ...place,
       part,
       patchType: 'merge',
-      patch: asSent(patch),
+      patch: copyAsJson(patch),
       fieldValidation: STRICT,
     });
   }
@@ -139,6 +139,6 @@ function queryOf({ labelSelector = '', fieldSelector = '' }: SelectOptions): Sel
 }
 
 /** A copy, as the wire would make one: the caller may go on changing its object. */
-function asSent<Given extends object>(given: Given): Given {
+function copyAsJson<Given extends object>(given: Given): Given {
   return JSON.parse(JSON.stringify(given));
 }

@@ -236,13 +236,13 @@ test('a body is read in small steps, and refused as soon as it holds more than t
   assert.equal(read(map(100)), 'accepted');
   assert.equal(read(map(101)), '413 b[1] has more than 100 members.');
   const few = { valuesMax: 1_000, membersMax: 100, itemsMax: 10 };
-  const nested = (items: number) => bytes(JSON.stringify({ a: [Array.from({ length: items }, () => 0)] }));
+  const nestedBody = (items: number) => bytes(JSON.stringify({ a: [Array.from({ length: items }, () => 0)] }));
   assert.equal(
-    refusal(() => atOnce(decodeBody('application/json', nested(10), few))),
+    refusal(() => atOnce(decodeBody('application/json', nestedBody(10), few))),
     'accepted',
   );
   assert.equal(
-    refusal(() => atOnce(decodeBody('application/json', nested(11), few))),
+    refusal(() => atOnce(decodeBody('application/json', nestedBody(11), few))),
     '413 a[0] has more than 10 items.',
   );
   // The text behind the limit is not read.

@@ -21,9 +21,10 @@ export function decodeManifests(text: string): Manifest[] {
 function flatten(document: YamlDocument, value: unknown, at: Path): Manifest[] {
   const [twice] = document.duplicates;
   if (twice !== undefined) {
-    throw refused(document, twice, `the key ${fieldPath(twice)} is given twice; only the last would count`);
+    throw manifestRefusal(document, twice, `the key ${fieldPath(twice)} is given twice; only the last would count`);
   }
-  if (!isObject(value)) throw refused(document, at, 'a manifest must be an object with apiVersion, kind and metadata');
+  if (!isObject(value))
+    throw manifestRefusal(document, at, 'a manifest must be an object with apiVersion, kind and metadata');
   const { kind, items } = value;
   if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)) {
     return items.flatMap((item, index) => flatten(document, item, [...at, 'items', index]));
@@ -31,6 +32,6 @@ function flatten(document: YamlDocument, value: unknown, at: Path): Manifest[] {
   return [{ value, lineOf: (path) => document.lineOf([...at, ...path]) }];
 }
 
-function refused(document: YamlDocument, path: Path, what: string): Refusal {
+function manifestRefusal(document: YamlDocument, path: Path, what: string): Refusal {
   return resourceRefusal('malformed-manifest', `line ${document.lineOf(path)}: ${what}`);
 }

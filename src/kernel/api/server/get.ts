@@ -1,5 +1,5 @@
 import type { Entry } from '#kernel/store/contract.ts';
-import { notFound } from '#kernel/store/rules/write.ts';
+import { notFoundRefusal } from '#kernel/store/rules/write.ts';
 import { sendJson } from '../answer.ts';
 import { historyOf } from '../past.ts';
 import { answerEntry } from './answer-entry.ts';
@@ -31,6 +31,6 @@ async function find(server: ResourceServer, { call: { target }, query }: VerbReq
   const isStored = !server.virtualLists.has(kind.id) && query.asOf === undefined;
   const stored = isStored ? server.store.get(kind, namespace, name) : undefined;
   const entry = stored ?? (await pageOf(server, target, query)).entries[0];
-  if (entry === undefined) throw notFound(kind, name);
+  if (entry === undefined) throw notFoundRefusal(kind, name);
   return entry;
 }

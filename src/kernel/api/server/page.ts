@@ -1,11 +1,15 @@
 import { listPage, type Page } from '../list.ts';
 import { pastPage, readAsOf } from '../past.ts';
-import type { Query, Target } from '../request.ts';
+import type { Query, RequestTarget } from '../request.ts';
 import { selectionOf } from '../selection.ts';
 import type { ResourceServer } from './context.ts';
 
 /** The objects that a request selects, from wherever objects of their kind come. */
-export async function pageOf({ store, virtualLists }: ResourceServer, target: Target, query: Query): Promise<Page> {
+export async function pageOf(
+  { store, virtualLists }: ResourceServer,
+  target: RequestTarget,
+  query: Query,
+): Promise<Page> {
   const lookUp = virtualLists.get(target.kind.id);
   if (lookUp !== undefined) return lookUp(target, query);
   const selection = selectionOf(target.kind, query, target.name);

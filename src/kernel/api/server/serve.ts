@@ -1,7 +1,7 @@
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Verb } from '#kernel/kinds/kind.ts';
 import { attributesOf } from '../call.ts';
-import { notAllowed, verbsOf, type Query, type Target } from '../request.ts';
+import { methodRefusal, verbsOf, type Query, type RequestTarget } from '../request.ts';
 import { answerQuestion } from './answer-question.ts';
 import type { ResourceServer, VerbRequest } from './context.ts';
 import { createObject } from './create.ts';
@@ -34,9 +34,9 @@ export async function serveRequest(
   const { user, target } = call;
   const { kind, part, question } = target;
   call.dryRun = query.dryRun;
-  if (question !== undefined && exchange.method !== 'POST') throw notAllowed(exchange, target);
+  if (question !== undefined && exchange.method !== 'POST') throw methodRefusal(exchange, target);
   const verb = question === undefined ? verbOf(exchange, target, query) : 'create';
-  if (question === undefined && !verbsOf(target).includes(verb)) throw notAllowed(exchange, target);
+  if (question === undefined && !verbsOf(target).includes(verb)) throw methodRefusal(exchange, target);
   // Writes of what is stored are held against their objects where they are decided.
   const requireObject = authority.authorizeObject(user, attributesOf(target, verb, query));
   if (part === 'history') return getHistory(server, { ...request, part: 'main', requireObject });
@@ -47,7 +47,7 @@ export async function serveRequest(
   return answerQuestion(server, allowed, { kind: question.kind, id: `${kind.id}/${question.part}` });
 }
 
-function verbOf(exchange: Exchange, target: Target, query: Query): Verb {
+function verbOf(exchange: Exchange, target: RequestTarget, query: Query): Verb {
   const { name, namespace, part } = target;
   switch (exchange.method) {
     case 'GET':
@@ -69,5 +69,5 @@ function verbOf(exchange: Exchange, target: Target, query: Query): Verb {
       return name === undefined ? 'deletecollection' : 'delete';
     default:
   }
-  throw notAllowed(exchange, target);
+  throw methodRefusal(exchange, target);
 }

@@ -59,11 +59,11 @@ export function watchFeed(of: {
         if (selection.matches(entry)) yield lineOf('ADDED', shown.event(entry));
       }
     } else if (from === 0) position = store.version();
-    else yield* changed();
+    else yield* sendChanges();
     if (query.batchBookmarks) yield bookmark();
     else if (query.sendInitialEvents === true && query.allowWatchBookmarks) yield bookmark(INITIAL_EVENTS_END);
     for (;;) {
-      const passed = yield* changed();
+      const passed = yield* sendChanges();
       if (isBookmarkDue || (query.batchBookmarks && passed > 0)) yield bookmark();
       isBookmarkDue = false;
       // A write while the reader was slow woke nobody.
@@ -72,7 +72,7 @@ export function watchFeed(of: {
   }
 
   /** The changes since the position, which it moves on; returns how many of them the watch shows. */
-  function* changed(): Generator<string, number> {
+  function* sendChanges(): Generator<string, number> {
     const upTo = store.version();
     let passed = 0;
     for (const change of store.changesSince(position, kind)) {

@@ -47,7 +47,7 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
     shown: representationOf(accepted, { ...query, clock }),
     query,
   });
-  const dropped = (): void => {
+  const dropWatcher = (): void => {
     metrics.droppedAsSlow();
     exchange.log.warn({ kind: kind.id }, 'watch: slow watcher dropped');
   };
@@ -55,13 +55,13 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
   const answer = paceAnswer(response, {
     next: feed.next,
     wrote: (chars) => exchange.chargeAnswer(chars),
-    stalled: dropped,
+    stalled: dropWatcher,
     failed: (error) => {
       if (!(error instanceof Refusal)) {
         exchange.log.error({ err: error, kind: kind.id }, 'watch: failed');
         return void response.destroy();
       }
-      if (error.reason === 'Expired' && feed.hasMoved()) dropped();
+      if (error.reason === 'Expired' && feed.hasMoved()) dropWatcher();
       response.end(lineOf('ERROR', JSON.stringify(failureStatus(error))));
     },
   });

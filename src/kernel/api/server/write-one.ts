@@ -1,7 +1,7 @@
 import type { Outcome } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import { unwritten } from '../dry-run.ts';
-import type { Target } from '../request.ts';
+import { asDryRun } from '../dry-run.ts';
+import type { RequestTarget } from '../request.ts';
 import { answerEntry } from './answer-entry.ts';
 import type { ResourceServer, VerbRequest } from './context.ts';
 
@@ -32,11 +32,11 @@ export async function writeOne(
     const part = 'part' in operation && operation.part !== 'main' ? operation.part : '';
     const code = outcome.did === 'created' ? 201 : 200;
     void authority.attempted(author, { kind, part, namespace, name, dryRun, code, reason: '' });
-    if (dryRun) return { ...outcome, entry: unwritten(outcome.entry, store.get(kind, namespace, name)) };
+    if (dryRun) return { ...outcome, entry: asDryRun(outcome.entry, store.get(kind, namespace, name)) };
   }
   return outcome;
 }
 
-export function placeOf({ kind, namespace = '', name = '' }: Target) {
+export function placeOf({ kind, namespace = '', name = '' }: RequestTarget) {
   return { kind: kind.id, namespace, name };
 }

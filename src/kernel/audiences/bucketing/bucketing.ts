@@ -1,15 +1,18 @@
 import { Type, type Static } from 'typebox';
 
 /**
- * How a unit is put into a bucket. `backline` is the default; the others are those of other tools, so that what runs
- * there can go on here and no listener is moved.
+ * How a unit maps to a bucket. `backline` is the default; the others are the algorithms of other tools, so that
+ * experiments continue here and no listener moves.
  */
 export const BucketingSchema = Type.Object(
   {
     algorithm: Type.Enum(['backline', 'growthbook-v1', 'growthbook-v2', 'unleash', 'flagd-v1', 'flagd-v2', 'eppo'], {
-      description: 'Whose hash function.',
+      description: 'The tool whose hash function is used.',
     }),
-    salt: Type.String({ maxLength: 500, description: 'What is hashed beside the unit: its salt, seed, group or key.' }),
+    salt: Type.String({
+      maxLength: 500,
+      description: 'Text hashed with the unit: the salt, seed, group or key of the tool.',
+    }),
     seed: Type.Optional(
       Type.Integer({
         minimum: 0,
@@ -18,7 +21,7 @@ export const BucketingSchema = Type.Object(
       }),
     ),
   },
-  { description: 'How a unit is put into a bucket.' },
+  { description: 'How a unit maps to a bucket.' },
 );
 
 export type Bucketing = Static<typeof BucketingSchema>;

@@ -14,7 +14,7 @@ import { murmur3x86 } from './murmur3.ts';
 
 const { x64, x86 } = murmurHash3;
 
-/** Ids as they come: plain, of any script, and broken. */
+/** Plain ids, ids of any script, and broken ones. */
 const unit = fc.oneof(
   fc.uuid(),
   fc.string({ maxLength: 300 }),
@@ -30,7 +30,7 @@ function slot(bucketing: Bucketing, id: string, total: number): number {
 }
 
 /** The variant of a slot: the first whose cumulative weight is above it. */
-function chosen(parts: readonly number[], at: number): number {
+function chooseVariant(parts: readonly number[], at: number): number {
   let end = 0;
   return parts.findIndex((weight) => (end += weight) > at);
 }
@@ -100,14 +100,14 @@ test('growthbook: the variations and buckets of its own library, for any text, w
         const key = seed === '' ? 'k' : seed;
         const at = slot({ algorithm: version === 1 ? 'growthbook-v1' : 'growthbook-v2', salt: key }, id, 1);
         assert.equal(at, result.bucket);
-        assert.equal(chosen(shares, at), result.inExperiment ? result.variationId : -1);
+        assert.equal(chooseVariant(shares, at), result.inExperiment ? result.variationId : -1);
       },
     ),
     { numRuns: 2_000 },
   );
 });
 
-test('unleash: rollouts and variants of its own client, for any text', () => {
+test('unleash: gradual strategies and variants of its own client, for any text', () => {
   fc.assert(
     fc.property(
       salt,
@@ -115,8 +115,8 @@ test('unleash: rollouts and variants of its own client, for any text', () => {
       weights,
       fc.integer({ min: 0, max: 100 }),
       (group, id, parts, percent) => {
-        const rollout: Bucketing = { algorithm: 'unleash', salt: group, seed: 0 };
-        assert.equal(slot(rollout, id, 100) < percent, normalizedStrategyValue(id, group) <= percent);
+        const gradual: Bucketing = { algorithm: 'unleash', salt: group, seed: 0 };
+        assert.equal(slot(gradual, id, 100) < percent, normalizedStrategyValue(id, group) <= percent);
         const total = sum(parts);
         fc.pre(total > 0);
         const variants: Bucketing = { algorithm: 'unleash', salt: group, seed: 86_028_157 };
@@ -127,7 +127,7 @@ test('unleash: rollouts and variants of its own client, for any text', () => {
           payload: { type: 'string', value: '' },
         }));
         const selected = selectVariantDefinition(group, 'default', defined as never, { userId: id });
-        assert.equal(String(chosen(parts, slot(variants, id, total))), selected?.name);
+        assert.equal(String(chooseVariant(parts, slot(variants, id, total))), selected?.name);
       },
     ),
     { numRuns: 2_000 },
@@ -154,7 +154,7 @@ test('flagd: the variants of its own engine, for any text and large weights', ()
           JSON.stringify({ flags: { [flag]: { state: 'ENABLED', variants, defaultVariant: 'v0', targeting } } }),
         );
         const { variant } = core.resolveStringEvaluation(flag, '', { targetingKey: id });
-        assert.equal(`v${chosen(parts, slot({ algorithm: 'flagd-v2', salt: flag }, id, sum(parts)))}`, variant);
+        assert.equal(`v${chooseVariant(parts, slot({ algorithm: 'flagd-v2', salt: flag }, id, sum(parts)))}`, variant);
       },
     ),
     { numRuns: 1_000 },
@@ -171,10 +171,10 @@ function flagdV1(hash: number, parts: readonly number[]): number {
 test('flagd before version 2: the first variant whose percentages reach the bucket', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary-ascii' }), fc.string({ unit: 'binary-ascii' }), weights, (key, id, parts) => {
-      // No text at all has the hash 0, which a first variant without weight would get there.
+      // Empty text has the hash 0, and a first variant without weight would get it there.
       fc.pre(sum(parts) > 0 && key + id !== '');
       const at = slot({ algorithm: 'flagd-v1', salt: key }, id, sum(parts));
-      assert.equal(chosen(parts, at), flagdV1(x86.hash32(new TextEncoder().encode(key + id)), parts));
+      assert.equal(chooseVariant(parts, at), flagdV1(x86.hash32(new TextEncoder().encode(key + id)), parts));
     }),
     { numRuns: 2_000 },
   );
@@ -211,7 +211,7 @@ test('eppo: traffic and splits of its own client', async () => {
         };
         await store.setEntries({ f: flag });
         const takesPart = slot({ algorithm: 'eppo', salt: 'traffic-x' }, id, 100) < traffic / 100;
-        const variant = chosen(parts, slot({ algorithm: 'eppo', salt: 'split-x' }, id, 10_000));
+        const variant = chooseVariant(parts, slot({ algorithm: 'eppo', salt: 'split-x' }, id, 10_000));
         const expected = takesPart && variant >= 0 ? String(variant) : 'none';
         assert.equal(client.getStringAssignment('f', id, {}, 'none'), expected);
       },

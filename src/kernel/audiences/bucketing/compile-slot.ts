@@ -5,15 +5,15 @@ import { fnv1a32 } from './fnv1a.ts';
 import { hashPrefix, murmur3x86, murmurBucket } from './murmur3.ts';
 
 /**
- * Where a unit falls on a line from 0 to `total` (not included), so that its variant is the first whose cumulative
- * weight is above the slot. That is what each of these tools does:
+ * The position of a unit on a line from 0 to `total` (not included). Its variant is the first whose cumulative weight
+ * is above the slot. Each tool computes it this way:
  *
- * - `backline`: bucket × total / 1,000,000, whatever the total, so that weights in other units move nobody.
+ * - `backline`: bucket × total / 1,000,000, whatever the total, so that weights in other units move no listener.
  * - `growthbook-v1`, `growthbook-v2`: thousandths or ten-thousandths of the total. GrowthBook adds weights as floating
- *   point numbers; with a total of 1 and its weights in its order, adding them up gives its ranges to the last bit.
+ *   point numbers; with a total of 1 and its weights in its order, the sums give its ranges to the last bit.
  * - `eppo`: one of Eppo's 10,000 shards, as ten-thousandths of the total.
- * - `unleash`: a whole number; the total is the sum of weights, or 100 for a rollout. It is no line: another total moves
- *   everybody.
+ * - `unleash`: a whole number; the total is the sum of weights, or 100 for a gradual strategy. It is no line: another
+ *   total moves every unit.
  * - `flagd-v2`: a whole number; the total is the sum of weights. `flagd-v1` takes the first variant whose cumulative
  *   weight is not below, which is the same half a step further down; the total is at most 2^21.
  *

@@ -2,14 +2,14 @@
  * MurmurHash3 by Austin Appleby (public domain; smhasher, MurmurHash3.cpp), in 32-bit halves: no BigInt, no allocation.
  */
 
-/** Keys up to this length are encoded in place; 8 KB are more than any salt and unit. */
+/** Keys up to this length are encoded in place; 8 KB exceed any salt and unit. */
 const SCRATCH_BYTES = 8_192;
 
 const scratch = new Uint8Array(SCRATCH_BYTES);
 const scratchView = new DataView(scratch.buffer);
 const encoder = new TextEncoder();
 
-/** The two 64-bit halves in work: high and low of h1, high and low of h2. */
+/** The two 64-bit halves of the state: high and low of h1, high and low of h2. */
 const state = new Int32Array(4);
 
 const C1_HIGH = 0x87c37b91 | 0;
@@ -21,14 +21,14 @@ const FMIX1_LOW = 0xed558ccd | 0;
 const FMIX2_HIGH = 0xc4ceb9fe | 0;
 const FMIX2_LOW = 0x1a85ec53;
 
-/** What has been hashed of the beginning that many keys share: whole blocks are done, the rest is still to be. */
+/** Hash state after a prefix that many keys share: whole blocks are done, the rest is pending. */
 export interface HashedPrefix {
   readonly state: Int32Array;
   readonly rest: Uint8Array;
   readonly bytes: number;
 }
 
-/** Hashes the beginning of keys ahead. Its UTF-8 stands by itself: a lone surrogate at the end joins nothing. */
+/** Hashes the prefix of keys ahead. Its UTF-8 stands by itself: a lone surrogate at the end joins nothing. */
 export function hashPrefix(text: string): HashedPrefix {
   const bytes = encoder.encode(text);
   const whole = bytes.length & ~15;
@@ -38,8 +38,8 @@ export function hashPrefix(text: string): HashedPrefix {
 }
 
 /**
- * `(h1 >>> 4) % buckets`, where h1 is the first 64-bit half of murmur3 x64 128 with seed 0 over the prefix and the UTF-8
- * of `text` (a lone surrogate counts as U+FFFD). Spotify Confidence's way to a bucket.
+ * `(h1 >>> 4) % buckets`, where h1 is the first 64-bit half of murmur3 x64 128 with seed 0 over the prefix and the
+ * UTF-8 of `text` (a lone surrogate counts as U+FFFD). The bucket of Spotify Confidence.
  *
  * @param buckets a whole number, at most 2^24
  */
@@ -68,7 +68,7 @@ export function murmurBucket(prefix: HashedPrefix, text: string, buckets: number
   state[3] = prefix.state[3] as number;
   const whole = length & ~15;
   mixBlocks(view, whole);
-  // Zeros after the end make the last block whole: mixing zeros in changes nothing.
+  // Zeros after the end fill the last block: mixing zeros in changes nothing.
   for (let i = length; i < whole + 16; i += 1) bytes[i] = 0;
   return finish(view, whole, prefix.bytes - rest.length + length, buckets);
 }
@@ -121,7 +121,7 @@ function mixBlocks(view: DataView, until: number): void {
   state[3] = bLow;
 }
 
-/** Mixes in the padded last block and the length, and answers `(h1 >>> 4) % buckets`. */
+/** Mixes in the padded last block and the length; gives `(h1 >>> 4) % buckets`. */
 function finish(view: DataView, at: number, length: number, buckets: number): number {
   let aHigh = state[0] as number;
   let aLow = state[1] as number;
@@ -170,7 +170,7 @@ function finish(view: DataView, at: number, length: number, buckets: number): nu
   return ((aHigh >>> 4) * (4_294_967_296 % buckets) + lower) % buckets;
 }
 
-/** 1 when an unsigned addition to `summand` that came to `sum` went over 32 bits. */
+/** 1 when an unsigned addition to `summand` with the result `sum` went over 32 bits. */
 function carry(sum: number, summand: number): number {
   return sum >>> 0 < summand >>> 0 ? 1 : 0;
 }
@@ -189,9 +189,9 @@ function upper(a: number, b: number): number {
 }
 
 /**
- * Murmur3 x86 32 as JavaScript libraries compute it: over the UTF-16 units of a text, each cut to `unitMask`.
- * 0xff is the way of murmurhash3js (Unleash), 0xffff that of imurmurhash (flagd), whose units overlap and which leaves
- * out a last block that is negative. For ASCII both are the standard hash of its bytes.
+ * Murmur3 x86 32 as JavaScript libraries compute it: over the UTF-16 units of a text, each cut to `unitMask`. 0xff is
+ * the way of murmurhash3js (Unleash). 0xffff is that of imurmurhash (flagd), whose units overlap and which omits a
+ * negative last block. For ASCII both are the standard hash of its bytes.
  */
 export function murmur3x86(text: string, seed: number, unitMask: 0xff | 0xffff): number {
   const length = text.length;
@@ -199,7 +199,7 @@ export function murmur3x86(text: string, seed: number, unitMask: 0xff | 0xffff):
   let hash = seed | 0;
   for (let i = 0; i < whole; i += 4) {
     const fourth = text.charCodeAt(i + 3) & unitMask;
-    hash ^= scrambled(
+    hash ^= scramble(
       (text.charCodeAt(i) & unitMask) ^
         ((text.charCodeAt(i + 1) & unitMask) << 8) ^
         ((text.charCodeAt(i + 2) & unitMask) << 16) ^
@@ -211,14 +211,14 @@ export function murmur3x86(text: string, seed: number, unitMask: 0xff | 0xffff):
   }
   let rest = 0;
   for (let i = length - 1; i >= whole; i -= 1) rest ^= (text.charCodeAt(i) & unitMask) << (8 * (i - whole));
-  if (rest > 0) hash ^= scrambled(rest);
+  if (rest > 0) hash ^= scramble(rest);
   hash ^= length;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-function scrambled(block: number): number {
+function scramble(block: number): number {
   const k = Math.imul(block, 0xcc9e2d51);
   return Math.imul((k << 15) | (k >>> 17), 0x1b873593);
 }

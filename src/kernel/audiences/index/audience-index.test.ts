@@ -11,7 +11,7 @@ import { worldOf } from '../testing/world.ts';
 
 const attributes = new Map([...BUILT_IN_ATTRIBUTES, ...ATTRIBUTES].map((attribute) => [attribute.name, attribute]));
 
-/** Few bounds, so that there are equal ones. */
+/** Few bounds, so that some are equal. */
 const bound = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom(-Infinity, Infinity, 1e9));
 const candidate = fc.record({
   rule: fc.option(rule(['a0', 'a2', 'nobody']), { nil: undefined, freq: 20 }),
@@ -59,7 +59,7 @@ function scoreOf(candidates: readonly Candidate[], salt: number): (at: number) =
   };
 }
 
-/** The best by asking all. */
+/** The best by scoring every candidate. */
 function naiveBest(matching: readonly number[], k: number, score: (at: number) => number | undefined): number[] {
   return matching
     .map((at, place) => ({ at, place, score: score(at) }))
@@ -108,7 +108,7 @@ const listener = fc.record({
   appVersion: fc.constantFrom('8.1.0', '9.0.0', '9.9.9'),
 });
 
-test('the best are those of asking every candidate, and none is asked that could not be among them', () => {
+test('the best equal those of scoring every candidate, and only possible winners are scored', () => {
   fc.assert(
     fc.property(
       fc.nat(),
@@ -154,7 +154,7 @@ test('the highest bit of a word, the last word and the edge of a block are found
   }
 });
 
-test('an index without candidates finds nobody, and one that is asked for none asks for no score', () => {
+test('an index without candidates finds none, and a request for zero candidates computes no score', () => {
   const table = compileAudiences(worldOf(ATTRIBUTES));
   assert.deepEqual(buildAudienceIndex([], table).matches({ age: 1 }, 0), []);
   const index = buildAudienceIndex([{ rule: undefined, upperBound: 1 }], table);
@@ -168,8 +168,8 @@ test('an index without candidates finds nobody, and one that is asked for none a
   );
 });
 
-test('a score that asks the same index is told so', () => {
+test('a score function that searches the same index gets an error', () => {
   const index = buildAudienceIndex([{ rule: undefined, upperBound: 1 }], compileAudiences(worldOf([])));
-  assert.throws(() => index.best({}, 0, 1, () => index.matches({}, 0).length), /while it was searching/);
+  assert.throws(() => index.best({}, 0, 1, () => index.matches({}, 0).length), /searched the same audience index/);
   assert.deepEqual(index.matches({}, 0), [0]);
 });

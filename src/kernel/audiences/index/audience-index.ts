@@ -5,18 +5,18 @@ import { Dimensions } from './dimensions.ts';
 import type { AudienceRule, Condition, Context, Matcher } from '../language/language.ts';
 
 export interface Candidate {
-  /** Who it is for; undefined: everybody. */
+  /** Who it is for; undefined: everyone. */
   readonly rule: AudienceRule | undefined;
-  /** No score of it is ever above this. */
+  /** No score of it exceeds this. */
   readonly upperBound: number;
 }
 
-/** Which of many candidates are for a listener. Candidates go by their position in the list that was indexed. */
+/** Finds the candidates for a listener among many. A candidate is its position in the indexed list. */
 export interface AudienceIndex {
   /**
-   * The `k` candidates with the highest scores among those whose rule is true, best first; of equal ones the one with
-   * the higher bound, then the one that was listed first. `score` is asked in the order of bounds, and only as long as
-   * a candidate may still be among the best; undefined leaves the candidate out. It must not ask this index.
+   * The `k` candidates with the highest scores among those whose rule is true, best first; of equal ones the higher
+   * bound, then the earlier position. Calls `score` in the order of bounds, and only while a candidate may still be
+   * among the best; undefined excludes the candidate. `score` must not use this index.
    */
   readonly best: (
     context: Context,
@@ -28,14 +28,13 @@ export interface AudienceIndex {
   readonly matches: (context: Context, nowMs: number) => number[];
 }
 
-/** Gets a candidate whose rule is true; answers the bound above which others are still of interest, NaN for all. */
+/** Visits a candidate whose rule is true; gives the bound that further candidates must exceed, NaN for all. */
 type Visit = (candidate: number) => number;
 
 /**
- * Numbers the candidates by descending bound, and the groups of their rules in the same order, so that blocks of
- * bitmaps are worked on from the most promising on and the rest is never touched. For every attribute there are bitmaps
- * or lists of the groups that are possible with a value; where all of them meet, the conditions that no bitmap holds
- * are looked at one by one, equal ones once.
+ * Numbers the candidates by descending bound, and the groups of their rules in the same order. The search visits blocks
+ * of bitmaps from the best bound on, and skips the rest. Each attribute has bitmaps or lists of the groups that are
+ * possible with a value. Where all of them meet, the remaining conditions are tested one by one, equal ones once.
  */
 export function buildAudienceIndex(candidates: readonly Candidate[], lookup: RuleLookup): AudienceIndex {
   const order = candidates.map((_, index) => index).sort((a, b) => boundOf(b) - boundOf(a) || a - b);
@@ -81,13 +80,13 @@ export function buildAudienceIndex(candidates: readonly Candidate[], lookup: Rul
   }
 }
 
-/** A condition on an attribute that nobody declared, or an audience that there is not, is never true. */
+/** Conditions on undeclared attributes or missing audiences are never true. */
 function mayBeTrue({ attribute, audience }: Condition, { attributes, matcher }: RuleLookup): boolean {
   if (attribute !== undefined) return attributes.get(attribute) !== undefined;
   return audience === undefined || matcher(audience) !== undefined;
 }
 
-/** A dimension, and about how many groups it leaves in the search that goes on. */
+/** A dimension, and about how many groups it leaves in the running search. */
 interface Narrowing {
   readonly dimension: Dimension;
   possible: number;
@@ -110,7 +109,7 @@ function makeSearch(
   const narrowing = [...dimensions];
   let isSearching = false;
   return (context, nowMs, visit) => {
-    if (isSearching) throw new Error('an audience index was asked while it was searching');
+    if (isSearching) throw new Error('a score function searched the same audience index');
     isSearching = true;
     try {
       run(context, nowMs, visit);
@@ -120,7 +119,7 @@ function makeSearch(
   };
 
   function run(context: Context, nowMs: number, visit: Visit): void {
-    // What leaves the fewest comes first. Sorted in place: there are few, and their order changes little.
+    // The most selective dimension comes first. Sorted in place: there are few, and their order changes little.
     let count = 0;
     for (const one of dimensions) {
       one.possible = one.dimension.aim(context);
@@ -164,7 +163,7 @@ const NOT_ASKED = 0;
 const TRUE = 1;
 const NOT_TRUE = 2;
 
-/** Conditions that are looked at one by one. Equal ones are the same condition, and are asked once in a search. */
+/** Conditions that no bitmap holds. Equal ones share a number, and are tested once in a search. */
 class Rest {
   /** Numbers of such conditions, for the groups that have any. */
   readonly ofGroup: (readonly number[] | undefined)[] = [];
@@ -182,7 +181,7 @@ class Rest {
     this.ofGroup.push(conditions.length === 0 ? undefined : conditions.map((condition) => this.#numberOf(condition)));
   }
 
-  /** Forgets the answers of the search before. */
+  /** Drops the answers of the previous search. */
   begin(): void {
     if (this.#answers.length === this.#matchers.length) this.#answers.fill(NOT_ASKED);
     else this.#answers = new Uint8Array(this.#matchers.length);

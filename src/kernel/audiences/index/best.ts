@@ -1,4 +1,4 @@
-/** The k highest scores seen, with what they belong to. Of equal scores the one seen first is kept. Reused. */
+/** The k highest scores and their items. Of equal scores the first one stays. Reusable. */
 export class Best {
   #limit = 0;
   #size = 0;
@@ -8,14 +8,14 @@ export class Best {
   #items = new Int32Array();
   #order = new Int32Array();
 
-  /** Begins anew. */
+  /** Starts over. */
   begin(limit: number): void {
     this.#limit = limit;
     this.#size = 0;
     this.#seen = 0;
   }
 
-  /** Takes an item; answers the score that a further one must be above, NaN while there is room for any. */
+  /** Adds an item; gives the score that a further one must exceed, NaN while there is room. */
   add(item: number, score: number): number {
     this.#seen += 1;
     if (this.#size < this.#limit) {
@@ -30,7 +30,7 @@ export class Best {
     return this.#size < this.#limit ? Number.NaN : (this.#scores[0] as number);
   }
 
-  /** Takes out what was kept, best first. */
+  /** Removes and gives the items, best first. */
   takeAll(): number[] {
     const taken: number[] = [];
     while (this.#size > 0) {
@@ -42,7 +42,7 @@ export class Best {
     return taken.reverse();
   }
 
-  /** Puts an item at the end, and lets it rise above those that are better. */
+  /** Puts an item at the end, and lets it rise above the worse ones. */
   #rise(item: number, score: number): void {
     let at = this.#size - 1;
     while (at > 0) {
@@ -54,7 +54,7 @@ export class Best {
     this.#set(at, item, score, this.#seen);
   }
 
-  /** Puts an item in place of the top, and lets it sink below those that are worse. */
+  /** Puts an item in place of the top, and lets it sink below the worse ones. */
   #sink(item: number, score: number, itemOrder: number): void {
     const [scores, order] = [this.#scores, this.#order];
     let at = 0;

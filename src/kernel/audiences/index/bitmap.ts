@@ -16,7 +16,7 @@ export function countBits(bitmap: Bitmap): number {
   return count;
 }
 
-/** Members of a set: a bitmap, or where that takes less room, in ascending order with the place where a search stands. */
+/** Members of a set: a bitmap, or, where that is smaller, an ascending list with the position of the search. */
 export type Members = { readonly bits: Bitmap } | { readonly sorted: Int32Array; at: number };
 
 /** The smaller form of a set whose members are given in ascending order. */

@@ -1,24 +1,24 @@
 import { countBits, setBit, toMembers, type Bitmap, type Members } from './bitmap.ts';
 
-/** Words that are worked on at a time: enough to keep loops tight, few enough that an early end saves work. */
+/** Words of one block: enough to keep loops tight, few enough that an early end saves work. */
 export const BLOCK_WORDS = 32;
 
-/** What `aim` answers when every group is possible. */
+/** Result of `aim` when every group is possible. */
 export const EVERY_GROUP = Infinity;
 
-/** One attribute under one kind of test, and which groups are still possible for each value that it may have. */
+/** One attribute under one kind of test, and the groups that are possible for each of its values. */
 export interface Dimension {
   /**
-   * Looks at a context, before a search. Answers about how many groups are possible: exactly 0 when there are none, and
-   * `EVERY_GROUP` when there is nothing to narrow.
+   * Prepares a search for a context. Gives about how many groups are possible: exactly 0 for none, and `EVERY_GROUP`
+   * when nothing is excluded.
    */
   readonly aim: (context: Readonly<Record<string, unknown>>) => number;
-  /** Takes the groups out of `block` that are not possible; `block` begins with the word `first` of all. In order. */
+  /** Removes impossible groups from `block`, which begins with the word `first` of all. Called in ascending order. */
   readonly narrow: (block: Bitmap, first: number) => void;
 }
 
-/** What groups one condition lets pass: for each of the values, and where there is another value, none, or a wrong one. */
-export interface Holding<Value> {
+/** The groups that one condition passes: by value, and for another value, none, or a wrong one. */
+export interface ConditionEffect<Value> {
   /** Passes for each of these, and not for others; or fails for each of these, and passes for others. */
   readonly values: Iterable<Value>;
   readonly passes: boolean;
@@ -26,27 +26,29 @@ export interface Holding<Value> {
   readonly wrong: boolean;
 }
 
-/** What a context says of an attribute: values in plain form, that there is none, or that it is of the wrong type. */
-export interface Reading<Value> {
+/** The value of an attribute in a context: values in plain form, absent, or of the wrong type. */
+export interface AttributeValues<Value> {
   state: 'absent' | 'wrong' | 'values';
-  /** The first `count` of these are the values. Arrays that are reused keep their length: emptying frees their memory. */
+  /**
+   * The first `count` of these are the values. Reused arrays keep their length: emptying them would free their memory.
+   */
   readonly values: Value[];
   count: number;
 }
 
-/** What a value makes of the groups: those that pass or fail because of it, or all that are possible with it. */
+/** The effect of a value on the groups: those that pass or fail because of it, or all that are possible with it. */
 type Posting =
   | { readonly allowed: Bitmap; readonly count: number }
   | { readonly passing: Members; readonly failing: Members; readonly more: number; readonly fewer: number };
 
 /** Builds a dimension group by group, in ascending order of their numbers. */
 export class DimensionBuilder<Value> {
-  readonly #read: (context: Readonly<Record<string, unknown>>, reading: Reading<Value>) => void;
+  readonly #read: (context: Readonly<Record<string, unknown>>, reading: AttributeValues<Value>) => void;
   readonly #multiValued: boolean;
   readonly #groups: number;
   readonly #words: number;
   readonly #lists = new Map<Value, { passing: number[]; failing: number[] }>();
-  /** Groups that pass for a value that is not listed, for none, for a wrong one. All others do not care. */
+  /** Groups that pass for a value that is not listed, for none, for a wrong one. All others accept any value. */
   readonly #other: Bitmap;
   readonly #absent: Bitmap;
   readonly #wrong: Bitmap;
@@ -54,7 +56,7 @@ export class DimensionBuilder<Value> {
   constructor(
     groups: number,
     multiValued: boolean,
-    read: (context: Readonly<Record<string, unknown>>, reading: Reading<Value>) => void,
+    read: (context: Readonly<Record<string, unknown>>, reading: AttributeValues<Value>) => void,
   ) {
     this.#read = read;
     this.#multiValued = multiValued;
@@ -68,7 +70,7 @@ export class DimensionBuilder<Value> {
   }
 
   /** A group can be added only once. */
-  add(group: number, { values, passes, absent, wrong }: Holding<Value>): void {
+  add(group: number, { values, passes, absent, wrong }: ConditionEffect<Value>): void {
     for (const value of values) {
       let lists = this.#lists.get(value);
       if (lists === undefined) this.#lists.set(value, (lists = { passing: [], failing: [] }));
@@ -86,7 +88,7 @@ export class DimensionBuilder<Value> {
     const counts = { other: countBits(other), absent: countBits(absent), wrong: countBits(wrong) };
     const postings = new Map([...this.#lists].map(([value, lists]) => [value, this.#posting(lists)]));
     const read = this.#read;
-    const reading: Reading<Value> = { state: 'absent', values: [], count: 0 };
+    const reading: AttributeValues<Value> = { state: 'absent', values: [], count: 0 };
     const scratch = new Int32Array(BLOCK_WORDS);
     let base = other;
     const passing: Members[] = [];
@@ -115,11 +117,11 @@ export class DimensionBuilder<Value> {
             return posting.count;
           }
           if (posting.more > 0) {
-            passing[passingCount] = begun(posting.passing);
+            passing[passingCount] = resetSearch(posting.passing);
             passingCount += 1;
           }
           if (posting.fewer > 0) {
-            failing[failingCount] = begun(posting.failing);
+            failing[failingCount] = resetSearch(posting.failing);
             failingCount += 1;
           }
           more += posting.more;
@@ -150,7 +152,7 @@ export class DimensionBuilder<Value> {
     if (this.#multiValued || ('sorted' in passing && 'sorted' in failing)) {
       return { passing, failing, more: lists.passing.length, fewer: lists.failing.length };
     }
-    // A context has only this value: all that is possible with it can be made now.
+    // A context has only this value: its possible groups can be computed now.
     const allowed = this.#other.slice();
     for (const group of lists.passing) setBit(allowed, group);
     for (const group of lists.failing) allowed[group >>> 5] = (allowed[group >>> 5] ?? 0) & ~(1 << (group & 31));
@@ -158,7 +160,7 @@ export class DimensionBuilder<Value> {
   }
 }
 
-function begun(members: Members): Members {
+function resetSearch(members: Members): Members {
   if ('sorted' in members) members.at = 0;
   return members;
 }
@@ -173,7 +175,7 @@ function include(block: Bitmap, words: number, first: number, members: Members):
   let { at } = members;
   while (at < sorted.length && (sorted[at] as number) < end) {
     const offset = (sorted[at] as number) - start;
-    // Blocks without a possible group were passed over.
+    // Blocks without a possible group were skipped.
     if (offset >= 0) block[offset >>> 5] = (block[offset >>> 5] as number) | (1 << (offset & 31));
     at += 1;
   }

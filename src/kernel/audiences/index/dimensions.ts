@@ -2,14 +2,17 @@ import type { AttributeDeclaration, AttributeLookup } from '../language/attribut
 import { absentTruth, isFlipped, isRange, plainSet } from '../compile-condition.ts';
 import type { AudienceRule, Condition, Context } from '../language/language.ts';
 import { declaredReader, plainValue, type Plain } from '../language/values.ts';
-import { DimensionBuilder, type Dimension, type Holding, type Reading } from './dimension.ts';
+import { DimensionBuilder, type Dimension, type ConditionEffect, type AttributeValues } from './dimension.ts';
 
-/** Bounds of ranges over one attribute; with more, the ranges are looked at one by one for who is left. */
+/** Bounds of ranges over one attribute in a bitmap; further ranges are tested one by one. */
 const BOUNDS_MAX = 128;
 
 type Groups = readonly AudienceRule['anyOf'][number][];
 
-/** Where a condition can be held: `member` of some values, or `range`; undefined when it is looked at one by one. */
+/**
+ * The form in which a dimension can hold a condition: `member` of some values, or `range`; undefined when it is tested
+ * one by one.
+ */
 function placeOf(condition: Condition, attribute: AttributeDeclaration): 'member' | 'range' | undefined {
   const { exists, ignoreCase = false, as } = condition;
   if (exists !== undefined) return 'member';
@@ -21,8 +24,8 @@ function placeOf(condition: Condition, attribute: AttributeDeclaration): 'member
 }
 
 /**
- * Puts as many conditions as possible into dimensions, at most one of each group into each dimension. Groups whose
- * conditions are about attributes that nobody declared can never be true, and are for the caller to leave out.
+ * Puts as many conditions as possible into dimensions, at most one of each group into each dimension. Groups with
+ * conditions on undeclared attributes can never be true; the caller leaves them out.
  */
 export class Dimensions {
   readonly #attributes: AttributeLookup;
@@ -39,7 +42,7 @@ export class Dimensions {
     this.#boundsOf = boundsOf(groups, attributes);
   }
 
-  /** Whether the condition of this group, the highest so far, could be put into a dimension. */
+  /** True when a dimension took the condition of this group, the highest so far. */
   add(group: number, condition: Condition): boolean {
     const attribute = this.#attributes.get(condition.attribute ?? '');
     const place = attribute === undefined ? undefined : placeOf(condition, attribute);
@@ -48,7 +51,7 @@ export class Dimensions {
       const builder = atOrMake(this.#members, attribute.name, () => memberBuilder(attribute, this.#groups));
       if (this.#last.get(builder) === group) return false;
       this.#last.set(builder, group);
-      builder.add(group, memberHolding(condition, attribute));
+      builder.add(group, memberEffect(condition, attribute));
       return true;
     }
     const bounds = this.#boundsOf.get(attribute.name) ?? [];
@@ -56,7 +59,7 @@ export class Dimensions {
     const builder = atOrMake(this.#ranges, attribute.name, () => rangeBuilder(attribute, bounds, this.#groups));
     if (this.#last.get(builder) === group) return false;
     this.#last.set(builder, group);
-    builder.add(group, rangeHolding(condition, attribute, bounds));
+    builder.add(group, rangeEffect(condition, attribute, bounds));
     return true;
   }
 
@@ -76,7 +79,7 @@ function atOrMake<Value>(map: Map<string, Value>, key: string, make: () => Value
 function memberBuilder(attribute: AttributeDeclaration, groups: number): DimensionBuilder<Plain> {
   const { type, multiValued } = attribute;
   const read = declaredReader(attribute);
-  return new DimensionBuilder(groups, multiValued, (context: Context, reading: Reading<Plain>) => {
+  return new DimensionBuilder(groups, multiValued, (context: Context, reading: AttributeValues<Plain>) => {
     const value = read(context);
     if (value === undefined || value === null) {
       reading.state = 'absent';
@@ -100,12 +103,12 @@ function memberBuilder(attribute: AttributeDeclaration, groups: number): Dimensi
   });
 }
 
-function take<Value>(reading: Reading<Value>, value: Value): void {
+function take<Value>(reading: AttributeValues<Value>, value: Value): void {
   reading.values[reading.count] = value;
   reading.count += 1;
 }
 
-function memberHolding(condition: Condition, { type }: AttributeDeclaration): Holding<Plain> {
+function memberEffect(condition: Condition, { type }: AttributeDeclaration): ConditionEffect<Plain> {
   const { exists, not = false } = condition;
   if (exists !== undefined) {
     const wanted = exists !== not;
@@ -120,8 +123,8 @@ function memberHolding(condition: Condition, { type }: AttributeDeclaration): Ho
 }
 
 /*
- * The bounds of all ranges over an attribute cut the line into bounds and gaps between them: of these, a range holds
- * all or nothing. The place 2i + 1 is the bound i, the place 2i is the gap before it.
+ * The bounds of all ranges over an attribute cut the line into bounds and gaps between them. A range covers each of
+ * these whole or not at all. The place 2i + 1 is the bound i, the place 2i is the gap before it.
  */
 
 function rangeBuilder(
@@ -131,7 +134,7 @@ function rangeBuilder(
 ): DimensionBuilder<number> {
   const { type } = attribute;
   const read = declaredReader(attribute);
-  return new DimensionBuilder(groups, false, (context: Context, reading: Reading<number>) => {
+  return new DimensionBuilder(groups, false, (context: Context, reading: AttributeValues<number>) => {
     const value = read(context);
     const plain = value === undefined || value === null ? undefined : plainValue(type, value);
     reading.state = value === undefined || value === null ? 'absent' : plain === undefined ? 'wrong' : 'values';
@@ -149,11 +152,11 @@ function placeAmong(bounds: readonly number[], value: number): number {
   return bounds[low] === value ? 2 * low + 1 : 2 * low;
 }
 
-function rangeHolding(
+function rangeEffect(
   condition: Condition,
   { type }: AttributeDeclaration,
   bounds: readonly number[],
-): Holding<number> {
+): ConditionEffect<number> {
   const { atLeast, above, atMost, below } = condition;
   const last = 2 * bounds.length;
   const place = (bound: unknown, none: number) =>

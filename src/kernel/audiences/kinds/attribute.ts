@@ -27,20 +27,19 @@ const AttributeSpecSchema = Type.Object(
         maxLength: 100,
         pattern: ATTRIBUTE_NAME_PATTERN,
         description:
-          'The name in contexts and conditions, like appVersion, for the object app-version; absent: the name of the object. With dots it is also found in nested values.',
+          'The name in contexts and conditions, like appVersion, for the object app-version; absent: the name of the object. With dots it also finds nested values.',
       }),
     ),
     type: Type.Enum(['string', 'number', 'boolean', 'semver', 'timestamp', 'ip'], {
-      description:
-        'What its values are. A timestamp is RFC 3339 text or epoch milliseconds. The type stays as it is for ever.',
+      description: 'The type of its values. A timestamp is RFC 3339 text or epoch milliseconds. Immutable.',
     }),
     multiValued: Type.Optional(
-      Type.Boolean({ description: 'A context says a set of values, like genres. Stays as it is for ever.' }),
+      Type.Boolean({ description: 'A context gives a set of values, like genres. Immutable.' }),
     ),
     loose: Type.Optional(
       Type.Boolean({
         description:
-          'Of a string: contexts may also say numbers and true/false, which count as their text. Stays as it is for ever.',
+          'Of a string: contexts may also give numbers and true/false, which count as their text. Immutable.',
       }),
     ),
     sensitive: Type.Optional(
@@ -52,7 +51,7 @@ const AttributeSpecSchema = Type.Object(
         {
           minItems: 1,
           maxItems: VALUES_MAX,
-          description: 'The only values that there are: conditions may name no others.',
+          description: 'The allowed values: conditions may name no others.',
         },
       ),
     ),
@@ -60,10 +59,14 @@ const AttributeSpecSchema = Type.Object(
       Type.String({ minLength: 1, maxLength: TEXT_LENGTH_MAX, description: 'What it is, for people.' }),
     ),
     owner: Type.Optional(
-      Type.String({ minLength: 1, maxLength: TEXT_LENGTH_MAX, description: 'Who sees to it that apps send it.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: TEXT_LENGTH_MAX,
+        description: 'The team that is responsible for apps sending it.',
+      }),
     ),
   },
-  { description: 'Something that is known of listeners.' },
+  { description: 'A property of listeners.' },
 );
 
 export type AttributeSpec = Static<typeof AttributeSpecSchema>;
@@ -77,9 +80,9 @@ export const Attribute = defineKind({
   categories: ['targeting'],
   scope: 'Namespaced',
   released: true,
-  // Contexts of all apps are held against its type, whatever namespace declares it.
+  // Contexts of all apps are checked against its type, whatever namespace declares it.
   actsEverywhere: () => true,
-  description: 'An attribute is something that is known of listeners, which audiences go by.',
+  description: 'An attribute is a property of listeners that audiences use.',
   spec: AttributeSpecSchema,
   columns: [
     {
@@ -91,7 +94,7 @@ export const Attribute = defineKind({
     {
       name: 'Type',
       type: 'string',
-      description: 'What its values are.',
+      description: 'The type of its values.',
       value: ({ spec }) => spec.type,
     },
     {
@@ -103,7 +106,7 @@ export const Attribute = defineKind({
     {
       name: 'Owner',
       type: 'string',
-      description: 'Who sees to it.',
+      description: 'The responsible team.',
       priority: 1,
       value: ({ spec }) => spec.owner,
     },
@@ -120,9 +123,7 @@ export const Attribute = defineKind({
     if (after === undefined) return [`Attribute ${called} is removed.`];
     if (before === undefined) {
       const right = `${after.multiValued === true ? 'set of ' : ''}${after.type}`;
-      return [
-        `New attribute: ${called} (${right}); flags that go by it are in error where a context says anything else.`,
-      ];
+      return [`New attribute: ${called} (${right}); flags that use it fail for contexts with another type.`];
     }
     const sentences: string[] = [];
     if (JSON.stringify(before.values) !== JSON.stringify(after.values)) {
@@ -173,7 +174,7 @@ function valueProblems({ type, values = [] }: AttributeSpec): readonly Problem[]
   });
 }
 
-/** Conditions and contexts everywhere rely on what an attribute is. */
+/** Conditions and contexts everywhere rely on the type of an attribute. */
 function changeProblems(before: AttributeSpec, after: AttributeSpec, objectName: string): readonly Problem[] {
   const [was, is] = [declarationOf(objectName, before), declarationOf(objectName, after)];
   return (['name', 'type', 'multiValued', 'loose'] as const).flatMap((field): Problem[] => {
@@ -184,7 +185,7 @@ function changeProblems(before: AttributeSpec, after: AttributeSpec, objectName:
   });
 }
 
-/** The attributes that are declared at this moment, for checks of what is written. Suggests those that may be read. */
+/** The declared attributes at this moment, for checks of writes. Suggests those that the author may read. */
 export function attributeLookup({
   find,
   mayRead = () => true,
@@ -198,7 +199,7 @@ export function attributeLookup({
   );
 }
 
-/** The attributes of a world, for checks of what would go live. */
+/** The attributes of a world, for checks before it goes live. */
 export function liveAttributeLookup(world: World): AttributeLookup {
   return lookup(
     (objectName) => world.get(ATTRIBUTE, objectName),

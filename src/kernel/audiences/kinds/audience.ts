@@ -21,24 +21,22 @@ const members = (description: string) =>
 
 const AudienceSpecSchema = Type.Object(
   {
-    title: Type.Optional(
-      Type.String({ minLength: 1, maxLength: TITLE_LENGTH_MAX, description: 'The name that people see.' }),
-    ),
+    title: Type.Optional(Type.String({ minLength: 1, maxLength: TITLE_LENGTH_MAX, description: 'The display name.' })),
     anyOf: Type.Optional(AudienceRuleSchema.properties.anyOf),
     members: Type.Optional(
       Type.Object(
         {
-          include: members('They are in, whatever the rule says.'),
-          exclude: members('They are not, whatever else is said.'),
+          include: members('Members, whatever the rule says.'),
+          exclude: members('Never members; wins over include and the rule.'),
         },
         {
           description:
-            'Single test accounts and staff. No place for lists of customers: resources hold no personal data; send what they have in common as an attribute.',
+            'Single test accounts and staff. Not for lists of customers: resources hold no personal data; send their common property as an attribute.',
         },
       ),
     ),
   },
-  { description: 'Who is meant: a rule over attributes, single members, or both.' },
+  { description: 'The members: a rule over attributes, single keys, or both.' },
 );
 
 export type AudienceSpec = Static<typeof AudienceSpecSchema>;
@@ -53,19 +51,19 @@ export const Audience = defineKind({
   scope: 'Namespaced',
   released: true,
   passesOn: true,
-  description: 'An audience says who is meant, once, for flags, experiments, releases, prices and ads alike.',
+  description: 'An audience defines a set of listeners once, for flags, experiments, releases, prices and ads.',
   spec: AudienceSpecSchema,
   columns: [
     {
       name: 'Title',
       type: 'string',
-      description: 'The name that people see.',
+      description: 'The display name.',
       value: ({ spec }) => spec.title,
     },
     {
       name: 'Groups',
       type: 'integer',
-      description: 'How many groups of conditions it has; one is enough.',
+      description: 'How many groups of conditions it has; one true group is enough.',
       value: ({ spec }) => spec.anyOf?.length ?? 0,
     },
     {

@@ -1,7 +1,7 @@
-/** What a value is. The types say which tests there are, see `check-rule.ts`. */
+/** The type of a value. It decides the allowed tests, see `check-rule.ts`. */
 export type AttributeType = 'string' | 'number' | 'boolean' | 'semver' | 'timestamp' | 'ip';
 
-/** An attribute as conditions and contexts know it. */
+/** An attribute as conditions and contexts see it. */
 export interface AttributeDeclaration {
   readonly name: string;
   readonly type: AttributeType;
@@ -9,36 +9,36 @@ export interface AttributeDeclaration {
   readonly multiValued: boolean;
   /** Numbers and true/false count as their text. */
   readonly loose?: boolean;
-  /** Its values are shown to nobody. */
+  /** Its values are never shown. */
   readonly sensitive?: boolean;
-  /** The only values that there are, where they are known. */
+  /** The allowed values, where they are declared. */
   readonly values?: readonly (string | number | boolean)[];
 }
 
-/** The attributes that there are, by name. */
+/** The attributes by name. */
 export interface AttributeLookup {
   readonly get: (name: string) => AttributeDeclaration | undefined;
   /** All of them, for near spellings. */
   readonly names: () => readonly string[];
 }
 
-/** The attribute that every context has: the id of who is asked about. */
+/** The attribute that every context has: the id of the unit. */
 export const TARGETING_KEY = 'targetingKey';
-/** The IANA zone of the listener, which time windows may go by. */
+/** The IANA zone of the listener, for time windows. */
 export const TIME_ZONE = 'timeZone';
 
-/** Attributes that are always there and cannot be declared. */
+/** Attributes that always exist and cannot be declared. */
 export const BUILT_IN_ATTRIBUTES: readonly AttributeDeclaration[] = [
   { name: TARGETING_KEY, type: 'string', multiValued: false },
   { name: TIME_ZONE, type: 'string', multiValued: false },
 ];
 
-/** What the name of an attribute looks like. */
+/** Pattern of attribute names. */
 export const ATTRIBUTE_NAME_PATTERN = '^[A-Za-z][A-Za-z0-9]*([_.-][A-Za-z0-9]+)*$';
 
 /**
- * The name of the Attribute object that declares an attribute: `appVersion` → `app-version`. As it follows from the
- * attribute's name, a condition refers to the object, and nobody takes an attribute away that is in use.
+ * The name of the Attribute object that declares an attribute: `appVersion` → `app-version`. It follows from the
+ * attribute's name, so that a condition refers to the object, and an attribute in use cannot be removed.
  */
 export function attributeObjectName(name: string): string {
   return name
@@ -72,7 +72,7 @@ export interface AttributeTable extends AttributeLookup {
   readonly all: readonly AttributeDeclaration[];
 }
 
-/** These attributes, and those that are always there. */
+/** These attributes and the built-in ones. */
 export function attributeTable(declared: readonly AttributeDeclaration[]): AttributeTable {
   const all = [...BUILT_IN_ATTRIBUTES, ...declared];
   const byName = new Map(all.map((attribute) => [attribute.name, attribute]));

@@ -7,7 +7,7 @@ interface Spec {
   readonly anyOf?: AudienceRule['anyOf'];
 }
 
-/** What keeps an Audience from going live beside its references: circles, and chains that nobody understands. */
+/** Problems that keep an Audience from going live beside its references: cycles, and chains that are too long. */
 export function audienceProblems(
   spec: Spec,
   world: World,
@@ -22,14 +22,14 @@ export function audienceProblems(
   for (const { audience, path } of referencesIn(spec)) {
     const circle = wayTo(name, audience, below, new Set([name]));
     if (circle !== undefined) {
-      const detail = `the audiences ${[name, ...circle].map(quoted).join(' → ')} go round in a circle`;
+      const detail = `the audiences ${[name, ...circle].map(quote).join(' → ')} form a cycle`;
       return [{ path, reason: 'FieldValueInvalid', detail }];
     }
   }
   const above = (from: string) => world.find(AUDIENCE, 'audience', from).map((object) => object.name);
   const chain = [...longest(name, above, new Map()).toReversed(), ...longest(name, below, new Map()).slice(1)];
   if (chain.length <= depthMax) return [];
-  const detail = `the chain ${chain.map(quoted).join(' → ')} has ${chain.length} audiences, and ${depthMax} are allowed; write some of them out`;
+  const detail = `the chain ${chain.map(quote).join(' → ')} has ${chain.length} audiences, and ${depthMax} are allowed; write some of them out`;
   return [{ path: ['spec', 'anyOf'], reason: 'FieldValueTooMany', detail }];
 }
 
@@ -59,7 +59,7 @@ function wayTo(wanted: string, from: string, next: Step, seen: Set<string>): rea
   return undefined;
 }
 
-/** The longest chain that begins here. What goes round in a circle ends where it comes back. */
+/** The longest chain that begins here. A cycle ends where it closes. */
 function longest(from: string, next: Step, known: Map<string, readonly string[]>): readonly string[] {
   const found = known.get(from);
   if (found !== undefined) return found;
@@ -74,6 +74,6 @@ function longest(from: string, next: Step, known: Map<string, readonly string[]>
   return whole;
 }
 
-function quoted(name: string): string {
+function quote(name: string): string {
   return `"${name}"`;
 }

@@ -21,15 +21,15 @@ function problems(condition: Condition): string[] {
 }
 
 const REFUSED: [condition: Condition, problem: RegExp][] = [
-  [{}, /^: a condition is about one of attribute, audience and time, and this one is about none of them$/],
-  [{ attribute: 'age', audience: 'x', exists: true }, /this one is about 2 of them/],
+  [{}, /^: a condition names one of attribute, audience and time, and this one names none of them$/],
+  [{ attribute: 'age', audience: 'x', exists: true }, /this one names 2 of them/],
   [
     { attribute: 'contry', in: ['SE'] },
     /^\.attribute: there is no attribute "contry" \(did you mean "country"\?\); declare it/,
   ],
   [
     { attribute: 'country' },
-    /the condition says nothing about "country"; a string has the tests in, notIn, exists, startsWith/,
+    /the condition has no test of "country"; a string has the tests in, notIn, exists, startsWith/,
   ],
   [{ attribute: 'country', in: ['SE'], contains: ['x'] }, /one test, and this one has in, contains/],
   [{ attribute: 'age', in: [1], atLeast: 3 }, /this one has in, atLeast/],
@@ -47,7 +47,7 @@ const REFUSED: [condition: Condition, problem: RegExp][] = [
   [{ attribute: 'country', as: 'growthbook-version', semver: '>=1' }, /it has in, notIn, exists, atLeast/],
   [{ attribute: 'country', as: 'number', atLeast: '1' }, /"1" is no number/],
   [{ attribute: 'country', as: 'ip', in: ['10.0.0.1'], ignoreCase: true }, /is a ip, which has no case/],
-  [{ attribute: 'country', as: 'number', exists: true }, /^\.as: exists asks whether there is anything/],
+  [{ attribute: 'country', as: 'number', exists: true }, /^\.as: exists tests for any value/],
   [{ audience: 'x', as: 'number' }, /as tests an attribute/],
   [{ attribute: 'age', in: [18, '18'] }, /^\.in\[1\]: "18" is no number, as "age" is$/],
   [{ attribute: 'appVersion', notIn: ['9'] }, /^\.notIn\[0\]: "9" is no semver/],
@@ -69,10 +69,10 @@ const REFUSED: [condition: Condition, problem: RegExp][] = [
   [{ attribute: 'address', cidr: ['10.0.0.0/33'] }, /is not a network/],
   [{ attribute: 'address', cidr: ['2001:db8::/129'] }, /is not a network/],
   [{ attribute: 'age', in: [1], ignoreCase: true }, /^\.ignoreCase: "age" is a number, which has no case$/],
-  [{ attribute: 'country', exists: true, absent: 'match' }, /^\.absent: exists itself says/],
-  [{ audience: 'x', in: ['SE'] }, /^\.in: in tests an attribute; this condition is about an audience$/],
+  [{ attribute: 'country', exists: true, absent: 'match' }, /^\.absent: exists already decides/],
+  [{ audience: 'x', in: ['SE'] }, /^\.in: in tests an attribute; this condition tests an audience$/],
   [{ audience: 'x', absent: 'match' }, /^\.absent: absent tests an attribute/],
-  [{ time: {} }, /^\.time: say when/],
+  [{ time: {} }, /^\.time: give a time/],
   [
     { time: { zone: 'Europe/Stokholm', days: ['mon'] } },
     /^\.time\.zone: "Europe\/Stokholm" is no IANA time zone \(did you mean "Europe\/Stockholm"/,
@@ -85,7 +85,7 @@ const REFUSED: [condition: Condition, problem: RegExp][] = [
   [{ time: { after: '2026-02-30T00:00:00Z' } }, /^\.time\.after: "2026-02-30T00:00:00Z" is no instant/],
 ];
 
-test('what cannot be meant is refused where it stands, with what would be right', () => {
+test('an invalid condition is refused in its place, with the right form', () => {
   for (const [condition, problem] of REFUSED) {
     const found = problems(condition);
     assert.equal(found.length, 1, `${JSON.stringify(condition)}: ${found.join(' | ')}`);
@@ -93,7 +93,7 @@ test('what cannot be meant is refused where it stands, with what would be right'
   }
 });
 
-test('what the checks let pass compiles and can be said', () => {
+test('a rule that passes the checks compiles and has a description', () => {
   fc.assert(
     fc.property(rule(['other']), context, (one, given) => {
       fc.pre(ruleProblems(one, [], attributes).length === 0);

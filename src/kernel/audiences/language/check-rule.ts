@@ -14,7 +14,7 @@ import { parseNetwork } from './ip.ts';
 import { ATTRIBUTE, AUDIENCE } from './identity.ts';
 import { AUDIENCE_LIMITS, type AudienceRule, type Condition } from './language.ts';
 import { compileSteps, INSTRUCTION_STEPS, patternFault, RULE_COMPILE_STEPS_MAX } from './pattern.ts';
-import { typeRead } from './read-as.ts';
+import { typeOfForm } from './read-as.ts';
 import { plainValue } from './values.ts';
 import { zoneClock } from './zone.ts';
 
@@ -22,10 +22,10 @@ const BOUNDS = ['atLeast', 'above', 'atMost', 'below'] as const;
 const TEXT_TESTS = ['startsWith', 'endsWith', 'contains', 'matches'] as const;
 const TESTS = ['in', 'notIn', 'exists', ...TEXT_TESTS, 'semver', 'cidr'] as const;
 
-/** As many problems as a person mends at once; the rest is not looked for. */
+/** As many problems as a person corrects at once; the check stops there. */
 const RULE_PROBLEMS_MAX = 20;
 
-/** The tests that there are for each type, besides `in`, `notIn` and `exists`, which are for all. */
+/** The tests of each type, besides `in`, `notIn` and `exists`, which all types have. */
 const TESTS_OF: Record<AttributeType, readonly string[]> = {
   string: TEXT_TESTS,
   number: BOUNDS,
@@ -36,8 +36,8 @@ const TESTS_OF: Record<AttributeType, readonly string[]> = {
 };
 
 /**
- * What is wrong with a rule that has passed its schema, as far as a person mends at once: refuses the write of whatever
- * it stands in, at `path`. Other audiences are not looked at; that they exist is a matter of `ruleRefs`.
+ * Problems of a rule that has passed its schema, at most `RULE_PROBLEMS_MAX`. They refuse the write of its object, at
+ * `path`. Other audiences are not read; `ruleRefs` covers their existence.
  */
 export function ruleProblems(rule: AudienceRule, path: Path, attributes: AttributeLookup): readonly Problem[] {
   const tooMany = workProblems(rule, path);
@@ -52,7 +52,7 @@ export function ruleProblems(rule: AudienceRule, path: Path, attributes: Attribu
   return problems;
 }
 
-/** What a rule as a whole costs too much of, found before its parts are looked at. */
+/** Costs of a whole rule that exceed a limit, found before its parts are checked. */
 function workProblems({ anyOf }: AudienceRule, path: Path): readonly Problem[] {
   const { textsMax } = AUDIENCE_LIMITS;
   let texts = 0;
@@ -76,7 +76,7 @@ function workProblems({ anyOf }: AudienceRule, path: Path): readonly Problem[] {
   return problems;
 }
 
-/** What a rule refers to: the Attributes and Audiences that must be live for it to go live. */
+/** The references of a rule: the Attributes and Audiences that must be live for it to go live. */
 export function ruleRefs(rule: AudienceRule, path: Path): { path: Path; kind: string; name: string }[] {
   return rule.anyOf.flatMap(({ allOf }, group) =>
     allOf.flatMap(({ attribute, audience }, index) => {
@@ -94,7 +94,7 @@ function conditionProblems(condition: Condition, at: Path, attributes: Attribute
   const { attribute, audience, time } = condition;
   const subjects = [attribute, audience, time].filter((subject) => subject !== undefined);
   if (subjects.length !== 1) {
-    const detail = `a condition is about one of attribute, audience and time, and this one is about ${subjects.length === 0 ? 'none' : subjects.length} of them`;
+    const detail = `a condition names one of attribute, audience and time, and this one names ${subjects.length === 0 ? 'none' : subjects.length} of them`;
     return [{ path: at, reason: subjects.length === 0 ? 'FieldValueRequired' : 'FieldValueInvalid', detail }];
   }
   if (attribute !== undefined) return attributeProblems(condition, attribute, at, attributes);
@@ -105,7 +105,7 @@ function conditionProblems(condition: Condition, at: Path, attributes: Attribute
       .map((field): Problem => ({
         path: [...at, field],
         reason: 'FieldValueForbidden',
-        detail: `${field} tests an attribute; this condition is about ${audience === undefined ? 'the time' : 'an audience'}`,
+        detail: `${field} tests an attribute; this condition tests ${audience === undefined ? 'the time' : 'an audience'}`,
       })),
     ...(time === undefined ? [] : timeProblems(time, [...at, 'time'])),
   ];
@@ -123,7 +123,7 @@ function attributeProblems(
     const detail = `there is no attribute "${name}"${near}; declare it with an Attribute`;
     return [{ path: [...at, 'attribute'], reason: 'FieldValueNotFound', detail }];
   }
-  const attribute = asRead(declared, condition.as);
+  const attribute = readAttributeAs(declared, condition.as);
   if (attribute === undefined) {
     const detail = `only single texts can be read as something else, and "${name}" is ${declared.multiValued ? 'a set' : `a ${declared.type}`}`;
     return [{ path: [...at, 'as'], reason: 'FieldValueForbidden', detail }];
@@ -135,7 +135,7 @@ function attributeProblems(
     const allowed = attribute.tests.join(', ');
     const detail =
       used.length === 0
-        ? `the condition says nothing about "${name}"; a ${attribute.type} has the tests ${allowed}`
+        ? `the condition has no test of "${name}"; a ${attribute.type} has the tests ${allowed}`
         : `a condition has one test, and this one has ${used.join(', ')}; write the others as further conditions of the group`;
     return [{ path: at, reason: used.length === 0 ? 'FieldValueRequired' : 'FieldValueInvalid', detail }];
   }
@@ -149,20 +149,20 @@ function attributeProblems(
   ];
 }
 
-/** An attribute as a condition reads it, with the tests that it has. */
-type Tested = AttributeDeclaration & { readonly tests: readonly string[] };
+/** An attribute as a condition reads it, with its tests. */
+type ReadableAttribute = AttributeDeclaration & { readonly tests: readonly string[] };
 
-/** Undefined when the attribute cannot be read as that. Read as something else, it may have any value. */
-function asRead(declared: AttributeDeclaration, as: Condition['as']): Tested | undefined {
+/** undefined when the attribute cannot be read that way. Read as another type, it may have any value. */
+function readAttributeAs(declared: AttributeDeclaration, as: Condition['as']): ReadableAttribute | undefined {
   const general = ['in', 'notIn', 'exists'];
   if (as === undefined) return { ...declared, tests: [...general, ...TESTS_OF[declared.type]] };
   if (declared.type !== 'string' || declared.multiValued) return undefined;
-  const type = typeRead(as);
+  const type = typeOfForm(as);
   const tests = [...general, ...(as === 'growthbook-version' ? BOUNDS : TESTS_OF[type])];
   return { name: declared.name, type, multiValued: false, tests };
 }
 
-function unfitProblem(test: string, { name, type, tests }: Tested, at: Path): Problem {
+function unfitProblem(test: string, { name, type, tests }: ReadableAttribute, at: Path): Problem {
   const others = tests.join(', ');
   const hint = type === 'semver' && BOUNDS.some((bound) => bound === test) ? `; write it as semver: ">=1.2.3"` : '';
   const detail = `"${name}" is a ${type}, which has no test ${test}; it has ${others}${hint}`;
@@ -186,14 +186,14 @@ function modifierProblems(
     problems.push({
       path: [...at, 'as'],
       reason: 'FieldValueForbidden',
-      detail: 'exists asks whether there is anything at all, however it is read',
+      detail: 'exists tests for any value, in whatever form',
     });
   }
   if (exists !== undefined && absent !== undefined) {
     problems.push({
       path: [...at, 'absent'],
       reason: 'FieldValueForbidden',
-      detail: 'exists itself says what holds where the context lacks the attribute',
+      detail: 'exists already decides for contexts without the attribute',
     });
   }
   return problems;
@@ -285,10 +285,14 @@ function timeProblems(time: NonNullable<Condition['time']>, at: Path): readonly 
   const problems: Problem[] = [];
   const isDaily = days !== undefined || from !== undefined || until !== undefined;
   if (!isDaily && after === undefined && before === undefined) {
-    problems.push({ path: at, reason: 'FieldValueRequired', detail: 'say when: days, from, until, after or before' });
+    problems.push({
+      path: at,
+      reason: 'FieldValueRequired',
+      detail: 'give a time: days, from, until, after or before',
+    });
   }
   if (zone !== undefined && !isDaily) {
-    const detail = 'after and before are instants, which need no zone; it is for days, from and until';
+    const detail = 'after and before are instants without a zone; zone applies to days, from and until';
     problems.push({ path: [...at, 'zone'], reason: 'FieldValueForbidden', detail });
   }
   if (zone !== undefined && zone !== LISTENER_ZONE && zoneClock(zone) === undefined) {

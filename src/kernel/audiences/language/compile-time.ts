@@ -13,7 +13,7 @@ const FIRST_DAY = 3;
 
 type Time = NonNullable<Condition['time']>;
 
-/** A condition about the time. It goes by what clocks on the wall show, through every change of summer time. */
+/** A time condition. It follows the wall clock through every change of summer time. */
 export function compileTime(time: Time): Matcher {
   const after = time.after === undefined ? -Infinity : (epochMs(time.after) ?? Infinity);
   const before = time.before === undefined ? Infinity : (epochMs(time.before) ?? -Infinity);

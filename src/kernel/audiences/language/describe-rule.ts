@@ -1,26 +1,26 @@
 import type { AudienceRule, Condition } from './language.ts';
 
-/** Values that a sentence names; of longer lists it says how many there are. */
-const VALUES_SAID_MAX = 5;
+/** Values that a sentence names; longer lists are given by their length. */
+const VALUES_NAMED_MAX = 5;
 
 /** A rule in words: `country is SE or NO, and appVersion is >=9; or …`. */
 export function describeRule({ anyOf }: AudienceRule): string {
-  return anyOf.map(({ allOf }) => allOf.map(sayCondition).join(', and ')).join('; or ');
+  return anyOf.map(({ allOf }) => allOf.map(describeCondition).join(', and ')).join('; or ');
 }
 
-function sayCondition(condition: Condition): string {
+function describeCondition(condition: Condition): string {
   const { attribute, audience, time, not = false, absent } = condition;
   const whole =
     attribute !== undefined
-      ? `${attribute}${condition.as === undefined ? '' : ` (as ${condition.as})`} ${sayTest(condition)}`
+      ? `${attribute}${condition.as === undefined ? '' : ` (as ${condition.as})`} ${describeTest(condition)}`
       : audience !== undefined
         ? `audience ${audience}`
-        : `time ${sayTime(time ?? {})}`;
-  const said = absent === 'match' ? `(${whole}, or is not known)` : whole;
-  return not ? `not (${said})` : said;
+        : `time ${describeTime(time ?? {})}`;
+  const positive = absent === 'match' ? `(${whole}, or is not known)` : whole;
+  return not ? `not (${positive})` : positive;
 }
 
-function sayTest(condition: Condition): string {
+function describeTest(condition: Condition): string {
   const { in: members, notIn, exists, startsWith, endsWith, contains, matches, semver, cidr } = condition;
   if (members !== undefined) return `is ${list(members)}`;
   if (notIn !== undefined) return `is not ${list(notIn)}`;
@@ -38,7 +38,7 @@ function sayTest(condition: Condition): string {
     .join(' and ');
 }
 
-function sayTime({ zone, days, from, until, after, before }: NonNullable<Condition['time']>): string {
+function describeTime({ zone, days, from, until, after, before }: NonNullable<Condition['time']>): string {
   const isDaily = days !== undefined || from !== undefined || until !== undefined;
   return [
     days === undefined ? '' : `on ${days.join(', ')}`,
@@ -53,5 +53,5 @@ function sayTime({ zone, days, from, until, after, before }: NonNullable<Conditi
 }
 
 function list(values: readonly unknown[]): string {
-  return values.length <= VALUES_SAID_MAX ? values.map(String).join(' or ') : `one of ${values.length} values`;
+  return values.length <= VALUES_NAMED_MAX ? values.map(String).join(' or ') : `one of ${values.length} values`;
 }

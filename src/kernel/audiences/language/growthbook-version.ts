@@ -2,8 +2,8 @@ import type { Condition, Truth } from './language.ts';
 
 /**
  * A version in the form in which GrowthBook compares versions as texts: numbers padded to five places, parts joined by
- * `-`, and `~`, which is above every letter, after the third part of a version that is no pre-release. What is no text
- * and no number, and the empty text, is version 0.
+ * `-`, and `~`, which is above every letter, after the third part of a version that is no pre-release. Any value but a
+ * text or a number, and the empty text, is version 0.
  *
  * Source: `paddedVersionString` of @growthbook/growthbook.
  */

@@ -1,10 +1,10 @@
 const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
-/** Farther from 1970 no Date goes. */
+/** The range of Date ends here. */
 const EPOCH_MS_MAX = 8.64e15;
 
 /**
- * Epoch milliseconds of an instant: RFC 3339 text, or a number that is epoch milliseconds already. Undefined for
- * anything else, like the 30th of February or a leap second.
+ * Epoch milliseconds of an instant: RFC 3339 text, or a number that is epoch milliseconds already. undefined for any
+ * other value, like the 30th of February or a leap second.
  */
 export function epochMs(value: unknown): number | undefined {
   if (typeof value === 'number') return Math.abs(value) <= EPOCH_MS_MAX ? value : undefined;

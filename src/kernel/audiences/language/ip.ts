@@ -8,12 +8,12 @@ type Words = readonly [number, number, number, number];
 
 const OCTET = /^(0|[1-9]\d{0,2})$/;
 const HEXTET = /^[0-9a-fA-F]{1,4}$/;
-/** Longer than any address; what is longer is not looked at. */
+/** Longer than any address; longer texts are not parsed. */
 const ADDRESS_CHARS_MAX = 45;
 
 /**
- * Understands an IP address. An IPv4 address inside IPv6 (`::ffff:192.0.2.1`) is the IPv4 address, as a socket for both
- * reports it. No zone, no octet with a leading zero, as programs differ in what these mean.
+ * Parses an IP address. An IPv4 address inside IPv6 (`::ffff:192.0.2.1`) is the IPv4 address, as a socket for both
+ * reports it. No zone, no octet with a leading zero: programs disagree on their meaning.
  */
 export function parseAddress(text: string): Address | undefined {
   if (text.length > ADDRESS_CHARS_MAX) return undefined;
@@ -62,9 +62,9 @@ export interface Network {
 }
 
 /**
- * Understands `10.0.0.0/8`, `2001:db8::/32`, or a single address.
+ * Parses `10.0.0.0/8`, `2001:db8::/32`, or a single address.
  *
- * @returns a sentence about what is wrong instead, when something is
+ * @returns a sentence about the fault, for an invalid text
  */
 export function parseNetwork(text: string): Network | string {
   const slash = text.indexOf('/');
@@ -81,14 +81,14 @@ export function parseNetwork(text: string): Network | string {
     const networkBits = Math.min(32, Math.max(0, length + skipped - index * 32));
     return networkBits === 32 ? 0 : 0xffff_ffff >>> networkBits;
   });
-  const masked = (toWord: (word: number, mask: number) => number): Words => [
+  const maskWords = (toWord: (word: number, mask: number) => number): Words => [
     toWord(words[0], family === 4 ? 0 : (hostMask[0] ?? 0)),
     toWord(words[1], family === 4 ? 0 : (hostMask[1] ?? 0)),
     toWord(words[2], family === 4 ? 0 : (hostMask[2] ?? 0)),
     toWord(words[3], hostMask[3] ?? 0),
   ];
-  const first = masked((word, mask) => (word & ~mask) >>> 0);
-  const last = masked((word, mask) => (word | mask) >>> 0);
+  const first = maskWords((word, mask) => (word & ~mask) >>> 0);
+  const last = maskWords((word, mask) => (word | mask) >>> 0);
   if (compareWords(first, words) !== 0)
     return `"${text}" has bits set beyond its /${length}; clear them, or write the single address`;
   return { family, first, last };
@@ -98,7 +98,7 @@ function compareWords(a: Words, b: Words): number {
   return a[0] - b[0] || a[1] - b[1] || a[2] - b[2] || a[3] - b[3];
 }
 
-/** Whether an address is in one of some networks; networks that do not parse hold nobody. */
+/** True when an address is in one of the networks; networks that do not parse hold no address. */
 export function compileNetworks(texts: readonly string[]): (address: Address) => boolean {
   const byFamily = { 4: [] as Network[], 6: [] as Network[] };
   for (const text of texts) {

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 
-/** Sizes of one audience: what a person can still read, and what a write may cost. */
+/** Sizes of one audience: readable for a person, and affordable for a write. */
 export const AUDIENCE_LIMITS = {
   groupsMax: 100,
   conditionsMax: 50,
@@ -9,7 +9,7 @@ export const AUDIENCE_LIMITS = {
   textsMax: 10_000,
   valueCharsMax: 500,
   membersMax: 10_000,
-  /** Audiences that refer to audiences: deeper than this nobody understands who is meant. */
+  /** Audiences that refer to audiences; deeper chains are not understandable any more. */
   depthMax: 10,
 } as const;
 
@@ -31,8 +31,8 @@ const bound = (description: string) =>
   Type.Optional(Type.Unknown({ 'x-kubernetes-preserve-unknown-fields': true, description }));
 
 /**
- * One condition. It is about an `attribute`, about another `audience`, or about the `time`; exactly one of the three.
- * About an attribute it has one test; the four bounds of a range may stand together.
+ * One condition. It names an `attribute`, another `audience`, or the `time`; exactly one of the three. For an attribute
+ * it has one test; the four bounds of a range may stand together.
  */
 const ConditionSchema = Type.Object(
   {
@@ -42,18 +42,16 @@ const ConditionSchema = Type.Object(
     as: Type.Optional(
       Type.Enum(['number', 'timestamp', 'semver', 'partial-semver', 'ip', 'growthbook-version'], {
         description:
-          'Reads the text of a string attribute as this, for its tests; what cannot be read so counts as absent. partial-semver takes 1 and 1.2 for 1.0.0 and 1.2.0; growthbook-version compares as GrowthBook does.',
+          'Reads the text of a string attribute as this, for its tests; an unreadable text counts as absent. partial-semver takes 1 and 1.2 for 1.0.0 and 1.2.0; growthbook-version compares as GrowthBook does.',
       }),
     ),
     in: values('True when the value, or one of the values, is one of these.'),
     notIn: values('True when the value, or each of the values, is none of these.'),
-    exists: Type.Optional(
-      Type.Boolean({ description: 'Whether the context says the attribute at all. Never unknown.' }),
-    ),
-    atLeast: bound('True for this and what is above: a number, or an instant for a timestamp.'),
-    above: bound('True for what is above.'),
-    atMost: bound('True for this and what is below.'),
-    below: bound('True for what is below.'),
+    exists: Type.Optional(Type.Boolean({ description: 'Whether the context has the attribute. Never unknown.' })),
+    atLeast: bound('True for this value and above: a number, or an instant for a timestamp.'),
+    above: bound('True above this value.'),
+    atMost: bound('True for this value and below.'),
+    below: bound('True below this value.'),
     startsWith: texts('True when the text begins with one of these.'),
     endsWith: texts('True when the text ends with one of these.'),
     contains: texts('True when one of these is in the text.'),
@@ -61,7 +59,7 @@ const ConditionSchema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 1_000,
-        description: 'True when this regular expression, in the syntax of RE2, finds something in the text.',
+        description: 'True when this regular expression, in the syntax of RE2, finds a match in the text.',
       }),
     ),
     ignoreCase: Type.Optional(Type.Boolean({ description: 'Compares texts without regard to case.' })),
@@ -71,7 +69,7 @@ const ConditionSchema = Type.Object(
     cidr: texts('True when the IP address is in one of these networks, like 10.0.0.0/8.'),
     absent: Type.Optional(
       Type.Enum(['match', 'noMatch'], {
-        description: 'What the condition says (before `not`) when the context lacks the attribute; else it is unknown.',
+        description: 'The answer (before `not`) when the context lacks the attribute; else it is unknown.',
       }),
     ),
     audience: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'Name of an Audience.' })),
@@ -114,9 +112,9 @@ const ConditionSchema = Type.Object(
         { description: 'When: a daily window, an interval of time, or both.' },
       ),
     ),
-    not: Type.Optional(Type.Boolean({ description: 'Turns the answer round. Unknown stays unknown.' })),
+    not: Type.Optional(Type.Boolean({ description: 'Negates the answer. Unknown stays unknown.' })),
   },
-  { description: 'One condition: about an attribute, another audience, or the time.' },
+  { description: 'One condition on an attribute, another audience, or the time.' },
 );
 
 export type Condition = Static<typeof ConditionSchema>;
@@ -132,7 +130,7 @@ const GroupSchema = Type.Object(
   { description: 'Conditions that must all be true.' },
 );
 
-/** Who: any of some groups. This is the inline form; the kind Audience adds a title and members. */
+/** A rule: any of some groups. This is the inline form; the kind Audience adds a title and members. */
 export const AudienceRuleSchema = Type.Object(
   {
     anyOf: Type.Array(GroupSchema, {
@@ -141,12 +139,12 @@ export const AudienceRuleSchema = Type.Object(
       description: 'One of these groups is enough.',
     }),
   },
-  { description: 'Who is meant.' },
+  { description: 'The rule of an audience.' },
 );
 
 export type AudienceRule = Static<typeof AudienceRuleSchema>;
 
-/** What is known of a listener: attributes by name, as JSON values. A name with dots also finds nested values. */
+/** Attributes of one listener by name, as JSON values. A name with dots also finds nested values. */
 export type Context = Readonly<Record<string, unknown>>;
 
 /** Kleene's three values; `undefined` is unknown. Only `true` counts as "in the audience". */

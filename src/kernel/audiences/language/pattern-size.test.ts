@@ -56,7 +56,7 @@ test('an expression compiles to at most twice its size', () => {
   );
 });
 
-test('what is folded or put together counts, however it is written', () => {
+test('folded and combined characters count, in whatever notation', () => {
   const wide = 0x1e942 - 0x42;
   for (const written of ['[B-𞥂]', '[B-\\x{1e942}]', '[x^B-𞥂]', '[^B-𞥂]', '[]B-𞥂]', '[[:alpha:]B-𞥂]', '[\\QB-𞥂\\E]']) {
     assert.ok(patternSize(written, true).characters >= wide, written);
@@ -64,7 +64,7 @@ test('what is folded or put together counts, however it is written', () => {
     assert.ok(patternSize(written, false).characters < 10, written);
   }
   assert.ok(patternSize('[--𞥂]', true).characters >= wide);
-  // A range around everything is not walked through.
+  // A range around everything is not iterated.
   assert.ok(patternSize('[^\\x00-\\x{10ffff}]', true).characters < 10);
   assert.ok(patternSize('\\pL'.repeat(100), false).characters >= 60_000);
   assert.ok(patternSize('[\\PL\\p{Greek}]', true).characters >= 4_400);

@@ -1,31 +1,33 @@
-/** How much work compiling an expression is at most, found without compiling it. */
+/** Upper bounds of the work that compiling an expression takes, computed from its text. */
 export interface PatternSize {
-  /** About the instructions, with each repetition written out: it compiles to at most twice as many, and ten. */
+  /** Instructions with each repetition written out: it compiles to at most twice as many, and ten. */
   readonly instructions: number;
-  /** Ranges of characters that are put together: each range of `\p{L}`, and without regard to case each character. */
+  /** Ranges of characters that are combined: each range of `\p{L}`, and without regard to case each character. */
   readonly characters: number;
 }
 
-/** Ranges of the largest category, and what folding their case adds. */
+/** Ranges of the largest category, and those that case folding adds. */
 const CATEGORY_CHARACTERS = 600;
 const FOLDED_CATEGORY_CHARACTERS = 2_200;
-/** A range around all characters that have a case is not walked through. */
+/** A range around all characters that have a case is not iterated. */
 const FIRST_WITH_CASE = 0x41;
 const LAST_WITH_CASE = 0x1e943;
 
-/** One character of a class or outside of one, as it is written. */
+/** One character in a class or outside of one, in its notation. */
 const TOKEN = /\\[pP](?:\{[^}]*\}|.)|\\x\{([\da-fA-F]+)\}|\\x([\da-fA-F]{2})|\\([0-7]{1,3})|\\(.)|(.)/suy;
 const CLASS_NAME = /\[:\^?\w+:\]/y;
 const REPEAT = /\{(\d{1,4})(,(\d{0,4}))?\}/y;
 const GROUP = /\((?:\?(?:P?<\w*>|[a-zA-Z-]*:?\)?))?/y;
 const FOLDS = /\(\?[a-zA-Z-]*i/;
 
-/** Half of an upper bound, in time linear in the expression. What is no expression has a size too; compiling refuses it. */
+/**
+ * Half of an upper bound, in time linear in the expression. An invalid expression has a size too; compiling refuses it.
+ */
 export function patternSize(pattern: string, ignoreCase: boolean): PatternSize {
   const isFolded = ignoreCase || FOLDS.test(pattern);
   const open: number[] = [];
   let size = 0;
-  /** The size of what a repetition repeats. */
+  /** The size of the repeated part. */
   let atom = 0;
   let characters = 0;
   let at = 0;
@@ -92,7 +94,7 @@ export function patternSize(pattern: string, ignoreCase: boolean): PatternSize {
     characters += isFolded ? FOLDED_CATEGORY_CHARACTERS : CATEGORY_CHARACTERS;
   }
 
-  /** Behind `[`: the ranges until `]`. */
+  /** After `[`: the ranges until `]`. */
   function addClass(): void {
     if (pattern[at] === '^') at += 1;
     const start = at;

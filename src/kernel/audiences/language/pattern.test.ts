@@ -19,7 +19,7 @@ test('usual expressions are allowed', () => {
   }
 });
 
-test('what RE2 lacks, and what is too large, is refused with the reason', () => {
+test('syntax that RE2 lacks, and an expression that is too large, are refused with the reason', () => {
   const table: [pattern: string, reason: RegExp][] = [
     ['(a)\\1', /RE2.*no back-references.*\\1/],
     ['(?<x>a)\\k<x>', /RE2/],
@@ -36,7 +36,7 @@ test('what RE2 lacks, and what is too large, is refused with the reason', () => 
   for (const [pattern, reason] of table) assert.match(patternFault(pattern)?.detail ?? 'allowed', reason, pattern);
 });
 
-test('an expression that is exponential elsewhere is found or not at once', () => {
+test('an expression that is exponential elsewhere answers at once', () => {
   const text = `${'a'.repeat(MATCHED_CHARS_MAX - 1)}!`;
   for (const pattern of [
     `^(?:a|a?){${'0'.repeat(45)}1,}$`,
@@ -49,7 +49,7 @@ test('an expression that is exponential elsewhere is found or not at once', () =
   }
 });
 
-test('an expression finds what V8 finds, with and without regard to case', () => {
+test('an expression finds the same as V8, with and without regard to case', () => {
   const piece = fc.constantFrom(
     'a',
     'B',
@@ -80,7 +80,7 @@ test('an expression finds what V8 finds, with and without regard to case', () =>
   );
 });
 
-test('one answer spends a bounded number of steps, and which conditions are unknown goes by the question alone', () => {
+test('one answer spends a bounded number of steps, and the unknown conditions depend on the question alone', () => {
   const classes = 30;
   const tests = Array.from({ length: 80 }, (_, index) => patternTest(`^${index}(?:[a-c]|de){${classes}}x`));
   const text = 'a'.repeat(100);
@@ -90,7 +90,7 @@ test('one answer spends a bounded number of steps, and which conditions are unkn
   };
   const first = ask();
   const answered = first.filter((truth) => truth !== undefined).length;
-  // A repetition has an instruction each time at least, which costs a step for each character.
+  // A repetition has at least one instruction each time, and that costs a step for each character.
   assert.ok(answered > 0 && answered <= ANSWER_STEPS_MAX / (text.length * classes), `${answered} of 80`);
   assert.deepEqual(ask(), first);
   assert.deepEqual(ask(), first);
@@ -101,7 +101,7 @@ test('a text that is too long is unknown', () => {
   assert.equal(patternTest('a')('a'.repeat(MATCHED_CHARS_MAX + 1), {}), undefined);
 });
 
-test('what costs too much to compile is unknown, and is not compiled', () => {
+test('an expression that is too costly to compile is unknown, and is not compiled', () => {
   for (const pattern of ['(?i)[B-𞥂]', `(?:${'a'.repeat(900)}){1000}`, `[${'\\pL'.repeat(300)}]`]) {
     assert.equal(patternTest(pattern)('a', {}), undefined, pattern);
   }

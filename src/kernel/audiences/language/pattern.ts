@@ -2,17 +2,17 @@ import { RE2JS } from 're2js';
 import { patternSize, type PatternSize } from './pattern-size.ts';
 import { spendSteps } from './work-budget.ts';
 
-/** A regular expression looks at texts up to this length; what a longer one would say is unknown. */
+/** A regular expression is applied to texts up to this length; longer ones are unknown. */
 export const MATCHED_CHARS_MAX = 500;
 /** Instructions of a compiled expression. `[a-z]{1,63}` has 128. */
 const PROGRAM_SIZE_MAX = 150;
-/** What an expression may cost to compile; it is found before anything is compiled. */
+/** Compile cost of one expression at most; it is computed before anything is compiled. */
 const SIZE_MAX: PatternSize = { instructions: 1_200, characters: 10_000 };
-/** Steps that compiling takes for an instruction. A character of a class takes one. */
+/** Steps of compiling one instruction. A character of a class takes one. */
 export const INSTRUCTION_STEPS = 20;
-/** What the expressions of one rule may cost to compile, in steps: 50 of 40 characters. */
+/** Compile steps of all expressions of one rule: 50 of 40 characters. */
 export const RULE_COMPILE_STEPS_MAX = 40_000;
-/** All compiled expressions together, in instructions: an instruction takes some 1.5 KB. */
+/** Instructions of all compiled expressions together; an instruction takes some 1.5 KB. */
 const COMPILED_SIZE_MAX = 30_000;
 
 /** Compiled expressions, least recently used first. */
@@ -25,11 +25,11 @@ export interface PatternFault {
   readonly detail: string;
 }
 
-/** Checks an expression. Its syntax is that of RE2, whose time is linear in the text whatever the expression. */
+/** Checks an expression. Its syntax is that of RE2, whose time is linear in the text for any expression. */
 export function patternFault(pattern: string, ignoreCase = false): PatternFault | undefined {
   const { instructions, characters } = patternSize(pattern, ignoreCase);
   if (characters > SIZE_MAX.characters) {
-    const detail = `has classes that are too large: they come to ${characters} characters and ranges, and ${SIZE_MAX.characters} are allowed; without regard to case each character of a range counts, and \\p{L} counts as many as it has`;
+    const detail = `has classes that are too large: they have ${characters} characters and ranges, and ${SIZE_MAX.characters} are allowed; without regard to case each character of a range counts, and \\p{L} counts as many as it has`;
     return { reason: 'size', detail };
   }
   if (instructions > SIZE_MAX.instructions) return tooLarge(instructions);
@@ -49,18 +49,18 @@ function tooLarge(instructions: number): PatternFault {
   return { reason: 'size', detail };
 }
 
-/** The steps that compiling an expression takes at most. */
+/** Upper bound of the steps that compiling an expression takes. */
 export function compileSteps(pattern: string, ignoreCase = false): number {
   const { instructions, characters } = patternSize(pattern, ignoreCase);
   return instructions * INSTRUCTION_STEPS + characters;
 }
 
-/** Whether the expression is found in a text, for an answer about this context. Undefined is unknown. */
+/** Whether the expression is found in a text, for an answer about this context. undefined is unknown. */
 export type PatternTest = (text: string, asked: object) => boolean | undefined;
 
 /**
  * Compiles an expression on its first use. The test is unknown for a text that is too long, for an expression that may
- * not be compiled, and when the answer has spent what it may: which it is depends on the question alone.
+ * not be compiled, and when the answer has spent its budget. The result depends on the question alone.
  */
 export function patternTest(pattern: string, ignoreCase = false): PatternTest {
   const key = keyOf(pattern, ignoreCase);

@@ -6,19 +6,19 @@ import { epochMs } from './instant.ts';
 import { parseAddress } from './ip.ts';
 import type { Condition } from './language.ts';
 
-type Reading = NonNullable<Condition['as']>;
+type ReadForm = NonNullable<Condition['as']>;
 
-/** The type whose tests there are for a text that is read as this; a version of GrowthBook has tests of its own. */
-export function typeRead(as: Reading): AttributeType {
+/** The type whose tests apply to a text that is read this way; a version of GrowthBook has tests of its own. */
+export function typeOfForm(as: ReadForm): AttributeType {
   if (as === 'partial-semver') return 'semver';
   return as === 'growthbook-version' ? 'string' : as;
 }
 
-/** Longer texts are no numbers, instants, versions or addresses that anybody writes. */
+/** Longer texts are no real numbers, instants, versions or addresses. */
 const READ_CHARS_MAX = 256;
 
-/** What a value, mostly a text, is when it is read as something else; undefined when it cannot be. */
-export function readAs(as: Reading, value: unknown): string | number | undefined {
+/** Reads a value, mostly a text, as another type; undefined when it is not readable as one. */
+export function readAs(as: ReadForm, value: unknown): string | number | undefined {
   if (typeof value === 'string' && value.length > READ_CHARS_MAX) return undefined;
   switch (as) {
     case 'number':
@@ -38,7 +38,7 @@ export function readAs(as: Reading, value: unknown): string | number | undefined
   }
 }
 
-/** As JavaScript's `Number` reads a text: the empty text is 0. What is infinite lies beyond every bound. */
+/** As JavaScript's `Number` reads a text: the empty text is 0. Infinity lies beyond every bound. */
 function readNumber(value: unknown): number | undefined {
   if (typeof value !== 'number' && typeof value !== 'string') return undefined;
   const number = Number(value);

@@ -4,7 +4,7 @@ import { epochMs } from './instant.ts';
 import { parseAddress } from './ip.ts';
 import type { Context } from './language.ts';
 
-/** A value in the one form in which equal values of its type are equal. */
+/** A value in canonical form: equal values of its type are equal. */
 export type Plain = string | number | boolean;
 
 /** The plain form of a value, or undefined when it is not of the type. */
@@ -30,8 +30,8 @@ export function plainValue(type: AttributeType, value: unknown): Plain | undefin
 }
 
 /**
- * Reads a declared attribute of a context: of a loose one, numbers and true/false are their text. A number beyond 2^53 has
- * been rounded already, and is left a number: whose text it would be is not known.
+ * Reads a declared attribute of a context: of a loose one, numbers and true/false are their text. A number beyond 2^53
+ * is rounded already, so its text is not known, and it stays a number.
  */
 export function declaredReader({ name, loose = false }: AttributeDeclaration): (context: Context) => unknown {
   const read = attributeReader(name);
@@ -43,15 +43,15 @@ export function declaredReader({ name, loose = false }: AttributeDeclaration): (
   };
 }
 
-/** Whether a value that is no text has one text. */
+/** True when a value that is no text has exactly one text. */
 function isExact(value: unknown): boolean {
   if (typeof value !== 'number') return typeof value === 'boolean' || typeof value === 'bigint';
   return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
 }
 
 /**
- * Reads one attribute of a context as it is. A name with dots is first looked for as it is, then as a way into nested objects.
- * What the context merely inherits from Object is not there.
+ * Reads one attribute of a context as it is. A name with dots is first looked up whole, then as a path into nested
+ * objects. Properties inherited from Object are absent.
  */
 export function attributeReader(name: string): (context: Context) => unknown {
   if (!name.includes('.')) {

@@ -25,7 +25,7 @@ function ask(rule: AudienceRule, context: Context): Truth {
   return compileRule(rule, { attributes, matcher: () => undefined })(context, 0);
 }
 
-test('steps are those of one answer: another context has its own', () => {
+test('steps belong to one answer: another context has its own', () => {
   const [one, other] = [{}, {}];
   assert.equal(spendSteps(one, ANSWER_STEPS_MAX), true);
   assert.equal(spendSteps(one, 1), false);
@@ -33,7 +33,7 @@ test('steps are those of one answer: another context has its own', () => {
   assert.equal(spendSteps(other, ANSWER_STEPS_MAX), true);
 });
 
-test('whatever a rule tests, an answer that has spent its steps tests no more of it', () => {
+test('an answer that has spent its steps tests no further condition, whatever the rule', () => {
   const tests: Condition[] = [
     { attribute: 'agent', contains: ['a'] },
     { attribute: 'agent', startsWith: ['a'] },
@@ -52,7 +52,7 @@ test('whatever a rule tests, an answer that has spent its steps tests no more of
   }
 });
 
-test('many pieces on a long text are unknown; on an honest one they are found', () => {
+test('many pieces on a long text are unknown; on a normal one they are found', () => {
   const rule = anyOf([{ attribute: 'agent', contains: listOf(AUDIENCE_LIMITS.textsMax, 'piece-') }]);
   assert.equal(ask(rule, { agent: 'a'.repeat(16_000) }), undefined);
   assert.equal(ask(rule, { agent: 'Player/9.1 (piece-9999; iOS 26) of some maker, with some more' }), true);
@@ -91,7 +91,7 @@ test('a rule with too many texts, or with expressions that take long to compile,
   assert.match(problems[0]?.detail ?? '', /take \d+ steps to compile, and 40000 are allowed/);
 });
 
-test('a rule that is wrong throughout names as many problems as a person mends at once', () => {
+test('a rule that is wrong throughout names as many problems as a person corrects at once', () => {
   const rule = anyOf(listOf(50, 'x').map(() => ({ attribute: 'country', in: listOf(10_000, 'wrong') })));
   assert.equal(ruleProblems(rule, ['spec'], attributes).length, 20);
 });

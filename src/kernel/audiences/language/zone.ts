@@ -1,12 +1,12 @@
 /** Transitions fall on quarters of an hour in UTC since this moment, so one offset holds for a quarter. */
 const QUARTERS_SINCE_MS = Date.UTC(1973, 0, 1);
 const QUARTER_MS = 900_000;
-/** Zones that are kept at hand; there are some 600 with their aliases, and contexts spell them as they like. */
+/** Zones in the cache; there are some 600 with their aliases, and contexts spell them in many ways. */
 const ZONES_MAX = 1_000;
 
-/** Tells the wall clock of one zone. */
+/** The wall clock of one zone. */
 export interface ZoneClock {
-  /** What to add to an instant in epoch milliseconds so that its UTC fields show the wall clock. */
+  /** Offset to add to an instant in epoch milliseconds so that its UTC fields show the wall clock. */
   readonly offsetMs: (nowMs: number) => number;
 }
 
@@ -25,7 +25,7 @@ export function zoneClock(zone: string): ZoneClock | undefined {
 }
 
 function makeClock(zone: string): ZoneClock | undefined {
-  // Offsets like +01:00 are no zones: they do not know when summer is.
+  // Offsets like +01:00 are no zones: they have no summer time.
   if (!/^[A-Za-z]/.test(zone)) return undefined;
   let format: Intl.DateTimeFormat;
   try {

@@ -6,7 +6,7 @@ import type { AudienceRule, Condition, Context } from '../language/language.ts';
 const single = (name: string, type: AttributeType): AttributeDeclaration => ({ name, type, multiValued: false });
 const several = (name: string, type: AttributeType): AttributeDeclaration => ({ name, type, multiValued: true });
 
-/** Attributes of every type, one and several values, some with names that are easy to get wrong. */
+/** Attributes of every type, one and several values, some with error-prone names. */
 export const ATTRIBUTES: readonly AttributeDeclaration[] = [
   single('country', 'string'),
   single('device.os', 'string'),
@@ -26,7 +26,7 @@ const BUILT_IN = [single('targetingKey', 'string'), single('timeZone', 'string')
 
 const ZONES = ['UTC', 'Europe/Stockholm', 'America/St_Johns', 'Asia/Kolkata', 'Australia/Lord_Howe', 'Pacific/Apia'];
 
-/** Few values of each type, so that conditions and contexts meet. */
+/** Few values of each type, so that conditions and contexts overlap. */
 const POOL: Record<AttributeType, readonly (string | number | boolean)[]> = {
   string: [
     '',
@@ -82,7 +82,7 @@ function member(type: AttributeType): Arbitrary<string | number | boolean> {
   return fc.constantFrom(...POOL[type]);
 }
 
-/** A condition that the write-time checks let pass, but for texts that are longer. */
+/** A condition that passes the write-time checks, except for longer texts. */
 function condition(audiences: readonly string[]): Arbitrary<Condition> {
   const about = fc.constantFrom(...ATTRIBUTES, ...BUILT_IN).chain((attribute) => {
     const plain = attributeTest(attribute.type);
@@ -110,7 +110,7 @@ function attributeTest(type: AttributeType): Arbitrary<Condition> {
   );
 }
 
-/** Texts that are something else, or nearly. */
+/** Texts that read as another type, or nearly. */
 const READABLE = [
   '12',
   ' 1e3 ',
@@ -240,7 +240,7 @@ export function rule(audiences: readonly string[] = []): Arbitrary<AudienceRule>
   return fc.array(group, { minLength: 1, maxLength: 4 }).map((anyOf) => ({ anyOf }));
 }
 
-/** Audiences that refer to those before them, and to one that there is not. */
+/** Audiences that refer to earlier ones, and to a missing one. */
 export const audiences: Arbitrary<ReadonlyMap<string, AudienceSpec>> = fc
   .tuple(spec(['nobody']), spec(['nobody', 'a0']), spec(['a0', 'a1']))
   .map((specs) => new Map(specs.map((one, index) => [`a${index}`, one])));
@@ -255,7 +255,7 @@ function spec(others: readonly string[]): Arbitrary<AudienceSpec> {
   );
 }
 
-/** Contexts in which attributes are there, missing, null, or of the wrong type. */
+/** Contexts in which attributes are present, missing, null, or of the wrong type. */
 export const context: Arbitrary<Context> = fc
   .tuple(
     ...[...ATTRIBUTES, ...BUILT_IN].map((attribute) => fc.tuple(fc.constant(attribute.name), contextValue(attribute))),

@@ -5,20 +5,20 @@ import type { AttributeDeclaration, AttributeType } from '../language/attributes
 import type { AudienceSpec } from '../kinds/audience.ts';
 import type { AudienceRule, Condition, Context, Truth } from '../language/language.ts';
 
-/** What the naive evaluator knows: the declared attributes and all audiences. */
+/** The world of the naive evaluator: the declared attributes and all audiences. */
 export interface NaiveWorld {
   readonly attributes: ReadonlyMap<string, AttributeDeclaration>;
   readonly audiences: ReadonlyMap<string, AudienceSpec>;
 }
 
-/** The meaning of the language, written to be read: what closures and indexes are compared with. */
+/** The meaning of the language in readable form: the oracle of closures and indexes. */
 export function naiveTruth(rule: AudienceRule, context: Context, nowMs: number, world: NaiveWorld): Truth {
   return or(
     rule.anyOf.map(({ allOf }) => and(allOf.map((condition) => conditionTruth(condition, context, nowMs, world)))),
   );
 }
 
-/** Excluded beats included, included beats the rule; who is a member is unknown without a key. */
+/** Excluded beats included, included beats the rule; membership is unknown without a key. */
 export function naiveAudience(spec: AudienceSpec, context: Context, nowMs: number, world: NaiveWorld): Truth {
   const { anyOf, members } = spec;
   const key = context['targetingKey'];
@@ -60,7 +60,7 @@ function positiveTruth(condition: Condition, context: Context, nowMs: number, wo
   if (value === undefined) return condition.absent === undefined ? undefined : condition.absent === 'match';
   if (condition.as !== undefined) return readTruth(condition, condition.as, value);
   const values = declared.multiValued && Array.isArray(value) ? value : [value];
-  const typed = values.map((one) => typedValue(declared.type, declared.loose === true ? loosened(one) : one));
+  const typed = values.map((one) => typedValue(declared.type, declared.loose === true ? loosen(one) : one));
   if (typed.includes(undefined)) return undefined;
   // A text that is too long for a regular expression counts as one of the wrong type.
   if (condition.matches !== undefined && typed.some((one) => String(one).length > 500)) return undefined;
@@ -68,7 +68,7 @@ function positiveTruth(condition: Condition, context: Context, nowMs: number, wo
   return condition.notIn === undefined ? truth : not(truth);
 }
 
-/** What the context itself says, not what its prototype does; null says nothing. */
+/** Own properties of the context only, not of its prototype; null counts as absent. */
 function valueOf(context: Context, name: string): unknown {
   if (Object.hasOwn(context, name)) return context[name] ?? undefined;
   let value: unknown = context;
@@ -79,11 +79,11 @@ function valueOf(context: Context, name: string): unknown {
   return value ?? undefined;
 }
 
-function loosened(value: unknown): unknown {
+function loosen(value: unknown): unknown {
   return typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)) ? `${value}` : value;
 }
 
-/** A condition that reads a text as something else: what cannot be read is as good as absent. */
+/** A condition that reads a text as another type: an unreadable value counts as absent. */
 function readTruth(condition: Condition, as: NonNullable<Condition['as']>, value: unknown): Truth {
   const absent = condition.absent === undefined ? undefined : condition.absent === 'match';
   const about = (type: AttributeType, read: string | number | boolean | undefined): Truth => {
@@ -109,7 +109,7 @@ function readTruth(condition: Condition, as: NonNullable<Condition['as']>, value
     case 'ip':
       return about('ip', typeof value === 'string' ? canonicalIp(value) : undefined);
     case 'growthbook-version': {
-      // GrowthBook itself is asked.
+      // GrowthBook itself decides.
       const has = (operator: string, bound: unknown) =>
         bound === undefined || evalCondition({ value }, { value: { [operator]: bound } });
       const members = condition.in ?? condition.notIn;
@@ -127,7 +127,7 @@ function readTruth(condition: Condition, as: NonNullable<Condition['as']>, value
   }
 }
 
-/** The value so that equal ones are equal, or undefined when it is of the wrong type. */
+/** The value in a form in which equal ones are equal, or undefined for the wrong type. */
 function typedValue(type: AttributeType, value: unknown): string | number | boolean | undefined {
   switch (type) {
     case 'string':

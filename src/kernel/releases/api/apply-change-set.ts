@@ -15,11 +15,11 @@ import { sameSide } from '../engine/same-side.ts';
 import { Release } from '../kinds/release.ts';
 import { stagesText } from '../kinds/stages-text.ts';
 import type { Targets } from '../kinds/targets.ts';
-import type { KnownUnits } from '../known-units.ts';
+import type { UnitsOnRecord } from '../units-on-record.ts';
 import { wantedLive } from '../live.ts';
 import { policiesIn, policyConflicts, selectPolicies } from '../rules/choose-policy.ts';
 import { settle, type Candidate, type HoldReasons } from '../settle.ts';
-import { whenReleased } from '../when-released.ts';
+import { waitUntilReleased } from '../wait-until-released.ts';
 import type { ChangeAnswer, ChangeResult } from './change-answer.ts';
 import {
   readBefore,
@@ -39,7 +39,7 @@ interface Parts {
   readonly live: LiveObjects;
   /** Whether the author may write an object at all; throws a Refusal. The write checks again. */
   readonly mayAsk: Admission['mayAsk'];
-  readonly knownUnits: KnownUnits;
+  readonly unitsOnRecord: UnitsOnRecord;
   readonly clock: Clock;
 }
 
@@ -57,7 +57,7 @@ export function changeSets(parts: Parts): VirtualKind {
     const releaseNow = () => (dryRun ? undefined : releaseOf(outcomes, store));
     if (!dryRun) {
       const isRelabelled = declared.some((one) => isOnlyRelabelled(one) && !held.has(keyOf(one)));
-      await whenReleased(store, outcomes, () => !isRelabelled || releaseNow() !== undefined);
+      await waitUntilReleased(store, outcomes, () => !isRelabelled || releaseNow() !== undefined);
     }
     const results = await resultsOf(parts, declared, { candidates, held, dryRun });
     const release = releaseNow();
@@ -143,7 +143,7 @@ async function resultsOf(
 
 /** The policies of changes that are not live yet: both the live and the declared state of each object select. */
 function policyOf(
-  { store, kinds, live, targets, knownUnits }: Parts,
+  { store, kinds, live, targets, unitsOnRecord }: Parts,
   candidates: readonly Candidate[],
 ): ChangeAnswer['policy'] {
   const changed = candidates.flatMap(({ kind, name, wanted }) => {
@@ -160,7 +160,7 @@ function policyOf(
     approvals: policy.spec.approvals?.required ?? 0,
     others: others.map(({ name, spec }) => ({ name, approvals: spec.approvals?.required ?? 0 })),
     conflicts: [...policyConflicts(policies)],
-    warnings: [...unitsAdvice(policy.spec, targets, knownUnits)],
+    warnings: [...unitsAdvice(policy.spec, targets, unitsOnRecord)],
   };
 }
 

@@ -9,7 +9,7 @@ import { selectionIn } from '../advice.ts';
 import { Freeze } from '../kinds/freeze.ts';
 import { RELEASE_POLICY, policySpec } from '../kinds/release-policy.ts';
 import { selectionText } from '../rules/selection.ts';
-import { isObserved } from '../when-released.ts';
+import { isObserved } from '../wait-until-released.ts';
 import type { ChangeResult } from './change-answer.ts';
 import type { ChangeSetItem } from './change-set-items.ts';
 

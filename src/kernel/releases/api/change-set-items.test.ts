@@ -21,10 +21,10 @@ const node = (name: string, spec: object = { needs: [], value: 0, neighbourMax: 
 });
 const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } };
 
-const found = (...objects: object[]) => itemsIn({ spec: { objects, defaultNamespace: 'here' } }, kinds);
+const readItems = (...objects: object[]) => itemsIn({ spec: { objects, defaultNamespace: 'here' } }, kinds);
 
 test('an object is where it says, or in the default namespace; one of the cluster is in none', () => {
-  const { items, problems } = found(map('a'), map('a', 'there'), node('n'));
+  const { items, problems } = readItems(map('a'), map('a', 'there'), node('n'));
   assert.deepEqual(problems, []);
   assert.deepEqual(
     items.map((one) => [one.kind.kind, one.namespace, one.name, one.object.metadata.namespace]),
@@ -58,7 +58,7 @@ const WRONG: readonly (readonly [title: string, objects: readonly object[], path
 
 for (const [title, objects, path, detail] of WRONG) {
   test(`a change set says where it is wrong: ${title}`, () => {
-    const { problems } = found(...objects);
+    const { problems } = readItems(...objects);
     assert.deepEqual(
       problems.map((one) => fieldPath(one.path)),
       [path],
@@ -68,7 +68,7 @@ for (const [title, objects, path, detail] of WRONG) {
 }
 
 test('what is wrong with the content of an object names its position', () => {
-  const [, item] = found(map('a'), node('n', { needs: 'all', value: 0, neighbourMax: 9 })).items;
+  const [, item] = readItems(map('a'), node('n', { needs: 'all', value: 0, neighbourMax: 9 })).items;
   assert.ok(item !== undefined);
   const problems: Parameters<typeof addProblems>[1] = [];
   addProblems(item, problems);
@@ -79,7 +79,7 @@ test('what is wrong with the content of an object names its position', () => {
 });
 
 test('namespaces are written first, then each kind as it is declared, and objects of a kind in their order', () => {
-  const { items } = found(node('b'), map('z'), namespace, node('a'), map('y'));
+  const { items } = readItems(node('b'), map('z'), namespace, node('a'), map('y'));
   assert.deepEqual(
     inOrder(items, kinds).map(({ kind, name }) => `${kind.kind} ${name}`),
     ['Namespace shop', 'ConfigMap z', 'ConfigMap y', 'Node b', 'Node a'],

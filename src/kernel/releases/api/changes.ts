@@ -3,11 +3,11 @@ import { fieldChanges, type FieldChange } from '#kernel/base/field-changes.ts';
 import type { VirtualKind } from '#kernel/api/virtual.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Store } from '#kernel/store/contract.ts';
-import { notFound } from '#kernel/store/rules/write.ts';
+import { notFoundRefusal } from '#kernel/store/rules/write.ts';
 import { Overlay, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { sentencesOf } from '../engine/describe-release.ts';
 import type { PendingChange } from '../engine/form.ts';
-import { keptSide } from '../engine/look.ts';
+import { readSide } from '../engine/look.ts';
 import { CHANGES_AT_ONCE_MAX, ReleaseChanges } from '../kinds/release-changes.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseItem, Side } from '../kinds/release-spec.ts';
@@ -27,7 +27,7 @@ export function releaseChanges(parts: {
     const { offset = 0, limit = CHANGES_AT_ONCE_MAX } = ReleaseChanges.spec(given) ?? {};
     await store.fresh();
     const entry = store.get(Release, '', name);
-    if (entry === undefined) throw notFound(Release, name);
+    if (entry === undefined) throw notFoundRefusal(Release, name);
     const { objects, planHash } = Release.spec(entry.object());
     const part = objects.slice(offset, offset + limit);
     const sides: (PendingChange | undefined)[] = [];
@@ -60,8 +60,9 @@ export function releaseChanges(parts: {
   /** undefined: a revision is no longer stored. */
   async function sidesOf({ kind: kindId, name, from, to }: ReleaseItem): Promise<PendingChange | undefined> {
     const kind = kinds.byId(kindId);
-    const kept = async (side: Side | undefined) => (side === undefined ? undefined : keptSide(store, kind, name, side));
-    const [before, wanted] = await Promise.all([kept(from), kept(to)]);
+    const readOptionalSide = async (side: Side | undefined) =>
+      side === undefined ? undefined : readSide(store, kind, name, side);
+    const [before, wanted] = await Promise.all([readOptionalSide(from), readOptionalSide(to)]);
     if ((from !== undefined && before === undefined) || (to !== undefined && wanted === undefined)) return undefined;
     return { kind, name, live: before, wanted };
   }

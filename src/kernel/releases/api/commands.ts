@@ -5,7 +5,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Author, Store } from '#kernel/store/contract.ts';
-import { notFound } from '#kernel/store/rules/write.ts';
+import { notFoundRefusal } from '#kernel/store/rules/write.ts';
 import { untilText, type ReleaseStep } from '../engine/advance.ts';
 import { countApprovals, usersWithoutRight, type MayApprove } from '../engine/approvals.ts';
 import { command, notNow, type CommandRequest, type ProgressVerb } from '../engine/command.ts';
@@ -46,7 +46,7 @@ function answerTo(verb: CommandVerb, parts: Parts & { readonly freezes: FreezeSt
     for (let tries = 1; ; tries += 1) {
       await store.fresh();
       const entry = store.get(Release, '', name);
-      if (entry === undefined) throw notFound(Release, name);
+      if (entry === undefined) throw notFoundRefusal(Release, name);
       const object = entry.object();
       const request = { verb, given: spec, by: user, nowMs: clock().epochMilliseconds };
       const operations = await operationsOf(parts, request, object);
@@ -71,7 +71,7 @@ async function operationsOf(
   const { verb, given, by, nowMs } = request;
   const { name } = object.metadata;
   const status = Release.status(object);
-  if (status === undefined) throw notFound(Release, name);
+  if (status === undefined) throw notFoundRefusal(Release, name);
   const { standing, phase } = status;
   const release = { name, spec: Release.spec(object), standing };
   if (verb === 'pin') {

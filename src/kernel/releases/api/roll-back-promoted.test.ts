@@ -7,7 +7,7 @@ import { specOfRollback } from './roll-back-promoted.ts';
 const side = (revision: string) => ({ revision, namespace: '', labels: {}, generation: 1, refs: [] });
 const CHANNEL = { on: ['rolledBack'], webhook: 'https://hooks.example/releases' };
 
-function promoted(spec: Partial<ReleaseSpec> = {}): ReleaseSpec {
+function promotedSpec(spec: Partial<ReleaseSpec> = {}): ReleaseSpec {
   const objects = [
     { kind: 'Node', name: 'changed', from: side('1'), to: side('2') },
     { kind: 'Node', name: 'created', to: side('3') },
@@ -17,7 +17,7 @@ function promoted(spec: Partial<ReleaseSpec> = {}): ReleaseSpec {
 }
 
 test('a rollback goes the other way round, the last object first', () => {
-  const back = specOfRollback({ name: 'r-7', spec: promoted() }, 9, ['bob', 'minter']);
+  const back = specOfRollback({ name: 'r-7', spec: promotedSpec() }, 9, ['bob', 'minter']);
   assert.deepEqual(
     back.objects.map(({ name, from, to }) => [name, from?.revision, to?.revision]),
     [
@@ -37,7 +37,7 @@ test('of its policy a rollback keeps who is notified, and nothing that would hol
   const spec = policySpec({
     spec: { selector: {}, approvals: { required: 2 }, stages: [{ name: 'few' }], notify: [CHANNEL] },
   });
-  const back = specOfRollback({ name: 'r-7', spec: promoted({ policy: { name: 'p', spec } }) }, 9, ['bob']);
+  const back = specOfRollback({ name: 'r-7', spec: promotedSpec({ policy: { name: 'p', spec } }) }, 9, ['bob']);
   assert.equal(back.policy?.name, 'p');
   assert.deepEqual(back.policy?.spec.notify, spec.notify);
   assert.deepEqual([back.policy?.spec.stages, back.policy?.spec.guardrails], [[], []]);
@@ -47,7 +47,7 @@ test('of its policy a rollback keeps who is notified, and nothing that would hol
 test('a policy that notifies nobody is no part of a rollback', () => {
   const spec = policySpec({ spec: { selector: {}, approvals: { required: 2 } } });
   assert.equal(
-    specOfRollback({ name: 'r-7', spec: promoted({ policy: { name: 'p', spec } }) }, 9, ['bob']).policy,
+    specOfRollback({ name: 'r-7', spec: promotedSpec({ policy: { name: 'p', spec } }) }, 9, ['bob']).policy,
     undefined,
   );
 });

@@ -11,10 +11,10 @@ import type {
   Remainder,
   StageInterval,
 } from '../kinds/release-status.ts';
-import { hasPart, isBake, stagesOf } from '../kinds/stages-of.ts';
+import { hasPart, isBake, stagesOf } from '../kinds/release-stages.ts';
 import { countApprovals, shortOfPeople, type ApprovalState } from './approvals.ts';
 import { policiesOf, policyConflicts } from '../rules/choose-policy.ts';
-import type { KnownVerdicts } from './known-verdicts.ts';
+import type { EffectiveVerdicts } from './effective-verdicts.ts';
 import {
   progressHome,
   progressTo,
@@ -34,7 +34,7 @@ export interface ReleaseObservation {
   /** Reasons that block the release, in sentences. */
   readonly problems: readonly string[];
   /** Sentences about a change that was rolled back and that this release brings back. */
-  readonly bringsBack: readonly string[];
+  readonly takenBackChanges: readonly string[];
   /** Approvers who have lost the right to approve. */
   readonly withoutRight: ReadonlySet<string>;
   /** Names of the releases that go first. */
@@ -48,7 +48,7 @@ export interface ReleaseObservation {
     readonly untilMs: number;
   };
   /** Verdicts by guardrail; one without an entry has not been judged yet. */
-  readonly verdicts: KnownVerdicts;
+  readonly verdicts: EffectiveVerdicts;
   /** True when the declared state equals the earlier live state, and the pins exist. */
   readonly restored: boolean;
   /** Why the last step failed repeatedly. */
@@ -93,7 +93,7 @@ export const ENGINE = 'system:releases';
  * deterministic; it performs nothing. Holds never stop a rollback.
  */
 export function advance(spec: ReleaseSpec, standing: ReleaseEngineState, seen: ReleaseObservation): ReleaseStep {
-  const step = withFailure(stepOf(spec, awake(inTime(standing, seen), seen), seen), seen);
+  const step = withFailure(stepOf(spec, addDowntime(inTime(standing, seen), seen), seen), seen);
   return isBegun(step.standing.state) || isBegun(standing.state) ? { ...step, targets: seen.targets } : step;
 }
 
@@ -110,7 +110,7 @@ function stepOf(spec: ReleaseSpec, standing: ReleaseEngineState, seen: ReleaseOb
       };
     case 'waiting': {
       const approvals = countApprovals(spec, standing.approvals, seen);
-      return { ...whileWaiting(spec, standing, seen, approvals), ...approvalsShown(approvals) };
+      return { ...whileWaiting(spec, standing, seen, approvals), ...showApprovals(approvals) };
     }
     case 'exposing':
       return whileExposing(spec, { ...standing, state }, seen);
@@ -133,7 +133,9 @@ function stepOf(spec: ReleaseSpec, standing: ReleaseEngineState, seen: ReleaseOb
 function collectingText(spec: ReleaseSpec): string {
   const namespaces = namespacesOf(spec).filter((name) => name !== '');
   const where =
-    namespaces.length === 0 ? '' : ` in ${namespaces.length === 1 ? 'namespace' : 'namespaces'} ${listed(namespaces)}`;
+    namespaces.length === 0
+      ? ''
+      : ` in ${namespaces.length === 1 ? 'namespace' : 'namespaces'} ${listNames(namespaces)}`;
   return `Collecting changes for group ${spec.group ?? ''}${where} until it is sealed.`;
 }
 
@@ -164,7 +166,10 @@ export function stageIntervalsUntil(
 }
 
 /** Engine downtime is no soak time: it counts as held, once for each start of an engine, and not twice during a hold. */
-function awake(standing: ReleaseEngineState, { awakeSinceMs, asleepSinceMs }: ReleaseObservation): ReleaseEngineState {
+function addDowntime(
+  standing: ReleaseEngineState,
+  { awakeSinceMs, asleepSinceMs }: ReleaseObservation,
+): ReleaseEngineState {
   const { state } = standing;
   if (state.at !== 'exposing') return standing;
   const { seenMs: fromMs = state.sinceMs } = state;
@@ -237,7 +242,7 @@ function whileWaiting(
       ...wakeAt(approvals.expiresMs),
     });
   }
-  if (seen.behind.length > 0) return wait('turn', 'Queued', `Waits for ${listed(seen.behind)}.`);
+  if (seen.behind.length > 0) return wait('turn', 'Queued', `Waits for ${listNames(seen.behind)}.`);
   const hold = holdOf(spec, standing, seen);
   if (hold !== undefined) {
     const phase = standing.paused === undefined ? 'Waiting' : 'Paused';
@@ -250,12 +255,12 @@ function whileWaiting(
 }
 
 /** A change on top of one that was rolled back would bring it back, and nobody has decided that. */
-function doubtIn({ bringsBack }: ReleaseObservation): string | undefined {
-  if (bringsBack.length === 0) return undefined;
-  return `${bringsBack.join(' ')} Resume it to release it anyway, or abort it and apply a new change.`;
+function doubtIn({ takenBackChanges }: ReleaseObservation): string | undefined {
+  if (takenBackChanges.length === 0) return undefined;
+  return `${takenBackChanges.join(' ')} Resume it to release it anyway, or abort it and apply a new change.`;
 }
 
-function approvalsShown({ needed, given }: ApprovalState): Pick<ReleaseStep, 'approvals'> {
+function showApprovals({ needed, given }: ApprovalState): Pick<ReleaseStep, 'approvals'> {
   return needed.length === 0 && given.length === 0 ? {} : { approvals: { needed, given } };
 }
 
@@ -292,8 +297,8 @@ function progressIn({ policy }: ReleaseSpec, stage: number, { targets }: Release
   const stages = policy === undefined ? [] : stagesOf(policy.spec);
   const begins = (target: string): boolean =>
     stage >= stages.length || stages.slice(0, stage + 1).some((one) => hasPart(one, target));
-  const wanted = (target: string): DesiredIntent => (begins(target) ? { at: 'stage', stage } : { at: 'nobody' });
-  return progressTo(wanted, targets, unknownMaxIn(stages, stage));
+  const intentOf = (target: string): DesiredIntent => (begins(target) ? { at: 'stage', stage } : { at: 'nobody' });
+  return progressTo(intentOf, targets, unknownMaxIn(stages, stage));
 }
 
 /** Places that may be unknown in a stage; after the last one as many as in it. */
@@ -308,7 +313,7 @@ function toStage(
   { turn, waits }: Progress,
   seen: ReleaseObservation,
 ): ReleaseStep {
-  const doing = progressing(standing, seen.failure ?? waits ?? SHOWING);
+  const doing = showProgress(standing, seen.failure ?? waits ?? SHOWING);
   if (turn === undefined) return doing;
   const { begun = [] } = standing;
   const started = begun.includes(turn) ? standing : { ...standing, begun: [...begun, turn] };
@@ -327,7 +332,7 @@ function failuresIn(
     ...failed,
     ...actingOf(guardrails).flatMap(({ name }) => {
       const verdict = verdicts.get(name);
-      return verdict?.outcome === 'fail' ? [saidOf(name, verdict)] : [];
+      return verdict?.outcome === 'fail' ? [sentenceOf(name, verdict)] : [];
     }),
   ];
 }
@@ -339,13 +344,13 @@ function whileExposing(spec: ReleaseSpec, before: ExposingEngineState, seen: Rel
   const progress = progressIn(spec, was.stage, seen);
   const failed = failuresIn(policy.guardrails, progress, seen);
   if (failed.length > 0) {
-    const isHeeded = before.paused !== undefined || before.overruled?.stage === was.stage;
+    const isAccepted = before.paused !== undefined || before.overruled?.stage === was.stage;
     const because = failed.join(' ');
-    if (policy.onFailure === 'rollBack' || !isHeeded) return failing(policy.onFailure, before, because, seen);
+    if (policy.onFailure === 'rollBack' || !isAccepted) return failStage(policy.onFailure, before, because, seen);
   }
   const hold = holdOf(spec, before, seen);
-  const state = held(was, hold, seen.nowMs);
-  const standing = { ...(hold === undefined ? before : lapsed(before)), state };
+  const state = addHeldTime(was, hold, seen.nowMs);
+  const standing = { ...(hold === undefined ? before : lapseRequest(before)), state };
   if (!progress.isReached) {
     // The observation is no longer valid: the soak restarts at the next one.
     const { seenMs, ...unseen } = state;
@@ -358,15 +363,15 @@ function whileExposing(spec: ReleaseSpec, before: ExposingEngineState, seen: Rel
     }
     const leftMs = deadlineLeftMs(place.stage, again, seen.nowMs);
     if (leftMs > 0) return { ...step, ...wakeAt(seen.nowMs + leftMs) };
-    return undecided(place, { ...standing, state: again }, [progress.waits ?? SHOWING], seen);
+    return failUndecided(place, { ...standing, state: again }, [progress.waits ?? SHOWING], seen);
   }
   if (state.seenMs === undefined) {
     const { heldSinceMs: _, ...rest } = state;
     const begun = { ...rest, seenMs: seen.nowMs, heldMs: 0 };
     const fresh = hold === undefined ? begun : { ...begun, heldSinceMs: seen.nowMs };
-    return whileSeen(spec, { ...standing, state: fresh }, seen, hold);
+    return whileSoaking(spec, { ...standing, state: fresh }, seen, hold);
   }
-  return whileSeen(spec, standing, seen, hold);
+  return whileSoaking(spec, standing, seen, hold);
 }
 
 /** Remaining time to the deadline of a stage; held time does not count. */
@@ -375,17 +380,17 @@ function deadlineLeftMs({ deadline }: Stage, state: Exposing, nowMs: number): nu
 }
 
 /** The deadline has passed. */
-function undecided(
+function failUndecided(
   { policy: { onUndecided }, stage: { deadline = '' } }: StagePlace,
   standing: ExposingEngineState,
   open: readonly string[],
   seen: ReleaseObservation,
 ): ReleaseStep {
-  return failing(onUndecided, standing, `Undecided after ${deadline}: ${open.join(' ')}`, seen);
+  return failStage(onUndecided, standing, `Undecided after ${deadline}: ${open.join(' ')}`, seen);
 }
 
 /** Reaction to a failed stage, or to one without a decision. */
-function failing(
+function failStage(
   does: OnFailure,
   standing: ExposingEngineState,
   because: string,
@@ -418,7 +423,7 @@ function backOneStage(
 }
 
 /** The cohort of the stage has it: decides whether it continues. */
-function whileSeen(
+function whileSoaking(
   spec: ReleaseSpec,
   standing: ExposingEngineState,
   seen: ReleaseObservation,
@@ -429,7 +434,7 @@ function whileSeen(
   const { policy, stage } = place;
   const { nowMs } = seen;
   const here = (message: string, more: Partial<ReleaseStep> = {}): ReleaseStep => ({
-    ...progressing(standing, message),
+    ...showProgress(standing, message),
     ...more,
   });
   if (hold !== undefined) return here(hold.text, { ...heldBy(standing, hold), ...wakeAt(hold.untilMs) });
@@ -438,7 +443,7 @@ function whileSeen(
   const soakLeftMs = goOn === undefined ? durationMs(stage.soak) - activeMs : 0;
   const open = goOn?.force === true ? [] : openGuardrails(policy, state.stage, seen.verdicts);
   const leftMs = deadlineLeftMs(stage, state, nowMs);
-  if (open.length > 0 && leftMs <= 0) return undecided(place, standing, open, seen);
+  if (open.length > 0 && leftMs <= 0) return failUndecided(place, standing, open, seen);
   const wakes = wakeAt(nowMs + Math.min(soakLeftMs > 0 ? soakLeftMs : Infinity, open.length > 0 ? leftMs : Infinity));
   if (soakLeftMs > 0) {
     const verb = isBake(policy, state.stage) ? 'Bakes' : 'Soaks';
@@ -477,8 +482,8 @@ function whilePromoting(spec: ReleaseSpec, standing: ReleaseEngineState, observe
   const failed = last.failed.length > 0 && spec.rollbackOf === undefined ? last.failed.join(' ') : undefined;
   if (failed !== undefined && spec.policy !== undefined) {
     if (spec.policy.spec.onFailure === 'rollBack') return retract(standing, failed, seen);
-    const isHeeded = standing.paused !== undefined || standing.overruled?.stage === stages.length;
-    if (!isHeeded) return doing(failed, { ...pausing(standing, failed, seen), tell: ['paused'] });
+    const isAccepted = standing.paused !== undefined || standing.overruled?.stage === stages.length;
+    if (!isAccepted) return doing(failed, { ...pauseFor(standing, failed, seen), tell: ['paused'] });
   }
   if (isAll) return doing(last.waits ?? 'Going live for everyone.');
   const hold = holdOf(spec, standing, seen);
@@ -541,11 +546,11 @@ function whileRetracting(standing: ReleaseEngineState, state: Retracting, seen: 
 }
 
 function pausedBy(standing: ExposingEngineState, because: string, seen: ReleaseObservation): ReleaseStep {
-  const stopped = { ...standing, state: held(standing.state, { text: because }, seen.nowMs) };
-  return { ...progressing(stopped, because), ...pausing(stopped, because, seen), tell: ['paused'] };
+  const stopped = { ...standing, state: addHeldTime(standing.state, { text: because }, seen.nowMs) };
+  return { ...showProgress(stopped, because), ...pauseFor(stopped, because, seen), tell: ['paused'] };
 }
 
-function pausing(
+function pauseFor(
   standing: ReleaseEngineState,
   because: string,
   { nowMs }: ReleaseObservation,
@@ -586,13 +591,13 @@ function heldBy({ paused, goOn }: ReleaseEngineState, { text }: Hold): Partial<R
 }
 
 /** A promotion request that was open when a hold began: nobody expects it to take effect after the hold. */
-function lapsed(standing: ReleaseEngineState): ReleaseEngineState {
+function lapseRequest(standing: ReleaseEngineState): ReleaseEngineState {
   const { goOn } = standing;
   return goOn === undefined || goOn.lapsed === true ? standing : { ...standing, goOn: { ...goOn, lapsed: true } };
 }
 
 /** The same stage with its held time, counted from the start of the hold, however late it is observed. */
-function held(state: Exposing, hold: Hold | undefined, nowMs: number): Exposing {
+function addHeldTime(state: Exposing, hold: Hold | undefined, nowMs: number): Exposing {
   if (hold !== undefined) {
     if (state.heldSinceMs !== undefined) return state;
     const sinceMs = Math.max(hold.sinceMs ?? nowMs, state.seenMs ?? nowMs, state.awakeMs ?? 0);
@@ -615,15 +620,15 @@ function openGuardrails(policy: PolicySpec, stage: number, verdicts: ReleaseObse
     if (stage < from) return [];
     const verdict = verdicts.get(name);
     // In a bake nothing has to pass, but a failure holds promotion.
-    if (isBake(policy, stage)) return verdict?.outcome === 'fail' ? [saidOf(name, verdict)] : [];
+    if (isBake(policy, stage)) return verdict?.outcome === 'fail' ? [sentenceOf(name, verdict)] : [];
     if (verdict === undefined) return [`${name}: not judged yet.`];
-    if (verdict.outcome !== 'pass') return [saidOf(name, verdict)];
+    if (verdict.outcome !== 'pass') return [sentenceOf(name, verdict)];
     return verdict.isOfStage ? [] : [`${name}: passes so far; waits for a whole window of this stage.`];
   });
 }
 
 /** The sentence of a verdict, prefixed with the name where it does not begin with it. */
-function saidOf(name: string, { because }: { readonly because: string }): string {
+function sentenceOf(name: string, { because }: { readonly because: string }): string {
   return because.toLowerCase().startsWith(name.toLowerCase()) ? because : `${name}: ${because}`;
 }
 
@@ -639,7 +644,7 @@ function stageIn({ number, policy }: ReleaseSpec, { stage: index }: Exposing): S
   return { policy: policy.spec, stage };
 }
 
-function progressing(standing: ReleaseEngineState, message: string): ReleaseStep {
+function showProgress(standing: ReleaseEngineState, message: string): ReleaseStep {
   return { standing, effects: [], tell: [], phase: 'Progressing', message };
 }
 
@@ -656,7 +661,7 @@ function wakeAt(ms: number | undefined): Pick<ReleaseStep, 'wakeAtMs'> {
   return ms === undefined || !Number.isFinite(ms) ? {} : { wakeAtMs: ms };
 }
 
-function listed(names: readonly string[]): string {
+function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 3).join(', ');
   return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }

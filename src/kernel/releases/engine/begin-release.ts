@@ -15,12 +15,12 @@ import {
 import type { WriteGroup } from './group-by-write.ts';
 import { createRelease, freeReleaseName, releaseName, replaceSpec, writeStep } from './release-writes.ts';
 import { isCarriedAsIs, statusInReleases } from './route-change.ts';
-import { SPREAD_AUTHOR, type SpreadPass } from './spread-state.ts';
+import { DISPATCH_AUTHOR, type DispatchPass } from './dispatch-state.ts';
 import { statusOf, writeStatuses } from './write-statuses.ts';
 
 /** Puts the changes of a write into a release, and records the release in the status of each object. */
 export async function beginRelease(
-  pass: SpreadPass,
+  pass: DispatchPass,
   { origin, items }: Pick<WriteGroup<QueuedObject>, 'origin' | 'items'>,
 ): Promise<void> {
   const { store, open, view } = pass;
@@ -34,7 +34,7 @@ export async function beginRelease(
   if (fresh.length > 0) {
     const formed = formRelease(origin, fresh, touchedBy(fresh, pass), view.world());
     const operations = formedOperations(formed, origin, pass);
-    if (operations.length > 0) await store.write(operations, SPREAD_AUTHOR);
+    if (operations.length > 0) await store.write(operations, DISPATCH_AUTHOR);
   }
   const statuses = items.map(view.look).flatMap((changed) => {
     const standing = statusInReleases(changed, view.carriers(changed));
@@ -44,7 +44,7 @@ export async function beginRelease(
 }
 
 /** The open releases that include any of the changes, or collect their group. */
-function touchedBy(changes: readonly PendingChange[], { open, view }: SpreadPass): readonly OpenRelease[] {
+function touchedBy(changes: readonly PendingChange[], { open, view }: DispatchPass): readonly OpenRelease[] {
   const touched = new Map<string, OpenRelease>();
   for (const one of changes) {
     for (const release of view.carriers(one)) touched.set(release.name, release);
@@ -57,11 +57,11 @@ function touchedBy(changes: readonly PendingChange[], { open, view }: SpreadPass
 }
 
 /** The write that creates and supersedes releases. */
-function formedOperations(formed: FormationResult, { user: by }: Origin, pass: SpreadPass): Operation[] {
+function formedOperations(formed: FormationResult, { user: by }: Origin, pass: DispatchPass): Operation[] {
   const { store, view, clock } = pass;
   const nowMs = clock().epochMilliseconds;
   const operations: Operation[] = [];
-  const described = (release: PlannedRelease) => withSentences(release, view.look, pass, clock());
+  const describe = (release: PlannedRelease) => withSentences(release, view.look, pass, clock());
   const objectOf = (name: string) => {
     const entry = store.get(Release, '', name);
     if (entry === undefined) throw new Error(`release ${name} is gone`);
@@ -72,13 +72,13 @@ function formedOperations(formed: FormationResult, { user: by }: Origin, pass: S
     const { spec, collects } = formed.begin;
     const name = freeReleaseName(store, releaseName(spec));
     because = `Release ${name} supersedes it.`;
-    operations.push(...createRelease({ name, spec: described({ name, spec }) }, firstStep(collects), { nowMs, by }));
+    operations.push(...createRelease({ name, spec: describe({ name, spec }) }, firstStep(collects), { nowMs, by }));
   }
   for (const { name, standing } of formed.displaced) {
     operations.push(...writeStep(objectOf(name), supersedeStep(standing, because, by), { nowMs, by }));
   }
   for (const { name, spec } of formed.collecting) {
-    operations.push(replaceSpec(objectOf(name), described({ name, spec })));
+    operations.push(replaceSpec(objectOf(name), describe({ name, spec })));
   }
   return operations;
 }

@@ -5,16 +5,20 @@ import { ChangeQueue, ORIGINS_MAX } from './change-queue.ts';
 import type { Origin } from './form.ts';
 
 const origin = (version: number): Origin => ({ write: version, version, user: 'ann' });
-const queued = (versions: readonly number[], name = 'a') => ({ kind: 'Node', name, origins: versions.map(origin) });
+const queuedObject = (versions: readonly number[], name = 'a') => ({
+  kind: 'Node',
+  name,
+  origins: versions.map(origin),
+});
 const versionsIn = (queue: ChangeQueue) =>
   queue.takeAll().map(({ name, origins }) => [name, origins.map(({ version }) => version)]);
 
 test('an object is queued once, with all writes that queued it', () => {
   const queue = new ChangeQueue();
-  queue.add(queued([3]));
-  queue.add(queued([4], 'b'));
-  queue.add(queued([]));
-  queue.add(queued([5]));
+  queue.add(queuedObject([3]));
+  queue.add(queuedObject([4], 'b'));
+  queue.add(queuedObject([]));
+  queue.add(queuedObject([5]));
   assert.equal(queue.size, 2);
   assert.deepEqual(versionsIn(queue), [
     ['a', [3, 5]],
@@ -28,7 +32,7 @@ test('whatever the order in which it is queued again, the latest write is last',
   fc.assert(
     fc.property(fc.array(sorted, { minLength: 1, maxLength: 5 }), (batches) => {
       const queue = new ChangeQueue();
-      for (const batch of batches) queue.add(queued(batch));
+      for (const batch of batches) queue.add(queuedObject(batch));
       const all = [...new Set(batches.flat())].sort((a, b) => a - b);
       assert.deepEqual(versionsIn(queue), [['a', all]]);
     }),
@@ -37,7 +41,7 @@ test('whatever the order in which it is queued again, the latest write is last',
 
 test('an object that is written faster than the engine looks keeps its latest writes', () => {
   const queue = new ChangeQueue();
-  for (let version = 1; version <= ORIGINS_MAX + 2; version += 1) queue.add(queued([version]));
+  for (let version = 1; version <= ORIGINS_MAX + 2; version += 1) queue.add(queuedObject([version]));
   const [[, versions] = []] = versionsIn(queue);
   assert.equal(versions?.length, ORIGINS_MAX);
   assert.equal((versions as number[]).at(-1), ORIGINS_MAX + 2);

@@ -29,7 +29,7 @@ export class ChangeQueue {
     const before = this.#objects.get(key);
     this.#objects.set(
       key,
-      before === undefined ? object : { ...object, origins: merged(before.origins, object.origins) },
+      before === undefined ? object : { ...object, origins: mergeOrigins(before.origins, object.origins) },
     );
   }
 
@@ -41,7 +41,7 @@ export class ChangeQueue {
   }
 }
 
-function merged(some: readonly Origin[], others: readonly Origin[]): readonly Origin[] {
+function mergeOrigins(some: readonly Origin[], others: readonly Origin[]): readonly Origin[] {
   const news = others.filter(({ version }) => !some.some((one) => one.version === version));
   if (news.length === 0) return some;
   return [...some, ...news].sort((a, b) => a.version - b.version).slice(-ORIGINS_MAX);

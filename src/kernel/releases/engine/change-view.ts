@@ -3,7 +3,7 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import type { Targets } from '../kinds/targets.ts';
 import { policiesIn } from '../rules/choose-policy.ts';
-import { bringsBack } from './brings-back.ts';
+import { findTakenBackChanges } from './find-taken-back.ts';
 import type { QueuedObject } from './change-queue.ts';
 import type { Declarations } from './declarations.ts';
 import type { PendingChange, Look, OpenRelease, World } from './form.ts';
@@ -62,7 +62,7 @@ export class ChangeView {
       carriers: this.carriers(changed),
       trail: () => this.trail(changed, wanted?.object),
       policies: () => policiesIn(store, kinds),
-      isOnTakenBack: (trail) => bringsBack(store, changed, wanted?.object, trail).length > 0,
+      isOnTakenBack: (trail) => findTakenBackChanges(store, changed, wanted?.object, trail).length > 0,
     });
   }
 

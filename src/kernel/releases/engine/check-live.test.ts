@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { atOnce } from '#kernel/base/turns.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
-import { KeptObject } from '#kernel/snapshots/kept-object.ts';
+import { CompactObject } from '#kernel/snapshots/compact-object.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allKinds } from '#planes/catalogue.ts';
 import { Node } from '../testing/node.ts';
@@ -24,8 +24,8 @@ function faultsOf(kind: Kind, specs: Readonly<Record<string, object>>, unreadabl
     revision: 'r',
   });
   for (const [name, spec] of Object.entries(specs))
-    live.set(new KeptObject(objectOf(name, spec), JSON.stringify(spec)));
-  for (const name of unreadable) live.set(new KeptObject(objectOf(name, {}), UNREADABLE, []));
+    live.set(new CompactObject(objectOf(name, spec), JSON.stringify(spec)));
+  for (const name of unreadable) live.set(new CompactObject(objectOf(name, {}), UNREADABLE, []));
   return Array.from(atOnce(checkLive(live, kinds, () => true)).values(), ({ name }) => name);
 }
 

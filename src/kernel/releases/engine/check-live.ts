@@ -1,7 +1,7 @@
 import type { Steps } from '#kernel/base/turns.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import { knownIndexKeys } from '#kernel/snapshots/kept-object.ts';
+import { knownIndexKeys } from '#kernel/snapshots/compact-object.ts';
 import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { problemsIn, type HoldReasons } from '../settle.ts';
 
@@ -28,7 +28,7 @@ export function* checkLive(
     for (const object of live.list(kind)) {
       const { name, revision } = object;
       if (!isWanted()) return faults;
-      const problems = isFine(released, object) ? [] : checked(() => problemsIn(live, kinds, { kind, name }));
+      const problems = isFine(released, object) ? [] : runCheck(() => problemsIn(live, kinds, { kind, name }));
       if (problems.length > 0) faults.set(liveKey(kind, name), { kind, name, revision, problems });
       yield;
     }
@@ -42,7 +42,7 @@ function isFine({ check, checksReferencesOnly }: Kind, object: LiveObject): bool
 }
 
 /** A check that throws does not accept the object. */
-function checked(check: () => HoldReasons): HoldReasons {
+function runCheck(check: () => HoldReasons): HoldReasons {
   try {
     return check();
   } catch (error) {

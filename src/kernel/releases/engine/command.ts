@@ -3,7 +3,7 @@ import { releaseRefusal } from '#kernel/releases/refusals.ts';
 import type { CommandSpec, CommandVerb } from '../kinds/release-command.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseEngineState } from '../kinds/release-status.ts';
-import { stagesOf } from '../kinds/stages-of.ts';
+import { stagesOf } from '../kinds/release-stages.ts';
 import { ENGINE, isBegun, isFinished, startRollback, stageIntervalsUntil } from './advance.ts';
 import type { OpenRelease } from './form.ts';
 import { approvalPolicies, authorBehind, countApprovals, isApprover, type Person } from './approvals.ts';

@@ -7,7 +7,7 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Author, Change, Store } from '#kernel/store/contract.ts';
 import { policyAdvice, selectionIn } from '../advice.ts';
 import type { Targets } from '../kinds/targets.ts';
-import type { KnownUnits } from '../known-units.ts';
+import type { UnitsOnRecord } from '../units-on-record.ts';
 import { RELEASE_POLICY, policySpec, type PolicyStatus } from '../kinds/release-policy.ts';
 import { ENGINE } from './advance.ts';
 
@@ -25,11 +25,11 @@ export function describePolicies(options: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
   readonly targets: Targets;
-  readonly knownUnits: KnownUnits;
+  readonly unitsOnRecord: UnitsOnRecord;
   readonly time: Time;
   readonly log: Log;
 }): { readonly stop: () => Promise<void> } {
-  const { store, kinds, targets, knownUnits, time, log } = options;
+  const { store, kinds, targets, unitsOnRecord, time, log } = options;
   const policies = kinds.byId(RELEASE_POLICY);
   const logError = logSeldom(log, time.nowMs);
   let stopping = false;
@@ -82,7 +82,7 @@ export function describePolicies(options: {
     const { objects, names, isPart } = selectionIn(spec.selector, { store, kinds });
     const status: PolicyStatus = {
       selects: { objects, names: [...names], ...(isPart ? { isPart } : {}) },
-      warnings: [...policyAdvice(spec, { store, kinds, targets, knownUnits })],
+      warnings: [...policyAdvice(spec, { store, kinds, targets, unitsOnRecord })],
     };
     if (isDeepStrictEqual(object.status, status)) return;
     const operation: Operation = {

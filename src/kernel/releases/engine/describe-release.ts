@@ -48,7 +48,9 @@ export function sentencesOf(changed: PendingChange, world: World, now: Temporal.
   // The live name may contain it already.
   const namespace =
     side === undefined || side.namespace === '' || kind.names === 'namespace' ? '' : `${side.namespace}/`;
-  const sentencesOfOne = described(() => kind.describe?.(name, before?.object.spec, wanted?.object.spec, world, now));
+  const sentencesOfOne = describeSafely(() =>
+    kind.describe?.(name, before?.object.spec, wanted?.object.spec, world, now),
+  );
   return [...metadataTexts(changed), ...(sentencesOfOne.length === 0 ? bareTexts(changed) : sentencesOfOne)].map(
     (text) => cut(`${kind.kind} ${namespace}${name}: ${text}`),
   );
@@ -75,7 +77,7 @@ function cut(text: string): string {
 }
 
 /** Descriptions are for readers: an error in one does not hold a release. */
-function described(say: () => readonly string[] | undefined): readonly string[] {
+function describeSafely(say: () => readonly string[] | undefined): readonly string[] {
   try {
     return say() ?? [];
   } catch {

@@ -20,7 +20,7 @@ import type { PolicySpec } from '../kinds/policy-spec.ts';
 import { policySpec, releasePolicyKind } from '../kinds/release-policy.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseEngineState } from '../kinds/release-status.ts';
-import { partsUpTo, stagesOf } from '../kinds/stages-of.ts';
+import { partsUpTo, stagesOf } from '../kinds/release-stages.ts';
 import { partsOf } from '../kinds/targets.ts';
 import { sendNotification } from '../notify/send-notification.ts';
 import { selectPolicies, selects } from '../rules/choose-policy.ts';
@@ -32,7 +32,7 @@ import { Node, Workload } from '../testing/node.ts';
 import { advance, type ReleaseObservation, type ReleaseStep } from './advance.ts';
 import { countApprovals, shortOfPeople } from './approvals.ts';
 import { releaseItemOf, formRelease, type PendingChange, type OpenRelease } from './form.ts';
-import type { KnownVerdicts } from './known-verdicts.ts';
+import type { EffectiveVerdicts } from './effective-verdicts.ts';
 import type { Intent, TargetObservation } from './progress.ts';
 import { createRelease } from './release-writes.ts';
 import { pinOperations } from './restore.ts';
@@ -56,7 +56,7 @@ const OPENED = new Map(
 );
 
 /** An object of a kind that becomes another one. */
-function changed(kind: Kind, name: string): PendingChange {
+function changeOf(kind: Kind, name: string): PendingChange {
   const side = (revision: string, generation: number) => {
     const spec = { needs: [], value: generation, neighbourMax: 9 };
     return { object: { kind: kind.id, namespace: '', name, labels: { team: 'x' }, spec, revision }, generation };
@@ -64,7 +64,7 @@ function changed(kind: Kind, name: string): PendingChange {
   return { kind, name, live: side('before', 1), wanted: side('after', 2) };
 }
 
-const CHANGED = [changed(Node, 'n'), changed(Workload, 'w')];
+const CHANGED = [changeOf(Node, 'n'), changeOf(Workload, 'w')];
 
 function releaseBy(spec: PolicySpec): ReleaseSpec {
   return {
@@ -126,7 +126,7 @@ function forming(spec: PolicySpec): unknown {
 }
 
 /** Its steps, while guardrails say something and a cluster is heard of or not. */
-function walking(spec: PolicySpec, verdicts: KnownVerdicts, isUnknown: boolean): unknown {
+function walking(spec: PolicySpec, verdicts: EffectiveVerdicts, isUnknown: boolean): unknown {
   const release = releaseBy(spec);
   const order = partsOf(release, KINDS, TARGETS).map(({ target }) => target);
   const intents = new Map<string, Intent>(order.map(({ name }) => [name, { at: 'nobody' }]));
@@ -144,7 +144,7 @@ function walking(spec: PolicySpec, verdicts: KnownVerdicts, isUnknown: boolean):
       targets,
       remains: [],
       problems: [],
-      bringsBack: [],
+      takenBackChanges: [],
       withoutRight: new Set(),
       behind: [],
       verdicts,
@@ -282,7 +282,7 @@ async function observe(declared: unknown): Promise<unknown> {
     figures: { of: 'nothing' as const },
     isOfStage: true,
   });
-  const all = (outcome: 'pass' | 'fail'): KnownVerdicts =>
+  const all = (outcome: 'pass' | 'fail'): EffectiveVerdicts =>
     new Map(['harm', 'lag'].map((name) => [name, verdict(outcome)] as const));
   return [
     ReleasePolicy.validate?.(declared, { now: clock(), find: () => [], name: 'p', kinds: KINDS.all }),

@@ -1,7 +1,7 @@
 import type { Steps } from '#kernel/base/turns.ts';
 import { liveNameOf } from '#kernel/kinds/live-name.ts';
-import { entryNamed } from '#kernel/store/entry-named.ts';
-import type { SpreadParts } from './spread-state.ts';
+import { findEntry } from '#kernel/store/find-entry.ts';
+import type { DispatchParts } from './dispatch-state.ts';
 import { stands } from './go-live.ts';
 
 interface ObjectName {
@@ -14,7 +14,7 @@ interface ObjectName {
  * longer wanted.
  */
 export function* findUnsettled(
-  { store, live, kinds, open }: Pick<SpreadParts, 'store' | 'live' | 'kinds' | 'open'>,
+  { store, live, kinds, open }: Pick<DispatchParts, 'store' | 'live' | 'kinds' | 'open'>,
   isWanted: () => boolean,
   found: (object: ObjectName) => void,
 ): Steps<void> {
@@ -33,7 +33,7 @@ export function* findUnsettled(
   for (const kind of released) {
     for (const { name } of live.list(kind.id)) {
       if (!isWanted()) return;
-      if (entryNamed(store, kind, name) === undefined) found({ kind: kind.id, name });
+      if (findEntry(store, kind, name) === undefined) found({ kind: kind.id, name });
       yield;
     }
   }

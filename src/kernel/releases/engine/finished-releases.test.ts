@@ -10,7 +10,7 @@ function release(number: number, characters: number, open = false): Entry {
   return { kind: Release, name: `r-${number}`, text: 'x'.repeat(characters), object: () => object } as unknown as Entry;
 }
 
-function changed(type: Change['type'], entry: Entry): Change {
+function changeOf(type: Change['type'], entry: Entry): Change {
   return { type, entry } as Change;
 }
 
@@ -18,12 +18,12 @@ test('of releases that have ended the oldest go, where they are too many or too 
   const finished = new FinishedReleases({ finishedMax: 3, charactersMax: 100, droppedMax: 2 });
   atOnce(finished.begin([release(12, 10), release(2, 10), release(7, 10), release(99, 500, true)]));
   assert.deepEqual(finished.outdated(), [], 'one that is under way does not count');
-  finished.follow(changed('ADDED', release(20, 10)));
+  finished.follow(changeOf('ADDED', release(20, 10)));
   assert.deepEqual(finished.outdated(), ['r-2'], 'by number, as numbers go');
-  finished.follow(changed('DELETED', release(2, 10)));
+  finished.follow(changeOf('DELETED', release(2, 10)));
   assert.deepEqual(finished.outdated(), []);
-  finished.follow(changed('MODIFIED', release(20, 95)));
+  finished.follow(changeOf('MODIFIED', release(20, 95)));
   assert.deepEqual(finished.outdated(), ['r-7', 'r-12'], 'large ones leave less room');
-  finished.follow(changed('MODIFIED', release(99, 500)));
+  finished.follow(changeOf('MODIFIED', release(99, 500)));
   assert.deepEqual(finished.outdated(), ['r-7', 'r-12'], 'a few at a time');
 });

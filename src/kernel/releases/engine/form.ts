@@ -89,7 +89,7 @@ export function formRelease(
   const emptied = left.filter(({ objects }) => objects.length === 0).map(({ one }) => one);
   if (group !== undefined && collector !== undefined) {
     const { name, spec } = collector;
-    const grown = { name, spec: specOf(origin, merged(spec.objects, changed), world, { group, earlier: [spec] }) };
+    const grown = { name, spec: specOf(origin, mergeItems(spec.objects, changed), world, { group, earlier: [spec] }) };
     return { displaced: emptied, collecting: [...collecting, grown] };
   }
   const others = open.filter((one) => !isCollecting(one) && changed.some((object) => carries(one, object)));
@@ -238,7 +238,7 @@ export function isLive({ wanted, live }: PendingChange): boolean {
   return sameSide(wanted?.object, live?.object);
 }
 
-function merged(before: readonly ReleaseItem[], changed: readonly PendingChange[]): ReleaseItem[] {
+function mergeItems(before: readonly ReleaseItem[], changed: readonly PendingChange[]): ReleaseItem[] {
   const kept = before.filter((one) => !changed.some((object) => isOf(object, one)));
   return [...kept, ...changed.filter((object) => !isLive(object)).map(releaseItemOf)];
 }

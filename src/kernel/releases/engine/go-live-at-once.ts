@@ -1,4 +1,4 @@
-import { entryNamed } from '#kernel/store/entry-named.ts';
+import { findEntry } from '#kernel/store/find-entry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
@@ -9,14 +9,14 @@ import type { ReleaseStep } from './advance.ts';
 import { keyOf, type QueuedObject } from './change-queue.ts';
 import { decideGoLive, holdReasons, type GoLiveDecision } from './decide-go-live.ts';
 import { isPassing } from './engine-errors.ts';
-import { failingAlone } from './failing-alone.ts';
+import { findFailingItems } from './find-failing-items.ts';
 import { releaseItemOf, isLive, specOf, type PendingChange } from './form.ts';
 import { headOperation, type ObjectStatus } from './go-live.ts';
 import { groupByWrite } from './group-by-write.ts';
 import { pinOn } from './guard.ts';
 import { footprintOf } from './open-releases.ts';
 import { createRelease, freeReleaseName, releaseName } from './release-writes.ts';
-import { SPREAD_AUTHOR, type SpreadPass } from './spread-state.ts';
+import { DISPATCH_AUTHOR, type DispatchPass } from './dispatch-state.ts';
 import { chunks, statusOf, writeStatuses } from './write-statuses.ts';
 
 /** Name of the claim of changes without a policy, while they are written. */
@@ -34,7 +34,7 @@ type TrialSet = ReadonlyMap<LiveKey, TriedChange>;
  * Makes changes that no policy selects live for everyone, together with held ones, as far as all references and checks hold: in one
  * write, with a Release for each write as the record. Then updates the status of each object.
  */
-export async function goLiveAtOnce(pass: SpreadPass, objects: readonly QueuedObject[]): Promise<void> {
+export async function goLiveAtOnce(pass: DispatchPass, objects: readonly QueuedObject[]): Promise<void> {
   // Objects that fail by themselves back off and the others are retried: fewer each time.
   for (;;) {
     const tried = changesToTry(pass, objects);
@@ -47,7 +47,7 @@ export async function goLiveAtOnce(pass: SpreadPass, objects: readonly QueuedObj
 }
 
 /** These and the held objects. Objects that need a release by now go to the next pass. */
-function changesToTry({ view, held, backOff, queue }: SpreadPass, objects: readonly QueuedObject[]): TrialSet {
+function changesToTry({ view, held, backOff, queue }: DispatchPass, objects: readonly QueuedObject[]): TrialSet {
   const asked = new Map([...held, ...objects.map((one) => [keyOf(one), one] as const)]);
   const tried = new Map<LiveKey, TriedChange>();
   for (const [key, queued] of asked) {
@@ -64,7 +64,7 @@ function changesToTry({ view, held, backOff, queue }: SpreadPass, objects: reado
 
 /** undefined when some changes failed by themselves and back off now. */
 async function decideFor(
-  pass: SpreadPass,
+  pass: DispatchPass,
   tried: TrialSet,
   handed: ReadonlySet<LiveKey>,
 ): Promise<GoLiveDecision | undefined> {
@@ -91,7 +91,7 @@ async function decideFor(
 
 /** The reasons that hold one change by itself; else the releases beside which it would go live. */
 function holdOf(
-  { store, kinds, targets, open, clock, backOff }: SpreadPass,
+  { store, kinds, targets, open, clock, backOff }: DispatchPass,
   changed: PendingChange,
   isHanded: boolean,
 ): { readonly reasons: HoldReasons | undefined; readonly besides: readonly string[] } {
@@ -112,19 +112,19 @@ function holdOf(
 }
 
 /** One write for all. False when some objects were refused by themselves and back off now. */
-async function writeHeads(pass: SpreadPass, tried: TrialSet, { going }: GoLiveDecision): Promise<boolean> {
+async function writeHeads(pass: DispatchPass, tried: TrialSet, { going }: GoLiveDecision): Promise<boolean> {
   const { store, open } = pass;
   const changes = [...tried].flatMap(([key, one]) => (going.has(key) ? [one] : []));
   const headOf = ({ queued, changed: { kind, name } }: TriedChange): Operation => {
-    return headOperation(kind, name, going.get(keyOf(queued)), entryNamed(store, kind, name));
+    return headOperation(kind, name, going.get(keyOf(queued)), findEntry(store, kind, name));
   };
   open.begun.claim(AT_ONCE, footprintOf({ objects: changes.map(({ changed }) => releaseItemOf(changed)) }));
   try {
     const operations = [...changes.map(headOf), ...recordsOf(pass, changes)];
-    for (const some of chunks(operations)) await store.write(some, SPREAD_AUTHOR);
+    for (const some of chunks(operations)) await store.write(some, DISPATCH_AUTHOR);
     return true;
   } catch (error) {
-    const tryAlone = (some: readonly TriedChange[]) => store.write(some.map(headOf), SPREAD_AUTHOR, { dryRun: true });
+    const tryAlone = (some: readonly TriedChange[]) => store.write(some.map(headOf), DISPATCH_AUTHOR, { dryRun: true });
     if (isPassing(error) || !(await backOffFailing(pass, changes, tryAlone))) throw error;
     return false;
   } finally {
@@ -133,7 +133,7 @@ async function writeHeads(pass: SpreadPass, tried: TrialSet, { going }: GoLiveDe
 }
 
 /** A Release for each write, as the record of changes that went live at once. */
-function recordsOf({ store, view, clock }: SpreadPass, changes: readonly TriedChange[]): Operation[] {
+function recordsOf({ store, view, clock }: DispatchPass, changes: readonly TriedChange[]): Operation[] {
   const declared = changes.map((item) => ({ item, origins: view.origins(item.queued) }));
   const nowMs = clock().epochMilliseconds;
   return groupByWrite(declared).flatMap(({ origin, items }) => {
@@ -155,7 +155,7 @@ function promotedAt(atMs: number): ReleaseStep {
 }
 
 function noteOutcome(
-  { view, held, backOff, declarations }: SpreadPass,
+  { view, held, backOff, declarations }: DispatchPass,
   tried: TrialSet,
   decision: GoLiveDecision,
 ): void {
@@ -167,7 +167,7 @@ function noteOutcome(
   }
 }
 
-function statusesOf(pass: SpreadPass, tried: TrialSet, { going, held }: GoLiveDecision): Operation[] {
+function statusesOf(pass: DispatchPass, tried: TrialSet, { going, held }: GoLiveDecision): Operation[] {
   return [...tried].flatMap(([key, { queued, changed }]) => {
     // A newer declaration is processed next: its status must not come from the older one.
     if (pass.view.look(queued).wanted?.generation !== changed.wanted?.generation) return [];
@@ -182,11 +182,11 @@ function statusesOf(pass: SpreadPass, tried: TrialSet, { going, held }: GoLiveDe
 
 /** Puts changes that fail by themselves into back-off. @returns true when there are some */
 async function backOffFailing(
-  { backOff }: SpreadPass,
+  { backOff }: DispatchPass,
   changes: readonly TriedChange[],
   attempt: (some: readonly TriedChange[]) => unknown,
 ): Promise<boolean> {
-  const failing = await failingAlone(changes, attempt, isPassing);
+  const failing = await findFailingItems(changes, attempt, isPassing);
   for (const [{ queued }, error] of failing) backOff.fail(queued, error);
   return failing.size > 0;
 }

@@ -6,24 +6,24 @@ import { groupByWrite, type DeclaredItem, type Origins } from './group-by-write.
 
 const origin = (write: number, version = write): Origin => ({ write, version, user: `user-${version}` });
 
-function declared(item: string, first: number, ...others: number[]): DeclaredItem<string> {
+function declaredItem(item: string, first: number, ...others: number[]): DeclaredItem<string> {
   return { item, origins: [origin(first), ...others.map((write) => origin(write))] };
 }
 
 const TABLE: readonly (readonly [title: string, items: readonly DeclaredItem<string>[], groups: readonly string[]])[] =
   [
     ['nothing', [], []],
-    ['each by itself', [declared('a', 1), declared('b', 2)], ['a', 'b']],
-    ['one write', [declared('a', 1), declared('b', 1), declared('c', 1)], ['abc']],
-    ['two writes, in turn', [declared('a', 1), declared('b', 2), declared('c', 1)], ['ac', 'b']],
+    ['each by itself', [declaredItem('a', 1), declaredItem('b', 2)], ['a', 'b']],
+    ['one write', [declaredItem('a', 1), declaredItem('b', 1), declaredItem('c', 1)], ['abc']],
+    ['two writes, in turn', [declaredItem('a', 1), declaredItem('b', 2), declaredItem('c', 1)], ['ac', 'b']],
     [
       'joined by an object that both writes declared',
-      [declared('a', 1), declared('b', 2), declared('c', 1, 2)],
+      [declaredItem('a', 1), declaredItem('b', 2), declaredItem('c', 1, 2)],
       ['abc'],
     ],
     [
       'joined in a chain',
-      [declared('a', 1, 2), declared('b', 3, 4), declared('c', 5), declared('d', 2, 3)],
+      [declaredItem('a', 1, 2), declaredItem('b', 3, 4), declaredItem('c', 5), declaredItem('d', 2, 3)],
       ['abd', 'c'],
     ],
   ];
@@ -58,7 +58,7 @@ test('groups are what a naive search reaches from each item by shared writes', (
       const groups = groupByWrite(items);
       assert.deepEqual(
         groups.map((group) => group.items),
-        reached(items),
+        reachableGroups(items),
       );
       for (const group of groups) {
         const own = group.items.flatMap((item) => items[item]?.origins ?? []);
@@ -69,7 +69,7 @@ test('groups are what a naive search reaches from each item by shared writes', (
 });
 
 /** The oracle: from each item not yet reached, everything that shares a write with what is reached, until nothing does. */
-function reached(items: readonly DeclaredItem<number>[]): number[][] {
+function reachableGroups(items: readonly DeclaredItem<number>[]): number[][] {
   const groups: number[][] = [];
   for (const one of items) {
     if (groups.some((group) => group.includes(one.item))) continue;

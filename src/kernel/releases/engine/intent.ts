@@ -9,7 +9,7 @@ import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseItem, ReleaseSpec } from '../kinds/release-spec.ts';
-import { partsUpTo } from '../kinds/stages-of.ts';
+import { partsUpTo } from '../kinds/release-stages.ts';
 import { shownBy } from '../live.ts';
 import { settle, type Candidate } from '../settle.ts';
 import type { StoredRelease, OpenTarget, PlannedRelease, Target } from '../kinds/target.ts';
@@ -93,7 +93,7 @@ export class Intents {
     const operations = candidates.flatMap(({ kind, name, object, generation }): Operation[] => {
       if (object !== undefined) return [put(kind, name, { object, generation })];
       const { everyone, candidate } = this.#heads.content({ kind: kind.id, name });
-      return everyone === undefined && candidate === undefined ? [] : [gone(kind, name)];
+      return everyone === undefined && candidate === undefined ? [] : [deleteHead(kind, name)];
     });
     await this.#write(release, operations);
   }
@@ -137,7 +137,7 @@ export class Intents {
       const hasAll = sameSide(one.to, everyone?.object) && !sameSide(one.from, everyone?.object);
       if (!hasAll && candidate?.release !== release) continue;
       const back = hasAll ? await requireKeptSide(store, kind, one.name, one.from) : everyone;
-      operations.push(back === undefined ? gone(kind, one.name) : put(kind, one.name, back));
+      operations.push(back === undefined ? deleteHead(kind, one.name) : put(kind, one.name, back));
     }
     return operations;
   }
@@ -167,7 +167,7 @@ function put(kind: Kind, name: string, everyone: LiveEveryone | undefined, candi
   return { ...target, verb: 'apply', object, uid: crypto.randomUUID() };
 }
 
-function gone(kind: Kind, name: string): Operation {
+function deleteHead(kind: Kind, name: string): Operation {
   return { verb: 'delete', kind: Head.id, namespace: '', name: headName(kind, name) };
 }
 

@@ -2,7 +2,7 @@ import { Head, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Reader, Store } from '#kernel/store/contract.ts';
-import { entryNamed } from '#kernel/store/entry-named.ts';
+import { findEntry } from '#kernel/store/find-entry.ts';
 import type { Side } from '../kinds/release-spec.ts';
 import { declaredIn } from '../live.ts';
 import type { PendingChange, Look } from './form.ts';
@@ -17,7 +17,7 @@ export function lookAt(read: Reader, kinds: KindRegistry): Look {
   const live = oncePerEntry((head) => everyoneOf(head.object()));
   return ({ kind: kindId, name }) => {
     const kind = kinds.byId(kindId);
-    const entry = entryNamed(read, kind, name);
+    const entry = findEntry(read, kind, name);
     const head = read.get(Head, '', headName(kind, name));
     return {
       kind,
@@ -29,7 +29,7 @@ export function lookAt(read: Reader, kinds: KindRegistry): Look {
 }
 
 /** Loads a side from its stored revision; undefined when that is not stored. */
-export async function keptSide(
+export async function readSide(
   store: Pick<Store<never>, 'revision'>,
   kind: Kind,
   name: string,
@@ -48,7 +48,7 @@ export async function requireKeptSide(
   side: Side | undefined,
 ): Promise<PendingChange['live']> {
   if (side === undefined) return undefined;
-  const kept = await keptSide(store, kind, name, side);
+  const kept = await readSide(store, kind, name, side);
   if (kept === undefined) throw new Error(`revision ${side.revision} of ${kind.kind} "${name}" is not kept`);
   return kept;
 }

@@ -8,7 +8,7 @@ import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseState } from '../kinds/release-status.ts';
 import { splitIn } from '../kinds/splits.ts';
-import { stagesOf } from '../kinds/stages-of.ts';
+import { stagesOf } from '../kinds/release-stages.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import type { ReleasePart, Targets } from '../kinds/targets.ts';
 import type { ReleaseObservation } from './advance.ts';
@@ -17,7 +17,7 @@ import type { ChangeView } from './change-view.ts';
 import type { EngineTimes } from './engine-times.ts';
 import type { FollowedFreezes } from './follow-freezes.ts';
 import type { Intents } from './intent.ts';
-import { withFailures } from './known-verdicts.ts';
+import { withFailures } from './effective-verdicts.ts';
 import type { OpenReleases, TrackedRelease } from './open-releases.ts';
 import type { TargetObservation } from './progress.ts';
 import {
@@ -102,10 +102,10 @@ export function observe(
   const world = { store, live, kinds, targets };
   return {
     nowMs,
-    targets: targetsSeen(intents, name, inquiry.parts),
+    targets: observeTargets(intents, name, inquiry.parts),
     remains: plan.remains,
     problems: [...plan.problems, ...pinReasons(spec, world, now), ...(isWaiting ? missingReferences(spec, world) : [])],
-    bringsBack: isWaiting ? takenBackReasons(spec, world, view) : [],
+    takenBackChanges: isWaiting ? takenBackReasons(spec, world, view) : [],
     withoutRight: usersWithoutRight(standing.approvals, name, mayApprove),
     behind: releasesAhead(open.before(release), { isMixed, conflicts }),
     ...(stop === undefined ? {} : { stopped: { because: Stop.spec(stop.object()).reason } }),
@@ -118,7 +118,7 @@ export function observe(
 }
 
 /** The intent for each target, and the state of its places. */
-export function targetsSeen(intents: Intents, release: string, parts: readonly ReleasePart[]): TargetObservation[] {
+export function observeTargets(intents: Intents, release: string, parts: readonly ReleasePart[]): TargetObservation[] {
   return parts.map((part) => ({
     name: part.target.name,
     intent: intents.of(release, part),

@@ -48,7 +48,7 @@ export function progressTo(
   const begun = targets.filter(({ name }) => wanted(name).at !== 'nobody');
   // Whatever the others wait for: who has some of it already may fail.
   const failed = begun.flatMap((target) => failuresAt(target));
-  if (failed.length > 0) return { isReached: false, failed, waits: listed(failed) };
+  if (failed.length > 0) return { isReached: false, failed, waits: listTexts(failed) };
   let unknown = 0;
   for (const target of begun) {
     if (!isAt(target.intent, wanted(target.name))) return { isReached: false, turn: target.name, failed: [] };
@@ -124,14 +124,14 @@ function waitsFor({ name }: TargetObservation, places: readonly PlaceObservation
   });
   const isUnknown = places.some(({ state }) => state === 'unknown');
   const budget = isUnknown && unknownMax > 0 ? `; at most ${unknownMax} may be unknown` : '';
-  return `Waits for ${name}: ${listed(texts)}${budget}.`;
+  return `Waits for ${name}: ${listTexts(texts)}${budget}.`;
 }
 
 function placeText({ name: target }: TargetObservation, { name, message }: PlaceObservation): string {
   return `${target}: ${name} failed${message === undefined ? '' : `: ${message}`}.`;
 }
 
-function listed(texts: readonly string[]): string {
+function listTexts(texts: readonly string[]): string {
   const more = texts.length - NAMED_MAX;
   return `${texts.slice(0, NAMED_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

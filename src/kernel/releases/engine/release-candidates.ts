@@ -3,14 +3,14 @@ import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Store } from '#kernel/store/contract.ts';
-import { entryNamed } from '#kernel/store/entry-named.ts';
+import { findEntry } from '#kernel/store/find-entry.ts';
 import { allot } from '../allot.ts';
 import type { ReleaseItem, Side } from '../kinds/release-spec.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
 import { wantedLive } from '../live.ts';
 import type { Candidate } from '../settle.ts';
 import type { HeadStates } from './head-states.ts';
-import { keptSide } from './look.ts';
+import { readSide } from './look.ts';
 import type { ObjectRef } from './object-ref.ts';
 import { sameSide } from './same-side.ts';
 
@@ -43,7 +43,7 @@ export function findCandidates(
       const kind = parts.kinds.byId(kindId);
       if (to === undefined) return { kind, name, object: undefined, generation: 0, isLost: false };
       const object =
-        seenSide(parts, release, { kind, name }, to) ?? (await keptSide(parts.store, kind, name, to))?.object;
+        seenSide(parts, release, { kind, name }, to) ?? (await readSide(parts.store, kind, name, to))?.object;
       return { kind, name, object, generation: to.generation, isLost: object === undefined };
     }),
   );
@@ -86,7 +86,7 @@ function seenSide(
   const { everyone, candidate } = heads.content({ kind: kind.id, name });
   if (candidate?.release === release && sameSide(side, candidate.object)) return candidate.object;
   if (sameSide(side, everyone?.object)) return everyone?.object;
-  const entry = entryNamed(store, kind, name);
+  const entry = findEntry(store, kind, name);
   const declared = entry === undefined ? undefined : wantedLive(entry);
   return sameSide(side, declared) ? declared : undefined;
 }

@@ -34,8 +34,9 @@ test('a queued release is woken by those ahead of it', () => {
   const turn: ReleaseState = { at: 'waiting', for: 'turn' };
   const world: ReleaseState = { at: 'waiting', for: 'world' };
   const promoting: ReleaseState = { at: 'promoting' };
-  const asked = (state: ReleaseState) => (['all', 'waiting', 'none'] as const).map((one) => isConcerned(state, one));
-  assert.deepEqual(asked(turn), [true, false, false]);
-  assert.deepEqual(asked(world), [true, true, false]);
-  assert.deepEqual(asked(promoting), [true, false, false]);
+  const concernsOf = (state: ReleaseState) =>
+    (['all', 'waiting', 'none'] as const).map((one) => isConcerned(state, one));
+  assert.deepEqual(concernsOf(turn), [true, false, false]);
+  assert.deepEqual(concernsOf(world), [true, true, false]);
+  assert.deepEqual(concernsOf(promoting), [true, false, false]);
 });

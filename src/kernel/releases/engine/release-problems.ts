@@ -9,7 +9,7 @@ import type { ReleasePart, Targets } from '../kinds/targets.ts';
 import { isThere } from '../live.ts';
 import { couplingProblem } from '../rules/coupling.ts';
 import { policyRefs } from '../rules/policy-refs.ts';
-import { bringsBack } from './brings-back.ts';
+import { findTakenBackChanges } from './find-taken-back.ts';
 import type { ChangeView } from './change-view.ts';
 import { pinOn } from './guard.ts';
 import type { Intents } from './intent.ts';
@@ -87,6 +87,6 @@ export function takenBackReasons(
   if (rollbackOf !== undefined) return [];
   return objects.flatMap((one) => {
     const changed = view.look(one);
-    return bringsBack(store, changed, one.to, view.trail(changed, one.to));
+    return findTakenBackChanges(store, changed, one.to, view.trail(changed, one.to));
   });
 }

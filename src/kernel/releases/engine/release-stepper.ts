@@ -19,7 +19,7 @@ import type { EngineTimes } from './engine-times.ts';
 import type { FollowedFreezes } from './follow-freezes.ts';
 import type { Intents } from './intent.ts';
 import { lookAfterMs, lookAgainMs } from './look-again.ts';
-import { inquire, observe, targetsSeen, type ReleaseInquiry } from './observe-release.ts';
+import { inquire, observe, observeTargets, type ReleaseInquiry } from './observe-release.ts';
 import type { OpenReleases, TrackedRelease } from './open-releases.ts';
 import { rebaseRelease, type RebasedRelease } from './rebase-release.ts';
 import { replaceSpec, rolledBack, writeStep } from './release-writes.ts';
@@ -81,7 +81,7 @@ export class ReleaseStepper {
       if (step.effects.length > 0) return AT_ONCE;
     } else if (step.effects.length > 0) {
       for (const effect of step.effects) await effects.carryOut(release, effect, seen.nowMs);
-      return { afterMs: lookAfterMs(step.effects, seen.targets, targetsSeen(intents, name, inquiry.parts)) };
+      return { afterMs: lookAfterMs(step.effects, seen.targets, observeTargets(intents, name, inquiry.parts)) };
     }
     const isFollowed = inquiry.parts.some(({ target }) => target.follow !== undefined);
     const afterMs = lookAgainMs(spec, step, seen.targets, { nowMs: seen.nowMs, isFollowed });

@@ -14,11 +14,11 @@ import {
   type ReleaseEngineState,
   type ReleaseStatus,
 } from '../kinds/release-status.ts';
-import { stagesOf } from '../kinds/stages-of.ts';
+import { stagesOf } from '../kinds/release-stages.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
 import { endsIncident } from '../notify/message.ts';
 import { ENGINE, isFinished, type ReleaseStep } from './advance.ts';
-import type { KnownVerdicts } from './known-verdicts.ts';
+import type { EffectiveVerdicts } from './effective-verdicts.ts';
 import { targetStatuses } from './target-status.ts';
 import { timeText } from './time-text.ts';
 
@@ -46,12 +46,12 @@ export function freeReleaseName(read: Pick<Reader, 'get'>, name: string): string
 
 /** Context of a step: verdicts, and time and author; absent: the engine. */
 interface StepContext {
-  readonly verdicts?: KnownVerdicts;
+  readonly verdicts?: EffectiveVerdicts;
   readonly nowMs: number;
   readonly by?: string;
 }
 
-const NO_VERDICTS: KnownVerdicts = new Map();
+const NO_VERDICTS: EffectiveVerdicts = new Map();
 
 /** Creates a release at a step, with notifications, in one write. */
 export function createRelease(

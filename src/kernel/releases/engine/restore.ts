@@ -4,7 +4,7 @@ import { readLiveName } from '#kernel/kinds/live-name.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Reader } from '#kernel/store/contract.ts';
-import { entryNamed } from '#kernel/store/entry-named.ts';
+import { findEntry } from '#kernel/store/find-entry.ts';
 import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import { isOver, pinsOf, refusedOf } from './guard.ts';
 import { Pin, pinName, type PinSpec } from '../kinds/pin.ts';
@@ -63,11 +63,11 @@ export function redeclareOperations(
   { expected, wanted }: { readonly expected: Side | undefined; readonly wanted: LiveObject | undefined },
   read: Reader,
 ): Operation[] {
-  const entry = entryNamed(read, kind, name);
+  const entry = findEntry(read, kind, name);
   const declared = entry === undefined ? undefined : wantedLive(entry);
   if (!sameSide(expected, declared)) return [];
   // The version protects concurrent declarations of others.
-  const gone = (): Operation[] =>
+  const deleteEntry = (): Operation[] =>
     entry === undefined
       ? []
       : [
@@ -81,14 +81,14 @@ export function redeclareOperations(
           },
         ];
   if (wanted === undefined) {
-    return entry?.object().metadata.deletionTimestamp === undefined ? gone() : [];
+    return entry?.object().metadata.deletionTimestamp === undefined ? deleteEntry() : [];
   }
   if (declared !== undefined && sameSide(declared, wanted)) return [];
   const { namespace } = wanted;
   const target = { kind: kind.id, namespace, name: readLiveName(kind, name).name, uid: crypto.randomUUID() };
   const object = declaredAs(kind, wanted, entry?.object());
   if (entry?.namespace !== namespace)
-    return [...gone(), { ...target, verb: 'create', object, fieldValidation: 'Ignore' }];
+    return [...deleteEntry(), { ...target, verb: 'create', object, fieldValidation: 'Ignore' }];
   const seen = { ...object, metadata: { ...object.metadata, resourceVersion: String(entry.version) } };
   return [{ ...target, verb: 'apply', object: seen, restores: true }];
 }

@@ -22,7 +22,7 @@ function state(revision: string, labels: State['labels'] = {}): State {
   return { revision, namespace: '', labels };
 }
 
-function changed(live: State | undefined, wanted: State | undefined): PendingChange {
+function changeOf(live: State | undefined, wanted: State | undefined): PendingChange {
   const side = (one: State | undefined) =>
     one && { object: { kind: Node.id, name: 'a', spec: SPEC, ...one }, generation: 1 };
   return { kind: Node, name: 'a', live: side(live), wanted: side(wanted) };
@@ -60,51 +60,51 @@ interface Row {
 }
 
 const TABLE: readonly Row[] = [
-  { title: 'no policy selects any state', change: changed(state('1'), state('2')), needs: false },
-  { title: 'a policy selects what is declared', change: changed(state('1'), state('2', gold)), needs: true },
-  { title: 'a policy selects what is live', change: changed(state('1', gold), state('2')), needs: true },
-  { title: 'a policy selects what is deleted', change: changed(state('1', gold), undefined), needs: true },
+  { title: 'no policy selects any state', change: changeOf(state('1'), state('2')), needs: false },
+  { title: 'a policy selects what is declared', change: changeOf(state('1'), state('2', gold)), needs: true },
+  { title: 'a policy selects what is live', change: changeOf(state('1', gold), state('2')), needs: true },
+  { title: 'a policy selects what is deleted', change: changeOf(state('1', gold), undefined), needs: true },
   {
     title: 'a policy selects a state in between',
-    change: changed(state('1'), state('3')),
+    change: changeOf(state('1'), state('3')),
     steps: trail(state('2', gold), state('3')),
     needs: true,
   },
-  { title: 'it is live as it is declared', change: changed(state('1', gold), state('1', gold)), needs: false },
-  { title: 'it belongs to a group', change: changed(state('1'), state('2', group)), needs: true },
+  { title: 'it is live as it is declared', change: changeOf(state('1', gold), state('1', gold)), needs: false },
+  { title: 'it belongs to a group', change: changeOf(state('1'), state('2', group)), needs: true },
   {
     title: 'it is deleted, and belonged to a group',
-    change: changed(undefined, undefined),
+    change: changeOf(undefined, undefined),
     steps: trail(state('2', group), undefined),
     needs: false,
   },
   {
     title: 'it is deleted, and was last declared in a group',
-    change: changed(state('1'), undefined),
+    change: changeOf(state('1'), undefined),
     steps: trail(state('2', group), undefined),
     needs: true,
   },
   {
     title: 'a release carries it',
-    change: changed(state('1'), state('2')),
+    change: changeOf(state('1'), state('2')),
     carriers: [release('r', 1, state('2'))],
     needs: true,
   },
   {
     title: 'it is declared back while a release carries it',
-    change: changed(state('1'), state('1')),
+    change: changeOf(state('1'), state('1')),
     carriers: [release('r', 1, state('2'))],
     needs: true,
   },
   {
     title: 'it is declared back while the only release takes it back',
-    change: changed(state('1'), state('1')),
+    change: changeOf(state('1'), state('1')),
     carriers: [release('r', 1, state('2'), retracting('aborted'))],
     needs: false,
   },
   {
     title: 'it is declared on top of what was taken back',
-    change: changed(state('1'), state('2')),
+    change: changeOf(state('1'), state('2')),
     isOnTakenBack: true,
     needs: true,
   },
@@ -125,7 +125,7 @@ for (const {
 }
 
 test('the latest release decides whether an object is carried as it is declared', () => {
-  const change = changed(state('1'), state('3'));
+  const change = changeOf(state('1'), state('3'));
   const second = release('r-2', 2, state('2'));
   const third = release('r-3', 3, state('3'));
   assert.equal(isCarriedAsIs(change, []), false);
@@ -133,20 +133,20 @@ test('the latest release decides whether an object is carried as it is declared'
   assert.equal(isCarriedAsIs(change, [third, release('r-4', 4, state('2'))]), false);
   assert.equal(isCarriedAsIs(change, [release('r-3', 3, state('3'), retracting('superseded'))]), false);
   assert.equal(isCarriedAsIs(change, [release('r-3', 3, state('3'), retracting('aborted'))]), true);
-  assert.equal(isCarriedAsIs(changed(state('1'), undefined), [release('r-5', 5, undefined)]), true);
+  assert.equal(isCarriedAsIs(changeOf(state('1'), undefined), [release('r-5', 5, undefined)]), true);
 });
 
 test('the status names the last release that carries an object, or why it is held behind releases', () => {
   const carriers = [release('r-2', 2, state('2')), release('r-3', 3, state('3'))];
-  assert.equal(statusInReleases(changed(state('1'), state('3')), []), undefined);
-  assert.deepEqual(statusInReleases(changed(state('1'), state('3')), carriers), { is: 'carried', release: 'r-3' });
-  const back = statusInReleases(changed(state('1'), state('1')), carriers);
+  assert.equal(statusInReleases(changeOf(state('1'), state('3')), []), undefined);
+  assert.deepEqual(statusInReleases(changeOf(state('1'), state('3')), carriers), { is: 'carried', release: 'r-3' });
+  const back = statusInReleases(changeOf(state('1'), state('1')), carriers);
   assert.match(
     back?.is === 'held' ? (back.reasons[0]?.detail ?? '') : '',
     /the declared state is live, but r-2, r-3 changes it first/,
   );
   const behind = [...carriers, release('r-4', 4, state('1'))];
-  assert.deepEqual(statusInReleases(changed(state('1'), state('1')), behind), { is: 'carried', release: 'r-4' });
+  assert.deepEqual(statusInReleases(changeOf(state('1'), state('1')), behind), { is: 'carried', release: 'r-4' });
 });
 
 const origin = (write: number): Origin => ({ write, version: write, user: 'ann' });

@@ -9,14 +9,14 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Change, Store } from '#kernel/store/contract.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Evidence } from '../evidence.ts';
-import type { KnownUnits } from '../known-units.ts';
+import type { UnitsOnRecord } from '../units-on-record.ts';
 import { Pin } from '../kinds/pin.ts';
 import { Release } from '../kinds/release.ts';
 import { RELEASE_POLICY } from '../kinds/release-policy.ts';
 import { Stop } from '../kinds/stop.ts';
 import type { Targets } from '../kinds/targets.ts';
 import type { MayApprove } from './approvals.ts';
-import { reconcileReleases } from './carry-releases.ts';
+import { reconcileReleases } from './reconcile-releases.ts';
 import { Declarations } from './declarations.ts';
 import { describePolicies } from './describe-policies.ts';
 import { FinishedReleases, type FinishedLimits } from './finished-releases.ts';
@@ -24,7 +24,7 @@ import { followPins } from './follow-pins.ts';
 import { runHousekeeping, readLastBeatMs } from './run-housekeeping.ts';
 import { Intents, openTargets } from './intent.ts';
 import { OpenReleases } from './open-releases.ts';
-import { spreadChanges } from './spread-changes.ts';
+import { dispatchChanges } from './dispatch-changes.ts';
 
 /** Limits of finished releases. */
 const FINISHED_LIMITS: FinishedLimits = { finishedMax: 2_000, charactersMax: 64 * 1024 * 1024, droppedMax: 500 };
@@ -43,7 +43,7 @@ export function runReleases(options: {
   readonly mayApprove: MayApprove;
   readonly targets: Targets;
   readonly evidence: Evidence;
-  readonly knownUnits: KnownUnits;
+  readonly unitsOnRecord: UnitsOnRecord;
   readonly clock: Clock;
   /** Monotonic time, independent of the clock. */
   readonly steadyMs: () => number;
@@ -82,7 +82,7 @@ export function runReleases(options: {
       spreading.again();
     },
   });
-  const spreading = spreadChanges({ store, live, kinds, targets, open, declarations, clock, time, log });
+  const spreading = dispatchChanges({ store, live, kinds, targets, open, declarations, clock, time, log });
   const unsubscribe = store.subscribe((changes: readonly Change[]) => {
     if (changes.some(({ entry: { kind } }) => kind === Stop || kind.id === RELEASE_POLICY || kind === Pin))
       spreading.again();
@@ -97,7 +97,7 @@ export function runReleases(options: {
     time,
     log,
   });
-  const describing = describePolicies({ store, kinds, targets, knownUnits: options.knownUnits, time, log });
+  const describing = describePolicies({ store, kinds, targets, unitsOnRecord: options.unitsOnRecord, time, log });
   const housekeeping = runHousekeeping({ store, open, finished, clock, time, logError });
   return {
     caughtUp: spreading.caughtUp,

@@ -12,7 +12,7 @@ const spec = { needs: [], value: 1, neighbourMax: 1 };
 const live = { kind: Node.id, namespace: '', name: 'a', labels: {}, spec, revision };
 const LIVE = { status: 'True', reason: 'Released' };
 
-function declared(status: object | undefined, metadata: object = {}): ResourceObject {
+function declaredObject(status: object | undefined, metadata: object = {}): ResourceObject {
   const { apiVersion, kind } = Node;
   const object = { apiVersion, kind, metadata: { name: 'a', generation: 3, ...metadata }, spec };
   return status === undefined ? object : { ...object, status };
@@ -30,11 +30,11 @@ function conditionOf(more: object) {
 }
 
 test('what the engine says of an object that is live is known without parsing it', () => {
-  const entry = stampEntry(Node, declared(undefined), 1);
+  const entry = stampEntry(Node, declaredObject(undefined), 1);
   const [operation] = statusOperation(entry, live, { is: 'live' }, Temporal.Instant.fromEpochMilliseconds(0));
   assert.ok(operation?.verb === 'patch');
   const { status } = operation.patch as { status: object };
-  const stamped = stampEntry(Node, declared(status), 2);
+  const stamped = stampEntry(Node, declaredObject(status), 2);
   stamped.outline = () => assert.fail('it is parsed');
   assert.equal(stands(stamped, live), true);
   assert.equal(stands(stamped, { ...live, revision: 'e' }), false);
@@ -74,7 +74,7 @@ test('whatever an object says of itself, its text is read as it is parsed', () =
   let standing = 0;
   fc.assert(
     fc.property(fc.option(status, { nil: undefined }), metadata, (stamped, given) => {
-      const object = declared(stamped, given);
+      const object = declaredObject(stamped, given);
       const parsed = stands(textEntry(Node, object, 1), live);
       standing += Number(parsed);
       assert.equal(stands(stampEntry(Node, object, 1), live), parsed);

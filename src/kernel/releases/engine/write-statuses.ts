@@ -1,35 +1,35 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import { entryNamed } from '#kernel/store/entry-named.ts';
+import { findEntry } from '#kernel/store/find-entry.ts';
 import { isConflict, isPassing } from './engine-errors.ts';
-import { failingAlone } from './failing-alone.ts';
+import { findFailingItems } from './find-failing-items.ts';
 import { heldOperation, statusOperation, type ObjectStatus } from './go-live.ts';
 import type { ObjectRef } from './object-ref.ts';
-import { SPREAD_AUTHOR, type SpreadState } from './spread-state.ts';
+import { DISPATCH_AUTHOR, type DispatchState } from './dispatch-state.ts';
 
 /** Operations in one write: the largest change set goes live in one step, with its record. */
 const WRITE_MAX = 10_100;
 
 /** The status of an object; of a deleted one, in its Head. */
 export function statusOf(
-  { store, clock }: Pick<SpreadState, 'store' | 'clock'>,
+  { store, clock }: Pick<DispatchState, 'store' | 'clock'>,
   { kind, name }: ObjectRef,
   live: LiveObject | undefined,
   standing: ObjectStatus,
 ): Operation[] {
-  const entry = entryNamed(store, kind, name);
+  const entry = findEntry(store, kind, name);
   if (entry === undefined) return heldOperation(store, { kind, name }, standing, clock());
   return statusOperation(entry, live, standing, clock());
 }
 
 /** Writes statuses; a refused one does not block the others. */
 export async function writeStatuses(
-  { store, logError }: Pick<SpreadState, 'store' | 'logError'>,
+  { store, logError }: Pick<DispatchState, 'store' | 'logError'>,
   operations: readonly Operation[],
 ): Promise<void> {
   for (const some of chunks(operations)) {
-    const failing = await failingAlone(some, (part) => store.write(part, SPREAD_AUTHOR), isPassing);
+    const failing = await findFailingItems(some, (part) => store.write(part, DISPATCH_AUTHOR), isPassing);
     for (const [operation, error] of failing) {
       // An object that was changed or deleted meanwhile is processed anew.
       const isNews = isConflict(error) || (error instanceof Refusal && error.reason === 'NotFound');

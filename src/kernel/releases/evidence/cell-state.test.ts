@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { addCells, clusteringOf, NO_CELLS, type CellCounts, type WindowCells } from '#kernel/statistics/cells.ts';
 import { addMeasuredCells, clusteringsOf, scopeOf, type CellState } from './cell-state.ts';
-import { cellColumns, stateIn } from './kept-cells.ts';
+import { cellColumns, stateIn } from './stored-cells.ts';
 import type { MeasuredCells } from './measure-source.ts';
 
 const track = fc.constantFrom('candidate' as const, 'stable' as const);
@@ -131,16 +131,16 @@ test('counts that are less than they were, as old rows went, are nothing, and wh
 });
 
 test('a stage that is entered again after another one counts nothing twice', () => {
-  const counted = (units: number): MeasuredCells => ({
+  const measuredCells = (units: number): MeasuredCells => ({
     since: 'stage',
     candidate: [{ cell: 1, units, bad: 0 }],
     stable: [],
   });
-  let state = addMeasuredCells(undefined, counted(10), { stage: 0, scope: 0 });
-  state = addMeasuredCells(state, counted(5), { stage: 1, scope: 0 });
-  state = addMeasuredCells(state, counted(12), { stage: 0, scope: 0, isAgain: true });
+  let state = addMeasuredCells(undefined, measuredCells(10), { stage: 0, scope: 0 });
+  state = addMeasuredCells(state, measuredCells(5), { stage: 1, scope: 0 });
+  state = addMeasuredCells(state, measuredCells(12), { stage: 0, scope: 0, isAgain: true });
   assert.equal(state.release.candidate.units[1], 15, 'of what is new and what is old nobody knows');
-  state = addMeasuredCells(state, counted(20), { stage: 0, scope: 0, isAgain: true });
+  state = addMeasuredCells(state, measuredCells(20), { stage: 0, scope: 0, isAgain: true });
   assert.equal(state.release.candidate.units[1], 23);
 });
 

@@ -43,7 +43,7 @@ export function addMeasuredCells(
   { stage, scope, isAgain = false }: MeasuredStage,
 ): CellState {
   const { candidate, stable } = measured;
-  const window = measured.since === 'window' ? measured : sinceSeen(before?.seen, { stage, isAgain }, measured);
+  const window = measured.since === 'window' ? measured : countsSince(before?.seen, { stage, isAgain }, measured);
   const seen = measured.since === 'window' ? {} : { seen: { stage, candidate, stable } };
   const release = addCells(before?.release ?? NO_CELLS, window);
   const isWhole = before === undefined || (before.scope === scope && before.ofScope === undefined);
@@ -61,7 +61,7 @@ export function clusteringsOf({ release, ofScope }: CellState): {
 }
 
 /** The counts since the last answer. Smaller counts, after old rows were deleted, add nothing. */
-function sinceSeen(
+function countsSince(
   seen: CellState['seen'],
   { stage, isAgain }: { readonly stage: number; readonly isAgain: boolean },
   now: WindowCells,

@@ -75,7 +75,7 @@ test('while it bakes, what compares is measured to the end of the stages before,
   assert.deepEqual(scheduleOf(look(0, inStage), NO_TALLY).stretches, [...earlier, { stage: 1, seenMs: 5 }]);
 });
 
-function measured(toMs: number): Tally {
+function tallyUntil(toMs: number): Tally {
   const kept: StoredWindow = {
     guardrail: 'denials',
     fromMs: toMs - MINUTE,
@@ -103,7 +103,7 @@ test('there is no verdict without measurements, until its source is late for lon
 });
 
 test('what was measured since the stage was seen is of the stage, and what is of the future is stale', () => {
-  const tally = measured(3 * MINUTE);
+  const tally = tallyUntil(3 * MINUTE);
   assert.equal(judgeGuardrail(look(0, { seenMs: MINUTE }, 3 * MINUTE), tally, undefined)?.isOfStage, true);
   assert.equal(judgeGuardrail(look(0, { seenMs: 3 * MINUTE }, 4 * MINUTE), tally, undefined)?.isOfStage, false);
   const ahead = judgeGuardrail(look(0, { seenMs: MINUTE }, 2 * MINUTE), tally, undefined);

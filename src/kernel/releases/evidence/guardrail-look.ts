@@ -4,7 +4,7 @@ import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { GuardrailVerdict, JudgedRelease } from '../evidence.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
-import { isBake } from '../kinds/stages-of.ts';
+import { isBake } from '../kinds/release-stages.ts';
 import { nextStageInterval, windowMs, type Schedule } from './due-window.ts';
 import type { MeasureSource } from './measure-source.ts';
 import { isMeasuredIn, silence, verdictOf, type Tally } from './tally.ts';

@@ -32,7 +32,7 @@ async function keep(db: TestDatabase, guardrail: string, count: number): Promise
   });
 }
 
-async function judged(db: TestDatabase, spec: object, name = 'cap-1') {
+async function judge(db: TestDatabase, spec: object, name = 'cap-1') {
   const [answer] = judgements({ store: storeWithRelease(), database: db.database }).values();
   assert.ok(answer);
   const object = { apiVersion: 'releases.backline.dev/v1', kind: 'Judgement', metadata: { name }, spec };
@@ -61,7 +61,7 @@ test('every window is judged, the newest 10,000 are shown in the order of time, 
   await using db = await startDatabase();
   await keep(db, 'denied', 7_001);
   await keep(db, 'failed', 3_002);
-  const { verdicts, windows, windowsLeftOut } = await judged(db, {});
+  const { verdicts, windows, windowsLeftOut } = await judge(db, {});
   assert.deepEqual(
     verdicts.map(({ name, figures }) => [name, figures.candidate.units]),
     [
@@ -79,26 +79,26 @@ test('one guardrail can be asked about, with another margin or more certainty; w
   await using db = await startDatabase();
   await keep(db, 'denied', 120);
   const outcome = async (spec: object) =>
-    (await judged(db, { guardrail: 'denied', ...spec })).verdicts.map((one) => one.outcome);
+    (await judge(db, { guardrail: 'denied', ...spec })).verdicts.map((one) => one.outcome);
   assert.deepEqual(await outcome({ margin: 1.2 }), ['undecided']);
   assert.deepEqual(await outcome({ margin: 3 }), ['pass']);
   assert.deepEqual(await outcome({ margin: 3, judging: { beta: 1e-60 } }), ['undecided']);
-  assert.deepEqual((await judged(db, { guardrail: 'failed' })).verdicts, [{ name: 'failed' }]);
+  assert.deepEqual((await judge(db, { guardrail: 'failed' })).verdicts, [{ name: 'failed' }]);
 });
 
 test('a replay says of each of the newest 1,000 windows what it came to with all before', async () => {
   await using db = await startDatabase();
   await keep(db, 'denied', 1_003);
-  const { windows, windowsLeftOut, verdicts } = await judged(db, { guardrail: 'denied', replay: true });
+  const { windows, windowsLeftOut, verdicts } = await judge(db, { guardrail: 'denied', replay: true });
   assert.deepEqual([windows.length, windowsLeftOut], [1_000, 3]);
   const units = windows.map((one) => one.verdict?.figures.candidate.units);
   assert.deepEqual([units[0], units[1], units.at(-1)], [40, 50, 10_030]);
   assert.deepEqual(windows.at(-1)?.verdict, verdicts[0]);
-  assert.equal((await judged(db, { guardrail: 'denied' })).windows[0]?.verdict, undefined);
+  assert.equal((await judge(db, { guardrail: 'denied' })).windows[0]?.verdict, undefined);
 });
 
 test('a release or guardrail that is not there, and what nobody could mean, are refused', async () => {
   await using db = await startDatabase();
-  await assert.rejects(judged(db, {}, 'other'), { reason: 'NotFound' });
-  await assert.rejects(judged(db, { guardrail: 'errors' }), { code: 'releases/no-guardrail' });
+  await assert.rejects(judge(db, {}, 'other'), { reason: 'NotFound' });
+  await assert.rejects(judge(db, { guardrail: 'errors' }), { code: 'releases/no-guardrail' });
 });

@@ -4,14 +4,14 @@ import { eachOf, inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { VirtualKind } from '#kernel/api/virtual.ts';
 import type { Store } from '#kernel/store/contract.ts';
-import { notFound } from '#kernel/store/rules/write.ts';
+import { notFoundRefusal } from '#kernel/store/rules/write.ts';
 import { judgeVersion } from '#kernel/statistics/verdict.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { JUDGEMENT_REPLAYED_MAX, JUDGEMENT_WINDOWS_MAX, Judgement, type JudgementSpec } from '../kinds/judgement.ts';
 import { Release } from '../kinds/release.ts';
 import { guardrailStatus } from '../kinds/release-status.ts';
-import { writeReading } from './kept-reading.ts';
-import { keptWindows } from './kept-windows.ts';
+import { writeReading } from './stored-answer.ts';
+import { readWindows } from './stored-windows.ts';
 import { addKept, NO_TALLY, verdictOf, type StoredWindow, type Tally } from './tally.ts';
 
 /**
@@ -27,7 +27,7 @@ export function judgements(parts: {
     const given = Judgement.spec(object) ?? {};
     await store.fresh();
     const entry = store.get(Release, '', name);
-    if (entry === undefined) throw notFound(Release, name);
+    if (entry === undefined) throw notFoundRefusal(Release, name);
     const policy = Release.spec(entry.object()).policy?.spec;
     const all = policy?.guardrails ?? [];
     const { alpha = 0.05, beta = 0.05 } = { ...policy?.judging, ...given.judging };
@@ -37,8 +37,8 @@ export function judgements(parts: {
     const verdicts: object[] = [];
     let newest: readonly JudgedWindow[] = [];
     let count = 0;
-    for (const guardrail of chosen(name, all, given)) {
-      const found = await readAll(keptWindows(database, entry.uid, guardrail.name), guardrail, { max, isReplay });
+    for (const guardrail of chooseGuardrails(name, all, given)) {
+      const found = await readAll(readWindows(database, entry.uid, guardrail.name), guardrail, { max, isReplay });
       const verdict = verdictOf(guardrail, found.tally, 0, context);
       verdicts.push(verdict === undefined ? { name: guardrail.name } : guardrailStatus(guardrail, verdict));
       newest = [...newest, ...found.newest].sort((a, b) => a.kept.fromMs - b.kept.fromMs).slice(-max);
@@ -52,7 +52,7 @@ export function judgements(parts: {
 }
 
 /** The requested guardrails, with the requested parameters. */
-function chosen(
+function chooseGuardrails(
   release: string,
   all: readonly GuardrailSpec[],
   { guardrail: wanted, margin }: JudgementSpec,
@@ -81,7 +81,7 @@ interface JudgedWindow {
 
 /** Folds all windows; returns as many of them as an answer may have. */
 async function readAll(
-  pages: ReturnType<typeof keptWindows>,
+  pages: ReturnType<typeof readWindows>,
   guardrail: GuardrailSpec,
   { max, isReplay }: { readonly max: number; readonly isReplay: boolean },
 ): Promise<{ readonly tally: Tally; readonly newest: readonly JudgedWindow[]; readonly count: number }> {
@@ -107,7 +107,7 @@ function* shownOnes(newest: readonly JudgedWindow[], context: Parameters<typeof 
   for (const { guardrail, kept, tally } of newest) {
     const verdict = tally === undefined ? undefined : verdictOf(guardrail, tally, 0, context);
     windows.push({
-      ...shown(kept),
+      ...showWindow(kept),
       ...(verdict === undefined ? {} : { verdict: guardrailStatus(guardrail, verdict) }),
     });
     yield;
@@ -115,7 +115,7 @@ function* shownOnes(newest: readonly JudgedWindow[], context: Parameters<typeof 
   return windows;
 }
 
-function shown({
+function showWindow({
   guardrail,
   fromMs,
   toMs,

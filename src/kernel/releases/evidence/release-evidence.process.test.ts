@@ -12,8 +12,8 @@ import type { PolicySpec } from '../kinds/policy-spec.ts';
 import { splitIn } from '../kinds/splits.ts';
 import { LISTENERS } from '../testing/listeners.ts';
 import { clusteringsOf } from './cell-state.ts';
-import { readCellState } from './kept-cells.ts';
-import { keptWindows, tidyKeptWindows } from './kept-windows.ts';
+import { readCellState } from './stored-cells.ts';
+import { readWindows, tidyWindows } from './stored-windows.ts';
 import type { HistoryRequest, MeasureSource, MetricTraits, Measurement, Window } from './measure-source.ts';
 import { ReleaseEvidence } from './release-evidence.ts';
 import type { StoredWindow } from './tally.ts';
@@ -26,7 +26,7 @@ const SOLD: GuardrailSpec = { name: 'sold', metric: 'purchases', noWorse: { marg
 /** The stage that follows those of the policy. */
 const BAKES = 3;
 
-function judged(
+function judgedRelease(
   guardrails: readonly GuardrailSpec[],
   stage = 0,
   seenMs = SEEN_MS,
@@ -100,7 +100,7 @@ function evidenceOn(
 
 async function keptOf(db: TestDatabase, guardrail = 'denied', uid = 'uid-1'): Promise<StoredWindow[]> {
   const all: StoredWindow[] = [];
-  for await (const page of keptWindows(db.database, uid, guardrail)) all.push(...page);
+  for await (const page of readWindows(db.database, uid, guardrail)) all.push(...page);
   return all;
 }
 
@@ -112,7 +112,7 @@ test('nothing is asked and nothing judged before a whole interval, and each wind
   await using db = await startDatabase();
   const { source, asked } = sourceOf(good);
   const evidence = evidenceOn(db, { denied: source });
-  const release = judged([DENIED]);
+  const release = judgedRelease([DENIED]);
   for (const seconds of [0, 10, 30, 42]) assert.equal((await look(evidence, release, seconds * 1_000)).size, 0);
   assert.equal(asked.length, 0);
   for (const seconds of [43, 50, 60, 72, 73, 103]) {
@@ -135,7 +135,7 @@ test('I8: an engine that takes over judges the same and asks for no window again
   };
   const first = sourceOf(noisy);
   const second = sourceOf(good);
-  const release = judged([DENIED]);
+  const release = judgedRelease([DENIED]);
   const before = evidenceOn(db, { denied: first.source });
   let verdicts = new Map();
   for (let seconds = 43; seconds < 400; seconds += 15) verdicts = new Map(await look(before, release, seconds * 1_000));
@@ -147,7 +147,7 @@ test('I8: an engine that takes over judges the same and asks for no window again
 test('an engine that takes over acts on a failure that was measured, although the source has died of it', async () => {
   await using db = await startDatabase();
   const harm = (): Measurement => ({ ...(good() as object), candidate: { units: 100, bad: 90 } }) as Measurement;
-  const release = judged([DENIED]);
+  const release = judgedRelease([DENIED]);
   const before = evidenceOn(db, { denied: sourceOf(harm).source });
   for (const seconds of [43, 73, 103]) await look(before, release, seconds * 1_000);
   const dead = sourceOf(() => ({ at: 'down', because: 'it is away' }));
@@ -160,21 +160,21 @@ test('an engine that takes over acts on a failure that was measured, although th
 test('a shadow takes no part of alpha', async () => {
   await using db = await startDatabase();
   const sources = { denied: sourceOf(good).source, sold: sourceOf(good).source };
-  const needed = async (uid: string, guardrails: readonly GuardrailSpec[]) => {
-    const release = { ...judged(guardrails), uid };
+  const neededHarm = async (uid: string, guardrails: readonly GuardrailSpec[]) => {
+    const release = { ...judgedRelease(guardrails), uid };
     const figures = (await look(evidenceOn(db, sources), release, 43_000)).get('denied')?.figures;
     return figures?.of === 'riskRatio' ? figures.harm.needed : undefined;
   };
-  assert.equal(await needed('two', [DENIED, SOLD]), 40);
-  assert.equal(await needed('shadow', [DENIED, { ...SOLD, shadow: true }]), 20);
-  assert.equal(await needed('only', [{ ...DENIED, shadow: true }]), 20);
+  assert.equal(await neededHarm('two', [DENIED, SOLD]), 40);
+  assert.equal(await neededHarm('shadow', [DENIED, { ...SOLD, shadow: true }]), 20);
+  assert.equal(await neededHarm('only', [{ ...DENIED, shadow: true }]), 20);
 });
 
 test('of two engines at once the first window counts for both', async () => {
   await using db = await startDatabase();
   const bad = (): Measurement => ({ ...(good() as object), candidate: { units: 100, bad: 50 } }) as Measurement;
   const engines = [sourceOf(good), sourceOf(bad)].map(({ source }) => evidenceOn(db, { denied: source }));
-  const release = judged([DENIED]);
+  const release = judgedRelease([DENIED]);
   for (const seconds of [43, 73, 103, 133]) {
     const verdicts = await Promise.all(engines.map((one) => look(one, release, seconds * 1_000)));
     assert.deepEqual(new Map(verdicts[0]), new Map(verdicts[1]), `${seconds} s`);
@@ -186,8 +186,10 @@ test('a window is of one stage, with its share', async () => {
   await using db = await startDatabase();
   const { source } = sourceOf(good);
   const evidence = evidenceOn(db, { denied: source });
-  for (const seconds of [43, 75]) await look(evidence, judged([DENIED], 0), seconds * 1_000);
-  const later = judged([DENIED], 1, SEEN_MS + 84_000, [{ stage: 0, seenMs: SEEN_MS, untilMs: SEEN_MS + 83_000 }]);
+  for (const seconds of [43, 75]) await look(evidence, judgedRelease([DENIED], 0), seconds * 1_000);
+  const later = judgedRelease([DENIED], 1, SEEN_MS + 84_000, [
+    { stage: 0, seenMs: SEEN_MS, untilMs: SEEN_MS + 83_000 },
+  ]);
   for (const seconds of [84, 103, 110, 123, 133]) {
     const verdict = (await look(evidence, later, seconds * 1_000)).get('denied');
     assert.equal(verdict?.outcome, 'undecided', 'what was measured before is judged meanwhile, and is not stale');
@@ -228,7 +230,7 @@ test('cells are added up from window to window, of the release and of the scope'
   const begunMs: Readonly<Record<number, number>> = { 0: SEEN_MS, 1: SEEN_MS + 84_000, 2: SEEN_MS + 160_000 };
   const evidence = evidenceOn(db, { denied: countingByCell(begunMs).source });
   const at = async (stage: number, seconds: number): Promise<void> => {
-    await look(evidence, judged([DENIED], stage, begunMs[stage]), seconds * 1_000);
+    await look(evidence, judgedRelease([DENIED], stage, begunMs[stage]), seconds * 1_000);
   };
   for (const seconds of [43, 73]) await at(0, seconds);
   for (const seconds of [133, 153]) await at(1, seconds);
@@ -254,7 +256,7 @@ test('I11: of two engines at once the state of the one whose window is kept is k
   await using db = await startDatabase();
   const begunMs = { 0: SEEN_MS };
   const engines = [0, 2, 5].map((ahead) => evidenceOn(db, { denied: countingByCell(begunMs, ahead).source }));
-  const release = judged([DENIED]);
+  const release = judgedRelease([DENIED]);
   for (const seconds of [43, 73, 103, 133, 163]) {
     await Promise.all(engines.map((one) => look(one, release, seconds * 1_000)));
     const kept = (await keptOf(db)).at(-1);
@@ -272,8 +274,8 @@ test('an engine that dies at any moment leaves the next one what an engine that 
   const begunMs = { 0: SEEN_MS };
   const lookAt = [43, 73, 103, 133, 163, 193];
   const steady = evidenceOn(db, { denied: countingByCell(begunMs).source });
-  for (const seconds of lookAt) await look(steady, judged([DENIED]), seconds * 1_000);
-  const mortal = { ...judged([DENIED]), uid: 'uid-2' };
+  for (const seconds of lookAt) await look(steady, judgedRelease([DENIED]), seconds * 1_000);
+  const mortal = { ...judgedRelease([DENIED]), uid: 'uid-2' };
   for (const [index, seconds] of lookAt.entries()) {
     const lost: LostPart = index % 2 === 0 ? 'the write' : 'its answer';
     const dying: Queryable = {
@@ -303,7 +305,7 @@ test('a window of which cells are not known has no clustering, and the next one 
   const evidence = evidenceOn(db, { denied: source });
   for (const seconds of [43, 73, 103]) {
     hasCells = seconds !== 73;
-    await look(evidence, judged([DENIED]), seconds * 1_000);
+    await look(evidence, judgedRelease([DENIED]), seconds * 1_000);
   }
   const units = (await keptOf(db)).map((kept) => clusteringIn(kept)?.release.candidate.units);
   assert.deepEqual(units, [3 * 40, undefined, 3 * 100]);
@@ -316,9 +318,9 @@ test('harm in the last moments of a stage is found in the next one, and while it
     return { at: 'measured', measured: MEASURED, candidate: { units: 100, bad }, stable: { units: 900, bad: 81 } };
   });
   const evidence = evidenceOn(db, { denied: late.source });
-  for (const seconds of [43, 73]) await look(evidence, judged([DENIED]), seconds * 1_000);
+  for (const seconds of [43, 73]) await look(evidence, judgedRelease([DENIED]), seconds * 1_000);
   const first = { stage: 0, seenMs: SEEN_MS, untilMs: SEEN_MS + 81_000 };
-  const second = judged([DENIED], 1, SEEN_MS + 82_000, [first]);
+  const second = judgedRelease([DENIED], 1, SEEN_MS + 82_000, [first]);
   await look(evidence, second, 84_000);
   assert.deepEqual(
     (await keptOf(db)).map(({ stage, toMs }) => [stage, toMs - SEEN_MS]),
@@ -329,7 +331,7 @@ test('harm in the last moments of a stage is found in the next one, and while it
     ],
   );
   const next = [first, { stage: 1, seenMs: SEEN_MS + 82_000, untilMs: SEEN_MS + 125_000 }];
-  const bakes = judged([DENIED], BAKES, SEEN_MS + 126_000, next);
+  const bakes = judgedRelease([DENIED], BAKES, SEEN_MS + 126_000, next);
   for (const seconds of [126, 130, 160, 400]) await look(evidence, bakes, seconds * 1_000);
   const verdict = (await look(evidence, bakes, 700_000)).get('denied');
   assert.equal(verdict?.outcome, 'fail', 'the third window of it is the last of all');
@@ -347,9 +349,9 @@ test('while it bakes, a threshold goes on with everybody, and what compares is n
   const LIMIT: GuardrailSpec = { name: 'sold', decisions: 'denied', threshold: { above: 0.1, unitsMin: 100 } };
   const everybody = sourceOf(() => ({ ...good(), measured: MEASURED }) as Measurement);
   const evidence = evidenceOn(db, { denied: sourceOf(good).source, sold: everybody.source });
-  await look(evidence, judged([DENIED, LIMIT]), 43_000);
+  await look(evidence, judgedRelease([DENIED, LIMIT]), 43_000);
   const earlier = [{ stage: 1, seenMs: SEEN_MS, untilMs: SEEN_MS + 41_000 }];
-  const bakes = judged([DENIED, LIMIT], BAKES, SEEN_MS + 44_000, earlier);
+  const bakes = judgedRelease([DENIED, LIMIT], BAKES, SEEN_MS + 44_000, earlier);
   for (const seconds of [83, 113, 143]) await look(evidence, bakes, seconds * 1_000);
   const verdicts = await look(evidence, bakes, 150_000);
   assert.equal(verdicts.get('denied')?.outcome, 'undecided');
@@ -361,7 +363,7 @@ test('a clock that was an hour ahead and went back leaves nothing behind: measur
   await using db = await startDatabase();
   const { source, asked } = sourceOf(good);
   const evidence = evidenceOn(db, { denied: source });
-  const release = judged([DENIED]);
+  const release = judgedRelease([DENIED]);
   for (const seconds of [43, 3_673]) await look(evidence, release, seconds * 1_000);
   const blind = evidenceOn(
     {
@@ -404,7 +406,7 @@ test('I12: what happened in a window that is dropped is in the state by cell onc
   ] as const) {
     let realMs = 0;
     const evidence = evidenceOn(db, { denied: happeningByCell(() => realMs).source });
-    const release = { ...judged([DENIED], 0, SEEN_MS - 3_700_000), uid };
+    const release = { ...judgedRelease([DENIED], 0, SEEN_MS - 3_700_000), uid };
     for (const [seconds, aheadMs] of [
       [43, 0],
       [103, leapMs],
@@ -434,10 +436,10 @@ test('a window that one engine has kept meanwhile is not kept in part by another
     evidenceOn(db, { denied: slow.source }, time),
     evidenceOn(db, { denied: sourceOf(good).source }),
   ];
-  const looking = look(behind, judged([DENIED]), 73_000);
+  const looking = look(behind, judgedRelease([DENIED]), 73_000);
   while (slow.asked.length === 0) await new Promise(setImmediate);
   const earlier = [{ stage: 0, seenMs: SEEN_MS, untilMs: SEEN_MS + 11_000 }];
-  const next = judged([DENIED], 1, SEEN_MS + 12_000, earlier);
+  const next = judgedRelease([DENIED], 1, SEEN_MS + 12_000, earlier);
   for (const seconds of [53, 83, 113]) await look(present, next, seconds * 1_000);
   isSlow = false;
   answer();
@@ -456,7 +458,7 @@ test('a window that one engine has kept meanwhile is not kept in part by another
 test('what a source says of itself is kept, whatever is in it', async () => {
   await using db = await startDatabase();
   const source = sourceOf(() => Promise.reject(new Error(`a\0b${'😀'.repeat(200)}`)));
-  await look(evidenceOn(db, { denied: source.source }), judged([DENIED]), 43_000);
+  await look(evidenceOn(db, { denied: source.source }), judgedRelease([DENIED]), 43_000);
   const [kept] = await keptOf(db);
   assert.match(kept?.reading.at === 'down' ? kept.reading.because : '', /^a\u{fffd}b.*\u{fffd}$/u);
 });
@@ -479,7 +481,7 @@ test('I9: what the day before teaches is asked once, kept with the first window 
     },
   };
   const earlier = [{ stage: 0, seenMs: SEEN_MS, untilMs: SEEN_MS + 1_000 }];
-  const release = judged([DENIED], 0, SEEN_MS + 1_500, earlier);
+  const release = judgedRelease([DENIED], 0, SEEN_MS + 1_500, earlier);
   const before = evidenceOn(db, { denied: withHistory });
   for (const seconds of [43, 73, 103, 133]) await look(before, release, seconds * 1_000);
   assert.deepEqual(asked, [{ release: 'cap-1', guardrail: DENIED, beforeMs: SEEN_MS, windowMs: 30_000 }]);
@@ -506,7 +508,7 @@ test('without an answer, without instances or without a comparison there is no h
   });
   const LIMIT: GuardrailSpec = { name: 'limit', decisions: 'denied', threshold: { above: 0.1, unitsMin: 100 } };
   const sources = { denied: of(byInstance), sold: of(plain), limit: of(byInstance) };
-  const verdicts = await look(evidenceOn(db, sources), judged([DENIED, SOLD, LIMIT]), 43_000);
+  const verdicts = await look(evidenceOn(db, sources), judgedRelease([DENIED, SOLD, LIMIT]), 43_000);
   assert.deepEqual([verdicts.size, asked], [3, 1]);
   for (const name of Object.keys(sources)) {
     const [kept] = await keptOf(db, name);
@@ -527,7 +529,7 @@ test('a source that throws or hangs is down, and holds up no other', async () =>
     },
   };
   const evidence = evidenceOn({ database }, { denied: sourceOf(good).source, sold: hanging.source }, time);
-  const release = judged([DENIED, SOLD]);
+  const release = judgedRelease([DENIED, SOLD]);
   const first = look(evidence, release, 43_000);
   // The stored windows of both are read, and the first of the other: patience with this one is all that is left.
   while (answered < 3) await new Promise(setImmediate);
@@ -553,7 +555,7 @@ test('a source that has nothing new makes verdicts stale, and never known to hav
   const { source, asked } = sourceOf(good);
   const slow = { ...source, completeUntil: (nowMs: number) => Promise.resolve(nowMs - behindMs) };
   const evidence = evidenceOn(db, { denied: slow });
-  const release = judged([DENIED]);
+  const release = judgedRelease([DENIED]);
   await look(evidence, release, 43_000);
   behindMs = 3_600_000;
   assert.equal((await look(evidence, release, 103_000)).get('denied')?.outcome, 'undecided');
@@ -566,7 +568,7 @@ test('a source that has nothing new makes verdicts stale, and never known to hav
     'what had to wait is measured all the same',
   );
   behindMs = 3_600_000;
-  const other = { ...judged([DENIED]), uid: 'uid-2' };
+  const other = { ...judgedRelease([DENIED]), uid: 'uid-2' };
   assert.equal((await look(evidence, other, 60_000)).size, 0);
   const verdict = (await look(evidence, other, 80_000)).get('denied');
   assert.equal(verdict?.because, 'Denials cannot be read: it is complete until 2026-05-01T11:01:20Z only.');
@@ -580,7 +582,7 @@ test('numbers that the test of a guardrail cannot take are reported as a source 
     candidate: { units: 1, bad: 0, total: 5 },
     stable: { units: 1, bad: 0, total: 5 },
   });
-  const verdicts = await look(evidenceOn(db, { sold: sourceOf(totals).source }), judged([SOLD]), 43_000);
+  const verdicts = await look(evidenceOn(db, { sold: sourceOf(totals).source }), judgedRelease([SOLD]), 43_000);
   assert.match(verdicts.get('sold')?.because ?? '', /Time listened needs a threshold/);
 });
 
@@ -603,7 +605,7 @@ test('windows are kept for 90 days after the last of their release', async () =>
     await row(uid, daysAgo);
   await db.database.query(`insert into backline.release_clustering (uid, guardrail, scope, release_cells)
     values ('old', 'g', 0, ''), ('long', 'g', 0, '')`);
-  await tidyKeptWindows(db.database, now);
+  await tidyWindows(db.database, now);
   const left = await db.database.query(
     'select uid, count(*)::int as rows from backline.release_intervals group by uid',
   );

@@ -6,8 +6,8 @@ import type { Evidence, GuardrailVerdict, JudgedRelease } from '../evidence.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { addMeasuredCells, clusteringsOf, scopeOf, type CellState } from './cell-state.ts';
 import { endMsOf, isStageAgain, judgeGuardrail, scheduleOf, type GuardrailLook } from './guardrail-look.ts';
-import { readCellState } from './kept-cells.ts';
-import { dropWindowsAfter, keepWindow, keptWindows } from './kept-windows.ts';
+import { readCellState } from './stored-cells.ts';
+import { dropWindowsAfter, storeWindow, readWindows } from './stored-windows.ts';
 import type { MeasureSource } from './measure-source.ts';
 import { measureDueWindow, withHistory, type WindowMeasurement } from './measure-window.ts';
 import { addKept, NO_TALLY, type StoredAnswer, type Tally } from './tally.ts';
@@ -128,7 +128,7 @@ export class ReleaseEvidence implements Evidence {
     const measured = { guardrail: guardrail.name, ...found.window, scope, share, reading, judgeVersion, atMs: nowMs };
     const kept = await withHistory(look, schedule, watched.tally, { kept: measured, time });
     // Another engine stored a window, and may have stored more since.
-    watched.tally = (await keepWindow(database, uid, kept, cells))
+    watched.tally = (await storeWindow(database, uid, kept, cells))
       ? addKept(guardrail, watched.tally, kept)
       : await readTally(database, uid, guardrail);
   }
@@ -164,7 +164,7 @@ async function withClustering(
 /** All stored windows of a guardrail, folded. */
 async function readTally(database: Queryable, uid: string, guardrail: GuardrailSpec): Promise<Tally> {
   let tally = NO_TALLY;
-  for await (const page of keptWindows(database, uid, guardrail.name)) {
+  for await (const page of readWindows(database, uid, guardrail.name)) {
     for (const kept of page) tally = addKept(guardrail, tally, kept);
   }
   return tally;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { judge } from '#kernel/statistics/judge.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { judgedSpec } from './judged-spec.ts';
-import { parseReading, writeReading } from './kept-reading.ts';
+import { parseReading, writeReading } from './stored-answer.ts';
 import type { MetricTraits } from './measure-source.ts';
 import {
   addKept,
@@ -19,7 +19,7 @@ const DENIED: GuardrailSpec = { name: 'denied', decisions: 'denied', noWorse: { 
 const MEASURED: MetricTraits = { called: 'Denials', better: 'fewer', of: 'events', isSplit: true };
 const context = { alpha: 0.05, beta: 0.05, metrics: 1 };
 
-function counted(candidate: [units: number, bad: number], stable: [units: number, bad: number]): StoredAnswer {
+function storedAnswer(candidate: [units: number, bad: number], stable: [units: number, bad: number]): StoredAnswer {
   const [of, by] = [candidate, stable].map(([units, bad]) => ({ units, bad }));
   return { at: 'measured', measured: MEASURED, candidate: of ?? none, stable: by ?? none };
 }
@@ -44,7 +44,7 @@ function outcome(readings: readonly StoredAnswer[], lateMs = 0) {
 }
 
 test('windows one by one are judged as all at once, and a window given twice counts once', () => {
-  const readings = [counted([100, 4], [100, 2]), counted([0, 0], [90, 1]), counted([120, 9], [100, 2])];
+  const readings = [storedAnswer([100, 4], [100, 2]), storedAnswer([0, 0], [90, 1]), storedAnswer([120, 9], [100, 2])];
   const kept = windows(...readings);
   const twice = kept.flatMap((one) => [one, one]);
   const tally = twice.reduce((sum, one) => addKept(DENIED, sum, one), NO_TALLY);
@@ -58,21 +58,21 @@ test('windows one by one are judged as all at once, and a window given twice cou
 
 test('no data, no traffic, a source that is down and one that is late are distinguished, and none is success', () => {
   const down: StoredAnswer = { at: 'down', because: 'it is away' };
-  const good = Array.from({ length: 120 }, () => counted([1_000, 20], [1_000, 20]));
+  const good = Array.from({ length: 120 }, () => storedAnswer([1_000, 20], [1_000, 20]));
   assert.equal(outcome([]), undefined);
   assert.equal(outcome(good)?.outcome, 'pass');
   assert.equal(outcome([...good, down])?.because, 'Denials cannot be read: it is away.');
   assert.equal(outcome([...good, { at: 'empty' }])?.outcome, 'noData');
   assert.equal(outcome([{ at: 'empty', requests: 0 }])?.outcome, 'zeroTraffic');
-  assert.equal(outcome([...good, counted([0, 0], [1_000, 20])])?.outcome, 'zeroTraffic');
-  assert.equal(outcome([...good, counted([NaN, 1], [1_000, 20])])?.outcome, 'notANumber');
+  assert.equal(outcome([...good, storedAnswer([0, 0], [1_000, 20])])?.outcome, 'zeroTraffic');
+  assert.equal(outcome([...good, storedAnswer([NaN, 1], [1_000, 20])])?.outcome, 'notANumber');
   assert.deepEqual([outcome(good, 20_000)?.outcome, outcome(good, 20_001)?.outcome], ['pass', 'stale']);
 });
 
 test('a failure by what was counted is not hidden by a source that dies, falls silent or talks nonsense', () => {
   const down: StoredAnswer = { at: 'down', because: 'it is away' };
-  const bad = Array.from({ length: 10 }, () => counted([1_000, 200], [1_000, 20]));
-  for (const last of [down, { at: 'empty' } as const, counted([NaN, 1], [1_000, 20])]) {
+  const bad = Array.from({ length: 10 }, () => storedAnswer([1_000, 200], [1_000, 20]));
+  for (const last of [down, { at: 'empty' } as const, storedAnswer([NaN, 1], [1_000, 20])]) {
     assert.equal(outcome([...bad, last])?.outcome, 'fail', JSON.stringify(last));
     assert.equal(outcome([...bad, last, last, last], 60_000)?.outcome, 'fail', JSON.stringify(last));
   }
@@ -84,12 +84,12 @@ test('a stage is measured by a whole window of its own in which the candidate wa
     const tally = windows(reading).reduce((sum, one) => addKept(DENIED, sum, one), NO_TALLY);
     return isMeasuredIn(tally, stage, sinceMs);
   };
-  const some = counted([1, 0], [1, 0]);
+  const some = storedAnswer([1, 0], [1, 0]);
   assert.equal(isMeasured(some, 0, 0), true);
   assert.equal(isMeasured(some, 1, 0), false, 'of another stage');
   assert.equal(isMeasured(some, 0, 1), false, 'of the stage before it began anew');
-  assert.equal(isMeasured(counted([0, 0], [9, 0]), 0, 0), false, 'nobody asked');
-  assert.equal(isMeasured(counted([NaN, 0], [9, 0]), 0, 0), false);
+  assert.equal(isMeasured(storedAnswer([0, 0], [9, 0]), 0, 0), false, 'nobody asked');
+  assert.equal(isMeasured(storedAnswer([NaN, 0], [9, 0]), 0, 0), false);
   assert.equal(isMeasured({ at: 'down', because: 'x' }, 0, 0), false);
 });
 
@@ -97,13 +97,13 @@ test('a candidate without measurements fails after three minutes with answers, h
   const empty: StoredAnswer = { at: 'empty', requests: 40 };
   const outcomes = [1, 17, 18].map((count) => outcome(Array.from({ length: count }, () => empty))?.outcome);
   assert.deepEqual(outcomes, ['noData', 'noData', 'fail']);
-  const measuredOnce = [counted([100, 1], [100, 1]), ...Array.from({ length: 20 }, () => empty)];
+  const measuredOnce = [storedAnswer([100, 1], [100, 1]), ...Array.from({ length: 20 }, () => empty)];
   assert.equal(outcome(measuredOnce)?.outcome, 'noData');
 });
 
 test('what nothing says is bad is unknown until something did, and then it is none', () => {
-  const silent = { ...counted([1_000, 0], [1_000, 0]), isBadMissing: true } as StoredAnswer;
-  const good = counted([1_000, 20], [1_000, 20]);
+  const silent = { ...storedAnswer([1_000, 0], [1_000, 0]), isBadMissing: true } as StoredAnswer;
+  const good = storedAnswer([1_000, 20], [1_000, 20]);
   const unknown = Array.from({ length: 20 }, () => silent);
   const held = outcome(unknown);
   assert.deepEqual(
@@ -126,7 +126,7 @@ test('what nothing says is bad is unknown until something did, and then it is no
 
 test('the split is checked where so many are counted that a few cannot move it', () => {
   const share = (units: number): number | undefined => {
-    const [kept] = windows(counted([units / 2, 0], [units / 2, 0]));
+    const [kept] = windows(storedAnswer([units / 2, 0], [units / 2, 0]));
     return kept?.reading.at === 'measured' ? intervalOf(kept, kept.reading).share : undefined;
   };
   assert.deepEqual([share(1_998), share(2_000)], [undefined, 0.5]);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { spanAfter, windowProblem, type FreezeWindow } from './freeze-window.ts';
 
 const at = (text: string): number => Temporal.Instant.from(text).epochMilliseconds;
-const shown = (ms: number | undefined): string | undefined =>
+const showTime = (ms: number | undefined): string | undefined =>
   ms === undefined ? undefined : Temporal.Instant.fromEpochMilliseconds(ms).toString();
 
 /** Until when a window is open; undefined when it is closed. */
@@ -21,7 +21,7 @@ test('a window is open from its start on, and closed at its end', () => {
     ['2026-12-26T22:59:59.999Z', '2026-12-26T23:00:00Z'],
     ['2026-12-26T23:00:00Z', undefined],
   ];
-  for (const [now, until] of cases) assert.equal(shown(openUntil(window, at(now))), until, now);
+  for (const [now, until] of cases) assert.equal(showTime(openUntil(window, at(now))), until, now);
 });
 
 test('a night that comes again goes over midnight, and by the clocks of its zone when they change', () => {
@@ -36,23 +36,23 @@ test('a night that comes again goes over midnight, and by the clocks of its zone
     ['2026-03-29T20:00:00Z', '2026-03-30T04:00:00Z'],
     ['2026-10-24T20:00:00Z', '2026-10-25T04:00:00Z'],
   ];
-  for (const [now, until] of cases) assert.equal(shown(openUntil(night, at(now))), until, now);
+  for (const [now, until] of cases) assert.equal(showTime(openUntil(night, at(now))), until, now);
 });
 
 test('what begins in the hour that clocks skip begins on all other days', () => {
   const window = { timeZone: 'Europe/Stockholm', start: '2026-03-01T02:30', rrule: 'FREQ=DAILY', duration: 'PT30M' };
-  assert.equal(shown(openUntil(window, at('2026-03-28T01:30:00Z'))), '2026-03-28T02:00:00Z');
+  assert.equal(showTime(openUntil(window, at('2026-03-28T01:30:00Z'))), '2026-03-28T02:00:00Z');
   assert.equal(openUntil(window, at('2026-03-29T01:30:00Z')), undefined);
-  assert.equal(shown(openUntil(window, at('2026-03-30T00:30:00Z'))), '2026-03-30T01:00:00Z');
+  assert.equal(showTime(openUntil(window, at('2026-03-30T00:30:00Z'))), '2026-03-30T01:00:00Z');
   // Twice 02:30: it is the first.
-  assert.equal(shown(openUntil(window, at('2026-10-25T00:30:00Z'))), '2026-10-25T01:00:00Z');
+  assert.equal(showTime(openUntil(window, at('2026-10-25T00:30:00Z'))), '2026-10-25T01:00:00Z');
   assert.equal(openUntil(window, at('2026-10-25T01:30:00Z')), undefined);
 });
 
 test('weekends come again on their days alone', () => {
   const weekend = { timeZone: 'UTC', start: '2026-05-01T18:00', rrule: 'FREQ=WEEKLY;BYDAY=FR', duration: 'P2DT12H' };
   assert.equal(openUntil(weekend, at('2026-05-11T12:00:00Z')), undefined);
-  assert.equal(shown(openUntil(weekend, at('2026-05-09T12:00:00Z'))), '2026-05-11T06:00:00Z');
+  assert.equal(showTime(openUntil(weekend, at('2026-05-09T12:00:00Z'))), '2026-05-11T06:00:00Z');
   assert.equal(openUntil(weekend, at('2026-05-07T18:00:00Z')), undefined);
 });
 
@@ -93,10 +93,10 @@ test('at any moment of two years a window that comes again is open when the cale
         const nowMs = at('2026-01-01T00:00:00Z') + later * 60_000;
         const spans = naiveSpans(start, timeZone, every, duration);
         const open = spans.findLast(({ fromMs, untilMs }) => fromMs <= nowMs && nowMs < untilMs);
-        assert.equal(shown(openUntil(window, nowMs)), shown(open?.untilMs), JSON.stringify(window));
+        assert.equal(showTime(openUntil(window, nowMs)), showTime(open?.untilMs), JSON.stringify(window));
         if (open !== undefined) return;
         const next = spans.find(({ fromMs }) => fromMs > nowMs);
-        assert.equal(shown(spanAfter(window, nowMs)?.fromMs), shown(next?.fromMs), JSON.stringify(window));
+        assert.equal(showTime(spanAfter(window, nowMs)?.fromMs), showTime(next?.fromMs), JSON.stringify(window));
       },
     ),
     { numRuns: 200 },
@@ -111,9 +111,9 @@ test('a day of a duration is a day of the calendar, also when the clocks change 
     duration: 'P1D',
   };
   // 25 hours and 23 hours.
-  assert.equal(shown(openUntil(sundays, at('2026-10-25T22:59:59Z'))), '2026-10-25T23:00:00Z');
+  assert.equal(showTime(openUntil(sundays, at('2026-10-25T22:59:59Z'))), '2026-10-25T23:00:00Z');
   assert.equal(openUntil(sundays, at('2026-10-25T23:00:00Z')), undefined);
-  assert.equal(shown(openUntil(sundays, at('2026-03-29T21:59:59Z'))), '2026-03-29T22:00:00Z');
+  assert.equal(showTime(openUntil(sundays, at('2026-03-29T21:59:59Z'))), '2026-03-29T22:00:00Z');
   assert.equal(openUntil(sundays, at('2026-03-29T22:00:00Z')), undefined);
   // Every day has no hole.
   const always = { ...sundays, rrule: 'FREQ=DAILY' };

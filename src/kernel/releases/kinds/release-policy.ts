@@ -8,7 +8,7 @@ import { GROUP, VERSION } from './identity.ts';
 import { impossibleProblems, selectorProblems } from './impossible.ts';
 import { isCircular, type Targets } from './targets.ts';
 import { policySchema, type Channel, type PolicySpec } from './policy-spec.ts';
-import { BAKE } from './stages-of.ts';
+import { BAKE } from './release-stages.ts';
 import { stagesText } from './stages-text.ts';
 
 const PolicyStatusSchema = Type.Object(

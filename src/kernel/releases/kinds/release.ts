@@ -7,7 +7,7 @@ import { ReleaseChanges } from './release-changes.ts';
 import { RELEASE_COMMANDS, ReleaseCommand } from './release-command.ts';
 import { ReleaseSchema, type ReleaseSpec } from './release-spec.ts';
 import { ReleaseStatusSchema, type ReleaseStatus } from './release-status.ts';
-import { stagesOf } from './stages-of.ts';
+import { stagesOf } from './release-stages.ts';
 import { reachText } from './stages-text.ts';
 
 /** A change that is being released, and afterwards the record of it. */

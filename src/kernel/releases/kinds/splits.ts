@@ -1,5 +1,5 @@
 import type { PolicySpec } from './policy-spec.ts';
-import { partsUpTo } from './stages-of.ts';
+import { partsUpTo } from './release-stages.ts';
 import type { Split } from './target.ts';
 import type { Targets } from './targets.ts';
 

@@ -32,7 +32,7 @@ function permutations(names: readonly string[]): readonly (readonly string[])[] 
 }
 
 /** Orders of targets that a policy allows, the one that is nearest to that of the program first. */
-function allowed(before: Readonly<Record<string, readonly string[]>>): readonly (readonly string[])[] {
+function allowedOrders(before: Readonly<Record<string, readonly string[]>>): readonly (readonly string[])[] {
   return permutations(NAMES).filter((order) =>
     Object.entries(before).every(([name, later]) => later.every((other) => order.indexOf(name) < order.indexOf(other))),
   );
@@ -47,7 +47,7 @@ const before = fc.dictionary(
 test('targets go out in the order of the program as far as a policy allows, and what takes back goes the other way round', () => {
   fc.assert(
     fc.property(before, (asked) => {
-      const orders = allowed(asked);
+      const orders = allowedOrders(asked);
       assert.equal(isCircular(TARGETS, asked), orders.length === 0);
       if (orders.length === 0) return;
       const policy = { name: 'p', spec: { before: asked } } as never;

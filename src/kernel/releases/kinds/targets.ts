@@ -12,7 +12,7 @@ export interface ReleasePart {
   readonly objects: readonly ReleaseItem[];
 }
 
-function targetNamed(targets: Targets, name: string): Target {
+function findTarget(targets: Targets, name: string): Target {
   const found = targets.find((target) => target.name === name);
   if (found === undefined) throw new Error(`no module has the target ${name}`);
   return found;
@@ -20,7 +20,7 @@ function targetNamed(targets: Targets, name: string): Target {
 
 /** Throws where a kind names a target that no module has: a bug. */
 export function requireTargets(kinds: KindRegistry, targets: Targets): void {
-  for (const { released, target } of kinds.all) if (released) targetNamed(targets, target);
+  for (const { released, target } of kinds.all) if (released) findTarget(targets, target);
 }
 
 /** The parts of a release by target, in release order. The rollback of a promoted release uses the reverse order. */
@@ -30,7 +30,7 @@ export function partsOf(
   targets: Targets,
 ): readonly ReleasePart[] {
   const byTarget = Map.groupBy(objects, ({ kind }) => kinds.byId(kind).target);
-  for (const name of byTarget.keys()) targetNamed(targets, name);
+  for (const name of byTarget.keys()) findTarget(targets, name);
   const order = inOrder(targets, policy?.spec.before ?? {});
   const parts = order.flatMap((target): ReleasePart[] => {
     const carried = byTarget.get(target.name);

@@ -1,4 +1,4 @@
-import { partsUpTo, stagesOf } from '../kinds/stages-of.ts';
+import { partsUpTo, stagesOf } from '../kinds/release-stages.ts';
 import type { NamedPolicy } from '../kinds/release-spec.ts';
 import type { Target } from '../kinds/target.ts';
 

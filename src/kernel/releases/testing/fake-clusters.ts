@@ -201,7 +201,7 @@ export class FakeClusters {
   }
 
   #makeTarget(): Target {
-    const named = (rings: readonly string[] | undefined) =>
+    const clustersIn = (rings: readonly string[] | undefined) =>
       [...this.clusters.values()].filter(({ ring }) => rings?.includes(ring) ?? true).map(({ name }) => name);
     return defineTarget<ClustersWhere>({
       name: this.#kind.target,
@@ -232,7 +232,7 @@ export class FakeClusters {
             const known = before as ClustersIntent | undefined;
             const percentOf: Record<string, number> = {};
             for (const [index, { rings, percent }] of parts.entries()) {
-              for (const name of named(rings)) {
+              for (const name of clustersIn(rings)) {
                 // Clusters that joined after a stage was reached have no part in it.
                 const isReached = known !== undefined && index < known.parts;
                 if (isReached && known.percentOf[name] === undefined) continue;

@@ -3,7 +3,7 @@ import type { PatchType } from '#kernel/kinds/patch/patch.ts';
 /** How to treat fields that a kind does not have: drop them, drop and warn, or refuse. */
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 
-interface Target {
+interface ObjectTarget {
   /** `Kind.id`. */
   readonly kind: string;
   readonly namespace: string;
@@ -26,26 +26,26 @@ export type Propagation = 'Background' | 'Foreground' | 'Orphan';
  * the writer can forward it. Chance (`uid`, generated names) was drawn where the request came in.
  */
 export type Operation =
-  | (Target & {
+  | (ObjectTarget & {
       readonly verb: 'create';
       readonly object: unknown;
       readonly uid: string;
       readonly fieldValidation: FieldValidation;
     })
-  | (Target & {
+  | (ObjectTarget & {
       readonly verb: 'update';
       readonly part: Part;
       readonly object: unknown;
       readonly fieldValidation: FieldValidation;
     })
-  | (Target & {
+  | (ObjectTarget & {
       readonly verb: 'patch';
       readonly part: Part;
       readonly patchType: PatchType;
       readonly patch: unknown;
       readonly fieldValidation: FieldValidation;
     })
-  | (Target & {
+  | (ObjectTarget & {
       readonly verb: 'delete';
       readonly uidExpected?: string | undefined;
       readonly versionExpected?: string | undefined;
@@ -59,4 +59,9 @@ export type Operation =
    * was live, or that nothing was: what a kind says about changes from one spec to the next, and about what may be
    * deleted, is for people, and must not keep a release from being taken back.
    */
-  | (Target & { readonly verb: 'apply'; readonly object: unknown; readonly uid: string; readonly restores?: true });
+  | (ObjectTarget & {
+      readonly verb: 'apply';
+      readonly object: unknown;
+      readonly uid: string;
+      readonly restores?: true;
+    });

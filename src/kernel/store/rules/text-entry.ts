@@ -5,7 +5,7 @@ import type { Entry } from '../contract.ts';
 export function textEntry(kind: Kind, object: ResourceObject, version: number): Entry {
   const { namespace = '', name, uid = '', labels = {} } = object.metadata;
   const text = JSON.stringify(object);
-  const parsed = (): ResourceObject => JSON.parse(text);
+  const parse = (): ResourceObject => JSON.parse(text);
   return {
     kind,
     namespace,
@@ -15,9 +15,9 @@ export function textEntry(kind: Kind, object: ResourceObject, version: number): 
     labels,
     indexKeys: [],
     text,
-    object: parsed,
-    outline: parsed,
-    identity: parsed,
+    object: parse,
+    outline: parse,
+    identity: parse,
     specText: () => undefined,
     aroundSpec: () => undefined,
   };

@@ -21,7 +21,7 @@ import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from '#kern
 import { readableProblems } from './readable-problems.ts';
 import { withoutValues } from '#kernel/kinds/confidential.ts';
 import type { Author, Decide, Entry, Mutation, Reader } from '../contract.ts';
-import { entriesNamed } from '../entry-named.ts';
+import { findEntries } from '../find-entry.ts';
 
 /** Who may write what: asked about every write, and throws a Refusal for those that may not be. */
 export interface Admission {
@@ -66,7 +66,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
     const mayRead = (object: FoundObject): boolean => admission?.mayRead?.(author, object) ?? true;
     const mayReadNamed = (kindId: string, name: string): boolean => {
       const of = kinds.byId(kindId);
-      return entriesNamed(read, of, name).every(mayRead);
+      return findEntries(read, of, name).every(mayRead);
     };
     const current = read.get(kind, operation.namespace, operation.name);
     const asked: WriteRequest = { operation, kind, current, author, read, now };
@@ -142,7 +142,7 @@ function checkContext(
     kinds: kinds.all,
     find: (kindId, index, value) => {
       const kind = kinds.byId(kindId);
-      const found = index === 'name' ? entriesNamed(read, kind, value) : read.find(kind, index, value);
+      const found = index === 'name' ? findEntries(read, kind, value) : read.find(kind, index, value);
       return found.map((entry) => entry.object());
     },
     live: (kind, name) => {
@@ -171,7 +171,7 @@ function decideOne(operation: Operation, given: WriteContext): Mutation {
         : replace(given, current, declaredOver(current, operation.object), { part: 'main', fieldValidation });
     }
     case 'update': {
-      if (current === undefined) throw notFound(kind, operation.name);
+      if (current === undefined) throw notFoundRefusal(kind, operation.name);
       const wanted = asObject(operation.object, kind);
       // Kinds of the core group may be replaced blindly, as Kubernetes has it; all others must name what they saw.
       if (givenVersion(wanted.metadata) === undefined && kind.group !== '') {
@@ -186,16 +186,16 @@ function decideOne(operation: Operation, given: WriteContext): Mutation {
       return replace(given, current, wanted, operation);
     }
     case 'patch': {
-      if (current === undefined) throw notFound(kind, operation.name);
+      if (current === undefined) throw notFoundRefusal(kind, operation.name);
       // A patch may alter what it is given.
-      const patched = applyPatch(operation.patchType, asStored(current), operation.patch);
+      const patched = applyPatch(operation.patchType, asCurrentSchema(current), operation.patch);
       if (isFromOutside) refuseTooHeavy(patched, objectLimits(kind));
       const wanted = asObject(patched, kind);
       requireSamePlace(kind, current, wanted.metadata);
       return replace(given, current, wanted, operation);
     }
     case 'delete':
-      if (current === undefined) throw notFound(kind, operation.name);
+      if (current === undefined) throw notFoundRefusal(kind, operation.name);
       return remove(given, current, operation);
     default:
       return operation satisfies never;
@@ -228,7 +228,7 @@ function create(
     ...(kind.hasSpec ? { generation: 1 } : {}),
   };
   const { status: _ignored, ...fields } = wanted;
-  const { object: declared, warnings } = shaped(given, { ...fields, metadata }, fieldValidation, true);
+  const { object: declared, warnings } = applySchema(given, { ...fields, metadata }, fieldValidation, true);
   const object = kind === Namespace ? bornNamespace(declared) : declared;
   requireValid(given, object, undefined);
   return { do: 'put', kind, object, warnings, ...revisionOf(kind, object) };
@@ -241,11 +241,11 @@ function replace(
   { part, fieldValidation }: Pick<Extract<Operation, { readonly part: Part }>, 'part' | 'fieldValidation'>,
 ): Mutation {
   const { kind } = given;
-  const before = asStored(current);
+  const before = asCurrentSchema(current);
   const meta = before.metadata;
   requireSameObject(kind, current, wanted.metadata);
   if (part === 'status') {
-    const { object, warnings } = shaped(given, { ...before, status: wanted.status }, fieldValidation, false);
+    const { object, warnings } = applySchema(given, { ...before, status: wanted.status }, fieldValidation, false);
     if (isDeepStrictEqual(object, before)) return { do: 'nothing', entry: current, warnings };
     require(kind, current.name, structureOf(kind).validate(object));
     given.mayBecome(object);
@@ -264,9 +264,9 @@ function replace(
     ...pickMetadata(kind, current.name, wanted.metadata),
     name: current.name,
     ...(kind.namespaced ? { namespace: current.namespace } : {}),
-    ...carried(meta),
+    ...keepServerFields(meta),
   };
-  const { object, warnings } = shaped(
+  const { object, warnings } = applySchema(
     given,
     { ...fields, metadata, ...(kind.hasStatus && before.status !== undefined ? { status: before.status } : {}) },
     fieldValidation,
@@ -284,7 +284,7 @@ function replace(
   const specChanged = object.metadata.generation !== meta.generation;
   return { do: 'put', kind, object, warnings, ...(specChanged ? revisionOf(kind, object) : {}) };
 
-  function carried({
+  function keepServerFields({
     uid,
     creationTimestamp,
     generation,
@@ -324,7 +324,7 @@ export function requirePreconditions(
 }
 
 /** A stored object as the schema of today has it: without fields that are gone, with the defaults of those that came. */
-function asStored(current: Entry): ResourceObject {
+function asCurrentSchema(current: Entry): ResourceObject {
   const { prune, applyDefaults } = structureOf(current.kind);
   return asObject(applyDefaults(prune(current.object()).value), current.kind);
 }
@@ -363,7 +363,7 @@ function remove(
 }
 
 /** Unknown fields dropped, defaults filled in; unknown fields refused or reported as the caller asked. */
-function shaped(
+function applySchema(
   given: WriteContext,
   wanted: ResourceObject,
   fieldValidation: FieldValidation,
@@ -594,7 +594,7 @@ function namespaceMissing(name: string): Refusal {
   return resourceRefusal('namespace-not-found', `namespaces "${name}" not found`, { subject: name });
 }
 
-export function notFound(kind: Kind, name: string): Refusal {
+export function notFoundRefusal(kind: Kind, name: string): Refusal {
   return resourceRefusal('not-found', `${resourceName(kind)} "${name}" not found`);
 }
 

@@ -5,7 +5,7 @@ import compareVersions from 'semver/functions/compare.js';
 import parseVersion from 'semver/functions/parse.js';
 import { all, leaf, not, type Expression } from '../expression.ts';
 import { UnsupportedSource } from '../unsupported-source.ts';
-import type { AttributeKind } from '../imported.ts';
+import type { AttributeKind } from '../import-result.ts';
 import type { Constant, Operand } from './operand.ts';
 
 type Variable = Extract<Operand, { kind: 'variable' }>;

@@ -5,7 +5,7 @@ import { AttributeBook } from '../attribute-book.ts';
 import { all, not, type Expression } from '../expression.ts';
 import { flagObject, whoFields } from '../flag-object.ts';
 import { UnsupportedSource } from '../unsupported-source.ts';
-import { madeOrNoted, type ImportResult, type ImportOptions, type Translation, type Note } from '../imported.ts';
+import { madeOrNoted, type ImportResult, type ImportOptions, type Translation, type Note } from '../import-result.ts';
 import { keepSound } from '../keep-sound.ts';
 import { objectNames } from '../object-names.ts';
 import { parseFlagd, type FlagdFlag } from './definition.ts';

@@ -1,7 +1,7 @@
 import { jsonPointer, type Path } from '#kernel/base/failures.ts';
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { UnsupportedSource } from '../unsupported-source.ts';
-import type { AttributeKind, ImportOptions, Note } from '../imported.ts';
+import type { AttributeKind, ImportOptions, Note } from '../import-result.ts';
 import type { FlagdFlag } from './definition.ts';
 import { argumentsOf, operandOf, operationIn, type Operand } from './operand.ts';
 

@@ -5,7 +5,7 @@ import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
 import { UnsupportedSource } from '../unsupported-source.ts';
-import type { AttributeKind } from '../imported.ts';
+import type { AttributeKind } from '../import-result.ts';
 import type { GrowthbookCondition } from './payload.ts';
 import { re2Pattern } from './re2-pattern.ts';
 

@@ -6,7 +6,7 @@ import type { AttributeBook } from '../attribute-book.ts';
 import { all, any, leaf, type Expression } from '../expression.ts';
 import { experimentObject, flagObject, whoFields } from '../flag-object.ts';
 import { UnsupportedSource } from '../unsupported-source.ts';
-import type { Translation, Note } from '../imported.ts';
+import type { Translation, Note } from '../import-result.ts';
 import { conditionExpression, type Subjects } from './condition.ts';
 import { featureValues, variationsOf, type FeatureValues } from './feature-values.ts';
 import type { GrowthbookFeature, GrowthbookRule } from './payload.ts';

@@ -5,7 +5,7 @@ import { isRecord } from '#kernel/base/is-record.ts';
 import { AttributeBook } from '../attribute-book.ts';
 import { leaf, not, toRule, type Expression } from '../expression.ts';
 import { UnsupportedSource } from '../unsupported-source.ts';
-import { madeOrNoted, type ImportResult, type ImportOptions, type Translation, type Note } from '../imported.ts';
+import { madeOrNoted, type ImportResult, type ImportOptions, type Translation, type Note } from '../import-result.ts';
 import { keepSound } from '../keep-sound.ts';
 import { objectNames } from '../object-names.ts';
 import { conditionExpression, type Subjects } from './condition.ts';

@@ -1,7 +1,7 @@
 import { jsonPointer, type Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { UnsupportedSource } from '../unsupported-source.ts';
-import type { AttributeKind, ImportOptions } from '../imported.ts';
+import type { AttributeKind, ImportOptions } from '../import-result.ts';
 import type { GrowthbookFeature, SavedGroup } from './payload.ts';
 
 type Sign = 'string' | 'number' | 'boolean' | 'list';

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
-import type { Note } from '../imported.ts';
+import type { Note } from '../import-result.ts';
 import { format, notSuch, parseDocument } from '../parse-document.ts';
 
 const nullable = <Schema extends Type.TSchema>(schema: Schema) => Type.Optional(Type.Union([schema, Type.Null()]));

@@ -15,7 +15,7 @@ import {
   type ImportOptions,
   type Translation,
   type Note,
-} from '../imported.ts';
+} from '../import-result.ts';
 import { keepSound } from '../keep-sound.ts';
 import { objectNames } from '../object-names.ts';
 import { constraintExpression, CURRENT_TIME } from './constraint.ts';

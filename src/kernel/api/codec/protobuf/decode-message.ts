@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { Path } from '#kernel/base/failures.ts';
 import { tooManyMembers, tooManyValues, type DocumentLimits } from '#kernel/kinds/schema/weight.ts';
-import { malformedProtobuf, refuseNumber, refuseProto } from '../text/malformed.ts';
+import { malformedProtobuf, refuseNumber, refuseProto } from '../text/malformed-body.ts';
 import type { Field, FieldType, Message } from './message.ts';
 
 /** The values that were read of one document. */

@@ -399,7 +399,7 @@ test('a kind that does not travel as protobuf is refused with the forms that it 
 });
 
 test('a body in protobuf is refused as soon as it holds more than the limits', () => {
-  const refused = (raw: number[]): string => {
+  const refusalOf = (raw: number[]): string => {
     try {
       decode(envelope('v1', 'ConfigMap', raw));
       return 'accepted';
@@ -409,13 +409,13 @@ test('a body in protobuf is refused as soon as it holds more than the limits', (
   };
   const map = (members: number) =>
     textMap(2, Object.fromEntries(Array.from({ length: members }, (_, index) => [`k${index}`, 'v'])));
-  assert.equal(refused(map(LIMITS.membersMax)), 'accepted');
-  assert.equal(refused(map(LIMITS.membersMax + 1)), '413 resources/too-many-members');
+  assert.equal(refusalOf(map(LIMITS.membersMax)), 'accepted');
+  assert.equal(refusalOf(map(LIMITS.membersMax + 1)), '413 resources/too-many-members');
   const finalizers = Array.from({ length: LIMITS.valuesMax }, () => text(14, 'a')).flat();
-  assert.equal(refused(bytes(1, finalizers)), '413 resources/too-many-values');
-  const managed = (items: number) => bytes(1, bytes(17, bytes(7, text(1, `[${'0,'.repeat(items)}0]`))));
-  assert.equal(refused(managed(1_000)), 'accepted');
-  assert.equal(refused(managed(2_000)), '413 resources/too-many-values');
+  assert.equal(refusalOf(bytes(1, finalizers)), '413 resources/too-many-values');
+  const managedBody = (items: number) => bytes(1, bytes(17, bytes(7, text(1, `[${'0,'.repeat(items)}0]`))));
+  assert.equal(refusalOf(managedBody(1_000)), 'accepted');
+  assert.equal(refusalOf(managedBody(2_000)), '413 resources/too-many-values');
 });
 
 test('damaged bodies of kubectl are read or refused, never worse', () => {

@@ -3,7 +3,7 @@ import { isObject } from '#kernel/kinds/schema/own.ts';
 import { refuseTooDeep } from '#kernel/kinds/schema/depth.ts';
 import type { DocumentLimits } from '#kernel/kinds/schema/weight.ts';
 import type { DecodedText } from '../text/json.ts';
-import { malformedProtobuf } from '../text/malformed.ts';
+import { malformedProtobuf } from '../text/malformed-body.ts';
 import { Tally, decodeMessage } from './decode-message.ts';
 import { MESSAGE_OF_KIND } from './kinds.ts';
 import { message, one } from './message.ts';

@@ -1,7 +1,7 @@
 import type { Path } from '#kernel/base/failures.ts';
 import type { JsonObject } from '#kernel/kinds/schema/own.ts';
 import { parseJson } from '../text/json.ts';
-import { malformedProtobuf } from '../text/malformed.ts';
+import { malformedProtobuf } from '../text/malformed-body.ts';
 import { exact, list, map, message, one } from './message.ts';
 
 /** Messages that all kinds share, with the numbers of k8s.io/apimachinery's .proto files. */

@@ -3,7 +3,7 @@ import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
 import { tooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';
 import { tooManyItems, tooManyMembers, tooManyValues, type DocumentLimits } from '#kernel/kinds/schema/weight.ts';
-import { malformed, refuseNumber, refuseProto } from './malformed.ts';
+import { malformedBody, refuseNumber, refuseProto } from './malformed-body.ts';
 
 /** A document and where it says the same key twice; the last value of a key counts. */
 export interface DecodedText {
@@ -249,6 +249,6 @@ class JsonReader {
   #wrong(what: string): Refusal {
     const before = this.#text.slice(0, this.#at);
     const lineStart = before.lastIndexOf('\n') + 1;
-    return malformed('JSON', what, before.split('\n').length, this.#at - lineStart + 1);
+    return malformedBody('JSON', what, before.split('\n').length, this.#at - lineStart + 1);
   }
 }

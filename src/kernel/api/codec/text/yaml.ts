@@ -15,7 +15,7 @@ import type { Path, Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { tooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';
 import type { DecodedText } from './json.ts';
-import { malformed, refuseNumber, refuseProto, refuseValue } from './malformed.ts';
+import { malformedBody, refuseNumber, refuseProto, refuseValue } from './malformed-body.ts';
 
 const LIMITS = {
   /** Uses of anchors in one document; a manifest written by hand has a handful. */
@@ -41,7 +41,7 @@ export function parseYaml(text: string): YamlDocument[] {
     const [problem] = [...document.errors, ...document.warnings];
     if (problem !== undefined) {
       const { line, col } = lines.linePos(problem.pos[0]);
-      throw malformed('YAML', firstSentence(problem.message), line, col);
+      throw malformedBody('YAML', firstSentence(problem.message), line, col);
     }
     if (document.contents === null || isEmpty(document.contents)) continue;
     const reading: ReadState = { document, path: [], duplicates: [], aliases: 0, values: 0 };

@@ -20,13 +20,13 @@ export function hasDefault(query: string): boolean {
 /** A query with its variables replaced. Values are escaped for PromQL strings. Pure. */
 export function expandQuery(query: string, { release, track, windowMs }: QueryVariables): string {
   const values: Readonly<Record<string, string>> = {
-    release: escaped(release),
+    release: escapeLabel(release),
     track,
     window: `${Math.round(windowMs / 1_000)}s`,
   };
   return query.replaceAll(VARIABLE, (whole, name: string) => values[name] ?? whole);
 }
 
-function escaped(text: string): string {
+function escapeLabel(text: string): string {
   return text.replaceAll(/[\\"'`]/g, '\\$&').replaceAll('\n', String.raw`\n`);
 }

@@ -166,7 +166,7 @@ sourceContract(
 type ScriptedAnswer = { readonly status?: number; readonly body: string | object };
 
 /** The measurement from one answer. */
-async function measured(
+async function measure(
   t: TestContext,
   scripted: ScriptedAnswer | ((query: string) => ScriptedAnswer),
   guardrail = COUNTS,
@@ -212,9 +212,9 @@ test('each way in which a number is missing is distinguished', async (t) => {
   ];
   const parts = { database: await startCounts(t) };
   for (const [scripted, because] of cases) {
-    assert.deepEqual(await measured(t, scripted, COUNTS, parts), { at: 'down', because });
+    assert.deepEqual(await measure(t, scripted, COUNTS, parts), { at: 'down', because });
   }
-  assert.deepEqual(await measured(t, vector(one('1', {}, NOW - 61)), COUNTS, parts), {
+  assert.deepEqual(await measure(t, vector(one('1', {}, NOW - 61)), COUNTS, parts), {
     at: 'waits',
     because: 'its newest sample is of 2026-05-01T11:59:29Z',
   });
@@ -263,7 +263,7 @@ test('nothing of the candidate is nothing at all, with what it was asked meanwhi
   const node = new ReleaseCounts('a/1');
   node.count('one', 'candidate', 'given', START_MS);
   await node.flush(database, START_MS);
-  const empty = await measured(t, (query) => (query.includes('stable') ? vector(one('9')) : vector()), COUNTS, {
+  const empty = await measure(t, (query) => (query.includes('stable') ? vector(one('9')) : vector()), COUNTS, {
     database,
   });
   assert.deepEqual(empty, { at: 'empty', requests: 1 });
@@ -295,7 +295,7 @@ test('bad without a series of either track is reported as missing; with one of t
     ],
   ];
   for (const [guardrail, answers, bad] of cases) {
-    const measurement = await measured(t, answers, guardrail, { database });
+    const measurement = await measure(t, answers, guardrail, { database });
     assert.ok(measurement.at === 'measured', JSON.stringify(measurement));
     assert.deepEqual([measurement.candidate.bad, measurement.stable.bad, measurement.isBadMissing], bad);
   }
@@ -310,7 +310,7 @@ test('series by instance are added up for their track, and kept apart for the ca
   };
   const guardrail = { ...COUNTS, prometheus: { ...COUNTS.prometheus, bad: 'bad{t="$track"} or vector(0)' } };
   const database = await startCounts(t);
-  const measurement = await measured(t, byInstance, guardrail as GuardrailSpec, { database });
+  const measurement = await measure(t, byInstance, guardrail as GuardrailSpec, { database });
   assert.ok(measurement.at === 'measured', JSON.stringify(measurement));
   assert.deepEqual(
     [measurement.candidate, measurement.stable, measurement.sources],
@@ -321,11 +321,11 @@ test('series by instance are added up for their track, and kept apart for the ca
     ],
   );
   const many = Array.from({ length: 201 }, (_, index) => one('1', { instance: `i${index}`, pod: 'a' }));
-  assert.deepEqual(await measured(t, vector(...many), COUNTS, { database }), {
+  assert.deepEqual(await measure(t, vector(...many), COUNTS, { database }), {
     at: 'down',
     because: 'the query gives 201 instances for candidate, at most 200 are allowed: aggregate them',
   });
-  assert.ok((await measured(t, vector(...many.slice(1)), COUNTS, { database })).at === 'measured');
+  assert.ok((await measure(t, vector(...many.slice(1)), COUNTS, { database })).at === 'measured');
 });
 
 test('one broken instance of many is named and decides nothing; all of them, or one alone, do', async (t) => {
@@ -515,7 +515,7 @@ test(
 );
 
 test('tracks are separated by the query or by a label, and a query that does neither is never compared', async (t) => {
-  const labelled = await measured(
+  const labelled = await measure(
     t,
     (query) => vector(one(query === 'bad' ? '1' : '10', { track: 'candidate' }), one('5', { track: 'stable' })),
     BY_LABEL,
@@ -528,7 +528,7 @@ test('tracks are separated by the query or by a label, and a query that does nei
       { units: 5, bad: 5 },
     ],
   );
-  assert.deepEqual(await measured(t, vector(one('5')), BY_LABEL), {
+  assert.deepEqual(await measure(t, vector(one('5')), BY_LABEL), {
     at: 'down',
     because: 'the query does not separate tracks: it has no $track, and its result no label "track"',
   });
@@ -542,7 +542,7 @@ test('a value is what the query gives, also what is no number, and a scalar is o
     ['+Inf', Infinity],
     ['-Inf', -Infinity],
   ] as const) {
-    const vectored = await measured(t, vector(one(text)), VALUE, parts);
+    const vectored = await measure(t, vector(one(text)), VALUE, parts);
     assert.ok(vectored.at === 'measured');
     assert.deepEqual(vectored.candidate, { units: 1, bad: 0, value });
   }
@@ -552,16 +552,16 @@ test('a value is what the query gives, also what is no number, and a scalar is o
     [['5', 'NaN', '2'], NaN],
   ] as const) {
     const all = values.map((text, index) => one(text, { instance: `i${index}` }));
-    const median = await measured(t, vector(...all), VALUE, parts);
+    const median = await measure(t, vector(...all), VALUE, parts);
     assert.ok(median.at === 'measured');
     assert.deepEqual(median.candidate, { units: 1, bad: 0, value });
   }
   const ofOne = vector(one('1', { instance: 'a', cpu: '0' }), one('2', { instance: 'a', cpu: '1' }));
-  assert.deepEqual(await measured(t, ofOne, VALUE, parts), {
+  assert.deepEqual(await measure(t, ofOne, VALUE, parts), {
     at: 'down',
     because: 'the query gives 2 series for candidate of 1 instances: aggregate those of each',
   });
-  const scalar = await measured(
+  const scalar = await measure(
     t,
     { body: { status: 'success', data: { resultType: 'scalar', result: [NOW, '3'] } } },
     VALUE,

@@ -201,7 +201,7 @@ function counts(tracks: readonly TrackSeries[], { guardrail }: Window): Measurem
   const sources = sourcesOf(candidate, badCandidate);
   return {
     at: 'measured',
-    measured: measured(guardrail.name, 'events'),
+    measured: metricTraits(guardrail.name, 'events'),
     candidate: { units: units.candidate, bad: sumOf(badCandidate.series) },
     stable: { units: units.stable, bad: stable.series.length === 0 ? 0 : sumOf(badStable.series) },
     ...(sources === undefined ? {} : { sources }),
@@ -224,7 +224,7 @@ function gauge([candidate = NO_SERIES]: readonly TrackSeries[], { guardrail }: W
   if (candidate.series.length === 0) return undefined;
   return {
     at: 'measured',
-    measured: measured(guardrail.name, 'values'),
+    measured: metricTraits(guardrail.name, 'values'),
     candidate: { units: 1, bad: 0, value: medianOf(candidate.series) },
     stable: { units: 0, bad: 0 },
   };
@@ -236,7 +236,7 @@ function medianOf(series: readonly Series[]): number {
   return values.some(Number.isNaN) ? NaN : median(values);
 }
 
-function measured(name: string, of: MetricTraits['of']): MetricTraits {
+function metricTraits(name: string, of: MetricTraits['of']): MetricTraits {
   const words = name.replaceAll('-', ' ');
   const called = `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`;
   return { called, better: 'fewer', of, isSplit: false };

@@ -25,7 +25,7 @@ test('a PrometheusSource says since when it is reached, or why it is not, and is
   let seconds = 0;
   const clock = () => Temporal.Instant.fromEpochMilliseconds((seconds += 1) * 1_000);
   const note = noteReachable({ store, clock, log: openLog('silent') });
-  const noted = async (failure: OutboundError | undefined) => {
+  const noteAndWait = async (failure: OutboundError | undefined) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const unsubscribe = store.subscribe(() => resolve());
     for (let times = 0; times < 3; times += 1) note('main', failure);
@@ -39,9 +39,9 @@ test('a PrometheusSource says since when it is reached, or why it is not, and is
     'Its host has an address that objects may not reach (loopback); the server allows hosts with --allow-outbound.';
   assert.deepEqual(
     [
-      await noted(new RefusedHost('127.0.0.1', 'loopback')),
-      await noted(new OutboundError('it cannot be reached (ECONNREFUSED)')),
-      await noted(undefined),
+      await noteAndWait(new RefusedHost('127.0.0.1', 'loopback')),
+      await noteAndWait(new OutboundError('it cannot be reached (ECONNREFUSED)')),
+      await noteAndWait(undefined),
     ],
     [
       [2, 'False', 'HostRefused', refusal, '1970-01-01T00:00:01Z'],

@@ -63,7 +63,7 @@ export function readAnswer(
 ): QueryResult {
   const down = (because: string): QueryResult => ({ at: 'down', because });
   if (isCut) return down('its answer is larger than 1 MiB');
-  const answer = parsed(text);
+  const answer = parseJson(text);
   if (shapes.failed.Check(answer)) {
     const why = `${answer.errorType}: ${answer.error}`.slice(0, ERROR_CHARS_MAX);
     const isSafe = credential === undefined || !text.includes(credential);
@@ -87,7 +87,7 @@ function series(all: readonly Series[]): QueryResult {
   return { at: 'series', series: all };
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

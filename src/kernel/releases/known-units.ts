@@ -1,2 +1,0 @@
-/** Units on record by name, by the value of the fact that gives their place; undefined: unknown. */
-export type KnownUnits = (unit: string) => ReadonlyMap<string, number> | undefined;
