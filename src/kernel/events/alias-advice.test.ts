@@ -4,7 +4,7 @@ import { aliasAdvisor } from './alias-advice.ts';
 import { EventType } from './kinds/event-type.ts';
 import { eventTypes } from './testing/table.ts';
 
-test('an alias that keeps the other id of a person in the clear is warned of', () => {
+test('an alias type that stores the other id of a person in the clear gets a warning', () => {
   const advice = (previousId: object, call = 'alias') => {
     const schema = { properties: { previousId }, required: [] };
     const spec = { ...eventTypes.play, schema, segment: { call } };

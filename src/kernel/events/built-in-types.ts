@@ -7,24 +7,28 @@ import { CELLS } from '#kernel/statistics/cells.ts';
 import { DATASET, EVENT_TYPE, RELEASE_EXPOSURE } from './kinds/identity.ts';
 import { sqlNameOf } from './kinds/sql-name.ts';
 
-/** A node tells of one listener, release and track once in this time; several nodes that do are told apart by it. */
+/** A node sends one exposure of a listener, release and track in this time. Exposures of several nodes in one window are one event. */
 export const EXPOSURE_WINDOW_MS = 60_000;
 
 const releaseExposure = {
-  title: 'Somebody saw what a release compares',
+  title: 'Release exposure',
   owner: 'backline',
-  purpose: 'What those did who saw what a release carries, beside those who did not: by that it is judged.',
+  purpose: 'Evidence for releases: compares the events of listeners on the candidate with those on stable.',
   subject: 'required',
   schema: {
     properties: {
       release: { type: 'string', maxLength: 253, description: 'Name of the Release.' },
       releaseRevision: { type: 'string', maxLength: 64, description: 'Content hash of everything that it carries.' },
-      track: { type: 'string', enum: ['candidate', 'stable'], description: 'candidate: the listener saw it.' },
+      track: {
+        type: 'string',
+        enum: ['candidate', 'stable'],
+        description: 'candidate: the listener was shown the change.',
+      },
       cell: {
         type: 'integer',
         minimum: 0,
         maximum: CELLS - 1,
-        description: 'Which of the cells of the units of the release; absent in events of before there were cells.',
+        description: 'The cell of the unit within the release; absent in events from before cells existed.',
       },
     },
     required: ['release', 'releaseRevision', 'track'],
@@ -34,13 +38,13 @@ const releaseExposure = {
   within: `PT${EXPOSURE_WINDOW_MS / 60_000}M`,
 };
 
-/** A type of events that the program itself writes: it is always there, nobody declares it, and nobody else sends it. */
+/** An event type of the program itself: always live, never declared, and sent by no one else. */
 export interface OwnEventType {
   readonly name: string;
   readonly spec: object;
 }
 
-/** The program's own types: those of the kernel and of modules. */
+/** The program's own event types, of the kernel and of modules. */
 export function ownTypes(more: readonly OwnEventType[] = []): readonly LiveObject[] {
   return [{ name: RELEASE_EXPOSURE, spec: releaseExposure }, ...more].map(({ name, spec }) => ({
     kind: EVENT_TYPE,
@@ -52,7 +56,7 @@ export function ownTypes(more: readonly OwnEventType[] = []): readonly LiveObjec
   }));
 }
 
-/** What is live, with the program's own event types in place of any of the same name. */
+/** The live world, in which the program's own event types replace others of the same name. */
 export function withOwnTypes(world: World, own: readonly LiveObject[]): World {
   const isOwn = (name: string) => own.some((type) => type.name === name);
   return {
@@ -64,7 +68,7 @@ export function withOwnTypes(world: World, own: readonly LiveObject[]): World {
   };
 }
 
-/** Refuses to declare what is called in SQL as one of the program's own types is. */
+/** Refuses EventTypes and Datasets whose SQL name is that of one of the program's own types. */
 export function ownTypesGuard(own: readonly LiveObject[]): Admission {
   const names = new Set(own.map(({ name }) => sqlNameOf(name)));
   return {

@@ -7,7 +7,7 @@ const STRUCTURED = /^application\/cloudevents\+json\s*(;|$)/i;
 const BATCH = /^application\/cloudevents-batch\+json\s*(;|$)/i;
 
 /**
- * The CloudEvents of a request, in any of the three forms of the HTTP binding; undefined when it holds none
+ * Reads the CloudEvents of a request, in any of the three forms of the HTTP binding; undefined when it holds none
  * (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md).
  */
 export function cloudEventsIn(exchange: Exchange, body: unknown): readonly unknown[] | undefined {
@@ -17,14 +17,14 @@ export function cloudEventsIn(exchange: Exchange, body: unknown): readonly unkno
   if (exchange.header('ce-specversion') === undefined) return undefined;
   const attributes = Object.entries(exchange.request.headers).flatMap(([name, value]) => {
     const [, attribute] = HEADER.exec(name) ?? [];
-    return attribute === undefined ? [] : [[attribute, unescaped(String(value))] as const];
+    return attribute === undefined ? [] : [[attribute, decodeHeader(String(value))] as const];
   });
   return [{ ...Object.fromEntries(attributes), data: body }];
 }
 
 /**
- * Reads one CloudEvent. `source` and `id` together tell it from all others, so together they are its id. Attributes beside
- * those that are named here are not kept.
+ * Reads one CloudEvent. `source` and `id` together are unique, so that they form its id. Attributes that are not named
+ * here are dropped.
  */
 export function readCloudEvent(original: unknown): GivenEvent {
   const event = isRecord(original) ? original : {};
@@ -48,8 +48,8 @@ function faultOf(specversion: unknown, isBinary: boolean): string | undefined {
   return isBinary ? '/data_base64: only data that is a JSON object is kept' : undefined;
 }
 
-/** Header values are percent-encoded; one that is not is taken as it is. */
-function unescaped(value: string): string {
+/** Decodes a percent-encoded header value; gives a malformed one unchanged. */
+function decodeHeader(value: string): string {
   try {
     return decodeURIComponent(value);
   } catch {

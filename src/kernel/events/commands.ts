@@ -5,16 +5,16 @@ import { selectionOf } from '#kernel/api/selection.ts';
 import type { Kind, KindOf, ResourceObject } from '#kernel/kinds/kind.ts';
 import { virtualEntry } from './quarantine.ts';
 
-/** Commands that a list shows: the newest. */
+/** Commands that a list shows, newest first. */
 const SHOWN_MAX = 500;
 
-/** Carries out a posted command and puts on record that it was. */
+/** Carries out a posted command and records it. */
 export function command<Spec>(
   kind: KindOf<Spec, unknown>,
   parts: { readonly database: Database; readonly clock: Clock },
   work: {
     readonly carryOut: (spec: Spec, user: string) => Promise<object>;
-    /** What is kept of the spec. */
+    /** The part of the spec that is recorded. */
     readonly kept: (spec: Spec) => object;
   },
 ): VirtualKind {
@@ -34,7 +34,7 @@ export function command<Spec>(
   };
 }
 
-/** The commands of a kind that were carried out, newest first. */
+/** Lists the commands of a kind that were carried out, newest first. */
 export function commandList(kind: Kind, database: Database): VirtualList {
   return async (target, query) => {
     const { matches } = selectionOf(kind, query, target.name);

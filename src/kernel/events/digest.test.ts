@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { distinct, payloadOf } from './digest.ts';
+import { digestEvent, payloadOf } from './digest.ts';
 import { judge, type AcceptedEvent } from './judge.ts';
 import { readEvent } from './read-batch.ts';
 import { newKey, openField, sealField, type SubjectKey } from './subject-key.ts';
@@ -23,29 +23,32 @@ const play = (event: object = {}) => accepted({ type: 'play', properties: { trac
 const exposure = (event: object = {}) =>
   accepted({ type: 'exposure', properties: { experiment: 'x', variant: 'a' }, ...event });
 
-test('an event is the same by client, type and id, and has the same content in whatever order its fields stand', () => {
-  const one = distinct(play(), 'c', own);
-  assert.deepEqual(distinct(play({ properties: { playedMs: 1, track: 't' } }), 'c', own), one);
-  const changed = distinct(play({ properties: { track: 't', playedMs: 2 } }), 'c', own);
+test('events are equal by client, type and id; the order of fields does not change the content', () => {
+  const one = digestEvent(play(), 'c', own);
+  assert.deepEqual(digestEvent(play({ properties: { playedMs: 1, track: 't' } }), 'c', own), one);
+  const changed = digestEvent(play({ properties: { track: 't', playedMs: 2 } }), 'c', own);
   assert.equal(changed.digest, one.digest);
   assert.notEqual(changed.fingerprint, one.fingerprint);
-  assert.notEqual(distinct(play(), 'd', own).digest, one.digest);
-  assert.notEqual(distinct(play({ id: 'e2' }), 'c', own).digest, one.digest);
-  assert.notEqual(distinct(play({ at: '2026-05-01T11:59:59Z' }), 'c', own).fingerprint, one.fingerprint);
+  assert.notEqual(digestEvent(play(), 'd', own).digest, one.digest);
+  assert.notEqual(digestEvent(play({ id: 'e2' }), 'c', own).digest, one.digest);
+  assert.notEqual(digestEvent(play({ at: '2026-05-01T11:59:59Z' }), 'c', own).fingerprint, one.fingerprint);
 });
 
-test('events with an identity are one within the window, whatever their ids, clients and other fields', () => {
-  const one = distinct(exposure(), 'c', own);
+test('events with the same identity are one within the window, whatever their ids, clients and other fields', () => {
+  const one = digestEvent(exposure(), 'c', own);
   const again = exposure({ id: 'e2', at: '2026-05-01T12:59:59.999Z', properties: { experiment: 'x', variant: 'a' } });
-  assert.deepEqual(distinct(again, 'd', own), one);
-  assert.notEqual(distinct(exposure({ at: '2026-05-01T11:59:59.999Z' }), 'c', own).digest, one.digest);
-  assert.notEqual(distinct(exposure({ subject: 'u2' }), 'c', other).digest, one.digest);
-  assert.notEqual(distinct(exposure({ properties: { experiment: 'x', variant: 'b' } }), 'c', own).digest, one.digest);
+  assert.deepEqual(digestEvent(again, 'd', own), one);
+  assert.notEqual(digestEvent(exposure({ at: '2026-05-01T11:59:59.999Z' }), 'c', own).digest, one.digest);
+  assert.notEqual(digestEvent(exposure({ subject: 'u2' }), 'c', other).digest, one.digest);
+  assert.notEqual(
+    digestEvent(exposure({ properties: { experiment: 'x', variant: 'b' } }), 'c', own).digest,
+    one.digest,
+  );
 });
 
-test('without its key nothing of a subject can be compared with a guess', () => {
-  assert.notEqual(distinct(play(), 'c', own).fingerprint, distinct(play(), 'c', other).fingerprint);
-  assert.notEqual(distinct(exposure(), 'c', own).digest, distinct(exposure(), 'c', other).digest);
+test('without the key of a subject no guess can be compared with its digests', () => {
+  assert.notEqual(digestEvent(play(), 'c', own).fingerprint, digestEvent(play(), 'c', other).fingerprint);
+  assert.notEqual(digestEvent(exposure(), 'c', own).digest, digestEvent(exposure(), 'c', other).digest);
 });
 
 test('sensitive fields are sealed in the payload, the others are not', () => {
@@ -60,7 +63,7 @@ test('sensitive fields are sealed in the payload, the others are not', () => {
   assert.equal(payloadOf(play(), own), '{"track":"t","playedMs":1}');
 });
 
-test('whatever was sealed opens again', () => {
+test('any sealed value opens again', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       assert.deepEqual(openField(own, 'f', sealField(own, 'f', value)), JSON.parse(JSON.stringify(value)));

@@ -7,19 +7,19 @@ import { sealField, type SubjectKey } from './subject-key.ts';
 /** Half of a SHA-256 in hexadecimal, which is as long as a UUID. */
 const DIGEST_CHARS = 32;
 
-/** What tells an event from all others, and what of it is kept. */
-export interface Distinct {
-  /** The same for events that are one: client, type and id, or the identity fields and their window. */
+/** Digests by which events are deduplicated. */
+export interface EventDigests {
+  /** Equal for events that count as one: of client, type and id, or of the identity fields and their window. */
   readonly digest: string;
-  /** The same for events that have everything else in common too. */
+  /** Equal for events that also have equal content. */
   readonly fingerprint: string;
 }
 
 /**
- * What a subject's events are recognised by goes through its key: once the key is destroyed, nothing that stays behind
- * can be compared with a guess.
+ * Digests events. Those of a subject depend on its key: once the key is destroyed, nobody can compare a guess with the
+ * digests that remain.
  */
-export function distinct(event: AcceptedEvent, client: string, key: SubjectKey | undefined): Distinct {
+export function digestEvent(event: AcceptedEvent, client: string, key: SubjectKey | undefined): EventDigests {
   const { rules, id, subject = '', atMs, properties } = event;
   const secret = key?.key.toString('base64') ?? '';
   if (rules.identity === undefined) {
@@ -29,15 +29,15 @@ export function distinct(event: AcceptedEvent, client: string, key: SubjectKey |
     };
   }
   const { fields, withinMs } = rules.identity;
-  // Whose the event is tells events apart only where the identity says so.
+  // The subject distinguishes events only where the identity names it.
   const own = fields.includes(SUBJECT) ? secret : '';
   const values = fields.map((field) => (field === SUBJECT ? subject : (properties[field] ?? null)));
-  // By the sender's clock, so that an event that is sent again falls into the same window.
+  // By the sender's clock, so that a retry falls into the same window.
   const digest = digestOf(own, ['identity', rules.type, values, Math.floor(atMs / withinMs)]);
   return { digest, fingerprint: digest };
 }
 
-/** The properties as they are kept: JSON, with the sensitive fields sealed. */
+/** The properties as they are stored: JSON, with the sensitive fields sealed. */
 export function payloadOf({ rules, properties, text }: AcceptedEvent, key: SubjectKey | undefined): string {
   const given = rules.sensitive.filter((field) => Object.hasOwn(properties, field));
   if (given.length === 0) return text;

@@ -5,16 +5,16 @@ import { inTransaction } from './lane.ts';
 import { tokenOf } from './kept-event.ts';
 import type { Pseudonyms } from './pseudonyms.ts';
 
-/** A place where something of subjects is kept. */
+/** A store that holds records of subjects. */
 export interface Eraser {
-  /** What it keeps, in the plural. */
+  /** The name of its records, in the plural. */
   readonly store: string;
-  /** Removes what it has of a subject; gives how many records those were. Can be repeated. */
+  /** Removes the records of a subject; gives their number. Idempotent. */
   readonly erase: (subject: string) => Promise<number>;
 }
 
 /**
- * What the log of events erases. Events themselves stay: without the pseudonym's row nothing leads from them to the
+ * The erasers of the event log. Events themselves stay: without the pseudonym's row nothing leads from them to the
  * subject, and their sensitive fields cannot be opened any more.
  */
 export function eventErasers(
@@ -48,14 +48,14 @@ export function eventErasers(
           ) select count(*) from gone`,
           subject,
           tokenOf(secret, subject),
-          // In the event itself an anonymous subject stands as it was sent.
+          // The event itself holds an anonymous subject as it was sent, without the prefix.
           tokenOf(secret, subject.startsWith(ANONYMOUS) ? subject.slice(ANONYMOUS.length) : subject),
           asWord(subject),
         );
       },
     },
     {
-      // What came in stays counted; who sent it is no longer told, and so no sequence either.
+      // Batches stay counted; their producer is erased, and with it the sequence.
       store: 'producers',
       erase: async (subject) =>
         withoutWriters(
@@ -69,13 +69,13 @@ export function eventErasers(
   ];
 }
 
-/** Finds a text in another one, not as a part of a longer word. A regular expression of PostgreSQL. */
+/** A PostgreSQL regular expression that matches a text as a whole word. */
 function asWord(text: string): string {
   const escaped = text.replaceAll(/[^\p{L}\p{N}]/gu, String.raw`\$&`);
   return `(^|[^[:alnum:]])${escaped}($|[^[:alnum:]])`;
 }
 
-/** Events that are being written are waited for, so that none of them comes out of it with what is erased. */
+/** Runs a statement after all writers under way have ended, so that none of them writes an erased subject again. */
 async function withoutWriters(database: Database, text: string, ...values: readonly string[]): Promise<number> {
   return inTransaction(database, async ({ query }) => {
     await query(WITHOUT_WRITERS);

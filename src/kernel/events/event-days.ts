@@ -3,29 +3,29 @@ import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { inTransaction } from './lane.ts';
 
 /**
- * For how long an id is remembered at least, in days: the same event sent again within this is one event. A type that is
- * accepted later than that has its ids remembered for longer.
+ * Days for which an event id is remembered at least: a retry within this time is a duplicate. Ids of types with a longer
+ * lateness are remembered for longer.
  */
 export const REMEMBERED_DAYS_MIN = 7;
-/** Partitions are there this many days ahead, so that nobody waits for them at midnight. */
+/** Partitions are created this many days ahead, so that no writer waits for them at midnight. */
 const DAYS_AHEAD = 2;
 
 const PARTITIONED = ['event_log', 'event_ids'] as const;
 
-/** Keeps off writers, and waits for those under way. Held until the end of the transaction. */
+/** Excludes writers, and waits for those under way. Held until the end of the transaction. */
 export const WITHOUT_WRITERS = 'lock table backline.event_day in exclusive mode';
-/** Keeps off a change of the day, and erasures. Held until the end of the transaction. */
+/** Excludes a change of the day and erasures. Held until the end of the transaction. */
 export const AS_WRITER = 'lock table backline.event_day in row share mode';
 
 export function dayOf(now: Temporal.Instant): string {
   return now.toZonedDateTimeISO('UTC').toPlainDate().toString();
 }
 
-/** Begins a day for all writers, unless a later one has begun; gives the day that they write then. */
+/** Begins a day for all writers, unless a later one has begun; gives the current day. */
 export async function beginDay(database: Database, day: string): Promise<string> {
   return inTransaction(database, async (connection) => {
     await connection.query(WITHOUT_WRITERS);
-    await countAnew(connection);
+    await renumberLog(connection);
     await makePartitions(connection, day);
     const [row] = await connection.query<{ day: string }>({
       text: 'update backline.event_day set day = greatest(day, $1::date) returning day::text',
@@ -37,11 +37,11 @@ export async function beginDay(database: Database, day: string): Promise<string>
 }
 
 /**
- * A database that was restored into another PostgreSQL counts its transactions from the beginning, below those that its log
- * holds: what is not in files yet gets the number of now, so that it comes next, and what is gets the lowest. Each process
- * comes here before it writes its first event, so that no row has a new number before.
+ * Renumbers the log after a restore into another PostgreSQL, which counts transactions from the beginning, below those of
+ * the log. Rows that are not in files get the current number, so that they are rolled next; rows in files get the lowest.
+ * Each process calls this before it writes its first event, so that no row has a new number before.
  */
-async function countAnew({ query }: Queryable): Promise<void> {
+async function renumberLog({ query }: Queryable): Promise<void> {
   const [row] = await query<{ until_tx: string }>(`
     select until_tx::text from backline.rollup, pg_current_xact_id() as now
     where until_tx > now or exists (select from backline.event_log where tx > now)`);
@@ -54,17 +54,17 @@ async function countAnew({ query }: Queryable): Promise<void> {
   await query('update backline.rollup set until_tx = pg_current_xact_id()');
 }
 
-export async function countAnewIfRestored(database: Database): Promise<void> {
+export async function renumberIfRestored(database: Database): Promise<void> {
   await inTransaction(database, async (connection) => {
     await connection.query(WITHOUT_WRITERS);
-    await countAnew(connection);
+    await renumberLog(connection);
   });
 }
 
 /**
- * Makes the partitions of the coming days, and drops what is remembered of ids that no longer count.
+ * Creates the partitions of the coming days, and drops those of ids that are no longer remembered.
  *
- * @param rememberedDays for how long ids count, of the type for which it is longest
+ * @param rememberedDays how long ids are remembered, of the type for which it is longest
  */
 export async function turnPartitions(
   database: Database,
@@ -86,14 +86,14 @@ export async function turnPartitions(
   });
 }
 
-/** Only while writers are kept off: two that make the same partition would get into each other's way. */
+/** Call only while writers are excluded: two that create the same partition would conflict. */
 async function makePartitions(connection: Queryable, day: string): Promise<void> {
   const next = Temporal.PlainDate.from(day).add({ days: 1 }).toString();
   const present = new Set(await partitions(connection));
   for (const table of PARTITIONED) {
     const name = partitionName(table, day);
     if (present.has(name)) continue;
-    // Made first and attached then: readers of the whole table need not be waited for.
+    // Created first and attached then, so that this does not wait for readers of the whole table.
     await connection.query(`create table backline.${name} (like backline.${table} including defaults)`);
     await connection.query(
       `alter table backline.${table} attach partition backline.${name} for values from ('${day}') to ('${next}')`,

@@ -9,7 +9,7 @@ import { EVENT_TYPE, RELEASE_EXPOSURE } from './kinds/identity.ts';
 import { eventTypes } from './testing/table.ts';
 import { worldOf } from './testing/world.ts';
 
-/** What of a table can be compared. */
+/** The comparable part of a table. */
 function shown({ types, bySegment }: EventTable) {
   return {
     types: [...types].map(([name, { faults, ...rest }]) => [name, rest, faults({ nothing: 1 })]).sort(),
@@ -17,7 +17,7 @@ function shown({ types, bySegment }: EventTable) {
   };
 }
 
-test('a table that is brought up to date is the table of the new world', () => {
+test('an updated table equals the table compiled from the new world', () => {
   const specs = [eventTypes.play, eventTypes.exposure, { ...eventTypes.identify, segment: { event: 'x' } }];
   const types = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), fc.constantFrom(...specs));
   fc.assert(
@@ -32,7 +32,7 @@ test('a table that is brought up to date is the table of the new world', () => {
   );
 });
 
-test('what is seen of releases has a type that nobody declares, and nobody can declare', () => {
+test('release exposures have a built-in type that cannot be declared', () => {
   const table = compileEvents(worldOf({ eventTypes: {} }));
   assert.deepEqual([...table.types.keys()], [RELEASE_EXPOSURE]);
   const track = (name: string) =>

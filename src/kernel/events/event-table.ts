@@ -12,10 +12,10 @@ import { EventType } from './kinds/event-type.ts';
 import { EVENT_TYPE } from './kinds/identity.ts';
 import { Metric } from './kinds/metric.ts';
 
-/** Faults of one event that are told at once. */
+/** Faults of one event that are reported at once. */
 const FAULTS_MAX = 5;
 
-/** What events of a type must be, and how they are kept. */
+/** Rules of an event type: how its events are validated and stored. */
 export interface EventRules {
   readonly type: string;
   /** Whether only this program writes such events. */
@@ -23,7 +23,7 @@ export interface EventRules {
   /** Content hash of the spec that these come from. */
   readonly revision: string;
   readonly subject: EventTypeSpec['subject'];
-  /** What is wrong with the properties, as `POINTER: what is wrong`, from the properties on; empty when nothing is. */
+  /** Faults of the properties as `POINTER: fault`, relative to the properties; empty when they are valid. */
   readonly faults: (properties: Readonly<Record<string, unknown>>) => readonly string[];
   /** Fields that are declared. */
   readonly fields: ReadonlySet<string>;
@@ -31,7 +31,7 @@ export interface EventRules {
   readonly sensitive: readonly string[];
   readonly identity: { readonly fields: readonly string[]; readonly withinMs: number } | undefined;
   readonly latenessMs: number;
-  /** For how long the same event may come again, and is recognised, in days. */
+  /** Days for which a retry of an event is recognised as a duplicate. */
   readonly rememberedDays: number;
 }
 
@@ -45,7 +45,7 @@ export interface EventTable {
 export const EVENTS = 'events';
 export const eventKinds: readonly Kind[] = [EventType, Metric, Dataset];
 
-/** The part of each snapshot that events are judged by, with the types of `own` modules. It answers no questions. */
+/** The snapshot module of events, with the types of `own` modules. It has no decision routes. */
 export function eventsModule(own: readonly OwnEventType[] = []): DecisionModule<EventTable> {
   return {
     name: EVENTS,
@@ -56,7 +56,7 @@ export function eventsModule(own: readonly OwnEventType[] = []): DecisionModule<
   };
 }
 
-/** The table of a world. Types are few: it is one step. */
+/** Compiles the table of a world in one step, because types are few. */
 export function compileEvents(declared: World, own: readonly OwnEventType[] = []): EventTable {
   const all = ownTypes(own);
   const world = withOwnTypes(declared, all);
@@ -64,7 +64,7 @@ export function compileEvents(declared: World, own: readonly OwnEventType[] = []
   return { types, bySegment: segmentNames(world) };
 }
 
-/** `compileEvents(world)` from the table before and what changed since. */
+/** Updates a table by what changed; gives the same as `compileEvents(world)`. */
 export function updateEvents(
   table: EventTable,
   declared: World,
@@ -93,7 +93,7 @@ function segmentNames(world: World): ReadonlyMap<string, string> {
   for (const live of world.list(EVENT_TYPE)) {
     const key = segmentKey(eventTypeSpec(live));
     if (key === undefined) continue;
-    // Two types with the same calls are refused at the write; should both be live, the answer must not depend on order.
+    // Two types with the same calls are refused at the write. Should both be live, the result must not depend on order.
     const other = names.get(key);
     names.set(key, other !== undefined && other < live.name ? other : live.name);
   }
@@ -114,14 +114,14 @@ function rulesOf(live: LiveObject, isOwn: boolean): EventRules {
     identity:
       identity === undefined || within === undefined
         ? undefined
-        : // Sorted, so that the order in which they are written says nothing.
+        : // Sorted, so that the order in which they are declared has no effect.
           { fields: [...identity].sort(), withinMs: durationMs(within) },
     latenessMs: durationMs(spec.lateness),
     rememberedDays: rememberedDays(durationMs(spec.lateness) + (within === undefined ? 0 : durationMs(within))),
   };
 }
 
-/** The last of those that are one event may be accepted so long after the first; both days are counted. */
+/** Days between the first and the last accepted copy of one event, both included. */
 function rememberedDays(longestMs: number): number {
   return Math.max(REMEMBERED_DAYS_MIN, Math.ceil(longestMs / 86_400_000) + 1);
 }

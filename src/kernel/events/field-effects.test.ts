@@ -29,7 +29,7 @@ const play = {
   },
 };
 
-/** Events of all sorts, of which a type takes some. */
+/** Events of many shapes; each type accepts some of them. */
 const EVENTS = [
   { track: 'abc', count: 5, price: '4.99', list: [1, 2, 3], names: ['a', 'bc'], prices: ['1.5'] },
   { track: 'abcdef', count: 50, price: '4.999', list: [10], names: ['abcdef'], prices: ['1.555'] },
@@ -38,7 +38,7 @@ const EVENTS = [
   { track: 'abc', count: 5, list: [], names: [] },
 ];
 
-/** What is accepted, kept, computed and refused with an object like this. */
+/** Everything that is accepted, stored, computed and refused with this object. */
 async function observe(kind: Kind, spec: object): Promise<unknown> {
   const world = worldOf({
     eventTypes: { play, other: play, ...(kind === EventType ? { seen: spec } : {}) },
@@ -84,7 +84,7 @@ async function observe(kind: Kind, spec: object): Promise<unknown> {
   }
   const asked: string[] = [];
   const source = releaseMetrics({
-    // Only how far files reach is asked of it.
+    // Only completeUntil is read from it.
     database: { query: () => Promise.resolve([]) } as never,
     world: () => world,
     ask: (sql) => {

@@ -18,28 +18,28 @@ import { type GivenBatch, readBatch, readCloudEvents, readSegmentBatch, readSegm
 import type { EventResult } from './write-events.ts';
 
 export const INGEST_LIMITS = {
-  /** Of one body, also after unpacking. */
+  /** Of one body, also after decompression. */
   bodyBytesMax: 4 * 1024 * 1024,
   /** Events that wait for the database: about a second of work. */
   waitingEventsMax: 50_000,
-  /** Bytes of bodies that are not answered yet: what ingest may take of this process's memory, about threefold. */
+  /** Bytes of bodies that are not answered yet. Ingest takes about three times as much of this process's memory. */
   waitingBytesMax: 64 * 1024 * 1024,
-  /** Of one body that holds its own credentials: it is read before anybody knows whose it is. */
+  /** Of one body that holds its own credentials: it is read before the sender is authenticated. */
   strangerBytesMax: 512 * 1024,
   retryAfterSeconds: 1,
 } as const;
 
-/** Who sends events. */
+/** An authenticated sender of events. */
 export interface Sender {
   /** `client:NAME`, `user:NAME` or `local`. */
   readonly client: string;
-  /** The one subject that it may speak for; absent: for all. */
+  /** The one subject that it may name; absent: any. */
   readonly subject?: string | undefined;
 }
 
 /**
- * Lets a sender through; `subjectInput` is what the subject is called here. Throws Refusal for all others. `credentials` came
- * in the body.
+ * Authenticates a sender; throws Refusal for all others. `subjectInput` is the name of the subject in the request,
+ * `credentials` came in the body.
  */
 export type Admit = (
   exchange: Exchange,
@@ -51,9 +51,9 @@ export type Admit = (
 /** A body may take a minute to come. */
 const DEADLINE: Deadline = { msDefault: 60_000, msMax: 60_000 };
 
-/** What is posted to a path, and how its body is read. */
+/** A path that events are posted to, and the reader of its body. */
 interface Endpoint {
-  /** The path by whose name a Client may post. */
+  /** The path that a Client must be allowed to use. */
   readonly path: string;
   readonly isSegment: boolean;
   readonly read: (body: unknown, table: EventTable, exchange: Exchange) => GivenBatch;
@@ -70,7 +70,7 @@ const NATIVE: Endpoint = {
 const SEGMENT: Endpoint = { path: '/v1/batch', isSegment: true, read: readSegmentBatch };
 const CALLS = ['track', 'identify', 'page', 'screen', 'group', 'alias'];
 
-/** Segment's libraries in browsers and on phones send calls alone, or to a path of one letter. */
+/** Segment's libraries in browsers and on phones send single calls, or use paths of one letter. */
 const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
   ['/v1/events', NATIVE],
   ['/v1/batch', SEGMENT],
@@ -84,7 +84,7 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
   }),
 ]);
 
-/** What callers must be allowed who post to these paths. */
+/** The permissions that these paths require. */
 export const INGEST_PATHS: readonly DeclaredPath[] = [...ENDPOINTS.keys()].map((path) => ({ path, access: 'ingest' }));
 
 const unpack = promisify(gunzip);
@@ -94,10 +94,10 @@ export interface Load {
   bytes: number;
 }
 
-/** Lets senders of events through. */
+/** Authenticates senders of events. */
 export interface EventGate {
   readonly admit: Admit;
-  /** Names who pays for reading a body before anybody knows whose it is. */
+  /** Charges the rate limit of the address for reading a body whose sender is not authenticated yet. */
   readonly chargeStranger: (exchange: Exchange) => void;
   /** As `Route.answerPreflight`. */
   readonly answerPreflight?: (exchange: Exchange) => boolean;
@@ -138,13 +138,13 @@ export function ingestRoutes(parts: {
     const reserved = reserve(exchange);
     try {
       const bytesMax = isStranger ? Math.min(limits.strangerBytesMax, limits.bodyBytesMax) : limits.bodyBytesMax;
-      const body = parse(await unpacked(exchange, await readBody(exchange, bytesMax), bytesMax));
+      const body = parse(await unpackBody(exchange, await readBody(exchange, bytesMax), bytesMax));
       const { client, subject } = known ?? (await admit(exchange, path, 'subject', credentialsIn(body)));
       const rules = table();
       const receivedMs = clock().epochMilliseconds;
       const batch = read(body, rules, exchange);
       const { sentMs, producer, sequence } = batch;
-      if (sentMs !== undefined) metrics.skewed(receivedMs - sentMs);
+      if (sentMs !== undefined) metrics.observeSkew(receivedMs - sentMs);
       const waiting = writer.waiting();
       requireRoom(waiting === 0 || waiting + batch.events.length <= limits.waitingEventsMax);
       const envelope = { client, boundTo: subject, sentMs, receivedMs };
@@ -157,12 +157,12 @@ export function ingestRoutes(parts: {
     }
   }
 
-  /** Takes room for a body before it is read; gives how much. A body that does not say its length may become long. */
+  /** Reserves bytes for a body before it is read; gives their number. A body without a length may become long. */
   function reserve(exchange: Exchange): number {
-    const said = Number(exchange.header('content-length') ?? Number.NaN);
+    const length = Number(exchange.header('content-length') ?? Number.NaN);
     const isPlain = exchange.header('content-encoding') === undefined;
-    const bytes = isPlain && said >= 0 ? Math.min(said, limits.bodyBytesMax) : limits.bodyBytesMax;
-    // A request that comes alone is taken, however large.
+    const bytes = isPlain && length >= 0 ? Math.min(length, limits.bodyBytesMax) : limits.bodyBytesMax;
+    // A request that is alone is accepted, however large.
     requireRoom(load.bytes === 0 || load.bytes + bytes <= limits.waitingBytesMax);
     requireRoom(writer.waiting() < limits.waitingEventsMax);
     load.bytes += bytes;
@@ -171,7 +171,7 @@ export function ingestRoutes(parts: {
 
   function requireRoom(isThere: boolean): void {
     if (isThere) return;
-    metrics.turnedAway();
+    metrics.countTurnedAway();
     throw httpRefusal(
       'overloaded',
       `${writer.waiting()} events, and requests of ${load.bytes} bytes, are waiting already.`,
@@ -179,7 +179,7 @@ export function ingestRoutes(parts: {
     );
   }
 
-  async function unpacked(exchange: Exchange, bytes: Buffer, bytesMax: number): Promise<Buffer> {
+  async function unpackBody(exchange: Exchange, bytes: Buffer, bytesMax: number): Promise<Buffer> {
     const encoding = (exchange.header('content-encoding') ?? 'identity').trim().toLowerCase();
     if (encoding === 'identity') return bytes;
     if (!GZIP.has(encoding)) {
@@ -202,7 +202,7 @@ export function ingestRoutes(parts: {
 /** RFC 9110, section 8.4.1.3. */
 const GZIP: ReadonlySet<string> = new Set(['gzip', 'x-gzip']);
 
-/** Types under which JSON comes: as text from `sendBeacon`, and as a form from libraries that forget to say. */
+/** Media types of JSON bodies: `sendBeacon` sends text, and libraries that set none send a form. */
 const JSON_TYPES = /^(application\/(json|x-www-form-urlencoded|[\w.-]+\+json)|text\/plain)\s*(;|$)/i;
 
 function requireJson(exchange: Exchange): void {
@@ -213,7 +213,7 @@ function requireJson(exchange: Exchange): void {
   });
 }
 
-/** What a sender that can set no headers puts beside its events. */
+/** Reads the credentials of a sender that cannot set headers from its body. */
 function credentialsIn(body: unknown): BodyCredentials {
   if (!isRecord(body)) return {};
   const { writeKey, subjectToken } = body;

@@ -10,14 +10,14 @@ const counts = Object.fromEntries(
 );
 const results = {
   type: 'array',
-  description: 'What became of each event, in their order.',
+  description: 'The outcome of each event, in their order.',
   items: {
     type: 'object',
     required: ['outcome'],
     properties: {
       outcome: { enum: ['accepted', 'duplicate', 'quarantined'] },
-      reason: { ...text, description: 'Why it was set aside: for programs.' },
-      detail: { ...text, description: 'The same for people.' },
+      reason: { ...text, description: 'Why it was quarantined, as a code.' },
+      detail: { ...text, description: 'Why it was quarantined, as a sentence.' },
     },
   },
 } as const;
@@ -33,9 +33,9 @@ const event = {
   required: ['type', 'id', 'at'],
   properties: {
     type: { ...text, description: 'An EventType.' },
-    id: { ...text, description: 'Sent again under the same id, it counts once.' },
+    id: { ...text, description: 'Idempotency key: retries with the same id count once.' },
     at: time,
-    subject: { ...text, description: 'The listener; of a publishable Client that of its token.' },
+    subject: { ...text, description: 'The listener; with a publishable Client, the subject of its token.' },
     properties: { ...anything, description: 'As the EventType declares them.' },
   },
 } as const;
@@ -52,9 +52,12 @@ const native = {
             required: ['events'],
             properties: {
               events: { type: 'array', minItems: 1, maxItems: BATCH_LIMITS.eventsMax, items: event },
-              sentAt: { ...time, description: 'The clock of the sender, by which times of events are put right.' },
+              sentAt: {
+                ...time,
+                description: 'Time of sending, by the clock of the sender; corrects the times of events.',
+              },
               producer: { ...text, maxLength: BATCH_LIMITS.producerCharsMax },
-              sequence: { type: 'integer', minimum: 0, description: 'Number of the batch: gaps tell of lost ones.' },
+              sequence: { type: 'integer', minimum: 0, description: 'Number of the batch; gaps show lost batches.' },
             },
           },
         },
@@ -62,7 +65,7 @@ const native = {
         'application/cloudevents-batch+json': { schema: { type: 'array', items: anything } },
       },
     },
-    responses: { 200: json('What became of each.', answer) },
+    responses: { 200: json('The outcome of each event.', answer) },
   },
 } as const;
 
@@ -70,7 +73,7 @@ const segment = (summary: string, schema: object) => ({
   post: {
     summary,
     requestBody: { required: true, content: { 'application/json': { schema } } },
-    responses: { 200: json('What became of each.', segmentAnswer) },
+    responses: { 200: json('The outcome of each event.', segmentAnswer) },
   },
 });
 
@@ -80,7 +83,7 @@ const batch = segment('Calls of Segment’s libraries.', {
   properties: { batch: { type: 'array', items: anything }, sentAt: time, writeKey: text },
 });
 
-/** What OpenAPI says of each path that events are posted to. */
+/** The OpenAPI description of a path that events are posted to. */
 export function ingestOperations(path: string): Readonly<Record<string, object>> {
   switch (path) {
     case '/v1/events':
@@ -89,6 +92,6 @@ export function ingestOperations(path: string): Readonly<Record<string, object>>
     case '/v1/b':
       return batch;
     default:
-      return segment('One call of Segment’s libraries, of the kind that the path names.', anything);
+      return segment('One call of Segment’s libraries; the path names the call.', anything);
   }
 }

@@ -50,7 +50,7 @@ test('ids, subjects and properties may be as long as their limits', () => {
   assert.deepEqual([longer.id, longer.countedAs], ['', 'play'], 'too long a text is not shown');
 });
 
-test('a sender that proved no subject speaks for an anonymous one', () => {
+test('a sender without an authenticated subject sends events of an anonymous one', () => {
   const client = `${ANONYMOUS}app`;
   const verdict = verdictOf({ ...play, subject: 'a1' }, { client });
   assert.ok(verdict.outcome === 'accepted');
@@ -66,7 +66,7 @@ test('a sender that proved no subject speaks for an anonymous one', () => {
   assert.match(textOf(verdictOf({ ...play, subject: 'a'.repeat(most + 1) }, { client })), new RegExp(`1 to ${most} `));
 });
 
-test('a clock that is ahead is explained by the time of sending, where there is one', () => {
+test('a clock that is ahead is explained by sentAt, if it is given', () => {
   const ahead = { ...play, at: '2026-05-03T12:00:00Z' };
   assert.match(textOf(verdictOf(ahead)), /in the future; say when it is sent \(sentAt\)/);
   assert.match(

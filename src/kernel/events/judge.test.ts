@@ -21,21 +21,21 @@ function judged(event: unknown, about: Partial<Envelope> = {}): Verdict {
   return judge(table, readEvent('backline', event, table), { ...envelope, ...about });
 }
 
-function told(event: unknown, about: Partial<Envelope> = {}): string {
+function verdictOf(event: unknown, about: Partial<Envelope> = {}): string {
   const verdict = judged(event, about);
   return verdict.outcome === 'accepted' ? 'accepted' : `${verdict.reason} ${verdict.detail}`;
 }
 
-test('what somebody saw of a release is told by Backline alone', () => {
+test('only Backline itself may send release exposures', () => {
   const properties = { release: 'r', releaseRevision: 'abc', track: 'candidate' };
   const exposure = { ...play, type: 'release-exposure', properties };
-  assert.equal(told(exposure, { client: OWN_SENDER }), 'accepted');
+  assert.equal(verdictOf(exposure, { client: OWN_SENDER }), 'accepted');
   for (const client of ['client:app', 'user:admin', 'local', 'client:backline']) {
-    assert.match(told(exposure, { client }), /^unknown-type \/type: only Backline itself/);
+    assert.match(verdictOf(exposure, { client }), /^unknown-type \/type: only Backline itself/);
   }
 });
 
-test('an event is accepted, or told by its pointer what is wrong and what would be right', () => {
+test('an event is accepted, or quarantined with a pointer, the fault and the remedy', () => {
   const cases: [unknown, RegExp][] = [
     [play, /^accepted$/],
     [5, /^invalid an event must be an object/],
@@ -110,10 +110,10 @@ test('an event is accepted, or told by its pointer what is wrong and what would 
     ],
     [{ ...play, type: 'app-opened', properties: { what: 'ever' } }, /^accepted$/],
   ];
-  for (const [event, expected] of cases) assert.match(told(event), expected);
+  for (const [event, expected] of cases) assert.match(verdictOf(event), expected);
 });
 
-test('what is said about an event names what its sender wrote', () => {
+test('messages name the members that the sender wrote', () => {
   const message = { type: 'track', event: 'Song Played', messageId: 'm', userId: 'u', timestamp: minutesAgo(1) };
   const cloud = { specversion: '1.0', type: 'play', source: '/a', id: '1', time: minutesAgo(1), subject: 'u' };
   const cases: [EventFormat, object, RegExp][] = [
@@ -135,13 +135,13 @@ test('what is said about an event names what its sender wrote', () => {
   }
 });
 
-test('what is said about a sensitive field never holds its value', () => {
-  assert.equal(told({ ...play, properties: { track: 't', ipAddress: 123_456 } }).includes('123456'), false);
+test('messages about a sensitive field never hold its value', () => {
+  assert.equal(verdictOf({ ...play, properties: { track: 't', ipAddress: 123_456 } }).includes('123456'), false);
 });
 
-test('a wrong clock is corrected by the time of sending, unless it is off by little or by too much', () => {
+test('a wrong clock is corrected by sentAt, unless the difference is small or too large', () => {
   const minute = 60_000;
-  // What happened a minute before it was sent, by a clock that is so far behind.
+  // An event of a minute before it was sent, by a clock that is this far behind.
   const correctedBy = (behindMs: number) => {
     const sentMs = nowMs - behindMs;
     const verdict = judged({ ...play, at: new Date(sentMs - minute).toISOString() }, { sentMs });
@@ -152,21 +152,21 @@ test('a wrong clock is corrected by the time of sending, unless it is off by lit
   for (const minutes of [5, -5, 60, 24 * 60, -24 * 60]) assert.equal(correctedBy(minutes * minute), minutes * minute);
   assert.equal(correctedBy(24 * 60 * minute + 1), 0);
   assert.equal(correctedBy(-24 * 60 * minute - 1), 0);
-  // A queue that kept the time of a sending of ten days ago: no event of then becomes one of now.
+  // A queue that kept a `sentAt` of ten days ago: its events are not moved to the present.
   assert.match(
-    told({ ...play, at: '2026-04-21T11:59:00Z' }, { sentMs: Date.parse('2026-04-21T12:00:00Z') }),
+    verdictOf({ ...play, at: '2026-04-21T11:59:00Z' }, { sentMs: Date.parse('2026-04-21T12:00:00Z') }),
     /^too-late .* 72 hours for which play is accepted; sentAt is more than 24 hours off, which is not corrected$/,
   );
 });
 
-test('a declared field that is null is as if it were not there', () => {
+test('a declared field that is null counts as absent', () => {
   const absent = judged(play);
   const given = judged({ ...play, properties: { track: 't1', playedMs: null, ipAddress: null } });
   assert.ok(absent.outcome === 'accepted' && given.outcome === 'accepted');
   assert.deepEqual([given.text, given.properties], [absent.text, absent.properties]);
 });
 
-test('lateness ends to the millisecond, and so does what a clock may be ahead', () => {
+test('lateness and a clock that is ahead are limited to the millisecond', () => {
   const hour = 3_600_000;
   for (const [offsetMs, expected] of [
     [-72 * hour, /^accepted/],
@@ -174,12 +174,12 @@ test('lateness ends to the millisecond, and so does what a clock may be ahead', 
     [24 * hour, /^accepted/],
     [24 * hour + 1, /^clock-ahead/],
   ] as const) {
-    assert.match(told({ ...play, at: new Date(nowMs + offsetMs).toISOString() }), expected);
+    assert.match(verdictOf({ ...play, at: new Date(nowMs + offsetMs).toISOString() }), expected);
   }
 });
 
-test('whoever is bound to a subject speaks for that one alone, named or not', () => {
-  assert.match(told(play, { boundTo: 'u2' }), /^subject-forbidden/);
+test('a sender that is bound to a subject sends events of that subject only', () => {
+  assert.match(verdictOf(play, { boundTo: 'u2' }), /^subject-forbidden/);
   const { subject: _subject, ...unnamed } = play;
   const verdict = judged(unnamed, { boundTo: 'u2' });
   assert.equal(verdict.outcome === 'accepted' && verdict.subject, 'u2');
@@ -190,7 +190,7 @@ test('a type without subjects keeps none', () => {
   assert.equal(verdict.outcome === 'accepted' && verdict.subject, undefined);
 });
 
-test('a batch that is none is refused as a whole, with the place', () => {
+test('a malformed batch is refused as a whole, with the place', () => {
   for (const [body, code, pointer] of [
     [[], 'events/bad-batch', ''],
     [{}, 'events/bad-batch', 'events'],
@@ -213,7 +213,7 @@ test('a batch that is none is refused as a whole, with the place', () => {
   }
 });
 
-test('whatever is sent, it is judged and never breaks the judge', () => {
+test('any input gets a verdict', () => {
   const value = fc.oneof(fc.jsonValue(), fc.constantFrom('play', 'u1', '__proto__', minutesAgo(1), '\ud800', '\0'));
   const event = fc.oneof(
     fc.jsonValue(),

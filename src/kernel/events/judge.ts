@@ -9,15 +9,15 @@ export const EVENT_LIMITS = {
   subjectCharsMax: 200,
   /** Characters of the properties as JSON: one event is a fact, not a document. */
   propertiesCharsMax: 32 * 1024,
-  /** An event from further in the future has a wrong clock that nobody can correct. */
+  /** Events from further in the future are quarantined: no correction is known for such a clock. */
   aheadMsMax: 24 * 3_600_000,
-  /** A clock that is off by less is right: the difference is the way, and correcting it would change the order of events. */
+  /** Smaller differences are the time of transport. Correcting them would change the order of events. */
   skewMsMin: 5 * 60_000,
-  /** A clock that is off by more is not corrected: the time of sending may be that of another sending. */
+  /** Larger differences are not corrected: `sentAt` may be that of an earlier request. */
   skewMsMax: 24 * 3_600_000,
 } as const;
 
-/** The shape in which an event came. */
+/** The format in which an event was sent. */
 export type EventFormat = 'backline' | 'segment' | 'cloudevents';
 
 /** Where a sender wrote each part of an event, as JSON pointers. */
@@ -29,38 +29,38 @@ export interface Places {
   readonly properties: string;
 }
 
-/** Of each shape, so that what is said about an event names what its sender wrote. */
+/** By format, so that messages name the members that the sender wrote. */
 export const PLACES: Readonly<Record<EventFormat, Places>> = {
   backline: { type: '/type', id: '/id', at: '/at', subject: '/subject', properties: '/properties' },
   segment: { type: '/event', id: '/messageId', at: '/timestamp', subject: '/userId', properties: '/properties' },
   cloudevents: { type: '/type', id: '/id', at: '/time', subject: '/subject', properties: '/data' },
 };
 
-/** What programs write for a value that is not there: whoever has no subject would share one with all others. */
+/** Texts that programs write for a missing value. As subjects, they would merge all senders without one. */
 const NO_SUBJECT: ReadonlySet<string> = new Set(['undefined', 'null', '[object Object]', 'NaN', 'None']);
 
-/** An event as somebody sent it: nothing in it is known to be right. */
+/** An event as it was sent; nothing in it is validated. */
 export interface GivenEvent {
   readonly format: EventFormat;
   readonly places: Places;
-  /** As it came, to be kept when it cannot be accepted. */
+  /** The event as received, kept in the quarantine when it is not accepted. */
   readonly original: unknown;
   readonly type: unknown;
   readonly id: unknown;
   readonly at: unknown;
   readonly subject: unknown;
-  /** Who it is about, where nobody has proved who they are. */
+  /** Id of a listener who is not logged in. */
   readonly anonymousId: unknown;
   readonly properties: unknown;
-  /** What is wrong with the shape itself, as a sentence. */
+  /** Why the format itself is wrong, as a sentence. */
   readonly fault?: string | undefined;
 }
 
-/** What is known of all events of one request. */
+/** Properties that all events of one request share. */
 export interface Envelope {
-  /** Who sends: ids are unique for each. One that begins with `ANONYMOUS` proved no subject, and speaks for none. */
+  /** The sender; event ids are unique within it. One that begins with `ANONYMOUS` has no authenticated subject. */
   readonly client: string;
-  /** The one subject that the sender may speak for; undefined: for all. */
+  /** The one subject that the sender may name; undefined: any. */
   readonly boundTo: string | undefined;
   /** By the sender's clock. */
   readonly sentMs: number | undefined;
@@ -96,21 +96,21 @@ export interface AcceptedEvent {
 export interface QuarantinedEvent {
   readonly outcome: 'quarantined';
   readonly reason: QuarantineReason;
-  /** Where and what, and what would be right; cites no values. */
+  /** The place, the fault and the remedy; cites no values. */
   readonly detail: string;
   readonly given: GivenEvent;
-  /** Where they are readable; else empty. */
+  /** Empty where they are not readable. */
   readonly type: string;
   readonly id: string;
-  /** The type where it is a known one; else empty: what senders make up is not counted one by one. */
+  /** The type if it is live, else empty: unknown types share one metric label. */
   readonly countedAs: string;
-  /** What it is but for coming too late: one that was accepted in time is sent again, and a duplicate. */
+  /** The event without its lateness: one that was accepted in time and is sent again is a duplicate. */
   readonly late?: AcceptedEvent;
 }
 
 export type Verdict = AcceptedEvent | QuarantinedEvent;
 
-/** Who sends what this program itself has to tell; no other sender is called so. */
+/** The sender of this program's own events; no other sender has this name. */
 export const OWN_SENDER = 'backline';
 
 const isDateTime = FORMATS.get('date-time') ?? (() => false);
@@ -122,16 +122,16 @@ const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
 export function timeMs(value: unknown): number | undefined {
   if (typeof value !== 'string' || !isDateTime(value)) return undefined;
   const ms = Date.parse(value);
-  // A leap second has the right form, and no place in anybody's clock.
+  // A leap second is valid RFC 3339, but `Date.parse` gives NaN for it.
   return ms >= 0 && ms <= LAST_MS ? ms : undefined;
 }
 
-/** Judges one event, without regard to whether it was seen before. Pure. */
+/** Judges one event; duplicates are found later. Pure. */
 export function judge(table: EventTable, given: GivenEvent, envelope: Envelope): Verdict {
   const { id, at, fault, places } = given;
   const type = readable(given.type);
   const named = typeof given.type === 'string' ? table.types.get(given.type) : undefined;
-  // By some of these releases are judged: whoever asks must not be able to make them up.
+  // Some of these events are evidence for releases, so that no other sender may forge them.
   const isMadeUp = named?.isOwn === true && envelope.client !== OWN_SENDER;
   const rules = isMadeUp ? undefined : named;
   const isAnonymous = envelope.client.startsWith(ANONYMOUS);
@@ -216,7 +216,7 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   return { ...quarantined('too-late', detail + clock), late: event };
 }
 
-/** What is added to a sender's times; see `EVENT_LIMITS`. */
+/** Milliseconds to add to the sender's times; see `EVENT_LIMITS`. */
 function correctionMs(sentMs: number | undefined, receivedMs: number): number {
   if (sentMs === undefined || isBeyond(sentMs, receivedMs)) return 0;
   const skewMs = receivedMs - sentMs;
@@ -234,7 +234,7 @@ function aboutClock(sentMs: number | undefined, receivedMs: number): string {
     : ', also after correcting the clock by sentAt';
 }
 
-/** A declared field that is null is absent. What is not declared is kept as it is. */
+/** Removes declared fields that are null. Undeclared fields stay as they are. */
 function withoutNulls(
   properties: Readonly<Record<string, unknown>>,
   declared: ReadonlySet<string>,
@@ -244,7 +244,7 @@ function withoutNulls(
   return Object.fromEntries(Object.entries(properties).filter(([name]) => !isAbsent(name)));
 }
 
-/** Text that a row can hold, of limited length. */
+/** Whether a value is text that PostgreSQL can hold, of limited length. */
 function isName(value: unknown, charsMax: number): value is string {
   return (
     typeof value === 'string' &&
@@ -255,13 +255,13 @@ function isName(value: unknown, charsMax: number): value is string {
   );
 }
 
-/** A text as a row of the quarantine shows it; empty for anything else, and for what is too long: an erasure looks for all of it. */
+/** A text for a row of the quarantine. Other types and long texts become empty, because an erasure matches whole texts. */
 function readable(value: unknown): string {
   if (typeof value !== 'string' || value.length > EVENT_LIMITS.idCharsMax) return '';
   return value.toWellFormed().replaceAll('\0', '\uFFFD');
 }
 
-/** Whether JSON text has an escape for what PostgreSQL and Parquet cannot hold as text. */
+/** Whether JSON text has an escape for a character that PostgreSQL and Parquet cannot store. */
 function holdsUnstorable(json: string): boolean {
   // JSON.stringify escapes lone surrogates and control characters only, and almost no event has any.
   return json.includes('\\u') && /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json);

@@ -5,23 +5,23 @@ import { isTooDeep } from '#kernel/kinds/schema/depth.ts';
 const KEPT_LIMITS = {
   /** Characters of an event as JSON, beyond which its content is not kept. */
   charsMax: 64 * 1024,
-  /** Different texts in it, by which an erasure finds it. */
+  /** Distinct texts in it, by which an erasure finds it. */
   textsMax: 200,
 } as const;
 
-/** The content of a quarantined event, and what an erasure finds it by. */
+/** The sealed content of a quarantined event, and the tokens by which an erasure finds it. */
 export interface KeptEvent {
-  /** Absent where the event is too large or nested too deep: then it cannot be replayed, and there is nothing to erase. */
+  /** Undefined where the event is too large or nested too deep: it cannot be replayed, and nothing has to be erased. */
   readonly sealed: string | undefined;
-  /** Keyed digests of every text in it, and of whom its sender speaks for. */
+  /** Keyed digests of every text in it, and of the subject that its sender is bound to. */
   readonly tokens: readonly string[];
 }
 
 /**
- * What is kept of an event that was not accepted. Which of its texts is its subject is not known, so each of them counts:
- * a misnamed field, a key, an id that is too long.
+ * Seals an event for the quarantine. Any of its texts may be its subject (a misnamed field, a key, an id that is too long),
+ * so that each of them gets a token.
  */
-export function keptEvent(
+export function sealEvent(
   original: unknown,
   boundTo: string | undefined,
   parts: { readonly secret: Buffer; readonly seal: (text: string) => string },
@@ -34,13 +34,13 @@ export function keptEvent(
   return { sealed: parts.seal(text), tokens: [...texts].map((one) => tokenOf(parts.secret, one)) };
 }
 
-/** The digest of a text: 64 bits, as PostgreSQL has whole numbers. Nobody without the secret can compare it with a guess. */
+/** A keyed digest of a text, as a bigint of PostgreSQL. Without the secret no guess can be compared with it. */
 export function tokenOf(secret: Buffer, text: string): string {
   const digest = hash('sha256', Buffer.concat([secret, Buffer.from(text)]), 'buffer');
   return String(digest.readBigInt64BE(0));
 }
 
-/** Texts, numbers and keys, at whatever depth; undefined when there are too many. */
+/** Texts, numbers and keys at any depth; undefined when there are too many. */
 function textsIn(value: unknown, textsMax: number): Set<string> | undefined {
   const texts = new Set<string>();
   const waiting: unknown[] = [value];

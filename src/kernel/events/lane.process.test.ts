@@ -4,7 +4,7 @@ import { Unavailable } from '#kernel/base/failures.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { openLane } from './lane.ts';
 
-test('a lane whose session began when nothing could be written goes on with a new one', async () => {
+test('a lane whose session began read-only reconnects', async () => {
   await using db = await startDatabase();
   const { database } = db;
   const [{ name } = { name: '' }] = await database.query<{ name: string }>('select current_database() as name');

@@ -2,8 +2,8 @@ import { Unavailable } from '#kernel/base/failures.ts';
 import type { Connection, Database, Queryable } from '#kernel/postgres/database.ts';
 
 /**
- * Transactions one after the other on a connection of their own, which is made anew when it was lost. It keeps what the
- * server has parsed and planned, and it may break at any moment without anybody listening.
+ * Runs transactions one after the other on a connection of its own, and reconnects when it is lost. The connection keeps
+ * prepared statements.
  */
 export interface Lane {
   readonly transaction: <Result>(work: (connection: Queryable) => Promise<Result>) => Promise<Result>;
@@ -29,7 +29,7 @@ export function openLane(database: Database, patience?: Parameters<Database['con
         await connection.query('commit');
         return result;
       } catch (error) {
-        // A connection that cannot do it now, or not even go back, is given up, and its transaction with it.
+        // A connection that is unavailable or cannot roll back is closed, which ends its transaction.
         const goBack = error instanceof Unavailable ? close() : connection.query('rollback');
         await goBack.catch(() => close().catch(() => {}));
         throw error;
@@ -38,7 +38,7 @@ export function openLane(database: Database, patience?: Parameters<Database['con
   };
 }
 
-/** One transaction, on a connection for it alone, which may take long. */
+/** Runs one long transaction on a connection of its own. */
 export async function inTransaction<Result>(
   database: Database,
   work: (connection: Queryable) => Promise<Result>,

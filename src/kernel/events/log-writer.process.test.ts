@@ -9,21 +9,21 @@ import { NOON, play, startIngest, testSealing, type Ingest } from './testing/ing
 import { eventTypes, tableOf } from './testing/table.ts';
 import type { EventResult } from './write-events.ts';
 
-/** Writes one batch in process; gives the outcomes, or the reasons of the quarantine. */
+/** Writes one batch in process; gives the outcomes, or the reasons for the quarantine. */
 async function write(ingest: Ingest, client: string, events: readonly unknown[]): Promise<readonly string[]> {
   const receivedMs = ingest.now.epochMilliseconds;
   const envelope = { client, boundTo: undefined, sentMs: undefined, receivedMs };
   const verdicts = events.map((event) => judge(ingest.table, readEvent('backline', event, ingest.table), envelope));
   const origin = { client, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
   const results = await ingest.events.write({ origin, verdicts });
-  return results.map(told);
+  return results.map(outcomeOf);
 }
 
-function told(result: EventResult | undefined): string {
+function outcomeOf(result: EventResult | undefined): string {
   return result?.outcome === 'quarantined' ? result.reason : (result?.outcome ?? 'none');
 }
 
-test('what is accepted, a duplicate, or reused is what a naive record of everything seen says', async (t) => {
+test('accepted, duplicate and reused events match a naive model', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   let runs = 0;
@@ -51,7 +51,7 @@ test('what is accepted, a duplicate, or reused is what a naive record of everyth
     const client = `client:run-${runs}`;
     const seen = new Map<string, string>();
     for (const batch of given) {
-      // Subjects of each run are its own: identities know no client.
+      // Each run has its own subjects, because identities ignore the client.
       const events = batch.map((event) => ({ ...event, subject: `${runs}-${event.subject}` }));
       const expected = events.map((event) => {
         if (event.type === 'nothing') return 'unknown-type';
@@ -74,7 +74,7 @@ test('what is accepted, a duplicate, or reused is what a naive record of everyth
   await fc.assert(accepted, { numRuns: 60 });
 });
 
-test('several processes that begin at once, with the same ids in other orders, accept each exactly once', async (t) => {
+test('several processes with the same ids in other orders accept each exactly once', async (t) => {
   await using db = await startDatabase();
   const sealing = await testSealing(t);
   const processes = await Promise.all(
@@ -106,7 +106,7 @@ test('several processes that begin at once, with the same ids in other orders, a
   assert.deepEqual(row, { logged: 200, ids: 200, pseudonyms: 20 });
 });
 
-test('around midnight an id is accepted once, though processes do not agree on the day', async (t) => {
+test('around midnight an id is accepted once, although processes disagree on the day', async (t) => {
   await using db = await startDatabase();
   const sealing = await testSealing(t);
   const before = await startIngest(t, { databaseUrl: db.url, sealing });
@@ -123,7 +123,7 @@ test('around midnight an id is accepted once, though processes do not agree on t
 test('an id is remembered for seven days, and forgotten with its partition', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
-  // A type that accepts what is as old as that.
+  // A type whose lateness is that long.
   const rules = ingest.table.types.get('play');
   assert.ok(rules);
   ingest.table = { ...ingest.table, types: new Map([['play', { ...rules, latenessMs: 40 * 86_400_000 }]]) };
@@ -143,7 +143,7 @@ test('an id is remembered for seven days, and forgotten with its partition', asy
   assert.deepEqual(await write(ingest, 'c', [event]), ['accepted']);
 });
 
-test('what was accepted and is sent again too late is a duplicate, and nothing else that comes too late is', async (t) => {
+test('a late event is a duplicate only if it was accepted before', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   const { subject: _subject, ...unnamed } = play('n', { type: 'identify', properties: {} });
@@ -167,7 +167,7 @@ test('what was accepted and is sent again too late is a duplicate, and nothing e
   assert.deepEqual(row, { logged: 3 });
 });
 
-test('an id is remembered for as long as its event may come again', async (t) => {
+test('an id is remembered for as long as its event may be retried', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   ingest.table = tableOf({
@@ -193,7 +193,7 @@ test('an id is remembered for as long as its event may come again', async (t) =>
   assert.deepEqual(await write(ingest, 'c', [event]), ['too-late'], 'when it is forgotten, it cannot come again');
 });
 
-test('an event that the database refuses does not take others along', async (t) => {
+test('an event that the database refuses does not fail others', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   await write(ingest, 'c', [play('first')]);
@@ -206,7 +206,7 @@ test('an event that the database refuses does not take others along', async (t) 
   );
 });
 
-test('a subject that was erased gets a new pseudonym in every process, whatever they remember', async (t) => {
+test('an erased subject gets a new pseudonym in every process, despite caches', async (t) => {
   await using db = await startDatabase();
   const sealing = await testSealing(t);
   const one = await startIngest(t, { databaseUrl: db.url, sealing });
@@ -237,7 +237,7 @@ test('a subject that was erased gets a new pseudonym in every process, whatever 
   );
 });
 
-test('while events of a subject stream in, nothing is written under its old pseudonym once it is erased', async (t) => {
+test('after an erasure no event in flight is written under the old pseudonym', async (t) => {
   await using db = await startDatabase();
   const sealing = await testSealing(t);
   const processes = await Promise.all([1, 2].map(() => startIngest(t, { databaseUrl: db.url, sealing })));
@@ -284,7 +284,7 @@ test('while events of a subject stream in, nothing is written under its old pseu
   assert.deepEqual(of, { subjects: 1, known: 2 });
 });
 
-test('batches that were lost on the way are found as gaps in a producer’s numbers', async (t) => {
+test('lost batches show as gaps in the sequence of a producer', async (t) => {
   await using db = await startDatabase();
   const { post, database } = await startIngest(t, { databaseUrl: db.url });
   for (const sequence of [1, 2, 4, 7, 7]) {
@@ -303,7 +303,7 @@ test('batches that were lost on the way are found as gaps in a producer’s numb
   ]);
 });
 
-test('an erasure takes a subject out of the names of those who sent, and what came in stays counted', async (t) => {
+test('an erasure removes a subject from producer names; batches stay counted', async (t) => {
   await using db = await startDatabase();
   const { post, database, events } = await startIngest(t, { databaseUrl: db.url });
   for (const [index, producer] of ['phone-u1', 'u1', 'phone-u11', 'web'].entries()) {
@@ -323,7 +323,7 @@ test('an erasure takes a subject out of the names of those who sent, and what ca
   ]);
 });
 
-test('of batches whose senders no longer wait, those are not stored whose transaction had not begun', async (t) => {
+test('a batch whose sender hung up before its transaction began is not stored', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   const holder = await db.database.connect();

@@ -13,28 +13,28 @@ import { eventPreparation, type JudgedBatch, subjectsOf } from './ready-events.t
 import { writeEvents, type EventResult } from './write-events.ts';
 
 const WRITER_LIMITS = {
-  /** Events of one transaction: enough that its fixed cost is spread, few enough that nobody waits long. */
+  /** Events of one transaction: enough to spread its fixed cost, few enough for a short wait. */
   eventsInGroupMax: 5_000,
   /** Transactions at a time: while the database works on one, this process prepares the next. */
   lanes: 2,
-  /** How often a group is begun anew because a subject was erased meanwhile. */
+  /** Attempts of a group whose subjects are erased meanwhile. */
   triesMax: 5,
 } as const;
 
 /**
  * Makes batches durable, many in one transaction: 30,000 events a second in batches of 100, on two cores that PostgreSQL
- * shares. Arrays in one statement, not COPY: the ids have to be claimed first, and both then go the same way.
+ * shares. Uses arrays in one statement instead of COPY, because ids have to be claimed in the same transaction.
  */
 export interface LogWriter {
   /**
-   * Resolves when the events are durable, with what became of each in order; undefined for a replayed event that is no
-   * longer in the quarantine. Rejects with `events/not-stored` when they are not, as far as is known, and with the reason
-   * of a signal that fires before their transaction begins: then nothing of them is stored.
+   * Resolves with the outcomes in order when the events are durable; undefined for a replayed event that is no longer in
+   * the quarantine. Rejects with `events/not-stored` when the commit is not confirmed, and with the reason of a signal
+   * that fires before the transaction begins: then nothing is stored.
    */
   readonly write: (batch: JudgedBatch, signal?: AbortSignal) => Promise<readonly (EventResult | undefined)[]>;
   /** Events that are not answered yet. */
   readonly waiting: () => number;
-  /** Resolves when everything that was given is answered. Takes no more. */
+  /** Refuses new batches; resolves when all others are answered. */
   readonly close: () => Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export function logWriter(parts: {
   const busy = new Set<Promise<void>>();
   let waiting = 0;
   let isClosed = false;
-  /** The day that writers wrote when this one last looked. */
+  /** The current day of the database, when last read. */
   let lastDay = '';
 
   return {
@@ -85,19 +85,19 @@ export function logWriter(parts: {
   };
 
   async function run(lane: Lane): Promise<void> {
-    // What came in the same turn goes out together.
+    // Batches of the same turn of the event loop share a transaction.
     await Promise.resolve();
     for (let group = nextGroup(); group.length > 0; group = nextGroup()) {
       try {
         await settle(lane, group);
       } catch (error) {
-        // One event that the database refuses must not take the others along.
+        // One event that the database refuses must not fail the others.
         if (group.length === 1 || isConnectionLost(error)) fail(group, error);
         else for (const alone of group) await settle(lane, [alone]).catch((why: unknown) => fail([alone], why));
       }
       for (const { batch } of group) waiting -= batch.verdicts.length;
     }
-    // In the same turn in which the queue was found empty: what comes next finds it.
+    // In the same turn in which the queue was empty, so that the next batch finds the lane.
     idle.push(lane);
   }
 
@@ -125,7 +125,7 @@ export function logWriter(parts: {
     let at = 0;
     for (const { batch, resolve } of group) {
       const own = results.slice(at, (at += batch.verdicts.length));
-      metrics.counted(batch.verdicts, own);
+      metrics.countOutcomes(batch.verdicts, own);
       resolve(own);
     }
   }
@@ -140,7 +140,7 @@ export function logWriter(parts: {
       const written = await writeEvents(lane, ready, now.epochMilliseconds);
       if (written.is === 'written') {
         if (lastDay < written.day) lastDay = written.day;
-        metrics.committed(performance.now() - begun);
+        metrics.observeCommit(performance.now() - begun);
         return written.results;
       }
       if (tries === WRITER_LIMITS.triesMax) throw new Error('subjects were erased again and again');

@@ -5,12 +5,12 @@ import type { Database } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
 import { newKey, type SubjectKey } from './subject-key.ts';
 
-/** Subjects that are remembered: about 400 bytes each. Those who were quiet for longest are forgotten first. */
+/** Subjects in the cache: about 400 bytes each. The least recently used is evicted first. */
 const REMEMBERED_MAX = 100_000;
-/** A subject that is erased each time it was made would otherwise keep us for ever. */
+/** Attempts for a subject that is erased each time it was created. */
 const TRIES_MAX = 5;
 
-/** Gives subjects their pseudonyms and keys, and makes them at first sight. */
+/** Gives subjects their pseudonyms and keys, and creates them on first use. */
 export class Pseudonyms {
   readonly #database: Database;
   readonly #sealing: Sealing;
@@ -23,7 +23,7 @@ export class Pseudonyms {
     this.#clock = parts.clock;
   }
 
-  /** The keys of these subjects. They may be stale: whoever writes with them looks whether they are still there. */
+  /** The keys of these subjects. They may be stale: writers check in their transaction that the pseudonyms still exist. */
   async of(subjects: Iterable<string>): Promise<ReadonlyMap<string, SubjectKey>> {
     const asked = [...new Set(subjects)];
     for (let tries = 1; ; tries += 1) {
@@ -35,7 +35,7 @@ export class Pseudonyms {
     }
   }
 
-  /** The keys of those of these subjects that have one. */
+  /** The keys of these subjects, as far as they have one. */
   async existing(subjects: Iterable<string>): Promise<ReadonlyMap<string, SubjectKey>> {
     const found = new Map<string, SubjectKey>();
     const missing: string[] = [];
@@ -58,7 +58,7 @@ export class Pseudonyms {
 
   #remember(subject: string, key: SubjectKey, found: Map<string, SubjectKey>): void {
     found.set(subject, key);
-    // Set anew, so that the order of the map is that of the last use.
+    // Deleted and set, so that the order of the map is that of the last use.
     this.#known.delete(subject);
     this.#known.set(subject, key);
     if (this.#known.size <= REMEMBERED_MAX) return;
@@ -79,7 +79,7 @@ export class Pseudonyms {
     const seal = (pseudonym: string) => this.#sealing.seal(placeOf(pseudonym), newKey().toString('base64'));
     await this.#database.query({
       name: 'make-pseudonyms',
-      // In one order, so that two processes that make the same ones do not wait for each other.
+      // Sorted, so that two processes that create the same subjects cannot deadlock.
       text: `
         insert into backline.pseudonyms (subject, pseudonym, sealed_key, created_at)
         select subject, pseudonym::uuid, sealed_key, $4::timestamptz

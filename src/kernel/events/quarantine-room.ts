@@ -1,7 +1,7 @@
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 
-/** What is set aside of one sender in one day. More is counted and not kept: nobody reads a thousand like it. */
+/** Limits of the quarantine for one sender and day. Events beyond are counted and not kept. */
 export const ROOM = { eventsMax: 10_000, bytesMax: 64 * 1024 * 1024 } as const;
 
 interface Aside {
@@ -10,8 +10,8 @@ interface Aside {
 }
 
 /**
- * Takes room for events, in the transaction that sets them aside; gives for each of them whether it is kept. Senders are
- * taken in one order, so that two transactions wait for each other only one way.
+ * Takes room for events, in the transaction that quarantines them; gives for each of them whether it is kept. Senders are
+ * sorted, so that two transactions cannot deadlock.
  */
 export async function takeRoom(
   { query }: Queryable,

@@ -2,12 +2,12 @@ import { sharedSecret } from '#kernel/access/shared-secret.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
 
-/** What the tokens of quarantined events are made with; read from the database once. */
+/** The secret of the tokens of quarantined events, read from the database once. */
 export function openQuarantineSecret(database: Database, sealing: Sealing): () => Promise<Buffer> {
   let secret: Promise<Buffer> | undefined;
   return () => {
     const reading = (secret ??= sharedSecret(database, sealing, 'quarantine-tokens'));
-    // A database that does not answer now is asked again.
+    // A failed read is retried on the next call.
     reading.catch(() => {
       secret = undefined;
     });

@@ -45,7 +45,7 @@ async function quarantine(ingest: Ingest): Promise<void> {
   assert.equal(answer.json.quarantined, 4);
 }
 
-test('operators see what is quarantined and why, page by page and by its fields, but not what it says', async (t) => {
+test('operators list quarantined events and reasons by page and field, without their content', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   await quarantine(ingest);
@@ -79,7 +79,7 @@ test('operators see what is quarantined and why, page by page and by its fields,
   await assert.rejects(list(ingest, QuarantinedEvent, 'continue=nonsense'), { code: 'resources/bad-continue' });
 });
 
-test('a replay accepts what is right by now, once, as if it were judged when it came', async (t) => {
+test('a replay accepts events that are valid now, once, with their time of receipt', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   await quarantine(ingest);
@@ -111,13 +111,13 @@ test('a replay accepts what is right by now, once, as if it were judged when it 
     { id: 'wrong', ...times },
   ]);
   const waiting = (await list(ingest, QuarantinedEvent)).entries.filter(({ text }) => !text.includes('replayedAt'));
-  assert.deepEqual(ids(waiting), ['fine', 'late'], 'what is too late stays so');
+  assert.deepEqual(ids(waiting), ['fine', 'late'], 'a late event stays late');
   const log = await list(ingest, EventReplay);
   assert.equal(log.entries.length, 4);
   assert.deepEqual(log.entries.at(-2)?.object().spec, { type: 'like' });
 });
 
-test('a replay goes on behind the last, past any number of events that stay wrong', async (t) => {
+test('a replay continues after the last event, past any number that stay invalid', async (t) => {
   await using db = await startDatabase();
   const sealing = await testSealing(t);
   const ingest = await startIngest(t, { databaseUrl: db.url, sealing });
@@ -140,7 +140,7 @@ test('a replay goes on behind the last, past any number of events that stay wron
   assert.deepEqual(last, { accepted: 0, duplicates: 0, quarantined: 0, complete: true });
 });
 
-test('an event that was sent again and accepted meanwhile is a duplicate when it is replayed', async (t) => {
+test('replaying an event that was accepted meanwhile gives a duplicate', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   const event = play('e1', { type: 'like' });
@@ -152,7 +152,7 @@ test('an event that was sent again and accepted meanwhile is a duplicate when it
   assert.deepEqual((await post(ingest, EventReplay, {})).status, { ...(status as object), duplicates: 0 });
 });
 
-test('events of Segment’s libraries are replayed by the mapping of today', async (t) => {
+test('events of Segment’s libraries are replayed by the current mapping', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   const message = {
@@ -171,7 +171,7 @@ test('events of Segment’s libraries are replayed by the mapping of today', asy
   );
 });
 
-test('what a sender had no right to say is never accepted by a replay', async (t) => {
+test('a replay never accepts events of a forbidden subject', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url, admit: () => ({ client: 'client:web', subject: 'u9' }) });
   await ingest.post('/v1/events', { events: [play('e1')] });
@@ -179,7 +179,7 @@ test('what a sender had no right to say is never accepted by a replay', async (t
   assert.deepEqual(status, { accepted: 0, duplicates: 0, quarantined: 0, complete: true, by: 'admin' });
 });
 
-test('an erasure reaches every store, keeps no name, and is on record', async (t) => {
+test('an erasure reaches every store, keeps no name, and is recorded', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   await quarantine(ingest);
@@ -211,7 +211,7 @@ test('an erasure reaches every store, keeps no name, and is on record', async (t
   assert.deepEqual((await list(ingest, QuarantinedEvent)).entries, []);
 });
 
-test('an erasure finds what could not be read: in whatever field, under whatever type, in an id or behind a token', async (t) => {
+test('an erasure finds a subject in any field, type, id or bound token of a quarantined event', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, {
     databaseUrl: db.url,
@@ -252,7 +252,7 @@ test('an erasure finds what could not be read: in whatever field, under whatever
   );
 });
 
-test('a replayed event is of whom its sender spoke for', async (t) => {
+test('a replayed event has the subject that its sender was bound to', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, {
     databaseUrl: db.url,
@@ -268,7 +268,7 @@ test('a replayed event is of whom its sender spoke for', async (t) => {
   assert.deepEqual(rows, [{ subject: 'anna' }]);
 });
 
-test('what is too large to be found again is not kept, and says so', async (t) => {
+test('an event with too many texts is not kept, and its detail gives the reason', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   const texts = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`k${index}`, `v${index}`]));
@@ -284,7 +284,7 @@ test('what is too large to be found again is not kept, and says so', async (t) =
   assert.deepEqual(status, { accepted: 0, duplicates: 0, quarantined: 0, complete: true, by: 'admin' });
 });
 
-test('of one sender only so much is set aside in a day; the rest is counted, and others are not touched', async (t) => {
+test('the quarantine of a sender is limited per day; more is counted, and other senders are not affected', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   await ingest.database.query(
@@ -293,7 +293,7 @@ test('of one sender only so much is set aside in a day; the rest is counted, and
   const send = () => ingest.post('/v1/events', { events: [play('a', { type: 'x' }), play('b', { type: 'x' })] });
   const { json } = await send();
   assert.deepEqual([json.quarantined, json.results.length], [2, 2]);
-  assert.match(json.results[1].detail, /; not kept: of one sender 10000 events or 67108864 bytes a day are$/);
+  assert.match(json.results[1].detail, /; not kept: the daily limit of a sender is 10000 events and 67108864 bytes$/);
   assert.deepEqual(ids((await list(ingest, QuarantinedEvent)).entries), ['a']);
   const counted = 'select sum(quarantined)::int as events from backline.event_batches';
   assert.deepEqual(await ingest.database.query(counted), [{ events: 2 }]);
@@ -310,7 +310,7 @@ test('of one sender only so much is set aside in a day; the rest is counted, and
   assert.equal((await list(ingest, QuarantinedEvent)).entries.length, 2);
 });
 
-test('what nobody replays is dropped after a month, what was replayed after a week', async (t) => {
+test('quarantined events are dropped after a month, replayed ones after a week', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
   await quarantine(ingest);

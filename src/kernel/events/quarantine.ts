@@ -8,11 +8,11 @@ import { textEntry } from '#kernel/store/rules/text-entry.ts';
 import { QuarantinedEvent, type QuarantinedEventSpec } from './kinds/quarantined-event.ts';
 
 const LIMITS = {
-  /** Events of one page, also when the client asks for more. */
+  /** Most events of one page, also when the client asks for more. */
   pageMax: 500,
 } as const;
 
-/** Stands before the number of an event in its name. */
+/** Prefix of the number of an event in its name. */
 export const NAME_PREFIX = 'q-';
 const NAME = new RegExp(`^${NAME_PREFIX}(\\d{1,15})$`);
 
@@ -29,7 +29,7 @@ interface Row {
   readonly detail: string;
 }
 
-/** Reads the quarantine, newest first. A page of a selection may be short, and goes on where it ended. */
+/** Lists the quarantine, newest first. A page of a selection may be short; its token continues where it ended. */
 export function quarantinedEvents(database: Database): VirtualList {
   return async (target, query) => {
     const { matches } = selectionOf(QuarantinedEvent, query, target.name);
@@ -85,7 +85,7 @@ function entryOf(row: Row): Entry {
   return virtualEntry(QuarantinedEvent, `${NAME_PREFIX}${row.number}`, row.received_at, { spec });
 }
 
-/** An object that is not stored as one, as lists and tables show it. */
+/** An entry of a list or table for an object that the store does not have. */
 export function virtualEntry(kind: Kind, name: string, at: Temporal.Instant, content: object): Entry {
   const metadata = { name, uid: name, creationTimestamp: at.toString({ smallestUnit: 'millisecond' }) };
   return textEntry(kind, { apiVersion: kind.apiVersion, kind: kind.kind, metadata, ...content }, 0);

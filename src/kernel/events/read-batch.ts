@@ -13,17 +13,17 @@ export const BATCH_LIMITS = {
   producerCharsMax: 200,
 } as const;
 
-/** A request's events, with what the sender says of all of them. */
+/** The events of a request, with the members that concern all of them. */
 export interface GivenBatch {
   readonly sentMs: number | undefined;
-  /** Which of the client's machines or installations sends; empty when it does not say. */
+  /** The client's machine or installation that sends; may be empty. */
   readonly producer: string;
-  /** Number of the batch, counted by the producer: gaps tell of lost ones. */
+  /** Number of the batch, counted by the producer; gaps show lost batches. */
   readonly sequence: number | undefined;
   readonly events: readonly GivenEvent[];
 }
 
-/** Reads the body of `POST /v1/events`. Refuses the whole when it is not a batch; single events are judged later. */
+/** Reads the body of `POST /v1/events`. Refuses a malformed batch as a whole; single events are judged later. */
 export function readBatch(body: unknown): GivenBatch {
   // Credentials are read before.
   const { events, sentAt, producer = '', sequence, writeKey: _key, subjectToken: _token, ...others } = asObject(body);
@@ -49,26 +49,26 @@ export function readSegmentBatch(body: unknown, table: EventTable): GivenBatch {
   return { sentMs: sentMsOf(sentAt), producer: '', sequence: undefined, events };
 }
 
-/** Reads the body of a call that Segment's libraries send alone. @param call what it is, should it not say so itself */
+/** Reads the body of a single call of Segment's libraries. @param call the type of the call, if the body has none */
 export function readSegmentCall(body: unknown, call: string, table: EventTable): GivenBatch {
   const { writeKey: _key, subjectToken: _token, ...message } = asObject(body);
   const event = notTooDeep(readSegmentEvent({ type: call, ...message }, table));
   return { sentMs: sentMsOf(message['sentAt']), producer: '', sequence: undefined, events: [event] };
 }
 
-/** Reads CloudEvents, which do not say when they were sent. */
+/** Reads CloudEvents, which have no time of sending. */
 export function readCloudEvents(given: readonly unknown[]): GivenBatch {
   const events = listOf(given, '').map(readCloudEvent).map(notTooDeep);
   return { sentMs: undefined, producer: '', sequence: undefined, events };
 }
 
-/** An event that is nested too deep is at fault alone. What walks through the others may recurse. */
+/** Marks an event that is nested too deep as faulty, so that later code may recurse. */
 function notTooDeep(given: GivenEvent): GivenEvent {
   if (!isTooDeep(given.original)) return given;
   return { ...given, fault: `the event is nested deeper than ${valueDepthMax} levels` };
 }
 
-/** Reads an event again that was kept as it came. */
+/** Reads a stored event again. */
 export function readEvent(format: EventFormat, original: unknown, table: EventTable): GivenEvent {
   switch (format) {
     case 'segment':
@@ -82,7 +82,7 @@ export function readEvent(format: EventFormat, original: unknown, table: EventTa
   }
 }
 
-/** A message as it is kept: some libraries write their key into each. */
+/** Removes the write key, which some libraries put into each message. */
 function withoutKey(message: unknown): unknown {
   if (!isRecord(message) || !('writeKey' in message)) return message;
   const { writeKey: _key, ...others } = message;

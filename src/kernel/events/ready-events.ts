@@ -2,26 +2,26 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database } from '#kernel/postgres/database.ts';
 import { ANONYMOUS } from '#kernel/snapshots/anonymous.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
-import { distinct, payloadOf, type Distinct } from './digest.ts';
+import { digestEvent, payloadOf, type EventDigests } from './digest.ts';
 import type { AcceptedEvent, Verdict } from './judge.ts';
-import { keptEvent, type KeptEvent } from './kept-event.ts';
+import { sealEvent, type KeptEvent } from './kept-event.ts';
 import type { Pseudonyms } from './pseudonyms.ts';
 import { openQuarantineSecret } from './quarantine-secret.ts';
 import type { SubjectKey } from './subject-key.ts';
 import type { Origin, ReadyEvent } from './write-events.ts';
 
-/** Events that are sealed for the quarantine in one turn: some milliseconds. */
+/** Events that are sealed for the quarantine in one turn of the event loop: some milliseconds. */
 const REFUSED_AT_ONCE_MAX = 20;
 
 /** Events of one request, judged. */
 export interface JudgedBatch {
   readonly origin: Origin;
   readonly verdicts: readonly Verdict[];
-  /** Numbers in the quarantine, where they come from there; as long as `verdicts`. */
+  /** Numbers of replayed events in the quarantine; as long as `verdicts`. */
   readonly replayOf?: readonly number[];
 }
 
-/** Makes judged events ready to be written: subjects become pseudonyms, and what is refused is sealed. */
+/** Prepares judged events for the database: replaces subjects by pseudonyms and seals refused events. */
 export function eventPreparation(parts: {
   readonly database: Database;
   readonly sealing: Sealing;
@@ -41,14 +41,14 @@ export function eventPreparation(parts: {
       for (const [index, verdict] of verdicts.entries()) {
         const { format, original } = verdict.given;
         const seal = (text: string): string => sealing.seal(placeOf(format), text);
-        const keep = (): KeptEvent => keptEvent(original, origin.boundTo, { secret, seal });
+        const keep = (): KeptEvent => sealEvent(original, origin.boundTo, { secret, seal });
         const shared = { origin, replayOf: replayOf?.[index] };
         if (verdict.outcome === 'quarantined') {
           const kept = keep();
-          const late = verdict.late === undefined ? undefined : distinctOf(verdict.late, origin, lateKeys);
+          const late = verdict.late === undefined ? undefined : digestLate(verdict.late, origin, lateKeys);
           ready.push({ ...shared, verdict, kept: () => kept, late });
           refused += 1;
-          // Digests of a thousand bad events take longer than others may wait.
+          // Digests of a thousand refused events would hold the event loop for too long.
           if (refused % REFUSED_AT_ONCE_MAX === 0) await nextTurn();
           continue;
         }
@@ -58,7 +58,7 @@ export function eventPreparation(parts: {
           verdict,
           kept: keep,
           key,
-          distinct: distinct(verdict, clientOf(origin), key),
+          digests: digestEvent(verdict, clientOf(origin), key),
           payload: payloadOf(verdict, key),
         });
       }
@@ -67,19 +67,23 @@ export function eventPreparation(parts: {
   }
 }
 
-/** What tells an event from others; undefined where its subject has no key, so that none of its events was accepted. */
-function distinctOf(event: AcceptedEvent, origin: Origin, keys: ReadonlyMap<string, SubjectKey>): Distinct | undefined {
+/** The digests of a late event; undefined where its subject has no key, so that none of its events was accepted. */
+function digestLate(
+  event: AcceptedEvent,
+  origin: Origin,
+  keys: ReadonlyMap<string, SubjectKey>,
+): EventDigests | undefined {
   const key = event.subject === undefined ? undefined : keys.get(event.subject);
   if (event.subject !== undefined && key === undefined) return undefined;
-  return distinct(event, clientOf(origin), key);
+  return digestEvent(event, clientOf(origin), key);
 }
 
-/** An event that is sent again after the login is the same event. */
+/** The client for deduplication: a retry after the login is the same event. */
 function clientOf({ client }: Origin): string {
   return client.startsWith(ANONYMOUS) ? `client:${client.slice(ANONYMOUS.length)}` : client;
 }
 
-/** Where events of the quarantine are sealed. */
+/** The place that sealed events of the quarantine are bound to. */
 export function placeOf(format: string) {
   return { kind: 'QuarantinedEvent', namespace: '', name: format };
 }

@@ -31,8 +31,8 @@ interface Row {
 }
 
 /**
- * Judges events of the quarantine by the table of now, with the time at which they were received. Those that a sender
- * had no right to send stay where they are.
+ * Judges events of the quarantine by the current table, with the time at which they were received. Events of forbidden
+ * subjects stay in the quarantine.
  */
 export async function replay(
   parts: {
@@ -105,7 +105,7 @@ function waitingRows(
     values: [
       after,
       type ?? null,
-      // Its digest is forgotten after some days: then it would pass as new, which somebody has to want.
+      // Its digest is forgotten after some days: the event would then be accepted as new, so a caller has to ask for it.
       reason === undefined ? 'id-reused' : null,
       reason ?? null,
       since ?? null,

@@ -62,7 +62,7 @@ test('calls of Segment’s libraries become events of the declared type, or of t
   }
 });
 
-test('a batch of Segment’s shape has the time of sending of all', () => {
+test('a batch in Segment’s format has one time of sending', () => {
   const { sentMs, events } = readSegmentBatch(
     { batch: [{ ...base, type: 'track' }, 3], sentAt: base.timestamp },
     table,

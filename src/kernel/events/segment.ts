@@ -3,8 +3,8 @@ import type { EventTable } from './event-table.ts';
 import { type GivenEvent, PLACES } from './judge.ts';
 
 /**
- * Reads one message of Segment's libraries (https://segment.com/docs/connections/spec/). What they add on their own
- * (context, integrations) is not declared by anybody, and not kept.
+ * Reads one message of Segment's libraries (https://segment.com/docs/connections/spec/). Members that the libraries add
+ * (context, integrations) are not declared and are dropped.
  */
 export function readSegmentEvent(original: unknown, table: EventTable): GivenEvent {
   const message = isRecord(original) ? original : {};
@@ -27,7 +27,7 @@ export function readSegmentEvent(original: unknown, table: EventTable): GivenEve
   };
 }
 
-/** The first that is there. The libraries send empty text for what they do not know. */
+/** The first value that is not absent. The libraries send empty text for unknown values. */
 function firstOf(...values: readonly unknown[]): unknown {
   return values.find((value) => value !== undefined && value !== null && value !== '');
 }
@@ -54,24 +54,24 @@ function propertiesOf(message: Record<string, unknown>): unknown {
       return traits;
     case 'page':
     case 'screen':
-      return merged({ name, category }, properties);
+      return mergeProperties({ name, category }, properties);
     case 'group':
-      return merged({ groupId }, traits);
+      return mergeProperties({ groupId }, traits);
     case 'alias':
-      return merged({ previousId }, undefined);
+      return mergeProperties({ previousId }, undefined);
     default:
       return properties;
   }
 }
 
-/** What stands beside the properties, and the properties. */
-function merged(beside: Record<string, unknown>, properties: unknown): unknown {
+/** Merges members of the message into its properties, which take precedence. */
+function mergeProperties(beside: Record<string, unknown>, properties: unknown): unknown {
   if (properties !== undefined && properties !== null && !isRecord(properties)) return properties;
   const given = Object.entries(beside).filter(([, value]) => value !== undefined && value !== null);
   return { ...Object.fromEntries(given), ...properties };
 }
 
-/** Ids that are numbers in the sender's database. */
+/** Converts an id that is a number to text. */
 function textOf(id: unknown): unknown {
   return typeof id === 'number' ? String(id) : id;
 }

@@ -21,9 +21,9 @@ import { quarantinedEvents } from './quarantine.ts';
 import { openQuarantineSecret } from './quarantine-secret.ts';
 import { replay } from './replay.ts';
 
-/** How long rows are kept that only operators look at, in days. */
+/** Retention of rows that only operators read, in days. */
 const KEPT_DAYS = {
-  /** What nobody replayed by then; it may hold anything about anybody. */
+  /** Events that nobody replayed; they may hold personal data of any kind. */
   quarantine: 30,
   replayed: 7,
   batches: 90,
@@ -33,19 +33,19 @@ const KEPT_DAYS = {
 export interface Events {
   /** The routes that events are posted to. */
   readonly routes: (gate: EventGate) => readonly Route<PathAccess>[];
-  /** For parts of this program that have events of their own. */
+  /** Writes events of the program itself. */
   readonly write: LogWriter['write'];
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
-  /** Where subjects are erased; others add their stores. */
+  /** The stores that an erasure clears; other parts add theirs. */
   readonly erasers: Eraser[];
-  /** Turns partitions and drops what is no longer kept. Any process may call it at any time; hourly is enough. */
+  /** Creates and drops partitions, and deletes expired rows. Any process may call it at any time; hourly is enough. */
   readonly maintain: (now: Temporal.Instant) => Promise<void>;
-  /** Answers what is under way, then takes no more. */
+  /** Refuses new events; resolves when the others are answered. */
   readonly close: () => Promise<void>;
 }
 
-/** Starts everything that takes events in. */
+/** Starts ingest: the writer, the quarantine, replays and erasures. */
 export function startEvents(parts: {
   readonly database: Database;
   readonly sealing: Sealing;
@@ -96,7 +96,7 @@ export function startEvents(parts: {
   async function erase({ subject, subjects = [] }: ErasureSpec, by: string): Promise<ErasureStatus> {
     const erasedOnes = new Set([...(subject === undefined ? [] : [subject]), ...subjects]);
     if (erasedOnes.size === 0) {
-      throw eventRefusal('no-subject', 'The erasure does not say who is erased.', {
+      throw eventRefusal('no-subject', 'The erasure names no subject.', {
         problems: [{ path: ['spec', 'subject'], reason: 'FieldValueRequired', detail: 'Required value' }],
       });
     }

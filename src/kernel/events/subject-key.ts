@@ -4,10 +4,10 @@ const CIPHER = 'aes-256-gcm';
 const KEY_BYTES = 32;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
-/** In front of every sealed value. */
+/** Prefix of every sealed value. */
 const SEALED = 'sealed:';
 
-/** What stands for a subject in the log, and what its sensitive fields are sealed with. */
+/** The pseudonym of a subject in the log, and the key of its sensitive fields. */
 export interface SubjectKey {
   readonly pseudonym: string;
   readonly key: Buffer;
@@ -25,7 +25,7 @@ export function sealField({ key, pseudonym }: SubjectKey, field: string, value: 
   return `${SEALED}${Buffer.concat(body).toString('base64')}`;
 }
 
-/** Opens what `sealField` gave. Throws when it was altered, or sealed for another field or subject. */
+/** Opens a value that `sealField` sealed. Throws when it was altered, or sealed for another field or subject. */
 export function openField({ key, pseudonym }: SubjectKey, field: string, sealed: string): unknown {
   const body = Buffer.from(sealed.slice(SEALED.length), 'base64');
   const decipher = createDecipheriv(CIPHER, key, body.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });

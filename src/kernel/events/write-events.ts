@@ -1,19 +1,19 @@
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { AS_WRITER } from './event-days.ts';
-import type { Distinct } from './digest.ts';
+import type { EventDigests } from './digest.ts';
 import type { AcceptedEvent, QuarantineReason, QuarantinedEvent } from './judge.ts';
 import type { KeptEvent } from './kept-event.ts';
 import type { Lane } from './lane.ts';
 import { ROOM, takeRoom } from './quarantine-room.ts';
 import type { SubjectKey } from './subject-key.ts';
 
-/** What is the same for all events of a batch. */
+/** Properties that all events of a batch share. */
 export interface Origin {
   readonly client: string;
   readonly producer: string;
   readonly sequence: number | undefined;
-  /** The one subject that the sender may speak for; absent: for all. */
+  /** The one subject that the sender may name; absent: any. */
   readonly boundTo?: string | undefined;
   readonly sentMs: number | undefined;
   readonly receivedMs: number;
@@ -22,55 +22,55 @@ export interface Origin {
 /** One event, ready to be written. */
 export type ReadyEvent = {
   readonly origin: Origin;
-  /** Its number in the quarantine, where it comes from there. */
+  /** The number of a replayed event in the quarantine. */
   readonly replayOf: number | undefined;
-  /** What is kept of the event when it is not accepted. */
+  /** Seals the event for the quarantine, in case it is not accepted. */
   readonly kept: () => KeptEvent;
 } & (
   | {
       readonly verdict: QuarantinedEvent;
-      /** What one that came too late is known by, should it have been accepted before. */
-      readonly late?: Distinct | undefined;
+      /** The digests of an event that came too late: it is a duplicate if it was accepted before. */
+      readonly late?: EventDigests | undefined;
     }
   | {
       readonly verdict: AcceptedEvent;
-      readonly distinct: Distinct;
+      readonly digests: EventDigests;
       readonly key: SubjectKey | undefined;
       readonly payload: string;
     }
 );
 
-/** What became of an event. */
+/** The outcome of an event. */
 export type EventResult =
   | { readonly outcome: 'accepted' | 'duplicate' }
   | { readonly outcome: 'quarantined'; readonly reason: QuarantineReason; readonly detail: string };
 
-export type Written =
-  /** A replayed event that somebody else replayed or erased in the meantime has no result. */
+export type WriteResult =
+  /** A replayed event that was meanwhile replayed elsewhere or erased has no result. */
   | { readonly is: 'written'; readonly day: string; readonly results: readonly (EventResult | undefined)[] }
-  /** Nothing was written: these pseudonyms are no longer there. */
+  /** Nothing was written, because these pseudonyms were erased. */
   | { readonly is: 'stale'; readonly pseudonyms: ReadonlySet<string> };
 
 /**
- * Writes events in one transaction: each id once, all counted. Durable when it resolves. Writes under the day that all
- * writers write, whatever the caller thinks it is.
+ * Writes events in one transaction: each id once, all counted. Durable when it resolves. Uses the current day of the
+ * database, whatever day the caller's clock has.
  */
-export function writeEvents(lane: Lane, events: readonly ReadyEvent[], nowMs: number): Promise<Written> {
-  return lane.transaction(async (connection): Promise<Written> => {
+export function writeEvents(lane: Lane, events: readonly ReadyEvent[], nowMs: number): Promise<WriteResult> {
+  return lane.transaction(async (connection): Promise<WriteResult> => {
     await connection.query(AS_WRITER);
-    const { day, stale } = await look(connection, events);
+    const { day, stale } = await readDay(connection, events);
     if (stale.length > 0) return { is: 'stale', pseudonyms: new Set(stale) };
-    const present = await presentOf(connection, events);
-    const fingerprints = await claim(connection, events.filter(present), day);
-    const before = await acceptedBefore(connection, events.filter(present));
+    const isPresent = await lockReplayed(connection, events);
+    const fingerprints = await claimDigests(connection, events.filter(isPresent), day);
+    const before = await readLateFingerprints(connection, events.filter(isPresent));
     const results = events.map((event): EventResult | undefined => {
-      if (!present(event)) return undefined;
+      if (!isPresent(event)) return undefined;
       const { verdict } = event;
       const late = 'late' in event ? event.late : undefined;
       if (late !== undefined && before.get(late.digest) === late.fingerprint) return { outcome: 'duplicate' };
       if (verdict.outcome === 'quarantined')
         return { outcome: 'quarantined', reason: verdict.reason, detail: verdict.detail };
-      const { digest, fingerprint } = 'distinct' in event ? event.distinct : { digest: '', fingerprint: '' };
+      const { digest, fingerprint } = 'digests' in event ? event.digests : { digest: '', fingerprint: '' };
       const seen = fingerprints.get(digest);
       if (seen === undefined) {
         fingerprints.set(digest, fingerprint);
@@ -88,8 +88,8 @@ export function writeEvents(lane: Lane, events: readonly ReadyEvent[], nowMs: nu
   });
 }
 
-/** The day that is written, and which pseudonyms are no longer there: an erasure waits until we are done. */
-async function look(
+/** Reads the current day, and which pseudonyms were erased. Erasures wait for the end of this transaction. */
+async function readDay(
   connection: Queryable,
   events: readonly ReadyEvent[],
 ): Promise<{ readonly day: string; readonly stale: readonly string[] }> {
@@ -108,8 +108,8 @@ async function look(
   return row;
 }
 
-/** Locks the quarantined events that are replayed; tells which of them still wait for it. */
-async function presentOf(
+/** Locks the quarantined events that are replayed; gives whether an event is new or still waits for its replay. */
+async function lockReplayed(
   connection: Queryable,
   events: readonly ReadyEvent[],
 ): Promise<(event: ReadyEvent) => boolean> {
@@ -125,16 +125,20 @@ async function presentOf(
   return ({ replayOf }) => replayOf === undefined || waiting.has(replayOf);
 }
 
-/** Claims the digests for this transaction; gives the fingerprints of those that somebody else had claimed before. */
-async function claim(connection: Queryable, events: readonly ReadyEvent[], day: string): Promise<Map<string, string>> {
+/** Claims digests for this transaction; gives the fingerprints of those that were claimed before. */
+async function claimDigests(
+  connection: Queryable,
+  events: readonly ReadyEvent[],
+  day: string,
+): Promise<Map<string, string>> {
   const first = new Map<string, string>();
   for (const event of events) {
-    if ('distinct' in event && !first.has(event.distinct.digest))
-      first.set(event.distinct.digest, event.distinct.fingerprint);
+    if ('digests' in event && !first.has(event.digests.digest))
+      first.set(event.digests.digest, event.digests.fingerprint);
   }
   if (first.size === 0) return new Map();
-  const days = Math.max(...events.map((event) => ('distinct' in event ? event.verdict.rules.rememberedDays : 0)));
-  // In one order, so that two writers with the same ids wait for each other only one way.
+  const days = Math.max(...events.map((event) => ('digests' in event ? event.verdict.rules.rememberedDays : 0)));
+  // Sorted, so that two writers with the same ids cannot deadlock.
   const digests = [...first.keys()].sort();
   const fingerprints = digests.map((digest) => first.get(digest) ?? '');
   const unclaimed = await connection.query<{ digest: string }>({
@@ -157,7 +161,7 @@ async function claim(connection: Queryable, events: readonly ReadyEvent[], day: 
     values: [day, textArray(digests), textArray(fingerprints), days],
   });
   if (unclaimed.length === 0) return new Map();
-  // Seen only by a new statement: the one above may have waited for the transaction that wrote them.
+  // Only a new statement sees them: the one above may have waited for the transaction that wrote them.
   const rows = await connection.query<{ digest: string; fingerprint: string }>({
     name: 'read-fingerprints',
     text: `
@@ -166,11 +170,11 @@ async function claim(connection: Queryable, events: readonly ReadyEvent[], day: 
     values: [day, textArray(unclaimed.map(({ digest }) => digest)), days],
   });
   if (rows.length < unclaimed.length) throw new Error('an event was neither new nor seen before');
-  return new Map(rows.map(({ digest, fingerprint }) => [plain(digest), plain(fingerprint)]));
+  return new Map(rows.map(({ digest, fingerprint }) => [stripHyphens(digest), stripHyphens(fingerprint)]));
 }
 
-/** The fingerprints of what came too late and has an id that is still remembered. Claims nothing. */
-async function acceptedBefore(
+/** The fingerprints of late events whose ids are still remembered. Claims nothing. */
+async function readLateFingerprints(
   connection: Queryable,
   events: readonly ReadyEvent[],
 ): Promise<ReadonlyMap<string, string>> {
@@ -182,10 +186,10 @@ async function acceptedBefore(
       select digest::text, fingerprint::text from backline.event_ids where digest = any ($1::text[]::uuid[])`,
     values: [textArray(digests)],
   });
-  return new Map(rows.map(({ digest, fingerprint }) => [plain(digest), plain(fingerprint)]));
+  return new Map(rows.map(({ digest, fingerprint }) => [stripHyphens(digest), stripHyphens(fingerprint)]));
 }
 
-function plain(uuid: string): string {
+function stripHyphens(uuid: string): string {
   return uuid.replaceAll('-', '');
 }
 
@@ -196,7 +200,7 @@ interface Aside {
   readonly kept: KeptEvent;
 }
 
-/** What goes into the quarantine. Says in the results which events are not kept there. */
+/** Selects the events for the quarantine, and marks in the results those that are not kept. */
 async function setAside(
   connection: Queryable,
   events: readonly ReadyEvent[],
@@ -214,23 +218,23 @@ async function setAside(
   return refused.flatMap(({ event, index, result, kept }, at): readonly Aside[] => {
     const { reason, detail } = result;
     if (hasRoom[at] !== true) {
-      const why = `; not kept: of one sender ${ROOM.eventsMax} events or ${ROOM.bytesMax} bytes a day are`;
+      const why = `; not kept: the daily limit of a sender is ${ROOM.eventsMax} events and ${ROOM.bytesMax} bytes`;
       results[index] = { ...result, detail: detail + why };
       return [];
     }
     if (kept.sealed !== undefined) return [{ event, reason, detail, kept }];
-    const said = `${detail}; its content is too large to be kept for a replay`;
-    results[index] = { ...result, detail: said };
-    return [{ event, reason, detail: said, kept }];
+    const withHint = `${detail}; its content is too large to be kept for a replay`;
+    results[index] = { ...result, detail: withHint };
+    return [{ event, reason, detail: withHint, kept }];
   });
 }
 
-/** What a row takes, about. */
+/** Approximate bytes of a row. */
 function bytesOf({ sealed = '', tokens }: KeptEvent): number {
   return 500 + sealed.length + 16 * tokens.length;
 }
 
-/** Stands for a time that is not there: the binary arrays have no nulls. */
+/** Stands for an absent time or sequence: the binary arrays have no nulls. */
 const NO_TIME = Number.MIN_SAFE_INTEGER;
 
 async function writeRows(
@@ -323,7 +327,7 @@ interface Count {
   quarantined: number;
 }
 
-/** One for each batch and known type. */
+/** Counts of each batch and known type. */
 function countsOf(events: readonly ReadyEvent[], results: readonly (EventResult | undefined)[]): readonly Count[] {
   const byOrigin = new Map<Origin, Map<string, Count>>();
   for (const [index, { origin, verdict }] of events.entries()) {
@@ -339,7 +343,7 @@ function countsOf(events: readonly ReadyEvent[], results: readonly (EventResult 
   return [...byOrigin.values()].flatMap((byType) => [...byType.values()]);
 }
 
-/** Says of replayed events that they are done, or why they still are not. */
+/** Marks replayed events as accepted, or updates why they are not. */
 async function settleReplays(
   connection: Queryable,
   events: readonly ReadyEvent[],

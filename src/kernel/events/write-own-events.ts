@@ -13,7 +13,7 @@ interface OwnEventParts {
 /**
  * Writes one batch of events of this program itself, judged as all others are. Resolves when they are durable.
  *
- * @param isKept which of them are written; of these, what is refused goes to the quarantine
+ * @param isKept selects the verdicts to write; refused ones among them go to the quarantine
  */
 export async function writeOwnEvents(
   { write, table, clock }: OwnEventParts,

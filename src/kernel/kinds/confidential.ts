@@ -16,15 +16,15 @@ const WORDS: Readonly<Record<Problem['reason'], string>> = {
 
 const NO_BASE64 = 'it is not valid base64: line breaks are not allowed';
 
-/** The same problem, saying where and of what sort, but no value. */
+/** The same problem with place and sort, without values. */
 export function problemWithoutValues({ path, reason, detail }: Problem): Problem {
-  // What was hidden already keeps its words.
+  // A problem that is hidden already keeps its explanation.
   const isNoBase64 = detail.includes('must be of type byte') || detail.includes(NO_BASE64);
   const why = isNoBase64 ? `${NO_BASE64}; ` : '';
   return { path, reason, detail: `${WORDS[reason]} (${why}it is secret and not shown)` };
 }
 
-/** Refusals of the request around an object: what they tell is in no object. */
+/** Refusals of the request around an object, whose messages hold no content of it. */
 const NOT_OF_CONTENT: ReadonlySet<string> = new Set([
   'resources/field-not-selectable',
   'resources/bad-query',
@@ -36,8 +36,8 @@ const NOT_OF_CONTENT: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A refusal about a confidential object that shows nothing of what was sent or is stored. Only refusals of content can
- * show any: those about names, versions and permissions stay as they are.
+ * Removes the content of a confidential object from a refusal. Only refusals of content can show any: those of names,
+ * versions and permissions stay as they are.
  */
 export function withoutValues(refusal: Refusal): Refusal {
   if (refusal.reason !== 'Invalid' && refusal.reason !== 'BadRequest') return refusal;
@@ -48,24 +48,24 @@ export function withoutValues(refusal: Refusal): Refusal {
   return new Refusal(refusal.code, refusal.reason, message, { problems });
 }
 
-/** The annotation in which kubectl keeps the whole object. */
+/** The annotation in which kubectl stores the whole object. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 const HIDDEN = '(secret)';
 
-/** A confidential object of which every value outside its metadata is hidden; which fields it has still shows. */
+/** Hides every value of a confidential object outside its metadata; field names stay visible. */
 export function withoutSecrets(object: ResourceObject): ResourceObject {
   const { apiVersion, kind, metadata, ...content } = object;
   const { annotations, ...rest } = metadata;
   const shown = Object.entries(annotations ?? {}).map(([key, value]) => [key, key === LAST_APPLIED ? HIDDEN : value]);
   return {
-    ...(hidden(content) as object),
+    ...(hideValues(content) as object),
     apiVersion,
     kind,
     metadata: { ...rest, ...(annotations === undefined ? {} : { annotations: Object.fromEntries(shown) }) },
   };
 }
 
-function hidden(value: unknown): unknown {
+function hideValues(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return HIDDEN;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, hidden(item)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, hideValues(item)]));
 }

@@ -63,7 +63,7 @@ function decided(operation: Partial<Operation>) {
 const merge = (patch: object, more: object = {}) =>
   ({ verb: 'patch', part: 'main', patchType: 'merge', patch, ...more }) as Partial<Operation>;
 
-test('a stored spec is read with the defaults of fields that came later, and is not altered', () => {
+test('a stored spec is read with the defaults of newer fields, and is not altered', () => {
   const before = structuredClone(stored);
   const { title, size, parts } = Crate.spec(stored);
   assert.deepEqual({ title, size, parts }, { title: 'C', size: 3, parts: [{ name: 'lid', share: 0.5 }] });
@@ -85,7 +85,7 @@ test('columns, indexes and every other function of a kind get specs with default
   );
 });
 
-test('what may be absent as a whole is read as undefined', () => {
+test('an absent optional spec is read as undefined', () => {
   const read = specReader(Type.Optional(Type.Object({ size: Type.Integer({ default: 3 }) })));
   assert.equal(read({}), undefined);
   assert.deepEqual(read({ spec: {} }), { size: 3 });
@@ -118,19 +118,19 @@ test('a released kind has its own status beside the standard one, and may not na
   );
 });
 
-test('an object that was stored with a field that is gone can be written, and loses it with the next change', () => {
+test('an object with a removed field can be written, and loses the field with the next change', () => {
   const nothing = decided(merge({ spec: { title: 'C' } }));
-  assert.equal(nothing.do, 'nothing', 'what only the schema changed is no change of the object');
+  assert.equal(nothing.do, 'nothing', 'a change of the schema alone is no change of the object');
   const changed = decided(merge({ spec: { title: 'D' } }));
   assert.ok(changed.do === 'put');
   assert.deepEqual(changed.object.spec, { title: 'D', size: 3, parts: [{ name: 'lid', share: 0.5 }] });
   assert.equal(changed.object.metadata.generation, 5);
   const replaced = decided(merge([{ op: 'replace', path: '/spec/title', value: 'D' }], { patchType: 'json' }));
-  assert.deepEqual(replaced.do === 'put' && replaced.object, changed.object, 'in whatever form the patch comes');
-  assert.throws(() => decided(merge({ spec: { colour: 'blue' } })), Refusal, 'who writes it is told');
+  assert.deepEqual(replaced.do === 'put' && replaced.object, changed.object, 'in any form of patch');
+  assert.throws(() => decided(merge({ spec: { colour: 'blue' } })), Refusal, 'writing the removed field is refused');
 });
 
-test('a rollback brings back a spec that is older than the schema', () => {
+test('a rollback restores a spec that is older than the schema', () => {
   const object = {
     apiVersion: Crate.apiVersion,
     kind: 'Crate',

@@ -1,32 +1,32 @@
 import { Type, type Static, type TSchema } from 'typebox';
 import type { Column, KindDeclaration, KindOf, ObjectOf, ResourceObject, Verb } from './kind.ts';
 import { LIVE_COLUMN, releasedStatusSchema, type ReleasedStatus } from './released-status.ts';
-import { typedReader, type Typed } from './schema/read-typed.ts';
+import { typedReader, type ValueOf } from './schema/read-typed.ts';
 
 const BODY_BYTES_MAX = {
-  /** Questions and commands are small; whoever is known may post some of them. */
+  /** Questions and commands are small, and any authenticated user may post some of them. */
   posted: 64 * 1024,
   /** As kube-apiserver: a resource is configuration, not a blob store. */
   stored: 3 * 1024 * 1024,
 } as const;
 
-/** Reading, checking and writing so many takes some 15 ms. */
+/** Most values of a body: reading, checking and writing them takes about 15 ms. */
 const BODY_VALUES_MAX = 32_768;
 
-/** What most kinds change is seen in what listeners are answered. */
+/** Most kinds change the answers to listeners. */
 const DEFAULT_TARGET = 'listeners';
 
 const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
-/** The status of a kind: its own fields, and beside them the standard ones where it is released. */
+/** The status of a kind: its own fields, and the standard ones where it is released. */
 type StatusOf<Status extends TSchema, Released> = Released extends true
   ? Static<Status> & ReleasedStatus
   : Static<Status>;
 
-/** Completes a declaration. The one way to make a kind. */
+/** Completes a declaration; every kind is made by it. */
 export function defineKind<Spec extends TSchema, Status extends TSchema, const Released extends boolean = false>(
   declaration: KindDeclaration<Spec, Status> & { readonly released?: Released },
-): KindOf<Typed<Spec>, StatusOf<Status, Released>> {
+): KindOf<ValueOf<Spec>, StatusOf<Status, Released>> {
   const { spec, status: ownStatus, scope, columns = [], fields = {}, verbs = EVERY_VERB, ...others } = declaration;
   const { indexes, refs, validate, validateDelete, check, describe, actsEverywhere, ...rest } = others;
   const { group, version, kind } = rest;
@@ -43,7 +43,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
   return {
     ...rest,
     ...(declaration.fields && { fields }),
-    // Whoever calls a function of a kind has a spec that passed the schema, maybe before a field with a default came.
+    // A spec passed the schema when it was stored, maybe before a field with a default was added.
     ...(indexes && { indexes: mapValues(indexes, (of) => (stored, name) => of(readSpec(stored), name)) }),
     ...(refs && { refs: (stored, namespace) => refs(readSpec(stored), namespace) }),
     ...(check && { check: (stored, ...beside) => check(readSpec(stored), ...beside) }),
@@ -71,7 +71,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
     bodyValuesMax: declaration.bodyValuesMax ?? BODY_VALUES_MAX,
     columns: [...columns.map(typedColumn), ...(released ? [typedColumn(LIVE_COLUMN)] : [])],
     shortNames: declaration.shortNames ?? [],
-    // `kubectl get all` shows what the business declares.
+    // `kubectl get all` shows released kinds.
     categories: [...(declaration.categories ?? []), ...(released ? ['all'] : [])],
     schema: Type.Object(properties),
     spec: (object) => readSpec(object.spec),

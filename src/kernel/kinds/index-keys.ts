@@ -1,9 +1,9 @@
 import { internText } from '#kernel/base/intern.ts';
 import type { Kind } from './kind.ts';
 
-/** Sorts below every character that a namespace can hold, so that `a` and all in it come before `a-b`. */
+/** Sorts below every character of a namespace, so that `a` and its objects come before `a-b`. */
 export const SEPARATOR = '\0';
-/** The index of every kind that refers to others: by `referenceKey` of what its objects refer to. */
+/** The index of every kind that refers to others: by the `referenceKey` of the targets of its references. */
 export const REFERENCES = 'references';
 const NONE: readonly never[] = [];
 
@@ -11,16 +11,16 @@ export function referenceKey(kindId: string, name: string): string {
   return `${kindId} ${name}`;
 }
 
-/** What an object is found by among those of its kind. */
+/** The key of a value in an index of a kind. */
 export function indexKey(index: string, value: string): string {
   return index + SEPARATOR + value;
 }
 
 /**
- * One `indexKey` for each value of an object in each index but that of names, references included.
+ * One `indexKey` for each value of an object in each index, references included; names have an index of their own.
  *
  * @param object its namespace and its live name
- * @param specOf its spec, asked for only where the kind has an index
+ * @param specOf gives its spec; called only where the kind has an index
  */
 export function indexKeysOf(
   { indexes, refs }: Kind,

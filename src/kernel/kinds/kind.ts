@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
-import type { Typed } from './schema/read-typed.ts';
+import type { ValueOf } from './schema/read-typed.ts';
 
 /** The part of every resource that the kernel owns. Times are RFC 3339. */
 export interface ObjectMeta {
@@ -28,7 +28,7 @@ export interface OwnerReference {
   blockOwnerDeletion?: boolean;
 }
 
-/** A resource as it travels and is stored: a JSON object of which only the metadata is known to all. */
+/** A resource as it is sent and stored: a JSON object of which only the metadata has a fixed schema. */
 export interface ResourceObject {
   apiVersion: string;
   kind: string;
@@ -38,7 +38,7 @@ export interface ResourceObject {
   [field: string]: unknown;
 }
 
-/** A resource of a kind, as its own functions get it: of the types of its schema, with every default in place. */
+/** A resource of a kind, as its own functions get it: typed by its schema, with every default in place. */
 export interface ObjectOf<Spec, Status> extends ResourceObject {
   spec: Spec;
   status?: Status;
@@ -46,9 +46,9 @@ export interface ObjectOf<Spec, Status> extends ResourceObject {
 
 /** A reference from one resource to another. */
 interface Ref {
-  /** Where in the object the reference stands, e.g. `['spec', 'plan']`. */
+  /** The path of the reference in the object, e.g. `['spec', 'plan']`. */
   readonly path: readonly (string | number)[];
-  /** `Kind.id` of what it points at, e.g. `products.backline.dev/Plan`. */
+  /** `Kind.id` of its target, e.g. `products.backline.dev/Plan`. */
   readonly kind: string;
   /** Its live name, see `KindDeclaration.names`. */
   readonly name: string;
@@ -64,14 +64,14 @@ export interface Column<Object extends ResourceObject = ResourceObject> {
   readonly value: (object: Object, now: Temporal.Instant) => string | number | boolean | undefined;
 }
 
-/** What an object check may read besides the object: other objects as they are declared at this moment, and the time. */
+/** The context that an object check may read: other objects as they are declared at this moment, and the time. */
 export interface CheckContext {
   readonly now: Temporal.Instant;
   /** Objects of a kind (`Kind.id`) with this value in a declared index; `name` is always one, of live names. */
   readonly find: (kind: string, index: string, value: string) => readonly ResourceObject[];
-  /** The object that is live for everybody under a live name; absent where an object is checked beside no live state. */
+  /** The object that is live for everybody under a live name; absent where there is no live state. */
   readonly live?: (kind: string, name: string) => LiveObject | undefined;
-  /** Whether whoever writes may be told of an object that was found; absent: of all. */
+  /** Whether the author of the write may see an object that was found; absent: all of them. */
   readonly mayRead?: (kind: string, object: ResourceObject) => boolean;
   /** The kinds of this program; absent where an object is checked without one. */
   readonly kinds?: readonly Pick<Kind, 'id' | 'kind' | 'released'>[];
@@ -87,7 +87,7 @@ export interface LiveObject {
   readonly spec: unknown;
   /** Content hash of the spec. */
   readonly revision: string;
-  /** What was allotted to it when it went live, for kinds that share something scarce (see `KindDeclaration.allot`). */
+  /** Its allotment, for kinds that share something scarce (see `KindDeclaration.allot`). */
   readonly allotment?: unknown;
 }
 
@@ -99,7 +99,7 @@ export interface World {
   readonly find: (kind: string, index: string, value: string) => readonly LiveObject[];
 }
 
-/** What can be done with the objects of a kind, in the words of the Kubernetes API. */
+/** The verbs of the Kubernetes API. */
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
 
 /** The single source of a kind: validation, storage, OpenAPI, table columns and docs all follow from it. */
@@ -113,32 +113,32 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly categories?: readonly string[];
   readonly scope: 'Namespaced' | 'Cluster';
   readonly description: string;
-  /** What may be done with its objects; default everything. A kind that is a question has `create` alone. */
+  /** The verbs that it serves; default all. A kind that is a question has `create` alone. */
   readonly verbs?: readonly Verb[];
   /**
-   * Who may post objects of a kind that is only posted, beside administrators: everybody who is known, when posting one
-   * allows nothing by itself; or those who may edit.
+   * Who may post objects of a kind that is only posted, besides administrators: every authenticated user, when posting one
+   * grants nothing by itself; or editors.
    */
   readonly postedBy?: 'everyone' | 'editors';
   /**
-   * True when its objects act on the whole installation, whatever namespace they stand in: only what is granted
-   * everywhere opens it, no RoleBinding, and no default role but `cluster-admin` and `client-admin`. Where it depends on
-   * the spec: writing and deleting such an object needs the right to do so everywhere.
+   * True when its objects act on the whole installation, whatever their namespace: only a ClusterRoleBinding gives access,
+   * and no default role but `cluster-admin` and `client-admin`. A function where it depends on the spec: writing and
+   * deleting such an object needs the right to do so in all namespaces.
    */
-  readonly actsEverywhere?: true | ((spec: Typed<Spec>) => boolean);
-  /** The largest body of a request about it: 64 KiB for a kind that is only posted, 3 MiB for one that is stored. */
+  readonly actsEverywhere?: true | ((spec: ValueOf<Spec>) => boolean);
+  /** The largest body of a request: 64 KiB for a kind that is only posted, 3 MiB for one that is stored. */
   readonly bodyBytesMax?: number;
   /** The most values in such a body, and in an object that is stored: 32,768. */
   readonly bodyValuesMax?: number;
   /**
-   * True when posting one writes other objects, each of which is asked about: whoever may write nothing at all is refused
-   * before it is read.
+   * True when posting one writes other objects, each with its own access check: a user who may write nothing at all is
+   * refused before the body is read.
    */
   readonly writesOthers?: boolean;
-  /** Who may write its objects by the roles that every installation has, where that is not everybody who may edit. */
+  /** Who may write its objects by the default roles; default editors. */
   readonly writtenBy?: 'administrators';
   readonly spec?: Spec;
-  /** With a status the kind has a `/status` subresource. Of a released kind: the fields that it has beside the standard ones. */
+  /** With a status the kind has a `/status` subresource. For a released kind: its fields besides the standard ones. */
   readonly status?: Status;
   /** Top-level fields besides apiVersion, kind, metadata, spec and status (ConfigMap's `data`). */
   readonly fields?: Readonly<Record<string, TSchema>>;
@@ -148,45 +148,44 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    */
   readonly released?: boolean;
   /**
-   * Where no two objects of a released kind share a name; default `installation`. With `namespace` an object is
-   * `NAMESPACE/NAME` wherever what is live is named: in worlds, Heads, releases and pins, and to all functions below. That is
-   * its live name; otherwise the live name is the name.
+   * The scope in which names of a released kind are unique; default `installation`. With `namespace` the live name of an
+   * object is `NAMESPACE/NAME`, otherwise its name. Worlds, Heads, releases, pins and all functions below use live names.
    */
   readonly names?: 'installation' | 'namespace';
   /** The target that carries its changes, for a kind that is released; default `listeners`. */
   readonly target?: string;
-  readonly columns?: readonly Column<ObjectOf<Typed<Spec>, Typed<Status>>>[];
+  readonly columns?: readonly Column<ObjectOf<ValueOf<Spec>, ValueOf<Status>>>[];
   /** Fields that a field selector may name besides metadata.name and metadata.namespace, and where they stand. */
   readonly selectableFields?: Readonly<Record<string, readonly string[]>>;
-  /** Of selectable fields: the index that has each object under the value of the field, so that a list is a look-up. */
+  /** The index of a selectable field, which has each object under the value of the field: a list is then a look-up. */
   readonly fieldIndexes?: Readonly<Record<string, string>>;
   /**
-   * True for what programs write all the time and nobody asks about later: superseded versions are kept for a day.
+   * True for kinds that programs write all the time: superseded versions are kept for a day.
    */
   readonly transient?: boolean;
   /** Extra ways to find objects: index name to the values of one object. */
-  readonly indexes?: Readonly<Record<string, (spec: Typed<Spec>, name: string) => readonly string[]>>;
+  readonly indexes?: Readonly<Record<string, (spec: ValueOf<Spec>, name: string) => readonly string[]>>;
   /**
-   * Kinds (`Kind.id`) whose objects also decide what is answered of an object of this kind: a policy about this one alone
-   * does not hold them.
+   * Kinds (`Kind.id`) whose objects also decide the answers about an object of this kind. A policy that selects only this
+   * kind does not hold their changes.
    */
   readonly decidedBy?: readonly string[];
   /**
-   * True where what an object means is also what it refers to: when that changes, what refers to this object is checked
-   * anew.
+   * True where the meaning of an object includes the objects that it refers to: when one of them changes, the objects that
+   * refer to this one are checked again.
    */
   readonly passesOn?: boolean;
-  /** What an object of that namespace refers to; a reference to nothing keeps it from going live. */
-  readonly refs?: (spec: Typed<Spec>, namespace: string) => readonly Ref[];
+  /** The references of an object of that namespace; a dangling reference keeps it from going live. */
+  readonly refs?: (spec: ValueOf<Spec>, namespace: string) => readonly Ref[];
   /**
-   * What is wrong in the object itself, beyond its schema: refuses the write. `before` is absent on create.
+   * Problems of the object itself that its schema cannot express; they refuse the write. `before` is absent on create.
    * Paths start at the object's root (`['spec', …]`).
    */
   readonly validate?: (
-    spec: Typed<Spec>,
-    context: CheckContext & { name: string; before?: Typed<Spec> },
+    spec: ValueOf<Spec>,
+    context: CheckContext & { name: string; before?: ValueOf<Spec> },
   ) => readonly Problem[];
-  /** Rewrites a whole object before it is checked and stored: write-only fields into those that are kept. Pure. */
+  /** Rewrites a whole object before it is checked and stored: write-only fields into stored ones. Pure. */
   readonly prepare?: (object: ResourceObject) => ResourceObject;
   /** Like `validate`, for kinds whose content is not in a spec: gets whole objects that passed the schema. */
   readonly validateObject?: (object: ResourceObject, before: ResourceObject | undefined) => readonly Problem[];
@@ -196,40 +195,39 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly subresources?: Readonly<Record<string, Kind>>;
   /** Why the object may not be deleted now; refuses the delete. */
   readonly validateDelete?: (
-    spec: Typed<Spec>,
+    spec: ValueOf<Spec>,
     context: CheckContext & { annotations: Readonly<Record<string, string>> },
   ) => readonly Problem[];
   /**
-   * What is wrong between this object and others (beyond references that lead nowhere): keeps it from going live
-   * and is said in its status. `world` is the world as it would be with this object live, `live` the one that is; absent
-   * where there is none yet. Of two objects that rule each other out, both say so: what is live is checked again only
-   * where it refers to what changes.
+   * Problems between this object and others, besides dangling references. They keep it from going live and are shown in its
+   * status. `world` is the world with this object live, `live` the current one; absent where there is none yet. Two
+   * conflicting objects must both report it: a live object is checked again only if it refers to the changed one.
    */
-  readonly check?: (spec: Typed<Spec>, world: World, name: string, live?: World) => readonly Problem[];
-  /** True where `check` finds nothing in an object that refers to nothing: such an object need not be read for that. */
+  readonly check?: (spec: ValueOf<Spec>, world: World, name: string, live?: World) => readonly Problem[];
+  /** True where `check` finds no problem in an object without references, so that such an object need not be read. */
   readonly checksReferencesOnly?: true;
   /**
-   * For kinds whose objects share something scarce: what this object gets of it as it goes live, given what others in
-   * `world` have and what it had before; problems keep it from going live. The allotment is kept with the Head, so it
-   * stays as it is until the object changes. Nothing may refer to objects of such a kind.
+   * For kinds whose objects share something scarce: the part that this object gets as it goes live, given the allotments of
+   * others in `world` and its previous one; problems keep it from going live. The allotment is stored in the Head, so it
+   * stays the same until the object changes. Nothing may refer to objects of such a kind.
    */
   readonly allot?: (
     object: LiveObject,
     world: World,
     before: LiveObject | undefined,
   ) => { readonly allotment: unknown } | { readonly problems: readonly Problem[] };
-  /** What a change means, in sentences for people who are not engineers. `undefined` stands for absent. */
+  /** Describes a change in sentences for people who are not engineers. `undefined` stands for absent. */
   readonly describe?: (
     name: string,
-    before: Typed<Spec> | undefined,
-    after: Typed<Spec> | undefined,
+    before: ValueOf<Spec> | undefined,
+    after: ValueOf<Spec> | undefined,
     world: World,
     now: Temporal.Instant,
   ) => readonly string[];
   /** A complete, valid object for docs and tests: its spec (or fields) and name. */
   readonly example?: {
     readonly name: string;
-    readonly spec?: Typed<Spec>;
+    readonly spec?: ValueOf<Spec>;
     readonly fields?: Readonly<Record<string, unknown>>;
   };
 }
@@ -258,8 +256,8 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope' | 
 
 /** A kind whose specs and statuses have the types of its schema. */
 export interface KindOf<Spec, Status> extends Kind {
-  /** The spec of an object of the kind that passed the schema, with the defaults of fields that came later. */
+  /** The spec of an object of the kind that passed the schema, with the defaults of newer fields. */
   readonly spec: (object: { readonly spec?: unknown }) => Spec;
-  /** The status of such an object; undefined where nobody has written one. */
+  /** The status of such an object; undefined where it has none yet. */
   readonly status: (object: { readonly status?: unknown }) => Status | undefined;
 }

@@ -1,10 +1,10 @@
 import type { Kind } from './kind.ts';
 
-/** Of a field with a live name. */
+/** Description of a field that holds a live name. */
 export const LIVE_NAME_DESCRIPTION =
   'Its name; NAMESPACE/NAME where names of its kind are unique in a namespace alone.';
 
-/** Stands in no name of an object, and so tells the two forms apart. */
+/** Occurs in no name of an object, so that the two forms differ. */
 const SEPARATOR = '/';
 
 /**
@@ -14,7 +14,7 @@ export function liveName({ names }: Pick<Kind, 'names'>, namespace: string, name
   return names === 'namespace' ? namespace + SEPARATOR + name : name;
 }
 
-/** The live name of an object that is declared. */
+/** The live name of a declared object. */
 export function liveNameOf(object: {
   readonly kind: Pick<Kind, 'names'>;
   readonly namespace: string;
@@ -23,7 +23,7 @@ export function liveNameOf(object: {
   return liveName(object.kind, object.namespace, object.name);
 }
 
-/** What a live name says: the name of the object, and its namespace where the names of the kind are unique in that alone. */
+/** The parts of a live name: the name of the object, and its namespace where names are unique only in the namespace. */
 export function readLiveName(
   { names }: Pick<Kind, 'names'>,
   live: string,
@@ -33,7 +33,7 @@ export function readLiveName(
   return { namespace: live.slice(0, Math.max(0, end)), name: live.slice(end + 1) };
 }
 
-/** The live name that an object of a namespace refers to: `NAMESPACE/NAME` as it is, `NAME` in its own namespace. */
+/** Resolves a reference of an object in a namespace to a live name: `NAMESPACE/NAME` as it is, `NAME` in that namespace. */
 export function referredFrom(namespace: string, reference: string): string {
   return reference.includes(SEPARATOR) ? reference : namespace + SEPARATOR + reference;
 }

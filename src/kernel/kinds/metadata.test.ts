@@ -123,7 +123,7 @@ const CASES: readonly [name: string, metadata: object, expected: readonly string
 ];
 
 for (const [name, metadata, expected] of CASES) {
-  test(`metadata is judged as Kubernetes judges it: ${name}`, () => {
+  test(`metadata is validated as in Kubernetes: ${name}`, () => {
     assert.deepEqual(messages(metadata), expected);
   });
 }

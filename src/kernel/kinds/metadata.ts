@@ -12,16 +12,15 @@ const validateShape = compileValidate(OBJECT_META);
 
 const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(['orphan', 'foregroundDeletion', 'kubernetes']);
 
-/** What names of a kind look like: mostly DNS subdomains. */
+/** The syntax of names of a kind: mostly DNS subdomains. */
 function nameFormOf(kind: Kind): NameForm {
   if (kind.id === 'Namespace') return 'label';
   return kind.group === 'rbac.authorization.k8s.io' ? 'path-segment' : 'subdomain';
 }
 
 /**
- * What is wrong with the metadata of an object beyond its schema: names, labels, annotations, finalizers and owners.
- * Says nothing about the fields that the server itself writes, and nothing about metadata of a wrong shape: the schema
- * of the object says that.
+ * Finds problems of metadata that the schema cannot express: in names, labels, annotations, finalizers and owners. Skips
+ * fields that the server writes, and metadata of a wrong shape, which the schema reports.
  */
 export function validateMetadata(kind: Kind, metadata: ObjectMeta): readonly Problem[] {
   if (validateShape(metadata).length > 0) return [];

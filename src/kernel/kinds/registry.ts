@@ -1,19 +1,19 @@
 import type { Kind } from './kind.ts';
 
-/** The kinds that this program knows now, found by each of their names. */
+/** The kinds that this program serves now, by each of their names. */
 export interface KindRegistry {
-  /** Another list after each change: whoever keeps one does not see kinds come and go. */
+  /** A new list after each change: a kept one does not change. */
   readonly all: readonly Kind[];
-  /** By `Kind.id`; asking for a kind that is not registered is a bug. */
+  /** By `Kind.id`; throws for a kind that is not registered, which is a bug. */
   readonly byId: (id: string) => Kind;
-  /** Whether there is a kind of this `Kind.id`: what other versions of the program wrote may be of more kinds. */
+  /** Whether a kind of this `Kind.id` is registered: other versions of the program may have written objects of more kinds. */
   readonly isKnown: (id: string) => boolean;
   readonly byPlural: (group: string, version: string, plural: string) => Kind | undefined;
   readonly byApiVersion: (apiVersion: string, kind: string) => Kind | undefined;
   readonly has: (kind: Kind) => boolean;
   readonly add: (kind: Kind) => void;
   readonly remove: (kind: Kind) => void;
-  /** Calls back right after a kind came or went. Returns the way to stop. */
+  /** Calls back right after a kind was added or removed. Returns the function that ends it. */
   readonly subscribe: (listener: () => void) => () => void;
 }
 
@@ -41,7 +41,7 @@ export function kindRegistry(first: readonly Kind[]): KindRegistry {
     add: (kind) => {
       put(kind);
       all = [...all, kind];
-      tell();
+      notify();
     },
     remove: (kind) => {
       if (ids.get(kind.id) !== kind) return;
@@ -49,7 +49,7 @@ export function kindRegistry(first: readonly Kind[]): KindRegistry {
       plurals.delete(pluralKey(kind));
       types.delete(typeKey(kind));
       all = all.filter((other) => other !== kind);
-      tell();
+      notify();
     },
     subscribe: (listener) => {
       const call = (): void => listener();
@@ -67,19 +67,19 @@ export function kindRegistry(first: readonly Kind[]): KindRegistry {
     types.set(typeKey(kind), kind);
   }
 
-  function tell(): void {
+  function notify(): void {
     for (const listener of listeners) listener();
   }
 }
 
-/** Whether what is live of one kind could be called as what is live of another. */
+/** Whether Heads of two kinds could have the same name. */
 function shareHeads(a: Kind, b: Kind): boolean {
   if (!a.released || !b.released) return false;
   const [first, second] = [headsOf(a), headsOf(b)];
   return first.startsWith(second) || second.startsWith(first);
 }
 
-/** How names of Heads of a kind begin. */
+/** The prefix of names of Heads of a kind. */
 function headsOf({ plural, group }: Kind): string {
   return `${plural}.${group}.`;
 }
@@ -92,7 +92,7 @@ function typeKey({ apiVersion, kind }: Kind): string {
   return `${apiVersion}/${kind}`;
 }
 
-/** What follows from the kinds, made anew when it is asked for after a change of them. */
+/** Derives a value from the kinds, and again on the first call after a change of them. */
 export function fromKinds<Value>(kinds: KindRegistry, make: (all: readonly Kind[]) => Value): () => Value {
   let made: { readonly of: readonly Kind[]; readonly value: Value } | undefined;
   return () => {

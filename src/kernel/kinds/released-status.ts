@@ -5,25 +5,25 @@ import { typedReader } from './schema/read-typed.ts';
 /** The status that every kind has whose spec goes live through a Head. Written by the kernel alone. */
 /** The status that every kind has whose spec goes live through a Head. Written by the kernel alone. */
 const StandardStatus = Type.Object({
-  observedGeneration: Type.Optional(Type.Integer({ description: 'The generation that the conditions speak of.' })),
+  observedGeneration: Type.Optional(Type.Integer({ description: 'The generation that the conditions describe.' })),
   liveRevision: Type.Optional(
     Type.String({ description: 'Content hash of the spec that is live; absent when none is.' }),
   ),
   release: Type.Optional(
-    Type.String({ description: 'The Release that carries the declared spec, or that brought what is live.' }),
+    Type.String({ description: 'The Release that contains the declared spec, or that made the live spec live.' }),
   ),
   conditions: Type.Optional(
     Type.Array(
       Type.Object({
         type: Type.String({ description: '`Live`: the declared spec is what the decision plane serves.' }),
         status: Type.Enum(['True', 'False', 'Unknown']),
-        reason: Type.String({ description: 'One word for programs.' }),
+        reason: Type.String({ description: 'A code for programs.' }),
         message: Type.String({ description: 'A sentence for people.' }),
         observedGeneration: Type.Optional(Type.Integer()),
         lastTransitionTime: Type.String({ format: 'date-time' }),
       }),
       {
-        description: 'What is true of the object now.',
+        description: 'Conditions of the object.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['type'],
       },
@@ -39,18 +39,18 @@ export function releasedStatusSchema(kindId: string, own: TSchema | undefined): 
   const fields = own?.properties ?? {};
   const taken = Object.keys(fields).filter((field) => Object.hasOwn(StandardStatus.properties, field));
   if (taken.length > 0) throw new Error(`the status of kind ${kindId} has ${taken.join(', ')} twice`);
-  const description = 'What has become of the declared spec.';
+  const description = 'The state of the declared spec.';
   return Type.Object({ ...StandardStatus.properties, ...fields }, { description });
 }
 
 const readStandard = typedReader(StandardStatus);
 
-/** What the kernel says of an object that is released, in its status; empty where it has said nothing yet. */
+/** The standard status of a released object; empty where the kernel has not written one yet. */
 export function releasedStatus({ status }: { readonly status?: unknown }): ReleasedStatus {
   return readStandard(status ?? {});
 }
 
-/** The condition that says whether the declared spec is live. */
+/** The condition `Live`: whether the declared spec is live. */
 export const LIVE_CONDITION = 'Live';
 
 export function liveCondition(object: { readonly status?: unknown }) {

@@ -28,16 +28,16 @@ test('unknown fields are removed and named, known ones stay, and the argument is
   assert.deepEqual(value, before);
 });
 
-test('an unknown field is told with what was meant, or with what there is', () => {
+test('an unknown field is reported with a suggestion or the known fields', () => {
   const condition = Type.Object({ attribute: Type.String(), in: Type.Array(Type.String()) });
   const schema = compileSchema(
     Type.Object({ allOf: Type.Array(condition), labels: Type.Record(Type.String(), condition) }),
   );
-  const said = (value: object) =>
+  const details = (value: object) =>
     unknownFieldProblems(schema, schema.prune(value).unknown).map(
       ({ path, detail }) => `${fieldPath(path)}: ${detail}`,
     );
-  assert.deepEqual(said({ allOf: [{ attribut: 'plan', equals: 'free' }], labels: { x: { is: 1 } }, allof: [] }), [
+  assert.deepEqual(details({ allOf: [{ attribut: 'plan', equals: 'free' }], labels: { x: { is: 1 } }, allof: [] }), [
     'allOf[0].attribut: unknown field (did you mean "attribute"?)',
     'allOf[0].equals: unknown field; there are attribute, in',
     'labels.x.is: unknown field (did you mean "in"?)',
@@ -52,7 +52,7 @@ test('a value without unknown fields comes back as the same value', () => {
   assert.equal(applyDefaults(value), value);
 });
 
-test('fields are kept where the schema says so: free-form parts, embedded resources, every alternative', () => {
+test('free-form parts, embedded resources and fields of every alternative are kept', () => {
   const free = { type: 'object', properties: { a: { type: 'object' } }, 'x-kubernetes-preserve-unknown-fields': true };
   assert.deepEqual(pruned(free, { a: { x: 1 }, y: { z: 1 } }), [{ a: {}, y: { z: 1 } }, ['a.x']]);
   const embedded = { type: 'object', 'x-kubernetes-embedded-resource': true, properties: { spec: { type: 'object' } } };
@@ -199,7 +199,7 @@ const values = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value;
 
-/** What pruning means, without paths, copies on write or compilation. */
+/** A naive definition of pruning, without paths, copies on write or compilation. */
 function naivePrune(schema: Readonly<Record<string, unknown>>, value: unknown): unknown {
   const { type, properties = {}, additionalProperties, items } = schema;
   if (type === 'array' && Array.isArray(value))
@@ -212,7 +212,7 @@ function naivePrune(schema: Readonly<Record<string, unknown>>, value: unknown): 
   return Object.fromEntries(kept);
 }
 
-test('pruning does what its naive definition does, and a second time nothing', () => {
+test('pruning matches its naive definition and is idempotent', () => {
   fc.assert(
     fc.property(schemas, values, (schema, value) => {
       const { prune } = compileSchema(schema);
@@ -225,7 +225,7 @@ test('pruning does what its naive definition does, and a second time nothing', (
   );
 });
 
-test('defaulting a second time changes nothing, and what was valid and pruned stays so', () => {
+test('defaulting is idempotent, and keeps valid and pruned values valid and pruned', () => {
   fc.assert(
     fc.property(schemas, values, (schema, value) => {
       const { prune, applyDefaults, validate } = compileSchema(schema);
@@ -238,7 +238,7 @@ test('defaulting a second time changes nothing, and what was valid and pruned st
   );
 });
 
-test('an object with more unknown fields than any version has is refused before they are all looked at', () => {
+test('an object with too many unknown fields is refused early', () => {
   const { prune } = compileSchema(Type.Object({ a: Type.Optional(Type.Object({ b: Type.String() })) }));
   let looks = 0;
   const keys = ['a', ...Array.from({ length: 600_000 }, (_, index) => `x${index}`)];

@@ -3,7 +3,7 @@ import type { Kind } from './kind.ts';
 import { compileDefaults } from './schema/defaults.ts';
 import { withAlternatives } from './schema/lift.ts';
 import { OBJECT_META } from './schema/object-meta.ts';
-import { compilePrune, type Pruned } from './schema/prune.ts';
+import { compilePrune, type PruneResult } from './schema/prune.ts';
 import { EMPTY, readSchema, type SchemaNode } from './schema/schema-node.ts';
 import { compileValidate } from './schema/validate.ts';
 
@@ -13,15 +13,15 @@ export interface CompiledSchema {
   readonly node: SchemaNode;
   /** The fields that may exist, with those that only alternatives name. */
   readonly structure: SchemaNode;
-  /** Removes the fields that the schema does not know, and says where they stood. */
-  readonly prune: (value: unknown) => Pruned;
+  /** Removes the fields that the schema does not have, and gives their paths. */
+  readonly prune: (value: unknown) => PruneResult;
   /** Fills absent fields (and nulls that are not allowed) with their defaults. Comes after pruning. */
   readonly applyDefaults: (value: unknown) => unknown;
   /** Every problem, at most `problemsMax`; none means that the value has the static type of the schema. */
   readonly validate: (value: unknown) => readonly Problem[];
 }
 
-/** Compiles a JSON Schema (TypeBox, or `openAPIV3Schema`). Throws SchemaError for a schema that cannot be used. */
+/** Compiles a JSON Schema (TypeBox, or `openAPIV3Schema`). Throws SchemaError for an unsupported schema. */
 export function compileSchema(schema: unknown): CompiledSchema {
   return compileNode(readSchema(schema));
 }

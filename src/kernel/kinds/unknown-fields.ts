@@ -3,10 +3,10 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { SchemaNode } from './schema/schema-node.ts';
 import type { CompiledSchema } from './structure.ts';
 
-/** Of more fields than this a list is no help. */
+/** Most known fields that a message lists. */
 const FIELDS_NAMED_MAX = 25;
 
-/** Fields that a schema does not know as problems, with what was meant, or what there is. */
+/** Unknown fields as problems, with a suggestion or the known fields. */
 export function unknownFieldProblems({ structure }: CompiledSchema, unknown: readonly Path[]): readonly Problem[] {
   return unknown.map((path): Problem => {
     const known = [...nodeAt(structure, path.slice(0, -1)).properties.keys()];

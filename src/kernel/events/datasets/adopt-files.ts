@@ -11,7 +11,7 @@ import { copyLog, expiryOf, type LiveType, WRITER } from './roll-window.ts';
 import { runJob } from './run-job.ts';
 import { literal } from './sql-text.ts';
 
-/** Where files lie that cannot be read; no type begins with a dot. */
+/** The folder of unreadable files; no type begins with a dot. */
 const LOST = '.lost';
 
 interface Parts {
@@ -22,9 +22,9 @@ interface Parts {
 }
 
 /**
- * Deals with files that lie in the folder and that the database does not list: left behind by a process that was killed, or
- * written after the backup that the database was restored from. Rows that are nowhere else count from now on; a file whose
- * rows are all in others is removed; one that cannot be read is moved aside. Gives how many files were adopted.
+ * Adopts files of the folder that the database does not list: left behind by a process that was killed, or written after the
+ * backup from which the database was restored. Lists their fresh rows, removes files without fresh rows, and moves
+ * unreadable files aside. Gives how many files were adopted.
  */
 export async function adoptFiles(
   { database, connection, directory, log }: Parts,
@@ -56,7 +56,7 @@ export async function adoptFiles(
       const place = places.get(file.path);
       if (place === undefined || file.fresh === 0) continue;
       adopted.push({
-        ...(await settled(directory, file, place)),
+        ...(await placeFreshRows(directory, file, place)),
         type: place.type,
         day: place.day,
         rows: file.fresh,
@@ -108,8 +108,8 @@ function groupsOf(
   });
 }
 
-/** Where the rows of a file lie that are nowhere else: in it, or, where others of its rows are, in one of their own. */
-async function settled(
+/** The file with the fresh rows: the found one if all of its rows are fresh, else a new one. */
+async function placeFreshRows(
   directory: string,
   { path, to, rows, fresh }: AdoptAnswer['files'][number],
   { type, day, fromTx, untilTx }: FilePlace,
@@ -119,7 +119,7 @@ async function settled(
   return { path: own, bytes: await publish(directory, to, own), fromTx, untilTx };
 }
 
-/** Files that are missing because they were merged after the backup: what they were merged into is among the adopted. */
+/** Missing files whose rows are in an adopted file, into which they were merged after the backup. */
 function replacedBy(adopted: readonly DatasetFile[], missing: readonly DatasetFile[]): readonly DatasetFile[] {
   const replaced = adopted.flatMap((file) => {
     const within = missing.filter(

@@ -6,19 +6,19 @@ import { UNREAD } from './columns.ts';
 import { stage } from './roll.ts';
 import { identifier, listLiteral, literal, PARQUET } from './sql-text.ts';
 
-/** What tells a row from all others, in files and in the staged log. */
+/** The key of a row, in files and in the staged log. */
 const KEY = (id: string): string =>
   `concat_ws(chr(31), ${id}, client, coalesce(pseudonym::varchar, ''), epoch_us(event_at), epoch_us(received_at), epoch_us(corrected_at))`;
 
-type Adopted = AdoptAnswer['files'][number];
+type AdoptedFile = AdoptAnswer['files'][number];
 
 /**
- * Looks which rows of files that no table lists are nowhere else: neither in the files that count nor in the log, whose rows
- * come on standard input. Where some are, and others are not, the former are written into a file of their own.
+ * Finds the fresh rows of unlisted files: those that are neither in listed files nor in the log, whose rows come on standard
+ * input. If only some rows of a file are fresh, they are written into a file of their own.
  */
 export async function adopt(job: AdoptJob, connection: DuckDBConnection): Promise<AdoptAnswer> {
   await stage(job, connection);
-  const files: Adopted[] = [];
+  const files: AdoptedFile[] = [];
   for (const { type, day, found, counting } of job.groups) {
     const inLog = `select ${KEY('id')} as _key from stage where fault is null and type = ${literal(type)} and corrected_at::date = ${literal(day)}::date`;
     const inFiles = counting.length === 0 ? '' : `union all select ${KEY('event_id')} from ${rowsOf(counting)}`;
@@ -33,7 +33,7 @@ export async function adopt(job: AdoptJob, connection: DuckDBConnection): Promis
   return { files };
 }
 
-async function adoptFile(connection: DuckDBConnection, path: string, to: string): Promise<Adopted> {
+async function adoptFile(connection: DuckDBConnection, path: string, to: string): Promise<AdoptedFile> {
   const keyed = `select *, ${KEY('event_id')} as _key from ${rowsOf([path])}`;
   await connection.run(`
     create or replace temp table fresh as
@@ -53,7 +53,7 @@ async function adoptFile(connection: DuckDBConnection, path: string, to: string)
   return { path, to, rows: Number(rows), fresh: rowsChanged, unread: Number(unread), late: late === 'true' };
 }
 
-function unreadable(path: string, error: unknown): Adopted {
+function unreadable(path: string, error: unknown): AdoptedFile {
   return { path, to: '', rows: 0, fresh: 0, unread: 0, late: false, fault: faultOf(error).kind };
 }
 

@@ -8,10 +8,10 @@ import { identifier, listLiteral, literal } from './sql-text.ts';
 import { sqlValue } from './sql-value.ts';
 
 /**
- * Runs one SELECT behind a fence: it reads the files that it was given, and nothing else of the machine. Settings are
- * locked and files are closed before any text that is not ours gets further than the parser.
+ * Runs one SELECT in a sandbox: it can read the given files and nothing else of the machine. Settings are locked and file
+ * access is closed before foreign SQL is bound or run.
  *
- * @param tablesFor gives what a SELECT of these names reads
+ * @param tablesFor gives the tables of the names that the SELECT reads
  */
 export async function answerQuery(
   job: QueryJob,
@@ -41,7 +41,7 @@ export async function answerQuery(
   return { ...read, data: [columns.map(({ name }) => name), ...rows].map(csvLine).join('') };
 }
 
-/** Makes views of Datasets; gives those that cannot be made, by what they are called in SQL. They fail their readers. */
+/** Creates views of Datasets; gives those that fail, by SQL name. Queries that read them fail with that fault. */
 async function makeDatasets(
   connection: DuckDBConnection,
   datasets: readonly DatasetSql[],
@@ -51,7 +51,7 @@ async function makeDatasets(
     const { name, spellings, sql } = dataset;
     try {
       await parseDataset(connection, dataset);
-      // One SELECT of its own: text that ends the statement here would not have passed as one.
+      // Parsed as one SELECT before: the text cannot end this statement and begin another.
       for (const spelling of spellings) await connection.run(`create view main.${identifier(spelling)} as ${sql}`);
     } catch (error) {
       const fault = faultOfDataset(error, broken) ?? new DatasetFault(name, error);
@@ -61,7 +61,7 @@ async function makeDatasets(
   return broken;
 }
 
-/** The fault of the Dataset that an error is about: one that is not there because it could not be made. */
+/** The fault of the Dataset that an error names as missing, because its view could not be created. */
 function faultOfDataset(error: unknown, broken: ReadonlyMap<string, DatasetFault>): DatasetFault | undefined {
   const { missing } = faultOf(error);
   return missing?.what === 'Table' ? broken.get(missing.name.toLowerCase()) : undefined;
@@ -76,7 +76,7 @@ export async function parseDataset(connection: DuckDBConnection, { sql, inputs }
   throw new QueryFault('Statement', `it reads "${other}", which is not among its eventTypes and datasets`);
 }
 
-/** Columns of equal names are told apart as DuckDB does in a table: track, track_1. */
+/** Makes column names unique as DuckDB does in a table: track, track_1. */
 function uniqueNames(names: readonly string[]): readonly string[] {
   const taken = new Set(names);
   const seen = new Set<string>();
@@ -121,7 +121,7 @@ async function readRows(
   return { rows, truncated: false };
 }
 
-/** All or nothing: nobody looks into a file to see whether it is whole. */
+/** Writes the result as a file, or fails: a file has no sign that rows were cut off. */
 async function writeParquet(job: QueryJob, connection: DuckDBConnection, out: string): Promise<number> {
   await connection.run(`create temp view result as ${job.sql}`);
   const { rowsChanged } = await connection.run(
@@ -134,7 +134,7 @@ async function writeParquet(job: QueryJob, connection: DuckDBConnection, out: st
   return rowsChanged;
 }
 
-/** RFC 4180, with a line feed; what is absent is empty, an empty text is quoted. */
+/** A line of CSV (RFC 4180) with a line feed. NULL is empty, an empty text is quoted. */
 function csvLine(values: readonly unknown[]): string {
   return `${values.map(csvField).join(',')}\n`;
 }

@@ -60,7 +60,7 @@ test('through a day of roll-ups files stay few and each row is written again a f
   );
 });
 
-test('however many types there are, none has many files for long', () => {
+test('no type has many files for long, for any number of types', () => {
   const types = Array.from({ length: 1_000 }, (_, index) => `type-${index}`);
   const when = { completeUntil: now, now };
   let files: readonly DatasetFile[] = [];
@@ -79,7 +79,7 @@ test('however many types there are, none has many files for long', () => {
   assert.equal(files.filter(({ type }) => type === 'type-0').length, 40, 'what failed is passed over');
 });
 
-test('a round of merges reads so many bytes at most, unless one alone reads more', () => {
+test('a round of merges reads a limited number of bytes, unless one merge alone reads more', () => {
   const large = (type: string) => Array.from({ length: 8 }, () => file(60 * 1024 * 1024, { type }));
   const rounds = chooseMerges([...large('a'), ...large('b'), ...large('c')], { completeUntil: now, now }, () => false);
   assert.equal(rounds.length, 1);

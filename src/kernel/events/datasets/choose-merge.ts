@@ -2,27 +2,27 @@ import { isClosed } from './file-days.ts';
 import type { DatasetFile } from './manifest.ts';
 
 /**
- * Files are merged with those of their own size, so that each row is written again a few times at most: a file belongs
- * to the tier of its bytes, each tier eight times the one below, and eight of a tier become one.
+ * Merges files with others of their size, so that each row is rewritten a few times at most. A file belongs to the tier of
+ * its bytes; each tier is eight times the one below, and eight files of a tier become one.
  */
 export const MERGE = {
   filesMin: 8,
-  /** Larger files stay as they are: merging them would gain nothing for readers. */
+  /** Larger files are not merged: readers would gain nothing. */
   bytesMax: 256 * 1024 * 1024,
-  /** The lowest tier: files of less than this are alike, for readers each costs one opening. */
+  /** The lowest tier: for readers, all smaller files cost the same, one open. */
   smallBytes: 64 * 1024,
   /** Files of one merge, so that it ends soon. */
   filesMax: 256,
   /** Of one round: merges, and bytes that they read, so that the next roll-up is not late. */
   mergesMax: 256,
   roundBytesMax: 512 * 1024 * 1024,
-  /** Late events come in drops: a closed day is not merged again for each of them. */
+  /** Late events arrive one by one: a closed day is not merged again for each of them. */
   closedPauseHours: 1,
 } as const;
 
 /**
- * Chooses what is merged in one round. Where there are most files comes first: so none has many for long, however many
- * types there are. `isPassedOver` names types and days that are left alone for now.
+ * Chooses the merges of one round. Types and days with most files come first, so that none has many files for long.
+ * `isPassedOver` names types and days that are skipped for now.
  */
 export function chooseMerges(
   files: readonly DatasetFile[],
@@ -50,8 +50,8 @@ export function keyOf({ type, day }: Pick<DatasetFile, 'type' | 'day'>): string 
 }
 
 /**
- * Chooses files of one type and day to become one file; none when it is not worth it. A closed day becomes one file (or
- * several of full size).
+ * Chooses files of one type and day to become one file; empty when a merge is not worth it. A closed day becomes one file
+ * (or several of full size).
  */
 export function chooseMerge(
   files: readonly DatasetFile[],

@@ -7,25 +7,25 @@ import { isRecord } from '#kernel/base/is-record.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { Connection } from '#kernel/postgres/database.ts';
 
-/** The file that says whose a folder of datasets is; no type begins with a dot. */
+/** The file that names the installation of a folder of datasets; no type begins with a dot. */
 const MARKER = '.installation';
 
 interface Marker {
-  /** The installation; while a new id is drawn, also the one of before. */
+  /** The installation; while its id changes, also the previous one. */
   readonly installations: readonly string[];
-  /** How far the log was in files when this was written: a database that is behind it is an older one. */
+  /** How far the log was in files when this was written: a database that is behind it is an older copy. */
   readonly untilTx: bigint;
 }
 
 export interface Claim {
   readonly installation: string;
-  /** Whether the database is not the one that the folder was left with, but an older copy of it. */
+  /** Whether the database is an older copy of the one that last wrote here: a restored backup. */
   readonly isOlder: boolean;
 }
 
 /**
- * Makes a folder that of this database, or finds that it is. Refuses `datasets/other-installation` for a folder that another
- * database's files lie in. Call only as the holder of the lock.
+ * Claims a folder for this database, or confirms that it is claimed. Refuses `datasets/other-installation` for a folder of
+ * another database. Call only as the holder of the lock.
  */
 export async function claimFolder(connection: Connection, directory: string): Promise<Claim> {
   const marker = await readMarker(directory);
@@ -41,19 +41,19 @@ export async function claimFolder(connection: Connection, directory: string): Pr
     return { installation, isOlder: false };
   }
   const next = randomUUID();
-  // Both ids, until the database has the new one: whenever this is cut off, the folder is still ours.
+  // Both ids, until the database has the new one: if this is interrupted, the folder is still ours.
   await writeMarker(directory, { installations: [installation, next], untilTx: marker.untilTx });
   await connection.query({ text: 'update backline.rollup set installation = $1::uuid', values: [next] });
   await writeMarker(directory, { installations: [next], untilTx });
   return { installation: next, isOlder: true };
 }
 
-/** Notes in the folder how far the log is in its files. */
+/** Writes into the folder how far the log is in its files. */
 export async function noteProgress(directory: string, installation: string, untilTx: bigint): Promise<void> {
   await writeMarker(directory, { installations: [installation], untilTx });
 }
 
-/** Refuses a folder that is no longer that of this installation. */
+/** Refuses a folder that is no longer claimed by this installation. */
 export async function requireClaimed(directory: string, installation: string): Promise<void> {
   const marker = await readMarker(directory);
   if (marker !== undefined && !marker.installations.includes(installation)) throw otherInstallation(directory);
@@ -75,12 +75,12 @@ async function readMarker(directory: string): Promise<Marker | undefined> {
     throw error;
   });
   if (text === undefined) return undefined;
-  const marker = parsed(text);
+  const marker = parseMarker(text);
   if (marker !== undefined) return marker;
   throw datasetRefusal('bad-marker', `${join(directory, MARKER)} cannot be read.`);
 }
 
-function parsed(text: string): Marker | undefined {
+function parseMarker(text: string): Marker | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (!isRecord(value)) return undefined;

@@ -2,7 +2,7 @@ import { type EventField, FIELD_LIMITS, type ItemField } from '../kinds/event-fi
 import type { EventTypeSpec } from '../kinds/event-type-spec.ts';
 import { identifier, listLiteral, literal } from './sql-text.ts';
 
-/** What every file has, in this order. */
+/** The columns of every file, in this order. */
 const COMMON_COLUMNS = [
   ['event_id', 'VARCHAR'],
   ['pseudonym', 'UUID'],
@@ -15,8 +15,8 @@ const COMMON_COLUMNS = [
 ] as const;
 
 /**
- * The properties, whole, of rows that were accepted by another revision of the type than the file was written with. No
- * declared field begins with an underscore.
+ * The column with the unparsed properties of rows whose revision is unknown to the process that wrote the file. No declared
+ * field begins with an underscore.
  */
 export const UNREAD = '_payload';
 
@@ -25,7 +25,7 @@ interface Column {
   readonly type: string;
 }
 
-/** What an event type is in SQL: the columns that every event has, its day, then its fields. */
+/** The columns of an event type in SQL: those of every event, its day, then its fields. */
 export function columnsOf(spec: EventTypeSpec): readonly Column[] {
   return [
     ...COMMON_COLUMNS.map(([name, type]) => ({ name, type })),
@@ -35,14 +35,14 @@ export function columnsOf(spec: EventTypeSpec): readonly Column[] {
   ];
 }
 
-/** The columns as a select list that reads them as they lie in files. */
+/** A select list that reads the columns from files. */
 export function selectColumns(spec: EventTypeSpec): string {
   return columnsOf(spec)
     .map(({ name }) => identifier(name))
     .join(', ');
 }
 
-/** The columns as a select list that reads fields from the JSON in `UNREAD`. */
+/** A select list that reads the fields from the JSON in `UNREAD`. */
 export function selectUnread(spec: EventTypeSpec): string {
   return [
     ...COMMON_COLUMNS.map(([name]) => name),
@@ -52,14 +52,14 @@ export function selectUnread(spec: EventTypeSpec): string {
   ].join(', ');
 }
 
-/** Which rows of the staged log are of a revision that is not among these, as SQL. */
+/** An SQL condition: the revision of a staged row is not among these. */
 export function isUnread(revisions: readonly string[]): string {
   return revisions.length === 0 ? 'true' : `not list_contains(${listLiteral(revisions)}, revision)`;
 }
 
 /**
- * The select list that makes a file of staged rows of the log (see `worker.ts`). Without a spec, or for a revision that
- * is not among those whose fields the spec covers, the properties stay whole.
+ * The select list that turns staged rows of the log (see `worker.ts`) into rows of a file. Without a spec, or for other
+ * revisions than these, the properties stay unparsed.
  */
 export function selectStaged(spec: EventTypeSpec | undefined, revisions: readonly string[]): string {
   const unread = isUnread(spec === undefined ? [] : revisions);
@@ -80,11 +80,11 @@ export function selectStaged(spec: EventTypeSpec | undefined, revisions: readonl
   ].join(', ');
 }
 
-/** The declared fields out of the JSON that an expression gives. It is parsed once for all of them. */
+/** The declared fields of the JSON that an expression gives. The JSON is parsed once for all of them. */
 function fieldValues(spec: EventTypeSpec, json: string): readonly string[] {
   const fields = Object.entries(spec.schema.properties);
   if (fields.length === 0) return [];
-  const structure = Object.fromEntries(fields.map(([name, field]) => [name, parsedAs(field)]));
+  const structure = Object.fromEntries(fields.map(([name, field]) => [name, jsonTypeOf(field)]));
   const parsed = `json_transform(${json}, ${literal(JSON.stringify(structure))})`;
   return fields.map(([name, field]) => {
     const value = `struct_extract(${parsed}, ${literal(name)})`;
@@ -100,7 +100,7 @@ const TYPES: Readonly<Record<Exclude<ItemField['type'], 'decimal'>, string>> = {
   timestamp: 'TIMESTAMPTZ',
 };
 
-/** The type of a field's column. What is sealed is text, whatever it was. */
+/** The SQL type of a field's column. Sealed fields are text. */
 function typeOf({ type, scale, items, sensitive }: EventField): string {
   if (sensitive === true) return 'VARCHAR';
   if (type === 'object') return 'JSON';
@@ -113,7 +113,7 @@ function scalarType({ type, scale = 0 }: Pick<ItemField, 'type' | 'scale'>): str
   return `DECIMAL(${FIELD_LIMITS.decimalWholeDigitsMax + scale},${scale})`;
 }
 
-/** What the column of each field is, by its name in small letters, as SQL takes names. */
+/** The SQL type of each field, by its lower-case name, as SQL compares names. */
 export function shapesOf({ schema }: EventTypeSpec): ReadonlyMap<string, string> {
   return new Map(
     Object.entries(schema.properties).map(([name, field]) => [
@@ -124,17 +124,17 @@ export function shapesOf({ schema }: EventTypeSpec): ReadonlyMap<string, string>
 }
 
 /**
- * What JSON is parsed as: as the column, but times as text, because RFC 3339 also allows small letters, and decimals too,
- * because they may be text.
+ * The type that a field is parsed as from JSON: that of the column, but text for times, because RFC 3339 also allows small
+ * letters, and for decimals, because they may be text.
  */
-function parsedAs(field: EventField): string | readonly string[] {
+function jsonTypeOf(field: EventField): string | readonly string[] {
   const scalar = (type: string) => (type === 'TIMESTAMPTZ' || type.startsWith('DECIMAL') ? 'VARCHAR' : type);
   const type = typeOf(field);
   return type.endsWith('[]') ? [scalar(type.slice(0, -2))] : scalar(type);
 }
 
 function valueOf(field: EventField, value: string): string {
-  // DuckDB knows no leap seconds: the 60th is the 59th.
+  // DuckDB has no leap seconds: second 60 becomes second 59.
   const instant = (text: string) =>
     `coalesce(try_cast(upper(${text}) as TIMESTAMPTZ), try_cast(replace(upper(${text}), ':60', ':59') as TIMESTAMPTZ))`;
   const type = typeOf(field);

@@ -26,7 +26,7 @@ async function countOf(world: DatasetsWorld, sql = 'select count(*) from play'):
   return (await world.query(sql)).rows?.[0]?.[0];
 }
 
-test('what is logged becomes typed rows, once, and says until when it is complete', async () => {
+test('logged events become typed rows once, with completeUntil', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [
     { id: 'a', payload: { track: '\ufeffx"\\ \u0007 ü', playedMs: 9007199254740991 } },
@@ -44,7 +44,7 @@ test('what is logged becomes typed rows, once, and says until when it is complet
   assert.equal(answer.completeUntil, '2026-05-10T11:59:50Z');
 });
 
-test('each type of field is a column of its SQL type, and what is sealed stays as it is', async () => {
+test('each type of field is a column of its SQL type; sealed fields stay sealed', async () => {
   const properties = {
     text: { type: 'string' },
     whole: { type: 'integer' },
@@ -102,11 +102,11 @@ test('each type of field is a column of its SQL type, and what is sealed stays a
   ]);
 });
 
-test('a field that is added later is NULL in older files; rows of a revision that is not known yet lose nothing', async () => {
+test('a new field is NULL in older files; rows of an unknown revision lose nothing', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [{ id: 'old' }]);
   await world.rollUps.rollUpNow();
-  // Ingest already knows the new revision, roll-ups do not.
+  // Ingest has the new revision already, roll-ups do not.
   const properties = { ...PLAY.schema.properties, device: { type: 'string' } };
   const newer = { eventTypes: { play: { ...PLAY, schema: { ...PLAY.schema, properties } } } };
   const revision = worldOf(newer).get('events.backline.dev/EventType', 'play')?.revision ?? '';
@@ -124,7 +124,7 @@ test('a field that is added later is NULL in older files; rows of a revision tha
   ]);
 });
 
-test('events of a type that is not declared are kept whole, and are there when it is declared again', async () => {
+test('events of an undeclared type are kept unparsed, and are read when it is declared again', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   const revision = world.revisionOf('play');
   world.declare({});
@@ -134,7 +134,7 @@ test('events of a type that is not declared are kept whole, and are there when i
   assert.deepEqual((await world.query('select track, "playedMs" from play')).rows, [['t', 5]]);
 });
 
-test('late events join their day as another file that says so, and a closed day becomes one file again', async () => {
+test('late events become another file of their day, marked late; a closed day becomes one file again', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   const day = (at: string, id: string) => ({ id, at, receivedAt: '2026-05-10T11:30:00Z' });
   await logEvents(world, world.db.database, [
@@ -159,7 +159,7 @@ test('late events join their day as another file that says so, and a closed day 
   );
   assert.deepEqual(counting[0], { day: '2026-05-07', rows: 2 });
   assert.equal(await countOf(world, `select count(*) from play where day = '2026-05-07'`), 2);
-  // Who reads the old ones can go on; later they are removed.
+  // Running queries can still read the old ones, which are removed later.
   assert.equal((await filesOf(world)).length, 5);
   world.setNow('2026-05-10T14:00:00Z');
   await world.rollUps.rollUpNow();
@@ -216,7 +216,7 @@ test('a day of the log is dropped once it is in files and three days old, and no
   await open.query('begin');
   await logEvents(world, open, [{ id: 'b' }]);
   world.setNow('2026-05-14T00:00:00Z');
-  // The writer that has not ended yet keeps its day; it does not hold up the rest.
+  // A writer under way keeps its day; other days are dropped.
   await open.query('rollback');
   await open.query('begin');
   await logEvents(world, open, [{ id: 'b' }]);
@@ -228,7 +228,7 @@ test('a day of the log is dropped once it is in files and three days old, and no
   assert.equal(await countOf(world), 2);
 });
 
-test('the loss audit compares what was accepted with the rows that there are', async () => {
+test('the loss audit compares accepted events with rows in files', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [
     { id: 'a', receivedAt: '2026-05-10T10:59:59.999Z' },
@@ -250,7 +250,7 @@ test('the loss audit compares what was accepted with the rows that there are', a
   assert.deepEqual((await audit())?.[0], ['2026-05-10T10:00:00Z', 'play', 6, 1, 5]);
 });
 
-test('numbers of batches that a producer counted past are in a table', async () => {
+test('gaps in the sequence of a producer are in a table', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   const batches = [1, 2, 2, 5, 6, 9].map(
     (sequence) => `('2026-05-10T11:0${sequence}:00Z', 'web', 'p1', ${sequence}, 'play', 1, 0, 0)`,
@@ -273,7 +273,7 @@ test('numbers of batches that a producer counted past are in a table', async () 
   );
 });
 
-test('erasing a subject leaves events without a person: the files never hold who it was', async () => {
+test('an erased subject cannot be found in files', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   const pseudonym = '3f2c8a54-5d0e-4a37-9a57-0a7e0d6d9e11';
   await world.db.database.query(`
@@ -291,7 +291,7 @@ test('erasing a subject leaves events without a person: the files never hold who
 
 const DIE = fileURLToPath(new URL('./testing/roll-then-die.ts', import.meta.url));
 
-test('a process that is killed between any two steps of a roll-up loses nothing and doubles nothing', async () => {
+test('a kill between any two steps of a roll-up neither loses nor duplicates rows', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   let logged = 0;
   // Before the window is read, before the files are committed, within that transaction, before and after its commit.
@@ -308,7 +308,7 @@ test('a process that is killed between any two steps of a roll-up loses nothing 
     const child = spawn(process.execPath, [DIE, world.db.url, world.directory, word], { stdio: 'ignore' });
     const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
     assert.equal(signal, 'SIGKILL', word);
-    // Its session may take a moment to end, and with it the lock.
+    // Its session, and with it the lock, may take a moment to end.
     let done = await world.rollUps.rollUpNow();
     while (done === undefined) done = await world.rollUps.rollUpNow();
     assert.deepEqual(
@@ -361,7 +361,7 @@ test('only one process rolls at a time, and another takes over when it ends', as
   assert.equal(await countOf(world), 2);
 });
 
-/** Ends a DuckDB process of ours, if one runs now. Asks for our children alone: to look at all processes takes too long. */
+/** Kills a DuckDB process of ours, if one runs. Lists only our children: listing all processes takes too long. */
 async function killChild(): Promise<boolean> {
   const children = await readFile(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8');
   for (const name of children.trim().split(' ')) {
@@ -374,7 +374,7 @@ async function killChild(): Promise<boolean> {
 }
 
 test(
-  'whatever is written while, by whom, and whatever is killed: in the end the files hold the log, each row once',
+  'after random writes and kills the files hold the log, each row once',
   { skip: process.platform !== 'linux' },
   async (t) => {
     const step = fc.oneof(
@@ -446,7 +446,7 @@ test(
       );
       assert.equal(await countOf(world, 'select coalesce(sum(abs(difference)), 0) from loss_audit'), 0);
     });
-    // A child is there to be killed only where something is rolled: chance may leave that out.
+    // A child can be killed only while something is rolled, which chance may leave out.
     for (let round = 0; round < 5 && (killed === 0 || held === 0); round += 1) {
       await fc.assert(property, { numRuns: 12 });
     }
@@ -455,7 +455,7 @@ test(
   },
 );
 
-test('a roll-up that is stopped as it begins to read leaves no connection behind that closing would wait for', async () => {
+test('a roll-up that is stopped as it begins to read leaks no connection', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [{ id: 'a' }]);
   await world.rollUps.close();
@@ -471,7 +471,7 @@ test('a roll-up that is stopped as it begins to read leaves no connection behind
   await own.close();
 });
 
-test('a folder that cannot be written keeps nobody from starting, and is named while it lasts', async () => {
+test('a process starts with a folder that is not writable, and reports it until it is', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   const file = fileURLToPath(import.meta.url);
   const elsewhere = await restarted({ ...world, directory: file });
@@ -488,12 +488,12 @@ test('a folder that cannot be written keeps nobody from starting, and is named w
   assert.equal(await countOf(world), 1);
 });
 
-test('a row that no file can hold is set aside, and counted; nothing else waits for it', async () => {
+test('a row that no file can hold is set aside and counted; other rows are filed', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY, end: PLAY } });
   const { database } = world.db;
   const ids = ['bc', 'future', 'no json', ...Array.from({ length: 20 }, (_, index) => `fine ${index}`)];
   await logEvents(world, database, [...ids.map((id) => ({ id })), { id: 'end', type: 'end' }]);
-  // Rows that somehow got there.
+  // Rows that ingest would not have accepted.
   await database.query(`update backline.event_log set event_at = '0044-03-15 00:00:00 BC' where id = 'bc'`);
   await database.query(`update backline.event_log set corrected_at = '12026-05-10 00:00:00Z' where id = 'future'`);
   await database.query(`update backline.event_log set payload = '{"track"' where id = 'no json'`);
@@ -510,7 +510,7 @@ test('a row that no file can hold is set aside, and counted; nothing else waits 
     (await world.query(`select accepted, rows, set_aside, difference from loss_audit where type = 'play'`)).rows;
   assert.deepEqual(await audit(), [[23, 20, 3, 0]]);
   assert.match(await world.registry.metrics(), /backline_rollup_set_aside_rows_total 3/);
-  // The next process tries them once more: one that can file them does.
+  // The next process retries them, and files those that it can.
   await database.query(`update backline.event_unfiled set event_at = '2026-05-10T11:00:00Z' where id = 'bc'`);
   await world.rollUps.close();
   world.rollUps = await restarted(world);
@@ -521,7 +521,7 @@ test('a row that no file can hold is set aside, and counted; nothing else waits 
   assert.deepEqual(await audit(), [[23, 21, 2, 0]]);
 });
 
-test('why a roll-up fails cites no event to those who ask whether the process is ready', async () => {
+test('the readiness check cites no event when a roll-up fails', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [{ id: 'a', payload: { track: 'private' } }]);
   await world.rollUps.close();
@@ -545,7 +545,7 @@ test('files that no table lists do not count and are removed by the next process
   assert.deepEqual(await filesOf(world), [file]);
 });
 
-test('a merge that fails is counted and passed over; everything else goes on, and so does the next process', async () => {
+test('a failed merge is counted and skipped; other merges and the next process go on', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY, end: PLAY } });
   const round = async (id: number) => {
     await logEvents(world, world.db.database, [{ id: `${id}` }, { id: `${id}`, type: 'end' }]);
@@ -570,7 +570,7 @@ test('a merge that fails is counted and passed over; everything else goes on, an
   assert.equal(world.rollUps.problem(), undefined);
 });
 
-test('a type that comes back with other fields than its files have is refused, as long as there are files', async () => {
+test('a type that is declared again with other fields is refused while its files exist', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   const { database } = world.db;
   const spec = (playedMs: object) => ({ ...PLAY, schema: { properties: { PlayedMS: playedMs } } });
@@ -595,7 +595,7 @@ test('a type that comes back with other fields than its files have is refused, a
   ]);
   assert.match((await examine(spec({ type: 'integer', sensitive: true }))).join(), /is BIGINT, and not sealed text/);
   assert.deepEqual(await examine(spec({ type: 'integer' })), []);
-  // The last file goes with its retention, and what was known of it.
+  // The last file expires, and with it the recorded fields.
   world.setNow('2026-06-20T00:00:00Z');
   await world.rollUps.rollUpNow();
   world.setNow('2026-06-20T01:00:00Z');
@@ -603,7 +603,7 @@ test('a type that comes back with other fields than its files have is refused, a
   assert.deepEqual(await examine(spec(texts)), []);
 });
 
-/** Keeps what a backup of the database would hold; gives what brings it back. */
+/** Takes a backup of the database; gives the function that restores it. */
 async function backup({ db: { database } }: DatasetsWorld): Promise<() => Promise<void>> {
   const tables = ['dataset_files', 'rollup', 'event_log', 'event_batches'];
   await database.query('drop schema if exists saved cascade');
@@ -617,14 +617,14 @@ async function backup({ db: { database } }: DatasetsWorld): Promise<() => Promis
   };
 }
 
-/** Another process rolls from now on. */
+/** Replaces the process that rolls. */
 async function nextProcess(world: DatasetsWorld): Promise<void> {
   await world.rollUps.close();
   world.rollUps = await restarted(world);
   while ((await world.rollUps.rollUpNow()) === undefined);
 }
 
-test('files of after the backup that the database was restored from count again, each row once', async () => {
+test('after a restore, files that are newer than the backup are adopted, each row once', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY, end: PLAY } });
   const { database } = world.db;
   const roll = async (...ids: string[]) => {
@@ -658,13 +658,13 @@ test('files of after the backup that the database was restored from count again,
   assert.match(lost.join(), /^7-8-0badf11e\.parquet\.[0-9a-f]{8}$/);
   assert.equal(world.rollUps.problem(), undefined);
 
-  // What comes after has the same numbers of transactions as what came after the backup before.
+  // New rows get the same transaction numbers as the rows that were written after the backup.
   for (let id = 0; id < 3; id += 1) await roll(`anew ${id}`);
   await nextProcess(world);
   assert.deepEqual((await world.query('select count(*), count(distinct event_id) from play')).rows, [[14, 14]]);
 });
 
-test('a folder that another database’s files lie in is not touched; without its mark they are adopted', async () => {
+test('a folder of another database is not touched; without its marker its files are adopted', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [{ id: 'a' }, { id: 'b' }]);
   await world.rollUps.rollUpNow();
@@ -687,19 +687,19 @@ test('a folder that another database’s files lie in is not touched; without it
   );
   assert.deepEqual(listed.map(({ rows }) => rows).sort(), [1, 2]);
   assert.ok(listed.some(({ path }) => path === files[0]));
-  // Whoever rolled here before finds out.
+  // The process that rolled here before notices.
   world.rollUps = await restarted(world);
   await assert.rejects(world.rollUps.rollUpNow(), { code: 'datasets/other-installation' });
 });
 
-test('a log that was restored into a PostgreSQL that counts from the beginning is rolled once, and goes on', async () => {
+test('a log that was restored into a PostgreSQL with lower transaction numbers is rolled once, and goes on', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   const { database } = world.db;
   await logEvents(world, database, [{ id: 'in files' }]);
   await world.rollUps.rollUpNow();
   await logEvents(world, database, [{ id: 'in the log' }]);
   await world.rollUps.close();
-  // As if all of this had been done by a server that had counted further.
+  // As if a server with higher transaction numbers had written all of this.
   const further = (column: string) => `${column} = (${column}::text::numeric + 5000000000)::text::xid8`;
   await database.query(`update backline.event_log set ${further('tx')}`);
   await database.query(`update backline.event_batches set ${further('tx')}`);
@@ -718,7 +718,7 @@ test('a log that was restored into a PostgreSQL that counts from the beginning i
   assert.deepEqual((await world.query('select accepted, rows, difference from loss_audit')).rows, [[3, 3, 0]]);
 });
 
-test('a backlog that is too much for one window is rolled in smaller ones, and complete only at the end', async () => {
+test('a backlog that is too large for one window is rolled in smaller ones; completeUntil advances at the end', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   for (let id = 0; id < 12; id += 1) await logEvents(world, world.db.database, [{ id: `${id}` }]);
   const next = await restarted(world, (statement) => {
@@ -756,7 +756,7 @@ test(
     const directory = await mkdtemp(join(tmpdir(), 'backline-orphan-'));
     const parent = spawn(process.execPath, ['--input-type=module', '-e', ORPHAN, directory], { stdio: 'inherit' });
     const children = async () => (await readFile(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8')).trim();
-    // Until DuckDB has begun: it has made its folder.
+    // Until DuckDB has begun: its folder exists.
     while (!(await readdir(directory)).includes('work')) await sleep(20);
     const child = Number(await children());
     assert.ok(child > 0);

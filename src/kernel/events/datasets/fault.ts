@@ -1,10 +1,10 @@
 import { isRecord } from '#kernel/base/is-record.ts';
 import type { Fault } from './jobs.ts';
 
-/** What is wrong with a query, found before DuckDB runs it. */
+/** A fault of a query, found before DuckDB runs it. */
 export class QueryFault extends Error {
   readonly kind: 'Statement' | 'Size' | 'Parser' | 'Permission';
-  /** Where in its text. */
+  /** The place in its text. */
   readonly position: number | undefined;
 
   constructor(kind: QueryFault['kind'], message: string, position?: number) {
@@ -14,7 +14,7 @@ export class QueryFault extends Error {
   }
 }
 
-/** The definition of a dataset does not hold. */
+/** A fault of the SQL of a Dataset. */
 export class DatasetFault extends Error {
   readonly fault: Fault;
 
@@ -24,7 +24,7 @@ export class DatasetFault extends Error {
   }
 }
 
-/** An error of DuckDB (with `errors_as_json`) or of ours, as it is sent to the parent. */
+/** Converts an error of DuckDB (with `errors_as_json`) or of ours into the form that is sent to the parent. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof DatasetFault) return error.fault;
   if (error instanceof QueryFault) {

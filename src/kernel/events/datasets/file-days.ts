@@ -8,8 +8,8 @@ export function plusDays(day: string, days: number): string {
 }
 
 /**
- * The first day that is kept: of the days before it, every event is older than the retention (an ISO 8601 duration of
- * days and hours).
+ * The first day that is kept: every event of earlier days is older than the retention (an ISO 8601 duration of days and
+ * hours).
  */
 export function firstDayKept(retention: string, now: Temporal.Instant): string {
   return dayOf(now.subtract({ milliseconds: Temporal.Duration.from(retention).total('milliseconds') }));
@@ -17,7 +17,7 @@ export function firstDayKept(retention: string, now: Temporal.Instant): string {
 
 /**
  * Whether a day is closed: the day after it has ended too, and everything that was received until then is in files.
- * What comes after is late.
+ * Events that come after are late.
  */
 export function isClosed(day: string, completeUntil: Temporal.Instant): boolean {
   const end = Temporal.PlainDate.from(day).add({ days: 2 }).toZonedDateTime('UTC').toInstant();

@@ -7,20 +7,20 @@ import { makeFolder } from '#kernel/base/make-folder.ts';
 
 /** Folders of work in progress; no type begins with a dot. */
 export const WORK = '.work';
-/** Less free space than this is none: a window of the log must fit, staged and written. */
+/** Least free space of a writable folder: a window of the log must fit, staged and written. */
 const FREE_BYTES_MIN = 512 * 1024 * 1024;
-/** A query's folder that is older was left behind by a process that was killed. */
+/** Older folders of queries were left behind by a killed process. */
 const QUERY_MS_MAX = 3_600_000;
 
-/** Where the events of a type and day lie. */
+/** The folder of the events of a type and day. */
 function folderOf(type: string, day: string): string {
   return `${encodeURIComponent(type).replace(/^\./, '%2E')}/day=${day}`;
 }
 
-/** Names of files of ours: transactions from (included) until (excluded), and what makes the name unique. */
+/** File names: transactions from (included) until (excluded), and a unique suffix. */
 const NAME = /^(\d{1,20})-(\d{1,20})(?:-[0-9a-f]{8})?\.parquet$/;
 
-/** What the path of a file says of its rows. */
+/** The parts of the path of a file. */
 export interface FilePlace {
   readonly type: string;
   readonly day: string;
@@ -29,14 +29,14 @@ export interface FilePlace {
 }
 
 /**
- * A path for a new file. Never one that was there before: a database that was restored counts the same transactions a
- * second time, and windows of what is merged overlap.
+ * A unique path for a new file. Transactions alone are not unique: a restored database counts the same ones again, and
+ * windows of merged files overlap.
  */
 export function nameOfFile(type: string, day: string, fromTx: bigint, untilTx: bigint): string {
   return `${folderOf(type, day)}/${fromTx}-${untilTx}-${randomUUID().slice(0, 8)}.parquet`;
 }
 
-/** Reads a path that `nameOfFile` made; undefined for the files of others. */
+/** Parses a path that `nameOfFile` made; undefined for other files. */
 export function parsePath(path: string): FilePlace | undefined {
   const [folder = '', dayFolder = '', name = ''] = path.split('/');
   const [, from, until] = NAME.exec(name) ?? [];
@@ -44,7 +44,7 @@ export function parsePath(path: string): FilePlace | undefined {
   if (from === undefined || until === undefined || day === undefined) return undefined;
   try {
     const type = decodeURIComponent(folder);
-    // What another program named otherwise is not ours.
+    // Another program's file may have a similar name.
     if (folderOf(type, day) !== `${folder}/${dayFolder}` || type.includes('\0')) return undefined;
     return { type, day, fromTx: BigInt(from), untilTx: BigInt(until) };
   } catch {
@@ -52,7 +52,7 @@ export function parsePath(path: string): FilePlace | undefined {
   }
 }
 
-/** Makes the folder of datasets as a process starts. Refuses `datasets/not-writable`: waiting does not mend that. */
+/** Creates the folder of datasets as a process starts. Refuses `datasets/not-writable`, which no retry would fix. */
 export async function makeDatasetsFolder(directory: string): Promise<void> {
   await makeFolder(directory, 0o700).catch((error: unknown) => {
     throw notWritable(
@@ -63,7 +63,7 @@ export async function makeDatasetsFolder(directory: string): Promise<void> {
   });
 }
 
-/** Refuses a folder that files cannot be written to. */
+/** Refuses a folder that is not writable. */
 export async function requireWritable(directory: string): Promise<void> {
   const because = await makeFolder(join(directory, WORK))
     .then(() => access(directory, constants.W_OK))
@@ -85,7 +85,7 @@ function notWritable(directory: string, because: string, remedy: string): Refusa
   return datasetRefusal('not-writable', message, { remedy });
 }
 
-/** Moves a finished file to its place, durably; gives its bytes. Only a power cut before `syncFolders` can undo it. */
+/** Moves a finished file to its place; gives its bytes. Durable after `syncFolders`. */
 export async function publish(directory: string, from: string, to: string): Promise<number> {
   const file = await open(join(directory, from), 'r+');
   try {
@@ -98,7 +98,7 @@ export async function publish(directory: string, from: string, to: string): Prom
   }
 }
 
-/** Makes the entries of these files durable, up to the folder of datasets. */
+/** Makes the directory entries of these files durable, up to the folder of datasets. */
 export async function syncFolders(directory: string, paths: readonly string[]): Promise<void> {
   const folders = new Set(['.']);
   for (const path of paths) {
@@ -114,7 +114,7 @@ export async function syncFolders(directory: string, paths: readonly string[]): 
   }
 }
 
-/** Those of these files that are not there. */
+/** The files among these that do not exist. */
 export async function allMissing(directory: string, paths: readonly string[]): Promise<ReadonlySet<string>> {
   const missing = new Set<string>();
   for (const path of paths) await access(join(directory, path)).catch(() => missing.add(path));
@@ -125,17 +125,17 @@ export async function removeFile(directory: string, path: string): Promise<void>
   await rm(join(directory, path), { force: true });
 }
 
-/** What is in a folder, and what should be. */
+/** Differences between the folder and the list of files. */
 export interface FolderContent {
-  /** Files of ours that no table lists. */
+  /** Our files that no table lists. */
   readonly unlisted: readonly string[];
-  /** Files that a table lists and that are not there. */
+  /** Listed files that do not exist. */
   readonly missing: ReadonlySet<string>;
 }
 
 /**
- * Looks at a folder, and removes work in progress that a process left behind when it was killed. Call only as the holder of
- * the lock, while nothing is being written.
+ * Compares a folder with the list of files, and removes work in progress of killed processes. Call only as the holder of the
+ * lock, while nothing is being written.
  */
 export async function lookThrough(directory: string, listed: ReadonlySet<string>): Promise<FolderContent> {
   const unlisted: string[] = [];

@@ -12,7 +12,7 @@ const EVENT_TYPES = { play: PLAY, 'release-exposure': EXPOSURE };
 
 const FORGED = `as select 'FORGED' as event_id, 'FORGED' as track, null as day`;
 
-/** SQL that somebody may try to declare, and why it is refused. Each name is a letter of every query. */
+/** SQL of hostile Datasets by name, and why it is refused. The names are single letters, which occur in every query. */
 const ATTACKS: Readonly<Record<string, readonly [sql: string, why: RegExp]>> = {
   s: ['select nothing from', /^syntax error at end of input \(line 1, column 20\)\.$/],
   e: [
@@ -97,9 +97,9 @@ test('SQL that is not one SELECT over what its Dataset names is refused when it 
   );
 });
 
-test('a Dataset that is broken or hostile fails its readers, by its name, and nobody else', async () => {
+test('a broken or hostile Dataset fails only queries that read it, and is named', async () => {
   await using world = await worldUnderAttack();
-  // As if they were declared before anybody looked at their SQL.
+  // As if they were declared before SQL was checked.
   world.declare({ eventTypes: EVENT_TYPES, datasets: attackers });
   const { rows } = await world.query(`
     select current_setting('memory_limit'), current_setting('threads'), current_setting('max_temp_directory_size'),
@@ -107,7 +107,7 @@ test('a Dataset that is broken or hostile fails its readers, by its name, and no
   assert.deepEqual(rows, [['488.2 MiB', 2, '9.3 GiB', true, 1, 2]]);
   assert.deepEqual((await world.query('with s as (select 1 as one) select one, s.one as e from s')).rows, [[1, 1]]);
   const listed = await world.query('select view_name from duckdb_views() where not internal order by 1');
-  // Its name is all that a Dataset shows to who does not read it.
+  // Queries that do not read a Dataset see only its name.
   const names = [...Object.keys(ATTACKS), 'play', 'release-exposure', 'release_exposure'];
   assert.deepEqual(listed.rows?.flat(), names.sort());
   for (const name of ['s', 'e', 'c', 'r', 'y', 'b']) {
@@ -126,13 +126,13 @@ test('a Dataset that is broken or hostile fails its readers, by its name, and no
   assert.match((await refusalOf(world, 'from reader')).message, /^The Dataset "broken" cannot be read: .*"nothing"/);
 });
 
-test('what this program asks sees event types alone: no Dataset makes up the evidence of a release', async () => {
+test('queries of the program read event types only: no Dataset can forge the evidence of a release', async () => {
   await using world = await worldUnderAttack();
   const evidence = `select count(*), max(track) from events."release-exposure"`;
   const events = 'select count(*), max(track) from events.play';
   const forging = {
     ...attackers,
-    // Names that no write accepts any more.
+    // Names that writes refuse today.
     play: { ...DATASET, sql: `select 'FORGED' as track from play` },
     'release-exposure': { ...DATASET, sql: `select 'FORGED' as track from play` },
     release_exposure: { ...DATASET, sql: `select 'FORGED' as track from play` },
@@ -147,7 +147,7 @@ test('what this program asks sees event types alone: no Dataset makes up the evi
   await assert.rejects(world.ask('from s'), /There is no table "s"/);
 });
 
-test('a result that is larger than the disk allows is ended while it is written', async () => {
+test('a query whose result exceeds the disk limit is killed while it writes', async () => {
   await using world = await startDatasetsWorld(
     { eventTypes: EVENT_TYPES },
     { memory: { memoryMb: 400, spillMb: 10, residentMb: 1_000, diskMb: 20 } },
@@ -157,7 +157,7 @@ test('a result that is larger than the disk allows is ended while it is written'
   assert.match(String(error), /it wrote more than 20 MB to disk/);
 });
 
-test('messages give no advice about settings, which nobody can change', async () => {
+test('messages hold no advice about settings, which nobody can change', async () => {
   await using world = await worldUnderAttack();
   const deep = `select ${'abs('.repeat(1_200)}1${')'.repeat(1_200)}`;
   const { code, message } = await refusalOf(world, deep);
@@ -166,9 +166,9 @@ test('messages give no advice about settings, which nobody can change', async ()
   assert.match(message, /Max expression depth limit of 1000 exceeded/);
 });
 
-test('whoever lists tables binds nobody’s Dataset', async () => {
+test('listing tables binds no Dataset', async () => {
   await using world = await worldUnderAttack();
-  // Each reads the one before twice: the last one takes a million bindings.
+  // Each reads the previous one twice: the last one needs a million bindings.
   const chain = Object.fromEntries(
     Array.from({ length: 20 }, (_, index) => [
       `d${index}`,

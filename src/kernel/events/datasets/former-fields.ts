@@ -6,7 +6,7 @@ import { EventType } from '../kinds/event-type.ts';
 import { type EventTypeSpec, eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { shapesOf } from './columns.ts';
 
-/** Notes which fields the files of types have. What was noted first stays: later fields of the type fit it. */
+/** Records the fields that the files of types have. The first record of a field stays, because later revisions are compatible. */
 export async function noteFields(
   { query }: Queryable,
   types: ReadonlyMap<string, { readonly spec: EventTypeSpec }>,
@@ -28,7 +28,7 @@ export async function noteFields(
   });
 }
 
-/** Forgets the fields of types that are not declared and have no files any more. */
+/** Deletes the fields of types that are not declared and have no files any more. */
 export async function forgetFields({ query }: Queryable, declared: Iterable<string>): Promise<void> {
   await query({
     text: `
@@ -39,8 +39,7 @@ export async function forgetFields({ query }: Queryable, declared: Iterable<stri
 }
 
 /**
- * Refuses an EventType that comes back with other fields than its files have: no table could hold both, and no query
- * could tell them apart.
+ * Refuses an EventType that is declared again with other fields than its files have: one table could not hold both.
  */
 export function formerFieldsExaminer(database: Queryable): Examiner {
   return {

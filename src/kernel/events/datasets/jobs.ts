@@ -1,21 +1,21 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** What every job says of the DuckDB that it runs in. Paths are below the folder that the child is started in. */
+/** Settings of the DuckDB of a job. Paths are relative to the folder that the child is started in. */
 interface Engine {
-  /** For what does not fit into memory; made by the child. */
+  /** Folder for data that does not fit into memory; created by the child. */
   readonly scratch: string;
   readonly memoryMb: number;
   readonly spillMb: number;
   readonly threads: number;
 }
 
-/** How events of one type become files. */
+/** Instructions for the files of one event type. */
 export interface TypePlan {
   readonly type: string;
-  /** The select list over the staged rows. */
+  /** Select list over the staged rows. */
   readonly select: string;
-  /** Which staged rows keep their properties whole, as SQL. */
+  /** SQL condition for staged rows that keep their properties unparsed. */
   readonly unread: string;
 }
 
@@ -23,70 +23,70 @@ export interface TypePlan {
 export interface RollJob extends Engine {
   readonly does: 'roll';
   readonly types: readonly TypePlan[];
-  /** For types that are not among those. */
+  /** For all other types. */
   readonly otherwise: Omit<TypePlan, 'type'>;
-  /** Until when everything was said to be in files, in RFC 3339. */
+  /** The time until which all events were declared to be in files, in RFC 3339. */
   readonly completeUntil: string;
 }
 
-/** Looks which rows of files that no table lists are nowhere else. Rows of the log come as for a `RollJob`. */
+/** Finds the fresh rows of unlisted files. Rows of the log come as for a `RollJob`. */
 export interface AdoptJob extends Engine {
   readonly does: 'adopt';
   readonly groups: readonly {
     readonly type: string;
     readonly day: string;
-    /** Files that no table lists. */
+    /** Unlisted files. */
     readonly found: readonly string[];
-    /** Files of the same type and day that count. */
+    /** Listed files of the same type and day. */
     readonly counting: readonly string[];
   }[];
 }
 
-/** Writes the rows of some files into one, several times. One that fails keeps none of the others back. */
+/** Merges files, each list into one. A merge that fails does not stop the others. */
 export interface MergeJob extends Engine {
   readonly does: 'merge';
   readonly merges: readonly { readonly from: readonly string[]; readonly to: string }[];
 }
 
-/** What a SELECT names, out of DuckDB's parse tree. */
+/** The names in a SELECT, from DuckDB's parse tree. */
 export interface Reads {
-  /** Tables and views, in small letters and without their schemas. */
+  /** Tables and views, in lower case and without their schemas. */
   readonly names: readonly string[];
-  /** Whether it asks which tables there are. */
+  /** Whether it lists tables. */
   readonly lists: boolean;
 }
 
-/** Runs one SELECT. What that names, the child says first (`Reads`), and gets those `Tables`. */
+/** Runs one SELECT. The child first sends its names (`Reads`), and gets their `Tables`. */
 export interface QueryJob extends Engine {
   readonly does: 'query';
   readonly sql: string;
-  /** check: say the columns and do not run it. */
+  /** check: give the columns without running it. */
   readonly format: 'rows' | 'csv' | 'parquet' | 'check';
   readonly rowsMax: number;
   readonly bytesMax: number;
 }
 
-/** The SQL of a Dataset: foreign text, which runs behind the same fence as a query. */
+/** The SQL of a Dataset: foreign text, which runs in the same sandbox as a query. */
 export interface DatasetSql {
   readonly name: string;
-  /** What it is called in SQL. */
+  /** Its names in SQL. */
   readonly spellings: readonly string[];
   readonly sql: string;
-  /** The names that it may read, in small letters; absent: whatever there is, because the SQL is ours. */
+  /** The names that it may read, in lower case; absent: any, because the SQL is generated. */
   readonly inputs?: readonly string[];
 }
 
-/** What a query gets to read. */
+/** The tables of a query. */
 export interface Tables {
   /** The only files that can be read. */
   readonly files: readonly string[];
-  /** Statements of ours that make views and small tables. */
+  /** Generated statements that create views and small tables. */
   readonly setup: readonly string[];
-  /** Each after those that it reads. */
+  /** In the order of their dependencies. */
   readonly datasets: readonly DatasetSql[];
 }
 
-/** Parses the SQL of Datasets and runs nothing of it. */
+/** Parses the SQL of Datasets without running it. */
 export interface ParseJob extends Engine {
   readonly does: 'parse';
   readonly datasets: readonly DatasetSql[];
@@ -96,7 +96,7 @@ export type Job = RollJob | AdoptJob | MergeJob | QueryJob | ParseJob;
 
 const RollAnswer = Type.Object({
   rows: Type.Integer(),
-  /** Rows that no file can hold: where they stand in the log, and why. The reason cites nothing of them. */
+  /** Rows that no file can hold: their places in the log, and why. The reason cites no values. */
   aside: Type.Array(Type.Object({ place: Type.String(), type: Type.String(), reason: Type.String() })),
   /** Rows that were received before `completeUntil`. */
   overdue: Type.Integer(),
@@ -116,10 +116,10 @@ const AdoptAnswer = Type.Object({
   files: Type.Array(
     Type.Object({
       path: Type.String(),
-      /** Where those rows lie that are nowhere else. */
+      /** The file with the fresh rows. */
       to: Type.String(),
       rows: Type.Integer(),
-      /** Rows that are nowhere else. */
+      /** Rows that are in no listed file and not in the log. */
       fresh: Type.Integer(),
       unread: Type.Integer(),
       late: Type.Boolean(),
@@ -156,22 +156,22 @@ const Fault = Type.Object({
   message: Type.String(),
   /** DuckDB's kind of error, or one of ours: `Size`, `Statement`. */
   kind: Type.String(),
-  /** Where in the text of the query, see `placeOf`. */
+  /** The place in the text of the query, see `placeOf`. */
   position: Type.Optional(Type.Integer()),
-  /** What was named and is not there, and whether it is a table. */
+  /** The name that does not exist, and its kind, such as Table. */
   missing: Type.Optional(Type.Object({ what: Type.String(), name: Type.String() })),
-  /** Whose definition does not hold. */
+  /** The Dataset whose SQL is at fault. */
   dataset: Type.Optional(Type.String()),
 });
 
 export type Fault = Static<typeof Fault>;
 
-/** What is wrong with each Dataset; null where nothing is. */
+/** The fault of each Dataset; null where there is none. */
 const ParseAnswer = Type.Object({ faults: Type.Array(Type.Union([Fault, Type.Null()])) });
 
 export type ParseAnswer = Static<typeof ParseAnswer>;
 
-/** What each kind of job answers. */
+/** The answer of each kind of job. */
 export interface Answers {
   readonly roll: RollAnswer;
   readonly adopt: AdoptAnswer;
@@ -190,12 +190,12 @@ const answers = {
   parse: Compile(Type.Object({ answer: ParseAnswer })),
 } as const;
 
-/** What a query reads, where that is what its child sent; undefined when it sent anything else. */
+/** Parses the `Reads` that the child of a query sent; undefined for other messages. */
 export function parseQuestion(message: unknown): Reads | undefined {
   return question.Check(message) ? message.reads : undefined;
 }
 
-/** Reads what a child sent. Throws when it is not what was agreed. */
+/** Parses the reply of a child. Throws when its shape is wrong. */
 export function parseReply<Does extends keyof Answers>(
   does: Does,
   message: unknown,

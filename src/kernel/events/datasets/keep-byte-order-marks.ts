@@ -1,6 +1,6 @@
 /**
- * Imported before DuckDB's binding, which decodes each text with a `TextDecoder` of its own: by default that takes U+FEFF at
- * the beginning for a mark of the encoding, and drops it. In a text of somebody it is a character.
+ * Imported before DuckDB's binding, which decodes each text with its own `TextDecoder`. By default that drops a leading
+ * U+FEFF as a byte order mark; in a value it is a character.
  */
 const Decoder = globalThis.TextDecoder;
 

@@ -5,21 +5,21 @@ import { type Progress, readFiles } from './manifest.ts';
 import type { Leadership, RollUpParts } from './roll-up-parts.ts';
 import type { LiveType } from './roll-window.ts';
 
-/** What is old is looked for this often; what a roll-up wrote is looked at at once. */
+/** Interval of the search for expired files and days. Merges run after each roll-up. */
 const MAINTENANCE_MINUTES = 10;
-/** What could not be merged is left alone for so long. */
+/** Back-off of a type and day whose merge failed. */
 const FAILED_MERGE_HOURS = 1;
 
-/** What a roll-up left behind. */
+/** The result of a roll-up, as far as maintenance needs it. */
 interface RolledWindow {
-  /** Types of which files were written. */
+  /** Types whose files were written. */
   readonly written: ReadonlySet<string>;
   readonly types: ReadonlyMap<string, LiveType>;
   readonly progress: Progress;
   readonly now: Temporal.Instant;
 }
 
-/** Merges what was written and, now and then, drops what is old. */
+/** Merges new files and, at intervals, drops expired ones. */
 export async function maintainDatasets(parts: RollUpParts, leader: Leadership, rolled: RolledWindow): Promise<void> {
   const { log, metrics, signal } = parts;
   const { written, progress, now } = rolled;

@@ -10,9 +10,9 @@ import { commitMerge, type DatasetFile, dropFiles, type Progress } from './manif
 import { type LiveType, WRITER } from './roll-window.ts';
 import { JobFailure, runJob } from './run-job.ts';
 
-/** How long a file stays that no longer counts: longer than any query may take. */
+/** How long a file that no longer counts stays on disk: longer than any query may take. */
 const GRACE_MINUTES = 15;
-/** Days for which the log stays in PostgreSQL although it is in files: to compare, and to repair. */
+/** Days for which the log stays in PostgreSQL after it is in files, for the loss audit and for repair. */
 const LOG_DAYS = 3;
 /** Writers wait this long at most for a day of the log to be dropped. */
 const LOCK_MS_MAX = 2_000;
@@ -22,7 +22,7 @@ interface Parts {
   readonly directory: string;
 }
 
-/** Makes files count no more whose events are older than their type keeps them; gives how many. */
+/** Unlists files whose events are older than the retention of their type; gives how many. */
 export async function dropExpired(
   { connection }: Pick<Parts, 'connection'>,
   files: readonly DatasetFile[],
@@ -41,20 +41,20 @@ export async function dropExpired(
   );
 }
 
-export interface Merged {
-  /** How many files there are less. */
+export interface MergeResult {
+  /** By how many the number of files fell. */
   readonly fewer: number;
-  /** Merges that failed, by the type and day of their files, and why. Nothing of them is changed. */
+  /** Failed merges, by type and day, and why. Their files are unchanged. */
   readonly failed: readonly { readonly key: string; readonly because: string }[];
 }
 
-/** Merges files, each list into one. What fails keeps none of the others back. */
+/** Merges files, each list into one. A merge that fails does not stop the others. */
 export async function mergeFiles(
   parts: Parts,
   merges: readonly (readonly DatasetFile[])[],
   now: Temporal.Instant,
   signal: AbortSignal,
-): Promise<Merged> {
+): Promise<MergeResult> {
   if (merges.length === 0) return { fewer: 0, failed: [] };
   const { connection, directory } = parts;
   const scratch = `${WORK}/merge-${randomUUID()}`;
@@ -77,7 +77,7 @@ export async function mergeFiles(
         failed.push({ key: keyOf(first), because });
         continue;
       }
-      const file = await mergedFile(directory, `${scratch}/${index}.parquet`, { sources, first, now });
+      const file = await publishMerged(directory, `${scratch}/${index}.parquet`, { sources, first, now });
       if (!(await commitMerge(connection, file, sources))) {
         throw new Error('another process changed the files although this one holds the lock');
       }
@@ -86,7 +86,7 @@ export async function mergeFiles(
     return { fewer, failed };
   } catch (error) {
     if (!(error instanceof JobFailure) || error.because === 'stopped') throw error;
-    // One of them ends the child, whichever it is.
+    // One of the merges ends the child, and it is unknown which.
     const [first = []] = merges;
     if (merges.length === 1)
       return { fewer: 0, failed: first.slice(0, 1).map((file) => ({ key: keyOf(file), because: error.because })) };
@@ -104,8 +104,8 @@ export async function mergeFiles(
   }
 }
 
-/** Puts what files were merged into to its place. */
-async function mergedFile(
+/** Publishes the file that others were merged into. */
+async function publishMerged(
   directory: string,
   written: string,
   of: { readonly sources: readonly DatasetFile[]; readonly first: DatasetFile; readonly now: Temporal.Instant },
@@ -130,7 +130,7 @@ async function mergedFile(
   };
 }
 
-/** Removes files that have not counted for so long that nobody can be reading them. */
+/** Removes files that were unlisted so long ago that no query can be reading them. */
 export async function removeDropped({ connection, directory }: Parts, now: Temporal.Instant): Promise<void> {
   const rows = await connection.query<{ path: string }>({
     text: 'select path from backline.dataset_files where dropped_at < $1::timestamptz',
@@ -138,14 +138,14 @@ export async function removeDropped({ connection, directory }: Parts, now: Tempo
   });
   for (const { path } of rows) await removeFile(directory, path);
   if (rows.length === 0) return;
-  // After the files: a row without a file is found again, a file without a row only by the sweep.
+  // After the files: a row without a file is retried, a file without a row is found only by `lookThrough`.
   await connection.query({
     text: 'delete from backline.dataset_files where path = any ($1::text[])',
     values: [rows.map(({ path }) => path)],
   });
 }
 
-/** Drops days of the log that are in files and old enough; gives their names. A day that is in use stays until later. */
+/** Drops days of the log that are in files and old enough; gives their names. A day in use is retried later. */
 export async function dropLogDays(
   database: Database,
   { untilTx }: Progress,

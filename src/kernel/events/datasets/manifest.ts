@@ -1,8 +1,8 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
 
-/** A Parquet file that counts, or counted until `droppedAt`. */
+/** A Parquet file that counts: queries read it. */
 export interface DatasetFile {
-  /** Below the folder of datasets. */
+  /** Path below the folder of datasets. */
   readonly path: string;
   readonly type: string;
   /** UTC day of the events, by their corrected time. */
@@ -12,11 +12,11 @@ export interface DatasetFile {
   readonly untilTx: bigint;
   readonly rows: number;
   readonly bytes: number;
-  /** Whether it holds events that came later than the day after they happened. */
+  /** Whether it holds events that were received later than the day after they happened. */
   readonly late: boolean;
-  /** Rows whose fields are still in one piece of JSON. */
+  /** Rows whose properties are still unparsed JSON. */
   readonly unread: number;
-  /** The first day on which it is too old, should its type no longer be declared. */
+  /** The first day on which it is expired, if its type is no longer declared. */
   readonly expiresOn: string;
   readonly createdAt: Temporal.Instant;
 }
@@ -35,7 +35,7 @@ export async function readProgress({ query }: Queryable): Promise<Progress> {
   return { untilTx: BigInt(row.until_tx), completeUntil: row.complete_until };
 }
 
-/** The files that count, of these types or of all. */
+/** Reads the files that count, of these types or of all. */
 export async function readFiles({ query }: Queryable, types?: readonly string[]): Promise<readonly DatasetFile[]> {
   const rows = await query<{
     path: string;
@@ -72,7 +72,7 @@ export async function readFiles({ query }: Queryable, types?: readonly string[])
   }));
 }
 
-/** Sums of the files that count, of each type. */
+/** Reads the rows and files of each type, over the files that count. */
 export async function readTotals({ query }: Queryable): Promise<ReadonlyMap<string, { rows: number; files: number }>> {
   const rows = await query<{ type: string; rows: number; files: number }>(`
     select type, sum(rows)::bigint as rows, count(*) as files from backline.dataset_files
@@ -81,8 +81,8 @@ export async function readTotals({ query }: Queryable): Promise<ReadonlyMap<stri
 }
 
 /**
- * Adds files and says how far the log is in files now, in one transaction with `also`. Refused (false) when somebody else
- * said so since `before`.
+ * Adds files and the new progress in one transaction with `also`. False, and nothing written, when another process changed
+ * the progress since `before`.
  */
 export async function commitWindow(
   connection: Queryable,
@@ -104,8 +104,8 @@ export async function commitWindow(
 }
 
 /**
- * Adds files that were there and that nobody listed; those that are missing count no more where the former hold their rows.
- * Refused (false) when one of these no longer counts.
+ * Lists adopted files, and unlists missing files whose rows they hold. False, and nothing written, when one of the missing
+ * files no longer counts.
  */
 export async function commitAdoption(
   connection: Queryable,
@@ -121,7 +121,7 @@ export async function commitAdoption(
   });
 }
 
-/** Puts one file in the place of others. Refused (false) when one of them no longer counts. */
+/** Replaces files by one. False, and nothing written, when one of them no longer counts. */
 export async function commitMerge(
   connection: Queryable,
   merged: DatasetFile,
@@ -135,7 +135,7 @@ export async function commitMerge(
   });
 }
 
-/** Makes files count no more; gives how many counted until now. */
+/** Unlists files; gives how many of them counted. */
 export async function dropFiles(
   { query }: Queryable,
   paths: readonly string[],
@@ -174,7 +174,7 @@ async function insertFiles({ query }: Queryable, files: readonly DatasetFile[]):
   }
 }
 
-/** Commits on this very connection, which holds the lock: whoever has lost the lock cannot commit. */
+/** Commits on the connection that holds the lock, so that a process that lost the lock cannot commit. */
 async function inTransaction({ query }: Queryable, work: () => Promise<boolean>): Promise<boolean> {
   await query('begin');
   try {
@@ -182,7 +182,7 @@ async function inTransaction({ query }: Queryable, work: () => Promise<boolean>)
     await query(done ? 'commit' : 'rollback');
     return done;
   } catch (error) {
-    // A connection that is lost has ended its transaction by itself.
+    // A lost connection has rolled back already.
     await query('rollback').catch(() => {});
     throw error;
   }

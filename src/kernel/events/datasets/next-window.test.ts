@@ -5,7 +5,7 @@ import { nextWindow } from './next-window.ts';
 const EARLY = Temporal.Instant.from('2026-03-01T12:00:00Z');
 const LATE = Temporal.Instant.from('2026-03-01T12:01:00Z');
 
-test('a bounded window ends after so many transactions and says nothing about a time', () => {
+test('a bounded window ends after spanMax transactions and does not advance completeUntil', () => {
   const cases = [
     { spanMax: undefined, complete: LATE, want: { untilTx: 100n, until: LATE, span: 90n, isWhole: true } },
     { spanMax: undefined, complete: undefined, want: { untilTx: 100n, until: EARLY, span: 90n, isWhole: true } },
@@ -23,7 +23,7 @@ test('a bounded window ends after so many transactions and says nothing about a 
   }
 });
 
-test('the time until which all is in files never goes back', () => {
+test('completeUntil never goes back', () => {
   const { after } = nextWindow({ untilTx: 10n, completeUntil: LATE }, { xmin: 10n, complete: EARLY }, undefined);
   assert.equal(after.completeUntil.toString(), LATE.toString());
 });

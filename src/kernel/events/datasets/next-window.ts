@@ -1,19 +1,19 @@
 import type { Progress } from './manifest.ts';
 
-/** A run of transactions that is rolled at once. */
+/** A range of transactions that is rolled at once. */
 interface NextWindow {
-  /** The progress once it is rolled. */
+  /** The progress after it is rolled. */
   readonly after: Progress;
   /** How many transactions it has. */
   readonly span: bigint;
-  /** Whether nothing is left behind it. */
+  /** Whether it reaches the end of the log. */
   readonly isWhole: boolean;
 }
 
 /**
- * The window that follows: all that there is, or `spanMax` transactions of it, which say nothing about a time.
+ * The next window: the whole log, or `spanMax` transactions of it, which do not advance `completeUntil`.
  *
- * @param seen every transaction below `xmin` has ended; what was received before `complete` is below it
+ * @param seen every transaction below `xmin` has ended; all events received before `complete` are below it
  */
 export function nextWindow(
   before: Progress,

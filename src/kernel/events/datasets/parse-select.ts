@@ -3,7 +3,7 @@ import { isRecord } from '#kernel/base/is-record.ts';
 import { QueryFault } from './fault.ts';
 import type { Reads } from './jobs.ts';
 
-/** Table functions that read nothing but their arguments. Every other one reads files or changes the engine. */
+/** Table functions that read only their arguments. All others read files or change the engine. */
 const HARMLESS: ReadonlySet<string> = new Set([
   'generate_series',
   'histogram',
@@ -24,7 +24,7 @@ const HARMLESS: ReadonlySet<string> = new Set([
 /** Macros whose first argument is a table. */
 const OVER_A_TABLE: ReadonlySet<string> = new Set(['histogram', 'histogram_values']);
 
-/** Table functions that say what there is. */
+/** Table functions that list tables and columns. */
 const LISTING: ReadonlySet<string> = new Set([
   'duckdb_columns',
   'duckdb_functions',
@@ -37,7 +37,7 @@ const LISTING: ReadonlySet<string> = new Set([
   'pragma_table_info',
 ]);
 
-/** Settings that say what a query may take. Others name the folders of this machine. */
+/** Settings that may be read: limits of a query. Others reveal folders of this machine. */
 const READABLE_SETTINGS: ReadonlySet<unknown> = new Set([
   'lock_configuration',
   'max_temp_directory_size',
@@ -46,18 +46,18 @@ const READABLE_SETTINGS: ReadonlySet<unknown> = new Set([
   'timezone',
 ]);
 
-/** Lists every setting, whatever schema it is named with. */
+/** Tables of settings, in any schema. */
 const SETTINGS_TABLE = /\bpg_settings\b/;
 
 const LISTING_SCHEMAS: ReadonlySet<unknown> = new Set(['information_schema', 'pg_catalog']);
 const LISTING_TABLE = /^(duckdb|pg|pragma|sqlite)_/;
 
-/** Values in a parse tree; a larger one takes seconds to walk. */
+/** Most values in a parse tree: a larger one takes seconds to walk. */
 const VALUES_MAX = 2_000_000;
 
 /**
  * Parses one SELECT (or what DuckDB rewrites into one: FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE) with DuckDB's own parser,
- * and finds what it names. Runs nothing of it.
+ * and finds the names in it. Runs nothing of it.
  */
 export async function parseSelect(connection: DuckDBConnection, sql: string): Promise<Reads> {
   const tree = await parseTree(connection, sql);
@@ -122,7 +122,7 @@ function readsOf(tree: Record<string, unknown>): Reads {
       if (String(value['function_name']).toLowerCase() === 'current_setting') requireReadable(value['children']);
       const within = new Set(defined);
       for (const { name, query } of definitionsIn(value['cte_map'])) {
-        // A definition sees those before it; and itself, where it is recursive.
+        // A definition sees those before it, and itself if it is recursive.
         waiting.push({ value: query, defined: isRecursive(query) ? new Set([...within, name]) : new Set(within) });
         within.add(name);
       }
@@ -158,7 +158,7 @@ function requireReadable(children: unknown): void {
   throw new QueryFault('Permission', 'current_setting gives few settings, whose names are written out');
 }
 
-/** What stands as a column among arguments of which one names a table. */
+/** Column references among arguments, of which one names a table. */
 function columnsIn(values: unknown): readonly string[] {
   if (!Array.isArray(values)) return [];
   return values.filter(isRecord).flatMap(({ column_names: names }) => {
@@ -167,7 +167,7 @@ function columnsIn(values: unknown): readonly string[] {
   });
 }
 
-/** The names that `query_table` gets, which must be written out: a name that is computed is known too late. */
+/** The names that `query_table` gets. They must be literals: a computed name is known too late. */
 function textsIn(values: unknown): readonly string[] {
   if (!Array.isArray(values)) return [];
   return values.filter(isRecord).flatMap((value): readonly string[] => {

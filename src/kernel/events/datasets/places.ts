@@ -4,7 +4,7 @@ import { httpRefusal } from '#kernel/http/refusals.ts';
 export interface PlaceLimits {
   readonly runningMax: number;
   readonly waitingMax: number;
-  /** Of one user, so that nobody keeps all others out. */
+  /** Of one user, so that nobody takes all places. */
   readonly runningOfUserMax: number;
   readonly waitingOfUserMax: number;
 }
@@ -16,7 +16,7 @@ interface Waiting {
   readonly begin: () => void;
 }
 
-/** Who may run now. Others wait in the order in which they came, and beyond the limits they are turned away. */
+/** A queue for the work of users: it limits how many run and wait, in all and of each user. */
 export class Places {
   readonly #limits: PlaceLimits;
   readonly #running: string[] = [];
@@ -27,8 +27,8 @@ export class Places {
   }
 
   /**
-   * Runs the work of a user when it is its turn. Refuses `http/overloaded`. Whoever waits and is no longer wanted leaves
-   * its place at once, with the reason of the signal.
+   * Runs the work of a user when a place is free. Refuses `http/overloaded`. A fired signal takes waiting work out of the
+   * queue at once, and rejects with its reason.
    */
   async take<Result>(user: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
     signal.throwIfAborted();
@@ -73,7 +73,7 @@ export class Places {
     });
   }
 
-  /** Gives a free place to the first in line who may have it. */
+  /** Gives a free place to the first waiting work whose user may have it. */
   #next(): void {
     const index = this.#waiting.findIndex(({ user }) => this.#hasRoom(user));
     const [next] = index === -1 ? [] : this.#waiting.splice(index, 1);

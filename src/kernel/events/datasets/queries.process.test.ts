@@ -24,7 +24,7 @@ async function worldWithPlays(options = {}): Promise<DatasetsWorld> {
   return world;
 }
 
-test('a query reads and changes nothing outside the datasets, whatever way it tries', async () => {
+test('a query cannot read or change anything outside the datasets', async () => {
   await using world = await worldWithPlays();
   const secret = join(world.directory, 'secret.csv');
   await writeFile(secret, 'a\n1\n');
@@ -80,7 +80,7 @@ test('a query reads and changes nothing outside the datasets, whatever way it tr
   assert.deepEqual(await readdir(join(world.directory, '.work')), []);
 });
 
-test('a wrong query is told what is wrong, where, and what there is', async () => {
+test('the refusal of a wrong query names fault, place and alternatives', async () => {
   await using world = await worldWithPlays();
   const cases: readonly [sql: string, message: string | RegExp][] = [
     ['select *\nfrom plai', 'There is no table "plai" (did you mean "play"?) (line 2, column 6: plai).'],
@@ -102,7 +102,7 @@ test('a wrong query is told what is wrong, where, and what there is', async () =
   }
 });
 
-test('a query that takes too long or too much is ended, and the next is answered', async () => {
+test('a query that exceeds time or memory is killed, and the next is answered', async () => {
   await using world = await worldWithPlays({ memory: { memoryMb: 4_000, spillMb: 1, residentMb: 400, diskMb: 100 } });
   const slow = `select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3`;
   assert.equal((await refusalOf(world, slow, { timeoutSeconds: 1 })).code, 'datasets/query-too-long');
@@ -112,7 +112,7 @@ test('a query that takes too long or too much is ended, and the next is answered
   assert.deepEqual(await readdir(join(world.directory, '.work')), []);
 });
 
-test('a query that is larger than its memory goes to disk and is answered', async () => {
+test('a query that is larger than its memory spills to disk and is answered', async () => {
   await using world = await worldWithPlays({
     memory: { memoryMb: 100, spillMb: 2_000, residentMb: 800, diskMb: 3_000 },
   });
@@ -120,12 +120,12 @@ test('a query that is larger than its memory goes to disk and is answered', asyn
   assert.deepEqual((await world.query(sql)).rows, [[3_000_000]]);
 });
 
-test('rows and CSV are cut off at the limit and say so; Parquet is all or nothing', async () => {
+test('rows and CSV are cut off at the limit and marked truncated; Parquet is all or nothing', async () => {
   await using world = await worldWithPlays();
   const rows = await world.query('select * from range(3)', { limit: 2 });
   assert.deepEqual([rows.rows, rows.rowCount, rows.truncated], [[[0], [1]], 2, true]);
   assert.equal((await world.query('select * from range(2)', { limit: 2 })).truncated, false);
-  // What is not cut off at the limit is cut off nowhere.
+  // Rows within the limit are never cut off: too many bytes are refused.
   const large = await refusalOf(world, `select repeat('x', 20000000) as x from range(3)`);
   assert.deepEqual([large.status, large.code], [413, 'datasets/result-too-large']);
   assert.match(large.message, /its first 2 rows have more than 33554432 characters/);
@@ -154,7 +154,7 @@ test('rows and CSV are cut off at the limit and say so; Parquet is all or nothin
   );
 });
 
-test('values keep what they are: large numbers exact, times in RFC 3339, nothing that JSON has no word for', async () => {
+test('values are exact: large numbers as text, times in RFC 3339, NaN and infinities as text', async () => {
   await using world = await worldWithPlays();
   const { rows, columns } = await world.query(`
     select 9007199254740993::bigint, 170141183460469231731687303715884105727::hugeint, 1.50::decimal(9,2),
@@ -194,7 +194,7 @@ test('a dry run checks a query and reads nothing', async () => {
   );
 });
 
-test('what there is can be listed and described, and a table that is named in a roundabout way is refused, not empty', async () => {
+test('tables can be listed and described; a table with a computed name is refused, not empty', async () => {
   await using world = await worldWithPlays();
   const tables = await world.query('show tables');
   assert.deepEqual(tables.rows?.map(([name]) => name).sort(), ['play', 'play-end', 'play_end']);
@@ -212,7 +212,7 @@ test('what there is can be listed and described, and a table that is named in a 
   assert.deepEqual((await world.query('select count(*) from "play-end", play_end')).rows, [[1]]);
 });
 
-test('datasets show their event types together, or what their own SQL makes of their inputs', async () => {
+test('a dataset shows its event types together, or the result of its SQL', async () => {
   await using world = await worldWithPlays();
   const dataset = { title: 'x', owner: 'y', freshness: 'PT1H' };
   world.declare({
@@ -292,7 +292,7 @@ test('an event type without files is an empty table with its columns', async () 
   );
 });
 
-test('a file that is not there is said to be missing, and nobody is told that they ask for files', async () => {
+test('a missing file is reported as missing, not as a query outside the datasets', async () => {
   await using world = await worldWithPlays();
   await rm(join(world.directory, 'play'), { recursive: true });
   const { status, code, message } = await refusalOf(world, 'select count(*) from play');
@@ -306,7 +306,7 @@ test('a file that is not there is said to be missing, and nobody is told that th
   assert.deepEqual((await world.query('select count(*) from play_end')).rows, [[1]]);
 });
 
-test('of one user one query runs and four wait, whatever others do; beyond that they are turned away', async () => {
+test('of each user one query runs and four wait; more are refused', async () => {
   await using world = await worldWithPlays();
   const ofOne = Array.from({ length: 7 }, (_, index) => world.query(`select ${index} as i`));
   const ofOther = world.query('select 7 as i', {}, { user: 'other' });
@@ -319,7 +319,7 @@ test('of one user one query runs and four wait, whatever others do; beyond that 
   assert.deepEqual(refused, Array(2).fill('1 queries of user "tester" run and 4 wait; no more are taken now.'));
 });
 
-test('who hangs up gives back the place of a query that runs and of those that wait', async () => {
+test('hanging up frees the place of a running query and of waiting ones', async () => {
   await using world = await worldWithPlays();
   const slow = `select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3`;
   const gone = new AbortController();
@@ -334,7 +334,7 @@ test('who hangs up gives back the place of a query that runs and of those that w
   assert.deepEqual(await readdir(join(world.directory, '.work')), []);
 });
 
-test('what a part of this program asks and no longer wants is ended, and the next is answered at once', async () => {
+test('an aborted query of the program is ended, and the next is answered at once', async () => {
   await using world = await worldWithPlays();
   const queries = startQueries({
     database: world.db.database,

@@ -22,21 +22,21 @@ import { fileMissing, queryRefusal, sqlProblem } from './query-refusal.ts';
 import { JobFailure, runJob } from './run-job.ts';
 import { type Catalogue, datasetSql } from './sql-views.ts';
 
-/** Each query runs in a process of its own. Of one user, one runs and a few wait: no user keeps others out. */
+/** Each query runs in its own process. Of one user one runs and a few wait, so that no user blocks others. */
 const QUERY_PLACES: PlaceLimits = { runningMax: 2, waitingMax: 16, runningOfUserMax: 1, waitingOfUserMax: 4 };
-/** The same for the SQL of Datasets that are declared, which is only parsed. */
+/** The limits for the SQL of declared Datasets, which is only parsed. */
 const PARSE_PLACES: PlaceLimits = { runningMax: 1, waitingMax: 50, runningOfUserMax: 1, waitingOfUserMax: 10 };
 const PARSE_LIMITS = { residentMb: 400, msMax: 10_000 };
 const PARSE_MEMORY_MB = 128;
 const RETRY_SECONDS = 5;
 
 export interface QueryMemory {
-  /** DuckDB's own limit; what does not fit goes to disk. */
+  /** DuckDB's own limit; more data spills to disk. */
   readonly memoryMb: number;
   readonly spillMb: number;
-  /** Of the whole process, which is ended beyond. */
+  /** Limit of the whole process, which is killed beyond it. */
   readonly residentMb: number;
-  /** Of everything that it writes, which ends it as well. */
+  /** Limit of everything that it writes; it is killed beyond it. */
   readonly diskMb: number;
 }
 
@@ -55,14 +55,14 @@ export interface QueryOptions {
 
 export interface Queries {
   readonly virtual: ReadonlyMap<string, VirtualKind>;
-  /** Refuses Datasets whose SQL is not one SELECT over what they name. */
+  /** Refuses Datasets whose SQL is not one SELECT over their inputs. */
   readonly examiner: Examiner;
   /**
-   * The rows of one SELECT over event types, for parts of this program: no Dataset that people declared is seen. One at
-   * a time, and never behind queries that people posted. Ended by the signal. Throws as a posted query is refused.
+   * Gives the rows of one SELECT over event types, for parts of this program: it sees no declared Dataset. One at
+   * a time, and never behind posted queries. The signal ends it. Throws the refusals of a posted query.
    */
   readonly ask: (sql: string, signal: AbortSignal) => Promise<readonly (readonly unknown[])[]>;
-  /** Ends what is under way. */
+  /** Ends running queries. */
   readonly close: () => Promise<void>;
 }
 
@@ -80,7 +80,7 @@ export function startQueries(options: QueryOptions): Queries {
     const started = performance.now();
     const wanted = AbortSignal.any([stopped.signal, ...(limit === undefined ? [] : [limit.signal])]);
     const turn = places.take(user.name, wanted, () => run(spec, dryRun, catalogueOf(options.world()), wanted));
-    const { result, progress } = await kept(turn);
+    const { result, progress } = await track(turn);
     const status = {
       ...result,
       completeUntil: progress.completeUntil.toString(),
@@ -89,8 +89,8 @@ export function startQueries(options: QueryOptions): Queries {
     return { ...object, status };
   };
 
-  /** Notes that something is under way until it has ended. */
-  async function kept<Result>(work: Promise<Result>): Promise<Result> {
+  /** Tracks work until it has ended, so that `close` can wait for it. */
+  async function track<Result>(work: Promise<Result>): Promise<Result> {
     underWay.add(work);
     try {
       return await work;
@@ -132,7 +132,7 @@ export function startQueries(options: QueryOptions): Queries {
       return { result, progress };
     } catch (error) {
       if (!(error instanceof JobFailure) || signal.aborted) throw error;
-      // DuckDB takes a file that is not there for one that may not be read.
+      // DuckDB reports a missing file as one that must not be read.
       const [missing] = error.fault === undefined ? [] : await allMissing(directory, files);
       if (missing !== undefined) {
         log.error({ file: missing }, 'datasets: a file is missing');
@@ -150,11 +150,11 @@ export function startQueries(options: QueryOptions): Queries {
     { user }: Author,
   ): Promise<readonly (readonly Problem[])[]> {
     const datasets = objects.map((object) => datasetSql(object.metadata.name, Dataset.spec(object)));
-    // What has no SQL of its own is ours.
+    // Without SQL of their own, Datasets have generated SQL.
     if (datasets.every(({ inputs }) => inputs === undefined)) return [];
     const job: ParseJob = { does: 'parse', ...engineOf({ memoryMb: PARSE_MEMORY_MB, spillMb: 0 }), datasets };
     const parse = () => runJob(job, { directory, limits: PARSE_LIMITS, signal: stopped.signal });
-    const { faults } = await kept(parsing.take(user, stopped.signal, parse)).catch((error: unknown) => {
+    const { faults } = await track(parsing.take(user, stopped.signal, parse)).catch((error: unknown) => {
       if (!(error instanceof JobFailure)) throw error;
       throw queryRefusal(error, { sql: '', tables: [], directory, limits: PARSE_LIMITS });
     });
@@ -186,7 +186,7 @@ const SYSTEM_VIEWS = ['watermarks', 'loss_audit', 'missing_batches'];
 
 function catalogueOf(world: World | undefined): Catalogue {
   if (world === undefined) {
-    throw datasetRefusal('not-ready', 'What is declared is not known yet.', {
+    throw datasetRefusal('not-ready', 'The declared event types and datasets are not loaded yet.', {
       retryAfterSeconds: RETRY_SECONDS,
     });
   }
@@ -196,12 +196,12 @@ function catalogueOf(world: World | undefined): Catalogue {
   };
 }
 
-/** What this program's own queries read: what nobody but the system fills. */
+/** The catalogue of this program's own queries: event types without declared Datasets. */
 function ownCatalogue(world: World | undefined): Catalogue {
   return { ...catalogueOf(world), datasets: new Map() };
 }
 
-/** A DuckDB with a folder of its own, by whose name other processes leave it alone. */
+/** Settings of a DuckDB with its own folder, whose name keeps other processes from removing it. */
 function engineOf({ memoryMb, spillMb }: Pick<QueryMemory, 'memoryMb' | 'spillMb'>) {
   return { scratch: `${WORK}/query-${randomUUID()}`, memoryMb, spillMb, threads: THREADS };
 }

@@ -4,12 +4,12 @@ import { GROUP, VERSION } from '../kinds/identity.ts';
 
 export const QUERY_LIMITS = {
   sqlCharsMax: 100_000,
-  /** Rows that are given when nobody says how many. */
+  /** Rows of an answer without `limit`. */
   rowsDefault: 10_000,
-  /** Rows that an answer can hold, and a file of Parquet. */
+  /** Most rows of an answer, and of a Parquet file. */
   rowsMax: 100_000,
   fileRowsMax: 5_000_000,
-  /** Bytes of an answer's rows, CSV or Parquet: it is held in memory a few times on its way. */
+  /** Bytes of an answer's rows, CSV or Parquet: memory holds a few copies of it. */
   bytesMax: 32 * 1024 * 1024,
   secondsDefault: 60,
   secondsMax: 300,
@@ -25,7 +25,7 @@ const QuerySpec = Type.Object(
       description:
         'One SELECT, in the SQL of DuckDB. EventTypes and Datasets are its tables; hyphens become underscores.',
     }),
-    format: Type.Enum(['rows', 'csv', 'parquet'], { default: 'rows', description: 'How the result is given.' }),
+    format: Type.Enum(['rows', 'csv', 'parquet'], { default: 'rows', description: 'The form of the result.' }),
     limit: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -37,10 +37,10 @@ const QuerySpec = Type.Object(
       minimum: 1,
       maximum: QUERY_LIMITS.secondsMax,
       default: QUERY_LIMITS.secondsDefault,
-      description: 'How long it may take.',
+      description: 'The timeout of the query.',
     }),
   },
-  { description: 'What is asked.' },
+  { description: 'The query.' },
 );
 
 export type QuerySpec = Static<typeof QuerySpec>;
@@ -54,7 +54,7 @@ export const Query = defineKind({
   scope: 'Cluster',
   description: 'A question in SQL about the events in the datasets.',
   spec: QuerySpec,
-  /** As much as its SQL takes, escaped. */
+  /** The largest SQL, escaped. */
   bodyBytesMax: 4 * QUERY_LIMITS.sqlCharsMax + 64 * 1024,
   status: Type.Object({
     columns: Type.Array(
@@ -62,7 +62,7 @@ export const Query = defineKind({
         name: Type.String({ description: 'As in the SQL.' }),
         type: Type.String({ description: 'In SQL.' }),
       }),
-      { description: 'What the values of a row are.' },
+      { description: 'Name and type of each value of a row.' },
     ),
     rows: Type.Optional(
       Type.Array(Type.Array(Type.Unknown(free)), {
@@ -70,10 +70,10 @@ export const Query = defineKind({
       }),
     ),
     data: Type.Optional(Type.String({ description: 'The result as CSV, or as Parquet in base64.' })),
-    rowCount: Type.Integer({ description: 'How many rows are given.' }),
-    truncated: Type.Boolean({ description: 'Whether there were more.' }),
+    rowCount: Type.Integer({ description: 'Number of rows in the answer.' }),
+    truncated: Type.Boolean({ description: 'Whether more rows were cut off.' }),
     completeUntil: Type.String({ format: 'date-time', description: 'Every event received before is in the answer.' }),
-    ms: Type.Integer({ description: 'How long it took, in milliseconds.' }),
+    ms: Type.Integer({ description: 'Duration of the query in milliseconds.' }),
   }),
   verbs: ['create'],
   postedBy: 'editors',

@@ -4,10 +4,10 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { Fault } from './jobs.ts';
 import type { JobFailure, JobLimits } from './run-job.ts';
 
-/** Errors of DuckDB that are not of the caller's making. */
+/** Errors of DuckDB that the caller did not cause. */
 const NOT_THE_CALLERS: ReadonlySet<string> = new Set(['IO', 'Internal', 'Fatal', 'Interrupt', 'Other']);
 
-/** What the caller is told about a query that gave no result. Names no path of the machine. */
+/** The refusal of a query that failed. Names no path of the machine. */
 export function queryRefusal(
   failure: JobFailure,
   asked: {
@@ -48,7 +48,7 @@ function faultRefusal(fault: Fault, { sql, tables, directory }: Parameters<typeo
   return bad('bad-sql', `${message}${placeOf(sql, fault)}.`);
 }
 
-/** What is wrong with the SQL of a Dataset that somebody declares. */
+/** The problem of a declared Dataset with faulty SQL. */
 export function sqlProblem(fault: Fault, sql: string): Problem {
   const message = sentenceOf(fault, []);
   const detail =
@@ -62,7 +62,7 @@ export function sqlProblem(fault: Fault, sql: string): Problem {
 
 const OUTSIDE = 'A query reads EventTypes and Datasets, and no files, addresses or settings.';
 
-/** A file that counts is not where this process looks for it. */
+/** The refusal of a query when a listed file is missing. */
 export function fileMissing(path: string): Refusal {
   const message = `The file ${path} is missing in the folder of datasets that this process reads.`;
   return datasetRefusal('file-missing', message);
@@ -82,21 +82,21 @@ function unavailable(): Refusal {
   return datasetRefusal('query-failed', 'The query could not be run; the log of the server says why.');
 }
 
-/** DuckDB's message as a sentence, with hints about what there is here instead of its own tables. */
+/** DuckDB's message as a sentence, with suggestions from our tables instead of DuckDB's. */
 function sentenceOf({ message, missing }: Fault, tables: readonly string[]): string {
   if (missing?.what === 'Table') {
     return `There is no table "${missing.name}"${didYouMean(nearSpellings(missing.name, tables))}`;
   }
   const [first = '', ...more] = message.split('\n').map((line) => line.trim());
   const hint = more.filter((line) => /^(Did you mean|Candidate bindings)/.test(line)).join(' ');
-  // Advice about settings is of no use here: nobody can change them.
+  // Removes advice about settings, which nobody can change here.
   const sentence = first.replace(/[.;]?[^.;]*\b(SET|PRAGMA)\b.*$/, '').replace(/[.!]$/, '');
   return hint === ''
     ? sentence
     : `${sentence} (${hint.replace(/^Did you/, 'did you').replace(/^Candidate bindings/, 'there is')})`;
 }
 
-/** ` (line 2, column 7: from nada)`. The parser counts characters of the text, everything after it bytes. */
+/** ` (line 2, column 7: from nada)`. The parser counts characters, later stages count bytes. */
 function placeOf(sql: string, { kind, position }: Fault): string {
   if (position === undefined) return '';
   const before =

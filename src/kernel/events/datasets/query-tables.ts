@@ -6,7 +6,7 @@ import { type DatasetFile, type Progress, readFiles, readProgress } from './mani
 import { type Catalogue, namesOf, viewsOf } from './sql-views.ts';
 import { auditFrom, lossAuditSetup, missingBatchesSetup, watermarksSetup } from './system-views.ts';
 
-/** What a query reads, as of one moment. */
+/** Reads the tables of a query in one database snapshot. */
 export async function queryTables(
   { database, directory, clock }: { readonly database: Database; readonly directory: string; readonly clock: Clock },
   { names, lists }: Reads,
@@ -26,9 +26,9 @@ export async function queryTables(
     if (names.includes('loss_audit')) {
       const from = auditFrom(clock());
       const all = await readFiles(connection);
-      // A file holds nothing that was received after it was written.
+      // A file holds no events that were received after it was written.
       const late = all.filter(({ createdAt }) => Temporal.Instant.compare(createdAt, from) >= 0);
-      // Of one that is not there the rows are lost, which is what is asked.
+      // Rows of a missing file are lost, which is what the audit reports.
       const missing = await allMissing(
         directory,
         late.map(({ path }) => path),

@@ -105,11 +105,11 @@ test('a listener who saw both tracks counts once, as one of the candidate’s', 
   assert.deepEqual([measured.candidate.units, measured.candidate.bad, measured.stable.units], [1, 1, 0]);
 });
 
-test('no Dataset makes up the evidence of a release, or takes it away', async (t) => {
+test('no Dataset can forge or hide the evidence of a release', async (t) => {
   const replaced = (view: string) => `create or replace view events."${view}" as select 'FORGED' as track`;
   const hostile = (sql: string) => ({ title: 'x', owner: 'team-a', freshness: 'PT1H', eventTypes: ['play'], sql });
   const { seen, played, settle, measure } = await startMetrics(t, {
-    // Each name is in the text of the query that measures.
+    // Each name occurs in the query that measures.
     e: hostile(`select 1 as a); ${replaced(RELEASE_EXPOSURE)}; ${replaced('play')}; select * from (select 1`),
     s: hostile('select nothing from play'),
     play: hostile(`select null::uuid as pseudonym, date '2026-05-10' as day from play`),
@@ -126,7 +126,7 @@ test('no Dataset makes up the evidence of a release, or takes it away', async (t
   assert.deepEqual([candidate.units, candidate.bad, stable.units, stable.bad], [1, 1, 1, 0]);
 });
 
-test('each type of metric is what it says, with its filter, as counted by hand', async (t) => {
+test('each type of metric gives the values counted by hand, with its filter', async (t) => {
   const step = fc.record({
     listener: fc.nat({ max: 5 }),
     ms: fc.integer({ min: -30_000, max: MINUTE_MS + 30_000 }),
@@ -194,7 +194,7 @@ test('each type of metric is what it says, with its filter, as counted by hand',
   }
 });
 
-test('a listener in several cells, as the household changed, is in one of them', async (t) => {
+test('a listener whose household changed counts in one cell', async (t) => {
   const { seen, played, settle, measure } = await startMetrics(t);
   const listener = randomUUID();
   for (const cell of [300, 7]) seen('one', listener, 'candidate', START_MS, cell);
@@ -205,7 +205,7 @@ test('a listener in several cells, as the household changed, is in one of them',
   assert.deepEqual(measured.cells, { since: 'window', candidate: [{ cell: 7, units: 1, bad: 1 }], stable: [] });
 });
 
-test('a window with exposures of before there were cells has no cells, and its counts all the same', async (t) => {
+test('a window with exposures from before cells existed has counts without cells', async (t) => {
   const { seen, settle, measure } = await startMetrics(t);
   seen('one', randomUUID(), 'candidate', START_MS, 3);
   seen('one', randomUUID(), 'stable', START_MS, null);
@@ -218,7 +218,7 @@ test('a window with exposures of before there were cells has no cells, and its c
   assert.ok(later.at === 'measured' && later.cells?.stable.length === 1);
 });
 
-test('a metric of a type that is no longer there, or that is not there itself, is told', async (t) => {
+test('a missing metric, or one of a removed type, is reported', async (t) => {
   const { measure, settle } = await startMetrics(t);
   await settle();
   assert.deepEqual(await measure('slowest'), {
@@ -228,7 +228,7 @@ test('a metric of a type that is no longer there, or that is not there itself, i
   assert.deepEqual(await measure('gone'), { at: 'down', because: 'there is no live Metric "gone"' });
 });
 
-test('nobody seen although the candidate answered is not the same as nobody there', async (t) => {
+test('answers of the candidate without exposures differ from no traffic', async (t) => {
   const { measure, settle, world } = await startMetrics(t);
   await settle();
   assert.deepEqual(await measure('played'), { at: 'empty', requests: 0 });
@@ -238,7 +238,7 @@ test('nobody seen although the candidate answered is not the same as nobody ther
   assert.deepEqual(await measure('played'), { at: 'empty', requests: 1 });
 });
 
-test('windows are measured up to what is in files, with time for what is on its way', async (t) => {
+test('windows are measured up to completeUntil, with time for events on their way', async (t) => {
   const { source, world } = await startMetrics(t);
   const nowMs = Date.parse('2026-05-10T12:00:00Z');
   await world.db.database.query("update backline.rollup set complete_until = '2026-05-10T11:59:00Z'");

@@ -11,7 +11,7 @@ import { RECEIPT_SECONDS_MAX } from './watermark.ts';
 import { METRIC, RELEASE_EXPOSURE } from '../kinds/identity.ts';
 import { Metric, type MetricSpec } from '../kinds/metric.ts';
 
-/** How long an event is usually on its way to us. What comes later is in files, but in no window. */
+/** Usual delay of an event. Later events are in files, but in no window. */
 const ARRIVAL_MS = 10_000;
 
 const OF: Readonly<Record<MetricSpec['type'], MetricTraits['of']>> = {
@@ -22,9 +22,9 @@ const OF: Readonly<Record<MetricSpec['type'], MetricTraits['of']>> = {
 };
 
 /**
- * Declared Metrics, over those who were told to have seen a release. A listener who saw both tracks within a window counts
- * as one of the candidate's: it may have been what made the difference. Exposures are told once a minute, so windows are
- * whole minutes. Each has its counts by cell of the release's unit, as the exposures say it.
+ * Measures declared Metrics over listeners with an exposure of a release. A listener who saw both tracks within a window
+ * counts for the candidate, which may have caused the difference. Exposures are sent once a minute, so windows are whole
+ * minutes. Counts are also given by cell, which the exposures carry.
  */
 export function releaseMetrics(parts: {
   readonly database: Queryable;
@@ -36,7 +36,7 @@ export function releaseMetrics(parts: {
   const { database, ask } = parts;
   return {
     grainMs: EXPOSURE_WINDOW_MS,
-    // Rolled up once more than the last time, and written.
+    // Time for one more roll-up, and for writing it.
     lagMs: ARRIVAL_MS + 1_000 * (RECEIPT_SECONDS_MAX + 2 * parts.rollUpSeconds),
     completeUntil: async () => (await readProgress(database)).completeUntil.epochMilliseconds - ARRIVAL_MS,
     measure: async (window, signal) => {
@@ -45,7 +45,7 @@ export function releaseMetrics(parts: {
       if (live === undefined) return { at: 'down', because: `there is no live Metric "${name}"` };
       const spec = Metric.spec(live);
       const { type, title, direction } = spec;
-      // One that was declared before other types were taken away.
+      // Declared before its type was removed.
       if (!Object.hasOwn(OF, type)) {
         return { at: 'down', because: `Metric "${name}" is a ${type}, which is not computed: declare it anew` };
       }
@@ -55,7 +55,7 @@ export function releaseMetrics(parts: {
         called: title,
         better: direction === 'increase' ? 'more' : 'fewer',
         of: OF[type],
-        // The units of a mean are events, and nobody splits those.
+        // The units of a mean are events, which are not split.
         isSplit: type !== 'mean',
       };
       const cells = cellsOf(rows, measured.of);
@@ -70,7 +70,7 @@ export function releaseMetrics(parts: {
   };
 }
 
-/** One row for each track and cell of those who saw it: whether it is the candidate's, the cell, units, bad and total. */
+/** One row for each track and cell of exposed listeners: whether candidate, the cell, units, bad and total. */
 function metricQuery(spec: MetricSpec, { release, fromMs, toMs }: Window): string {
   const { eventType, type, field, filter = [] } = spec;
   const inWindow = [
@@ -86,7 +86,7 @@ function metricQuery(spec: MetricSpec, { release, fromMs, toMs }: Window): strin
     sum: 'count(*), 0, coalesce(sum(total), 0)',
     mean: 'coalesce(sum(events), 0), 0, coalesce(sum(total), 0)',
   };
-  // Events without the number say nothing about its mean.
+  // Events without the number do not count for its mean.
   const events = type === 'mean' && field !== undefined ? `count(${identifier(field)})` : 'count(*)';
   return `
     with seen as (
@@ -121,7 +121,7 @@ function dayOf(ms: number): string {
 
 interface Row {
   readonly isCandidate: boolean;
-  /** Undefined of those whose exposures are of before there were cells. */
+  /** Undefined for exposures from before cells existed. */
   readonly cell: number | undefined;
   readonly units: number;
   readonly bad: number;
@@ -149,7 +149,7 @@ function trackOf(rows: readonly Row[], isCandidate: boolean): Required<Omit<Trac
   return sum;
 }
 
-/** The counts by cell; undefined where some are of no known cell, or are no numbers. */
+/** The counts by cell; undefined where some have no cell or are no safe numbers. */
 function cellsOf(rows: readonly Row[], of: MetricTraits['of']): MeasuredCells | undefined {
   const cells: Record<'candidate' | 'stable', CellCounts[]> = { candidate: [], stable: [] };
   for (const { isCandidate, cell, units, bad, total } of rows) {

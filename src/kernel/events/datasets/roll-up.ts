@@ -13,7 +13,7 @@ export interface RollUpResult {
   readonly completeUntil: Temporal.Instant;
 }
 
-/** Rolls all that there is, in as many windows as it takes. */
+/** Rolls the whole log, in as many windows as needed. */
 export async function rollUp(
   parts: RollUpParts,
   leader: Leadership,
@@ -29,7 +29,7 @@ export async function rollUp(
   return result;
 }
 
-/** Rolls one window: all that there is, or as much as did not fail before. */
+/** Rolls one window: the whole log, or a part after a failure. */
 async function rollOnce(
   parts: RollUpParts,
   leader: Leadership,
@@ -46,7 +46,7 @@ async function rollOnce(
   const xmin = BigInt(seen.xmin);
   const complete = leader.watermark.advance({ at: now, xmin, xmax: BigInt(seen.xmax) });
   const { after, span, isWhole } = nextWindow(before, { xmin, complete }, leader.spanMax);
-  // Half, should it fail.
+  // Half of it, in case this window fails.
   leader.spanMax = span > 1n ? span / 2n : 1n;
   const { files, rows, aside, overdue } = await rollWindow(
     { database, connection, directory },
@@ -58,14 +58,14 @@ async function rollOnce(
   metrics.rows.inc(rows);
   metrics.files.inc(files.length);
   metrics.overdue.inc(overdue);
-  sayAside(parts, aside);
+  logAside(parts, aside);
   const written = new Set(files.map(({ type }) => type));
   await maintainDatasets(parts, leader, { written, types, progress: after, now });
   return { rows, files: files.length, completeUntil: after.completeUntil, isWhole };
 }
 
-/** Names types and reasons; what the events say is nobody's business here. */
-function sayAside({ metrics, log }: RollUpParts, aside: RollAnswer['aside']): void {
+/** Logs types and reasons, without the content of the events. */
+function logAside({ metrics, log }: RollUpParts, aside: RollAnswer['aside']): void {
   metrics.aside.inc(aside.length);
   for (const [type, rows] of Map.groupBy(aside, ({ type }) => type)) {
     log.error(

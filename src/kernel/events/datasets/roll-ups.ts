@@ -15,8 +15,8 @@ import type { LiveType } from './roll-window.ts';
 import { isFresh } from './system-views.ts';
 import { takeLead } from './take-lead.ts';
 
-/** Why files cannot be written to a folder. */
-async function unwritable(directory: string): Promise<string | undefined> {
+/** Gives why a folder is not writable, or undefined. */
+async function findFolderFault(directory: string): Promise<string | undefined> {
   return requireWritable(directory).then(
     () => undefined,
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
@@ -25,9 +25,9 @@ async function unwritable(directory: string): Promise<string | undefined> {
 
 export interface RollUpOptions {
   readonly database: Database;
-  /** Where the files lie. All processes of the installation see the same folder. */
+  /** The folder of the files, shared by all processes of the installation. */
   readonly directory: string;
-  /** What is live now; undefined as long as that is not known, and then nothing is rolled. */
+  /** The live world; undefined before it is loaded, and then nothing is rolled. */
   readonly world: () => World | undefined;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,22 +38,22 @@ export interface RollUpOptions {
 export const ROLL_UP_SECONDS = 15;
 
 export interface RollUps {
-  /** Rolls what there is; undefined when another process does it, or the event types are not known yet. */
+  /** Rolls the log; undefined when another process does it, or the event types are not loaded yet. */
   readonly rollUpNow: () => Promise<RollUpResult | undefined>;
-  /** Why the log does not become files; undefined when all is well. */
+  /** Why the log is not rolled into files; undefined when it is. */
   readonly problem: () => string | undefined;
-  /** Ends what is under way: the next process begins it again. */
+  /** Ends a roll-up under way; the next process repeats it. */
   readonly close: () => Promise<void>;
 }
 
-/** Said to everybody who asks whether the process is ready. */
+/** Shown in the public readiness check, so that it cites no event. */
 const NOT_ROLLED = 'the event log was not rolled into files; the log of the server says why';
 
 function missingOf(files: number): string {
   return `${files} files that count are not in the folder of datasets; the log of the server names one`;
 }
 
-/** What is known of the last roll-up. */
+/** The state of the last roll-up. */
 interface RollUpState {
   /** Undefined while another process rolls. */
   leadership: Leadership | undefined;
@@ -63,8 +63,8 @@ interface RollUpState {
 }
 
 /**
- * Rolls the event log into Parquet files, in one process at a time. A folder that cannot be written is a problem of files
- * alone: events wait in the log, and everything else goes on.
+ * Rolls the event log into Parquet files, in one process at a time. While the folder is not writable, events wait in the log
+ * and everything else works.
  */
 export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
   const { database, directory, clock, log, registry } = options;
@@ -73,7 +73,7 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
   const metrics = rollUpMetrics(registry);
   const state: RollUpState = {
     leadership: undefined,
-    problem: await unwritable(directory),
+    problem: await findFolderFault(directory),
     missingFiles: 0,
     completeUntil: undefined,
   };
@@ -89,7 +89,7 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
   };
   const timer = setInterval(
     () => {
-      // What is wrong is logged, and stands in `problem`.
+      // Errors are logged and kept in `problem`.
       rollUpNow().catch(() => {});
     },
     (options.rollUpSeconds ?? ROLL_UP_SECONDS) * 1000,
@@ -133,13 +133,13 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
 }
 
 function registerGauges({ registry, clock, world }: RollUpOptions, state: RollUpState): void {
-  /** NaN, unless this process rolls. */
+  /** Gives NaN while another process rolls. */
   const ofLeader = (measure: (until: Temporal.Instant) => number) => (): number =>
     state.completeUntil === undefined || state.leadership === undefined ? Number.NaN : measure(state.completeUntil);
   gauge(
     registry,
     'backline_rollup_lag_seconds',
-    'Age of the events until which all are in files; NaN where another process rolls.',
+    'Age of completeUntil: all older events are in files. NaN where another process rolls.',
     ofLeader((until) => clock().since(until).total('seconds')),
   );
   gauge(registry, 'backline_rollup_failing', 'Whether the last roll-up failed: 1 or 0.', () =>
@@ -148,7 +148,7 @@ function registerGauges({ registry, clock, world }: RollUpOptions, state: RollUp
   gauge(
     registry,
     'backline_datasets_stale',
-    'Datasets that lag further than they promise; NaN where another process rolls.',
+    'Datasets that miss their freshness goal. NaN where another process rolls.',
     ofLeader(
       (until) =>
         [...(world()?.list(DATASET) ?? [])].filter((live) => !isFresh(Dataset.spec(live), until, clock())).length,
@@ -156,10 +156,10 @@ function registerGauges({ registry, clock, world }: RollUpOptions, state: RollUp
   );
 }
 
-/** The live event types. Revisions that this process saw live before are known too: types only gain fields. */
+/** The live event types, with the revisions that this process saw live before: types only gain fields. */
 function liveTypes(world: World, known: Map<string, Set<string>>): ReadonlyMap<string, LiveType> {
   const types = new Map<string, LiveType>();
-  // One that comes back under the same name may be another.
+  // A type that is declared again under the same name may be another one.
   for (const name of known.keys()) if (world.get(EVENT_TYPE, name) === undefined) known.delete(name);
   for (const live of world.list(EVENT_TYPE)) {
     const revisions = known.get(live.name) ?? new Set();

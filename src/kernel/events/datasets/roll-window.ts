@@ -12,19 +12,19 @@ import { commitWindow, type DatasetFile, type Progress } from './manifest.ts';
 import { PLACE, setAside } from './unfiled-events.ts';
 import { type JobLimits, runJob } from './run-job.ts';
 
-/** Memory of one child that writes files; with PostgreSQL it stays below 2 GB. */
+/** Memory of one child that writes files: with PostgreSQL below 2 GB. */
 export const WRITER = {
   engine: { memoryMb: 512, spillMb: 20_000, threads: 2 },
   limits: { residentMb: 1_500, msMax: 1_800_000 } satisfies JobLimits,
 } as const;
 
-/** Days for which events of a type are kept that is not declared: it may come back. */
+/** Retention in days of events of an undeclared type, which may be declared again. */
 const UNDECLARED_DAYS = 30;
 
-/** A live event type, as far as files are concerned. */
+/** A live event type, as roll-ups need it. */
 export interface LiveType {
   readonly spec: EventTypeSpec;
-  /** Its own revision, and those that were live before it: types only gain fields. */
+  /** The current revision and earlier ones: types only gain fields. */
   readonly revisions: readonly string[];
 }
 
@@ -32,29 +32,29 @@ export interface Window {
   readonly before: Progress;
   readonly after: Progress;
   readonly types: ReadonlyMap<string, LiveType>;
-  /** The last revision of each type whose fields are on record. */
+  /** The last revision of each type whose fields are recorded. */
   readonly noted: Map<string, string>;
   readonly now: Temporal.Instant;
 }
 
-export interface Rolled {
+export interface RollResult {
   readonly files: readonly DatasetFile[];
   readonly rows: number;
   /** Rows that no file can hold. */
   readonly aside: RollAnswer['aside'];
-  /** Rows that came although everything of their time was said to be in files. */
+  /** Rows that arrived after their time was declared complete. */
   readonly overdue: number;
 }
 
 /**
- * Writes the rows of a window of the log into files and commits them with the progress: all of it or nothing, at
- * whatever instant the process is killed. `connection` holds the lock.
+ * Writes the rows of a window of the log into files and commits them with the progress, atomically even if the process is
+ * killed. `connection` holds the lock.
  */
 export async function rollWindow(
   parts: { readonly database: Database; readonly connection: Connection; readonly directory: string },
   { before, after, types, noted, now }: Window,
   signal: AbortSignal,
-): Promise<Rolled> {
+): Promise<RollResult> {
   const { database, connection, directory } = parts;
   if (!(await hasRows(connection, before.untilTx, after.untilTx))) {
     await commit([], []);
@@ -138,8 +138,8 @@ async function hasRows({ query }: Queryable, from: bigint, until: bigint): Promi
 }
 
 /**
- * Tells the index what has been written since: PostgreSQL does so only when it vacuums, and until then every window
- * would read all of it again.
+ * Summarizes new pages in the BRIN index. PostgreSQL does so only on vacuum, and until then every window would read all
+ * new pages again.
  */
 async function summarize({ query }: Queryable): Promise<void> {
   await query(`
@@ -149,8 +149,8 @@ async function summarize({ query }: Queryable): Promise<void> {
 }
 
 /**
- * Rows of the log, as the child reads them (see `STAGED`). JSON holds no control characters, so that with these
- * as separator and quote almost nothing is quoted.
+ * Copies rows of the log in the form that the child reads (see `STAGED`). Separator and quote are control characters, which
+ * JSON escapes, so that almost nothing is quoted.
  */
 export function copyLog(database: Database, where: string): ReturnType<Database['copyOut']> {
   const utc = (column: string) => `${column} at time zone 'UTC'`;
@@ -166,7 +166,7 @@ function planOf(type: string, { spec, revisions }: LiveType): TypePlan {
   return { type, select: selectStaged(spec, revisions), unread: isUnread(revisions) };
 }
 
-/** The first day on which a file is too old, should its type no longer be declared. */
+/** The first day on which a file is expired, if its type is no longer declared. */
 export function expiryOf(day: string, retention: string | undefined): string {
   if (retention === undefined) return plusDays(day, UNDECLARED_DAYS);
   const end = Temporal.PlainDate.from(day).add({ days: 1 }).toZonedDateTime('UTC').toInstant();

@@ -7,14 +7,14 @@ import { faultOf } from './fault.ts';
 import type { RollAnswer, RollJob } from './jobs.ts';
 import { literal, PARQUET } from './sql-text.ts';
 
-/** A row of the log: the largest event, with room for its escapes. */
+/** Largest row of the log: the largest event, with its escapes. */
 const LINE_BYTES_MAX = 4 * 1024 * 1024;
-/** Rows wait in memory until so many go into the pipe at once: each write costs a trip to another thread. */
+/** Bytes that are buffered before a write into the pipe: each write costs a trip to another thread. */
 const WRITE_BYTES = 2 * 1024 * 1024;
-/** Rows of one file that are set aside; more of them have another cause than themselves. */
+/** Most rows of one file that are set aside; more failures have another cause. */
 const UNFIT_ROWS_MAX = 1_000;
 
-/** The columns of the COPY that feeds us, see `copyWindow`, and what those that are no text are read as. */
+/** The columns of the COPY on standard input, see `copyLog`, and the types of those that are not text. */
 const STAGED: Readonly<Record<string, string | undefined>> = {
   type: undefined,
   id: undefined,
@@ -35,9 +35,9 @@ const FAULTS_OF_ROWS: ReadonlySet<string> = new Set(['Conversion', 'Invalid Inpu
 type Aside = RollAnswer['aside'];
 
 /**
- * Stages the rows in a database on disk, out of memory, and makes a file of each type and day. One pass with
+ * Stages the rows in a database on disk, out of memory, and writes a file of each type and day. One pass with
  * PARTITION_BY would hold a buffer for each of them: 100 types took more than 500 MB. A row that no file can hold is set
- * aside, so that it keeps none of the others back.
+ * aside and does not block the others.
  */
 export async function roll(job: RollJob, connection: DuckDBConnection): Promise<RollAnswer> {
   await stage(job, connection);
@@ -67,12 +67,12 @@ export async function roll(job: RollJob, connection: DuckDBConnection): Promise<
   return { rows: Number(rows), overdue: Number(overdue), files, aside };
 }
 
-/** Reads the rows from standard input. A value that cannot be read is a NULL, and `fault` names its column. */
+/** Reads the rows from standard input. An unreadable value becomes NULL, and `fault` names its column. */
 export async function stage({ scratch }: Pick<RollJob, 'scratch'>, connection: DuckDBConnection): Promise<void> {
-  // Compressing what is read once takes as long as everything else of the staging.
+  // Compression would double the time of staging, and the rows are read once.
   await connection.run(`pragma force_compression = 'uncompressed'`);
   const fifo = join(scratch, 'rows');
-  // Node gives children sockets for pipes, which cannot be opened as files.
+  // Node gives children sockets instead of pipes, which cannot be opened as files.
   execFileSync('mkfifo', [fifo]);
   const names = Object.keys(STAGED);
   const values = names.map((name) => {
@@ -85,7 +85,7 @@ export async function stage({ scratch }: Pick<RollJob, 'scratch'>, connection: D
       ? []
       : [`when ${name} is not null and try_cast(${name} as ${type}) is null then '${name}'`];
   });
-  // Each file is of one day, which its name says in four digits of a year.
+  // Each file has one day, whose year has four digits in its name.
   const inTime = `try_cast(corrected_at as TIMESTAMP) between timestamp '1970-01-01' and timestamp '9999-12-31 23:59:59.999999'`;
   const staged = connection.run(`
     create table stage as
@@ -106,7 +106,7 @@ async function unreadableRows(connection: DuckDBConnection): Promise<Aside> {
   }));
 }
 
-/** Writes rows into a file, and leaves out those that fail it. `from` names the rows that are in it. */
+/** Writes rows into a file without those that make it fail. `from` selects the rows. */
 async function writeRows(
   connection: DuckDBConnection,
   {
@@ -142,7 +142,7 @@ async function writeRows(
   }));
   return { rows: await write(from), from, aside };
 
-  /** Halves what fails until it is one row. */
+  /** Bisects a failing range down to single rows. */
   async function findUnfit(low: number, high: number): Promise<void> {
     try {
       await write(`${rows} and rowid >= ${low} and rowid < ${high}`);

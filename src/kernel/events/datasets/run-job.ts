@@ -8,23 +8,23 @@ import { type Answers, type Fault, type Job, parseQuestion, parseReply, type Rea
 
 const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
 
-/** Heap of the child's JavaScript: a result of the largest size in its three forms. */
+/** JavaScript heap of the child: three copies of the largest result. */
 const HEAP_MB = 384;
 const WATCH_MS = 100;
-/** What is kept of what a child that crashed had said. */
+/** Characters of a child's standard error that are kept for its crash message. */
 const STDERR_CHARS_MAX = 2_000;
-/** How a pipe says that nobody reads it. */
+/** Error codes of a pipe without a reader. */
 const READER_GONE: ReadonlySet<unknown> = new Set(['EPIPE', 'ECONNRESET']);
 
 export interface JobLimits {
-  /** Of the whole child; DuckDB's own limit (`memoryMb`) leaves out what it does not count itself. */
+  /** Limit of the whole child; DuckDB's own limit (`memoryMb`) does not count all of its memory. */
   readonly residentMb: number;
   readonly msMax: number;
   /** Of everything below the job's scratch folder; absent: DuckDB's own limit (`spillMb`) is all that is written there. */
   readonly scratchMb?: number;
 }
 
-/** A job that was not done, and why. */
+/** A job that failed, and why. */
 export class JobFailure extends Error {
   override readonly name = 'JobFailure';
   readonly because: 'fault' | 'time' | 'memory' | 'disk' | 'input' | 'crash' | 'stopped';
@@ -40,24 +40,24 @@ export class JobFailure extends Error {
 interface JobOptions {
   readonly directory: string;
   readonly limits: JobLimits;
-  /** Goes to the child's standard input; an error of it ends the job. */
+  /** Standard input of the child; its error ends the job. */
   readonly input?: Readable;
   readonly signal?: AbortSignal;
-  /** What a query of these names reads; its error is that of the job. */
+  /** Gives the tables of the names in a query; its error ends the job. */
   readonly tablesFor?: (reads: Reads) => Promise<Tables>;
 }
 
 /**
- * Runs a job in a process of its own, in `directory`, and ends that process and the input whatever happens. Starting it
- * takes about 0.2 s; a fresh one for each job leaves nothing behind for the next. Throws JobFailure, or the signal's
- * reason when it was stopped before it began.
+ * Runs a job in its own process, in `directory`, and always ends that process and the input. A start takes about 0.2 s; a
+ * new process for each job shares no state with the next. Throws JobFailure, or the signal's reason when it fired before
+ * the start.
  */
 export async function runJob<J extends Job>(job: J, options: JobOptions): Promise<Answers[J['does']]> {
   try {
     options.signal?.throwIfAborted();
     return await runInChild(job, options);
   } finally {
-    // Also one that nobody has begun to read: what it comes from waits for its end.
+    // Also when nobody has begun to read it: its source waits for its end.
     options.input?.destroy();
   }
 }
@@ -68,7 +68,7 @@ async function runInChild<J extends Job>(
 ): Promise<Answers[J['does']]> {
   const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, '--no-warnings', WORKER], {
     cwd: directory,
-    // Nothing of ours: no credentials, no proxies, no home.
+    // An empty environment: no credentials, no proxies, no home.
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', TZ: 'UTC' },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe', 'ipc'],
     serialization: 'json',
@@ -102,12 +102,12 @@ async function runInChild<J extends Job>(
     signal?.addEventListener('abort', stop);
     stopWatching.push(() => signal?.removeEventListener('abort', stop));
     if (input !== undefined && child.stdin !== null) {
-      // That its reader is gone, the reader says; an input that broke off must not be taken for a complete one.
+      // A lost reader is reported by the child; an input that broke off must not pass for a complete one.
       pipeline(input, child.stdin).catch((error: NodeJS.ErrnoException) => {
         if (!READER_GONE.has(error.code)) fail('input', `its input broke off: ${error.message}`, error);
       });
     }
-    // A child that ends at once makes this fail, and then says why by itself.
+    // Fails when the child has ended; its exit then gives the reason.
     child.send(job, () => {});
     const reply = parseReply<J['does']>(job.does, await Promise.race([answered, failed.promise]));
     if ('answer' in reply) return reply.answer;
@@ -121,7 +121,7 @@ async function runInChild<J extends Job>(
   }
 }
 
-/** Ends the wait when the child takes too long or too much. */
+/** Fails the job when the child exceeds its time, memory or disk. */
 function watch(
   child: ChildProcess,
   scratch: string,
@@ -142,7 +142,7 @@ function watch(
   return [() => clearTimeout(late), () => clearInterval(looking)];
 }
 
-/** Memory that a process holds; 0 when it is gone. */
+/** Resident memory of a process in bytes; 0 when it is gone. */
 async function residentBytes(pid: number): Promise<number> {
   if (process.platform !== 'linux') {
     return Number(spawnSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' }).stdout) * 1024;
@@ -151,7 +151,7 @@ async function residentBytes(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
-/** Bytes of the files in a folder, which may change or go meanwhile. */
+/** Bytes of the files in a folder, which may change or vanish meanwhile. */
 async function bytesBelow(folder: string): Promise<number> {
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   const sizes = await Promise.all(

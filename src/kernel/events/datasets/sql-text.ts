@@ -1,4 +1,4 @@
-/** How every file of ours is written. */
+/** Options with which every Parquet file is written. */
 export const PARQUET = 'format parquet, compression zstd';
 
 /** A text as an SQL literal. */
@@ -11,7 +11,7 @@ export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** Texts as a list of DuckDB. */
+/** Texts as a DuckDB list literal. */
 export function listLiteral(texts: readonly string[]): string {
   return `[${texts.map(literal).join(', ')}]`;
 }

@@ -10,13 +10,13 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api';
 
-/** A number of more digits than this may not survive as a JSON number. */
+/** Digits that survive in a JSON number. */
 const EXACT_DIGITS = 15;
 const NANOS_OF_MICRO = 1_000n;
 
 /**
- * A value of DuckDB as JSON: whole numbers and decimals as numbers as long as they stay exact, else as text; times with
- * zone in RFC 3339, other times and types as DuckDB writes them; what JSON has no number for as text (`NaN`).
+ * Converts a value of DuckDB to JSON: whole numbers and decimals as numbers if exact, else as text; times with zone in
+ * RFC 3339; other times and types as DuckDB writes them; `NaN` and infinities as text.
  */
 export function sqlValue(value: DuckDBValue): unknown {
   switch (typeof value) {
@@ -52,7 +52,7 @@ function rfc3339(value: DuckDBTimestampTZValue): string {
   try {
     return Temporal.Instant.fromEpochNanoseconds(value.micros * NANOS_OF_MICRO).toString();
   } catch {
-    // Infinity, or a year that no calendar of ours has.
+    // Infinity, or a year outside the range of Temporal.
     return String(value);
   }
 }

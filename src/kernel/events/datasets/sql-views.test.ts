@@ -22,7 +22,7 @@ const catalogue: Catalogue = {
   ]),
 };
 
-test('what is read are the named tables, in any spelling, and what those are made of, inputs first', () => {
+test('the named tables are read in any spelling, with their inputs first', () => {
   const names = (...reads: string[]) => {
     const { eventTypes, datasets } = namesOf(reads, catalogue);
     return [[...eventTypes].sort(), [...datasets]];
@@ -36,7 +36,7 @@ test('what is read are the named tables, in any spelling, and what those are mad
   ]);
 });
 
-test('views are made only of what is read, unless the query asks what there is', () => {
+test('views are created only for tables that are read, unless the query lists tables', () => {
   const made = (reads: readonly string[], lists = false) => {
     const { setup, datasets } = viewsOf(namesOf(reads, catalogue), lists, catalogue, []);
     const views = setup.flatMap((sql) => /^create view if not exists (\S+)/.exec(sql)?.[1] ?? []);
@@ -53,7 +53,7 @@ test('views are made only of what is read, unless the query asks what there is',
   assert.equal(made([], true).length, 7);
 });
 
-test('the columns of an event type are those of every event, then its fields, typed; what is sealed is text', () => {
+test('the columns of an event type are those of every event, then its typed fields; sealed fields are text', () => {
   const spec = type(
     {
       n: { type: 'integer' },
@@ -71,12 +71,12 @@ test('the columns of an event type are those of every event, then its fields, ty
   );
 });
 
-test('rows of a revision whose fields are not known keep their properties in one piece', () => {
+test('rows of an unknown revision keep their properties unparsed', () => {
   const select = selectStaged(type({ n: { type: 'integer' } }), ["it's", 'b']);
   assert.match(select, /case when not list_contains\(\['it''s', 'b'\], revision\) then payload end as "_payload"$/);
   assert.match(selectStaged(undefined, []), /case when true then payload end as "_payload"$/);
 });
 
-test('text in SQL ends where it ends', () => {
+test('literals escape quotes', () => {
   assert.equal(literal("a'; drop --"), "'a''; drop --'");
 });

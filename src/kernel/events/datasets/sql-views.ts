@@ -6,23 +6,23 @@ import { columnsOf, selectColumns, selectUnread, UNREAD } from './columns.ts';
 import type { DatasetFile } from './manifest.ts';
 import { identifier, listLiteral, literal } from './sql-text.ts';
 
-/** What can be queried: the live EventTypes and Datasets, by their names. */
+/** The live EventTypes and Datasets that can be queried, by their names. */
 export interface Catalogue {
   readonly eventTypes: ReadonlyMap<string, EventTypeSpec>;
   readonly datasets: ReadonlyMap<string, DatasetSpec>;
 }
 
-/** Schema of the system's tables and of event types. It comes first: no Dataset hides one of them. */
+/** Schema of system tables and event types. First in the search path, so that no Dataset hides one of them. */
 const EVENTS_SCHEMA = 'events';
 const SEARCH_PATH = `${EVENTS_SCHEMA},main`;
 
 export interface Names {
   readonly eventTypes: ReadonlySet<string>;
-  /** Each after those that it reads. */
+  /** In the order of their dependencies. */
   readonly datasets: ReadonlySet<string>;
 }
 
-/** The event types and datasets of these names (in small letters), and what those datasets are made of. */
+/** The event types and datasets of these names (in lower case), with the inputs of those datasets. */
 export function namesOf(reads: readonly string[], catalogue: Catalogue): Names {
   const read = new Set(reads);
   const isRead = (name: string) => spellingsOf(name).some((spelling) => read.has(spelling.toLowerCase()));
@@ -44,8 +44,8 @@ function withInputs(names: readonly string[], { eventTypes, datasets }: Catalogu
 }
 
 /**
- * The views of what a query reads. With `lists`, also of everything else, so that it can be listed; a row of that cannot
- * be read. SQL of a Dataset is bound only for those who read it: of another one only the name is listed.
+ * The views for a query. With `lists`, also views of all other tables, which can be listed but not read. The SQL of a Dataset
+ * is bound only for its readers: others see only its name.
  */
 export function viewsOf(
   read: Names,
@@ -58,7 +58,7 @@ export function viewsOf(
   for (const [name, spec] of catalogue.eventTypes) {
     const isRead = read.eventTypes.has(name);
     if (!isRead && !lists) continue;
-    const select = isRead ? eventTypeSelect(spec, byType.get(name) ?? []) : unreadable(name, spec);
+    const select = isRead ? eventTypeSelect(spec, byType.get(name) ?? []) : selectUnreadable(name, spec);
     for (const spelling of spellingsOf(name)) {
       setup.push(`create view if not exists ${EVENTS_SCHEMA}.${identifier(spelling)} as ${select}`);
     }
@@ -77,15 +77,15 @@ export function viewsOf(
   return { setup, datasets };
 }
 
-/** A name as it is, and as SQL takes it without quotes. */
+/** A name as declared, and as its unquoted SQL name. */
 function spellingsOf(name: string): readonly string[] {
   return [...new Set([name, sqlNameOf(name)])];
 }
 
 function eventTypeSelect(spec: EventTypeSpec, files: readonly DatasetFile[]): string {
   const columns = selectColumns(spec);
-  const branches = [typed(spec, 'where false')];
-  // Files of before a field was declared do not have it, and then the empty branch gives its column.
+  const branches = [selectTyped(spec, 'where false')];
+  // Files from before a field was declared lack it; the empty branch then provides its column.
   const paths = (some: readonly DatasetFile[]) =>
     `read_parquet(${listLiteral(some.map(({ path }) => path))}, union_by_name = true, hive_partitioning = true, hive_types = {'day': DATE})`;
   const whole = files.filter(({ unread }) => unread === 0);
@@ -99,20 +99,20 @@ function eventTypeSelect(spec: EventTypeSpec, files: readonly DatasetFile[]): st
   return `select ${columns} from (${branches.join(' union all by name ')})`;
 }
 
-function typed(spec: EventTypeSpec, where: string): string {
+function selectTyped(spec: EventTypeSpec, where: string): string {
   const columns = columnsOf(spec).map(({ name, type }) => `null::${type} as ${identifier(name)}`);
   return `select ${columns.join(', ')} ${where}`;
 }
 
-function unreadable(name: string, spec: EventTypeSpec): string {
-  return `select ${selectColumns(spec)} from (${typed(spec, '')}) where error(${literal(mentionIt(name))}) is null`;
+function selectUnreadable(name: string, spec: EventTypeSpec): string {
+  return `select ${selectColumns(spec)} from (${selectTyped(spec, '')}) where error(${literal(mentionIt(name))}) is null`;
 }
 
 function mentionIt(name: string): string {
   return `the query must mention ${name} by its name`;
 }
 
-/** A dataset as text: its own SQL, or our own over all of its event types. */
+/** The SQL of a dataset: its own, or generated SQL over all of its event types. */
 export function datasetSql(name: string, { eventTypes = [], datasets = [], sql }: DatasetSpec): DatasetSql {
   const spellings = spellingsOf(name);
   if (sql !== undefined) {

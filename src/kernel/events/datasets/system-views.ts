@@ -5,16 +5,16 @@ import type { Catalogue } from './sql-views.ts';
 import { type DatasetFile, type Progress, readTotals } from './manifest.ts';
 import { listLiteral, literal } from './sql-text.ts';
 
-/** How far back the loss audit looks: as long as the log is there to repair a loss. */
+/** Days of the loss audit: as long as the log is kept to repair a loss. */
 const AUDIT_DAYS = 3;
 
-/** A small table that goes into DuckDB as JSON. */
+/** Creates a small table from JSON in DuckDB. */
 function tableSetup(name: string, columns: Readonly<Record<string, string>>, rows: readonly object[]): string {
   const structure = JSON.stringify([columns]);
   return `create table ${name} as select unnest(from_json(${literal(JSON.stringify(rows))}::json, ${literal(structure)}), recursive := true)`;
 }
 
-/** `watermarks`: until when each EventType and Dataset is complete, and whether a Dataset is as fresh as it promises. */
+/** `watermarks`: until when each EventType and Dataset is complete, and whether a Dataset meets its freshness goal. */
 export async function watermarksSetup(
   connection: Queryable,
   { eventTypes, datasets }: Catalogue,
@@ -59,7 +59,7 @@ export async function watermarksSetup(
   ];
 }
 
-/** Whether everything that was received until as long ago as a Dataset promises is in files. */
+/** Whether a Dataset meets its freshness goal. */
 export function isFresh(
   spec: Pick<DatasetSpec, 'freshness'> | undefined,
   completeUntil: Temporal.Instant,
@@ -69,15 +69,15 @@ export function isFresh(
   return now.since(completeUntil).total('milliseconds') <= durationMs(spec.freshness);
 }
 
-/** From when on the loss audit counts. */
+/** The first moment that the loss audit counts. */
 export function auditFrom(now: Temporal.Instant): Temporal.Instant {
   return now.subtract({ hours: 24 * AUDIT_DAYS }).round({ smallestUnit: 'hour', roundingMode: 'floor' });
 }
 
-/** Gaps that are told at once. */
+/** Most gaps in one answer. */
 const GAPS_MAX = 10_000;
 
-/** `missing_batches`: numbers that a producer counted past and that never came, in the days that the loss audit looks at. */
+/** `missing_batches`: gaps in the sequence numbers of producers, in the days of the loss audit. */
 export async function missingBatchesSetup({ query }: Queryable, from: Temporal.Instant): Promise<readonly string[]> {
   const rows = await query<{ client: string; producer: string; first: number; last: number; until: Temporal.Instant }>({
     text: `
@@ -98,8 +98,7 @@ export async function missingBatchesSetup({ query }: Queryable, from: Temporal.I
 }
 
 /**
- * `loss_audit`: what was accepted, by the hour of its receipt, beside the rows that there really are in files, and those
- * that no file can hold.
+ * `loss_audit`: accepted events by the hour of their receipt, beside the rows in files and the rows that no file can hold.
  */
 export async function lossAuditSetup(
   { query }: Queryable,
@@ -107,7 +106,7 @@ export async function lossAuditSetup(
   { untilTx }: Progress,
   from: Temporal.Instant,
 ): Promise<readonly string[]> {
-  // What is still on its way is not counted on either side.
+  // Events that are not rolled yet are counted on neither side.
   const accepted = await query<{ type: string; hour: Temporal.Instant; accepted: number; aside: number }>({
     text: `
       select type, hour, sum(accepted)::bigint as accepted, sum(aside)::bigint as aside

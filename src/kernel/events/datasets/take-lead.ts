@@ -1,6 +1,6 @@
 import type { Connection } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
-import { countAnewIfRestored } from '../event-days.ts';
+import { renumberIfRestored } from '../event-days.ts';
 import { adoptFiles } from './adopt-files.ts';
 import { claimFolder } from './claim-folder.ts';
 import { lookThrough } from './files.ts';
@@ -8,10 +8,10 @@ import { noteFields } from './former-fields.ts';
 import { readFiles } from './manifest.ts';
 import type { Leadership, RollUpParts } from './roll-up-parts.ts';
 import type { LiveType } from './roll-window.ts';
-import { tryUnfiledAgain } from './unfiled-events.ts';
+import { retryUnfiled } from './unfiled-events.ts';
 import { Watermark } from './watermark.ts';
 
-/** Holds the lock on a connection of its own, so that whoever loses one has lost the other. */
+/** Acquires the roll-up lock on its own connection: losing the connection loses the lock. */
 export async function takeLead(
   parts: RollUpParts,
   held: Leadership | undefined,
@@ -43,14 +43,14 @@ export async function takeLead(
   return undefined;
 }
 
-/** Puts folder and database in order, once, before anything is written; gives whose the folder is. */
+/** Reconciles folder and database once, before anything is written; gives the installation of the folder. */
 async function takeOver(
   { database, directory, clock, log, metrics, signal, noteMissing }: RollUpParts,
   connection: Connection,
   types: ReadonlyMap<string, LiveType>,
 ): Promise<string> {
   const now = clock();
-  await countAnewIfRestored(database);
+  await renumberIfRestored(database);
   const { installation, isOlder } = await claimFolder(connection, directory);
   if (isOlder) log.warn({ installation }, 'datasets: the database is older than the files; a backup was restored');
   const listed = await connection.query<{ path: string }>('select path from backline.dataset_files');
@@ -66,6 +66,6 @@ async function takeOver(
   if (lost.length > 0) {
     log.error({ files: lost.length, first: lost[0]?.path }, 'datasets: files are missing; is this the right folder?');
   }
-  await tryUnfiledAgain(database, now);
+  await retryUnfiled(database, now);
   return installation;
 }

@@ -4,12 +4,12 @@ import { beginDay } from '../event-days.ts';
 import { dayOf } from './file-days.ts';
 import type { RollAnswer } from './jobs.ts';
 
-/** Where a row stands in the log, as SQL. Rows of the log are never altered, so it stays there. */
+/** The place of a row in the log, as SQL. Rows of the log are never updated, so that it is stable. */
 export const PLACE = 'tableoid::text || ctid::text';
 
 const COLUMNS = 'type, id, client, pseudonym, event_at, sent_at, received_at, corrected_at, revision, payload';
 
-/** Keeps rows of the log, of these transactions, that no file can hold. */
+/** Copies rows that no file can hold from these transactions of the log. */
 export async function setAside(
   { query }: Queryable,
   rows: RollAnswer['aside'],
@@ -35,8 +35,8 @@ export async function setAside(
   if (kept.length !== rows.length) throw new Error(`of ${rows.length} rows ${kept.length} were set aside`);
 }
 
-/** Puts what was set aside back into the log, behind everything else: the next window tries it once more. */
-export async function tryUnfiledAgain(database: Database, now: Temporal.Instant): Promise<void> {
+/** Moves the rows that were set aside back to the end of the log, so that the next window retries them. */
+export async function retryUnfiled(database: Database, now: Temporal.Instant): Promise<void> {
   const [row] = await database.query('select from backline.event_unfiled limit 1');
   if (row === undefined) return;
   const day = await beginDay(database, dayOf(now));

@@ -5,12 +5,12 @@ import { RECEIPT_SECONDS_MAX, Watermark } from './watermark.ts';
 
 const start = Temporal.Instant.from('2026-05-10T12:00:00Z');
 
-test('without open transactions all is complete until the look itself', () => {
+test('without open transactions all is complete until the current moment', () => {
   const seen = { at: start, xmin: 7n, xmax: 7n };
   assert.equal(new Watermark().advance(seen)?.toString(), '2026-05-10T11:59:50Z');
 });
 
-test('a transaction that stays open holds the watermark at the last look before it began', () => {
+test('an open transaction holds the watermark at the last moment before it began', () => {
   const watermark = new Watermark();
   const at = (seconds: number) => start.add({ seconds });
   assert.equal(watermark.advance({ at: at(0), xmin: 5n, xmax: 7n }), undefined);

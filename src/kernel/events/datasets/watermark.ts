@@ -1,15 +1,15 @@
 /**
- * Longest time from the receipt of an event until its transaction has a number: reading the request, waiting for the
- * group, and how far the clocks of our machines are apart.
+ * Longest time from the receipt of an event until its transaction has a number: reading the request, waiting for the group,
+ * and the clock skew between our machines.
  */
 export const RECEIPT_SECONDS_MAX = 10;
 
-/** As many as are kept: an hour of roll-ups behind a transaction that does not end. */
+/** Observations that are kept: an hour of roll-ups behind a transaction that does not end. */
 const SEEN_MAX = 240;
 
-/** What was seen of the transactions of the database at a moment. */
-export interface Seen {
-  /** Taken before the transactions were looked at. */
+/** The transactions of the database at a moment. */
+export interface TransactionSnapshot {
+  /** Read before the transactions. */
   readonly at: Temporal.Instant;
   /** Every transaction below has ended. */
   readonly xmin: bigint;
@@ -18,14 +18,14 @@ export interface Seen {
 }
 
 /**
- * Until when everything that was received is below `xmin`: what is not got its number after a moment at which numbers
- * were still below `xmax`. So the latest moment counts whose `xmax` all transactions have passed since. Call it at each
- * look, with one instance for as long as the lock is held.
+ * Computes the time until which all received events are in transactions below `xmin`. Any other event got its number after
+ * each moment whose `xmax` is at most the current `xmin`. So the latest such moment counts. Use one instance while the lock
+ * is held, and call it at each roll-up.
  */
 export class Watermark {
-  #seen: Seen[] = [];
+  #seen: TransactionSnapshot[] = [];
 
-  advance(now: Seen): Temporal.Instant | undefined {
+  advance(now: TransactionSnapshot): Temporal.Instant | undefined {
     this.#seen.push(now);
     const passed = this.#seen.findLastIndex(({ xmax }) => xmax <= now.xmin);
     const latest = this.#seen[passed];

@@ -11,13 +11,13 @@ import { roll } from './roll.ts';
 import { listLiteral, literal, PARQUET } from './sql-text.ts';
 
 /**
- * The child process that DuckDB runs in, so that a query that takes too much takes no server along. It does one job,
- * answers, and is ended by its parent; when that is gone, it ends itself.
+ * The child process that DuckDB runs in, so that an oversized query does not crash the server. It does one job, answers, and
+ * is ended by its parent; when the parent is gone, it ends itself.
  */
 let scratch: string | undefined;
 process.once('disconnect', () => {
   if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true });
-  // Not `exit`: that waits for what DuckDB is doing.
+  // Not `exit`, which waits for DuckDB.
   process.kill(process.pid, 'SIGKILL');
 });
 process.once('message', (job: Job) => {
@@ -46,7 +46,7 @@ async function perform(job: Job): Promise<unknown> {
   }
 }
 
-/** The parent knows the files; it answers a query's one question. */
+/** Asks the parent for the tables of a query. */
 function askParent(reads: Reads): Promise<Tables> {
   const answer = new Promise<Tables>((resolve) => process.once('message', (tables: Tables) => resolve(tables)));
   process.send?.({ reads });
@@ -74,7 +74,7 @@ async function open(job: Job, path: string): Promise<DuckDBConnection> {
     memory_limit: `${job.memoryMb}MB`,
     temp_directory: join(job.scratch, 'spill'),
     max_temp_directory_size: `${job.spillMb}MB`,
-    // Files have no order of their own; keeping one costs memory.
+    // Files need no order; keeping one costs memory.
     preserve_insertion_order: String(job.does === 'query'),
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',

@@ -3,8 +3,8 @@ import type { EventField, ItemField } from './event-field.ts';
 import type { EventTypeSpec } from './event-type-spec.ts';
 
 /**
- * Why a changed event type would no longer take, or no longer mean, what senders send and readers read today. Allowed
- * are new optional fields, wider bounds and enums, and fewer required fields.
+ * Finds incompatible changes of an event type: those that would refuse events which senders send today, or change columns
+ * that readers read. Allowed are new optional fields, wider bounds and enums, and fewer required fields.
  */
 export function evolutionProblems(before: EventTypeSpec, after: EventTypeSpec, name: string): readonly Problem[] {
   const anew = `make it a new EventType, e.g. ${nextName(name)}`;
@@ -23,8 +23,8 @@ export function evolutionProblems(before: EventTypeSpec, after: EventTypeSpec, n
       );
       continue;
     }
-    for (const narrowed of narrowing(was, is)) {
-      refuse([...path, ...narrowed.at], `The field "${field}" ${narrowed.how}: ${anew}.`);
+    for (const { at, how } of findNarrowing(was, is)) {
+      refuse([...path, ...at], `The field "${field}" ${how}: ${anew}.`);
     }
   }
   const wasRequired = new Set(before.schema.required);
@@ -59,7 +59,7 @@ interface Narrowing {
   readonly how: string;
 }
 
-function narrowing(was: EventField, is: EventField): readonly Narrowing[] {
+function findNarrowing(was: EventField, is: EventField): readonly Narrowing[] {
   if (was.type !== is.type) return [{ at: ['type'], how: `was of the type ${was.type} and cannot become ${is.type}` }];
   const found: Narrowing[] = [];
   if ((was.sensitive ?? false) !== (is.sensitive ?? false)) {
@@ -79,14 +79,14 @@ function narrowing(was: EventField, is: EventField): readonly Narrowing[] {
       });
     } else if (was.items.scale !== is.items.scale) {
       found.push({ at: ['items', 'scale'], how: 'cannot change how many digits its items have after the point' });
-    } else found.push(...narrowedBounds(was.items, is.items).map(({ at, how }) => ({ at: ['items', ...at], how })));
+    } else found.push(...findNarrowedBounds(was.items, is.items).map(({ at, how }) => ({ at: ['items', ...at], how })));
   }
-  return [...found, ...narrowedBounds(was, is)];
+  return [...found, ...findNarrowedBounds(was, is)];
 }
 
 type Bounds = Pick<ItemField, 'enum' | 'minimum' | 'maximum' | 'maxLength'>;
 
-function narrowedBounds(was: Bounds, is: Bounds): readonly Narrowing[] {
+function findNarrowedBounds(was: Bounds, is: Bounds): readonly Narrowing[] {
   const found: Narrowing[] = [];
   if (is.enum !== undefined) {
     const kept = new Set(is.enum);

@@ -38,12 +38,12 @@ const DatasetSpecSchema = Type.Object(
       }),
     ),
     freshness: durationText(
-      'How far it may lag behind the events. The table watermarks, and a metric, say whether it does.',
+      'How far it may lag behind the events. The table watermarks and a metric show whether it does.',
     ),
     columns: Type.Optional(
       Type.Record(Type.String({ maxLength: 63 }), Type.String({ maxLength: 500 }), {
         maxProperties: COLUMNS_MAX,
-        description: 'What columns mean, by their names.',
+        description: 'Descriptions of columns, by their names.',
       }),
     ),
   },
@@ -60,7 +60,7 @@ export const Dataset = defineKind({
   categories: ['measurement'],
   scope: 'Namespaced',
   released: true,
-  description: 'A table of events, or of what SQL makes of them, with a promise of how fresh it is.',
+  description: 'A table of events, or of a SELECT over them, with a freshness goal.',
   spec: DatasetSpecSchema,
   columns: [
     { name: 'Title', type: 'string', description: 'The name that people see.', value: ({ spec }) => spec.title },
@@ -111,7 +111,7 @@ function inputProblems({ sql, eventTypes, datasets }: DatasetSpec): readonly Pro
   return [{ path: ['spec', 'eventTypes'], reason: 'FieldValueRequired', detail: 'A dataset says what it is made of.' }];
 }
 
-/** Without SQL, fields of one name are one column: numbers go together, and nothing else does. */
+/** Without SQL, fields of the same name are one column. Number types mix; others must be equal. */
 function mixtureProblems({ sql, eventTypes = [] }: DatasetSpec, world: World): readonly Problem[] {
   if (sql !== undefined) return [];
   const first = new Map<string, { readonly type: string; readonly shape: string }>();
@@ -139,22 +139,22 @@ function shapeOf({ type, items, sensitive }: EventField): string {
 
 function circleProblems({ datasets = [] }: DatasetSpec, world: World, name: string): readonly Problem[] {
   return datasets.flatMap((input, index): Problem[] => {
-    const circle = wayTo(name, input, world);
+    const circle = pathTo(name, input, world);
     if (circle === undefined) return [];
     const detail = `The datasets ${[name, ...circle].join(' → ')} read each other in a circle.`;
     return [{ path: ['spec', 'datasets', index], reason: 'FieldValueInvalid', detail }];
   });
 }
 
-/** The datasets from one to another along what they read; undefined when none leads there. */
-function wayTo(goal: string, start: string, world: World): readonly string[] | undefined {
+/** The path of datasets from one to another along their inputs; undefined when there is none. */
+function pathTo(goal: string, start: string, world: World): readonly string[] | undefined {
   const cameFrom = new Map<string, string | undefined>([[start, undefined]]);
-  // A map that grows while it is walked: each dataset is looked at once.
+  // The map grows while it is iterated: each dataset is visited once.
   for (const [input] of cameFrom) {
     if (input === goal) {
-      const way = [];
-      for (let at: string | undefined = input; at !== undefined; at = cameFrom.get(at)) way.unshift(at);
-      return way;
+      const path = [];
+      for (let at: string | undefined = input; at !== undefined; at = cameFrom.get(at)) path.unshift(at);
+      return path;
     }
     const live = world.get(DATASET, input);
     if (live === undefined) continue;

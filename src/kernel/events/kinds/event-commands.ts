@@ -4,15 +4,15 @@ import type { Verb } from '#kernel/kinds/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 /**
- * Posted to be carried out; the list shows those that were. A kind with `create` alone would be a question, which
- * everybody may ask; these are for administrators.
+ * Commands are posted, and the list shows those that were carried out. Kinds with `create` alone are questions, which
+ * everybody may ask; with `list`, these are for administrators.
  */
 const VERBS: readonly Verb[] = ['create', 'list'];
 
-const byWhom = {
+const byColumn = {
   name: 'By',
   type: 'string',
-  description: 'Who had it done.',
+  description: 'The user who posted it.',
   value: ({ status }: { readonly status?: { readonly by: string } }) => status?.by,
 } as const;
 
@@ -24,27 +24,31 @@ const ReplaySpec = Type.Object(
         description: 'Only events with this reason; absent: all but id-reused.',
       }),
     ),
-    since: Type.Optional(Type.String({ format: 'date-time', description: 'Only events that were received since.' })),
+    since: Type.Optional(
+      Type.String({ format: 'date-time', description: 'Only events that were received since this time.' }),
+    ),
     continue: Type.Optional(
       Type.String({
         pattern: '^q-\\d{1,15}$',
-        description: 'Goes on behind this event: status.continue of a replay that was not complete.',
+        description: 'Continues after this event: status.continue of an incomplete replay.',
       }),
     ),
   },
-  { description: 'Which events of the quarantine are judged anew.' },
+  { description: 'Which events of the quarantine are judged again.' },
 );
 
 const ReplayStatus = Type.Object(
   {
-    accepted: Type.Integer({ description: 'How many are in the log now.' }),
-    duplicates: Type.Integer({ description: 'How many had come in otherwise.' }),
-    quarantined: Type.Integer({ description: 'How many still cannot be accepted.' }),
-    complete: Type.Boolean({ description: 'Whether that were all; if not, post another with `continue`.' }),
-    continue: Type.Optional(Type.String({ description: 'The last event that was judged, if there may be more.' })),
-    by: Type.String({ description: 'Who had it done.' }),
+    accepted: Type.Integer({ description: 'Number of events that were accepted.' }),
+    duplicates: Type.Integer({ description: 'Number of events that had been accepted before.' }),
+    quarantined: Type.Integer({ description: 'Number of events that still cannot be accepted.' }),
+    complete: Type.Boolean({
+      description: 'Whether all selected events were judged; if not, post another with `continue`.',
+    }),
+    continue: Type.Optional(Type.String({ description: 'The last judged event, if there may be more.' })),
+    by: Type.String({ description: 'The user who posted it.' }),
   },
-  { description: 'What became of them.' },
+  { description: 'The outcome of the replay.' },
 );
 
 export type ReplaySpec = Static<typeof ReplaySpec>;
@@ -57,26 +61,36 @@ export const EventReplay = defineKind({
   kind: 'EventReplay',
   plural: 'eventreplays',
   scope: 'Cluster',
-  description: 'Judges events of the quarantine by the event types of today, as if they were received when they were.',
+  description: 'Judges events of the quarantine by the current event types, with their original time of receipt.',
   spec: ReplaySpec,
   status: ReplayStatus,
   verbs: VERBS,
   columns: [
-    { name: 'Accepted', type: 'integer', description: 'In the log now.', value: ({ status }) => status?.accepted },
+    {
+      name: 'Accepted',
+      type: 'integer',
+      description: 'Events that were accepted.',
+      value: ({ status }) => status?.accepted,
+    },
     {
       name: 'Duplicates',
       type: 'integer',
-      description: 'Came in otherwise.',
+      description: 'Events that had been accepted before.',
       value: ({ status }) => status?.duplicates,
     },
-    { name: 'Quarantined', type: 'integer', description: 'Still wrong.', value: ({ status }) => status?.quarantined },
-    byWhom,
+    {
+      name: 'Quarantined',
+      type: 'integer',
+      description: 'Events that still cannot be accepted.',
+      value: ({ status }) => status?.quarantined,
+    },
+    byColumn,
   ],
 });
 
-/** Longer than an event may name: what was refused for its length is erased as well. */
+/** Longer than a subject may be: quarantined events with a longer one are erased as well. */
 const ERASED_CHARS_MAX = 1_000;
-/** Ids of one person. */
+/** Most ids of one person. */
 const ERASED_MAX = 100;
 
 const ErasureSpec = Type.Object(
@@ -85,40 +99,40 @@ const ErasureSpec = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: ERASED_CHARS_MAX,
-        description: 'Who is erased; never kept.',
+        description: 'The subject to erase; never stored.',
       }),
     ),
     subjects: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: ERASED_CHARS_MAX, description: 'One of them.' }), {
+      Type.Array(Type.String({ minLength: 1, maxLength: ERASED_CHARS_MAX, description: 'A subject to erase.' }), {
         minItems: 1,
         maxItems: ERASED_MAX,
-        description: 'The same, where one person has several ids: of the login, and of the time before it.',
+        description: 'Several ids of one person: of the login, and from before it.',
       }),
     ),
   },
-  { description: 'Who is erased.' },
+  { description: 'The subjects to erase.' },
 );
 
 const ErasureStatus = Type.Object(
   {
-    erased: Type.Record(Type.String(), Type.Integer(), { description: 'Records that are gone, by what they were.' }),
-    at: Type.String({ format: 'date-time', description: 'When it was done.' }),
-    by: Type.String({ description: 'Who had it done.' }),
+    erased: Type.Record(Type.String(), Type.Integer(), { description: 'Number of erased records, by store.' }),
+    at: Type.String({ format: 'date-time', description: 'When the erasure was carried out.' }),
+    by: Type.String({ description: 'The user who posted it.' }),
   },
-  { description: 'What was erased.' },
+  { description: 'The outcome of the erasure.' },
 );
 
 export type ErasureSpec = Static<typeof ErasureSpec>;
 export type ErasureStatus = Static<typeof ErasureStatus>;
 
-/** Erases a subject from every store that knows it. */
+/** Erases a subject from every store that holds records of it. */
 export const Erasure = defineKind({
   group: GROUP,
   version: VERSION,
   kind: 'Erasure',
   plural: 'erasures',
   scope: 'Cluster',
-  description: 'Erases a subject: what is kept of it is removed, and its events lead to nobody any more.',
+  description: 'Erases a subject: removes its records and anonymizes its events.',
   spec: ErasureSpec,
   status: ErasureStatus,
   verbs: VERBS,
@@ -126,12 +140,12 @@ export const Erasure = defineKind({
     {
       name: 'Erased',
       type: 'string',
-      description: 'Records that are gone.',
+      description: 'Number of erased records, by store.',
       value: ({ status }) =>
         Object.entries(status?.erased ?? {})
           .map(([store, count]) => `${count} ${store}`)
           .join(', '),
     },
-    byWhom,
+    byColumn,
   ],
 });

@@ -1,14 +1,14 @@
 import { Type, type Static } from 'typebox';
 
 export const FIELD_LIMITS = {
-  /** What one event type may declare; a table of more columns is several things. */
+  /** Limits of what one event type may declare. */
   fieldsMax: 200,
   enumMax: 500,
-  /** Characters of a text whose field says nothing. */
+  /** Characters of a text without `maxLength`. */
   textCharsMax: 8_192,
-  /** Items of a list whose field says nothing. */
+  /** Items of a list without `maxItems`. */
   itemsMax: 1_000,
-  /** Digits of a decimal before the point, and after it: 38 together, as DuckDB has them. */
+  /** Digits of a decimal before and after the point: 38 together, the limit of DuckDB. */
   decimalWholeDigitsMax: 20,
   scaleMax: 18,
 } as const;
@@ -43,7 +43,7 @@ const bounds = {
 
 const ItemSchema = Type.Object(
   { type: Type.Enum([...SCALARS], { description: 'The type of each item.' }), ...bounds },
-  { description: 'What the items of an array are.' },
+  { description: 'The schema of the items of an array.' },
 );
 
 export const EventFieldSchema = Type.Object(

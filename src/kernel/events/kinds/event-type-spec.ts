@@ -3,7 +3,7 @@ import { specReader } from '#kernel/kinds/schema/read-typed.ts';
 import { durationText } from '#kernel/kinds/schema/duration.ts';
 import { EventFieldSchema, FIELD_LIMITS } from './event-field.ts';
 
-/** Stands for the subject among the identity fields. */
+/** Names the subject among the identity fields. */
 export const SUBJECT = 'subject';
 
 export const EventTypeSpecSchema = Type.Object(
@@ -13,7 +13,7 @@ export const EventTypeSpecSchema = Type.Object(
     purpose: Type.String({ minLength: 1, maxLength: 1_000, description: 'What it is collected for.' }),
     subject: Type.Enum(['required', 'optional', 'none'], {
       default: 'optional',
-      description: 'Whether an event is about a listener. none: a subject that is sent along is not kept.',
+      description: 'Whether events have a listener as their subject. none: a subject that is sent is dropped.',
     }),
     schema: Type.Object(
       {
@@ -32,7 +32,7 @@ export const EventTypeSpecSchema = Type.Object(
           description: 'Whether fields that are not declared are accepted and kept.',
         }),
       },
-      { description: 'What the properties of an event are.' },
+      { description: 'The schema of the properties of an event.' },
     ),
     retention: durationText('How long events are kept, in days: P395D.'),
     identity: Type.Optional(
@@ -60,12 +60,12 @@ export const EventTypeSpecSchema = Type.Object(
         },
         {
           description:
-            'Which calls of Segment’s libraries are this type. Absent: those whose event name, as words-with-hyphens, is the name of the type.',
+            'Which calls of Segment’s libraries become this type. Absent: calls whose event name, as words-with-hyphens, is the name of the type.',
         },
       ),
     ),
   },
-  { description: 'What events of this type are, and what they are for.' },
+  { description: 'The schema, purpose and retention of events of this type.' },
 );
 
 export type EventTypeSpec = Static<typeof EventTypeSpecSchema>;
@@ -73,7 +73,7 @@ export type EventTypeSpec = Static<typeof EventTypeSpecSchema>;
 /** The spec of a stored or live EventType. */
 export const eventTypeSpec = specReader(EventTypeSpecSchema);
 
-/** Names the calls of Segment's libraries that a type takes; undefined when it says nothing. */
+/** A key for the calls of Segment's libraries that a type accepts; undefined when it declares none. */
 export function segmentKey({ segment }: Pick<EventTypeSpec, 'segment'>): string | undefined {
   if (segment === undefined) return undefined;
   const { call, event = '' } = segment;

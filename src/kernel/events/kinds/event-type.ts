@@ -7,14 +7,14 @@ import { fieldProblems } from './field-problems.ts';
 import { EVENT_TYPE, GROUP, VERSION } from './identity.ts';
 import { SQL_NAME, sqlNameOf, sqlNameProblems } from './sql-name.ts';
 
-/** Shortest and longest times that a type may ask for. */
+/** Shortest and longest times that a type may declare. */
 const DURATIONS = {
   retention: ['P1D', 'P3650D'],
   within: ['PT1S', 'P7D'],
   lateness: ['PT1M', 'P30D'],
 } as const;
 
-/** Columns that every event has, in its own table or in that of a Dataset: a field of that name would hide one of them. */
+/** Columns of every event, in its own table or in that of a Dataset. A field of the same name would hide one of them. */
 const RESERVED: ReadonlySet<string> = new Set(
   'subject event_type event_id day tx type id client pseudonym event_at sent_at received_at corrected_at revision payload'.split(
     ' ',
@@ -48,7 +48,7 @@ export const EventType = defineKind({
     {
       name: 'Subject',
       type: 'string',
-      description: 'Whether an event is about a listener.',
+      description: 'Whether events have a listener as their subject.',
       value: ({ spec }) => spec.subject,
     },
     {
@@ -163,7 +163,7 @@ function identityProblems({ identity, within, schema, subject }: EventTypeSpec):
   if (identity === undefined && within === undefined) return [];
   if (identity === undefined || within === undefined) {
     const missing = identity === undefined ? 'identity' : 'within';
-    const detail = 'identity and within say together which events are one event.';
+    const detail = 'identity and within are declared together: they define which events are duplicates.';
     return [{ path: ['spec', missing], reason: 'FieldValueRequired', detail }];
   }
   const guessable = identity.findIndex((field) => schema.properties[field]?.sensitive === true);

@@ -1,12 +1,12 @@
 import { FORMATS } from '#kernel/kinds/schema/formats.ts';
 import { FIELD_LIMITS, type EventField, type ItemField } from './event-field.ts';
 
-/** What is wrong with a value, as the end of a sentence that begins with its place; never cites the value itself. */
+/** Gives the fault of a value, as the end of a sentence that begins with its place. It never cites the value. */
 export type FieldCheck = (value: unknown) => string | undefined;
 
 const isDateTime = FORMATS.get('date-time') ?? (() => false);
 
-/** Compiles a declared field. */
+/** Compiles the check of a declared field. */
 export function fieldCheck(field: EventField): FieldCheck {
   const { type, items, maxItems = FIELD_LIMITS.itemsMax } = field;
   switch (type) {
@@ -32,17 +32,17 @@ export function fieldCheck(field: EventField): FieldCheck {
   }
 }
 
-/** What is wrong with one value of a declared scalar. */
+/** The fault of one value of a declared scalar. */
 export function itemFault(item: ItemField, value: unknown): string | undefined {
   return itemCheck(item)(value);
 }
 
-/** What is wrong with a value of which nothing is declared. */
+/** The fault of an undeclared value. */
 export function freeFault(value: unknown): string | undefined {
   return holdsInfinity(value) ? 'holds a number that no table can hold: it is too large' : undefined;
 }
 
-/** JSON writes numbers of any length; what is too large for a double is read as Infinity. */
+/** Whether a value holds a number that is too large for a double: JSON.parse reads it as Infinity. */
 function holdsInfinity(value: unknown): boolean {
   if (typeof value === 'number') return !Number.isFinite(value);
   if (typeof value !== 'object' || value === null) return false;
@@ -103,13 +103,13 @@ function typeCheck({ type, scale = 0 }: ItemField, minimum: number, maximum: num
   }
 }
 
-/** A double keeps so many digits as they were written. */
+/** Decimal digits that a double keeps exactly. */
 const EXACT_DIGITS = 15;
 const DECIMAL = new RegExp(
   `^-?(\\d{1,${FIELD_LIMITS.decimalWholeDigitsMax}})(?:\\.(\\d{1,${FIELD_LIMITS.scaleMax}}))?$`,
 );
 
-/** The digits before and after the point; undefined where they are not known exactly. */
+/** The digits before and after the point; undefined where a double does not keep them exactly. */
 function decimalParts(value: unknown): readonly [whole: string, fraction: string] | undefined {
   if (typeof value !== 'string' && typeof value !== 'number') return undefined;
   const [match, whole = '', fraction = ''] = DECIMAL.exec(String(value)) ?? [];

@@ -2,7 +2,7 @@ import type { Path, Problem } from '#kernel/base/failures.ts';
 import { itemFault } from './field-check.ts';
 import type { EventField, ItemField } from './event-field.ts';
 
-/** What is wrong with declared fields beyond their schema. */
+/** Problems of declared fields that their schema cannot express. */
 export function fieldProblems(schema: {
   readonly properties: Readonly<Record<string, EventField>>;
   readonly required: readonly string[];
@@ -32,7 +32,7 @@ function ofField(field: EventField, path: Path): readonly Problem[] {
     problems.push({
       path: [...path, 'items'],
       reason: 'FieldValueRequired',
-      detail: 'An array says what its items are.',
+      detail: 'An array needs items.',
     });
   }
   if (type !== 'array') {

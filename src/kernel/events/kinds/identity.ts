@@ -6,5 +6,5 @@ export const EVENT_TYPE = `${GROUP}/EventType`;
 export const METRIC = `${GROUP}/Metric`;
 export const DATASET = `${GROUP}/Dataset`;
 
-/** The type of events that say who saw what of a release. Built in: nobody declares it. */
+/** The built-in type of exposure events of releases. */
 export const RELEASE_EXPOSURE = 'release-exposure';

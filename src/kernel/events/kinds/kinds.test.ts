@@ -12,20 +12,20 @@ import { EventType } from './event-type.ts';
 import { Metric } from './metric.ts';
 import { QuarantinedEvent } from './quarantined-event.ts';
 
-const told = (problems: readonly Problem[]) => problems.map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
+const lines = (problems: readonly Problem[]) => problems.map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
 
 const play = EventType.example?.spec as Record<string, unknown>;
 const playSchema = play['schema'] as { properties: Record<string, object>; required: string[] };
 
-/** What refuses the write of a spec. */
+/** The problems for which the write of a spec is refused. */
 function refusals(kind: Kind, declared: unknown, before?: unknown): readonly string[] {
   const given = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name: 'play' }, spec: declared };
   const object = structureOf(kind).applyDefaults(given) as typeof given;
   const { spec } = object;
   const shape = structureOf(kind).validate(object);
-  if (shape.length > 0) return told(shape);
+  if (shape.length > 0) return lines(shape);
   const context = { now: Temporal.Instant.from('2026-05-01T12:00:00Z'), find: () => [], name: 'play' };
-  return told(kind.validate?.(spec, before === undefined ? context : { ...context, before }) ?? []);
+  return lines(kind.validate?.(spec, before === undefined ? context : { ...context, before }) ?? []);
 }
 
 function changed(change: { properties?: object; required?: string[]; [field: string]: unknown }): unknown {
@@ -66,7 +66,7 @@ test('a new optional field, a wider bound, a wider enum and a field that is no l
   }
 });
 
-test('a change that would refuse what senders send, or alter what readers read, is refused and names the field', () => {
+test('an incompatible change for senders or readers is refused and names the field', () => {
   const { track: _track, ...withoutTrack } = playSchema.properties;
   const loose = { ...play, subject: 'optional', schema: { properties: {} } };
   const identified = { ...play, identity: ['track'], within: 'P1D' };
@@ -126,7 +126,7 @@ test('an event type that contradicts itself is refused', () => {
     [changed({ properties: { Received_At: { type: 'string' } } }), /Every event has a column "received_at"/],
     [changed({ properties: { event_type: { type: 'string' } } }), /Every event has a column "event_type"/],
     [changed({ properties: { Track: { type: 'string' } } }), /differ only in capital letters/],
-    [changed({ properties: { list: { type: 'array' } } }), /An array says what its items are/],
+    [changed({ properties: { list: { type: 'array' } } }), /An array needs items/],
     [changed({ properties: { list: { type: 'array', items: { type: 'string' }, maxLength: 3 } } }), /of its items/],
     [changed({ properties: { n: { type: 'integer', enum: [1, 'two'] } } }), /"two" must be a whole number/],
     [changed({ properties: { n: { type: 'integer', minimum: 3, maximum: 2 } } }), /minimum 3 is above the maximum 2/],
@@ -146,7 +146,10 @@ test('two event types cannot take the same calls of Segment’s libraries', () =
   const now = Temporal.Instant.from('2026-05-01T12:00:00Z');
   const find = (kind: string, index: string, value: string) =>
     kind === EventType.id && index === 'segment' && value === 'track Song Played' ? [other] : [];
-  assert.match(told(EventType.validate?.(play, { now, find, name: 'play' }) ?? []).join(''), /"listen" takes the same/);
+  assert.match(
+    lines(EventType.validate?.(play, { now, find, name: 'play' }) ?? []).join(''),
+    /"listen" takes the same/,
+  );
   assert.deepEqual(EventType.validate?.(play, { now, find, name: 'listen' }), []);
 });
 
@@ -163,7 +166,7 @@ test('a metric has the parts of its type, and no others', () => {
   }
 });
 
-test('a metric that asks for what its event type does not have is held', () => {
+test('a metric with a field that its event type lacks is held', () => {
   const metric = Metric.example?.spec as Record<string, unknown>;
   const world = worldOf({ eventTypes: { play } });
   for (const [change, message] of [
@@ -175,11 +178,11 @@ test('a metric that asks for what its event type does not have is held', () => {
     [{ filter: [{ field: 'nothing', in: ['phone'] }] }, /spec\.filter\[0\]\.field/],
   ] as const) {
     const problems = Metric.check?.({ ...metric, ...change }, world, 'minutes-played') ?? [];
-    assert.match(told(problems).join('\n'), message);
+    assert.match(lines(problems).join('\n'), message);
   }
 });
 
-test('datasets that read each other in a circle are held, however many ways lead there', () => {
+test('datasets that read each other in a circle are held, along any path', () => {
   const reads = (...datasets: string[]) => ({ title: 'T', owner: 'o', sql: 'select 1', freshness: 'PT1H', datasets });
   const wide = Object.fromEntries(
     Array.from({ length: 60 }, (_, layer) => [
@@ -188,7 +191,7 @@ test('datasets that read each other in a circle are held, however many ways lead
     ]).flat(),
   );
   const world = worldOf({ datasets: { ...wide, one: reads('two'), two: reads('three'), three: reads('one') } });
-  const check = (name: string, spec: unknown) => told(Dataset.check?.(spec, world, name) ?? []);
+  const check = (name: string, spec: unknown) => lines(Dataset.check?.(spec, world, name) ?? []);
   assert.deepEqual(check('a0', wide['a0']), []);
   assert.deepEqual(check('one', reads('two')), [
     'spec.datasets[0]: The datasets one → two → three → one read each other in a circle.',
@@ -208,7 +211,7 @@ test('a dataset without SQL whose event types have no common columns is held, an
     },
   });
   const check = (...eventTypes: string[]) =>
-    told(Dataset.check?.({ title: 'T', owner: 'o', freshness: 'PT1H', eventTypes }, world, 'all') ?? []);
+    lines(Dataset.check?.({ title: 'T', owner: 'o', freshness: 'PT1H', eventTypes }, world, 'all') ?? []);
   assert.deepEqual(check('one', 'two'), []);
   assert.deepEqual(check('one', 'three'), [
     'spec.eventTypes[1]: The field "n" of "three" is of the type string, and of "one" a number: say with sql how they become one column.',
@@ -219,7 +222,7 @@ test('a dataset without SQL whose event types have no common columns is held, an
   assert.deepEqual(Dataset.check?.(sql, world, 'all'), []);
 });
 
-test('no role but the administrator’s lets anybody replay or erase', () => {
+test('only the administrator role allows replays and erasures', () => {
   const kinds = [EventType, Metric, Dataset, QuarantinedEvent, EventReplay, Erasure];
   assert.notEqual(openApiDocuments(kinds, '1'), undefined);
   const allowing = defaultObjects(kinds, []).filter((object) => /erasures|eventreplays/.test(JSON.stringify(object)));

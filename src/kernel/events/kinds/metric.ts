@@ -35,7 +35,9 @@ const filter = Type.Optional(
 const MetricSpecSchema = Type.Object(
   {
     title: Type.String({ minLength: 1, maxLength: 100, description: 'The name that people see.' }),
-    description: Type.Optional(Type.String({ maxLength: 1_000, description: 'What it tells, and what it does not.' })),
+    description: Type.Optional(
+      Type.String({ maxLength: 1_000, description: 'What it measures, and what it does not.' }),
+    ),
     owner: Type.String({ minLength: 1, maxLength: 200, description: 'The team that answers for it.' }),
     eventType: Type.String({ minLength: 1, description: 'The EventType that it is computed from.' }),
     type: Type.Enum(['count', 'sum', 'mean', 'proportion'], {
@@ -43,7 +45,7 @@ const MetricSpecSchema = Type.Object(
         'Of each unit: count: its events. sum: the field added up. proportion: whether it has such an event. Over events: mean of the field.',
     }),
     field: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 63, description: 'The number that sum and mean are about.' }),
+      Type.String({ minLength: 1, maxLength: 63, description: 'The number field that sum and mean use.' }),
     ),
     filter,
     direction: Type.Enum(['increase', 'decrease'], { description: 'Which way is better.' }),
@@ -104,7 +106,7 @@ export const Metric = defineKind({
 
 const NUMERIC: ReadonlySet<string> = new Set(['integer', 'number', 'decimal']);
 
-/** A number is added up or averaged; events are counted without one. */
+/** Sum and mean need a field; count and proportion have none. */
 function fieldProblems({ type, field }: MetricSpec): readonly Problem[] {
   const needsField = type === 'sum' || type === 'mean';
   const path = ['spec', 'field'];
@@ -128,7 +130,7 @@ function amountProblems(
   world: World,
 ): readonly Problem[] {
   const live = world.get(EVENT_TYPE, name);
-  // That it is missing is said of the reference.
+  // A missing type is reported as a dangling reference.
   if (live === undefined) return [];
   const { properties } = eventTypeSpec(live).schema;
   const problems: Problem[] = [];

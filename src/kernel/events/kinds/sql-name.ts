@@ -2,7 +2,7 @@ import type { Problem } from '#kernel/base/failures.ts';
 import type { CheckContext } from '#kernel/kinds/kind.ts';
 import { DATASET, EVENT_TYPE, RELEASE_EXPOSURE } from './identity.ts';
 
-/** The index of EventTypes and Datasets by what they are called in SQL. */
+/** The index of EventTypes and Datasets by their SQL names. */
 export const SQL_NAME = 'sqlName';
 
 /** Tables of this program itself. */
@@ -14,15 +14,15 @@ const SYSTEM_TABLES: ReadonlySet<string> = new Set([
   sqlNameOf(RELEASE_EXPOSURE),
 ]);
 
-/** How DuckDB calls tables of its own. */
+/** Prefixes of DuckDB's own tables. */
 const BUILT_IN = /^(duckdb|pg|pragma|sqlite)_/;
 
-/** What an EventType or Dataset is called in SQL without quotes: it has no hyphens, dots and capitals. */
+/** The SQL name of an EventType or Dataset, which needs no quotes: without hyphens, dots and capitals. */
 export function sqlNameOf(name: string): string {
   return name.replaceAll(/[-.]/g, '_').toLowerCase();
 }
 
-/** A table has one owner: refuses an EventType or Dataset whose name in SQL another one has, or the system. */
+/** Refuses an EventType or Dataset whose SQL name belongs to another one or to the system. */
 export function sqlNameProblems(kind: string, name: string, find: CheckContext['find']): readonly Problem[] {
   const sqlName = sqlNameOf(name);
   const path = ['metadata', 'name'];

@@ -18,13 +18,13 @@ import { tableOf } from './table.ts';
 
 export const NOON = Temporal.Instant.from('2026-05-01T12:00:00Z');
 
-/** One process that takes events in, over HTTP and in process. */
+/** One ingest process, called over HTTP and in process. */
 export interface Ingest {
   readonly events: Events;
   readonly database: Database;
   readonly url: string;
   readonly post: (path: string, body: unknown, headers?: Record<string, string>) => Promise<Answer>;
-  /** What the process goes by; set by tests. */
+  /** The clock of the process; set by tests. */
   now: Temporal.Instant;
   table: EventTable;
   readonly metrics: () => Promise<string>;
@@ -33,7 +33,7 @@ export interface Ingest {
 interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // Tests look into answers of every shape.
+  // Tests read answers of every shape.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly json: any;
 }
@@ -45,7 +45,7 @@ export async function testSealing(t: TestContext): Promise<Sealing> {
   return sealingWith(join(folder, 'encryption-keys'));
 }
 
-/** Starts a process that takes events in. Several on one database need one sealing. */
+/** Starts an ingest process. Several on one database need the same sealing. */
 export async function startIngest(
   t: TestContext,
   options: {

@@ -1,10 +1,10 @@
 import { compileEvents, type EventTable } from '../event-table.ts';
 import { worldOf } from './world.ts';
 
-/** What every declared type says, and no test is about. */
+/** Required fields of every declared type that no test checks. */
 const common = { owner: 'playback', purpose: 'To know what is heard.', retention: 'P30D' };
 
-/** Event types for tests: one of each way to treat subjects, ids and sensitive fields. */
+/** Event types for tests: one for each way to treat subjects, ids and sensitive fields. */
 export const eventTypes = {
   play: {
     ...common,

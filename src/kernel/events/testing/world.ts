@@ -2,7 +2,7 @@ import { contentHash } from '#kernel/base/ids.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { DATASET, EVENT_TYPE, METRIC } from '../kinds/identity.ts';
 
-/** A world in which these specs are live, by name. */
+/** A world with these live specs, by name. */
 export function worldOf(specs: {
   readonly eventTypes?: Readonly<Record<string, object>>;
   readonly metrics?: Readonly<Record<string, object>>;

@@ -7,7 +7,7 @@ import { invalid } from '../schema/problems.ts';
 import { immutableWhenAsked } from './immutable.ts';
 import { keyProblems, sizeProblems } from './keyed-data.ts';
 
-/** Where events of objects without a namespace stand. */
+/** The namespace of events of objects without one. */
 const NAMESPACES_OF_THE_REST: ReadonlySet<string> = new Set(['default', 'backline-system']);
 
 const text = (description: string) => Type.Optional(Type.String({ description }));
@@ -20,36 +20,38 @@ export const Namespace = defineKind({
   plural: 'namespaces',
   shortNames: ['ns'],
   scope: 'Cluster',
-  description: 'A namespace says who owns the resources in it.',
+  description: 'A scope for names and access rules.',
   spec: Type.Optional(
     Type.Object(
       {
-        finalizers: Type.Optional(Type.Array(Type.String(), { description: 'Who must let go before it is removed.' })),
+        finalizers: Type.Optional(
+          Type.Array(Type.String(), { description: 'Controllers that have to clean up before it is removed.' }),
+        ),
       },
       { description: 'How the namespace behaves.' },
     ),
   ),
   status: Type.Object(
     {
-      phase: Type.Optional(Type.Enum(['Active', 'Terminating'], { description: 'Active, or being removed.' })),
+      phase: Type.Optional(Type.Enum(['Active', 'Terminating'], { description: 'Active, or being deleted.' })),
       conditions: Type.Optional(
         Type.Array(
           Type.Object({
-            type: Type.String({ description: 'What is said.' }),
+            type: Type.String({ description: 'Type of the condition.' }),
             status: Type.Enum(['True', 'False', 'Unknown']),
-            reason: Type.Optional(Type.String({ description: 'One word for programs.' })),
+            reason: Type.Optional(Type.String({ description: 'A code for programs.' })),
             message: Type.Optional(Type.String({ description: 'A sentence for people.' })),
             lastTransitionTime: Type.Optional(Type.String({ format: 'date-time' })),
           }),
           {
-            description: 'What keeps a namespace that is being removed.',
+            description: 'Why a namespace that is being deleted still exists.',
             'x-kubernetes-list-type': 'map',
             'x-kubernetes-list-map-keys': ['type'],
           },
         ),
       ),
     },
-    { description: 'Where the namespace is in its life.' },
+    { description: 'The phase of the namespace.' },
   ),
   validate: (spec) =>
     (spec?.finalizers ?? []).flatMap((finalizer, index) =>
@@ -68,7 +70,7 @@ export const Namespace = defineKind({
     {
       name: 'Status',
       type: 'string',
-      description: 'Active, or being removed.',
+      description: 'Active, or being deleted.',
       value: (object) => (object.metadata.deletionTimestamp === undefined ? 'Active' : 'Terminating'),
     },
   ],
@@ -136,13 +138,13 @@ export const Event = defineKind({
         kind: text('Kind of the object.'),
         namespace: text('Namespace of the object.'),
         name: text('Name of the object.'),
-        uid: text('The one object with that name that is meant.'),
-        resourceVersion: text('The version of the object that was seen.'),
-        fieldPath: text('The part of the object that is meant.'),
+        uid: text('UID of the object.'),
+        resourceVersion: text('Version of the object.'),
+        fieldPath: text('The part of the object.'),
       },
-      { description: 'What the event is about.' },
+      { description: 'The object of the event.' },
     ),
-    reason: text('One word for programs.'),
+    reason: text('A code for programs.'),
     message: text('A sentence for people.'),
     type: text('Normal or Warning.'),
     source: Type.Optional(
@@ -151,18 +153,18 @@ export const Event = defineKind({
         { description: 'Who reports.' },
       ),
     ),
-    firstTimestamp: time('When it was first seen.'),
-    lastTimestamp: time('When it was last seen.'),
+    firstTimestamp: time('When it first happened.'),
+    lastTimestamp: time('When it last happened.'),
     eventTime: Type.Optional(
       Type.String({ format: 'date-time', nullable: true, description: 'When it happened, to the microsecond.' }),
     ),
-    count: Type.Optional(Type.Integer({ description: 'How often it was seen.' })),
+    count: Type.Optional(Type.Integer({ description: 'How often it happened.' })),
     action: text('The operation.'),
     reportingComponent: text('The controller that reports.'),
     reportingInstance: text('The instance of that controller.'),
     series: Type.Optional(
       Type.Object(
-        { count: Type.Optional(Type.Integer()), lastObservedTime: time('When it was last seen.') },
+        { count: Type.Optional(Type.Integer()), lastObservedTime: time('When it last happened.') },
         { description: 'A run of the same event.' },
       ),
     ),
@@ -184,7 +186,7 @@ export const Event = defineKind({
     {
       name: 'Last Seen',
       type: 'date',
-      description: 'When it was last seen.',
+      description: 'When it last happened.',
       value: ({ lastTimestamp, eventTime, metadata }) =>
         (lastTimestamp ?? eventTime ?? metadata.creationTimestamp) as string,
     },
@@ -197,13 +199,13 @@ export const Event = defineKind({
     {
       name: 'Reason',
       type: 'string',
-      description: 'One word for programs.',
+      description: 'A code for programs.',
       value: ({ reason }) => reason as string | undefined,
     },
     {
       name: 'Object',
       type: 'string',
-      description: 'What the event is about.',
+      description: 'The object of the event.',
       value: ({ involvedObject }) => {
         const { kind = '', name = '' } = involvedObject as { kind?: string; name?: string };
         return `${kind.toLowerCase()}/${name}`;
@@ -227,7 +229,7 @@ export const Event = defineKind({
   },
 });
 
-/** Events of an object are where it is; those of objects without a namespace in the first one, or in our own. */
+/** Events are in the namespace of their object; those of objects without one are in the default namespace or in ours. */
 function involvedNamespaceProblems({ metadata, involvedObject }: ResourceObject): Problem[] {
   const { namespace: involved = '' } = (involvedObject ?? {}) as { namespace?: string };
   const { namespace = '' } = metadata;

@@ -18,7 +18,7 @@ const HeadSpec = Type.Object(
       Type.Object({
         release: Type.Optional(
           Type.String({
-            description: 'The Release that shows this instead of what everybody gets, in a part of the world.',
+            description: 'The Release whose cohort gets this entry instead of the live one.',
           }),
         ),
         revision: Type.String({ description: 'Content hash of the spec; empty where the object is absent.' }),
@@ -28,37 +28,39 @@ const HeadSpec = Type.Object(
         ),
         where: Type.Optional(
           Type.Unknown({
-            description: 'Who or where gets it, in the form of the target that carries the kind.',
+            description: 'The cohort or places that get it, in the form of the target of the kind.',
             'x-kubernetes-preserve-unknown-fields': true,
           }),
         ),
         absent: Type.Optional(Type.Literal(true, { description: 'The cohort gets nothing under this name.' })),
-        namespace: Type.Optional(Type.String({ description: 'Its namespace, where the cohort gets it from another.' })),
+        namespace: Type.Optional(
+          Type.String({ description: 'Its namespace, if it differs from that of the live object.' }),
+        ),
         labels: Type.Optional(
-          Type.Record(Type.String(), Type.String(), { description: 'The labels of what the cohort gets.' }),
+          Type.Record(Type.String(), Type.String(), { description: 'The labels of the object that the cohort gets.' }),
         ),
         spec: Type.Optional(
           Type.Unknown({ description: 'The spec itself.', 'x-kubernetes-preserve-unknown-fields': true }),
         ),
         allotment: Type.Optional(
           Type.Unknown({
-            description: 'What was allotted to it as it went live, like the buckets of an experiment.',
+            description: 'Its allotment, such as the buckets of an experiment.',
             'x-kubernetes-preserve-unknown-fields': true,
           }),
         ),
       }),
       {
         description:
-          'What is live: for everybody, and, in an entry that names a release, where that release shows it. An object has at most one of each.',
+          'At most two entries: the spec that is live for everybody, and one that names a release, for its cohort.',
       },
     ),
   },
-  { description: 'What of an object is live.' },
+  { description: 'The live state of an object.' },
 );
 
 /**
- * What is live for one object, as opposed to what is declared. It carries the specs it names, so that a decision node
- * needs to follow one kind only. Written by the kernel, read by everybody.
+ * The live state of one object, as opposed to its declared state. It contains the specs it names, so that a decision node
+ * follows one kind only. Written by the kernel.
  */
 export const Head = defineKind({
   group: 'releases.backline.dev',
@@ -66,12 +68,11 @@ export const Head = defineKind({
   kind: 'Head',
   plural: 'heads',
   scope: 'Cluster',
-  description:
-    'What is live for one object: the decision plane and the controllers go by this, not by what is declared.',
+  description: 'The live state of one object. The decision plane and the controllers use it, not the declared state.',
   spec: HeadSpec,
   status: Type.Object(
     { held: Type.Optional(Type.String({ description: 'Why something that was deleted is still live.' })) },
-    { description: 'What keeps the head as it is.' },
+    { description: 'The state of the head.' },
   ),
   verbs: ['get', 'list', 'watch'],
   columns: [
@@ -96,7 +97,7 @@ export const Head = defineKind({
     {
       name: 'Release',
       type: 'string',
-      description: 'The release whose cohort gets something else.',
+      description: 'The release whose cohort gets another entry.',
       value: ({ spec }) => spec.live.find(({ release }) => release !== undefined)?.release,
     },
     {
@@ -110,25 +111,25 @@ export const Head = defineKind({
 });
 
 /**
- * The name of the Head of an object, by its live name. No two objects have one Head: a namespace has no dots, and no kind
- * begins as another one (`kindRegistry`).
+ * The name of the Head of an object, by its live name. Heads of two objects never collide: a namespace has no dots, and no
+ * prefix of a kind begins with that of another (`kindRegistry`).
  */
 export function headName(kind: Pick<Kind, 'plural' | 'group' | 'names'>, live: string): string {
   const { namespace, name } = readLiveName(kind, live);
   return `${kind.plural}.${kind.group}.${namespace === undefined ? '' : `${namespace}.`}${name}`;
 }
 
-/** What the cohort of a release gets under the name of one object; undefined is nothing. */
+/** The object that the cohort of a release gets under a name; undefined: none. */
 export interface LiveCandidate {
   readonly release: string;
   readonly object: LiveObject | undefined;
   readonly generation: number;
-  /** The stage of the release, and who or where gets it then, in the form of the target of its kind. */
+  /** The stage of the release, and its cohort or places, in the form of the target of the kind. */
   readonly stage: number;
   readonly where: unknown;
 }
 
-/** The Head of an object that everybody gets as `everyone`, and the cohort of a release as `candidate`. */
+/** The Head of an object that is live as `everyone`, and as `candidate` for the cohort of a release. */
 export function headOf(
   kind: Pick<Kind, 'id' | 'plural' | 'group' | 'names'>,
   name: string,
@@ -168,7 +169,7 @@ function entryOf({ revision, spec, allotment }: LiveObject) {
   return { revision, spec, ...(allotment === undefined ? {} : { allotment }) };
 }
 
-/** Whose Head it is. */
+/** The object of a Head. */
 export function placeIn(head: ResourceObject): {
   readonly kind: string;
   readonly namespace: string;
@@ -177,12 +178,12 @@ export function placeIn(head: ResourceObject): {
   return Head.spec(head).object;
 }
 
-/** What a Head says is live for everybody. */
+/** The object that is live for everybody, from its Head. */
 export function liveObjectOf(head: ResourceObject): LiveObject | undefined {
   return everyoneOf(head)?.object;
 }
 
-/** The same, with the generation that declared it. */
+/** The object that is live for everybody, with the generation that declared it. */
 export function everyoneOf(head: ResourceObject): { object: LiveObject; generation: number } | undefined {
   const { object, labels, live } = Head.spec(head);
   const found = live.find(({ release }) => release === undefined);
@@ -192,7 +193,7 @@ export function everyoneOf(head: ResourceObject): { object: LiveObject; generati
   return { object: everyone, generation };
 }
 
-/** What a Head says the cohort of a release gets. */
+/** The candidate for the cohort of a release, from a Head. */
 export function candidateOf(head: ResourceObject): LiveCandidate | undefined {
   const { object, live } = Head.spec(head);
   const found = live.find(({ release }) => release !== undefined);

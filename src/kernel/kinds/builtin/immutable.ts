@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '#kernel/base/failures.ts';
 import type { ResourceObject } from '../kind.ts';
 
-/** A check for kinds whose users can set `immutable`: from then on the given fields stay as they are. */
+/** A check for kinds with a field `immutable`: once it is true, the given fields cannot change. */
 export function immutableWhenAsked(fields: readonly string[]) {
   return (object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] => {
     if (before?.['immutable'] !== true) return [];

@@ -5,7 +5,7 @@ const DATA_BYTES_MAX = 1024 * 1024;
 
 const KEY = /^[-._a-zA-Z0-9]{1,253}$/;
 
-/** What is wrong with the keys of a map of named values, which can become names of files. */
+/** Problems of the keys of a map of named values, which can become file names. */
 export function keyProblems(field: string, data: Readonly<Record<string, unknown>>): Problem[] {
   return Object.keys(data)
     .filter((key) => !KEY.test(key) || key === '.' || key.startsWith('..'))
@@ -16,7 +16,7 @@ export function keyProblems(field: string, data: Readonly<Record<string, unknown
     }));
 }
 
-/** What is wrong with the size of values that are kept together. */
+/** The problem of values that together are too large. */
 export function sizeProblems(path: Path, bytes: number): Problem[] {
   if (bytes <= DATA_BYTES_MAX) return [];
   return [{ path, reason: 'FieldValueTooLong', detail: `Too long: must have at most ${DATA_BYTES_MAX} bytes` }];

@@ -10,32 +10,32 @@ export const Lease = defineKind({
   plural: 'leases',
   scope: 'Namespaced',
   transient: true,
-  description: 'A claim to do something alone, for as long as it is renewed.',
+  description: 'A lock that its holder renews.',
   spec: Type.Optional(
     Type.Object(
       {
-        holderIdentity: Type.Optional(Type.String({ description: 'Who holds it; empty when it was given back.' })),
+        holderIdentity: Type.Optional(Type.String({ description: 'The holder; empty when it was released.' })),
         leaseDurationSeconds: Type.Optional(
           Type.Integer({
             format: 'int32',
             minimum: 1,
-            description: 'How long others wait, from when they last saw it change, before they take it.',
+            description: 'How long others wait after its last change before they acquire it.',
           }),
         ),
-        acquireTime: time('When the holder took it, to the microsecond.'),
+        acquireTime: time('When the holder acquired it, to the microsecond.'),
         renewTime: time('When the holder last renewed it, to the microsecond.'),
         leaseTransitions: Type.Optional(
-          Type.Integer({ format: 'int32', minimum: 0, description: 'How often it went from one holder to another.' }),
+          Type.Integer({ format: 'int32', minimum: 0, description: 'How often the holder changed.' }),
         ),
       },
-      { description: 'Who holds it, and since when.' },
+      { description: 'The holder and its times.' },
     ),
   ),
   columns: [
     {
       name: 'Holder',
       type: 'string',
-      description: 'Who holds it.',
+      description: 'The holder.',
       value: ({ spec }) => spec?.holderIdentity,
     },
   ],

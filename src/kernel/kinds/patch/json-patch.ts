@@ -6,14 +6,14 @@ import { isObject, setOwn, type JsonObject } from '../schema/own.ts';
 import { malformedPatch } from './patch-failure.ts';
 
 const LIMITS = {
-  /** Some 1 µs each, beside what they visit. */
+  /** Some 1 µs each, besides the values that they visit. */
   operationsMax: 2_000,
   /**
-   * What all operations of one patch may visit: values that they move, copy and compare, steps of their paths, and
-   * items of lists that make room. Some 0.2 µs each: 4 ms. An object holds at most 32,768 values.
+   * Most steps of all operations of one patch: values that they move, copy and compare, segments of their paths, and list
+   * items that shift. Some 0.2 µs each: 4 ms. An object holds at most 32,768 values.
    */
   stepsMax: 20_000,
-  /** A text costs a step for so many characters, a list that makes room one for so many items. */
+  /** One step is so many characters of a text, or so many list items that shift. */
   perStep: 64,
 } as const;
 
@@ -98,7 +98,7 @@ class PatchedDocument {
       );
   }
 
-  /** Pays for each value that is in this one, before anything is done with it. */
+  /** Counts a step for each value within this one, before other work on it. */
   private visit(value: unknown): void {
     const waiting = [value];
     for (let next = waiting.pop(); ; next = waiting.pop()) {

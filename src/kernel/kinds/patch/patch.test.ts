@@ -157,7 +157,7 @@ const FAILURES: readonly [patch: unknown, message: RegExp][] = [
 ];
 
 for (const [patch, message] of FAILURES) {
-  test(`a JSON patch that fails says which operation and why: ${String(message)}`, () => {
+  test(`a JSON patch that fails names the operation and the reason: ${String(message)}`, () => {
     assert.match(refusal('json', { a: 1, l: [1, 2], o: {} }, patch), message);
     assert.equal(Reflect.get({}, 'polluted'), undefined);
   });
@@ -174,7 +174,7 @@ test('the difference of two documents, applied to the one, gives the other', () 
   );
 });
 
-test('whatever patch we accept does what it does in the reference library', () => {
+test('every accepted patch gives the result of the reference library', () => {
   const pointer = fc
     .array(fc.constantFrom('a', 'b', '0', '1', '-'), { maxLength: 3 })
     .map((tokens) => tokens.map((token) => `/${token}`).join(''));
@@ -298,7 +298,7 @@ test('patches that nest too deep are refused', () => {
   assert.match(refusal('json', {}, [{ op: 'add', path: '/a', value: deep }]), /^400 The body is nested deeper/);
 });
 
-test('the form of a patch follows its content type, and unknown ones are told what is accepted', () => {
+test('the content type selects the form of a patch; the refusal of an unknown one lists those accepted', () => {
   const common = { version: 'v1', description: '', scope: 'Namespaced' } as const;
   const ConfigMap = defineKind({ ...common, group: '', kind: 'ConfigMap', plural: 'configmaps' });
   const Plan = defineKind({ ...common, group: 'products.backline.dev', kind: 'Plan', plural: 'plans' });
@@ -321,7 +321,7 @@ test('the form of a patch follows its content type, and unknown ones are told wh
   }
 });
 
-test('what one JSON patch visits is bounded, whatever its operations', () => {
+test('the steps of one JSON patch are limited', () => {
   const data = Object.fromEntries(Array.from({ length: 8_000 }, (_, index) => [`k${index}`, 'v']));
   const text = 'x'.repeat(700_000);
   const list = Array.from({ length: 500_000 }, () => 0);

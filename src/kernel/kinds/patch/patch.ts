@@ -25,7 +25,7 @@ export function patchTypeOf(contentType: string | undefined, kind: Kind): PatchT
   );
 }
 
-/** The content types of patches that a kind takes. */
+/** The content types of patches that a kind accepts. */
 export function patchMediaTypes(kind: Kind): string[] {
   return [...TYPE_OF_MEDIA].filter(([, form]) => form !== 'strategic' || isBuiltIn(kind)).map(([name]) => name);
 }
@@ -35,8 +35,8 @@ function isBuiltIn(kind: Kind): boolean {
 }
 
 /**
- * What an object is after a patch, which may alter the object that it is given and leaves the patch as it is. Throws a Refusal: 400 for a patch that is malformed or
- * makes the object nest too deep, 422 for one that does not fit the object.
+ * Applies a patch and returns the patched object. May alter the given object, never the patch. Throws a Refusal: 400 for a
+ * patch that is malformed or makes the object nest too deep, 422 for one that does not fit the object.
  */
 export function applyPatch(type: PatchType, object: unknown, patch: unknown): unknown {
   switch (type) {

@@ -3,8 +3,8 @@ import { getOwn, isObject, setOwn, type JsonObject } from '../schema/own.ts';
 import { malformedPatch } from './patch-failure.ts';
 
 /**
- * Lists that merge instead of being replaced, by their path: as sets of plain values, or by the field that tells their
- * items apart. The same for all built-in kinds that are served here.
+ * Lists that merge instead of being replaced, by their path: as sets of plain values, or by the key field of their items.
+ * The same for all built-in kinds that are served here.
  */
 const MERGING_LISTS: ReadonlyMap<string, { readonly by: string | undefined }> = new Map([
   ['metadata.finalizers', { by: undefined }],
@@ -15,8 +15,8 @@ const ORDER = '$setElementOrder/';
 const DELETE_FROM = '$deleteFromPrimitiveList/';
 
 /**
- * A strategic merge patch as Kubernetes has it for built-in kinds: objects merge, null removes, lists are replaced or
- * merged, and the directives `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…` are obeyed.
+ * Applies a strategic merge patch as in Kubernetes: objects merge, null removes, lists are replaced or merged, and the
+ * directives `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…` are applied.
  */
 export function applyStrategicMergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) throw malformedPatch('it must be an object');
@@ -69,7 +69,7 @@ function mergeItems(before: readonly unknown[], changes: readonly unknown[], by:
   const replaces = changes.some(
     (change) => isObject(change) && change['$patch'] === 'replace' && !Object.hasOwn(change, by),
   );
-  // Items that are gone leave a hole, so that the others keep their index.
+  // Removed items leave a hole, so that the others keep their index.
   const result: unknown[] = replaces ? [] : [...before];
   const indexes = new Map<unknown, number>();
   for (const [index, item] of result.entries()) {
@@ -98,7 +98,7 @@ function mergeItems(before: readonly unknown[], changes: readonly unknown[], by:
 
 const GONE = Symbol('gone');
 
-/** Items in the order that the patch asks for; those it does not name keep their place before what followed them. */
+/** Items in the order of the patch; items that it does not name stay before the item that followed them. */
 function inOrder(
   list: readonly unknown[],
   before: unknown,

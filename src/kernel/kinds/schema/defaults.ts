@@ -4,15 +4,15 @@ import type { SchemaNode } from './schema-node.ts';
 type Fill = (value: unknown) => unknown;
 
 /**
- * Compiles defaulting: a field that is absent gets its default, and so does one that is null where null is not allowed.
- * A null that is not allowed and has no default is removed, as Kubernetes does. The argument is never altered; a value
- * that needs nothing comes back as it is. `structure` comes from `withAlternatives`.
+ * Compiles defaulting: absent fields, and nulls where null is not allowed, get their defaults. A null that is not allowed
+ * and has no default is removed, as in Kubernetes. The argument is never altered; a complete value is returned as it is.
+ * `structure` comes from `withAlternatives`.
  */
 export function compileDefaults(structure: SchemaNode): Fill {
   return compileNode(structure, true) ?? ((value) => value);
 }
 
-/** The same for values that had their defaults and lack those of later fields: visits only what has defaults. */
+/** Compiles defaulting of stored values, which lack only the defaults of newer fields: visits only fields with defaults. */
 export function compileMissing(structure: SchemaNode): Fill {
   return compileNode(structure, false) ?? ((value) => value);
 }

@@ -1,15 +1,15 @@
 import type { Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 
-/** Levels of objects and lists within each other. Every recursion over a value relies on it; real resources have < 40. */
+/** Most levels of nested objects and lists. Every recursion over a value relies on it; real resources have < 40. */
 export const valueDepthMax = 200;
 
-/** Throws a Refusal when a value that stands at `depth` is nested deeper than `valueDepthMax`. */
+/** Throws a Refusal when a value at `depth` is nested deeper than `valueDepthMax`. */
 export function refuseTooDeep(value: unknown, depth = 0): void {
   if (isTooDeep(value, depth)) throw tooDeep();
 }
 
-/** Whether a value that stands at `depth` is nested deeper than `valueDepthMax`. Does not itself recurse. */
+/** Whether a value at `depth` is nested deeper than `valueDepthMax`. Does not recurse. */
 export function isTooDeep(value: unknown, depth = 0): boolean {
   let level: unknown[] = [value];
   for (; level.length > 0; depth++) {

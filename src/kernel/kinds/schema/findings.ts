@@ -1,9 +1,9 @@
 import type { Problem } from '#kernel/base/failures.ts';
 
-/** The most problems that are reported for one object: enough to mend a file by, not a book. */
+/** Most problems that are reported for one object. */
 export const problemsMax = 50;
 
-/** Where a validation stands in a value, and what it found so far. */
+/** The place of a validation in a value, and the problems so far. */
 export interface Findings {
   readonly path: (string | number)[];
   readonly problems: Problem[];
@@ -13,7 +13,7 @@ export function add(findings: Findings, problem: Problem): void {
   if (findings.problems.length < problemsMax) findings.problems.push(problem);
 }
 
-/** Checks a part of the value at its place. */
+/** Checks a part of the value. */
 export function below(findings: Findings, segment: string | number, check: Check, value: unknown): void {
   findings.path.push(segment);
   check(value, findings);

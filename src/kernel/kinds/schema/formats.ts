@@ -1,6 +1,6 @@
 /**
- * The formats that are checked, as predicates over text. A format that is not here says nothing, as in Kubernetes.
- * `duration` is ISO 8601 (`P1M`, `PT30S`), so that Temporal reads whatever passed.
+ * The formats that are checked, as predicates over text. Other formats are ignored, as in Kubernetes. `duration` is ISO 8601
+ * (`P1M`, `PT30S`), which Temporal reads.
  */
 export const FORMATS: ReadonlyMap<string, (text: string) => boolean> = new Map([
   ['date', isDate],

@@ -1,11 +1,11 @@
 import { SchemaError, type SchemaNode } from './schema-node.ts';
 
 /**
- * The structure of a schema: which fields may exist at all, with those that only branches of allOf, anyOf or oneOf name.
- * Pruning, defaulting and OpenAPI follow it; validation follows the schema as it was written.
+ * The structure of a schema: all fields that may exist, including those that only branches of allOf, anyOf or oneOf name.
+ * Pruning, defaulting and OpenAPI use it; validation uses the schema as written.
  *
- * A field that several branches name gets the structures of all of them, and none of their rules: a rule of one branch
- * does not hold in the others.
+ * A field of several branches gets the structures of all of them, and none of their rules: a rule of one branch does not
+ * hold in the others.
  */
 export function withAlternatives(node: SchemaNode): SchemaNode {
   const alternatives = [...node.anyOf, ...node.oneOf].map(withAlternatives);
@@ -26,7 +26,7 @@ export function withAlternatives(node: SchemaNode): SchemaNode {
     allOf: node.allOf,
     anyOf: node.anyOf,
     oneOf: node.oneOf,
-    // What holds for the schema itself holds whatever the branch.
+    // Rules of the schema itself hold in every branch.
     required: [...new Set([...node.required, ...node.allOf.flatMap((branch) => branch.required)])],
     ...(node.type && { type: node.type }),
     ...(node.enum && { enum: node.enum }),
@@ -74,7 +74,7 @@ function mergeOptional(a: SchemaNode | undefined, b: SchemaNode | undefined): Sc
   return a === undefined || b === undefined ? (a ?? b) : merge(a, b);
 }
 
-/** Which alternative a value takes is known only after defaulting, so an alternative cannot have defaults. */
+/** Refuses defaults in an alternative: the alternative of a value is known only after defaulting. */
 function refuseDefaults(branch: SchemaNode): void {
   const children = [...branch.properties.values(), branch.items, branch.additional];
   for (const child of [branch, ...children]) {

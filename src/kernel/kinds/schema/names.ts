@@ -24,7 +24,7 @@ function tooLong(max: number): string {
   return `must be no more than ${max} characters`;
 }
 
-/** What is wrong with a name; empty when nothing. */
+/** Problems of a name; empty when it is valid. */
 export function nameProblems(form: NameForm, name: string): string[] {
   switch (form) {
     case 'subdomain':
@@ -39,12 +39,12 @@ export function nameProblems(form: NameForm, name: string): string[] {
 }
 
 function check(text: string, pattern: RegExp, wrong: string, charsMax: number): string[] {
-  // The length first: the patterns are linear, but there is no use in running them over megabytes.
+  // The length first: the patterns are linear, but megabytes would take long.
   if (text.length > charsMax) return [tooLong(charsMax)];
   return pattern.test(text) ? [] : [wrong];
 }
 
-/** What is wrong with a label key, annotation key or finalizer: `name`, or `domain/name`. */
+/** Problems of a label key, annotation key or finalizer: `name`, or `domain/name`. */
 export function qualifiedNameProblems(text: string): string[] {
   const parts = text.split('/');
   const [first = '', second] = parts;

@@ -17,11 +17,11 @@ const ObjectMetaSchema = Type.Object(
       Type.String({ description: 'The namespace that the object belongs to. Cannot be changed.' }),
     ),
     uid: Type.Optional(
-      Type.String({ description: 'Names this object for ever, also after one of the same name. Read-only.' }),
+      Type.String({ description: 'Unique id of this object, never reused for another of the same name. Read-only.' }),
     ),
     resourceVersion: Type.Optional(
       Type.String({
-        description: 'The write that made this state. Sent with an update, it refuses to overwrite another.',
+        description: 'The write that made this state. An update that sends an older one is refused.',
       }),
     ),
     generation: Type.Optional(
@@ -32,13 +32,13 @@ const ObjectMetaSchema = Type.Object(
         description: 'When it was created. Read-only.',
       }),
     ),
-    deletionTimestamp: Time('When its deletion was asked for; it goes when its finalizers are gone. Read-only.'),
+    deletionTimestamp: Time('When its deletion was requested; it is removed when its finalizers are gone. Read-only.'),
     deletionGracePeriodSeconds: Type.Optional(Type.Integer({ format: 'int64', description: 'Read-only.' })),
     labels: Texts('Keys and values to select objects by.'),
     annotations: Texts('Keys and values for people and tools. Not selectable.'),
     finalizers: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'Who has to clean up before the object may go.',
+        description: 'Controllers that have to clean up before the object is removed.',
         'x-kubernetes-list-type': 'set',
       }),
     ),
@@ -64,11 +64,11 @@ const ObjectMetaSchema = Type.Object(
     managedFields: Type.Optional(
       Type.Array(
         Type.Object({
-          manager: Type.Optional(Type.String({ description: 'Who manages the fields.' })),
+          manager: Type.Optional(Type.String({ description: 'The manager of the fields.' })),
           operation: Type.Optional(
-            Type.Enum(['Apply', 'Update'], { description: 'How the fields came to be managed.' }),
+            Type.Enum(['Apply', 'Update'], { description: 'The operation that made it their manager.' }),
           ),
-          apiVersion: Type.Optional(Type.String({ description: 'Version of the resource that the fields are of.' })),
+          apiVersion: Type.Optional(Type.String({ description: 'API version of the fields.' })),
           time: Time('When the entry last changed.'),
           fieldsType: Type.Optional(Type.String({ description: 'Always `FieldsV1`.' })),
           fieldsV1: Type.Optional(
@@ -80,12 +80,12 @@ const ObjectMetaSchema = Type.Object(
           ),
           subresource: Type.Optional(Type.String({ description: 'The subresource that was written, e.g. `status`.' })),
         }),
-        { description: 'Which fields are managed by whom. Kept by the server.', 'x-kubernetes-list-type': 'atomic' },
+        { description: 'Managers of fields. Maintained by the server.', 'x-kubernetes-list-type': 'atomic' },
       ),
     ),
-    selfLink: Type.Optional(Type.String({ description: 'Not used any more.' })),
+    selfLink: Type.Optional(Type.String({ description: 'Deprecated and not used.' })),
   },
-  { description: 'What every object has: name, labels, versions, owners.' },
+  { description: 'Metadata of every object: name, labels, versions, owners.' },
 );
 
 export const OBJECT_META = readSchema(ObjectMetaSchema);

@@ -1,11 +1,11 @@
 import { fieldPath, type Path, type Problem } from '#kernel/base/failures.ts';
 
 /**
- * Problems in the words of kube-apiserver, so that people and tools that know its messages know ours. The detail is
- * what Kubernetes calls the error's body: kind of error, value, explanation.
+ * Problems in the words of kube-apiserver, so that people and tools recognize them. The detail is the body of a Kubernetes
+ * error: kind of error, value, explanation.
  */
 
-/** A value in a message is cut behind this many characters: a message is read by people. */
+/** Most characters of a value in a message. */
 const shownValueCharsMax = 300;
 
 function shownValue(value: unknown): string {
@@ -27,12 +27,12 @@ export function invalid(path: Path, value: unknown, explanation: string): Proble
   return { path, reason: 'FieldValueInvalid', detail: `Invalid value: ${shownValue(value)}: ${explanation}` };
 }
 
-/** Like `invalid`, with the explanation as schema validation gives it: `spec.amount in body should be …`. */
+/** Like `invalid`, with an explanation in the form of schema validation: `spec.amount in body should be …`. */
 export function invalidInBody(path: Path, value: unknown, rule: string): Problem {
   return invalid(path, value, `${inBody(path)} ${rule}`);
 }
 
-/** The value is of a wrong type or format. `actual` is the name of its type, or the value that misses the format. */
+/** A value of a wrong type or format. `actual` is the name of its type, or the value that misses the format. */
 export function typeInvalid(path: Path, wanted: string, actual: string): Problem {
   const shown = shownValue(actual);
   return {

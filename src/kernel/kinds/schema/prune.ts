@@ -3,33 +3,33 @@ import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { isObject, setOwn, type JsonObject } from './own.ts';
 import type { SchemaNode } from './schema-node.ts';
 
-export interface Pruned {
+export interface PruneResult {
   /** The value without unknown fields; the same value when it has none. The argument is never altered. */
   readonly value: unknown;
-  /** Where the unknown fields stood; at most `unknownFieldsMax` of them. */
+  /** Paths of the unknown fields; at most `unknownFieldsMax`. */
   readonly unknown: readonly Path[];
 }
 
 /** Unknown fields that are named in one answer; the others are removed as well. */
 export const unknownFieldsMax = 100;
-/** Unknown fields that are removed; an object with more is of no version that there is. */
+/** Most unknown fields that are removed; no version of a kind has as many. */
 const prunedFieldsMax = 10_000;
 
-/** What has been found in one object. */
-interface Found {
+/** The unknown fields of one object. */
+interface UnknownFields {
   readonly paths: Path[];
   count: number;
 }
 
-type Prune = (value: unknown, at: (string | number)[], unknown: Found) => unknown;
+type Prune = (value: unknown, at: (string | number)[], unknown: UnknownFields) => unknown;
 
 const keepAll: Prune = (value) => value;
 
-/** Compiles the removal of fields that a schema does not know. `structure` comes from `withAlternatives`. */
-export function compilePrune(structure: SchemaNode): (value: unknown) => Pruned {
+/** Compiles the removal of unknown fields. `structure` comes from `withAlternatives`. */
+export function compilePrune(structure: SchemaNode): (value: unknown) => PruneResult {
   const prune = compileNode(structure);
   return (value) => {
-    const found: Found = { paths: [], count: 0 };
+    const found: UnknownFields = { paths: [], count: 0 };
     return { value: prune(value, [], found), unknown: found.paths };
   };
 }
@@ -44,12 +44,12 @@ function compileNode(node: SchemaNode): Prune {
     if (Array.isArray(value)) {
       return pruneItems === keepAll ? value : pruneArray(value, pruneItems, at, unknown);
     }
-    // A value of a wrong type is left as it is: validation says so.
+    // A value of a wrong type is left to validation.
     return mayBeObject && isObject(value) ? pruneObject(value, at, unknown) : value;
   };
 }
 
-function pruneArray(items: unknown[], prune: Prune, at: (string | number)[], unknown: Found): unknown[] {
+function pruneArray(items: unknown[], prune: Prune, at: (string | number)[], unknown: UnknownFields): unknown[] {
   let result = items;
   for (const [index, item] of items.entries()) {
     at.push(index);
@@ -62,13 +62,15 @@ function pruneArray(items: unknown[], prune: Prune, at: (string | number)[], unk
   return result;
 }
 
-function compileObject(node: SchemaNode): (value: JsonObject, at: (string | number)[], unknown: Found) => unknown {
+function compileObject(
+  node: SchemaNode,
+): (value: JsonObject, at: (string | number)[], unknown: UnknownFields) => unknown {
   const fields = new Map([...node.properties].map(([name, property]) => [name, compileNode(property)]));
   if (node.embedded) {
     for (const name of ['apiVersion', 'kind', 'metadata']) if (!fields.has(name)) fields.set(name, keepAll);
   }
   const others = node.additional ? compileNode(node.additional) : node.preserve ? keepAll : undefined;
-  // To delete what is unknown from a whole copy takes long where that is much.
+  // Deleting many unknown fields from a whole copy would take long.
   const copyOf = (value: JsonObject) => (others === undefined ? knownPart(value, fields) : { ...value });
   return (value, at, unknown) => {
     let result: Record<string, unknown> | undefined;
@@ -90,7 +92,7 @@ function compileObject(node: SchemaNode): (value: JsonObject, at: (string | numb
   };
 }
 
-function noteUnknown(unknown: Found, at: readonly (string | number)[]): void {
+function noteUnknown(unknown: UnknownFields, at: readonly (string | number)[]): void {
   unknown.count += 1;
   if (unknown.count > prunedFieldsMax) {
     const message = `the object has more than ${prunedFieldsMax} unknown fields; the first is "${fieldPath(unknown.paths[0] ?? [])}"`;

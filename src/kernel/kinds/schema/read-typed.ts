@@ -3,26 +3,26 @@ import { compileMissing } from './defaults.ts';
 import { withAlternatives } from './lift.ts';
 import { readSchema } from './schema-node.ts';
 
-/** The type of a value of a schema; one that may be absent is undefined then. */
-export type Typed<Schema extends TSchema> = Static<Schema> | (Schema extends TOptional ? undefined : never);
+/** The type of a value of a schema; an absent optional value is undefined. */
+export type ValueOf<Schema extends TSchema> = Static<Schema> | (Schema extends TOptional ? undefined : never);
 
 /**
- * Reads values that passed a schema when they were written: gives them its static type, and the defaults of fields that
- * came later. The only place where a stored value gets a type.
+ * Reads values that passed a schema when they were written: gives them its static type, and the defaults of newer fields.
+ * The only place where a stored value gets a type.
  */
-export function typedReader<Schema extends TSchema>(schema: Schema | undefined): (value: unknown) => Typed<Schema> {
+export function typedReader<Schema extends TSchema>(schema: Schema | undefined): (value: unknown) => ValueOf<Schema> {
   let fill: ((value: unknown) => unknown) | undefined;
   return (value) => {
-    // Compiled at first use: most kinds of a process are never read by it.
+    // Compiled at first use: a process never reads most of its kinds.
     fill ??= schema === undefined ? (same) => same : compileMissing(withAlternatives(readSchema(schema)));
-    return fill(value) as Typed<Schema>;
+    return fill(value) as ValueOf<Schema>;
   };
 }
 
 /** Reads the specs of objects of one schema, where the kind itself cannot be imported without a circle. */
 export function specReader<Schema extends TSchema>(
   schema: Schema,
-): (object: { readonly spec?: unknown }) => Typed<Schema> {
+): (object: { readonly spec?: unknown }) => ValueOf<Schema> {
   const read = typedReader(schema);
   return ({ spec }) => read(spec);
 }

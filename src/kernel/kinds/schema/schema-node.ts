@@ -7,7 +7,7 @@ type NodeType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean'
  * The one form that pruning, defaulting, validation and OpenAPI are derived from.
  */
 export interface SchemaNode {
-  /** Absent when the schema says nothing about the type, e.g. in `anyOf: [{ required: […] }]`. */
+  /** Absent when the schema has no type, e.g. in `anyOf: [{ required: […] }]`. */
   readonly type?: NodeType;
   readonly intOrString: boolean;
   readonly nullable: boolean;
@@ -50,10 +50,10 @@ export interface SchemaNode {
   readonly not?: SchemaNode;
 }
 
-/** Levels of schemas within each other; everything that walks a schema recurses at most this deep. */
+/** Most levels of nested schemas: functions over schemas recurse at most this deep. */
 const schemaDepthMax = 64;
 
-/** A schema that cannot be used: unknown or unsupported keywords, wrong types. The path leads to the keyword. */
+/** An unsupported schema: unknown keywords or wrong types. The path leads to the keyword. */
 export class SchemaError extends Error {
   override readonly name = 'SchemaError';
 }
@@ -71,7 +71,7 @@ const ANNOTATIONS = new Set([
 const TYPES: ReadonlySet<unknown> = new Set(['object', 'array', 'string', 'integer', 'number', 'boolean', 'null']);
 const EVERY_KEY = '^.*$';
 
-/** Reads a JSON Schema. Throws SchemaError for what a structural schema cannot have ($ref, tuples, unknown keywords). */
+/** Reads a JSON Schema. Throws SchemaError for keywords that a structural schema cannot have ($ref, tuples, unknown ones). */
 export function readSchema(schema: unknown): SchemaNode {
   return read(schema, '', 0);
 }
@@ -94,10 +94,10 @@ function read(schema: unknown, at: string, depth: number): SchemaNode {
     }
   }
   if (!constrained && !draft.embedded) return { ...draft, anything: true, nullable: true, preserve: true };
-  return simplified(draft);
+  return simplify(draft);
 }
 
-/** One keyword of a schema, where it stands. */
+/** One keyword of a schema, with its place. */
 interface Keyword {
   readonly name: string;
   readonly value: unknown;
@@ -253,7 +253,7 @@ function readType(draft: Draft, value: unknown, at: string): void {
 }
 
 /** A union with null is nullable, a union of constants is an enum, a union of one is that one. */
-function simplified(node: SchemaNode): SchemaNode {
+function simplify(node: SchemaNode): SchemaNode {
   let { anyOf, oneOf, nullable } = node;
   const notNull = (branch: SchemaNode): boolean => branch.type !== 'null';
   if (!anyOf.every(notNull) || !oneOf.every(notNull)) {

@@ -35,7 +35,7 @@ export function wantedType(node: SchemaNode): string {
   return node.intOrString ? 'integer,string' : (node.type ?? 'any');
 }
 
-/** What JSON calls the type of a value, as it stands in messages. */
+/** The JSON type of a value, as messages name it. */
 export function typeName(value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (Array.isArray(value)) return 'array';

@@ -3,7 +3,7 @@ import { FORMATS, INTEGER_RANGES } from './formats.ts';
 import { invalidInBody, tooLong, typeInvalid } from './problems.ts';
 import { SchemaError, type SchemaNode } from './schema-node.ts';
 
-/** Checks of text: length in characters, pattern, format. Nothing is said about other values. */
+/** Checks text: length in characters, pattern, format. Other values pass. */
 export function checkString(node: SchemaNode): Check | undefined {
   const { minLength = 0, maxLength = Infinity } = node;
   const pattern = node.pattern === undefined ? undefined : compilePattern(node.pattern);
@@ -44,7 +44,7 @@ export function compilePattern(pattern: string): RegExp {
   throw new SchemaError(`the pattern ${JSON.stringify(pattern)} is not a regular expression`);
 }
 
-/** Checks of numbers: bounds, step, the range of the integer type. Nothing is said about other values. */
+/** Checks numbers: bounds, step, the range of the integer type. Other values pass. */
 export function checkNumber(node: SchemaNode): Check | undefined {
   const { exclusiveMinimum, exclusiveMaximum, multipleOf } = node;
   const isInteger = node.type === 'integer' || node.intOrString;

@@ -319,7 +319,7 @@ const FORMATS: readonly [format: string, valid: readonly string[], invalid: read
 ];
 
 for (const [format, valid, invalid] of FORMATS) {
-  test(`the format ${format} tells valid text from invalid`, () => {
+  test(`the format ${format} accepts valid text and refuses invalid`, () => {
     const fits = (text: string): boolean => messages({ type: 'string', format }, text).length === 0;
     assert.deepEqual(
       valid.filter((text) => !fits(text)),

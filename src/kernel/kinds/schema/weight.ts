@@ -2,26 +2,26 @@ import { fieldPath, type Path, type Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { refuseTooDeep } from './depth.ts';
 
-/** How much a document may hold. Each item of a list and each member of an object is a value, and so is the whole. */
+/** Limits of a document. Each item of a list, each member of an object, and the whole count as one value. */
 export interface DocumentLimits {
   readonly valuesMax: number;
-  /** Of one object: members of large objects are found and kept at ten times the price of others. */
+  /** Of one object: members of large objects take ten times as long as others. */
   readonly membersMax: number;
   /** Of one list. */
   readonly itemsMax: number;
 }
 
 export const MEMBERS_MAX = 5_000;
-/** As many as the longest lists of our own kinds may have. */
+/** The length of the longest lists of our own kinds. */
 export const ITEMS_MAX = 10_000;
 
-/** What an object may hold, however it came to be. */
+/** Limits of an object, from any source. */
 export interface ObjectLimits extends DocumentLimits {
   /** Of its texts and names together. */
   readonly charsMax: number;
 }
 
-/** Refuses a value that nests too deep or holds too much, before anything else is done with it. */
+/** Refuses a value that is nested too deep or holds too much, before other work on it. */
 export function refuseTooHeavy(value: unknown, limits: ObjectLimits): void {
   refuseTooDeep(value);
   const weight = { values: 0, chars: 0 };

@@ -4,22 +4,22 @@ import { withAlternatives } from '../schema/lift.ts';
 import { readSchema, type SchemaNode } from '../schema/schema-node.ts';
 import { structureOf } from '../structure.ts';
 
-/** How a test shows that each field of a kind's spec has an effect. */
+/** The inputs of a test that each field of a kind's spec has an effect. */
 export interface FieldEffects {
   readonly kind: Kind;
-  /** Specs that have each field at least once, with all that lets it show. */
+  /** Specs that together have each field, where its effect can be observed. */
   readonly bases: readonly object[];
-  /** Fields for people, which change no answer; and those below which one schema is shared, see `shared`. */
+  /** Fields for people, which change no answer. */
   readonly informational: readonly string[];
-  /** Other values of a field, where the schema alone does not lead to one that shows. */
+  /** Other values of a field, where values derived from the schema have no observable effect. */
   readonly values?: Readonly<Record<string, readonly unknown[]>>;
   /** Fields whose content another test covers: one change of the whole is enough. */
   readonly shared?: readonly string[];
-  /** What can be seen of a spec from outside: answers, decisions, statuses, refusals. No description of the change. */
+  /** Observes a spec from outside: answers, decisions, statuses, refusals. Descriptions of the change do not count. */
   readonly observe: (spec: unknown) => unknown;
 }
 
-/** The fields of the spec of a kind that have no effect that their test can see. None means that all have one. */
+/** Finds the fields of the spec of a kind without an observable effect. */
 export async function fieldsWithoutEffect(effects: FieldEffects): Promise<readonly string[]> {
   const { kind, informational, shared = [] } = effects;
   const known = leavesOf(kind, shared);
@@ -41,7 +41,7 @@ interface Leaf {
   readonly node: SchemaNode;
 }
 
-/** The fields of the spec of a kind that hold no others. */
+/** The fields of the spec of a kind that have no fields of their own. */
 function leavesOf(kind: Kind, shared: readonly string[]): readonly Leaf[] {
   const spec = withAlternatives(readSchema(kind.schema)).properties.get('spec');
   return spec === undefined ? [] : below(spec, []);
@@ -66,18 +66,18 @@ async function shows(
   for (const declared of bases) {
     const base = complete(kind, declared);
     assert.ok(base !== undefined, `${kind.kind}: a base is not valid: ${JSON.stringify(declared)}`);
-    const before = await seen(observe, base);
+    const before = await observeText(observe, base);
     for (const place of placesIn(base, path)) {
       for (const value of values[name] ?? otherValues(node, valueAt(base, place))) {
         const changed = complete(kind, withValue(base, place, value));
-        if (changed !== undefined && (await seen(observe, changed)) !== before) return true;
+        if (changed !== undefined && (await observeText(observe, changed)) !== before) return true;
       }
     }
   }
   return false;
 }
 
-/** A spec with its defaults; undefined when its schema refuses it, which is no effect of a field. */
+/** A spec with its defaults; undefined when its schema refuses it, which does not count as an effect. */
 function complete(kind: Kind, spec: object): object | undefined {
   const { applyDefaults, validate } = structureOf(kind);
   const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name: 'a', namespace: 'default' }, spec };
@@ -85,8 +85,8 @@ function complete(kind: Kind, spec: object): object | undefined {
   return validate(whole).length === 0 ? whole.spec : undefined;
 }
 
-/** As text; the revision, which every change changes, left out. */
-async function seen(observe: FieldEffects['observe'], spec: object): Promise<string> {
+/** Gives the observation as text, without the revision, which every change changes. */
+async function observeText(observe: FieldEffects['observe'], spec: object): Promise<string> {
   const plain = (key: string, value: unknown): unknown =>
     key === 'revision'
       ? undefined
@@ -100,7 +100,7 @@ async function seen(observe: FieldEffects['observe'], spec: object): Promise<str
 
 type Place = readonly (string | number)[];
 
-/** Where a field stands, or would stand, in a spec. */
+/** The paths of a field in a spec, present or absent. */
 function placesIn(spec: object, path: readonly string[]): readonly Place[] {
   let places: Place[] = [[]];
   for (const [index, step] of path.entries()) {
@@ -119,7 +119,7 @@ function valueAt(spec: unknown, place: Place): unknown {
   return place.reduce<unknown>((value, key) => (value as Record<string | number, unknown> | undefined)?.[key], spec);
 }
 
-/** Undefined takes the field away. */
+/** Sets a field; undefined removes it. */
 function withValue(spec: object, place: Place, value: unknown): object {
   const copy = structuredClone(spec);
   const parent = valueAt(copy, place.slice(0, -1)) as Record<string | number, unknown>;

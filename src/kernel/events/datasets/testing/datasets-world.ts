@@ -27,7 +27,7 @@ export interface DatasetsWorld extends AsyncDisposable {
   readonly registry: Registry;
   /** Can be replaced by another process's. */
   rollUps: RollUps;
-  /** Changes what is live. */
+  /** Replaces the live world. */
   readonly declare: (specs: Parameters<typeof worldOf>[0]) => void;
   readonly revisionOf: (type: string) => string;
   readonly setNow: (now: string) => void;
@@ -36,9 +36,9 @@ export interface DatasetsWorld extends AsyncDisposable {
     more?: Partial<QuerySpec>,
     call?: { readonly dryRun?: boolean; readonly user?: string; readonly signal?: AbortSignal },
   ) => Promise<Answer>;
-  /** As parts of this program ask. */
+  /** Queries as parts of this program do. */
   readonly ask: (sql: string) => Promise<readonly (readonly unknown[])[]>;
-  /** What is wrong with the SQL of Datasets that are declared. */
+  /** The problems of declared Datasets with faulty SQL. */
   readonly examine: (datasets: Readonly<Record<string, object>>) => Promise<readonly (readonly string[])[]>;
 }
 
@@ -126,7 +126,7 @@ export interface LoggedEvent {
   readonly payload?: object;
 }
 
-/** The day that writers write, in these tests. */
+/** The current day of the log in these tests. */
 const LOG_DAY = '2026-05-10';
 
 /** Writes events into the log as ingest does, with their count. */
