@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { access, glob, readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { test } from 'node:test';
 
 const root = resolve(import.meta.dirname, '..');
@@ -66,4 +66,75 @@ test('every line of the log that the page for people on call names is one that t
     lines.filter((line) => !sources.some((text) => text.includes(line))),
     [],
   );
+});
+
+test('the newest version in the changelog is that of the package', async () => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  const changelog = await readFile(join(root, 'CHANGELOG.md'), 'utf8');
+  assert.equal(/^## (\d+\.\d+\.\d+)/m.exec(changelog)?.[1], version);
+});
+
+const DECISIONS = 'docs/decisions';
+
+test('every decision page has a number, a date and a status, and stands in the index', async () => {
+  const index = await readFile(join(root, DECISIONS, 'README.md'), 'utf8');
+  const rows = [...index.matchAll(/^\| \[(\d{4})\]\(([^)]+)\) *\| (.+?) *\| (\S+) *\| (.+?) *\|$/gm)].map(
+    ([, ...cells]) => cells,
+  );
+  const pages: string[][] = [];
+  for await (const file of glob('[0-9]*.md', { cwd: join(root, DECISIONS) })) {
+    const text = await readFile(join(root, DECISIONS, file), 'utf8');
+    const [, number = '', title = '', date = '', status = ''] =
+      /^# (\d{4})\. (.+)\n\n- Date: (\d{4}-\d{2}-\d{2})\n- Status: (.+)\n/.exec(text) ?? [];
+    assert.match(file, new RegExp(`^${number}-[a-z-]+\\.md$`), `${file} begins with number, title, date and status`);
+    assert.match(status, /^(accepted|superseded by \[\d{4}\]\(\d{4}-[a-z-]+\.md\))/, `${file} has a status`);
+    for (const section of ['Decision', 'Why', 'What was measured'])
+      assert.match(text, new RegExp(`^## ${section}$`, 'm'), file);
+    pages.push([number, file, title, date, status]);
+  }
+  pages.sort(([a = ''], [b = '']) => a.localeCompare(b));
+  assert.deepEqual(rows, pages);
+  assert.equal(new Set(pages.map(([number]) => number)).size, pages.length);
+});
+
+/** Folders whose subfolders are rooms; a part that is one room as a whole is a folder of one. */
+const ROOMS = [
+  'src/kernel/*',
+  'src/domains/*',
+  'src/planes',
+  'src/planes/*',
+  'src/cli',
+  'src/cli/*',
+  'src/simulation',
+  'clients/*',
+];
+/** Rooms whose README is longer, or has other sections, for now. Only shrinks. */
+const OTHER_README = new Set(['src/kernel/access', 'src/kernel/audiences', 'src/kernel/quotas']);
+const ROOM_LINES_MIN = 500;
+const README_LINES_MAX = 80;
+const SECTIONS = ['Purpose', 'Words', 'How it works', 'Invariants', 'Limits'];
+
+async function linesIn(room: string): Promise<number> {
+  let lines = 0;
+  for await (const path of glob(`${room}/**/*.ts`, { cwd: root, exclude: ['**/node_modules', '**/dist'] })) {
+    if (/\.test\.ts$|\/testing\//.test(path)) continue;
+    lines += (await readFile(join(root, path), 'utf8')).split('\n').length - 1;
+  }
+  return lines;
+}
+
+test('every room of more than 500 lines has a README of at most 80 lines with the same five sections', async () => {
+  const faults: string[] = [];
+  for await (const entry of glob(ROOMS, { cwd: root, withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const room = relative(root, join(entry.parentPath, entry.name));
+    if (OTHER_README.has(room) || (await linesIn(room)) <= ROOM_LINES_MIN) continue;
+    const text = await readFile(join(root, room, 'README.md'), 'utf8').catch(() => '');
+    const sections = [...text.matchAll(/^## (.+)$/gm)].map(([, name]) => name);
+    const missing = SECTIONS.filter((name) => !sections.includes(name));
+    const lines = text.split('\n').length - 1;
+    if (missing.length > 0) faults.push(`${room}: README.md lacks ${missing.join(', ')}`);
+    if (lines > README_LINES_MAX) faults.push(`${room}: README.md has ${lines} lines`);
+  }
+  assert.deepEqual(faults, []);
 });

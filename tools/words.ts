@@ -13,6 +13,47 @@ export interface Finding {
   readonly text: string;
 }
 
+/** Files and folders without words that STYLE.md takes out. Only grows. */
+export const HELD: readonly string[] = [
+  'docs',
+  'src/kernel/statistics',
+  'src/kernel/releases',
+  'src/cli/release',
+  'CONTRIBUTING.md',
+  'README.md',
+  'ARCHITECTURE.md',
+  'GLOSSARY.md',
+  'src/cli/terminal',
+  'src/kernel/access',
+  'src/kernel/api',
+  'src/kernel/audiences',
+  'src/kernel/base',
+  'src/kernel/controllers',
+  'src/kernel/events',
+  'src/kernel/http',
+  'src/kernel/kinds',
+  'src/kernel/modules',
+  'src/kernel/outbound',
+  'src/kernel/postgres',
+  'src/kernel/quotas',
+  'src/kernel/snapshots',
+  'src/kernel/store',
+  'src/planes',
+  'src/simulation',
+  'clients/typescript/src',
+  'tools',
+  'src/domains/products',
+  'src/domains/experience',
+];
+
+/** The finder names its words; columns of landed migrations and fields of other tools keep their names. */
+const EXEMPT = new Set([
+  'src/domains/experience/importers/unleash/strategy.ts',
+  'src/domains/experience/importers/unleash/unleash.test.ts',
+  'src/domains/products/records/change-events.ts',
+  'tools/words.ts',
+]);
+
 /** Nouns and names of other programs that only look like participles. */
 const NOUNS = new Set(['Seed', 'Need', 'Feed', 'Token', 'Screen', 'Kitchen', 'Children', 'Citizen', 'Embedded']);
 const PARTICIPLE =
@@ -52,7 +93,7 @@ async function wordsOut(): Promise<readonly string[]> {
 }
 
 /** Every place below the folders and files, relative to the root, that has a word which is out. */
-export async function findWords(places: readonly string[]): Promise<readonly Finding[]> {
+async function findWords(places: readonly string[]): Promise<readonly Finding[]> {
   const words = await wordsOut();
   const pattern = new RegExp(`\\b(${words.join('|')})\\b`, 'i');
   const findings: Finding[] = [];
@@ -69,6 +110,12 @@ export async function findWords(places: readonly string[]): Promise<readonly Fin
     }
   }
   return findings;
+}
+
+/** The findings in those of these places that are held. */
+export async function findHeldWords(places: readonly string[]): Promise<readonly Finding[]> {
+  const held = places.filter((place) => HELD.some((one) => place === one || place.startsWith(`${one}/`)));
+  return (await findWords(held)).filter(({ path }) => !EXEMPT.has(path));
 }
 
 /** Every function below the folders whose name is a bare participle: `kept`, `asStored`. */
