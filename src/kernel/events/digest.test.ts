@@ -12,16 +12,16 @@ const NOON = Date.parse('2026-05-01T12:00:00Z');
 const own: SubjectKey = { pseudonym: '00000000-0000-4000-8000-000000000001', key: newKey() };
 const other: SubjectKey = { ...own, key: newKey() };
 
-function accepted(event: object): AcceptedEvent {
+function acceptEvent(event: object): AcceptedEvent {
   const given = readEvent('backline', { id: 'e1', at: '2026-05-01T12:00:00Z', subject: 'u1', ...event }, table);
   const verdict = judge(table, given, { client: 'c', boundTo: undefined, sentMs: undefined, receivedMs: NOON });
   if (verdict.outcome === 'quarantined') throw new Error(verdict.detail);
   return verdict;
 }
 
-const play = (event: object = {}) => accepted({ type: 'play', properties: { track: 't', playedMs: 1 }, ...event });
+const play = (event: object = {}) => acceptEvent({ type: 'play', properties: { track: 't', playedMs: 1 }, ...event });
 const exposure = (event: object = {}) =>
-  accepted({ type: 'exposure', properties: { experiment: 'x', variant: 'a' }, ...event });
+  acceptEvent({ type: 'exposure', properties: { experiment: 'x', variant: 'a' }, ...event });
 
 test('events are equal by client, type and id; the order of fields does not change the content', () => {
   const one = digestEvent(play(), 'c', own);

@@ -10,7 +10,7 @@ import { eventTypes } from './testing/table.ts';
 import { worldOf } from './testing/world.ts';
 
 /** The comparable part of a table. */
-function shown({ types, bySegment }: EventTable) {
+function describeTable({ types, bySegment }: EventTable) {
   return {
     types: [...types].map(([name, { faults, ...rest }]) => [name, rest, faults({ nothing: 1 })]).sort(),
     bySegment: [...bySegment].sort(),
@@ -27,7 +27,7 @@ test('an updated table equals the table compiled from the new world', () => {
         .map((name) => ({ kind: EVENT_TYPE, name }));
       const [old, now] = [worldOf({ eventTypes: before }), worldOf({ eventTypes: after })];
       const updated = updateEvents(compileEvents(old), now, changed);
-      assert.deepEqual(shown(updated), shown(compileEvents(now)));
+      assert.deepEqual(describeTable(updated), describeTable(compileEvents(now)));
     }),
   );
 });

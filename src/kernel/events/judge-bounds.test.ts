@@ -33,15 +33,12 @@ test('ids, subjects and properties may be as long as their limits', () => {
   assert.equal(textOf(verdictOf({ ...play, id: 'x'.repeat(idCharsMax) })), 'accepted');
   assert.equal(textOf(verdictOf({ ...play, subject: 'x'.repeat(subjectCharsMax) })), 'accepted');
   const empty = JSON.stringify({ track: 't1', extra: { x: '' } }).length;
-  const filled = (length: number) => ({
+  const fill = (length: number) => ({
     ...play,
     properties: { track: 't1', extra: { x: 'x'.repeat(length - empty) } },
   });
-  assert.equal(textOf(verdictOf(filled(propertiesCharsMax))), 'accepted');
-  assert.match(
-    textOf(verdictOf(filled(propertiesCharsMax + 1))),
-    /^invalid \/properties: has 32769 characters as JSON/,
-  );
+  assert.equal(textOf(verdictOf(fill(propertiesCharsMax))), 'accepted');
+  assert.match(textOf(verdictOf(fill(propertiesCharsMax + 1))), /^invalid \/properties: has 32769 characters as JSON/);
   const verdict = verdictOf({ ...play, type: 'y'.repeat(idCharsMax), id: 'x'.repeat(idCharsMax) });
   assert.ok(verdict.outcome === 'quarantined');
   assert.deepEqual([verdict.type.length, verdict.id.length, verdict.countedAs], [idCharsMax, idCharsMax, '']);

@@ -17,12 +17,12 @@ const minutesAgo = (minutes: number) => NOW.subtract({ minutes }).toString();
 
 const play = { type: 'play', id: 'e1', at: minutesAgo(1), subject: 'u1', properties: { track: 't1' } };
 
-function judged(event: unknown, about: Partial<Envelope> = {}): Verdict {
+function judgeEvent(event: unknown, about: Partial<Envelope> = {}): Verdict {
   return judge(table, readEvent('backline', event, table), { ...envelope, ...about });
 }
 
 function verdictOf(event: unknown, about: Partial<Envelope> = {}): string {
-  const verdict = judged(event, about);
+  const verdict = judgeEvent(event, about);
   return verdict.outcome === 'accepted' ? 'accepted' : `${verdict.reason} ${verdict.detail}`;
 }
 
@@ -144,7 +144,7 @@ test('a wrong clock is corrected by sentAt, unless the difference is small or to
   // An event of a minute before it was sent, by a clock that is this far behind.
   const correctedBy = (behindMs: number) => {
     const sentMs = nowMs - behindMs;
-    const verdict = judged({ ...play, at: new Date(sentMs - minute).toISOString() }, { sentMs });
+    const verdict = judgeEvent({ ...play, at: new Date(sentMs - minute).toISOString() }, { sentMs });
     return verdict.outcome === 'accepted' ? verdict.correctedMs - verdict.atMs : verdict.reason;
   };
   assert.equal(correctedBy(5 * minute - 1), 0);
@@ -160,8 +160,8 @@ test('a wrong clock is corrected by sentAt, unless the difference is small or to
 });
 
 test('a declared field that is null counts as absent', () => {
-  const absent = judged(play);
-  const given = judged({ ...play, properties: { track: 't1', playedMs: null, ipAddress: null } });
+  const absent = judgeEvent(play);
+  const given = judgeEvent({ ...play, properties: { track: 't1', playedMs: null, ipAddress: null } });
   assert.ok(absent.outcome === 'accepted' && given.outcome === 'accepted');
   assert.deepEqual([given.text, given.properties], [absent.text, absent.properties]);
 });
@@ -181,12 +181,12 @@ test('lateness and a clock that is ahead are limited to the millisecond', () => 
 test('a sender that is bound to a subject sends events of that subject only', () => {
   assert.match(verdictOf(play, { boundTo: 'u2' }), /^subject-forbidden/);
   const { subject: _subject, ...unnamed } = play;
-  const verdict = judged(unnamed, { boundTo: 'u2' });
+  const verdict = judgeEvent(unnamed, { boundTo: 'u2' });
   assert.equal(verdict.outcome === 'accepted' && verdict.subject, 'u2');
 });
 
 test('a type without subjects keeps none', () => {
-  const verdict = judged({ ...play, type: 'app-opened', properties: {} }, { boundTo: 'u1' });
+  const verdict = judgeEvent({ ...play, type: 'app-opened', properties: {} }, { boundTo: 'u1' });
   assert.equal(verdict.outcome === 'accepted' && verdict.subject, undefined);
 });
 

@@ -138,7 +138,7 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   const claimed = isAnonymous ? given.anonymousId : given.subject;
   const readableSubject = readable(claimed) || undefined;
   const subject = isAnonymous && readableSubject !== undefined ? `${ANONYMOUS}${readableSubject}` : readableSubject;
-  const quarantined = (reason: QuarantineReason, detail: string): QuarantinedEvent => ({
+  const quarantine = (reason: QuarantineReason, detail: string): QuarantinedEvent => ({
     outcome: 'quarantined',
     reason,
     detail,
@@ -148,11 +148,11 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
     countedAs: rules?.type ?? '',
   });
 
-  if (fault !== undefined) return quarantined('invalid', fault);
-  if (isMadeUp) return quarantined('unknown-type', `${places.type}: only Backline itself tells of ${type}`);
+  if (fault !== undefined) return quarantine('invalid', fault);
+  if (isMadeUp) return quarantine('unknown-type', `${places.type}: only Backline itself tells of ${type}`);
   if (rules === undefined) {
     const hint = didYouMean(nearSpellings(type, table.types.keys()));
-    return quarantined(
+    return quarantine(
       'unknown-type',
       type === ''
         ? `${places.type}: must be text of 1 to ${EVENT_LIMITS.idCharsMax} characters`
@@ -160,50 +160,50 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
     );
   }
   if (!isName(id, EVENT_LIMITS.idCharsMax)) {
-    return quarantined('invalid', `${places.id}: must be text of 1 to ${EVENT_LIMITS.idCharsMax} characters`);
+    return quarantine('invalid', `${places.id}: must be text of 1 to ${EVENT_LIMITS.idCharsMax} characters`);
   }
   const atMs = timeMs(at);
   if (atMs === undefined)
-    return quarantined(
+    return quarantine(
       'bad-time',
       `${places.at}: must be a time as in RFC 3339, from 1970 to 9999, like 2026-05-01T12:00:00Z`,
     );
   const { sentMs, receivedMs, boundTo } = envelope;
   const correctedMs = atMs + correctionMs(sentMs, receivedMs);
   if (correctedMs > receivedMs + EVENT_LIMITS.aheadMsMax) {
-    return quarantined(
+    return quarantine(
       'clock-ahead',
       `${places.at}: is more than 24 hours in the future${aboutClock(sentMs, receivedMs)}`,
     );
   }
   const subjectCharsMax = EVENT_LIMITS.subjectCharsMax - (isAnonymous ? ANONYMOUS.length : 0);
   if (claimed !== undefined && claimed !== null && !isName(claimed, subjectCharsMax)) {
-    return quarantined('invalid', `${places.subject}: must be text of 1 to ${subjectCharsMax} characters`);
+    return quarantine('invalid', `${places.subject}: must be text of 1 to ${subjectCharsMax} characters`);
   }
   if (readableSubject !== undefined && NO_SUBJECT.has(readableSubject) && rules.subject !== 'none') {
-    return quarantined('invalid', `${places.subject}: is what a program writes where it has none: leave it out`);
+    return quarantine('invalid', `${places.subject}: is what a program writes where it has none: leave it out`);
   }
   if (boundTo !== undefined && subject !== undefined && subject !== boundTo) {
-    return quarantined('subject-forbidden', `${places.subject}: the sender speaks only for the subject of its token`);
+    return quarantine('subject-forbidden', `${places.subject}: the sender speaks only for the subject of its token`);
   }
   const about = rules.subject === 'none' ? undefined : (subject ?? boundTo);
   if (about === undefined && rules.subject === 'required') {
-    return quarantined('subject-missing', `${places.subject}: is required for ${rules.type}`);
+    return quarantine('subject-missing', `${places.subject}: is required for ${rules.type}`);
   }
   const sent = given.properties ?? {};
-  if (!isRecord(sent)) return quarantined('invalid', `${places.properties}: must be an object`);
+  if (!isRecord(sent)) return quarantine('invalid', `${places.properties}: must be an object`);
   const faults = rules.faults(sent).map((one) => `${places.properties}${one}`);
-  if (faults.length > 0) return quarantined('invalid', faults.join('; '));
+  if (faults.length > 0) return quarantine('invalid', faults.join('; '));
   const properties = withoutNulls(sent, rules.fields);
   const text = JSON.stringify(properties);
   if (text.length > EVENT_LIMITS.propertiesCharsMax) {
-    return quarantined(
+    return quarantine(
       'invalid',
       `${places.properties}: has ${text.length} characters as JSON; at most ${EVENT_LIMITS.propertiesCharsMax} are allowed`,
     );
   }
   if (holdsUnstorable(text)) {
-    return quarantined(
+    return quarantine(
       'invalid',
       `${places.properties}: holds a NUL character or half of a surrogate pair, which no table can keep`,
     );
@@ -213,7 +213,7 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   const hours = Math.round(rules.latenessMs / 3_600_000);
   const detail = `${places.at}: is longer ago than the ${hours} hours for which ${rules.type} is accepted`;
   const clock = isBeyond(sentMs, receivedMs) ? aboutClock(sentMs, receivedMs) : '';
-  return { ...quarantined('too-late', detail + clock), late: event };
+  return { ...quarantine('too-late', detail + clock), late: event };
 }
 
 /** Milliseconds to add to the sender's times; see `EVENT_LIMITS`. */

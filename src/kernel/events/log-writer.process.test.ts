@@ -176,17 +176,17 @@ test('an id is remembered for as long as its event may be retried', async (t) =>
     exposure: { ...eventTypes.exposure, lateness: 'P3D', within: 'P7D' },
   });
   const event = play('e1', { at: NOON.toString() });
-  const seen = (hours: number) => {
+  const exposure = (hours: number) => {
     const at = NOON.add({ hours }).toString();
     return { type: 'exposure', id: `x${hours}`, at, subject: 'u1', properties: { experiment: 'a', variant: 'b' } };
   };
   // 2026-04-30 begins a window of seven days since 1970.
-  assert.deepEqual(await write(ingest, 'c', [event, seen(0)]), ['accepted', 'accepted']);
+  assert.deepEqual(await write(ingest, 'c', [event, exposure(0)]), ['accepted', 'accepted']);
   for (const days of [8, 9, 19, 30]) {
     ingest.now = NOON.add({ hours: days * 24 });
     await ingest.events.maintain(ingest.now);
     assert.deepEqual(await write(ingest, 'c', [event]), ['duplicate'], `after ${days} days`);
-    if (days < 9) assert.deepEqual(await write(ingest, 'c', [seen(5 * 24)]), ['duplicate']);
+    if (days < 9) assert.deepEqual(await write(ingest, 'c', [exposure(5 * 24)]), ['duplicate']);
   }
   ingest.now = NOON.add({ hours: 33 * 24 });
   await ingest.events.maintain(ingest.now);

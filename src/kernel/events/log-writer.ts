@@ -65,7 +65,7 @@ export function logWriter(parts: {
   return {
     write: (batch, signal) =>
       new Promise((resolve, reject) => {
-        if (isClosed) return reject(notStored('this process is stopping'));
+        if (isClosed) return reject(notStoredRefusal('this process is stopping'));
         waiting += batch.verdicts.length;
         queueUntil(queue, { batch, resolve, reject }, signal, (reason) => {
           waiting -= batch.verdicts.length;
@@ -114,7 +114,7 @@ export function logWriter(parts: {
 
   function fail(group: readonly Waiting[], error: unknown): void {
     log.error({ err: error, batches: group.length }, 'events: cannot commit; batches answered 503');
-    for (const { reject } of group) reject(notStored('the database did not take them'));
+    for (const { reject } of group) reject(notStoredRefusal('the database did not take them'));
   }
 
   async function settle(lane: Lane, group: readonly Waiting[]): Promise<void> {
@@ -149,7 +149,7 @@ export function logWriter(parts: {
   }
 }
 
-function notStored(why: string): Refusal {
+function notStoredRefusal(why: string): Refusal {
   return eventRefusal('not-stored', `The events were not acknowledged: ${why}.`, {
     retryAfterSeconds: 1,
   });

@@ -47,7 +47,7 @@ const stored: ResourceObject = {
 
 const kinds = kindRegistry([Namespace, Head, Crate]);
 
-function decided(operation: Partial<Operation>) {
+function decide(operation: Partial<Operation>) {
   const memory = new Memory({
     kinds: kinds.all,
     version: 7,
@@ -97,7 +97,7 @@ test('a released kind has its own status beside the standard one, and may not na
     [...properties.keys()],
     ['observedGeneration', 'liveRevision', 'release', 'conditions', 'readyParts'],
   );
-  const written = decided(merge({ status: { readyParts: 5 } }, { part: 'status' }));
+  const written = decide(merge({ status: { readyParts: 5 } }, { part: 'status' }));
   assert.ok(written.do === 'put');
   assert.deepEqual(written.object.status, { readyParts: 5, observedGeneration: 4 });
   assert.equal(Crate.status(written.object)?.readyParts, 5);
@@ -119,15 +119,15 @@ test('a released kind has its own status beside the standard one, and may not na
 });
 
 test('an object with a removed field can be written, and loses the field with the next change', () => {
-  const nothing = decided(merge({ spec: { title: 'C' } }));
+  const nothing = decide(merge({ spec: { title: 'C' } }));
   assert.equal(nothing.do, 'nothing', 'a change of the schema alone is no change of the object');
-  const changed = decided(merge({ spec: { title: 'D' } }));
+  const changed = decide(merge({ spec: { title: 'D' } }));
   assert.ok(changed.do === 'put');
   assert.deepEqual(changed.object.spec, { title: 'D', size: 3, parts: [{ name: 'lid', share: 0.5 }] });
   assert.equal(changed.object.metadata.generation, 5);
-  const replaced = decided(merge([{ op: 'replace', path: '/spec/title', value: 'D' }], { patchType: 'json' }));
+  const replaced = decide(merge([{ op: 'replace', path: '/spec/title', value: 'D' }], { patchType: 'json' }));
   assert.deepEqual(replaced.do === 'put' && replaced.object, changed.object, 'in any form of patch');
-  assert.throws(() => decided(merge({ spec: { colour: 'blue' } })), Refusal, 'writing the removed field is refused');
+  assert.throws(() => decide(merge({ spec: { colour: 'blue' } })), Refusal, 'writing the removed field is refused');
 });
 
 test('a rollback restores a spec that is older than the schema', () => {
@@ -137,7 +137,7 @@ test('a rollback restores a spec that is older than the schema', () => {
     metadata: { name: 'c' },
     spec: { title: 'B', colour: 'x' },
   };
-  const restored = decided({ verb: 'apply', object, uid: 'u', restores: true });
+  const restored = decide({ verb: 'apply', object, uid: 'u', restores: true });
   assert.ok(restored.do === 'put');
   assert.deepEqual(restored.object.spec, { title: 'B', size: 3, parts: [] });
 });

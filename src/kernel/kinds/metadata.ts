@@ -2,7 +2,7 @@ import type { Path, Problem } from '#kernel/base/failures.ts';
 import type { Kind, ObjectMeta, OwnerReference } from './kind.ts';
 import { labelValueProblems, nameProblems, qualifiedNameProblems, type NameForm } from './schema/names.ts';
 import { OBJECT_META } from './schema/object-meta.ts';
-import { forbidden, invalid, required, tooLong } from './schema/problems.ts';
+import { forbiddenProblem, invalid, requiredProblem, tooLong } from './schema/problems.ts';
 import { compileValidate } from './schema/validate.ts';
 
 /** Keys and values of all annotations of an object together. */
@@ -53,14 +53,14 @@ function validateNames(kind: Kind, { name, generateName = '', namespace = '' }: 
     problems.push(...about(['metadata', 'generateName'], generateName, nameProblems(form, start)));
   }
   if (name === undefined || name === '') {
-    if (generateName === '') problems.push(required(['metadata', 'name'], 'name or generateName is required'));
+    if (generateName === '') problems.push(requiredProblem(['metadata', 'name'], 'name or generateName is required'));
   } else {
     problems.push(...about(['metadata', 'name'], name, nameProblems(form, name)));
   }
   if (!kind.namespaced && namespace !== '') {
-    problems.push(forbidden(['metadata', 'namespace'], 'not allowed on this type'));
+    problems.push(forbiddenProblem(['metadata', 'namespace'], 'not allowed on this type'));
   } else if (kind.namespaced && namespace === '') {
-    problems.push(required(['metadata', 'namespace']));
+    problems.push(requiredProblem(['metadata', 'namespace']));
   } else if (kind.namespaced) {
     problems.push(...about(['metadata', 'namespace'], namespace, nameProblems('label', namespace)));
   }

@@ -9,7 +9,7 @@ import { unknownFieldsMax } from './schema/prune.ts';
 import { compileSchema, structureOf } from './structure.ts';
 import { unknownFieldProblems } from './unknown-fields.ts';
 
-function pruned(schema: unknown, value: unknown): [unknown, string[]] {
+function prune(schema: unknown, value: unknown): [unknown, string[]] {
   const { value: kept, unknown } = compileSchema(schema).prune(value);
   return [kept, unknown.map(fieldPath)];
 }
@@ -21,7 +21,7 @@ test('unknown fields are removed and named, known ones stay, and the argument is
   });
   const value = { spec: { a: 1, x: 1, list: [{ b: 'b' }, { b: 'b', y: {} }] }, labels: { any: 'key' }, z: null };
   const before = structuredClone(value);
-  assert.deepEqual(pruned(schema, value), [
+  assert.deepEqual(prune(schema, value), [
     { spec: { a: 1, list: [{ b: 'b' }, { b: 'b' }] }, labels: { any: 'key' } },
     ['spec.x', 'spec.list[1].y', 'z'],
   ]);
@@ -54,22 +54,22 @@ test('a value without unknown fields comes back as the same value', () => {
 
 test('free-form parts, embedded resources and fields of every alternative are kept', () => {
   const free = { type: 'object', properties: { a: { type: 'object' } }, 'x-kubernetes-preserve-unknown-fields': true };
-  assert.deepEqual(pruned(free, { a: { x: 1 }, y: { z: 1 } }), [{ a: {}, y: { z: 1 } }, ['a.x']]);
+  assert.deepEqual(prune(free, { a: { x: 1 }, y: { z: 1 } }), [{ a: {}, y: { z: 1 } }, ['a.x']]);
   const embedded = { type: 'object', 'x-kubernetes-embedded-resource': true, properties: { spec: { type: 'object' } } };
   const resource = { apiVersion: 'v1', kind: 'A', metadata: { name: 'a' }, spec: {}, other: 1 };
-  assert.deepEqual(pruned(embedded, resource)[1], ['other']);
+  assert.deepEqual(prune(embedded, resource)[1], ['other']);
   const union = Type.Union([
     Type.Object({ type: Type.Literal('a'), x: Type.Object({ p: Type.String() }) }),
     Type.Object({ type: Type.Literal('b'), x: Type.Object({ q: Type.String() }) }),
     Type.Array(Type.Object({ r: Type.String() })),
   ]);
-  assert.deepEqual(pruned(union, { type: 'b', x: { q: '', p: '', s: '' }, u: 1 }), [
+  assert.deepEqual(prune(union, { type: 'b', x: { q: '', p: '', s: '' }, u: 1 }), [
     { type: 'b', x: { q: '', p: '' } },
     ['x.s', 'u'],
   ]);
-  assert.deepEqual(pruned(union, [{ r: '', s: '' }])[1], ['[0].s']);
-  assert.deepEqual(pruned({}, { a: 1 }), [{ a: 1 }, []]);
-  assert.deepEqual(pruned(Type.Object({ a: Type.Unknown() }), { a: { b: 1 } }), [{ a: { b: 1 } }, []]);
+  assert.deepEqual(prune(union, [{ r: '', s: '' }])[1], ['[0].s']);
+  assert.deepEqual(prune({}, { a: 1 }), [{ a: 1 }, []]);
+  assert.deepEqual(prune(Type.Object({ a: Type.Unknown() }), { a: { b: 1 } }), [{ a: { b: 1 } }, []]);
 });
 
 test('hostile keys are pruned like others and never reach a prototype', () => {
@@ -78,7 +78,7 @@ test('hostile keys are pruned like others and never reach a prototype', () => {
     type: 'object',
     properties: { a: { type: 'object', additionalProperties: Type.Object({ b: Type.Integer() }) } },
   };
-  const [kept, unknown] = pruned(schema, value);
+  const [kept, unknown] = prune(schema, value);
   assert.deepEqual(unknown, ['__proto__', 'constructor', 'a.__proto__.c']);
   assert.equal(JSON.stringify(kept), '{"a":{"__proto__":{"b":1}}}');
   assert.equal(Reflect.get({}, 'polluted'), undefined);
@@ -92,7 +92,7 @@ test('hostile keys are pruned like others and never reach a prototype', () => {
 
 test('the number of named unknown fields is limited, and all are removed', () => {
   const value = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`k${index}`, 1]));
-  const [kept, unknown] = pruned({ type: 'object' }, value);
+  const [kept, unknown] = prune({ type: 'object' }, value);
   assert.deepEqual(kept, {});
   assert.equal(unknown.length, unknownFieldsMax);
 });

@@ -318,7 +318,7 @@ test('a kill between any two steps of a roll-up neither loses nor duplicates row
     );
     // Gives the lock to the next process.
     await world.rollUps.close();
-    world.rollUps = await restarted(world);
+    world.rollUps = await restartRollUps(world);
   }
   const listed = await world.db.database.query<{ path: string }>(
     'select path from backline.dataset_files order by path',
@@ -330,7 +330,7 @@ test('a kill between any two steps of a roll-up neither loses nor duplicates row
   );
 });
 
-async function restarted(world: Pick<DatasetsWorld, 'db' | 'directory'>, copyOut = world.db.database.copyOut) {
+async function restartRollUps(world: Pick<DatasetsWorld, 'db' | 'directory'>, copyOut = world.db.database.copyOut) {
   return startRollUps({
     database: { ...world.db.database, copyOut },
     directory: world.directory,
@@ -344,7 +344,7 @@ async function restarted(world: Pick<DatasetsWorld, 'db' | 'directory'>, copyOut
 
 test('only one process rolls at a time, and another takes over when it ends', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
-  const other = await restarted(world);
+  const other = await restartRollUps(world);
   await logEvents(world, world.db.database, [{ id: 'a' }]);
   const [mine, theirs] = await Promise.all([world.rollUps.rollUpNow(), other.rollUpNow()]);
   assert.deepEqual(
@@ -461,7 +461,7 @@ test('a roll-up that is stopped as it begins to read leaks no connection', async
   await world.rollUps.close();
   const own = openDatabase(world.db.url);
   const closing = Promise.withResolvers<void>();
-  const rollUps = await restarted({ ...world, db: { ...world.db, database: own } }, async (statement) => {
+  const rollUps = await restartRollUps({ ...world, db: { ...world.db, database: own } }, async (statement) => {
     const copied = await own.copyOut(statement);
     closing.resolve(rollUps.close());
     return copied;
@@ -474,7 +474,7 @@ test('a roll-up that is stopped as it begins to read leaks no connection', async
 test('a process starts with a folder that is not writable, and reports it until it is', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   const file = fileURLToPath(import.meta.url);
-  const elsewhere = await restarted({ ...world, directory: file });
+  const elsewhere = await restartRollUps({ ...world, directory: file });
   assert.match(elsewhere.problem() ?? '', /^Datasets cannot be written to .*: ENOTDIR/);
   await elsewhere.close();
   await logEvents(world, world.db.database, [{ id: 'a' }]);
@@ -513,7 +513,7 @@ test('a row that no file can hold is set aside and counted; other rows are filed
   // The next process retries them, and files those that it can.
   await database.query(`update backline.event_unfiled set event_at = '2026-05-10T11:00:00Z' where id = 'bc'`);
   await world.rollUps.close();
-  world.rollUps = await restarted(world);
+  world.rollUps = await restartRollUps(world);
   let again = await world.rollUps.rollUpNow();
   while (again === undefined) again = await world.rollUps.rollUpNow();
   assert.equal(again.rows, 1);
@@ -525,7 +525,7 @@ test('the readiness check cites no event when a roll-up fails', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [{ id: 'a', payload: { track: 'private' } }]);
   await world.rollUps.close();
-  world.rollUps = await restarted(world, () => Promise.reject(new Error('Original Line: a {"track":"private"}')));
+  world.rollUps = await restartRollUps(world, () => Promise.reject(new Error('Original Line: a {"track":"private"}')));
   await assert.rejects(world.rollUps.rollUpNow());
   assert.equal(world.rollUps.problem(), 'the event log was not rolled into files; the log of the server says why');
 });
@@ -539,7 +539,7 @@ test('files that no table lists do not count and are removed by the next process
   await writeFile(stray, await readFile(join(world.directory, file)));
   assert.equal(await countOf(world), 1);
   await world.rollUps.close();
-  const next = await restarted(world);
+  const next = await restartRollUps(world);
   while ((await next.rollUpNow()) === undefined);
   await next.close();
   assert.deepEqual(await filesOf(world), [file]);
@@ -620,7 +620,7 @@ async function backup({ db: { database } }: DatasetsWorld): Promise<() => Promis
 /** Replaces the process that rolls. */
 async function nextProcess(world: DatasetsWorld): Promise<void> {
   await world.rollUps.close();
-  world.rollUps = await restarted(world);
+  world.rollUps = await restartRollUps(world);
   while ((await world.rollUps.rollUpNow()) === undefined);
 }
 
@@ -674,7 +674,7 @@ test('a folder of another database is not touched; without its marker its files 
   await other.rollUps.close();
   // Databases of tests are copies of one.
   await other.db.database.query('update backline.rollup set installation = gen_random_uuid()');
-  other.rollUps = await restarted({ ...world, db: other.db });
+  other.rollUps = await restartRollUps({ ...world, db: other.db });
   await logEvents(other, other.db.database, [{ id: 'c' }]);
   await assert.rejects(other.rollUps.rollUpNow(), { code: 'datasets/other-installation' });
   assert.match(other.rollUps.problem() ?? '', /belong to another database/);
@@ -688,7 +688,7 @@ test('a folder of another database is not touched; without its marker its files 
   assert.deepEqual(listed.map(({ rows }) => rows).sort(), [1, 2]);
   assert.ok(listed.some(({ path }) => path === files[0]));
   // The process that rolled here before notices.
-  world.rollUps = await restarted(world);
+  world.rollUps = await restartRollUps(world);
   await assert.rejects(world.rollUps.rollUpNow(), { code: 'datasets/other-installation' });
 });
 
@@ -704,7 +704,7 @@ test('a log that was restored into a PostgreSQL with lower transaction numbers i
   await database.query(`update backline.event_log set ${further('tx')}`);
   await database.query(`update backline.event_batches set ${further('tx')}`);
   await database.query(`update backline.rollup set ${further('until_tx')}`);
-  world.rollUps = await restarted(world);
+  world.rollUps = await restartRollUps(world);
   let done = await world.rollUps.rollUpNow();
   while (done === undefined) done = await world.rollUps.rollUpNow();
   assert.equal(done.rows, 1);
@@ -721,7 +721,7 @@ test('a log that was restored into a PostgreSQL with lower transaction numbers i
 test('a backlog that is too large for one window is rolled in smaller ones; completeUntil advances at the end', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   for (let id = 0; id < 12; id += 1) await logEvents(world, world.db.database, [{ id: `${id}` }]);
-  const next = await restarted(world, (statement) => {
+  const next = await restartRollUps(world, (statement) => {
     const [from = 0n, until = 0n] = Array.from(statement.matchAll(/'(\d+)'::xid8/g), ([, tx]) => BigInt(tx ?? 0));
     if (until - from > 5n) throw new Error('too much');
     return world.db.database.copyOut(statement);
@@ -755,10 +755,10 @@ test(
   async () => {
     const directory = await mkdtemp(join(tmpdir(), 'backline-orphan-'));
     const parent = spawn(process.execPath, ['--input-type=module', '-e', ORPHAN, directory], { stdio: 'inherit' });
-    const children = async () => (await readFile(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8')).trim();
+    const listChildren = async () => (await readFile(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8')).trim();
     // Until DuckDB has begun: its folder exists.
     while (!(await readdir(directory)).includes('work')) await sleep(20);
-    const child = Number(await children());
+    const child = Number(await listChildren());
     assert.ok(child > 0);
     parent.kill('SIGKILL');
     while (await isRunning(child)) await sleep(20);

@@ -29,12 +29,12 @@ const SPECS = {
 
 async function startMetrics(t: TestContext, datasets: Readonly<Record<string, object>> = {}) {
   const world = await startDatasetsWorld(SPECS);
-  const declared = () => worldOf({ ...SPECS, datasets });
+  const declaredWorld = () => worldOf({ ...SPECS, datasets });
   const { database } = world.db;
   const queries = startQueries({
     database,
     directory: world.directory,
-    world: declared,
+    world: declaredWorld,
     clock: () => Temporal.Instant.from('2026-05-10T12:00:00Z'),
     log: openLog('silent'),
   });
@@ -42,13 +42,13 @@ async function startMetrics(t: TestContext, datasets: Readonly<Record<string, ob
     await queries.close();
     await world[Symbol.asyncDispose]();
   });
-  const source = releaseMetrics({ database, world: declared, ask: queries.ask, rollUpSeconds: 15 });
+  const source = releaseMetrics({ database, world: declaredWorld, ask: queries.ask, rollUpSeconds: 15 });
   const events: LoggedEvent[] = [];
-  const seen = (release: string, pseudonym: string, track: string, atMs: number, cell: number | null = 0) => {
+  const addExposure = (release: string, pseudonym: string, track: string, atMs: number, cell: number | null = 0) => {
     const payload = { release, releaseRevision: 'r', track, ...(cell === null ? {} : { cell }) };
     events.push({ id: randomUUID(), type: RELEASE_EXPOSURE, pseudonym, at: timeOf(atMs), payload });
   };
-  const played = (pseudonym: string, atMs: number, payload: object = { track: 'a' }) =>
+  const addPlay = (pseudonym: string, atMs: number, payload: object = { track: 'a' }) =>
     events.push({ id: randomUUID(), type: 'play', pseudonym, at: timeOf(atMs), payload });
   const settle = async () => {
     await logEvents(world, database, events.splice(0));
@@ -58,7 +58,7 @@ async function startMetrics(t: TestContext, datasets: Readonly<Record<string, ob
     const guardrail = { name: 'g', metric: name, noWorse: { margin: 1.5 } };
     return source.measure({ release: 'one', guardrail, stage: 0, fromMs, toMs }, AbortSignal.timeout(60_000));
   };
-  return { world, source, seen, played, settle, measure, queries };
+  return { world, source, addExposure, addPlay, settle, measure, queries };
 }
 
 function timeOf(ms: number): string {
@@ -68,7 +68,7 @@ function timeOf(ms: number): string {
 sourceContract(
   'metric',
   async (t): Promise<SourceWorld> => {
-    const { source, seen, played, settle, world, queries } = await startMetrics(t);
+    const { source, addExposure, addPlay, settle, world, queries } = await startMetrics(t);
     return {
       source,
       guardrail: { name: 'g', metric: 'played', noWorse: { margin: 1.5 } },
@@ -76,11 +76,11 @@ sourceContract(
         for (const { track, units, bad } of done) {
           for (let unit = 0; unit < units; unit += 1) {
             const listener = randomUUID();
-            seen(release, listener, track, fromMs + unit, unit % 5);
-            if (unit < bad) played(listener, fromMs + unit);
+            addExposure(release, listener, track, fromMs + unit, unit % 5);
+            if (unit < bad) addPlay(listener, fromMs + unit);
             // Outside of the window, before and after.
-            played(listener, fromMs - 1);
-            played(listener, fromMs + MINUTE_MS);
+            addPlay(listener, fromMs - 1);
+            addPlay(listener, fromMs + MINUTE_MS);
           }
         }
       },
@@ -95,10 +95,10 @@ sourceContract(
 );
 
 test('a listener who saw both tracks counts once, as one of the candidate’s', async (t) => {
-  const { seen, played, settle, measure } = await startMetrics(t);
+  const { addExposure, addPlay, settle, measure } = await startMetrics(t);
   const listener = randomUUID();
-  for (const track of ['stable', 'candidate', 'stable']) seen('one', listener, track, START_MS);
-  played(listener, START_MS + 1);
+  for (const track of ['stable', 'candidate', 'stable']) addExposure('one', listener, track, START_MS);
+  addPlay(listener, START_MS + 1);
   await settle();
   const measured = await measure('played');
   assert.ok(measured.at === 'measured');
@@ -106,19 +106,19 @@ test('a listener who saw both tracks counts once, as one of the candidate’s', 
 });
 
 test('no Dataset can forge or hide the evidence of a release', async (t) => {
-  const replaced = (view: string) => `create or replace view events."${view}" as select 'FORGED' as track`;
+  const replaceView = (view: string) => `create or replace view events."${view}" as select 'FORGED' as track`;
   const hostile = (sql: string) => ({ title: 'x', owner: 'team-a', freshness: 'PT1H', eventTypes: ['play'], sql });
-  const { seen, played, settle, measure } = await startMetrics(t, {
+  const { addExposure, addPlay, settle, measure } = await startMetrics(t, {
     // Each name occurs in the query that measures.
-    e: hostile(`select 1 as a); ${replaced(RELEASE_EXPOSURE)}; ${replaced('play')}; select * from (select 1`),
+    e: hostile(`select 1 as a); ${replaceView(RELEASE_EXPOSURE)}; ${replaceView('play')}; select * from (select 1`),
     s: hostile('select nothing from play'),
     play: hostile(`select null::uuid as pseudonym, date '2026-05-10' as day from play`),
     [RELEASE_EXPOSURE]: hostile('select * from play where false'),
   });
   const listener = randomUUID();
-  seen('one', listener, 'candidate', START_MS);
-  seen('one', randomUUID(), 'stable', START_MS);
-  played(listener, START_MS + 1);
+  addExposure('one', listener, 'candidate', START_MS);
+  addExposure('one', randomUUID(), 'stable', START_MS);
+  addPlay(listener, START_MS + 1);
   await settle();
   const measured = await measure('played');
   assert.ok(measured.at === 'measured');
@@ -139,13 +139,13 @@ test('each type of metric gives the values counted by hand, with its filter', as
     ),
   });
   const [steps = []] = fc.sample(fc.array(step, { minLength: 120, maxLength: 200 }), { numRuns: 1, seed: 20_260_510 });
-  const { seen, played, settle, measure } = await startMetrics(t);
+  const { addExposure, addPlay, settle, measure } = await startMetrics(t);
   const listeners = Array.from({ length: 6 }, () => randomUUID());
   const cellOf = (listener: number): number => listener % 4;
   for (const { listener, ms, does } of steps) {
     const id = listeners[listener] ?? '';
-    if (typeof does === 'string') seen('one', id, does, START_MS + ms, cellOf(listener));
-    else played(id, START_MS + ms, does.playedMs === undefined ? { track: does.track } : does);
+    if (typeof does === 'string') addExposure('one', id, does, START_MS + ms, cellOf(listener));
+    else addPlay(id, START_MS + ms, does.playedMs === undefined ? { track: does.track } : does);
   }
   await settle();
   const inside = steps.filter(({ ms }) => ms >= 0 && ms < MINUTE_MS);
@@ -195,10 +195,10 @@ test('each type of metric gives the values counted by hand, with its filter', as
 });
 
 test('a listener whose household changed counts in one cell', async (t) => {
-  const { seen, played, settle, measure } = await startMetrics(t);
+  const { addExposure, addPlay, settle, measure } = await startMetrics(t);
   const listener = randomUUID();
-  for (const cell of [300, 7]) seen('one', listener, 'candidate', START_MS, cell);
-  played(listener, START_MS + 1);
+  for (const cell of [300, 7]) addExposure('one', listener, 'candidate', START_MS, cell);
+  addPlay(listener, START_MS + 1);
   await settle();
   const measured = await measure('played');
   assert.ok(measured.at === 'measured');
@@ -206,10 +206,10 @@ test('a listener whose household changed counts in one cell', async (t) => {
 });
 
 test('a window with exposures from before cells existed has counts without cells', async (t) => {
-  const { seen, settle, measure } = await startMetrics(t);
-  seen('one', randomUUID(), 'candidate', START_MS, 3);
-  seen('one', randomUUID(), 'stable', START_MS, null);
-  seen('one', randomUUID(), 'stable', START_MS + MINUTE_MS, 4);
+  const { addExposure, settle, measure } = await startMetrics(t);
+  addExposure('one', randomUUID(), 'candidate', START_MS, 3);
+  addExposure('one', randomUUID(), 'stable', START_MS, null);
+  addExposure('one', randomUUID(), 'stable', START_MS + MINUTE_MS, 4);
   await settle();
   const measured = await measure('played');
   assert.ok(measured.at === 'measured' && !('cells' in measured));

@@ -37,20 +37,20 @@ test('the named tables are read in any spelling, with their inputs first', () =>
 });
 
 test('views are created only for tables that are read, unless the query lists tables', () => {
-  const made = (reads: readonly string[], lists = false) => {
+  const viewNames = (reads: readonly string[], lists = false) => {
     const { setup, datasets } = viewsOf(namesOf(reads, catalogue), lists, catalogue, []);
     const views = setup.flatMap((sql) => /^create view if not exists (\S+)/.exec(sql)?.[1] ?? []);
     return [...views, ...datasets.flatMap(({ spellings }) => spellings)];
   };
-  assert.deepEqual(made(['skip']), ['events."skip"']);
-  assert.deepEqual(made(['all_plays']), [
+  assert.deepEqual(viewNames(['skip']), ['events."skip"']);
+  assert.deepEqual(viewNames(['all_plays']), [
     'events."play"',
     'events."play-end"',
     'events."play_end"',
     'all-plays',
     'all_plays',
   ]);
-  assert.equal(made([], true).length, 7);
+  assert.equal(viewNames([], true).length, 7);
 });
 
 test('the columns of an event type are those of every event, then its typed fields; sealed fields are text', () => {

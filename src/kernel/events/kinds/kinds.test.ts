@@ -28,7 +28,7 @@ function refusals(kind: Kind, declared: unknown, before?: unknown): readonly str
   return lines(kind.validate?.(spec, before === undefined ? context : { ...context, before }) ?? []);
 }
 
-function changed(change: { properties?: object; required?: string[]; [field: string]: unknown }): unknown {
+function changePlay(change: { properties?: object; required?: string[]; [field: string]: unknown }): unknown {
   const { properties, required, ...rest } = change;
   const schema = {
     ...playSchema,
@@ -53,14 +53,14 @@ test('the examples are valid, alone and together', () => {
 
 test('a new optional field, a wider bound, a wider enum and a field that is no longer required are compatible', () => {
   for (const after of [
-    changed({ properties: { quality: { type: 'string' } } }),
-    changed({ properties: { track: { type: 'string', maxLength: 128 } } }),
-    changed({ properties: { track: { type: 'string' } } }),
-    changed({ properties: { playedMs: { type: 'integer' } } }),
-    changed({ properties: { device: { type: 'string', enum: ['phone', 'desktop', 'speaker', 'car'] } } }),
-    changed({ properties: { device: { type: 'string' } } }),
-    changed({ required: ['track'] }),
-    changed({ retention: 'P30D', owner: 'other', purpose: 'other', lateness: 'P7D' }),
+    changePlay({ properties: { quality: { type: 'string' } } }),
+    changePlay({ properties: { track: { type: 'string', maxLength: 128 } } }),
+    changePlay({ properties: { track: { type: 'string' } } }),
+    changePlay({ properties: { playedMs: { type: 'integer' } } }),
+    changePlay({ properties: { device: { type: 'string', enum: ['phone', 'desktop', 'speaker', 'car'] } } }),
+    changePlay({ properties: { device: { type: 'string' } } }),
+    changePlay({ required: ['track'] }),
+    changePlay({ retention: 'P30D', owner: 'other', purpose: 'other', lateness: 'P7D' }),
   ]) {
     assert.deepEqual(refusals(EventType, after, play), []);
   }
@@ -79,27 +79,27 @@ test('an incompatible change for senders or readers is refused and names the fie
     ['removed', { ...play, schema: { properties: withoutTrack, required: ['playedMs'] } }, /"track" cannot be removed/],
     [
       'type',
-      changed({ properties: { playedMs: { type: 'number', minimum: 0 } } }),
+      changePlay({ properties: { playedMs: { type: 'number', minimum: 0 } } }),
       /playedMs\.type: .* integer .* number/,
     ],
-    ['narrower', changed({ properties: { track: { type: 'string', maxLength: 32 } } }), /track\.maxLength: /],
-    ['higher', changed({ properties: { playedMs: { type: 'integer', minimum: 1 } } }), /playedMs\.minimum: /],
+    ['narrower', changePlay({ properties: { track: { type: 'string', maxLength: 32 } } }), /track\.maxLength: /],
+    ['higher', changePlay({ properties: { playedMs: { type: 'integer', minimum: 1 } } }), /playedMs\.minimum: /],
     [
       'enum',
-      changed({ properties: { device: { type: 'string', enum: ['phone'] } } }),
+      changePlay({ properties: { device: { type: 'string', enum: ['phone'] } } }),
       /lose the values "desktop", "speaker"/,
     ],
-    ['unsealed', changed({ properties: { ipAddress: { type: 'string' } } }), /ipAddress\.sensitive: /],
+    ['unsealed', changePlay({ properties: { ipAddress: { type: 'string' } } }), /ipAddress\.sensitive: /],
     [
       'scale',
-      changed({ properties: { money: { type: 'decimal', scale: 4 } } }),
+      changePlay({ properties: { money: { type: 'decimal', scale: 4 } } }),
       /money\.scale: The field "money" has 2 digits/,
-      changed({ properties: { money: { type: 'decimal', scale: 2 } } }),
+      changePlay({ properties: { money: { type: 'decimal', scale: 2 } } }),
     ],
-    ['required', changed({ required: ['track', 'playedMs', 'device'] }), /"device" cannot become required/],
+    ['required', changePlay({ required: ['track', 'playedMs', 'device'] }), /"device" cannot become required/],
     [
       'new required',
-      changed({ properties: { q: { type: 'string' } }, required: [...playSchema.required, 'q'] }),
+      changePlay({ properties: { q: { type: 'string' } }, required: [...playSchema.required, 'q'] }),
       /"q" cannot/,
     ],
     ['identity', identified, /spec\.identity: /],
@@ -115,28 +115,34 @@ test('an incompatible change for senders or readers is refused and names the fie
 
 test('an event type that contradicts itself is refused', () => {
   const cases: [unknown, RegExp][] = [
-    [changed({ required: ['nothing'] }), /There is no field "nothing"/],
-    [changed({ subject: 'optional' }), /ipAddress\.sensitive: .* set spec\.subject to required/],
-    [changed({ identity: ['track'] }), /spec\.within: /],
-    [changed({ within: 'P1D' }), /spec\.identity: /],
-    [changed({ identity: ['device'], within: 'P1D' }), /"device" must be a required field/],
-    [changed({ identity: ['track'], within: 'P8D' }), /"P8D" must be from PT1S to P7D/],
-    [changed({ lateness: 'P31D' }), /from PT1M to P30D/],
-    [changed({ retention: 'P1M' }), /spec\.retention/],
-    [changed({ properties: { Received_At: { type: 'string' } } }), /Every event has a column "received_at"/],
-    [changed({ properties: { event_type: { type: 'string' } } }), /Every event has a column "event_type"/],
-    [changed({ properties: { Track: { type: 'string' } } }), /differ only in capital letters/],
-    [changed({ properties: { list: { type: 'array' } } }), /An array needs items/],
-    [changed({ properties: { list: { type: 'array', items: { type: 'string' }, maxLength: 3 } } }), /of its items/],
-    [changed({ properties: { n: { type: 'integer', enum: [1, 'two'] } } }), /"two" must be a whole number/],
-    [changed({ properties: { n: { type: 'integer', minimum: 3, maximum: 2 } } }), /minimum 3 is above the maximum 2/],
-    [changed({ properties: { s: { type: 'string', minimum: 3 } } }), /A string has no minimum/],
-    [changed({ properties: { s: { type: 'string', scale: 2 } } }), /A string has no scale/],
-    [changed({ properties: { d: { type: 'decimal' } } }), /d\.scale: A decimal says how many digits/],
-    [changed({ properties: { d: { type: 'decimal', scale: 19 } } }), /d\.scale/],
-    [changed({ properties: { d: { type: 'array', items: { type: 'decimal' } } } }), /d\.items\.scale: A decimal says/],
-    [changed({ segment: { call: 'page', event: 'x' } }), /A call of page has no event name/],
-    [changed({ segment: {} }), /A track call has an event name/],
+    [changePlay({ required: ['nothing'] }), /There is no field "nothing"/],
+    [changePlay({ subject: 'optional' }), /ipAddress\.sensitive: .* set spec\.subject to required/],
+    [changePlay({ identity: ['track'] }), /spec\.within: /],
+    [changePlay({ within: 'P1D' }), /spec\.identity: /],
+    [changePlay({ identity: ['device'], within: 'P1D' }), /"device" must be a required field/],
+    [changePlay({ identity: ['track'], within: 'P8D' }), /"P8D" must be from PT1S to P7D/],
+    [changePlay({ lateness: 'P31D' }), /from PT1M to P30D/],
+    [changePlay({ retention: 'P1M' }), /spec\.retention/],
+    [changePlay({ properties: { Received_At: { type: 'string' } } }), /Every event has a column "received_at"/],
+    [changePlay({ properties: { event_type: { type: 'string' } } }), /Every event has a column "event_type"/],
+    [changePlay({ properties: { Track: { type: 'string' } } }), /differ only in capital letters/],
+    [changePlay({ properties: { list: { type: 'array' } } }), /An array needs items/],
+    [changePlay({ properties: { list: { type: 'array', items: { type: 'string' }, maxLength: 3 } } }), /of its items/],
+    [changePlay({ properties: { n: { type: 'integer', enum: [1, 'two'] } } }), /"two" must be a whole number/],
+    [
+      changePlay({ properties: { n: { type: 'integer', minimum: 3, maximum: 2 } } }),
+      /minimum 3 is above the maximum 2/,
+    ],
+    [changePlay({ properties: { s: { type: 'string', minimum: 3 } } }), /A string has no minimum/],
+    [changePlay({ properties: { s: { type: 'string', scale: 2 } } }), /A string has no scale/],
+    [changePlay({ properties: { d: { type: 'decimal' } } }), /d\.scale: A decimal says how many digits/],
+    [changePlay({ properties: { d: { type: 'decimal', scale: 19 } } }), /d\.scale/],
+    [
+      changePlay({ properties: { d: { type: 'array', items: { type: 'decimal' } } } }),
+      /d\.items\.scale: A decimal says/,
+    ],
+    [changePlay({ segment: { call: 'page', event: 'x' } }), /A call of page has no event name/],
+    [changePlay({ segment: {} }), /A track call has an event name/],
   ];
   for (const [spec, message] of cases) assert.match(refusals(EventType, spec).join('\n'), message);
 });

@@ -84,9 +84,9 @@ export const Metric = defineKind({
     if (before.title !== after.title) sentences.push(`The metric ${before.title} is now called ${after.title}.`);
     if (before.direction !== after.direction)
       sentences.push(`${after.title} is now better when it ${after.direction}s.`);
-    const computed = ({ type, eventType, field, filter }: MetricSpec) =>
+    const inputsOf = ({ type, eventType, field, filter }: MetricSpec) =>
       JSON.stringify([type, eventType, field, filter]);
-    if (computed(before) !== computed(after)) {
+    if (inputsOf(before) !== inputsOf(after)) {
       sentences.push(`${after.title} is computed differently: values from before and after do not compare.`);
     }
     return sentences;
@@ -134,7 +134,7 @@ function amountProblems(
   if (live === undefined) return [];
   const { properties } = eventTypeSpec(live).schema;
   const problems: Problem[] = [];
-  const declared = (field: string, at: Path) => {
+  const checkField = (field: string, at: Path) => {
     const found = Object.hasOwn(properties, field) ? properties[field] : undefined;
     if (found === undefined) {
       const hint = didYouMean(nearSpellings(field, Object.keys(properties)));
@@ -148,7 +148,7 @@ function amountProblems(
   };
   if (counted !== undefined) {
     const path = ['spec', 'field'];
-    const type = declared(counted, path)?.type;
+    const type = checkField(counted, path)?.type;
     if (type !== undefined && !NUMERIC.has(type)) {
       const detail = `The field "${counted}" of EventType "${name}" is of the type ${type}, and must be a number.`;
       problems.push({ path, reason: 'FieldValueInvalid', detail });
@@ -156,7 +156,7 @@ function amountProblems(
   }
   for (const [index, { field, equals, in: values = [equals] }] of filter.entries()) {
     const at = ['spec', 'filter', index];
-    const found = declared(field, [...at, 'field']);
+    const found = checkField(field, [...at, 'field']);
     if (found === undefined) continue;
     const { type } = found;
     if (type === 'array' || type === 'object') {

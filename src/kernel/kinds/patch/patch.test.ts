@@ -338,7 +338,7 @@ test('the steps of one JSON patch are limited', () => {
     replaces: [{ data }, [{ op: 'replace', path: '/data', value: data }]],
     'insertions at the front': [{ list }, [{ op: 'add', path: '/list/0', value: 1 }]],
     'removals at the front': [{ list }, [{ op: 'remove', path: '/list/0' }]],
-    'deep paths': [nested(190), [{ op: 'test', path: '/d'.repeat(190), value: {} }]],
+    'deep paths': [nest(190), [{ op: 'test', path: '/d'.repeat(190), value: {} }]],
   };
   for (const [name, [object, operations]] of Object.entries(patches)) {
     assert.equal(refusal('json', object, operations), 'accepted', name);
@@ -362,7 +362,7 @@ test('a strategic merge patch orders and merges long lists in linear time', () =
   assert.deepEqual(named, { metadata: { ownerReferences: owners.map((owner) => ({ ...owner, name: 'n' })) } });
 });
 
-function nested(levels: number): object {
+function nest(levels: number): object {
   let value = {};
   for (let level = 0; level < levels; level++) value = { d: value };
   return value;

@@ -18,7 +18,7 @@ function inBody(path: Path): string {
   return `${fieldPath(path)} in body`.trimStart();
 }
 
-export function required(path: Path, explanation?: string): Problem {
+export function requiredProblem(path: Path, explanation?: string): Problem {
   const detail = explanation === undefined ? 'Required value' : `Required value: ${explanation}`;
   return { path, reason: 'FieldValueRequired', detail };
 }
@@ -42,7 +42,7 @@ export function typeInvalid(path: Path, wanted: string, actual: string): Problem
   };
 }
 
-export function notSupported(path: Path, value: unknown, supported: readonly unknown[]): Problem {
+export function notSupportedProblem(path: Path, value: unknown, supported: readonly unknown[]): Problem {
   const list = supported.map((item) => (typeof item === 'string' ? JSON.stringify(item) : `"${JSON.stringify(item)}"`));
   return {
     path,
@@ -55,7 +55,7 @@ export function duplicate(path: Path, value: unknown): Problem {
   return { path, reason: 'FieldValueDuplicate', detail: `Duplicate value: ${shownValue(value)}` };
 }
 
-export function forbidden(path: Path, explanation: string): Problem {
+export function forbiddenProblem(path: Path, explanation: string): Problem {
   return { path, reason: 'FieldValueForbidden', detail: `Forbidden: ${explanation}` };
 }
 

@@ -1,6 +1,6 @@
 import { add, below, type Check } from './findings.ts';
 import { getOwn, isObject } from './own.ts';
-import { invalid, invalidInBody, required, tooMany } from './problems.ts';
+import { invalid, invalidInBody, requiredProblem, tooMany } from './problems.ts';
 import type { SchemaNode } from './schema-node.ts';
 import { compilePattern } from './validate-scalar.ts';
 
@@ -19,7 +19,7 @@ export function checkObject(node: SchemaNode, compile: (node: SchemaNode) => Che
   return (value, findings) => {
     if (!isObject(value)) return;
     for (const name of wanted) {
-      if (getOwn(value, name) === undefined) add(findings, required([...findings.path, name]));
+      if (getOwn(value, name) === undefined) add(findings, requiredProblem([...findings.path, name]));
     }
     for (const { name, check } of fields) {
       const field = getOwn(value, name);

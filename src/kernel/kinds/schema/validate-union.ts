@@ -1,7 +1,7 @@
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
 import { add, type Check, type Findings } from './findings.ts';
 import { getOwn, isObject } from './own.ts';
-import { invalid, notSupported, required, typeInvalid } from './problems.ts';
+import { invalid, notSupportedProblem, requiredProblem, typeInvalid } from './problems.ts';
 import type { SchemaNode } from './schema-node.ts';
 import { typeName, typeTest, wantedType } from './types.ts';
 
@@ -33,8 +33,8 @@ export function checkAlternatives(
     const tagged = getOwn(value, tag.name);
     const branch = byTag.get(tagged);
     if (branch !== undefined) branch.check(value, findings);
-    else if (tagged === undefined) add(findings, required([...findings.path, tag.name]));
-    else add(findings, notSupported([...findings.path, tag.name], tagged, tag.values));
+    else if (tagged === undefined) add(findings, requiredProblem([...findings.path, tag.name]));
+    else add(findings, notSupportedProblem([...findings.path, tag.name], tagged, tag.values));
   };
 }
 

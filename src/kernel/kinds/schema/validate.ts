@@ -5,7 +5,7 @@ import { checkList } from './validate-list.ts';
 import { checkObject } from './validate-object.ts';
 import { checkNumber, checkString } from './validate-scalar.ts';
 import { checkAlternatives, checkNot } from './validate-union.ts';
-import { notSupported, typeInvalid } from './problems.ts';
+import { notSupportedProblem, typeInvalid } from './problems.ts';
 import type { SchemaNode } from './schema-node.ts';
 import { typeName, typeTest, wantedType } from './types.ts';
 
@@ -53,6 +53,6 @@ function checkEnum(allowed: readonly unknown[]): Check {
   const deep = allowed.filter((item) => typeof item === 'object');
   return (value, findings: Findings) => {
     if (simple.has(value) || deep.some((item) => isDeepStrictEqual(item, value))) return;
-    add(findings, notSupported([...findings.path], value, allowed));
+    add(findings, notSupportedProblem([...findings.path], value, allowed));
   };
 }

@@ -131,7 +131,7 @@ function withValue(spec: object, place: Place, value: unknown): object {
 }
 
 function otherValues(node: SchemaNode, value: unknown): readonly unknown[] {
-  const typed = (): readonly unknown[] => {
+  const ofSameType = (): readonly unknown[] => {
     if (node.enum !== undefined) return node.enum;
     switch (typeof value) {
       case 'boolean':
@@ -146,5 +146,5 @@ function otherValues(node: SchemaNode, value: unknown): readonly unknown[] {
         return [];
     }
   };
-  return [...typed(), ...(value === undefined ? [] : [undefined])].filter((other) => other !== value);
+  return [...ofSameType(), ...(value === undefined ? [] : [undefined])].filter((other) => other !== value);
 }
