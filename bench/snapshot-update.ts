@@ -37,7 +37,7 @@ export async function* run(): AsyncIterable<Figure> {
     delay.enable();
     const begun = performance.now();
     const follower = followHeads({
-      source: clientHeads(source.client),
+      source: clientHeads(source.client, []),
       kinds: kindRegistry([Head, ...audienceKinds, ...(experience.kinds ?? [])]),
       modules: modules.filter((module) => module !== undefined),
       log: openLog('error'),

@@ -122,7 +122,7 @@ function startFollowing(
   kept: DatabaseParts | undefined,
 ): Promise<FollowingNode> {
   return startNode(shared, {
-    source: api?.control.heads ?? clientHeads(remoteClient(shared)),
+    source: api?.control.heads ?? clientHeads(remoteClient(shared), shared.kinds.all),
     records: kept?.records,
     userOf: api?.userOf ?? callersBy(shared.authenticators),
     authorize: api?.control.authorize ?? authorizeAdministrators,

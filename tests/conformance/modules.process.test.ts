@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { inProcessClient } from '#kernel/api/client/in-process.ts';
+import { openLog } from '#kernel/base/log.ts';
+import { inOneStep } from '#kernel/base/turns.ts';
+import { clientHeads } from '#kernel/snapshots/client-heads.ts';
+import { followHeads } from '#kernel/snapshots/follow.ts';
+import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { MODULES } from '#planes/modules.ts';
+import { kindsOf } from '#planes/parts/catalogue.ts';
 import { startWorld } from '../support/backline.ts';
-import { charts } from '../support/charts/module.ts';
+import { Ban, charts } from '../support/charts/module.ts';
 import { changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
 import { until } from '../support/installation.ts';
 import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
@@ -13,6 +21,15 @@ const TOP = {
   kind: 'Chart',
   metadata: { name: 'top' },
   spec: { title: 'Top', size: 2 },
+};
+
+/** The songs that are banned, as a follower knows them. */
+const banned: DecisionModule<unknown> = {
+  name: 'banned',
+  kinds: [Ban],
+  compile: (world) => inOneStep(() => [...world.list(Ban.id)].map((ban) => Ban.spec(ban).song).toSorted()),
+  update: (_table, world) => inOneStep(() => [...world.list(Ban.id)].map((ban) => Ban.spec(ban).song).toSorted()),
+  routes: [],
 };
 
 test('a domain is added by one line: its kind, table, question, controller, command, events and erasure are there', async (t) => {
@@ -73,6 +90,71 @@ test('a domain is added by one line: its kind, table, question, controller, comm
       { song: 'Ballad', votes: 1 },
     ]);
   });
+
+  await t.test(
+    'a kind that is direct is live with its write, here and elsewhere, and makes no Head and no release',
+    async () => {
+      const BANS = '/apis/charts.example.dev/v1/namespaces/default/bans';
+      const ban = (name: string, song: string) => ({
+        apiVersion: 'charts.example.dev/v1',
+        kind: 'Ban',
+        metadata: { name },
+        spec: { song },
+      });
+      const { control } = world.running;
+      assert.ok(control !== undefined);
+      await post(BANS, ban('first', 'Anthem'));
+      const kinds = kindsOf([...MODULES, charts]);
+      const followers = [control.heads, clientHeads(inProcessClient(control.store, 'test'), kinds.all)].map((source) =>
+        followHeads({ source, kinds, modules: [banned], log: openLog('silent') }),
+      );
+      t.after(() => Promise.all(followers.map((follower) => follower.stop())));
+      await Promise.all(followers.map(({ compiled }) => compiled));
+      const songs = async () =>
+        [
+          (await call('GET', '/v1/chart?namespace=default&name=top')).json.songs.map(
+            ({ song }: { song: string }) => song,
+          ),
+          ...followers.map((follower) => follower.snapshot().tables.get('banned')),
+        ] as const;
+      const become = (expected: readonly string[], bans: readonly string[]) =>
+        until(
+          async () => isDeepStrictEqual(await songs(), [expected, bans, bans]) || undefined,
+          () => `the chart to be ${expected.join()}`,
+          10,
+        );
+      await become(['Ballad', 'Coda'], ['Anthem']);
+      await post(BANS, ban('second', 'Ballad'));
+      await become(['Coda'], ['Anthem', 'Ballad']);
+      const patch = (path: string, body: object) =>
+        call('PATCH', path, { body, headers: { 'content-type': 'application/merge-patch+json' } });
+      const revisions = () =>
+        followers.map((follower) =>
+          [...(follower.world()?.list(Ban.id) ?? [])].map(({ revision }) => revision).toSorted(),
+        );
+      const before = revisions();
+      assert.equal((await patch(`${BANS}/second/status`, { status: { seen: true } })).status, 200);
+      assert.equal((await patch(`${BANS}/first`, { spec: { song: 'Coda' } })).status, 200);
+      await become(['Anthem'], ['Ballad', 'Coda']);
+      const after = revisions();
+      assert.deepEqual(after[0], after[1]);
+      assert.equal(
+        after[0]?.filter((revision) => before[0]?.includes(revision)).length,
+        1,
+        'a status is no new revision',
+      );
+      assert.equal((await patch(`${BANS}/first`, { metadata: { finalizers: ['example.dev/jury'] } })).status, 200);
+      assert.equal((await call('DELETE', `${BANS}/first`)).status, 200);
+      await become(['Anthem', 'Coda'], ['Ballad']);
+      assert.equal((await patch(`${BANS}/first`, { metadata: { finalizers: null } })).status, 200);
+      assert.equal((await call('DELETE', `${BANS}/second`)).status, 200);
+      await become(['Anthem', 'Ballad'], []);
+      const made = await Promise.all(
+        ['heads', 'releases'].map((plural) => call('GET', `/apis/releases.backline.dev/v1/${plural}`)),
+      );
+      for (const { text } of made) assert.doesNotMatch(text, /bans|Ban"/);
+    },
+  );
 
   await t.test('its controller writes the status of its own kind, beside what the kernel says of it', async () => {
     const says = async (size: number) =>

@@ -63,6 +63,20 @@ function decide(operation: Partial<Operation>) {
 const merge = (patch: object, more: object = {}) =>
   ({ verb: 'patch', part: 'main', patchType: 'merge', patch, ...more }) as Partial<Operation>;
 
+test('a kind is released or direct, and names of a namespace alone are for what is live', () => {
+  const declared = {
+    group: 'test.example',
+    version: 'v1',
+    kind: 'Box',
+    plural: 'boxes',
+    scope: 'Namespaced',
+    description: 'A box.',
+  } as const;
+  assert.throws(() => defineKind({ ...declared, released: true, direct: true }), /released and direct/);
+  assert.throws(() => defineKind({ ...declared, names: 'namespace' }), /never live/);
+  assert.equal(defineKind({ ...declared, direct: true, names: 'namespace' }).direct, true);
+});
+
 test('a stored spec is read with the defaults of newer fields, and is not altered', () => {
   const before = structuredClone(stored);
   const { title, size, parts } = Crate.spec(stored);

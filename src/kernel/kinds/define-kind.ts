@@ -31,9 +31,12 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
   const { indexes, refs, validate, validateDelete, check, describe, actsEverywhere, ...rest } = others;
   const { group, version, kind } = rest;
   const released = declaration.released ?? false;
+  const direct = declaration.direct ?? false;
   const id = group === '' ? kind : `${group}/${kind}`;
-  if (rest.names === 'namespace' && !(released && scope === 'Namespaced'))
-    throw new Error(`kind ${id} has no names that are unique in a namespace: it is not released, or in none`);
+  if (released && direct)
+    throw new Error(`kind ${id} is released and direct: a write cannot be live at once and by stages`);
+  if (rest.names === 'namespace' && !((released || direct) && scope === 'Namespaced'))
+    throw new Error(`kind ${id} has no names that are unique in a namespace: it is never live, or in none`);
   const status = released ? releasedStatusSchema(id, ownStatus) : ownStatus;
   const properties: Record<string, TSchema> = { ...fields };
   if (spec !== undefined) properties['spec'] = spec;
@@ -63,6 +66,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
     singular: kind.toLowerCase(),
     namespaced: scope === 'Namespaced',
     released,
+    direct,
     hasSpec: spec !== undefined,
     target: declaration.target ?? DEFAULT_TARGET,
     hasStatus: status !== undefined,

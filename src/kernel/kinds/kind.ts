@@ -148,8 +148,13 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    */
   readonly released?: boolean;
   /**
-   * The scope in which names of a released kind are unique; default `installation`. With `namespace` the live name of an
-   * object is `NAMESPACE/NAME`, otherwise its name. Worlds, Heads, releases, pins and all functions below use live names.
+   * True where a write is live at once: decision nodes follow the objects themselves, and there are no Heads and no releases
+   * of them. A reference of such an object may lead nowhere. A kind is released, direct, or neither.
+   */
+  readonly direct?: boolean;
+  /**
+   * The scope in which names of a released or direct kind are unique; default `installation`. With `namespace` the live name of
+   * an object is `NAMESPACE/NAME`, otherwise its name. Worlds, Heads, releases, pins and all functions below use live names.
    */
   readonly names?: 'installation' | 'namespace';
   /** The target that carries its changes, for a kind that is released; default `listeners`. */
@@ -241,6 +246,7 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope' | 
   readonly singular: string;
   readonly namespaced: boolean;
   readonly released: boolean;
+  readonly direct: boolean;
   readonly hasSpec: boolean;
   readonly target: string;
   readonly hasStatus: boolean;

@@ -1,27 +1,96 @@
 import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
-import { Head } from '#kernel/kinds/builtin/head.ts';
-import type { ResourceObject } from '#kernel/kinds/kind.ts';
-import { goneState, stateOf, type HeadSource, type HeadState } from './head-state.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { directState, followedKinds, goneState, stateOf, type HeadSource, type HeadState } from './head-state.ts';
 
-/** The Heads of a control plane elsewhere. */
-export function clientHeads(client: Pick<ResourceClient, 'list' | 'watch'>): HeadSource {
+/**
+ * The live state in a control plane elsewhere: its Heads, and the objects of direct kinds. Each kind is followed by itself: a
+ * write to several direct kinds is seen kind by kind.
+ */
+export function clientHeads(client: Pick<ResourceClient, 'list' | 'watch'>, all: readonly Kind[]): HeadSource {
+  const kinds = followedKinds(all);
+  /** The version up to which each kind is known. */
+  const known = new Map<Kind, string>();
   return {
     list: async () => {
-      const { items, version } = await client.list(Head);
-      return { version, heads: statesOf(items) };
+      const lists: Iterable<HeadState>[] = [];
+      for (const kind of kinds) {
+        const { items, version } = await client.list(kind);
+        known.set(kind, version);
+        lists.push(statesOf(kind, items));
+      }
+      return { version: lowest(known), heads: chainLists(lists) };
     },
     watch: async function* (from, signal) {
-      for await (const { version, changes } of client.watch(Head, from, signal)) {
-        yield { version, changes: statesAfter(changes) };
+      const ending = new AbortController();
+      const end = (): void => ending.abort();
+      if (signal.aborted) return;
+      signal.addEventListener('abort', end, { once: true });
+      const watches = kinds.map((kind) => batchesOf(client, kind, known.get(kind) ?? from, ending.signal));
+      try {
+        for await (const { kind, version, changes } of mergeBatches(watches, end)) {
+          known.set(kind, version);
+          yield { version: lowest(known), changes: statesAfter(kind, changes) };
+        }
+      } finally {
+        signal.removeEventListener('abort', end);
       }
     },
   };
 }
 
-function* statesOf(heads: Iterable<ResourceObject>): Iterable<HeadState> {
-  for (const head of heads) yield stateOf(head);
+interface BatchOf extends Batch {
+  readonly kind: Kind;
 }
 
-function* statesAfter(changes: Batch['changes']): Iterable<HeadState> {
-  for (const { type, object } of changes) yield type === 'DELETED' ? goneState(object) : stateOf(object);
+async function* batchesOf(
+  client: Pick<ResourceClient, 'watch'>,
+  kind: Kind,
+  from: string,
+  signal: AbortSignal,
+): AsyncIterable<BatchOf> {
+  for await (const batch of client.watch(kind, from, signal)) yield { kind, ...batch };
+}
+
+/**
+ * The batches of several watches as they come; ends with the first that ends.
+ * @param end ends them all
+ */
+async function* mergeBatches(watches: readonly AsyncIterable<BatchOf>[], end: () => void): AsyncIterable<BatchOf> {
+  const sources = watches.map((watch) => watch[Symbol.asyncIterator]());
+  const next = (source: AsyncIterator<BatchOf>) => source.next().then((result) => ({ source, result }));
+  const pending = new Map(sources.map((source) => [source, next(source)]));
+  try {
+    for (;;) {
+      const { source, result } = await Promise.race(pending.values());
+      if (result.done === true) return;
+      yield result.value;
+      pending.set(source, next(source));
+    }
+  } finally {
+    end();
+    // One that waits ends by the signal, one that has given something by this.
+    await Promise.allSettled(sources.map(async (source) => source.return?.()));
+  }
+}
+
+function lowest(known: ReadonlyMap<Kind, string>): string {
+  return String(Math.min(...Array.from(known.values(), Number)));
+}
+
+function* chainLists(lists: readonly Iterable<HeadState>[]): Iterable<HeadState> {
+  for (const list of lists) yield* list;
+}
+
+function* statesOf(kind: Kind, items: Iterable<ResourceObject>): Iterable<HeadState> {
+  for (const item of items) yield kind.direct ? directState(kind, item) : stateOf(item);
+}
+
+function* statesAfter(kind: Kind, changes: Batch['changes']): Iterable<HeadState> {
+  for (const { type, object } of changes) {
+    if (!kind.direct) yield type === 'DELETED' ? goneState(object) : stateOf(object);
+    else {
+      const state = directState(kind, object);
+      yield type === 'DELETED' ? { ...state, everyone: undefined } : state;
+    }
+  }
 }

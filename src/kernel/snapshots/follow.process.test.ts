@@ -51,7 +51,7 @@ function follow(
   const { control } = world.running;
   assert.ok(control !== undefined);
   const client = inProcessClient(control.store, 'test');
-  return followSource(t, clientHeads({ ...client, watch: through(client.watch) }), module);
+  return followSource(t, clientHeads({ ...client, watch: through(client.watch) }, []), module);
 }
 
 function followSource(t: TestContext, source: HeadSource, module = defaults): Follower {

@@ -1,9 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import { candidateOf, liveObjectOf, placeIn, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
-import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import { candidateOf, Head, liveObjectOf, placeIn, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
+import { liveName } from '#kernel/kinds/live-name.ts';
+import type { Kind, LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import { CompactObject } from './compact-object.ts';
 
-/** The state of the Head of one object. Without a Head it is empty. */
+/** The kinds that say what is live. */
+export function followedKinds(all: readonly Kind[]): readonly Kind[] {
+  return [Head, ...all.filter(({ direct }) => direct)];
+}
+
+/** The live state of one object: by its Head, or, of a direct kind, by itself. Without either it is empty. */
 export interface HeadState {
   readonly kind: string;
   readonly name: string;
@@ -21,7 +27,7 @@ interface HeadBatch {
   readonly changes: Iterable<HeadState>;
 }
 
-/** Where a follower has all Heads from. Fails as a ResourceClient does. */
+/** Where a follower has from what is live. Fails as a ResourceClient does. */
 export interface HeadSource {
   /** All as of one version, each made as it is taken: to be read once. */
   readonly list: () => Promise<{ readonly version: string; readonly heads: Iterable<HeadState> }>;
@@ -46,6 +52,19 @@ export function stateOf(head: ResourceObject, spec?: HeadSpec): HeadState {
     name,
     everyone: everyone && compactObject(everyone, spec),
     candidate: candidate && { ...candidate, object: candidate.object && compactObject(candidate.object, candidates) },
+  };
+}
+
+/** The state of an object of a direct kind: its write is live at once, until it is being deleted. */
+export function directState(kind: Kind, { metadata, spec }: ResourceObject, known?: HeadSpec): HeadState {
+  const { namespace = '', uid = '', generation = 1, labels = {}, deletionTimestamp } = metadata;
+  const name = liveName(kind, namespace, metadata.name);
+  const object = { kind: kind.id, namespace, name, labels, revision: `${uid}.${generation}`, spec };
+  return {
+    kind: kind.id,
+    name,
+    everyone: deletionTimestamp === undefined ? compactObject(object, known) : undefined,
+    candidate: undefined,
   };
 }
 

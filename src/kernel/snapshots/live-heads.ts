@@ -3,11 +3,20 @@ import { eachOf, type Steps } from '#kernel/base/turns.ts';
 import { Head, placeIn } from '#kernel/kinds/builtin/head.ts';
 import { labelSet } from '#kernel/kinds/label-set.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Change, Entry, Store } from '#kernel/store/contract.ts';
 import { findEntry } from '#kernel/store/find-entry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import { goneState, isSameLive, stateOf, type HeadSource, type HeadState } from './head-state.ts';
+import {
+  directState,
+  followedKinds,
+  goneState,
+  isSameLive,
+  stateOf,
+  type HeadSource,
+  type HeadState,
+} from './head-state.ts';
 import { CompactObject } from './compact-object.ts';
 import { liveKey, LiveObjects, type LiveKey } from './live-objects.ts';
 
@@ -39,19 +48,27 @@ export function followLive<Filled>(
   /** The Heads that may say more than what everybody gets: few. They are read by who wants to know. */
   const exposing = new Map<LiveKey, Entry>();
   const stopHeads = store.subscribe((changes) => {
-    for (const { type, entry } of changes.filter(isOfHead)) {
-      if (type === 'DELETED') take(entry, goneState(entry.outline()), undefined);
+    for (const change of changes.filter(isFollowed)) {
+      const { type, entry } = change;
+      if (entry.kind.direct) take(entry, directStateIn(change), undefined);
+      else if (type === 'DELETED') take(entry, goneState(entry.outline()), undefined);
       else show(entry);
     }
   });
   const stopKinds = kinds.subscribe(() => [...unknown.values()].forEach(show));
   const listedAt = store.version();
   const filled = run(
-    eachOf([...store.list(Head)], (head) => {
-      // A Head that changed since the list is shown already, or gone.
-      const now = store.version() === listedAt ? head : store.get(Head, '', head.name);
-      if (now !== undefined) show(now);
-    }),
+    eachOf(
+      followedKinds(kinds.all).flatMap((kind) => [...store.list(kind)]),
+      (entry) => {
+        const { kind, namespace, name } = entry;
+        // An entry that changed since the list is shown already, or gone.
+        const now = store.version() === listedAt ? entry : store.get(kind, namespace, name);
+        if (now === undefined) return;
+        if (kind.direct) take(now, directStateIn({ type: 'ADDED', entry: now }), undefined);
+        else show(now);
+      },
+    ),
   );
   const source: HeadSource = {
     list: async () => {
@@ -61,7 +78,7 @@ export function followLive<Filled>(
       return { version: String(store.version()), heads: statesOf(objects, new Map(exposing), declared) };
     },
     watch: async function* (from, signal) {
-      for await (const { version, changes } of publishedBatches(store, Head, from, signal)) {
+      for await (const { version, changes } of publishedBatches(store, followedKinds(kinds.all), from, signal)) {
         yield { version: String(version), changes: statesAfter(changes, live, declared) };
       }
     },
@@ -107,15 +124,25 @@ function* statesOf(
 
 /** An object that is kept already is not kept twice. */
 function* statesAfter(changes: readonly Change[], live: LiveObjects, declared: DeclaredLookup): Iterable<HeadState> {
-  for (const { type, entry } of changes.filter(isOfHead)) {
-    const state = type === 'DELETED' ? goneState(entry.outline()) : stateIn(entry, declared);
+  for (const change of changes.filter(isFollowed)) {
+    const state = change.entry.kind.direct ? directStateIn(change) : headStateIn(change, declared);
     const same = live.get(state.kind, state.name);
     yield isSameLive(state.everyone, same) ? { ...state, everyone: same } : state;
   }
 }
 
-function isOfHead({ entry }: Change): boolean {
-  return entry.kind === Head;
+function isFollowed({ entry: { kind } }: Change): boolean {
+  return kind === Head || kind.direct;
+}
+
+function headStateIn({ type, entry }: Change, declared: DeclaredLookup): HeadState {
+  return type === 'DELETED' ? goneState(entry.outline()) : stateIn(entry, declared);
+}
+
+function directStateIn({ type, entry }: Pick<Change, 'type' | 'entry'>): HeadState {
+  const { kind } = entry;
+  if (type === 'DELETED') return { kind: kind.id, name: liveNameOf(entry), everyone: undefined, candidate: undefined };
+  return directState(kind, { ...entry.identity(), spec: null }, { text: entry.specText(), indexKeys: entry.indexKeys });
 }
 
 type DeclaredLookup = (kindId: string, name: string) => Entry | undefined;

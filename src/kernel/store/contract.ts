@@ -20,7 +20,7 @@ export interface Entry {
   readonly outline: () => ResourceObject;
   /** Its apiVersion, kind and metadata, and maybe more. Less is parsed where the spec stands behind them. */
   readonly identity: () => ResourceObject;
-  /** The spec of an object of a released kind, and what of a Head everybody gets, as JSON. */
+  /** The spec of an object of a released or direct kind, and what of a Head everybody gets, as JSON. */
   readonly specText: () => string | undefined;
   /** The text before and behind `specText`; undefined where there is none. */
   readonly aroundSpec: () => { readonly before: string; readonly after: string } | undefined;

@@ -142,7 +142,7 @@ function pathOf(...keys: readonly string[]): readonly Buffer[] {
 /** Where the spec stands that an object and its Head share. */
 function specPath(kind: Kind): typeof HEAD_SPEC_PATH | undefined {
   if (kind === Head) return HEAD_SPEC_PATH;
-  return kind.released ? SPEC_PATH : undefined;
+  return kind.released || kind.direct ? SPEC_PATH : undefined;
 }
 
 function labelsIn(bytes: Buffer): StoredEntry['labels'] {

@@ -58,6 +58,21 @@ const Chart = defineKind({
   example: { name: 'top', spec: { title: 'Top', size: 3 } },
 });
 
+/** Keeps a song out of all charts, from the write on. */
+export const Ban = defineKind({
+  group: GROUP,
+  version: 'v1',
+  kind: 'Ban',
+  plural: 'bans',
+  scope: 'Namespaced',
+  direct: true,
+  names: 'namespace',
+  description: 'A ban keeps a song out of all charts, from the write on.',
+  spec: Type.Object({ song: Type.String({ minLength: 1, maxLength: 100, description: 'The song.' }) }),
+  status: Type.Object({ seen: Type.Boolean({ description: 'Whether a jury has seen it.' }) }),
+  example: { name: 'anthem', spec: { song: 'Anthem' } },
+});
+
 /** A place that shows charts: what it shows is what its status says. */
 const Venue = defineKind({
   group: GROUP,
@@ -227,7 +242,11 @@ const votes: Migration = {
   `,
 };
 
-type Charts = ReadonlyMap<string, Static<typeof ChartSpec>>;
+interface Charts {
+  readonly charts: ReadonlyMap<string, Static<typeof ChartSpec>>;
+  /** Songs that are banned. */
+  readonly banned: ReadonlySet<string>;
+}
 
 /** What other modules know of listeners. */
 interface Needed {
@@ -239,7 +258,7 @@ const Place = Type.Object({ song: Type.String(), votes: Type.Integer() });
 
 export const charts = defineModule({
   name: 'charts',
-  kinds: [Venue, Chart, Recount],
+  kinds: [Venue, Chart, Ban, Recount],
   targets: [venues],
   migrations: [votes],
   records: ({ database }) => {
@@ -269,14 +288,17 @@ export const charts = defineModule({
   },
   decisions: ({ records }): DecisionModule<Charts> => {
     const compile = (world: World): Steps<Charts> =>
-      inOneStep(() => new Map([...world.list(Chart.id)].map((chart) => [chart.name, Chart.spec(chart)])));
+      inOneStep(() => ({
+        charts: new Map([...world.list(Chart.id)].map((chart) => [chart.name, Chart.spec(chart)])),
+        banned: new Set([...world.list(Ban.id)].map((ban) => Ban.spec(ban).song)),
+      }));
     const required = () => {
       if (records !== undefined) return records;
       throw chartRefusal('no-votes', 'This node has no database, and so no votes.');
     };
     return {
       name: 'charts',
-      kinds: [Chart],
+      kinds: [Chart, Ban],
       compile,
       update: (_table, world) => compile(world),
       needs: ['planOf'],
@@ -306,11 +328,12 @@ export const charts = defineModule({
           }),
           answer: Type.Object({ title: Type.String(), songs: Type.Array(Place) }),
           handle: async ({ namespace, name }, { table }: AnswerContext<Charts>) => {
-            const chart = table.get(liveName(Chart, namespace, name));
+            const chart = table.charts.get(liveName(Chart, namespace, name));
             if (chart === undefined) throw chartRefusal('unknown', `There is no chart "${name}".`);
             const { title, size, after } = chart;
-            const before = after === undefined ? 0 : (table.get(referredFrom(namespace, after))?.size ?? 0);
-            const songs = await required().most(before + size);
+            const before = after === undefined ? 0 : (table.charts.get(referredFrom(namespace, after))?.size ?? 0);
+            const found = await required().most(before + size + table.banned.size);
+            const songs = found.filter(({ song }) => !table.banned.has(song)).slice(0, before + size);
             return { title, songs: songs.slice(before) };
           },
         }),

@@ -29,7 +29,7 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
       const namespace = namespaceOf(kind, selected);
       const inScope = (entry: Entry) =>
         (namespace === undefined || entry.namespace === namespace) && selection.matches(entry);
-      for await (const { version, changes } of publishedBatches(store, kind, from, signal)) {
+      for await (const { version, changes } of publishedBatches(store, [kind], from, signal)) {
         const shown = changes.flatMap((change): readonly Batch['changes'][number][] => {
           const event = change.entry.kind === kind ? eventFor(change, inScope) : undefined;
           return event === undefined ? [] : [{ type: event.type, object: objectOf(event.entry, selected) }];

@@ -14,10 +14,13 @@ interface PublishedBatch {
   readonly changes: readonly Change[];
 }
 
-/** The batches that the store of this process publishes after `from`, until `signal` aborts. As `ResourceClient.watch`. */
+/**
+ * The batches that the store of this process publishes after `from`, until `signal` aborts. As `ResourceClient.watch`.
+ * @param kinds whose changes the first batch has; later batches have all
+ */
 export async function* publishedBatches(
   store: Store<Operation>,
-  kind: Kind,
+  kinds: readonly Kind[],
   from: string,
   signal: AbortSignal,
 ): AsyncIterable<PublishedBatch> {
@@ -33,7 +36,8 @@ export async function* publishedBatches(
   }, BEAT_MS);
   try {
     const batches = on(published, 'batch', { signal });
-    yield { version: store.version(), changes: store.changesSince(Number(from), kind) };
+    const missed = kinds.flatMap((kind) => store.changesSince(Number(from), kind));
+    yield { version: store.version(), changes: missed.toSorted((a, b) => a.version - b.version) };
     for await (const [changes, version] of batches as AsyncIterable<[readonly Change[], number]>) {
       yield { version, changes };
     }

@@ -14,8 +14,9 @@ export interface ServedKinds {
 export function servedKinds(store: KindStore, kinds: KindRegistry): ServedKinds {
   return {
     add: async (kind) => {
-      // A released kind needs a module that compiles it, and modules are fixed at the start.
-      if (kind.released) throw new Error(`kind ${kind.id} is released: it comes with a module, at the start`);
+      // A live kind needs a module that compiles it, and modules are fixed at the start.
+      if (kind.released || kind.direct)
+        throw new Error(`kind ${kind.id} is live: it comes with a module, at the start`);
       await store.adopt(kind);
       kinds.add(kind);
     },

@@ -413,7 +413,8 @@ function requireValid(given: WriteContext, object: ResourceObject, before: Resou
   // Selectors and cross-field rules may rely on the schema: they are asked only when the shape is right.
   require(kind, name, [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)]);
   given.mayBecome(object);
-  if (before === undefined && kind.released && kind.names !== 'namespace') requireUniqueName(given, namespace, name);
+  if (before === undefined && (kind.released || kind.direct) && kind.names !== 'namespace')
+    requireUniqueName(given, namespace, name);
   const problems = readable([
     ...(kind.validateObject?.(object, before) ?? []),
     ...(kind.validate?.(object.spec, {
