@@ -35,7 +35,7 @@ export function isThere({ store, live, kinds }: IsThereParts, kind: string, name
     : findEntry(store, kinds.byId(kind), name) !== undefined;
 }
 
-/** The candidates of a release in the stored Heads. */
+/** The candidates of a release in the stored Heads; none of kinds that this program does not know, as it compiles none. */
 export function shownBy(
   store: Pick<Store<Operation>, 'get'>,
   kinds: KindRegistry,
@@ -43,6 +43,7 @@ export function shownBy(
   objects: readonly { readonly kind: string; readonly name: string }[],
 ): Candidate[] {
   return objects.flatMap(({ kind, name }) => {
+    if (!kinds.isKnown(kind)) return [];
     const head = store.get(Head, '', headName(kinds.byId(kind), name));
     const candidate = head === undefined ? undefined : candidateOf(head.object());
     return candidate?.release === release ? [{ kind, name, wanted: candidate.object }] : [];

@@ -15,7 +15,7 @@ import type { Store } from '#kernel/store/contract.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { Invariants } from './invariants.ts';
 import { Node, Tenant, Workload } from '#kernel/releases/testing/node.ts';
-import { ReleasePolicy, KINDS, NAMESPACES, NO_FAULTS, World, type Faults } from './world.ts';
+import { ReleasePolicy, NAMESPACES, NO_FAULTS, World, type Faults } from './world.ts';
 
 /** Short schedules in great number find more than long ones. */
 const STEPS_MAX = 8;
@@ -64,7 +64,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
   const invariants = new Invariants(store, () => world.clock().epochMilliseconds, time.nowMs, isBad, world);
   const commands = releaseCommands({
     store: throughApi(world),
-    kinds: KINDS,
+    kinds: world.kinds,
     mayApprove: world.mayApprove,
     clock: world.clock,
   });

@@ -10,7 +10,7 @@ import { Head, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { put, throughApi } from './schedule.ts';
-import { ReleasePolicy, KINDS, World } from './world.ts';
+import { ReleasePolicy, World } from './world.ts';
 
 export const MINUTE = 60_000;
 
@@ -33,7 +33,7 @@ export function startStory(judge: StoryJudge = () => 'pass') {
   );
   const commands = releaseCommands({
     store: throughApi(world),
-    kinds: KINDS,
+    kinds: world.kinds,
     mayApprove: world.mayApprove,
     clock: world.clock,
   });

@@ -77,6 +77,8 @@ const AWAY = new Refusal('postgres/away', 'ServiceUnavailable', 'the database is
 export class World {
   readonly time = new VirtualTime();
   readonly store: MemoryStore;
+  /** Of this world alone: a kind of it may go. */
+  readonly kinds = kindRegistry(KINDS.all);
   readonly verdicts: (
     release: string,
     guardrail: string,
@@ -121,7 +123,11 @@ export class World {
     this.clusters = new FakeClusters({ kind: Workload, time: this.time, chance });
     this.targets = [this.clusters.target, LISTENERS];
     this.verdicts = verdicts;
-    this.store = new MemoryStore(KINDS.all, decideWith(KINDS, allAdmissions(releaseGuard, this.#refusing)), this.clock);
+    this.store = new MemoryStore(
+      KINDS.all,
+      decideWith(this.kinds, allAdmissions(releaseGuard, this.#refusing)),
+      this.clock,
+    );
     const author = { user: 'system:start', requestId: 'start' };
     this.store.commit(
       [SYSTEM_NAMESPACE, ...NAMESPACES].map((name): Operation => {
@@ -205,7 +211,7 @@ export class World {
         return stop;
       },
     } as unknown as Store<Operation>;
-    const { live, stop } = followLive(store, KINDS, atOnce);
+    const { live, stop } = followLive(store, this.kinds, atOnce);
     stops.push(stop);
     const targets = this.targets.map((target) => this.#unreliable(target, awhile));
     const evidence: Evidence = {
@@ -229,7 +235,7 @@ export class World {
     this.#engine = runReleases({
       store,
       live,
-      kinds: KINDS,
+      kinds: this.kinds,
       mayApprove: this.mayApprove,
       targets,
       evidence,

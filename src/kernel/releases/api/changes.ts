@@ -57,8 +57,9 @@ export function releaseChanges(parts: {
   };
   return new Map([[`${Release.id}/changes`, answer]]);
 
-  /** undefined: a revision is no longer stored. */
+  /** undefined: a revision is no longer stored, or its kind is unknown. */
   async function sidesOf({ kind: kindId, name, from, to }: ReleaseItem): Promise<PendingChange | undefined> {
+    if (!kinds.isKnown(kindId)) return undefined;
     const kind = kinds.byId(kindId);
     const readOptionalSide = async (side: Side | undefined) =>
       side === undefined ? undefined : readSide(store, kind, name, side);

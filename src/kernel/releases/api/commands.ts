@@ -11,6 +11,7 @@ import { countApprovals, usersWithoutRight, type MayApprove } from '../engine/ap
 import { command, notNow, type CommandRequest, type ProgressVerb } from '../engine/command.ts';
 import { evaluateFreezes, type FreezeStates } from '../engine/evaluate-freezes.ts';
 import { writeStep } from '../engine/release-writes.ts';
+import { unknownKindText } from '../engine/unknown-kinds.ts';
 import { RELEASE_COMMANDS, ReleaseCommand, type CommandSpec, type CommandVerb } from '../kinds/release-command.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { Release } from '../kinds/release.ts';
@@ -74,13 +75,17 @@ async function operationsOf(
   if (status === undefined) throw notFoundRefusal(Release, name);
   const { standing, phase } = status;
   const release = { name, spec: Release.spec(object), standing };
+  const isOfPromoted = verb === 'rollback' && standing.state.at === 'promoted';
+  const needsKinds = isOfPromoted || verb === 'pin' || verb === 'unpin' || verb === 'promote';
+  const unknown = needsKinds ? unknownKindText(release.spec, kinds) : undefined;
+  if (unknown !== undefined) throw notNow(name, 'it has objects of unknown kinds', unknown);
   if (verb === 'pin') {
     // A pin on an object of an open release would only hold up that release.
     if (release.spec.open) throw notNow(name, 'it is in progress', 'Abort it, or roll it back, which pins as well.');
     return pinRelease(release, given, by.name, kinds);
   }
   if (verb === 'unpin') return unpinRelease(release, store, kinds);
-  if (verb === 'rollback' && standing.state.at === 'promoted') return rollBackPromoted(parts, release, request);
+  if (isOfPromoted) return rollBackPromoted(parts, release, request);
   if (verb === 'promote' && standing.state.at === 'exposing') requireFree(parts, release, nowMs);
   const next = command({ ...request, verb }, release);
   const withoutRight = usersWithoutRight(next.approvals, name, mayApprove);

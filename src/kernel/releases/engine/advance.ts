@@ -80,6 +80,8 @@ export interface ReleaseStep {
   readonly share?: number;
   /** State of its targets; absent without an observation. */
   readonly targets?: readonly TargetObservation[];
+  /** It carries kinds that this program does not know. */
+  readonly isOfUnknownKind?: true;
 }
 
 /** Stage intervals that are stored: more than a policy has stages, for each may restart. */
@@ -95,6 +97,29 @@ export const ENGINE = 'system:releases';
 export function advance(spec: ReleaseSpec, standing: ReleaseEngineState, seen: ReleaseObservation): ReleaseStep {
   const step = withFailure(stepOf(spec, addDowntime(inTime(standing, seen), seen), seen), seen);
   return isBegun(step.standing.state) || isBegun(standing.state) ? { ...step, targets: seen.targets } : step;
+}
+
+/**
+ * The step of a release that this program cannot process: it stays where it is, and the time counts as held. A rollback waits
+ * too, because a part of it would show a change set in part.
+ */
+export function suspendStep(
+  standing: ReleaseEngineState,
+  because: string,
+  seen: Pick<ReleaseObservation, 'nowMs' | 'awakeSinceMs' | 'asleepSinceMs'>,
+): ReleaseStep {
+  const now = addDowntime(inTime(standing, seen), seen);
+  const { state } = now;
+  const step: ReleaseStep = {
+    standing: state.at === 'exposing' ? { ...now, state: held(state, { text: because }, seen.nowMs) } : now,
+    effects: [],
+    tell: [],
+    phase: state.at === 'retracting' ? 'RollingBack' : 'Blocked',
+    message: state.at === 'retracting' ? `${state.because} The rollback cannot complete yet: ${because}` : because,
+    held: because,
+    isOfUnknownKind: true,
+  };
+  return withFailure(step, { failure: because, nowMs: seen.nowMs });
 }
 
 function stepOf(spec: ReleaseSpec, standing: ReleaseEngineState, seen: ReleaseObservation): ReleaseStep {
@@ -146,7 +171,7 @@ const PHASE_OF_ENDING: Readonly<Record<EndState, Phase>> = {
 };
 
 /** Restarts the stage when the clock was set back to before the first observation, or by more than the active time. */
-function inTime(standing: ReleaseEngineState, { nowMs }: ReleaseObservation): ReleaseEngineState {
+function inTime(standing: ReleaseEngineState, { nowMs }: Pick<ReleaseObservation, 'nowMs'>): ReleaseEngineState {
   const { state } = standing;
   if (state.at !== 'exposing' || state.seenMs === undefined) return standing;
   const { seenMs, heldMs, heldSinceMs, earlier = [] } = state;
@@ -168,7 +193,7 @@ export function stageIntervalsUntil(
 /** Engine downtime is no soak time: it counts as held, once for each start of an engine, and not twice during a hold. */
 function addDowntime(
   standing: ReleaseEngineState,
-  { awakeSinceMs, asleepSinceMs }: ReleaseObservation,
+  { awakeSinceMs, asleepSinceMs }: Pick<ReleaseObservation, 'awakeSinceMs' | 'asleepSinceMs'>,
 ): ReleaseEngineState {
   const { state } = standing;
   if (state.at !== 'exposing') return standing;
@@ -181,7 +206,10 @@ function addDowntime(
 }
 
 /** Reports a failure once, until the step works again. */
-function withFailure(step: ReleaseStep, { failure, nowMs }: ReleaseObservation): ReleaseStep {
+function withFailure(
+  step: ReleaseStep,
+  { failure, nowMs }: Pick<ReleaseObservation, 'failure' | 'nowMs'>,
+): ReleaseStep {
   const { failing, ...standing } = step.standing;
   if (failure === undefined || isFinished(standing.state)) return failing === undefined ? step : { ...step, standing };
   if (failing !== undefined) return step;

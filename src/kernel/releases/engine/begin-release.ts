@@ -16,6 +16,7 @@ import type { WriteGroup } from './group-by-write.ts';
 import { createRelease, freeReleaseName, releaseName, replaceSpec, writeStep } from './release-writes.ts';
 import { isCarriedAsIs, statusInReleases } from './route-change.ts';
 import { DISPATCH_AUTHOR, type DispatchPass } from './dispatch-state.ts';
+import { unknownKindText } from './unknown-kinds.ts';
 import { statusOf, writeStatuses } from './write-statuses.ts';
 
 /** Puts the changes of a write into a release, and records the release in the status of each object. */
@@ -23,16 +24,19 @@ export async function beginRelease(
   pass: DispatchPass,
   { origin, items }: Pick<WriteGroup<QueuedObject>, 'origin' | 'items'>,
 ): Promise<void> {
-  const { store, open, view } = pass;
+  const { store, kinds, open, view } = pass;
   // Superseded releases pass their other objects on.
   const carriers = new Set(items.flatMap(({ kind, name }) => open.carriersOf(kind, name)));
   for (const one of [...carriers].flatMap(({ spec }) => spec.objects)) {
+    if (!kinds.isKnown(one.kind)) continue;
     const changed = view.look(one);
     await view.load(changed, changed.wanted?.object);
   }
   const fresh = items.map(view.look).filter((one) => !isCarriedAsIs(one, view.carriers(one)));
   if (fresh.length > 0) {
-    const formed = formRelease(origin, fresh, touchedBy(fresh, pass), view.world());
+    const touched = touchedBy(fresh, pass);
+    requireKnownGroups(touched, pass);
+    const formed = formRelease(origin, fresh, touched, view.world());
     const operations = formedOperations(formed, origin, pass);
     if (operations.length > 0) await store.write(operations, DISPATCH_AUTHOR);
   }
@@ -41,6 +45,14 @@ export async function beginRelease(
     return standing === undefined ? [] : statusOf(pass, changed, changed.live?.object, standing);
   });
   await writeStatuses(pass, statuses);
+}
+
+/** A release that still collects changes with each of them, which takes all of its kinds. */
+function requireKnownGroups(touched: readonly OpenRelease[], { kinds }: DispatchPass): void {
+  for (const { name, spec, standing } of touched) {
+    const unknown = standing.state.at === 'collecting' ? unknownKindText(spec, kinds) : undefined;
+    if (unknown !== undefined) throw new Error(`release ${name} cannot collect it: ${unknown}`);
+  }
 }
 
 /** The open releases that include any of the changes, or collect their group. */

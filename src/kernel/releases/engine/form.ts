@@ -16,6 +16,7 @@ import { dependenciesOf } from '../rules/policy-refs.ts';
 import { policiesOf, selectPolicies, type SelectorSubject } from '../rules/choose-policy.ts';
 import type { Trail } from './declarations.ts';
 import { sameSide, type State } from './same-side.ts';
+import { unknownKindText } from './unknown-kinds.ts';
 
 /** The write of a declaration. Its versions are the server's own: request ids come from callers. */
 export interface Origin {
@@ -65,7 +66,7 @@ export interface FormationResult {
  * Computes the release of one write. Pure.
  *
  * Objects that several policies select are released by one policy, together. A change to an object of an open release supersedes
- * that release and takes over its other objects, unless its policy queues changes. An object that is declared as it is live leaves
+ * that release and takes over its other objects, unless its policy queues changes, or it has kinds that are unknown. An object that is declared as it is live leaves
  * its release, and one that leaves its group leaves the collecting release.
  */
 export function formRelease(
@@ -93,7 +94,9 @@ export function formRelease(
     return { displaced: emptied, collecting: [...collecting, grown] };
   }
   const others = open.filter((one) => !isCollecting(one) && changed.some((object) => carries(one, object)));
-  const taken = others.filter(({ spec, standing }) => mayTakePlace(spec, standing));
+  const taken = others.filter(
+    ({ spec, standing }) => mayTakePlace(spec, standing) && unknownKindText(spec, world.kinds) === undefined,
+  );
   const queues = others.length > taken.length;
   const objects = new Map(changed.map((object) => [liveKey(object.kind.id, object.name), object]));
   for (const { spec } of taken) {

@@ -2,7 +2,7 @@ import { findEntry } from '#kernel/store/find-entry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
-import { partsOf } from '../kinds/targets.ts';
+import { isOverSeveralTargets } from '../kinds/targets.ts';
 import { shownBy } from '../live.ts';
 import type { Candidate, HoldReasons } from '../settle.ts';
 import type { ReleaseStep } from './advance.ts';
@@ -91,15 +91,14 @@ async function decideFor(
 
 /** The reasons that hold one change by itself; else the releases beside which it would go live. */
 function holdOf(
-  { store, kinds, targets, open, clock, backOff }: DispatchPass,
+  { store, kinds, open, clock, backOff }: DispatchPass,
   changed: PendingChange,
   isHanded: boolean,
 ): { readonly reasons: HoldReasons | undefined; readonly besides: readonly string[] } {
   const { kind, name, wanted } = changed;
   const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprintOf({ objects: [releaseItemOf(changed)] }));
   const stop = store.get(Stop, '', STOP_NAME);
-  const isByTarget = (release: string) =>
-    partsOf(open.get(release)?.spec ?? { objects: [] }, kinds, targets).length > 1;
+  const isByTarget = (release: string) => isOverSeveralTargets(open.get(release)?.spec ?? { objects: [] }, kinds);
   const reasons = holdReasons({
     // An object in back-off is retried after it has been processed as a whole, history included.
     failed: backOff.problemsOf(keyOf({ kind: kind.id, name }), isHanded),

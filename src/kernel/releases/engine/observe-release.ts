@@ -10,7 +10,7 @@ import type { ReleaseState } from '../kinds/release-status.ts';
 import { splitIn } from '../kinds/splits.ts';
 import { stagesOf } from '../kinds/release-stages.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
-import type { ReleasePart, Targets } from '../kinds/targets.ts';
+import { isOverSeveralTargets, type ReleasePart, type Targets } from '../kinds/targets.ts';
 import type { ReleaseObservation } from './advance.ts';
 import { usersWithoutRight, type MayApprove } from './approvals.ts';
 import type { ChangeView } from './change-view.ts';
@@ -63,7 +63,7 @@ export interface ReleaseInquiry {
 
 /** Asks targets, checks and the judge about a release. */
 export async function inquire(
-  { store, open, intents, evidence, targets, clock }: Parts,
+  { store, kinds, open, intents, evidence, targets, clock }: Parts,
   release: TrackedRelease,
 ): Promise<ReleaseInquiry> {
   const { spec, standing } = release;
@@ -75,7 +75,7 @@ export async function inquire(
   const plan = needsPlan ? await planRelease(release, parts, intents) : NOTHING_PLANNED;
   const others = beside.flatMap((other) => open.get(other) ?? []);
   // A release over several targets passes through several intermediate states: nothing runs beside it.
-  const isMixed = [release, ...others].some((one) => intents.parts(one.spec).length > 1);
+  const isMixed = [release, ...others].some((one) => isOverSeveralTargets(one.spec, kinds));
   const needsOthers = needsPlan && plan.problems.length === 0 && others.length > 0 && !isMixed;
   const conflicts = needsOthers ? await intents.problems(release, others) : [];
   const verdicts = await judge(evidence, release, targets, clock().epochMilliseconds);

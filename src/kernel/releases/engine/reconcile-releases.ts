@@ -61,10 +61,12 @@ export function reconcileReleases(options: ReconcilerOptions): ReleaseReconciler
   const freezes = followFreezes({ store, kinds, atEdge: lookAtAll, clock, time, log });
   const stepper = new ReleaseStepper({ ...options, freezes, times, noticeTime });
   const unsubscribe = store.subscribe(follow);
+  const unsubscribeKinds = kinds.subscribe(lookAtAll);
   return {
     look: controller.add,
     stop: async () => {
       unsubscribe();
+      unsubscribeKinds();
       await Promise.all([controller.stop(), freezes.stop()]);
     },
   };

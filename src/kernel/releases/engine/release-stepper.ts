@@ -10,7 +10,15 @@ import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseState } from '../kinds/release-status.ts';
 import { splitIn } from '../kinds/splits.ts';
 import type { Targets } from '../kinds/targets.ts';
-import { ENGINE, advance, supersedeStep, isBegun, type ReleaseObservation, type ReleaseStep } from './advance.ts';
+import {
+  ENGINE,
+  advance,
+  suspendStep,
+  supersedeStep,
+  isBegun,
+  type ReleaseObservation,
+  type ReleaseStep,
+} from './advance.ts';
 import type { MayApprove } from './approvals.ts';
 import { ChangeView } from './change-view.ts';
 import type { Declarations } from './declarations.ts';
@@ -24,6 +32,7 @@ import type { OpenReleases, TrackedRelease } from './open-releases.ts';
 import { rebaseRelease, type RebasedRelease } from './rebase-release.ts';
 import { replaceSpec, rolledBack, writeStep } from './release-writes.ts';
 import { StepEffects } from './step-effects.ts';
+import { unknownKindText } from './unknown-kinds.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'carry-releases' };
 const AT_ONCE: Requeue = { afterMs: 0 };
@@ -61,7 +70,9 @@ export class ReleaseStepper {
 
   /** @returns when to process the release again; nothing: at the next change */
   async step(release: TrackedRelease): Promise<Requeue | void> {
-    const { store, intents, effects, noticeTime } = this.#parts;
+    const { store, kinds, intents, effects, noticeTime } = this.#parts;
+    const unknown = unknownKindText(release.spec, kinds);
+    if (unknown !== undefined) return this.#suspend(release, unknown);
     if (isRebased(release)) {
       await this.#loadHistories(release);
       const operations = this.#rebasing(release, this.#rebased(release));
@@ -86,6 +97,14 @@ export class ReleaseStepper {
     const isFollowed = inquiry.parts.some(({ target }) => target.follow !== undefined);
     const afterMs = lookAgainMs(spec, step, seen.targets, { nowMs: seen.nowMs, isFollowed });
     return afterMs === undefined ? undefined : { afterMs };
+  }
+
+  /** Says why a release cannot be processed. It is processed again when a kind comes. */
+  async #suspend({ standing, object }: TrackedRelease, because: string): Promise<void> {
+    const { store, clock, times } = this.#parts;
+    const nowMs = clock().epochMilliseconds;
+    const operations = writeStep(object, suspendStep(standing, because, { nowMs, ...times.now }), { nowMs });
+    if (operations.length > 0) await store.write(operations, AUTHOR);
   }
 
   forget(name: string): void {

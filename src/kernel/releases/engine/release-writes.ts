@@ -162,7 +162,7 @@ export function patchRecord(name: string, spec: Partial<Pick<ReleaseSpec, 'open'
 function statusOf(
   before: ReleaseStatus | undefined,
   spec: ReleaseSpec,
-  { standing, phase, message, held, approvals, wakeAtMs, share: shareNow, targets: seen }: ReleaseStep,
+  { standing, phase, message, held, approvals, wakeAtMs, share: shareNow, targets: seen, isOfUnknownKind }: ReleaseStep,
   { verdicts = NO_VERDICTS, nowMs, by = ENGINE }: StepContext,
 ): ReleaseStatus {
   const stages = spec.policy === undefined ? [] : stagesOf(spec.policy.spec);
@@ -187,7 +187,10 @@ function statusOf(
   });
   const isEnd = isFinished(standing.state);
   const shownApprovals = approvals ?? before?.approvals;
-  const condition = (type: 'Promoted' | 'Finished', isTrue: boolean): ReleaseStatus['conditions'][number] => {
+  const condition = (
+    type: 'Promoted' | 'Finished' | 'KindUnknown',
+    isTrue: boolean,
+  ): ReleaseStatus['conditions'][number] => {
     const known = before?.conditions.find((one) => one.type === type);
     const status = isTrue ? 'True' : 'False';
     const lastTransitionTime = known?.status === status ? known.lastTransitionTime : timeText(nowMs);
@@ -208,6 +211,7 @@ function statusOf(
     conditions: [
       condition('Promoted', phase === 'Promoted'),
       condition('Finished', isEnd),
+      ...(isOfUnknownKind === true ? [condition('KindUnknown', true)] : []),
       ...(isEnd && phase !== 'Promoted' ? remainderCondition(standing, nowMs) : []),
     ],
   };

@@ -150,7 +150,7 @@ export interface ReleaseStatus {
   readonly standing: ReleaseEngineState;
   readonly history: readonly HistoryEntry[];
   readonly conditions: readonly {
-    readonly type: 'Promoted' | 'Finished' | 'Remainder';
+    readonly type: 'Promoted' | 'Finished' | 'KindUnknown' | 'Remainder';
     readonly status: 'True' | 'False';
     readonly reason: string;
     readonly message: string;
@@ -291,7 +291,7 @@ export const ReleaseStatusSchema = Type.Unsafe<ReleaseStatus>(
         Type.Object({
           type: Type.String({
             description:
-              '`Promoted`: live for everyone. `Finished`: nothing more will happen. `Remainder`: it was rolled back, and something remains.',
+              '`Promoted`: live for everyone. `Finished`: nothing more will happen. `KindUnknown`: it waits for a version of the program that has its kinds. `Remainder`: it was rolled back, and something remains.',
           }),
           status: Type.Enum(['True', 'False']),
           reason: Type.String({ description: 'The phase.' }),

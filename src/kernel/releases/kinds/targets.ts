@@ -39,6 +39,12 @@ export function partsOf(
   return rollbackOf === undefined ? parts : parts.toReversed();
 }
 
+/** Whether a release goes to several targets, as far as this program knows its kinds. */
+export function isOverSeveralTargets({ objects }: Pick<ReleaseSpec, 'objects'>, kinds: KindRegistry): boolean {
+  const known = objects.filter(({ kind }) => kinds.isKnown(kind));
+  return new Set(known.map(({ kind }) => kinds.byId(kind).target)).size > 1;
+}
+
 /** Sorts targets by `before`; otherwise in the default order. Policies with cycles are refused. */
 function inOrder(targets: Targets, before: NonNullable<PolicySpec['before']>): Targets {
   const left = new Set(targets);
