@@ -44,7 +44,7 @@ export const accessKinds: readonly Kind[] = [
 /** Access control before there is a store: the parts that the store needs to open. */
 export interface Access {
   readonly admission: Admission;
-  /** Joins a store: creates the default roles, and follows the declarations from then on. */
+  /** Joins a store, and follows the declarations from then on. */
   readonly join: (store: Store<Operation>) => Promise<JoinedAccess>;
 }
 
@@ -56,6 +56,8 @@ export interface JoinedAccess {
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   readonly serviceAccounts: Authenticator;
+  /** Declares the default roles, as far as they are missing. */
+  readonly complete: () => Promise<void>;
   /** Drops audit records past the retention. */
   readonly compact: (keep: { readonly historyDays: number }) => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -86,7 +88,7 @@ export function prepareAccess(parts: {
     admission: admission(rules.table, kinds),
     join: async (store) => {
       const keys = await loadSigningKeys(database, sealing);
-      await rules.follow(store, kinds, paths);
+      rules.follow(store, kinds);
       const tokens = serviceAccountTokens(keys, store, clock);
       const attempts = attemptLog(database, clock, log);
       const list = auditRecords({ database, kinds, sealing, attempts, version: store.version });
@@ -112,6 +114,7 @@ export function prepareAccess(parts: {
           [RecordRead.id, recordReads(database, store.version)],
         ]),
         serviceAccounts: tokens.authenticator,
+        complete: () => rules.complete(store, kinds, paths),
         compact: async ({ historyDays }) => {
           const before = clock().subtract({ hours: historyDays * 24 });
           await dropAttempts(database.patient, before);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { allMigrations } from '#planes/catalogue.ts';
+import { openDatabase } from './database.ts';
 import { migrate } from './migrations.ts';
 import type { Migration } from './migrations/migration.ts';
 
@@ -52,6 +53,28 @@ test('a step that fails leaves nothing of itself, and everything before it', asy
   );
   assert.deepEqual(tables, [{ tablename: 'a' }]);
   await migrate(db.database, [...MIGRATIONS, good, step(base + 2, base, 'create table backline.b (id integer)')]);
+});
+
+test('a database that takes no writes is served when its schema is whole, and refused with what it lacks when not', async () => {
+  await using db = await startDatabase();
+  const { pathname } = new URL(db.url);
+  await db.database.query(`alter database ${pathname.slice(1)} set default_transaction_read_only = on`);
+  const readOnly = openDatabase(db.url);
+  try {
+    await migrate(readOnly, MIGRATIONS);
+    const more = [step(base + 1, base, 'select 1'), step(base + 2, base, 'select 1')];
+    await assert.rejects(migrate(readOnly, [...MIGRATIONS, ...more]), (error) => {
+      assert.ok(error instanceof Refusal);
+      assert.equal(error.code, 'postgres/read-only');
+      assert.match(error.message, new RegExp(`lacks 2 steps, from ${base + 1} \\(step ${base + 1}\\) on`));
+      return true;
+    });
+    const other = [...MIGRATIONS.slice(0, -1), step(base, base, 'select 2')];
+    await assert.rejects(migrate(readOnly, other), { code: 'postgres/other-migration' });
+    await assert.rejects(migrate(readOnly, MIGRATIONS.slice(0, 1)), { code: 'postgres/schema-too-new' });
+  } finally {
+    await readOnly.close();
+  }
 });
 
 test('a schema that a newer program made is refused only when it needs the newer program', async () => {

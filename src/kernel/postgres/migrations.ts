@@ -1,7 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { postgresRefusal } from './refusals.ts';
 import { contentHash } from '#kernel/base/ids.ts';
-import { operatorsError, type Database, type Queryable } from './database.ts';
+import { isReadOnlySession, operatorsError, type Database, type Queryable } from './database.ts';
 import { ADVISORY_LOCKS } from './locks.ts';
 import type { Migration } from './migrations/migration.ts';
 import { resourceStore } from './migrations/0001-resource-store.ts';
@@ -51,13 +51,23 @@ export const KERNEL_MIGRATIONS: readonly Migration[] = [
 
 /**
  * Brings the schema `backline` up to date; several processes may do so at once. Refuses a database that a newer
- * version of the program has changed beyond what this one understands.
+ * version of the program has changed beyond what this one understands, and `postgres/read-only` where the schema is not up to
+ * date and cannot be changed.
  *
  * @param migrations in the order of their numbers; one with a lower number than those applied is applied all the same, as
  *   when a module is added to a program
  */
 export async function migrate(database: Database, migrations: readonly Migration[]): Promise<void> {
-  const known = migrations.at(-1)?.number ?? 0;
+  try {
+    await applyMissing(database, migrations);
+  } catch (error) {
+    if (!isReadOnlySession(error)) throw error;
+    await requireCurrent(database, migrations);
+  }
+  await requireWhole(database);
+}
+
+async function applyMissing(database: Database, migrations: readonly Migration[]): Promise<void> {
   await database.patient.transaction(async ({ query }) => {
     await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.migrations})`);
     await query('create schema if not exists backline');
@@ -76,14 +86,7 @@ export async function migrate(database: Database, migrations: readonly Migration
     const done = await database.patient.transaction(async ({ query }) => {
       await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.migrations})`);
       const applied = await query<{ number: number; needs: number }>('select number, needs from backline.migrations');
-      const needs = Math.max(0, ...applied.map((one) => one.needs));
-      if (needs > known) {
-        throw postgresRefusal(
-          'schema-too-new',
-          `The database has schema ${Math.max(...applied.map(numberOf))}, which needs a program that knows at least schema ${needs}; ` +
-            `this one knows ${known}.`,
-        );
-      }
+      requireOldEnough(applied, migrations);
       const numbers = new Set(applied.map(numberOf));
       const next = migrations.find(({ number }) => !numbers.has(number));
       if (next === undefined) return true;
@@ -94,9 +97,45 @@ export async function migrate(database: Database, migrations: readonly Migration
       });
       return false;
     });
-    if (done) break;
+    if (done) return;
   }
-  await requireWhole(database);
+}
+
+function requireOldEnough(
+  applied: readonly { readonly number: number; readonly needs: number }[],
+  migrations: readonly Migration[],
+): void {
+  const known = migrations.at(-1)?.number ?? 0;
+  const needs = Math.max(0, ...applied.map((one) => one.needs));
+  if (needs <= known) return;
+  throw postgresRefusal(
+    'schema-too-new',
+    `The database has schema ${Math.max(...applied.map(numberOf))}, which needs a program that knows at least schema ${needs}; ` +
+      `this one knows ${known}.`,
+  );
+}
+
+/** Reads whether a database that takes no writes has the whole schema of this program. */
+async function requireCurrent({ query }: Database, migrations: readonly Migration[]): Promise<void> {
+  const [table] = await query<{ name: string | null }>("select to_regclass('backline.migrations')::text as name");
+  // Old programs had no column for the checksum.
+  const applied =
+    (table?.name ?? null) === null
+      ? []
+      : await query<AppliedMigration & { readonly needs: number }>(
+          "select number, name, needs, to_jsonb(m) ->> 'checksum' as checksum from backline.migrations m order by number",
+        );
+  requireOldEnough(applied, migrations);
+  for (const one of applied) requireOwn(one, migrations);
+  const numbers = new Set(applied.map(numberOf));
+  const missing = migrations.filter(({ number }) => !numbers.has(number));
+  const [first] = missing;
+  if (first === undefined) return;
+  const steps = `${missing.length} ${missing.length === 1 ? 'step' : 'steps'}`;
+  throw postgresRefusal(
+    'read-only',
+    `The database is read-only and its schema lacks ${steps}, from ${first.number} (${first.name}) on.`,
+  );
 }
 
 async function applyStep(query: Queryable['query'], { number, name, sql }: Migration): Promise<void> {
@@ -124,24 +163,37 @@ export function checksumOf({ sql }: Migration): string {
  * Rows of programs that kept no checksum get the one of this program.
  */
 async function requireSame(query: Queryable['query'], migrations: readonly Migration[]): Promise<void> {
-  const applied = await query<{ number: number; name: string; checksum: string | null }>(
+  const applied = await query<AppliedMigration>(
     'select number, name, checksum from backline.migrations order by number',
   );
-  for (const { number, name, checksum } of applied) {
-    const own = migrations.find((one) => one.number === number);
-    if (own === undefined) continue;
-    if (checksum === null) {
-      await query({
-        text: 'update backline.migrations set checksum = $2 where number = $1',
-        values: [number, checksumOf(own)],
-      });
-    } else if (checksum !== checksumOf(own)) {
-      throw postgresRefusal(
-        'other-migration',
-        `The database was changed by the migration ${number} "${name}" of another program; the ${number} of this one is "${own.name}", and not the same.`,
-      );
-    }
+  for (const one of applied) {
+    const own = requireOwn(one, migrations);
+    if (own === undefined || one.checksum !== null) continue;
+    await query({
+      text: 'update backline.migrations set checksum = $2 where number = $1',
+      values: [one.number, checksumOf(own)],
+    });
   }
+}
+
+interface AppliedMigration {
+  readonly number: number;
+  readonly name: string;
+  /** Null in rows of programs that kept none. */
+  readonly checksum: string | null;
+}
+
+/** The migration of this program under the number of an applied one. Refuses one that is not the same. */
+function requireOwn(
+  { number, name, checksum }: AppliedMigration,
+  migrations: readonly Migration[],
+): Migration | undefined {
+  const own = migrations.find((one) => one.number === number);
+  if (own === undefined || checksum === null || checksum === checksumOf(own)) return own;
+  throw postgresRefusal(
+    'other-migration',
+    `The database was changed by the migration ${number} "${name}" of another program; the ${number} of this one is "${own.name}", and not the same.`,
+  );
 }
 
 /** Some tables that have a primary key. Keys come last in a restore: where one is missing, others are too. */

@@ -93,6 +93,11 @@ export const postgresRefusal = defineRefusals('postgres', {
     meaning: 'The unprivileged user cannot reach the programs of PostgreSQL.',
     remedy: 'Make the installation readable for that user.',
   },
+  'read-only': {
+    reason: 'ServiceUnavailable',
+    meaning: 'The schema is not up to date, and the database takes no writes.',
+    remedy: 'Let the database take writes; the process tries again by itself.',
+  },
   'schema-too-new': {
     reason: 'Conflict',
     meaning: 'The database was upgraded by a newer version of Backline.',

@@ -61,12 +61,12 @@ async function requireSame(main: Database, all: Databases): Promise<void> {
       `Quota database number ${twice + 1} is the same as number ${ids.indexOf(ids[twice] ?? '') + 1}.`,
     );
   }
+  // A read-only database has them on record.
+  if ((await recordedIds(main)).join() === ids.join()) return;
   const own = await idOf(main);
   await main.transaction(async ({ query }) => {
     await query('lock table backline.quota_databases in exclusive mode');
-    const before = (await query<{ id: string }>('select id from backline.quota_databases order by place')).map(
-      ({ id }) => id,
-    );
+    const before = await recordedIds({ query });
     if (before.join() === ids.join()) return;
     // Only for the main database can this show whether any use is recorded.
     const isFree = before.length === 0 || (before.join() === own && !(await hasUse({ query })));
@@ -79,14 +79,26 @@ async function requireSame(main: Database, all: Databases): Promise<void> {
 }
 
 /** The identity of a database, created at the first call. */
-async function idOf({ query }: Database): Promise<string> {
-  await query({
+async function idOf(database: Queryable): Promise<string> {
+  const known = await recordedId(database);
+  if (known !== undefined) return known;
+  await database.query({
     text: 'insert into backline.quota_identity (id) values ($1) on conflict do nothing',
     values: [randomUUID()],
   });
+  const made = await recordedId(database);
+  if (made === undefined) throw new Error('a quota database has no identity');
+  return made;
+}
+
+async function recordedId({ query }: Queryable): Promise<string | undefined> {
   const [row] = await query<{ id: string }>('select id from backline.quota_identity');
-  if (row === undefined) throw new Error('a quota database has no identity');
-  return row.id;
+  return row?.id;
+}
+
+async function recordedIds({ query }: Queryable): Promise<readonly string[]> {
+  const rows = await query<{ id: string }>('select id from backline.quota_databases order by place');
+  return rows.map(({ id }) => id);
 }
 
 async function hasUse({ query }: Queryable): Promise<boolean> {

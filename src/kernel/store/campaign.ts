@@ -1,6 +1,7 @@
 import { Refusal, type RefusalCode } from '#kernel/base/failures.ts';
 import { Outage } from '#kernel/base/outage.ts';
 import { pause, systemTime } from '#kernel/base/time.ts';
+import { isReadOnlySession } from '#kernel/postgres/database.ts';
 import type { Decide } from './contract.ts';
 import type { StoredChange } from './entry.ts';
 import type { WriterAddress } from './forwarding.ts';
@@ -10,6 +11,8 @@ import { WriterSession } from './writer-session.ts';
 
 /** How often a standby tries to become the writer. */
 const CAMPAIGN_POLL_MS = 150;
+
+const READ_ONLY = 'the database is read-only, as a standby in recovery is; writes begin when it takes them';
 
 /** Refusals after which a process that wrote is a standby: others write, or can. */
 const CAN_GO_ON: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
@@ -28,7 +31,8 @@ interface CampaignParts<Operation> extends SharedParts<Operation> {
 /**
  * Waits for the right to write, writes as long as this process has it, and waits again.
  *
- * @param triedOnce called when this process writes, or is ready as a standby because another one does
+ * @param triedOnce called when this process writes, or is ready as a standby: another one writes, or the database takes no
+ *   writes
  */
 export async function campaign<Operation>(parts: CampaignParts<Operation>, triedOnce: () => void): Promise<void> {
   const { database, memory, texts, tail, role, log, stop, tellLost } = parts;
@@ -67,6 +71,10 @@ export async function campaign<Operation>(parts: CampaignParts<Operation>, tried
     } catch (error) {
       await session?.close();
       if (stop.aborted) return;
+      const isReadOnly = isReadOnlySession(error);
+      role.noticeReadOnly(isReadOnly ? READ_ONLY : undefined);
+      // Reads are right all the same.
+      if (isReadOnly) triedOnce();
       const isOthers = error instanceof Refusal && error.code === 'resources/other-writer';
       await pause(systemTime, isOthers ? CAMPAIGN_POLL_MS : outage.failed(error), stop);
     }

@@ -77,6 +77,8 @@ async function send<Operation>(
   const { write, limit, giveUpMs } = sending;
   let unanswered = unansweredIn;
   while (performance.now() < giveUpMs && !stop.aborted && limit?.signal.aborted !== true) {
+    const { readOnlyBecause } = role;
+    if (unanswered === undefined && readOnlyBecause !== undefined) throw noWriter(sentenceOf(readOnlyBecause));
     try {
       const writer = await within(writerNow(parts), giveUpMs - performance.now());
       if (writer === LATE) break;
@@ -155,6 +157,10 @@ function isUndecided(error: unknown): boolean {
 
 function wasNotWritten(error: unknown): boolean {
   return error instanceof Refusal && NOT_WRITTEN.has(error.code);
+}
+
+function sentenceOf(reason: string): string {
+  return `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
 }
 
 export function noWriter(message: string): Refusal {

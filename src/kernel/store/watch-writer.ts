@@ -1,7 +1,7 @@
 import { pause, systemTime } from '#kernel/base/time.ts';
 import { writerNow, type SharedParts } from './shared-parts.ts';
 import { endWriterSession } from './writer-row.ts';
-import { countAnew, isTooSilent, isUnattended, NO_SILENCE, silenceAfter } from './writer-silence.ts';
+import { countAnew, isSignOfLife, isTooSilent, isUnattended, NO_SILENCE, silenceAfter } from './writer-silence.ts';
 
 /**
  * Looks after the writer as long as this process is a standby. A writer that holds the lock but is stopped, or cut off
@@ -22,7 +22,9 @@ export async function watchWriter<Operation>(parts: SharedParts<Operation>): Pro
     try {
       const writer = await writerNow(parts);
       role.noticeEpoch(writer.epoch);
-      silence = silenceAfter(silence, writer);
+      const before = silence;
+      silence = silenceAfter(before, writer);
+      if (isSignOfLife(before, silence)) role.noticeAttended(true);
       const seconds = Math.floor((silence.looksInAll * limits.beatMs) / 1000);
       role.noticeUnattended(
         isUnattended(silence, writer, limits)
@@ -31,6 +33,7 @@ export async function watchWriter<Operation>(parts: SharedParts<Operation>): Pro
       );
       if (!isTooSilent(silence, writer, limits)) continue;
       silence = countAnew(silence);
+      role.noticeAttended(false);
       log?.warn(
         { url: writer.address?.url, epoch: writer.epoch },
         'writer lock: heartbeat timeout of the writer; taking over',

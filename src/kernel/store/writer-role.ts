@@ -4,6 +4,8 @@ import type { Sequencer } from './sequencer.ts';
 export class WriterRole<Operation> {
   #sequencer: Sequencer<Operation> | undefined;
   #unattended: string | undefined;
+  #readOnly: string | undefined;
+  #isAttended = false;
   readonly #listeners: ((isWriter: boolean) => void)[] = [];
   /** The epoch in whose writer each is interested. */
   readonly #waiting = new Map<AbortController, number>();
@@ -15,7 +17,23 @@ export class WriterRole<Operation> {
 
   /** Why nothing can be written for now although the database answers, whichever process writes. */
   get refusedBecause(): string | undefined {
-    return this.#sequencer === undefined ? this.#unattended : this.#sequencer.refusedBecause;
+    if (this.#sequencer !== undefined) return this.#sequencer.refusedBecause;
+    return this.readOnlyBecause ?? this.#unattended;
+  }
+
+  /** Why this process cannot write, as long as no other one shows that it does: beside a replica there may be a writer. */
+  get readOnlyBecause(): string | undefined {
+    return this.#isAttended ? undefined : this.#readOnly;
+  }
+
+  /** @param why the database took no write of this process when it last tried to become the writer; undefined: unknown */
+  noticeReadOnly(why: string | undefined): void {
+    this.#readOnly = why;
+  }
+
+  /** Notes whether another process shows that it writes. */
+  noticeAttended(isAttended: boolean): void {
+    this.#isAttended = isAttended;
   }
 
   /** @param why nothing seems to be written by others; undefined when they show that they are there */
@@ -25,6 +43,8 @@ export class WriterRole<Operation> {
 
   begin(sequencer: Sequencer<Operation>): void {
     this.#sequencer = sequencer;
+    this.#readOnly = undefined;
+    this.#isAttended = false;
     for (const listener of this.#listeners) listener(true);
   }
 

@@ -22,6 +22,11 @@ export function silenceAfter(
     : { ...NO_SILENCE, sign: seen };
 }
 
+/** Whether something of the writer changed between two looks; the first look shows nothing. */
+export function isSignOfLife(before: WriterSilence, after: WriterSilence): boolean {
+  return before.sign !== '' && before.sign !== after.sign;
+}
+
 export function countAnew(silence: WriterSilence): WriterSilence {
   return { ...silence, looks: 0 };
 }

@@ -1,7 +1,10 @@
 import { prepareAccess, type JoinedAccess } from '#kernel/access/access.ts';
 import { sealingWith } from '#kernel/access/encryption.ts';
 import type { Clock } from '#kernel/base/clock.ts';
-import { systemTime } from '#kernel/base/time.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { Outage } from '#kernel/base/outage.ts';
+import { pause, systemTime } from '#kernel/base/time.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import { ownTypes, ownTypesGuard } from '#kernel/events/built-in-types.ts';
 import { databaseClock } from '#kernel/postgres/database-clock.ts';
@@ -64,7 +67,7 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
   );
   await lifetime.step('first answer of the database', () => untilAnswers(database, log, options.signal));
   log.info({ database: databaseName(url), isEmbedded: postgres !== undefined }, 'database: connected');
-  await lifetime.step('migrations', () => migrate(database, migrationsOf(modules)));
+  await lifetime.step('migrations', () => untilCurrent(shared, database));
   const time = await openTime(shared, database);
   const sealing = await lifetime.step('encryption keys', () => sealingWith(shared.encryptionKeyFile));
   const paths = declaredPaths(describedModules(modules, log));
@@ -86,15 +89,12 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
       }),
     (open) => open.close(),
   );
-  await lifetime.step('namespaces', async () => {
-    const upkeep = namespaceUpkeep(store);
-    if (upkeep.length > 0) await store.write(upkeep, { user: 'system:start', requestId: 'first-start' });
-  });
   const access = await lifetime.open(
     'access',
     () => prepared.join(store),
     (joined) => joined.stop(),
   );
+  await lifetime.step('first objects', () => declareFirstObjects(store, access, log));
   const { live, source: heads } = await lifetime.step('live objects', async () => {
     const following = followLive(store, kinds, inTurns);
     await following.filled;
@@ -102,6 +102,47 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
   });
   const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
   return { database, sealing, ...time, store, admission, access, live, heads, failed };
+}
+
+/** Brings the schema up to date. A database that would have to be changed and takes no writes is waited for. */
+async function untilCurrent({ options, modules, log }: SharedParts, database: Database): Promise<void> {
+  const outage = new Outage(log, 'migrations: cannot bring the schema up to date');
+  const signal = options.signal ?? new AbortController().signal;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      await migrate(database, migrationsOf(modules));
+      return outage.ended();
+    } catch (error) {
+      if (!(error instanceof Refusal && error.code === 'postgres/read-only')) throw error;
+      await pause(systemTime, outage.failed(error), signal);
+    }
+  }
+}
+
+/** Declares namespaces and default roles that are missing: now, or when this process can write. */
+async function declareFirstObjects(
+  store: SharedStore<Operation>,
+  access: Pick<JoinedAccess, 'complete'>,
+  log: Log,
+): Promise<void> {
+  const declare = async (): Promise<void> => {
+    const upkeep = namespaceUpkeep(store);
+    if (upkeep.length > 0) await store.write(upkeep, { user: 'system:start', requestId: 'first-start' });
+    await access.complete();
+  };
+  try {
+    await declare();
+  } catch (error) {
+    if (!(error instanceof Refusal && error.code === 'resources/not-writer')) throw error;
+    log.warn({ error: error.message }, 'start: cannot declare namespaces and default roles; retrying as the writer');
+    store.onWriter((isWriter) => {
+      if (isWriter)
+        declare().catch((again: unknown) =>
+          log.error({ err: again }, 'start: cannot declare namespaces and default roles'),
+        );
+    });
+  }
 }
 
 /**

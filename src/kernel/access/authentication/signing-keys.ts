@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
-import type { Database } from '#kernel/postgres/database.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
 
 /** A key pair that signs tokens of service accounts. */
@@ -15,13 +15,14 @@ export interface SigningKey {
  * The keys in the database, newest first: the first one signs, all are trusted. Creates the first one; concurrent
  * processes agree on it.
  */
-export function loadSigningKeys(database: Database, sealing: Sealing): Promise<readonly SigningKey[]> {
+export async function loadSigningKeys(database: Database, sealing: Sealing): Promise<readonly SigningKey[]> {
+  // A read-only database has them.
+  const known = await storedKeys(database, sealing);
+  if (known.length > 0) return known;
   return database.transaction(async ({ query }) => {
     await query('lock table backline.signing_keys in exclusive mode');
-    const rows = await query<{ id: string; sealed: string }>(
-      'select id, sealed from backline.signing_keys order by at desc, id',
-    );
-    if (rows.length > 0) return rows.map(({ id, sealed }) => keyFrom(id, sealing.open(placeOf(id), sealed)));
+    const others = await storedKeys({ query }, sealing);
+    if (others.length > 0) return others;
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const id = await calculateJwkThumbprint(publicKey);
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
@@ -31,6 +32,13 @@ export function loadSigningKeys(database: Database, sealing: Sealing): Promise<r
     });
     return [{ id, privateKey, publicKey }];
   });
+}
+
+async function storedKeys({ query }: Queryable, sealing: Sealing): Promise<readonly SigningKey[]> {
+  const rows = await query<{ id: string; sealed: string }>(
+    'select id, sealed from backline.signing_keys order by at desc, id',
+  );
+  return rows.map(({ id, sealed }) => keyFrom(id, sealing.open(placeOf(id), sealed)));
 }
 
 function keyFrom(id: string, pem: string): SigningKey {

@@ -15,8 +15,9 @@ const AUTHOR = { user: 'system:access', requestId: 'access' };
 /** The rules in force: the declared ones, compiled again after every change of a role or binding. */
 export interface LiveRules {
   readonly table: () => RuleTable;
-  /** Follows a store from the moment when the default roles exist and the collecting ones are complete. */
-  readonly follow: (store: Store<Operation>, kinds: KindRegistry, paths: readonly DeclaredPath[]) => Promise<void>;
+  readonly follow: (store: Store<Operation>, kinds: KindRegistry) => void;
+  /** Writes the default roles that are missing, and the rules of the collecting ones. */
+  readonly complete: (store: Store<Operation>, kinds: KindRegistry, paths: readonly DeclaredPath[]) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -26,7 +27,7 @@ export function liveRules(log: Log): LiveRules {
   let collecting: Promise<unknown> = Promise.resolve();
   return {
     table: () => table,
-    follow: async (store, kinds, paths) => {
+    follow: (store, kinds) => {
       const everywhereOnly = fromKinds(
         kinds,
         (all): ReadonlySet<string> =>
@@ -39,10 +40,6 @@ export function liveRules(log: Log): LiveRules {
       const recompile = (): void => {
         table = compile(store, everywhereOnly());
       };
-      // As in Kubernetes, kinds that come later are in no default role: their owner declares roles for them.
-      const missing = missingDefaults(defaultObjects(kinds.all, paths), store);
-      if (missing.length > 0) await store.write(missing, AUTHOR);
-      await collect(store);
       recompile();
       unsubscribe.push(kinds.subscribe(recompile));
       const follow = (changes: readonly Change[]): void => {
@@ -56,6 +53,12 @@ export function liveRules(log: Log): LiveRules {
           .catch((error: unknown) => log.error({ err: error }, 'access: cannot write aggregated ClusterRoles'));
       };
       unsubscribe.push(store.subscribe(follow));
+    },
+    complete: async (store, kinds, paths) => {
+      // As in Kubernetes, kinds that come later are in no default role: their owner declares roles for them.
+      const missing = missingDefaults(defaultObjects(kinds.all, paths), store);
+      if (missing.length > 0) await store.write(missing, AUTHOR);
+      await collect(store);
     },
     stop: async () => {
       for (const end of unsubscribe) end();
