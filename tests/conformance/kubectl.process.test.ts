@@ -119,6 +119,12 @@ async function catalogue(world: World, kubectl: Kubectl, { run, ok, folder }: Sh
   const edited = config.replace('hello', 'good day');
   assert.match(await ok('replace -f -', edited), /replaced/);
 
+  const serverSide = await run('apply --server-side -f -', edited);
+  assert.equal(serverSide.code, 1);
+  assert.match(
+    serverSide.stderr,
+    /not available on the server: \(Server-side apply is not supported\. Apply without --server-side: kubectl apply -f FILE/,
+  );
   const bad = await run('apply -f -', yaml(plan('typo', { entitlement: [] })));
   assert.equal(bad.code, 1);
   assert.match(bad.stderr, /unknown field "spec\.entitlement"/);

@@ -5,6 +5,7 @@ import { methodNotAllowed, READ_METHODS, type Method } from '#kernel/http/router
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import type { FieldValidation, Part } from '#kernel/store/rules/operation.ts';
 import type { Kind, Verb } from '#kernel/kinds/kind.ts';
+import { isServerSideApply } from '#kernel/kinds/patch/patch.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 
 /** The target in the path of a resource request. */
@@ -141,7 +142,9 @@ const FIELD_MANAGER_CHARS_MAX = 128;
 export function parseQuery(exchange: Exchange): Query {
   const given = new URLSearchParams(exchange.queryText);
   checkFieldManager(given.get('fieldManager') ?? '');
-  if (exchange.method === 'PATCH' && given.has('force')) {
+  // The refusal of server-side apply as a whole helps more than that of its option.
+  const isApply = isServerSideApply(exchange.request.headers['content-type']);
+  if (exchange.method === 'PATCH' && given.has('force') && !isApply) {
     throw invalidOption('force', 'FieldValueForbidden', 'Forbidden: may not be specified for non-apply patch');
   }
   const text = (name: string) => given.get(name) ?? undefined;

@@ -146,6 +146,11 @@ export const resourceRefusal = defineRefusals('resources', {
     meaning: 'The object names no namespace.',
     remedy: 'Say in metadata.namespace where it belongs.',
   },
+  'no-server-side-apply': {
+    reason: 'UnsupportedMediaType',
+    meaning: 'There is no server-side apply.',
+    remedy: 'Apply without --server-side: kubectl apply -f FILE, or backline apply -f FILE.',
+  },
   'no-such-kind': {
     reason: 'NotFound',
     meaning: 'The kind is no longer served.',

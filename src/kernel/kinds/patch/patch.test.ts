@@ -321,6 +321,23 @@ test('the content type selects the form of a patch; the refusal of an unknown on
   }
 });
 
+test('server-side apply is refused as that, in each of its forms', () => {
+  const Plan = defineKind({
+    version: 'v1',
+    description: '',
+    scope: 'Namespaced',
+    group: 'a.b',
+    kind: 'P',
+    plural: 'ps',
+  });
+  for (const type of ['application/apply-patch+yaml', 'Application/Apply-Patch+CBOR; charset=utf-8']) {
+    assert.throws(
+      () => patchTypeOf(type, Plan),
+      (error) => error instanceof Refusal && error.status === 415 && error.code === 'resources/no-server-side-apply',
+    );
+  }
+});
+
 test('the steps of one JSON patch are limited', () => {
   const data = Object.fromEntries(Array.from({ length: 8_000 }, (_, index) => [`k${index}`, 'v']));
   const text = 'x'.repeat(700_000);

@@ -13,11 +13,23 @@ const TYPE_OF_MEDIA: ReadonlyMap<string, PatchType> = new Map([
   ['application/strategic-merge-patch+json', 'strategic'],
 ]);
 
+/** Whether a content type is that of server-side apply, in YAML or CBOR. */
+export function isServerSideApply(contentType: string | undefined): boolean {
+  return mediaOf(contentType).startsWith('application/apply-patch+');
+}
+
+function mediaOf(contentType: string | undefined): string {
+  return (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+}
+
 /** The form of a patch from its content type. As in Kubernetes, strategic merge patches are for built-in kinds only. */
 export function patchTypeOf(contentType: string | undefined, kind: Kind): PatchType {
-  const media = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  const media = mediaOf(contentType);
   const type = TYPE_OF_MEDIA.get(media);
   if (type !== undefined && (type !== 'strategic' || isBuiltIn(kind))) return type;
+  if (isServerSideApply(contentType)) {
+    throw resourceRefusal('no-server-side-apply', 'Server-side apply is not supported.');
+  }
   throw resourceRefusal(
     'unsupported-patch-type',
     `the body of the request was in an unknown format (${media}) - accepted media types include: ` +
