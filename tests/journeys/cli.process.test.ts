@@ -116,22 +116,30 @@ test('what files do not have any more is planned, and goes with --prune; nothing
     metadata: { name: 'far', namespace: 'far', labels: { team: 'a' } },
   };
   const far = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'far' } };
-  await write('all.yaml', far, labelled('one', 'a'), labelled('two', 'a'), labelled('three', 'b'), elsewhere);
+  const settings = ['default', 'far'].map((namespace) => {
+    return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace, labels: { team: 'a' } } };
+  });
+  const ours = [labelled('one', 'a'), labelled('two', 'a'), labelled('three', 'b')];
+  await write('all.yaml', far, ...ours, elsewhere, ...settings);
   assert.equal((await backline('apply -f all.yaml')).status, 0);
   await write('some.yaml', labelled('one', 'a'));
   assert.match((await backline('plan -f some.yaml')).out, /0 to change, 1 unchanged/, 'without --prune');
 
   const planned = await backline('plan -f some.yaml --prune -l team=a');
-  assert.match(planned.out, /^- Feature default\/two {2}not in the files\n\nPlan: .*, 1 to delete, 1 unchanged\.$/m);
+  assert.match(planned.out, /^- Feature default\/two {2}not in the files$/m);
+  assert.match(planned.out, /^- ConfigMap default\/settings {2}not in the files$/m);
+  assert.match(planned.out, /^Plan: .*, 2 to delete, 1 unchanged\.$/m);
   assert.equal(planned.status, 2);
   assert.equal((await backline('plan -f some.yaml --prune')).status, 64);
   assert.equal((await backline('plan -f some.yaml -l team=a')).status, 64);
 
   const tried = await backline('apply -f some.yaml --prune -l team=a --dry-run');
-  assert.match(tried.out, /two deleted \(dry run\)/);
+  assert.match(tried.out, /two in default deleted \(dry run\)/);
   const applied = await backline('apply -f some.yaml --prune -l team=a');
   assert.deepEqual([applied.status, applied.err], [0, '']);
-  assert.match(applied.out, /^feature\.products\.backline\.dev\/two deleted$/m);
+  assert.match(applied.out, /^feature\.products\.backline\.dev\/two in default deleted$/m);
+  assert.match(applied.out, /^configmap\/settings in default deleted$/m);
+  assert.match((await backline('get cm -n far -o name')).out, /settings/);
   const left = (await backline('get features -A -o name')).out.trim().split('\n').sort();
   assert.deepEqual(
     left,

@@ -2,7 +2,7 @@ import { encodeYaml } from '#kernel/api/codec/body.ts';
 import type { ChangeAnswer, ChangeResult } from '#kernel/releases/api/change-answer.ts';
 import { sendChangeSet } from '../objects/change-set.ts';
 import { connectionFrom, type ConnectionOptions, type NamespacedConnection } from '../api/connection.ts';
-import { remove, withTitles } from './delete.ts';
+import { remove, withPlaces } from './delete.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Io } from '../terminal/io.ts';
 import { readManifests } from '../objects/manifest-files.ts';
@@ -41,7 +41,7 @@ export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   for (const text of [warnings, held]) if (text !== '') io.stderr.write(`${text}\n`);
   // Programs read the answer alone.
   const shown = text === undefined ? io : { ...io, stdout: io.stderr };
-  for (const one of withTitles(doomed)) await remove(one, dryRun, target, shown);
+  for (const one of withPlaces(doomed)) await remove(one, dryRun, target, shown);
   const names = carriersOf(answer);
   for (const name of text === undefined ? names : []) {
     const release = await firstWord(target, name);

@@ -108,8 +108,17 @@ export function withTitles(doomed: readonly Deletion[]): readonly TitledDeletion
   return doomed.map((one) => {
     const title = titleOf(one);
     const isOneOfSeveral = (byTitle.get(title)?.length ?? 0) > 1;
-    return { ...one, title: isOneOfSeveral ? `${title} in ${one.namespace}` : title };
+    return { ...one, title: isOneOfSeveral ? placedTitle(one) : title };
   });
+}
+
+/** With where each is as well: nobody named these, and others of the same name may stay. */
+export function withPlaces(doomed: readonly Deletion[]): readonly TitledDeletion[] {
+  return doomed.map((one) => ({ ...one, title: placedTitle(one) }));
+}
+
+function placedTitle({ type, namespace, name }: Deletion): string {
+  return `${resourceName(type, name)}${namespace === '' ? '' : ` in ${namespace}`}`;
 }
 
 /** Deletes one object and says so; false when it was not there. */
