@@ -100,8 +100,15 @@ export class Refusal extends Error {
 
 /** The deadline of a request has passed. */
 export class DeadlineError extends Refusal {
-  /** Whether its work was taken from a queue before it began: then nothing was done. */
-  wasUndone = false;
+  /** Whether work of the request left a queue before it began. */
+  hasLeftQueue = false;
+  /** Whether other work of it was taken from a queue, and so carried out. */
+  wasTaken = false;
+
+  /** Whether nothing of the request was done. */
+  get wasUndone(): boolean {
+    return this.hasLeftQueue && !this.wasTaken;
+  }
 }
 
 /**

@@ -25,6 +25,20 @@ test('what waits in a queue leaves it when its signal fires, and what was taken 
   assert.deepEqual([taken.wasUndone, dropped.wasUndone], [false, true]);
 });
 
+test('a request is not undone when one of its works was taken, whichever came first', () => {
+  for (const isFirstTaken of [true, false]) {
+    const queue: string[] = [];
+    const request = new AbortController();
+    queueUntil(queue, 'first', request.signal, () => {});
+    queueUntil(queue, 'second', request.signal, () => {});
+    if (isFirstTaken) queue.shift();
+    else queue.pop();
+    const passed = deadline();
+    request.abort(passed);
+    assert.deepEqual([queue, passed.wasUndone], [[], false]);
+  }
+});
+
 test('what comes after its signal has fired never enters the queue', () => {
   const queue: string[] = [];
   const left: unknown[] = [];

@@ -18,8 +18,11 @@ export function queueUntil<Item>(
 function leave<Item>(queue: Item[], item: Item, reason: unknown, left: (reason: unknown) => void): void {
   const at = queue.indexOf(item);
   // It was taken already, and is carried out.
-  if (at === -1) return;
+  if (at === -1) {
+    if (reason instanceof DeadlineError) reason.wasTaken = true;
+    return;
+  }
   queue.splice(at, 1);
-  if (reason instanceof DeadlineError) reason.wasUndone = true;
+  if (reason instanceof DeadlineError) reason.hasLeftQueue = true;
   left(reason);
 }
