@@ -63,6 +63,24 @@ test('a sender without an authenticated subject sends events of an anonymous one
   assert.match(textOf(verdictOf({ ...play, subject: 'a'.repeat(most + 1) }, { client })), new RegExp(`1 to ${most} `));
 });
 
+test('an accepted event has its properties and their JSON, and the very object where no declared field is null', () => {
+  const properties = { track: 't1', extra: { any: null } };
+  const verdict = verdictOf({ ...play, properties });
+  assert.ok(verdict.outcome === 'accepted');
+  assert.equal(verdict.properties, properties, 'no copy: most events have no null');
+  assert.equal(verdict.text, '{"track":"t1","extra":{"any":null}}');
+  const without = verdictOf({ ...play, properties: { ...properties, playedMs: null } });
+  assert.ok(without.outcome === 'accepted');
+  assert.equal(without.text, verdict.text);
+});
+
+test('an anonymous sender that names nobody is nobody, also by the word for it', () => {
+  const client = `${ANONYMOUS}app`;
+  for (const subject of [undefined, null]) {
+    assert.match(textOf(verdictOf({ ...play, subject }, { client })), /^subject-missing/);
+  }
+});
+
 test('a clock that is ahead is explained by sentAt, if it is given', () => {
   const ahead = { ...play, at: '2026-05-03T12:00:00Z' };
   assert.match(textOf(verdictOf(ahead)), /in the future; say when it is sent \(sentAt\)/);

@@ -134,10 +134,6 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   // Some of these events are evidence for releases, so that no other sender may forge them.
   const isMadeUp = named?.isOwn === true && envelope.client !== OWN_SENDER;
   const rules = isMadeUp ? undefined : named;
-  const isAnonymous = envelope.client.startsWith(ANONYMOUS);
-  const claimed = isAnonymous ? given.anonymousId : given.subject;
-  const readableSubject = readable(claimed) || undefined;
-  const subject = isAnonymous && readableSubject !== undefined ? `${ANONYMOUS}${readableSubject}` : readableSubject;
   const quarantine = (reason: QuarantineReason, detail: string): QuarantinedEvent => ({
     outcome: 'quarantined',
     reason,
@@ -168,7 +164,7 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
       'bad-time',
       `${places.at}: must be a time as in RFC 3339, from 1970 to 9999, like 2026-05-01T12:00:00Z`,
     );
-  const { sentMs, receivedMs, boundTo } = envelope;
+  const { sentMs, receivedMs } = envelope;
   const correctedMs = atMs + correctionMs(sentMs, receivedMs);
   if (correctedMs > receivedMs + EVENT_LIMITS.aheadMsMax) {
     return quarantine(
@@ -176,44 +172,67 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
       `${places.at}: is more than 24 hours in the future${aboutClock(sentMs, receivedMs)}`,
     );
   }
-  const subjectCharsMax = EVENT_LIMITS.subjectCharsMax - (isAnonymous ? ANONYMOUS.length : 0);
-  if (claimed !== undefined && claimed !== null && !isName(claimed, subjectCharsMax)) {
-    return quarantine('invalid', `${places.subject}: must be text of 1 to ${subjectCharsMax} characters`);
-  }
-  if (readableSubject !== undefined && NO_SUBJECT.has(readableSubject) && rules.subject !== 'none') {
-    return quarantine('invalid', `${places.subject}: is what a program writes where it has none: leave it out`);
-  }
-  if (boundTo !== undefined && subject !== undefined && subject !== boundTo) {
-    return quarantine('subject-forbidden', `${places.subject}: the sender speaks only for the subject of its token`);
-  }
-  const about = rules.subject === 'none' ? undefined : (subject ?? boundTo);
-  if (about === undefined && rules.subject === 'required') {
-    return quarantine('subject-missing', `${places.subject}: is required for ${rules.type}`);
-  }
-  const sent = given.properties ?? {};
-  if (!isRecord(sent)) return quarantine('invalid', `${places.properties}: must be an object`);
-  const faults = rules.faults(sent).map((one) => `${places.properties}${one}`);
-  if (faults.length > 0) return quarantine('invalid', faults.join('; '));
-  const properties = withoutNulls(sent, rules.fields);
-  const text = JSON.stringify(properties);
-  if (text.length > EVENT_LIMITS.propertiesCharsMax) {
-    return quarantine(
-      'invalid',
-      `${places.properties}: has ${text.length} characters as JSON; at most ${EVENT_LIMITS.propertiesCharsMax} are allowed`,
-    );
-  }
-  if (holdsUnstorable(text)) {
-    return quarantine(
-      'invalid',
-      `${places.properties}: holds a NUL character or half of a surrogate pair, which no table can keep`,
-    );
-  }
-  const event = { outcome: 'accepted', rules, given, id, subject: about, atMs, correctedMs, properties, text } as const;
+  const about = subjectOf(rules, given, envelope);
+  if ('fault' in about) return quarantine(about.fault, `${places.subject}: ${about.detail}`);
+  const content = propertiesOf(rules, given);
+  if ('fault' in content) return quarantine('invalid', content.fault);
+  const { subject } = about;
+  const event = { outcome: 'accepted', rules, given, id, subject, atMs, correctedMs, ...content } as const;
   if (correctedMs >= receivedMs - rules.latenessMs) return event;
   const hours = Math.round(rules.latenessMs / 3_600_000);
   const detail = `${places.at}: is longer ago than the ${hours} hours for which ${rules.type} is accepted`;
   const clock = isBeyond(sentMs, receivedMs) ? aboutClock(sentMs, receivedMs) : '';
   return { ...quarantine('too-late', detail + clock), late: event };
+}
+
+/** Who an event is about, or why it cannot be accepted. */
+function subjectOf(
+  { subject: rule, type }: EventRules,
+  { anonymousId, subject: named }: GivenEvent,
+  { client, boundTo }: Envelope,
+): { readonly subject: string | undefined } | { readonly fault: QuarantineReason; readonly detail: string } {
+  const isAnonymous = client.startsWith(ANONYMOUS);
+  const claimed = (isAnonymous ? anonymousId : named) ?? undefined;
+  const charsMax = EVENT_LIMITS.subjectCharsMax - (isAnonymous ? ANONYMOUS.length : 0);
+  if (claimed !== undefined && !isName(claimed, charsMax)) {
+    return { fault: 'invalid', detail: `must be text of 1 to ${charsMax} characters` };
+  }
+  if (claimed !== undefined && NO_SUBJECT.has(claimed) && rule !== 'none') {
+    return { fault: 'invalid', detail: 'is what a program writes where it has none: leave it out' };
+  }
+  const subject = isAnonymous && claimed !== undefined ? `${ANONYMOUS}${claimed}` : claimed;
+  if (boundTo !== undefined && subject !== undefined && subject !== boundTo) {
+    return { fault: 'subject-forbidden', detail: 'the sender speaks only for the subject of its token' };
+  }
+  const about = rule === 'none' ? undefined : (subject ?? boundTo);
+  if (about === undefined && rule === 'required') {
+    return { fault: 'subject-missing', detail: `is required for ${type}` };
+  }
+  return { subject: about };
+}
+
+/** The properties of an event and their JSON, or what is wrong with them. */
+function propertiesOf(
+  rules: EventRules,
+  { properties: given, places }: GivenEvent,
+): Pick<AcceptedEvent, 'properties' | 'text'> | { readonly fault: string } {
+  const sent = given ?? {};
+  if (!isRecord(sent)) return { fault: `${places.properties}: must be an object` };
+  const faults = rules.faults(sent).map((one) => `${places.properties}${one}`);
+  if (faults.length > 0) return { fault: faults.join('; ') };
+  const properties = withoutNulls(sent, rules.fields);
+  const text = JSON.stringify(properties);
+  if (text.length > EVENT_LIMITS.propertiesCharsMax) {
+    return {
+      fault: `${places.properties}: has ${text.length} characters as JSON; at most ${EVENT_LIMITS.propertiesCharsMax} are allowed`,
+    };
+  }
+  if (holdsUnstorable(text)) {
+    return {
+      fault: `${places.properties}: holds a NUL character or half of a surrogate pair, which no table can keep`,
+    };
+  }
+  return { properties, text };
 }
 
 /** Milliseconds to add to the sender's times; see `EVENT_LIMITS`. */
