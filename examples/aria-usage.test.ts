@@ -37,7 +37,7 @@ const useOf = (facts: SubjectFacts, feature: string, at = nowMs, device?: string
 const outcome = (facts: SubjectFacts, feature: string, counters: Counters, amount: number) => {
   const use = useOf(facts, feature);
   const base = checkOnRecord(table, { ...free, feature }, facts, now);
-  return decideUse(table, base, use, counters.check(use, amount), { amount });
+  return decideUse(table, { base, use }, counters.check(use, amount), { amount });
 };
 
 test('the caps and add-ons of the sample pass the schema and the rules of their kinds', () => {

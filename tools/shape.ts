@@ -1,6 +1,6 @@
 /**
- * Finds functions that are too long or take too much, and holds them to `shape.json`, whose numbers may only shrink:
- * `node tools/shape.ts` records what did.
+ * Finds functions that are too long, and holds them to `shape.json`, whose numbers may only shrink: `node tools/shape.ts` records
+ * what did.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -8,63 +8,46 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const LINES_MAX = 80;
-const PARAMETERS_MAX = 4;
 const root = resolve(import.meta.dirname, '..');
 const RECORD = join(import.meta.dirname, 'shape.json');
 
-/** Functions by `path name`, with their lines or parameters. */
-interface Shape {
-  readonly lines: Readonly<Record<string, number>>;
-  readonly parameters: Readonly<Record<string, number>>;
-}
+/** Functions by `path name`, with their lines. */
+type Shape = Readonly<Record<string, number>>;
 
 interface Finding {
   readonly filename: string;
-  readonly code: string;
   readonly message: string;
 }
 
-/** Functions that are over the limits now. */
+/** Functions that are over the limit now. */
 export async function measureShape(): Promise<Shape> {
   const folder = await mkdtemp(join(tmpdir(), 'backline-shape-'));
   const config = join(folder, 'oxlint.json');
-  const rules = {
-    'max-lines-per-function': ['error', { max: LINES_MAX, skipBlankLines: true, skipComments: true }],
-    'max-params': ['error', { max: PARAMETERS_MAX }],
-  };
+  const rules = { 'max-lines-per-function': ['error', { max: LINES_MAX, skipBlankLines: true, skipComments: true }] };
   await writeFile(config, JSON.stringify({ categories: { correctness: 'off' }, rules }));
   const printed = await lint(['-c', config, '--format', 'json', 'src', 'clients/typescript/src']);
   await rm(folder, { recursive: true });
   const { diagnostics } = JSON.parse(printed) as { diagnostics: readonly Finding[] };
   const lines: Record<string, number> = {};
-  const parameters: Record<string, number> = {};
-  for (const { filename, code, message } of diagnostics) {
+  for (const { filename, message } of diagnostics) {
     if (/\.test\.ts$|\/testing\//.test(filename)) continue;
     const name = /[`'](\w+)[`']/.exec(message)?.[1] ?? 'a function without a name';
-    const count = Number(/\((\d+)\)/.exec(message)?.[1]);
-    const into = code.includes('max-params') ? parameters : lines;
     const key = `${filename} ${name}`;
     // Functions of one name in one file count together.
-    into[key] = (into[key] ?? 0) + count;
+    lines[key] = (lines[key] ?? 0) + Number(/\((\d+)\)/.exec(message)?.[1]);
   }
-  return { lines: sorted(lines), parameters: sorted(parameters) };
+  return Object.fromEntries(Object.entries(lines).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 export async function recordedShape(): Promise<Shape> {
   return JSON.parse(await readFile(RECORD, 'utf8')) as Shape;
 }
 
-/** Functions that are larger than recorded, or were not there. */
+/** Functions that are longer than recorded, or were not there. */
 export function growth(recorded: Shape, measured: Shape): readonly string[] {
-  return (['lines', 'parameters'] as const).flatMap((what) =>
-    Object.entries(measured[what])
-      .filter(([key, count]) => count > (recorded[what][key] ?? 0))
-      .map(([key, count]) => `${key}: ${count} ${what}, ${recorded[what][key] ?? 'not over the limit'} before`),
-  );
-}
-
-function sorted(counts: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.entries(measured)
+    .filter(([key, count]) => count > (recorded[key] ?? 0))
+    .map(([key, count]) => `${key}: ${count} lines, ${recorded[key] ?? 'not over the limit'} before`);
 }
 
 function lint(args: readonly string[]): Promise<string> {

@@ -28,7 +28,16 @@ export function addReleaseVerbs({ program, io, end }: Verbs): void {
         'backline release rollback premium-4211 -m "too many denials"',
       ) + '\nA unique prefix of a name is enough.\n',
     );
+  const parts = { release, io, end };
+  addReadingVerbs(parts);
+  addControllingVerbs(parts);
+  addVerbsForAll(parts);
+}
 
+/** The command that the verbs are added to. */
+type Parts = Pick<Verbs, 'io' | 'end'> & { readonly release: Command };
+
+function addReadingVerbs({ release, io, end }: Parts): void {
   connecting(release.command('list'))
     .description('list releases, the newest first')
     .option('--open', 'only open releases')
@@ -78,7 +87,9 @@ export function addReleaseVerbs({ program, io, end }: Verbs): void {
     .action(async (name: string | undefined, options: ConnectionOptions) =>
       end(await (await import('./watch.ts')).watch(name, options, io)),
     );
+}
 
+function addControllingVerbs({ release, io, end }: Parts): void {
   const verb = (name: Exclude<CommandVerb, 'abort' | 'rollback'>, description: string): Command =>
     connecting(release.command(name))
       .description(description)
@@ -142,7 +153,10 @@ export function addReleaseVerbs({ program, io, end }: Verbs): void {
     'after',
     examples('backline release rollback premium-4211 -m "too many denials"'),
   );
+}
 
+/** The stop switch. */
+function addVerbsForAll({ release, io, end }: Parts): void {
   connecting(release.command('stop-all'))
     .description('stop every release and every change: no new users are reached; abort and rollback are still allowed')
     .requiredOption('-m, --reason <text>', 'reason, shown on every held release', parseReason)

@@ -119,7 +119,7 @@ export function translateAnswer(
     atMs,
     ...(retryAtMs === undefined ? {} : { retryAtMs }),
   } as const;
-  return { ...decideUse(table, base, use, standing, { amount }), ...receiptOf(result), record: facts.version };
+  return { ...decideUse(table, { base, use }, standing, { amount }), ...receiptOf(result), record: facts.version };
 }
 
 /** Translates the answer of an earlier decision. */

@@ -19,16 +19,15 @@ export function grantRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
   return [
     route(
       '/v1/grants',
-      'Records a purchased add-on.',
-      input({ ...WHO, addOn: name('Name of the AddOn.'), ...KEY }),
-      async (at, table, { key, ...request }, now, by) => {
+      { summary: 'Records a purchased add-on.', input: input({ ...WHO, addOn: name('Name of the AddOn.'), ...KEY }) },
+      async ({ key, ...request }, { desk, table, now, by }) => {
         const { addOn: wanted, ...question } = request;
         const addOn = table.addOns.get(wanted);
         if (addOn === undefined) throw unknown('add-on', wanted, table.addOns.keys());
         const { feature, title } = addOn.spec;
         const use = { ...question, feature };
-        await makeRoom(at, table, use, now);
-        return at.subjects.grant(question.listener, { by, path: '/v1/grants', key, request }, (facts, boughtAt) => {
+        await makeRoom(desk, table, use, now);
+        return desk.subjects.grant(question.listener, { by, path: '/v1/grants', key, request }, (facts, boughtAt) => {
           const situation = situationBy(table, use, facts, boughtAt);
           const buyer = situation.use.metered ? situation.use.listener : buyerOf(question, facts);
           if (capExactness(addOn.spec, buyer) === undefined) {
@@ -45,15 +44,17 @@ export function grantRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
     ),
     route(
       '/v1/grants/end',
-      'Ends a grant, now or at a future moment. Its use stays counted.',
-      input({
-        grant: name('Id of the grant.'),
-        until: Type.Optional(Type.String({ format: 'date-time', description: 'When it ends. Absent: now.' })),
-        ...KEY,
-      }),
-      (at, _table, { key, ...request }, _now, by) => {
+      {
+        summary: 'Ends a grant, now or at a future moment. Its use stays counted.',
+        input: input({
+          grant: name('Id of the grant.'),
+          until: Type.Optional(Type.String({ format: 'date-time', description: 'When it ends. Absent: now.' })),
+          ...KEY,
+        }),
+      },
+      ({ key, ...request }, { desk, by }) => {
         const write = { by, path: '/v1/grants/end', key, request };
-        return at.subjects.endGrant(request.grant, endOf(request.until), write);
+        return desk.subjects.endGrant(request.grant, endOf(request.until), write);
       },
     ),
   ];

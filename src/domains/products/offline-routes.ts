@@ -23,22 +23,24 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
   return [
     route(
       '/v1/offline/leases',
-      'Reserves units for an offline device in a signed lease, until it returns or expires.',
-      input({ ...WHO, ...FEATURE, ...AMOUNT, ...DEVICE, ...KEY }),
-      (at, table, { amount, key, ...question }, now) => {
+      {
+        summary: 'Reserves units for an offline device in a signed lease, until it returns or expires.',
+        input: input({ ...WHO, ...FEATURE, ...AMOUNT, ...DEVICE, ...KEY }),
+      },
+      ({ amount, key, ...question }, { desk, table, now }) => {
         requireUsedUp(table, question.feature);
         const { listener, device, feature } = question;
         const wish = { key, quota: feature, amount, device, owner: listener };
-        type Source = Pick<Parameters<typeof at.quotas.grantOffline>[0], 'subject' | 'ttlMs' | 'buckets'>;
-        const take = (source: Source) => at.quotas.grantOffline({ ...wish, ...source }, at.signal);
+        type Source = Pick<Parameters<typeof desk.quotas.grantOffline>[0], 'subject' | 'ttlMs' | 'buckets'>;
+        const take = (source: Source) => desk.quotas.grantOffline({ ...wish, ...source }, desk.signal);
         const leaseOf = ({ lease }: { readonly lease?: string }) => (lease === undefined ? {} : { lease });
         return chargeOnTerms(
-          at,
+          desk,
           listener,
           async (facts) => {
             const situation = situationIfAny(() => situationBy(table, question, facts, now));
             if (mayDiffer(facts, situation)) {
-              const earlier = await earlierUse(at, table, question, { facts, now: situation, key });
+              const earlier = await earlierUse(desk, table, question, { facts, now: situation, key });
               if (earlier !== undefined) {
                 const again = await take({ subject: earlier.subject, ttlMs: 1, buckets: [] });
                 return { ...translateEarlier(table, earlier, again, amount), ...leaseOf(again) };
@@ -58,25 +60,27 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
     ),
     route(
       '/v1/offline/returns',
-      'Settles a lease: records all use, also beyond the budget.',
-      input({
-        ...WHO,
-        ...FEATURE,
-        ...DEVICE,
-        lease: Type.String({ minLength: 1, maxLength: 4_000, description: 'The lease as granted.' }),
-        used: Type.Number({ description: 'Used units: a whole number, 0 or more.' }),
-        ...KEY,
-      }),
-      async (at, table, { lease, used, key, ...question }, now) => {
+      {
+        summary: 'Settles a lease: records all use, also beyond the budget.',
+        input: input({
+          ...WHO,
+          ...FEATURE,
+          ...DEVICE,
+          lease: Type.String({ minLength: 1, maxLength: 4_000, description: 'The lease as granted.' }),
+          used: Type.Number({ description: 'Used units: a whole number, 0 or more.' }),
+          ...KEY,
+        }),
+      },
+      async ({ lease, used, key, ...question }, { desk, table, now }) => {
         const { listener, feature, device } = question;
-        const { subject, key: of, quota, owner = listener } = at.quotas.lease(lease, device);
+        const { subject, key: of, quota, owner = listener } = desk.quotas.lease(lease, device);
         if (quota !== feature) throw otherLease(`it is of ${quota}, not of ${feature}`, `Name ${quota}.`);
         if (owner !== listener) {
           throw otherLease(`it was not granted to "${listener}"`, 'Name the listener that it was granted to.');
         }
-        const facts = await factsOf(at, listener);
+        const facts = await factsOf(desk, listener);
         const situation = situationIfAny(() => situationBy(table, question, facts, now));
-        const found = (await at.quotas.find([subject], of)) ?? {
+        const found = (await desk.quotas.find([subject], of)) ?? {
           subject,
           atMs: now.epochMilliseconds,
           quotas: [quota],
@@ -85,7 +89,7 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
         const earlier = earlierOf(table, question, { facts, now: situation, found });
         const { buckets } = earlier;
         const request = { key, lease, device, used, ...(buckets === undefined ? {} : { buckets }) };
-        const settled = await at.quotas.reconcile(request, at.signal);
+        const settled = await desk.quotas.reconcile(request, desk.signal);
         const { return: returned, overBudget } = settled;
         return { ...translateEarlier(table, earlier, settled, 0), return: returned, overBudget };
       },

@@ -7,6 +7,7 @@ import { explain } from './decisions/explain.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { listenerOf } from './decisions/on-record.ts';
 import { RECORD } from './record-routes.ts';
+import type { UsageContext } from './usage-route.ts';
 import { factsOf, checkUse, checkAllUse, type Desk, type Use } from './usage-desk.ts';
 
 type RecordedInput = Partial<Use> & { readonly at?: string; readonly interval?: string };
@@ -19,6 +20,8 @@ const OPTIONAL_PLAN = Type.Optional(
   }),
 );
 
+type RecordedContext = Omit<UsageContext, 'by'>;
+
 /**
  * The plan questions for listeners on record: the record wins over the question, and counted features include
  * their remaining units. Without a listener, for another moment, or without a database, the original routes
@@ -29,13 +32,10 @@ export function recordedRoutes(
   desk: Desk | undefined,
 ): readonly DecisionRoute<ProductsTable>[] {
   const answers: Readonly<
-    Record<
-      string,
-      (desk: Desk, table: ProductsTable, asked: Use, more: RecordedInput, now: Temporal.Instant) => Promise<object>
-    >
+    Record<string, (asked: Use, more: RecordedInput, context: RecordedContext) => Promise<object>>
   > = {
-    '/v1/check': (at, table, asked, _more, now) => checkUse(at, table, asked, now),
-    '/v1/entitlements': async (at, table, asked, _more, now) => {
+    '/v1/check': (asked, _more, { desk: at, table, now }) => checkUse(at, table, asked, now),
+    '/v1/entitlements': async (asked, _more, { desk: at, table, now }) => {
       const facts = await factsOf(at, asked.listener);
       const standings = await checkAllUse(at, table, { question: asked, facts }, now);
       return {
@@ -43,7 +43,7 @@ export function recordedRoutes(
         record: facts.version,
       };
     },
-    '/v1/explain': async (at, table, asked, more, now) => {
+    '/v1/explain': async (asked, more, { desk: at, table, now }) => {
       const facts = await factsOf(at, asked.listener);
       const { device, ...question } = asked;
       const { plan } = listenerOf(asked, facts);
@@ -68,7 +68,7 @@ export function recordedRoutes(
         const { device: _, ...asked } = question as RecordedInput;
         const { listener, at } = asked;
         if (desk !== undefined && listener !== undefined && at === undefined) {
-          return withListener(listener, answer(desk, table, question as Use, asked, now));
+          return withListener(listener, answer(question as Use, asked, { desk, table, now }));
         }
         if (asked.plan === undefined) throw planNeeded(at !== undefined && listener !== undefined);
         return route.handle(asked, context);

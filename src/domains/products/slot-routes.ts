@@ -20,20 +20,24 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
   return [
     route(
       '/v1/acquire',
-      'Acquires a slot of a concurrent feature, like a stream. A conflict lists the holders, with takeover tokens.',
-      input({
-        ...WHO,
-        ...FEATURE,
-        ...SESSION,
-        holder: name('Name shown to sessions that find no slot, like "Kitchen speaker".'),
-        ...SECONDS,
-        takeover: Type.Optional(
-          Type.String({ maxLength: 2_000, description: 'Takeover token of an earlier conflict: ends that session.' }),
-        ),
-      }),
-      async (at, table, { session, holder, seconds, takeover, ...question }, now) => {
+      {
+        summary:
+          'Acquires a slot of a concurrent feature, like a stream. A conflict lists the holders, with takeover tokens.',
+        input: input({
+          ...WHO,
+          ...FEATURE,
+          ...SESSION,
+          holder: name('Name shown to sessions that find no slot, like "Kitchen speaker".'),
+          ...SECONDS,
+          takeover: Type.Optional(
+            Type.String({ maxLength: 2_000, description: 'Takeover token of an earlier conflict: ends that session.' }),
+          ),
+        }),
+        forServers: false,
+      },
+      async ({ session, holder, seconds, takeover, ...question }, { desk, table, now }) => {
         requireAtOnce(table, question.feature);
-        const facts = await factsOf(at, question.listener);
+        const facts = await factsOf(desk, question.listener);
         const situation = situationBy(table, question, facts, now);
         const { use, base } = situation;
         if (!use.metered) return base;
@@ -44,48 +48,47 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
         return translateSlot(
           table,
           { ...situation, use },
-          await at.quotas.acquire({ ...request, ...token }, at.signal),
+          await desk.quotas.acquire({ ...request, ...token }, desk.signal),
           now,
         );
       },
-      {},
     ),
     route(
       '/v1/heartbeat',
-      'Renews a slot, or reports that it has ended and which session took it over.',
-      input({ ...WHO, ...FEATURE, ...SESSION, ...SECONDS }),
-      async (at, table, { session, seconds, ...question }, now) => {
+      {
+        summary: 'Renews a slot, or reports that it has ended and which session took it over.',
+        input: input({ ...WHO, ...FEATURE, ...SESSION, ...SECONDS }),
+        forServers: false,
+      },
+      async ({ session, seconds, ...question }, { desk, table, now }) => {
         requireAtOnce(table, question.feature);
-        const { facts, situation } = await slotSituation(at, table, question, now);
+        const { facts, situation } = await slotSituation(desk, table, question, now);
         if (situation instanceof Refusal || (!situation.use.metered && situation.base.outcome !== 'allow')) {
-          await leaveEverywhere(at, facts, { ...question, session });
+          await leaveEverywhere(desk, facts, { ...question, session });
           return { outcome: 'ended', feature: question.feature, because: 'not-given' };
         }
         // Use without a limit takes no slots.
         if (!situation.use.metered) return situation.base;
         const { quota, scope } = situation.use;
         const own = sessionOf(question.listener, scope.subject, session);
-        const kept = await at.quotas.heartbeat(
+        const kept = await desk.quotas.heartbeat(
           { subject: scope.subject, quota, session: own, ttlMs: seconds * 1_000 },
-          at.signal,
+          desk.signal,
         );
         return translateSlot(table, { ...situation, use: situation.use }, kept, now);
       },
-      {},
     ),
     route(
       '/v1/leave',
-      'Releases a slot.',
-      input({ ...WHO, ...FEATURE, ...SESSION }),
-      async (at, table, { session, ...question }, now) => {
+      { summary: 'Releases a slot.', input: input({ ...WHO, ...FEATURE, ...SESSION }), forServers: false },
+      async ({ session, ...question }, { desk, table, now }) => {
         requireAtOnce(table, question.feature);
-        const { facts, situation } = await slotSituation(at, table, question, now);
+        const { facts, situation } = await slotSituation(desk, table, question, now);
         const subject =
           situation instanceof Refusal || !situation.use.metered ? undefined : situation.use.scope.subject;
-        await leaveEverywhere(at, facts, { ...question, session }, subject);
+        await leaveEverywhere(desk, facts, { ...question, session }, subject);
         return { outcome: 'left', feature: question.feature, session };
       },
-      {},
     ),
   ];
 }
@@ -133,7 +136,7 @@ function translateSlot(
     return { outcome: 'ended', feature: use.feature, because, ...(by === undefined ? {} : { by }) };
   }
   const standing = standingOfSlots(use, result, now.epochMilliseconds);
-  const decided = { ...decideUse(table, base, use, standing, { amount: 1 }), record: facts.version };
+  const decided = { ...decideUse(table, { base, use }, standing, { amount: 1 }), record: facts.version };
   if (result.outcome === 'granted') return { ...decided, expiresAt: instant(result.expiresAtMs) };
   const isShared = use.scope.subject.startsWith('household/');
   const holders = result.holders.map(({ session, holder, sinceMs, expiresAtMs, takeover }) => ({

@@ -138,7 +138,7 @@ export async function checkUse(
   const { quota, scope, buckets } = use;
   const standing = await desk.quotas.check({ subject: scope.subject, quota, buckets, amount: 1 }, desk.signal);
   const { channel } = question;
-  return { ...decideUse(table, base, use, standing, { amount: 1, channel }), record: facts.version };
+  return { ...decideUse(table, { base, use }, standing, { amount: 1, channel }), record: facts.version };
 }
 
 /** Answers of the quotas for all metered features, by feature; concurrent features are not among them. */

@@ -31,32 +31,39 @@ export const SECONDS = {
   seconds: Type.Integer({ minimum: 1, maximum: SECONDS_MAX, description: 'Seconds until it expires.' }),
 };
 
-export type UsageHandler<Question> = (
-  desk: Desk,
-  table: ProductsTable,
-  question: Question,
-  now: Temporal.Instant,
-  by: string,
-) => Promise<object>;
+/** The inputs of an answer about use, besides the question. */
+export interface UsageContext {
+  /** With the signal of the request. */
+  readonly desk: Desk;
+  readonly table: ProductsTable;
+  readonly now: Temporal.Instant;
+  /** Who asks. */
+  readonly by: string;
+}
+
+interface UsageRouteOptions<Input extends TSchema> {
+  readonly summary: string;
+  readonly input: Input;
+  /** Whether only applications on machines of ours may ask; default true. */
+  readonly forServers?: boolean;
+}
 
 /** Makes routes for a listener's use. */
 export function usageRoutesOf(desk: Desk | undefined) {
   return <Input extends TSchema>(
     path: string,
-    summary: string,
-    asked: Input,
-    handle: UsageHandler<Static<Input>>,
-    more: { readonly forServers?: boolean } = { forServers: true },
+    { summary, input, forServers = true }: UsageRouteOptions<Input>,
+    handle: (question: Static<Input>, context: UsageContext) => Promise<object>,
   ): DecisionRoute<ProductsTable> =>
     defineRoute({
       path,
       summary,
       access: 'write',
       subjectInputs: ['listener', 'plan', 'market', 'territory', 'role'],
-      ...more,
-      input: asked,
+      forServers,
+      input,
       answer: answerOf(path),
       handle: (question, { table, now, by, limit }: AnswerContext<ProductsTable>) =>
-        handle({ ...requireDesk(desk), signal: limit.signal }, table, question, now, by),
+        handle(question, { desk: { ...requireDesk(desk), signal: limit.signal }, table, now, by }),
     });
 }

@@ -64,17 +64,21 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
   return [
     route(
       '/v1/consume',
-      'Charges use: the whole amount or, with partial, the remaining units. A denial charges nothing.',
-      CONSUME,
-      (at, table, wish, now) => consume(at, table, wish, now),
+      {
+        summary: 'Charges use: the whole amount or, with partial, the remaining units. A denial charges nothing.',
+        input: CONSUME,
+      },
+      (wish, { desk, table, now }) => consume(desk, table, wish, now),
     ),
     ...reservationRoutes(route),
     refundRoute(route),
     route(
       '/v1/batch/consume',
-      'Charges use of several features: all or nothing. Unlimited features are not counted.',
-      input({ ...WHO, items: ITEMS, ...KEY }),
-      (at, table, { items, key, ...who }, now) => consumeBatch(at, table, { items, key, who, now }),
+      {
+        summary: 'Charges use of several features: all or nothing. Unlimited features are not counted.',
+        input: input({ ...WHO, items: ITEMS, ...KEY }),
+      },
+      ({ items, key, ...who }, { desk, table, now }) => consumeBatch(desk, table, { items, key, who, now }),
     ),
   ];
 }
@@ -85,14 +89,16 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
   return [
     route(
       '/v1/reserve',
-      'Reserves units until they are committed or released, or the reservation expires.',
-      input({ ...WHO, ...FEATURE, ...AMOUNT, ...SECONDS, ...KEY }),
-      (at, table, { amount, seconds, key, ...question }, now) => {
+      {
+        summary: 'Reserves units until they are committed or released, or the reservation expires.',
+        input: input({ ...WHO, ...FEATURE, ...AMOUNT, ...SECONDS, ...KEY }),
+      },
+      ({ amount, seconds, key, ...question }, { desk, table, now }) => {
         requireUsedUp(table, question.feature);
         const reserve = (subject: string, { quota, buckets }: Pick<MeteredUse, 'quota' | 'buckets'>) =>
-          at.quotas.reserve({ subject, key, quota, buckets, amount, ttlMs: seconds * 1_000 }, at.signal);
+          desk.quotas.reserve({ subject, key, quota, buckets, amount, ttlMs: seconds * 1_000 }, desk.signal);
         return chargeOnce(
-          at,
+          desk,
           table,
           { question, now, key, amount },
           {
@@ -108,47 +114,50 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
     ),
     route(
       '/v1/extend',
-      'Extends a reservation.',
-      input({ ...WHO, ...FEATURE, ...OF, ...SECONDS, ...KEY }),
-      async (at, table, { of, seconds, key, ...question }, now) => {
-        const { subject } = await resolveEarlier(at, table, { question, of }, now);
+      { summary: 'Extends a reservation.', input: input({ ...WHO, ...FEATURE, ...OF, ...SECONDS, ...KEY }) },
+      async ({ of, seconds, key, ...question }, { desk, table, now }) => {
+        const { subject } = await resolveEarlier(desk, table, { question, of }, now);
         const { feature: quota } = question;
-        return receiptOf(await at.quotas.extend({ subject, key, of, quota, ttlMs: seconds * 1_000 }, at.signal));
+        return receiptOf(await desk.quotas.extend({ subject, key, of, quota, ttlMs: seconds * 1_000 }, desk.signal));
       },
     ),
     route(
       '/v1/commit',
-      'Ends a reservation with the actual use; the rest is released.',
-      input({
-        ...WHO,
-        ...FEATURE,
-        ...OF,
-        ...AMOUNT,
-        over: Type.Optional(
-          Type.Enum(['refuse', 'charge', 'record'], {
-            description:
-              'If use exceeds the reservation. refuse: refuse. charge: charge the rest within the limit. record: record it beyond the limit.',
-          }),
-        ),
-        ...KEY,
-      }),
-      async (at, table, { of, amount, over, key, ...question }, now) => {
-        const earlier = await resolveEarlier(at, table, { question, of }, now);
+      {
+        summary: 'Ends a reservation with the actual use; the rest is released.',
+        input: input({
+          ...WHO,
+          ...FEATURE,
+          ...OF,
+          ...AMOUNT,
+          over: Type.Optional(
+            Type.Enum(['refuse', 'charge', 'record'], {
+              description:
+                'If use exceeds the reservation. refuse: refuse. charge: charge the rest within the limit. record: record it beyond the limit.',
+            }),
+          ),
+          ...KEY,
+        }),
+      },
+      async ({ of, amount, over, key, ...question }, { desk, table, now }) => {
+        const earlier = await resolveEarlier(desk, table, { question, of }, now);
         const { subject, buckets } = earlier;
         const request = { subject, key, of, quota: question.feature, amount, over: over ?? 'refuse' } as const;
-        const result = await at.quotas.commit({ ...request, ...(buckets === undefined ? {} : { buckets }) }, at.signal);
+        const result = await desk.quotas.commit(
+          { ...request, ...(buckets === undefined ? {} : { buckets }) },
+          desk.signal,
+        );
         return translateEarlier(table, earlier, result, amount);
       },
     ),
     route(
       '/v1/release',
-      'Ends a reservation without use.',
-      input({ ...WHO, ...FEATURE, ...OF, ...KEY }),
-      async (at, table, { of, key, ...question }, now) => {
-        const { subject, buckets } = await resolveEarlier(at, table, { question, of }, now);
+      { summary: 'Ends a reservation without use.', input: input({ ...WHO, ...FEATURE, ...OF, ...KEY }) },
+      async ({ of, key, ...question }, { desk, table, now }) => {
+        const { subject, buckets } = await resolveEarlier(desk, table, { question, of }, now);
         const request = { subject, key, of, quota: question.feature };
         return receiptOf(
-          await at.quotas.release({ ...request, ...(buckets === undefined ? {} : { buckets }) }, at.signal),
+          await desk.quotas.release({ ...request, ...(buckets === undefined ? {} : { buckets }) }, desk.signal),
         );
       },
     ),
@@ -158,18 +167,20 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
 function refundRoute(route: MakeRoute): DecisionRoute<ProductsTable> {
   return route(
     '/v1/refund',
-    'Refunds consumed units, the last charged first.',
-    input({
-      ...WHO,
-      ...FEATURE,
-      ...OF,
-      amount: Type.Optional(Type.Number({ description: 'Units to refund. Absent: all that are not refunded yet.' })),
-      ...KEY,
-    }),
-    async (at, table, { of, amount, key, ...question }, now) => {
-      const { subject, buckets } = await resolveEarlier(at, table, { question, of }, now);
+    {
+      summary: 'Refunds consumed units, the last charged first.',
+      input: input({
+        ...WHO,
+        ...FEATURE,
+        ...OF,
+        amount: Type.Optional(Type.Number({ description: 'Units to refund. Absent: all that are not refunded yet.' })),
+        ...KEY,
+      }),
+    },
+    async ({ of, amount, key, ...question }, { desk, table, now }) => {
+      const { subject, buckets } = await resolveEarlier(desk, table, { question, of }, now);
       const part = { ...(amount === undefined ? {} : { amount }), ...(buckets === undefined ? {} : { buckets }) };
-      return receiptOf(await at.quotas.refund({ subject, key, of, quota: question.feature, ...part }, at.signal));
+      return receiptOf(await desk.quotas.refund({ subject, key, of, quota: question.feature, ...part }, desk.signal));
     },
   );
 }

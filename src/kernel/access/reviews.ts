@@ -87,7 +87,7 @@ export function reviews(
       async (object) => {
         const { token = '', audiences } = TokenReview.spec(object);
         if (token === '') throw badQuestion('spec.token is missing');
-        return { ...object, status: await statusOfToken(token, audiences ?? []) };
+        return { ...object, status: await statusOfToken(token, audiences ?? [], { tokens, authenticators }) };
       },
     ],
     [
@@ -101,20 +101,27 @@ export function reviews(
       },
     ],
   ]);
+}
 
-  /** Audiences matter only for tokens of ServiceAccounts: the others are for this server. */
-  async function statusOfToken(token: string, audiences: readonly string[]): Promise<object> {
-    const wanted = audiences.length === 0 ? [ISSUER] : audiences;
-    try {
-      const own = await tokens.review(token, wanted);
-      if (own !== undefined) return { authenticated: true, user: userInfo(own.user), audiences: own.audiences };
-      const user = wanted.includes(ISSUER) ? await userOfToken(authenticators, token) : undefined;
-      if (user !== undefined) return { authenticated: true, user: userInfo(user), audiences: [ISSUER] };
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-    }
-    return { authenticated: false, user: {}, error: 'The token is invalid.' };
+/** Audiences matter only for tokens of ServiceAccounts: the others are for this server. */
+async function statusOfToken(
+  token: string,
+  audiences: readonly string[],
+  {
+    tokens,
+    authenticators,
+  }: { readonly tokens: ServiceAccountTokens; readonly authenticators: readonly Authenticator[] },
+): Promise<object> {
+  const wanted = audiences.length === 0 ? [ISSUER] : audiences;
+  try {
+    const own = await tokens.review(token, wanted);
+    if (own !== undefined) return { authenticated: true, user: userInfo(own.user), audiences: own.audiences };
+    const user = wanted.includes(ISSUER) ? await userOfToken(authenticators, token) : undefined;
+    if (user !== undefined) return { authenticated: true, user: userInfo(user), audiences: [ISSUER] };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
   }
+  return { authenticated: false, user: {}, error: 'The token is invalid.' };
 }
 
 /** The user in the words of the reviews. */

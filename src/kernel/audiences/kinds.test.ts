@@ -230,7 +230,7 @@ test('a chain of audiences that is too long is held back at whichever end it gro
 
 test('changes of audiences and attributes are described in plain sentences', () => {
   const say = (kind: Kind, name: string, before: unknown, after: unknown) =>
-    kind.describe?.(name, before, after, worldOf([]), Temporal.Instant.fromEpochMilliseconds(0));
+    kind.describe?.(name, { before, after }, { world: worldOf([]), now: Temporal.Instant.fromEpochMilliseconds(0) });
   assert.deepEqual(say(Audience, 'adults', undefined, { ...adults, members: { include: ['a'] } }), [
     'New audience adults: age is at least 18; 1 included by name.',
   ]);

@@ -51,7 +51,7 @@ export function namespaceEnd(options: {
     const finalizers = namespaceFinalizers(namespace);
     if (finalizers.length > 0 && !finalizers.includes(NAMESPACE_FINALIZER)) return undefined;
     const survey = await clear(name);
-    const saying = await say(namespace, survey);
+    const saying = await writeConditions(client, namespace, survey, clock());
     if (survey.remaining.length > 0) return 'later';
     if (finalizers.length === 0) {
       // It was made before namespaces had a finalizer, or somebody took it away by hand.
@@ -99,11 +99,17 @@ export function namespaceEnd(options: {
       return { object, refusal: error.message };
     }
   }
+}
 
-  async function say(namespace: ResourceObject, survey: Survey): Promise<ResourceObject> {
-    const { conditions: before = [] } = Namespace.status(namespace) ?? {};
-    const conditions = endConditions(before, survey, kubernetesTime(clock()));
-    if (isDeepStrictEqual(conditions, before)) return namespace;
-    return client.patchStatus(Namespace, namespace.metadata, { conditions });
-  }
+/** Says in the conditions of a namespace what is left in it. */
+async function writeConditions(
+  client: ResourceClient,
+  namespace: ResourceObject,
+  survey: Survey,
+  now: Temporal.Instant,
+): Promise<ResourceObject> {
+  const { conditions: before = [] } = Namespace.status(namespace) ?? {};
+  const conditions = endConditions(before, survey, kubernetesTime(now));
+  if (isDeepStrictEqual(conditions, before)) return namespace;
+  return client.patchStatus(Namespace, namespace.metadata, { conditions });
 }

@@ -178,29 +178,29 @@ export function ingestRoutes(parts: {
       { retryAfterSeconds: limits.retryAfterSeconds, remedy: 'Send the same batch again in a moment.' },
     );
   }
-
-  async function unpackBody(exchange: Exchange, bytes: Buffer, bytesMax: number): Promise<Buffer> {
-    const encoding = (exchange.header('content-encoding') ?? 'identity').trim().toLowerCase();
-    if (encoding === 'identity') return bytes;
-    if (!GZIP.has(encoding)) {
-      throw httpRefusal('unsupported-media-type', `Bodies packed with ${encoding} are not read.`, {
-        remedy: 'Pack them with gzip, or not at all.',
-      });
-    }
-    try {
-      const plain = await unpack(bytes, { maxOutputLength: bytesMax });
-      exchange.chargeBody(plain.length - bytes.length);
-      return plain;
-    } catch (error) {
-      if (error instanceof Refusal) throw error;
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw badBody('it is not gzip');
-      throw httpRefusal('body-too-large', `The body is larger than ${bytesMax} bytes when unpacked.`);
-    }
-  }
 }
 
 /** RFC 9110, section 8.4.1.3. */
 const GZIP: ReadonlySet<string> = new Set(['gzip', 'x-gzip']);
+
+async function unpackBody(exchange: Exchange, bytes: Buffer, bytesMax: number): Promise<Buffer> {
+  const encoding = (exchange.header('content-encoding') ?? 'identity').trim().toLowerCase();
+  if (encoding === 'identity') return bytes;
+  if (!GZIP.has(encoding)) {
+    throw httpRefusal('unsupported-media-type', `Bodies packed with ${encoding} are not read.`, {
+      remedy: 'Pack them with gzip, or not at all.',
+    });
+  }
+  try {
+    const plain = await unpack(bytes, { maxOutputLength: bytesMax });
+    exchange.chargeBody(plain.length - bytes.length);
+    return plain;
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw badBody('it is not gzip');
+    throw httpRefusal('body-too-large', `The body is larger than ${bytesMax} bytes when unpacked.`);
+  }
+}
 
 /** Media types of JSON bodies: `sendBeacon` sends text, and libraries that set none send a form. */
 const JSON_TYPES = /^(application\/(json|x-www-form-urlencoded|[\w.-]+\+json)|text\/plain)\s*(;|$)/i;

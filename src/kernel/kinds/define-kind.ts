@@ -51,7 +51,8 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
     ...(refs && { refs: (stored, namespace) => refs(readSpec(stored), namespace) }),
     ...(check && { check: (stored, ...beside) => check(readSpec(stored), ...beside) }),
     ...(describe && {
-      describe: (name, before, after, ...beside) => describe(name, readSpec(before), readSpec(after), ...beside),
+      describe: (name, { before, after }, context) =>
+        describe(name, { before: readSpec(before), after: readSpec(after) }, context),
     }),
     ...(validate && {
       validate: (stored, { before, ...context }) =>

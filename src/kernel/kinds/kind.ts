@@ -99,6 +99,12 @@ export interface World {
   readonly find: (kind: string, index: string, value: string) => readonly LiveObject[];
 }
 
+/** The spec of an object before and after a change; undefined where there is no object. */
+export interface SpecChange<Spec> {
+  readonly before: Spec | undefined;
+  readonly after: Spec | undefined;
+}
+
 /** The verbs of the Kubernetes API. */
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
 
@@ -221,13 +227,11 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
     world: World,
     before: LiveObject | undefined,
   ) => { readonly allotment: unknown } | { readonly problems: readonly Problem[] };
-  /** Describes a change in sentences for people who are not engineers. `undefined` stands for absent. */
+  /** Describes a change in sentences for people who are not engineers. */
   readonly describe?: (
     name: string,
-    before: ValueOf<Spec> | undefined,
-    after: ValueOf<Spec> | undefined,
-    world: World,
-    now: Temporal.Instant,
+    change: SpecChange<ValueOf<Spec>>,
+    context: { readonly world: World; readonly now: Temporal.Instant },
   ) => readonly string[];
   /** A complete, valid object for docs and tests: its spec (or fields) and name. */
   readonly example?: {

@@ -1,14 +1,11 @@
 import { canonicalJson } from '#kernel/base/ids.ts';
+import type { SpecChange } from '#kernel/kinds/kind.ts';
 import { describeSplit, describeTraffic } from './describe-flag.ts';
 import { EVERYBODY, audienceSuffix, audienceParts } from './audience-text.ts';
 import type { ExperimentSpec } from './experiment-spec.ts';
 
 /** Describes a change of an experiment, for people who are not engineers. */
-export function describeExperiment(
-  name: string,
-  before: ExperimentSpec | undefined,
-  after: ExperimentSpec | undefined,
-): readonly string[] {
+export function describeExperiment(name: string, { before, after }: SpecChange<ExperimentSpec>): readonly string[] {
   if (after === undefined)
     return [
       `Experiment ${before?.title ?? name} is removed; its participants get the default of flag ${before?.flag ?? ''}.`,

@@ -1,7 +1,7 @@
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { EVERYBODY, audienceParts } from './audience-text.ts';
-import type { World } from '#kernel/kinds/kind.ts';
+import type { SpecChange, World } from '#kernel/kinds/kind.ts';
 import { experimentSpec } from './experiment-spec.ts';
 import { EXPERIMENT } from './identity.ts';
 import type { FlagRule, FlagSpec } from './flag-spec.ts';
@@ -10,9 +10,8 @@ import type { Split, Traffic } from './parts.ts';
 /** Describes a change of a flag, for people who are not engineers. */
 export function describeFlag(
   name: string,
-  before: FlagSpec | undefined,
-  after: FlagSpec | undefined,
-  world?: World,
+  { before, after }: SpecChange<FlagSpec>,
+  { world }: { readonly world?: World } = {},
 ): readonly string[] {
   if (after === undefined) return [`Flag ${before?.title ?? name} is removed: the app uses the default in its code.`];
   const title = after.title ?? name;
@@ -92,33 +91,33 @@ function describeRules(title: string, before: readonly FlagRule[], after: readon
       if (known !== undefined && canonicalJson(known) === canonicalJson(rule)) return [];
       return [
         `${title}${known === undefined ? '' : ' (changed)'}: ${describeRule(rule)}.`,
-        ...describeNewDraw(title, rule, known, before, after),
+        ...(known === undefined ? describeRename(title, rule, { before, after }) : describeNewDraw(title, known, rule)),
       ];
     }),
   ];
 }
 
-/** Describes a new draw: listeners of a rule may move to another part, or get another variant. */
-function describeNewDraw(
+/** Describes the new draw of a rule that had another name: the name is part of the salt. */
+function describeRename(
   title: string,
   rule: FlagRule,
-  known: FlagRule | undefined,
-  before: readonly FlagRule[],
-  after: readonly FlagRule[],
+  { before, after }: { readonly before: readonly FlagRule[]; readonly after: readonly FlagRule[] },
 ): string[] {
+  const { name, split, traffic, bucketing } = rule;
+  const isDrawn =
+    (split !== undefined && bucketing === undefined) || (traffic !== undefined && traffic.bucketing === undefined);
+  const renamed = before.find(
+    (other) =>
+      !after.some((one) => one.name === other.name) && canonicalJson({ ...other, name }) === canonicalJson(rule),
+  );
+  return renamed === undefined || !isDrawn
+    ? []
+    : [`${title}: rule ${name}, renamed from ${renamed.name}, draws its listeners again.`];
+}
+
+/** Describes a new draw: listeners of a rule may move to another part, or get another variant. */
+function describeNewDraw(title: string, known: FlagRule, rule: FlagRule): string[] {
   const { name, split, traffic } = rule;
-  if (known === undefined) {
-    const isDrawn =
-      (split !== undefined && rule.bucketing === undefined) ||
-      (traffic !== undefined && traffic.bucketing === undefined);
-    const renamed = before.find(
-      (other) =>
-        !after.some((one) => one.name === other.name) && canonicalJson({ ...other, name }) === canonicalJson(rule),
-    );
-    return renamed === undefined || !isDrawn
-      ? []
-      : [`${title}: rule ${name}, renamed from ${renamed.name}, draws its listeners again.`];
-  }
   const drawn = ({ unit, bucketing, split: parts }: FlagRule) => canonicalJson({ unit, bucketing, split: parts });
   const partOf = (part: Traffic | undefined) => canonicalJson({ unit: part?.unit, bucketing: part?.bucketing });
   const sentences: string[] = [];

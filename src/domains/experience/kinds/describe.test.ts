@@ -62,7 +62,7 @@ const EXPERIMENTS: readonly [
 
 for (const [what, before, after, says] of EXPERIMENTS) {
   test(`a plan says of a running experiment that it changes ${what}`, () => {
-    const sentences = describeExperiment('e', experiment(before), experiment(after));
+    const sentences = describeExperiment('e', { before: experiment(before), after: experiment(after) });
     assert.equal(sentences.length, 1);
     assert.match(sentences[0] ?? '', says);
   });
@@ -71,10 +71,16 @@ for (const [what, before, after, says] of EXPERIMENTS) {
 const sticky = { intake: 'open', days: 90 } as const;
 
 test('a start is described with its audience', () => {
-  const started = (spec: Partial<ExperimentSpec>) => describeExperiment('e', undefined, experiment(spec)).join();
+  const started = (spec: Partial<ExperimentSpec>) =>
+    describeExperiment('e', { before: undefined, after: experiment(spec) }).join();
   assert.equal(started({}), 'Experiment e starts on flag f: 100 % of all units, a 50 %, b 50 %.');
   assert.match(started({ audience: 'payers' }), /100 % of all units, for audience payers, a 50 %/);
-  const say = (spec: object) => Holdout.describe?.('h', undefined, spec, new LiveObjects(kindRegistry([])), NOW).join();
+  const say = (spec: object) =>
+    Holdout.describe?.(
+      'h',
+      { before: undefined, after: spec },
+      { world: new LiveObjects(kindRegistry([])), now: NOW },
+    ).join();
   assert.equal(say({ percent: 5 }), 'New holdout: 5 % of all units are held out.');
   assert.equal(
     say({ percent: 5, audience: 'payers', required: true }),
@@ -84,7 +90,7 @@ test('a start is described with its audience', () => {
 
 test('a plan says what else changes of who is in an experiment', () => {
   const says = (before: Partial<ExperimentSpec>, after: Partial<ExperimentSpec>) =>
-    describeExperiment('e', experiment(before), experiment(after));
+    describeExperiment('e', { before: experiment(before), after: experiment(after) });
   assert.deepEqual(says({}, { sticky }), ['Experiment e keeps the variant of each unit for 90 days.']);
   assert.deepEqual(says({ sticky }, { sticky: { ...sticky, intake: 'paused' } }), ['Experiment e takes nobody new.']);
   assert.deepEqual(says({ sticky: { ...sticky, ignoreTargeting: true } }, { sticky }), [
@@ -120,7 +126,7 @@ test('a plan says what is evaluated before the rules of a flag, their order, and
     ],
   });
   const says = (before: Partial<FlagSpec>, after: Partial<FlagSpec>, state = 'draft') =>
-    describeFlag('f', flag(before), flag(after), world(state));
+    describeFlag('f', { before: flag(before), after: flag(after) }, { world: world(state) });
   const [first, second] = ['x', 'y'].map((name) => ({ name, serve: 'a' })) as [FlagRule, FlagRule];
   assert.deepEqual(says({}, { requires: [{ flag: 'g', variants: ['on'] }] }), [
     'f: a for everybody unless flag g is on.',
@@ -174,7 +180,9 @@ for (const [what, before, after, says] of FLAGS) {
       ],
       rules: [rule],
     });
-    const moves = describeFlag('f', flag(before), flag(after)).filter((one) => /draws its|another variant/.test(one));
+    const moves = describeFlag('f', { before: flag(before), after: flag(after) }).filter((one) =>
+      /draws its|another variant/.test(one),
+    );
     if (says === undefined) assert.deepEqual(moves, []);
     else assert.match(moves.join(), says);
   });

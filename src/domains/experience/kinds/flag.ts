@@ -237,7 +237,7 @@ function requirementProblems(spec: FlagSpec, world: World, name: string): Proble
     const required = world.get(FLAG, flag);
     if (required === undefined) return [];
     const known = flagSpec(required).variants;
-    const circle = pathTo(name, flag, world, [name]);
+    const circle = pathTo(world, name, [name, flag]);
     return [
       ...variants.flatMap((variant, at) => variantProblem(variant, known, [...path, 'variants', at])),
       ...(circle === undefined
@@ -253,21 +253,20 @@ function requirementProblems(spec: FlagSpec, world: World, name: string): Proble
   });
 }
 
-/** A path of requirements between two flags; undefined when there is none. */
+/** Follows requirements from the last flag of a path to the wanted one; undefined when none lead there. */
 function pathTo(
-  wanted: string,
-  from: string,
   world: World,
+  wanted: string,
   path: readonly string[],
   seen = new Set<string>(),
 ): readonly string[] | undefined {
-  const here = [...path, from];
-  if (from === wanted) return here;
+  const from = path.at(-1) ?? wanted;
+  if (from === wanted) return path;
   if (seen.has(from)) return undefined;
   seen.add(from);
   const object = world.get(FLAG, from);
   for (const { flag } of object === undefined ? [] : requirementsIn(flagSpec(object))) {
-    const found = pathTo(wanted, flag, world, here, seen);
+    const found = pathTo(world, wanted, [...path, flag], seen);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -84,7 +84,7 @@ export const Holdout = defineKind({
       ...changeProblems(context.live?.(HOLDOUT, context.name), spec),
     ];
   },
-  describe: (name, before, after) => {
+  describe: (name, { before, after }) => {
     if (after === undefined) return [`Holdout ${before?.title ?? name} ends: its units may take part again.`];
     if (before === undefined) {
       const required = after.required === true ? '; every experiment that starts must name it' : '';

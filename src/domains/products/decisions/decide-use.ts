@@ -39,6 +39,13 @@ export type UseAnswer =
   | (UseFacts & { readonly outcome: 'upsell'; readonly plans: readonly OfferedPlan[] })
   | (UseFacts & { readonly outcome: 'deny' });
 
+/** A use and what is known of it before it is decided. */
+export interface CountedUse {
+  /** The answer of the plan itself (`checkOnRecord`): it stays where no plan, grant or override in force gives the feature. */
+  readonly base: CheckAnswer;
+  readonly use: MeteredUse;
+}
+
 export interface RequestedUse {
   /** Requested units. */
   readonly amount: number;
@@ -50,14 +57,10 @@ export interface RequestedUse {
  * Decides a counted use from the answer of the quotas. Order: allow while the quotas grant it; degrade where
  * the cap declares it; upsell to plans and add-ons that give more; deny. The answer has the reason, the units
  * left and the reset time.
- *
- * `base` is the plan's own answer (`checkOnRecord`). It stays the answer where no plan, grant or override in
- * force gives the feature.
  */
 export function decideUse(
   table: ProductsTable,
-  base: CheckAnswer,
-  use: MeteredUse,
+  { base, use }: CountedUse,
   standing: Standing,
   { amount, channel }: RequestedUse,
 ): UseAnswer | CheckAnswer {

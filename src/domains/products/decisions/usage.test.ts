@@ -49,8 +49,7 @@ function decided(facts: SubjectFacts, feature: string, counters: Counters, amoun
   const use = useOf(facts, feature, of);
   const answer = decideUse(
     of,
-    checkOnRecord(of, { ...free, feature }, facts, NOW),
-    use,
+    { base: checkOnRecord(of, { ...free, feature }, facts, NOW), use },
     counters.at(NOW_MS).check(use, amount),
     { amount },
   );
@@ -238,8 +237,7 @@ test('an upsell names the plans that give more in the same time, never one that 
     const one = useOf(facts, 'audiobooks', of);
     const answer = decideUse(
       of,
-      checkOnRecord(of, { feature: 'audiobooks' }, facts, NOW),
-      one,
+      { base: checkOnRecord(of, { feature: 'audiobooks' }, facts, NOW), use: one },
       counters.check(one, 1_001),
       {
         amount: 1_001,
@@ -538,7 +536,9 @@ test('slots in use are shown like metered use', () => {
   const use = useOf(facts, 'streams');
   const holders = [{ session: 's', holder: 'Kitchen speaker', sinceMs: 0, expiresAtMs: 1, takeover: 't' }];
   const standing = standingOfSlots(use, { outcome: 'conflict', slots: 1, inUse: 1, holders }, NOW_MS);
-  const answer = decideUse(table, check(table, { ...free, feature: 'streams' }, NOW), use, standing, { amount: 1 });
+  const answer = decideUse(table, { base: check(table, { ...free, feature: 'streams' }, NOW), use }, standing, {
+    amount: 1,
+  });
   assert.equal(
     `${answer.outcome}: ${answer.reason.message}`,
     'upsell: Simultaneous streams: the only one is used. Family includes more Simultaneous streams.',

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
-import type { World } from '#kernel/kinds/kind.ts';
+import type { SpecChange, World } from '#kernel/kinds/kind.ts';
 import { ANCHORED_PERIOD } from '#kernel/quotas/rules/window-spec.ts';
 import { LIMIT_MAX } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';
@@ -229,9 +229,8 @@ function roleProblems({ plans, roles = [] }: AddOnSpec, world: World): readonly 
 
 function describeAddOn(
   name: string,
-  before: AddOnSpec | undefined,
-  after: AddOnSpec | undefined,
-  world: World,
+  { before, after }: SpecChange<AddOnSpec>,
+  { world }: { readonly world: World },
 ): readonly string[] {
   if (after === undefined) return [`Add-on ${before?.title ?? name} is no longer sold; what was bought stays.`];
   const found = world.get(FEATURE, after.feature);

@@ -25,7 +25,7 @@ function checked(object: ResourceObject): string {
 
 function described(kind: 'Cap' | 'AddOn', before: unknown, after: unknown): string {
   const { describe } = kindOf(resource(kind, 'x', {}));
-  return (describe?.('x', before, after, world, Temporal.Instant.from(NOW)) ?? []).join('\n');
+  return (describe?.('x', { before, after }, { world, now: Temporal.Instant.from(NOW) }) ?? []).join('\n');
 }
 
 const month = { type: 'anchored', per: 'P1M' };

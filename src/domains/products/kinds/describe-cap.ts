@@ -1,4 +1,4 @@
-import type { World } from '#kernel/kinds/kind.ts';
+import type { SpecChange, World } from '#kernel/kinds/kind.ts';
 import { rolloverInWords } from '../rules/rollover.ts';
 import { windowInWords } from '../rules/windows.ts';
 import type { CapSpec } from './cap-spec.ts';
@@ -22,9 +22,8 @@ const ON_PLAN_CHANGE = {
 /** Describes a change of a cap in sentences. */
 export function describeCap(
   name: string,
-  before: CapSpec | undefined,
-  after: CapSpec | undefined,
-  world: World,
+  { before, after }: SpecChange<CapSpec>,
+  { world }: { readonly world: World },
 ): readonly string[] {
   const spec = after ?? before;
   if (spec === undefined) return [];

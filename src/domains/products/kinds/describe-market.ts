@@ -1,11 +1,8 @@
+import type { SpecChange } from '#kernel/kinds/kind.ts';
 import type { MarketSpec } from './market-spec.ts';
 
 /** Describes a change of a market in sentences. */
-export function describeMarket(
-  name: string,
-  before: MarketSpec | undefined,
-  after: MarketSpec | undefined,
-): readonly string[] {
+export function describeMarket(name: string, { before, after }: SpecChange<MarketSpec>): readonly string[] {
   if (after === undefined)
     return [
       `Market ${before?.title ?? name} is removed: nothing is sold there any more. Its listeners keep the entitlements that their plans give in every market.`,

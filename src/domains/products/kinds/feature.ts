@@ -85,7 +85,7 @@ export const Feature = defineKind({
     degradeTo === undefined ? [] : [{ path: ['spec', 'degradeTo'], kind: FEATURE, name: degradeTo }],
   validate: (spec, { name }) => [...shapeProblems(spec), ...valueSchemaProblems(spec), ...selfProblems(spec, name)],
   check: (spec, world, name) => loopProblems(spec, world, name),
-  describe: (name, before, after) => {
+  describe: (name, { before, after }) => {
     if (after === undefined) return [`Feature ${before?.title ?? name} is removed.`];
     if (before === undefined) return [`New feature: ${after.title} (${after.type}).`];
     const sentences: string[] = [];

@@ -73,7 +73,8 @@ function answers(table: ProductsTable): unknown {
           const { cap: _cap, ...shown } = use;
           const steps = [10, 800, 400, 5_000].map((amount) => {
             const standing = counters.check(use, amount);
-            const answer = decideUse(table, checkOnRecord(table, question, known, NOW), use, standing, { amount });
+            const base = checkOnRecord(table, question, known, NOW);
+            const answer = decideUse(table, { base, use }, standing, { amount });
             return [answer, describeUsage(use, standing), counters.consume(use, amount)];
           });
           return [shown, steps, addOnsFor(table, use)];
@@ -107,7 +108,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
       kind.refs?.(spec, 'default').filter((ref) => world.get(ref.kind, ref.name) === undefined),
       answers(compile(world)),
       // The plan's notice of a price rise follows from the market.
-      kind === Price ? [] : Price.describe?.('premium-de', RISE.before, RISE.after, world, NOW),
+      kind === Price ? [] : Price.describe?.('premium-de', RISE, { world, now: NOW }),
     ];
   };
 }

@@ -141,7 +141,7 @@ test('whatever the schema lets through is refused with problems or accepted, and
         kind.refs?.(clean, 'default');
         if (accepted.length > 0) return;
         kind.check?.(clean, world, 'x');
-        kind.describe?.('x', undefined, clean, world, context.now);
+        kind.describe?.('x', { before: undefined, after: clean }, { world, now: context.now });
       }),
     );
   }

@@ -73,7 +73,8 @@ function described(
   others = base,
 ): readonly string[] {
   const object = resource(kind, name, after);
-  return kindOf(object).describe?.(name, before, after, worldOf(others), Temporal.Instant.from(NOW)) ?? [];
+  const context = { world: worldOf(others), now: Temporal.Instant.from(NOW) };
+  return kindOf(object).describe?.(name, { before, after }, context) ?? [];
 }
 
 test('a territory belongs to one market only', () => {

@@ -76,7 +76,7 @@ export const Market = defineKind({
     ...localeProblems(spec),
   ],
   check: (spec, world, name) => takenTerritories(spec, name, (territory) => world.find(MARKET, 'territory', territory)),
-  describe: (name, before, after) => describeMarket(name, before, after),
+  describe: describeMarket,
   example: {
     name: 'de',
     spec: {

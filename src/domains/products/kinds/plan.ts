@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
-import type { World } from '#kernel/kinds/kind.ts';
+import type { SpecChange, World } from '#kernel/kinds/kind.ts';
 import { entitlementsCollide, entitlementFaults, grantInWords, limitFault, UNLIMITED } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';
 import { periodInWords } from '../rules/intervals.ts';
@@ -246,10 +246,29 @@ function entitlementProblems(spec: PlanSpec): readonly Problem[] {
 
 function describePlan(
   name: string,
-  before: PlanSpec | undefined,
-  after: PlanSpec | undefined,
-  world: World,
+  { before, after }: SpecChange<PlanSpec>,
+  { world }: { readonly world: World },
 ): readonly string[] {
+  if (after === undefined) {
+    return [
+      `Plan ${before?.title ?? name} is removed: its listeners lose all of its features. To stop selling it only, set openTo to existing.`,
+    ];
+  }
+  const { title } = after;
+  const words = planWords(world);
+  if (before === undefined) {
+    const given = [...words.grants(after).values()].map((grant) => grant.words);
+    const seats = after.seats === 1 ? '' : `, ${after.seats} seats`;
+    return [
+      `New plan ${title} (rank ${after.rank} in ${after.group}${seats}) in ${words.marketsOf(after)}.`,
+      ...(given.length === 0 ? [] : [`${title} gives: ${given.join('; ')}.`]),
+    ];
+  }
+  return describeChanges(before, after, words);
+}
+
+/** How sentences name the markets and grants of a plan, with the titles of a world. */
+function planWords(world: World) {
   const featureOf = (feature: string): Pick<FeatureSpec, 'title' | 'type'> => {
     const found = world.get(FEATURE, feature);
     return found === undefined ? { title: feature, type: 'boolean' } : Feature.spec(found);
@@ -273,22 +292,15 @@ function describePlan(
         ];
       }),
     );
+  return { marketsOf, grants };
+}
 
-  if (after === undefined) {
-    return [
-      `Plan ${before?.title ?? name} is removed: its listeners lose all of its features. To stop selling it only, set openTo to existing.`,
-    ];
-  }
+function describeChanges(
+  before: PlanSpec,
+  after: PlanSpec,
+  { marketsOf, grants }: ReturnType<typeof planWords>,
+): readonly string[] {
   const { title } = after;
-  if (before === undefined) {
-    const words = [...grants(after).values()].map((grant) => grant.words);
-    const seats = after.seats === 1 ? '' : `, ${after.seats} seats`;
-    return [
-      `New plan ${title} (rank ${after.rank} in ${after.group}${seats}) in ${marketsOf(after)}.`,
-      ...(words.length === 0 ? [] : [`${title} gives: ${words.join('; ')}.`]),
-    ];
-  }
-
   const sentences: string[] = [];
   if (before.title !== title) sentences.push(`Plan ${before.title} is now called ${title}.`);
   if (before.openTo !== after.openTo) {

@@ -194,7 +194,7 @@ export const Price = defineKind({
         .flatMap((other) => collisions({ spec, windows }, other.name, other, reading)),
     ];
   },
-  describe: (name, before, after, world, now) => {
+  describe: (name, { before, after }, { world, now }) => {
     const spec = after ?? before;
     if (spec === undefined) return [];
     const windowsOf = (price: PriceSpec | undefined) =>

@@ -25,6 +25,10 @@ type Write = <Result extends object>(
 export function grantsAndOverrides(
   write: Write,
 ): Pick<SubjectStore, 'grant' | 'endGrant' | 'override' | 'endOverride'> {
+  return { ...grants(write), ...overrides(write) };
+}
+
+function grants(write: Write): Pick<SubjectStore, 'grant' | 'endGrant'> {
   return {
     grant: (listener, doing, wish) =>
       write(doing, async (transaction) => {
@@ -78,6 +82,11 @@ export function grantsAndOverrides(
         await transaction.note([listener], 'grant-ended', { grant: id, addOn, feature, until: end.toString() });
         return grantRecord((await grantRow(transaction, id)).row);
       }),
+  };
+}
+
+function overrides(write: Write): Pick<SubjectStore, 'override' | 'endOverride'> {
+  return {
     override: (listener, doing, wish) =>
       write(doing, async (transaction) => {
         await transaction.touch([listener]);

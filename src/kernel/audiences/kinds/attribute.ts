@@ -118,7 +118,7 @@ export const Attribute = defineKind({
     ...valueProblems(spec),
     ...(before === undefined ? [] : changeProblems(before, spec, name)),
   ],
-  describe: (name, before, after) => {
+  describe: (name, { before, after }) => {
     const called = declarationOf(name, after ?? before ?? { type: 'string' }).name;
     if (after === undefined) return [`Attribute ${called} is removed.`];
     if (before === undefined) {

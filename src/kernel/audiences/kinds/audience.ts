@@ -94,7 +94,7 @@ export const Audience = defineKind({
     ...(spec.anyOf === undefined ? [] : ruleProblems({ anyOf: spec.anyOf }, ['spec'], liveAttributeLookup(world))),
     ...chainProblems(spec, world, name),
   ],
-  describe: (name, before, after) => {
+  describe: (name, { before, after }) => {
     const called = after?.title ?? before?.title ?? name;
     if (after === undefined) return [`Audience ${called} is removed.`];
     if (before === undefined) return [`New audience ${called}: ${sayWho(after)}.`];

@@ -84,7 +84,7 @@ export const Dataset = defineKind({
     ...durationProblems(['spec', 'freshness'], spec.freshness, 'PT1M', 'P7D'),
   ],
   check: (spec, world, name) => [...circleProblems(spec, world, name), ...mixtureProblems(spec, world)],
-  describe: (name, before, after) => {
+  describe: (name, { before, after }) => {
     if (after === undefined) return [`The dataset ${before?.title ?? name} is removed.`];
     if (before === undefined) return [`New dataset: ${after.title}.`];
     const sentences: string[] = [];

@@ -88,7 +88,7 @@ export const EventType = defineKind({
       ...(before === undefined ? [] : evolutionProblems(before, spec, name)),
     ];
   },
-  describe: (name, before, after) => {
+  describe: (name, { before, after }) => {
     if (after === undefined) return [`Events of type ${name} are no longer accepted.`];
     if (before === undefined) return [`New event type: ${after.title ?? name}, for: ${after.purpose}`];
     const sentences: string[] = [];

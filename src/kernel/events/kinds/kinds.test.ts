@@ -47,7 +47,11 @@ test('the examples are valid, alone and together', () => {
   for (const kind of [EventType, Metric, Dataset]) {
     assert.deepEqual(refusals(kind, kind.example?.spec), []);
     assert.deepEqual(kind.check?.(kind.example?.spec, world, kind.example?.name ?? '') ?? [], []);
-    assert.notEqual(kind.describe?.('play', undefined, kind.example?.spec, world, Temporal.Now.instant()).length, 0);
+    assert.notEqual(
+      kind.describe?.('play', { before: undefined, after: kind.example?.spec }, { world, now: Temporal.Now.instant() })
+        .length,
+      0,
+    );
   }
 });
 

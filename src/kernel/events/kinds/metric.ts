@@ -77,7 +77,7 @@ export const Metric = defineKind({
   refs: ({ eventType }) => [{ path: ['spec', 'eventType'], kind: EVENT_TYPE, name: eventType }],
   validate: (spec) => [...fieldProblems(spec), ...filterProblems(spec.filter, ['spec', 'filter'])],
   check: (spec, world) => amountProblems(spec, world),
-  describe: (name, before, after) => {
+  describe: (name, { before, after }) => {
     if (after === undefined) return [`The metric ${before?.title ?? name} is removed.`];
     if (before === undefined) return [`New metric: ${after.title} (${after.type} of ${after.eventType}).`];
     const sentences: string[] = [];

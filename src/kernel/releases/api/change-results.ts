@@ -48,7 +48,8 @@ export function resultOf(
   const fields = kind.released
     ? fieldChanges({ spec: before }, { spec: object.spec })
     : fieldChanges(before, contentOf(object));
-  const sentences = fields.length === 0 ? [] : (kind.describe?.(liveAs, before, object.spec, world, now) ?? []);
+  const sentences =
+    fields.length === 0 ? [] : (kind.describe?.(liveAs, { before, after: object.spec }, { world, now }) ?? []);
   return {
     apiVersion: kind.apiVersion,
     kind: kind.kind,

@@ -12,7 +12,7 @@ import {
   type ReleaseObservation,
   type ReleaseStep,
 } from './advance.ts';
-import type { KnownVerdicts } from './known-verdicts.ts';
+import type { EffectiveVerdicts } from './effective-verdicts.ts';
 import type { Intent, TargetObservation } from './progress.ts';
 
 const MINUTE = 60_000;
@@ -56,7 +56,7 @@ function seen(more: Partial<ReleaseObservation> = {}): ReleaseObservation {
     targets: [AT_FIRST],
     remains: [],
     problems: [],
-    bringsBack: [],
+    takenBackChanges: [],
     withoutRight: new Set(),
     behind: [],
     verdicts: new Map(),
@@ -89,7 +89,7 @@ const at = (state: ReleaseState, more: Partial<ReleaseEngineState> = {}): Releas
 const waiting = (more: Partial<ReleaseEngineState> = {}, waitsFor: 'turn' | 'decision' | 'approval' = 'turn') =>
   at({ at: 'waiting', for: waitsFor }, more);
 
-const verdict = (outcome: 'pass' | 'fail' | 'undecided', isOfStage = true): KnownVerdicts =>
+const verdict = (outcome: 'pass' | 'fail' | 'undecided', isOfStage = true): EffectiveVerdicts =>
   new Map([['harm', { outcome, because: `It is ${outcome}.`, figures: { of: 'nothing' }, isOfStage }]]);
 
 /** Phase, state, actions, events, minutes until it wakes, and the message. */
@@ -134,7 +134,7 @@ test('a collecting release names its group and namespaces', () => {
 });
 
 test('a waiting release waits for the first of its reasons, and then starts', () => {
-  const bringsBack = ['It was rolled back.'];
+  const takenBackChanges = ['It was rolled back.'];
   const doubt = 'It was rolled back. Resume it to release it anyway, or abort it and apply a new change.';
   const given = ['bob', 'cyd'].map((user) => ({ user, groups: [], atMs: NOW - MINUTE, planHash: 'plan' }));
   const asked = release({ stages: STAGES, ...APPROVED_BY_TWO });
@@ -146,23 +146,23 @@ test('a waiting release waits for the first of its reasons, and then starts', ()
       'a decision first',
       asked,
       waiting(),
-      seen({ bringsBack, problems }),
+      seen({ takenBackChanges, problems }),
       `Paused (for decision) | tells paused | ${doubt}`,
     ],
-    ['one report', asked, waiting({}, 'decision'), seen({ bringsBack }), `Paused (for decision) | ${doubt}`],
+    ['one report', asked, waiting({}, 'decision'), seen({ takenBackChanges }), `Paused (for decision) | ${doubt}`],
     ['the doubt stays', asked, waiting({ doubt: 'Doubt.' }), seen(), 'Paused (for decision) | tells paused | Doubt.'],
     [
       'a decision about this plan',
       release(),
       waiting({ doubt, decided: { by: 'bob', planHash: 'plan' } }),
-      seen({ bringsBack, problems }),
+      seen({ takenBackChanges, problems }),
       'Blocked (for world) | a is missing; b is missing',
     ],
     [
       'a decision about another plan',
       release(),
       waiting({ decided: { by: 'bob', planHash: 'other' } }),
-      seen({ bringsBack }),
+      seen({ takenBackChanges }),
       `Paused (for decision) | tells paused | ${doubt}`,
     ],
     ['references', asked, waiting(), seen({ problems, behind }), 'Blocked (for world) | a is missing; b is missing'],

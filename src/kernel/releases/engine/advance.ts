@@ -111,7 +111,7 @@ export function suspendStep(
   const now = addDowntime(inTime(standing, seen), seen);
   const { state } = now;
   const step: ReleaseStep = {
-    standing: state.at === 'exposing' ? { ...now, state: held(state, { text: because }, seen.nowMs) } : now,
+    standing: state.at === 'exposing' ? { ...now, state: addHeldTime(state, { text: because }, seen.nowMs) } : now,
     effects: [],
     tell: [],
     phase: state.at === 'retracting' ? 'RollingBack' : 'Blocked',

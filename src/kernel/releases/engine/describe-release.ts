@@ -49,7 +49,7 @@ export function sentencesOf(changed: PendingChange, world: World, now: Temporal.
   const namespace =
     side === undefined || side.namespace === '' || kind.names === 'namespace' ? '' : `${side.namespace}/`;
   const sentencesOfOne = describeSafely(() =>
-    kind.describe?.(name, before?.object.spec, wanted?.object.spec, world, now),
+    kind.describe?.(name, { before: before?.object.spec, after: wanted?.object.spec }, { world, now }),
   );
   return [...metadataTexts(changed), ...(sentencesOfOne.length === 0 ? bareTexts(changed) : sentencesOfOne)].map(
     (text) => cut(`${kind.kind} ${namespace}${name}: ${text}`),

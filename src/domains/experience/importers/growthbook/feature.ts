@@ -183,7 +183,8 @@ function stepOf(
   const filters = (source.filters ?? []).map((filter, of) => {
     const attribute = filter.attribute ?? 'id';
     const path = [...at, 'filters', of];
-    return part([attribute], filter.ranges, hashing(filter.hashVersion || 2, filter.seed), path, world);
+    const bucketing = hashing(filter.hashVersion || 2, filter.seed);
+    return part([attribute], { ranges: filter.ranges, bucketing }, path, world);
   });
   const named = { name: source.id ?? `rule-${index + 1}`, path: at, source, requires };
   const units = unitsOf(source, at, world);
@@ -191,9 +192,8 @@ function stepOf(
     const isLimited = source.range !== undefined || source.coverage !== undefined;
     const how = hashing(source.hashVersion || 1, source.seed || id);
     const range = source.range ?? (how === undefined ? [0, 0] : coverageRange(source.coverage ?? 1, how));
-    const covered = isLimited
-      ? [part(units, source.range === undefined && source.coverage === 0 ? [] : [range], how, at, world)]
-      : [];
+    const isEmpty = source.range === undefined && source.coverage === 0;
+    const covered = isLimited ? [part(units, { ranges: isEmpty ? [] : [range], bucketing: how }, at, world)] : [];
     return combined({
       ...named,
       who: condition,
@@ -211,7 +211,14 @@ function stepOf(
   const [namespace, from, until] = source.namespace ?? [];
   const within =
     source.filters === undefined && namespace !== undefined
-      ? [part(units, [[from ?? 0, until ?? 0]], hashing(1, `__${namespace}`), [...at, 'namespace'], world)]
+      ? [
+          part(
+            units,
+            { ranges: [[from ?? 0, until ?? 0]], bucketing: hashing(1, `__${namespace}`) },
+            [...at, 'namespace'],
+            world,
+          ),
+        ]
       : [];
   const { unit, given } = unitFields(units, at, world);
   const entries = 'split' in split ? split.split : split.ranges;
@@ -259,8 +266,7 @@ type Part = { readonly given: Expression; readonly traffic: Omit<Traffic, 'also'
 
 function part(
   units: readonly string[],
-  ranges: readonly Range[],
-  bucketing: Bucketing | undefined,
+  { ranges, bucketing }: { readonly ranges: readonly Range[]; readonly bucketing: Bucketing | undefined },
   path: Path,
   world: World,
 ): Part {
