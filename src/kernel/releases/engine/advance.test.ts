@@ -50,7 +50,7 @@ const AT_FIRST = target({ at: 'stage', stage: 0 });
 const AT_NOBODY = target({ at: 'nobody' });
 const AT_EVERYBODY = target({ at: 'everybody' });
 
-function seen(more: Partial<ReleaseObservation> = {}): ReleaseObservation {
+function observe(more: Partial<ReleaseObservation> = {}): ReleaseObservation {
   return {
     nowMs: NOW,
     targets: [AT_FIRST],
@@ -125,11 +125,11 @@ test('a collecting release names its group and namespaces', () => {
   const text = (where: string) =>
     `Collecting (collecting) | Collecting changes for group g${where} until it is sealed.`;
   check([
-    ['of the cluster', inNamespaces(''), collecting, seen(), text('')],
-    ['one', inNamespaces('a', ''), collecting, seen(), text(' in namespace a')],
-    ['two', inNamespaces('a', 'b'), collecting, seen(), text(' in namespaces a, b')],
-    ['three', inNamespaces('a', 'b', 'c'), collecting, seen(), text(' in namespaces a, b, c')],
-    ['five', inNamespaces('a', 'b', 'c', 'd', 'e'), collecting, seen(), text(' in namespaces a, b, c and 2 more')],
+    ['of the cluster', inNamespaces(''), collecting, observe(), text('')],
+    ['one', inNamespaces('a', ''), collecting, observe(), text(' in namespace a')],
+    ['two', inNamespaces('a', 'b'), collecting, observe(), text(' in namespaces a, b')],
+    ['three', inNamespaces('a', 'b', 'c'), collecting, observe(), text(' in namespaces a, b, c')],
+    ['five', inNamespaces('a', 'b', 'c', 'd', 'e'), collecting, observe(), text(' in namespaces a, b, c and 2 more')],
   ]);
 });
 
@@ -146,52 +146,58 @@ test('a waiting release waits for the first of its reasons, and then starts', ()
       'a decision first',
       asked,
       waiting(),
-      seen({ takenBackChanges, problems }),
+      observe({ takenBackChanges, problems }),
       `Paused (for decision) | tells paused | ${doubt}`,
     ],
-    ['one report', asked, waiting({}, 'decision'), seen({ takenBackChanges }), `Paused (for decision) | ${doubt}`],
-    ['the doubt stays', asked, waiting({ doubt: 'Doubt.' }), seen(), 'Paused (for decision) | tells paused | Doubt.'],
+    ['one report', asked, waiting({}, 'decision'), observe({ takenBackChanges }), `Paused (for decision) | ${doubt}`],
+    [
+      'the doubt stays',
+      asked,
+      waiting({ doubt: 'Doubt.' }),
+      observe(),
+      'Paused (for decision) | tells paused | Doubt.',
+    ],
     [
       'a decision about this plan',
       release(),
       waiting({ doubt, decided: { by: 'bob', planHash: 'plan' } }),
-      seen({ takenBackChanges, problems }),
+      observe({ takenBackChanges, problems }),
       'Blocked (for world) | a is missing; b is missing',
     ],
     [
       'a decision about another plan',
       release(),
       waiting({ decided: { by: 'bob', planHash: 'other' } }),
-      seen({ takenBackChanges }),
+      observe({ takenBackChanges }),
       `Paused (for decision) | tells paused | ${doubt}`,
     ],
-    ['references', asked, waiting(), seen({ problems, behind }), 'Blocked (for world) | a is missing; b is missing'],
+    ['references', asked, waiting(), observe({ problems, behind }), 'Blocked (for world) | a is missing; b is missing'],
     [
       'approvers',
       nobody,
       waiting(),
-      seen(),
+      observe(),
       'Blocked (for world) | Policy p needs 1 approvals, and all users that it names are authors. Add users to the policy, or abort the release and let somebody else make the change.',
     ],
     [
       'approvals',
       asked,
       waiting(),
-      seen({ behind }),
+      observe({ behind }),
       'AwaitingApproval (for approval) | tells approvalNeeded | Waits for 2 approvals of plan plan.',
     ],
     [
       'one approval, which expires',
       asked,
       waiting({ approvals: given.slice(0, 1) }, 'approval'),
-      seen({ withoutRight: new Set(['cyd']) }),
+      observe({ withoutRight: new Set(['cyd']) }),
       `AwaitingApproval (for approval) | wakes in ${7 * 1_440 - 1} | Waits for 1 approval of plan plan.`,
     ],
     [
       'a lost right',
       asked,
       waiting({ approvals: given }, 'approval'),
-      seen({ withoutRight: new Set(['cyd']) }),
+      observe({ withoutRight: new Set(['cyd']) }),
       `AwaitingApproval (for approval) | wakes in ${7 * 1_440 - 1} | Waits for 1 approval of plan plan. The approval of cyd does not count: cyd no longer has the right to approve.`,
     ],
     [
@@ -201,56 +207,56 @@ test('a waiting release waits for the first of its reasons, and then starts', ()
         { otherPolicies: [{ name: 'q', spec: policySpec({ spec: { selector: {}, approvals: { required: 1 } } }) }] },
       ),
       waiting({}, 'approval'),
-      seen(),
+      observe(),
       'AwaitingApproval (for approval) | Waits for 2 approvals by policy p and 1 approval by policy q of plan plan.',
     ],
     [
       'its turn',
       asked,
       waiting({ approvals: given }),
-      seen({ behind }),
+      observe({ behind }),
       'Queued (for turn) | Waits for first, second.',
     ],
     [
       'a freeze',
       release(),
       waiting(),
-      seen({ frozen: FROZEN }),
+      observe({ frozen: FROZEN }),
       'Waiting (for release) | wakes in 30 | Freeze sale holds until 2026-05-01T12:30:00Z: No changes (ops)',
     ],
     [
       'a pause',
       release(),
       waiting({ paused: { by: 'bob', because: 'Lunch.', atMs: NOW } }),
-      seen({ frozen: FROZEN }),
+      observe({ frozen: FROZEN }),
       'Paused (for release) | Paused by bob: Lunch.',
     ],
     [
       'the stop switch',
       release(),
       waiting({ paused: { by: 'bob', because: 'Lunch.', atMs: NOW } }),
-      seen({ stopped: { because: 'Incident.' } }),
+      observe({ stopped: { because: 'Incident.' } }),
       'Paused (for release) | Every release is stopped: Incident.',
     ],
     [
       'nothing',
       release(),
       waiting(),
-      seen({ targets: [AT_NOBODY] }),
+      observe({ targets: [AT_NOBODY] }),
       'Progressing (stage 0) | expose listeners | tells started | Going live in this stage.',
     ],
     [
       'nothing, and it has no stages',
       release({ stages: [] }),
       waiting(),
-      seen({ targets: [AT_NOBODY] }),
+      observe({ targets: [AT_NOBODY] }),
       'Promoting (promoting) | promote | Going live for everyone.',
     ],
     [
       'nothing, and it has no policy',
       release('none'),
       waiting(),
-      seen({ targets: [AT_NOBODY] }),
+      observe({ targets: [AT_NOBODY] }),
       'Promoting (promoting) | promote | Going live for everyone.',
     ],
   ]);
@@ -262,20 +268,20 @@ test('a waiting release shows its approvals, remainders and doubt while they are
   const step = advance(
     asked,
     waiting({ remains: [], doubt: 'Old.', decided: { by: 'bob', planHash: 'plan' } }),
-    seen({ remains }),
+    observe({ remains }),
   );
   assert.deepEqual(step.approvals, { needed: [{ policy: 'p', required: 2, given: 0 }], given: [] });
   assert.deepEqual([step.standing.remains, step.standing.doubt], [remains, undefined]);
   assert.equal(step.held, undefined);
-  assert.equal('remains' in advance(asked, waiting({ remains }), seen()).standing, false);
-  assert.equal('approvals' in advance(release(), waiting(), seen()), false);
-  const held = advance(release(), waiting({ doubt: 'Doubt.' }), seen());
+  assert.equal('remains' in advance(asked, waiting({ remains }), observe()).standing, false);
+  assert.equal('approvals' in advance(release(), waiting(), observe()), false);
+  const held = advance(release(), waiting({ doubt: 'Doubt.' }), observe());
   assert.deepEqual([held.held, held.standing.doubt], ['Doubt.', 'Doubt.']);
-  assert.equal(advance(release(), waiting(), seen({ frozen: FROZEN })).held?.startsWith('Freeze sale'), true);
+  assert.equal(advance(release(), waiting(), observe({ frozen: FROZEN })).held?.startsWith('Freeze sale'), true);
   const started = advance(
     release(),
     waiting({ goOn: { stage: 0, by: 'bob', force: false } }),
-    seen({ targets: [AT_NOBODY] }),
+    observe({ targets: [AT_NOBODY] }),
   );
   assert.deepEqual(started.standing, {
     approvals: [],
@@ -283,7 +289,7 @@ test('a waiting release shows its approvals, remainders and doubt while they are
     state: { at: 'exposing', stage: 0, sinceMs: NOW, heldMs: 0, earlier: [] },
   });
   assert.deepEqual(started.targets, [AT_NOBODY], 'what was started shows its targets');
-  assert.equal('targets' in advance(release(), waiting(), seen({ behind: ['other'] })), false);
+  assert.equal('targets' in advance(release(), waiting(), observe({ behind: ['other'] })), false);
 });
 
 test('a stage goes on with the soak, the evidence and the decision that it needs', () => {
@@ -301,75 +307,75 @@ test('a stage goes on with the soak, the evidence and the decision that it needs
       'soak',
       release(),
       at(exposing()),
-      seen(),
+      observe(),
       'Progressing (stage 0) | wakes in 5 | Soaks until 2026-05-01T12:05:00Z.',
     ],
     [
       'soak and evidence',
       guarded,
       at(exposing()),
-      seen(),
+      observe(),
       'Progressing (stage 0) | wakes in 5 | Soaks until 2026-05-01T12:05:00Z. harm: not judged yet.',
     ],
-    ['evidence', guarded, at(soaked), seen(), 'Progressing (stage 0) | wakes in 50 | harm: not judged yet.'],
+    ['evidence', guarded, at(soaked), observe(), 'Progressing (stage 0) | wakes in 50 | harm: not judged yet.'],
     [
       'evidence that does not suffice',
       guarded,
       at(soaked),
-      seen({ verdicts: verdict('undecided') }),
+      observe({ verdicts: verdict('undecided') }),
       'Progressing (stage 0) | wakes in 50 | harm: It is undecided.',
     ],
     [
       'evidence of the stage before',
       guarded,
       at(soaked),
-      seen({ verdicts: verdict('pass', false) }),
+      observe({ verdicts: verdict('pass', false) }),
       'Progressing (stage 0) | wakes in 50 | harm: passes so far; waits for a whole window of this stage.',
     ],
-    ['enough of both', guarded, at(soaked), seen({ verdicts: verdict('pass') }), next],
-    ['evidence that counts later', from, at(soaked), seen(), next],
-    ['a shadow', shadow, at(soaked), seen({ verdicts: verdict('fail') }), next],
-    ['a person', manual, at(soaked), seen(), 'Progressing (stage 0) | Waits for promotion (promote: manual).'],
-    ['a person has decided', manual, at(exposing(), { goOn }), seen(), next],
+    ['enough of both', guarded, at(soaked), observe({ verdicts: verdict('pass') }), next],
+    ['evidence that counts later', from, at(soaked), observe(), next],
+    ['a shadow', shadow, at(soaked), observe({ verdicts: verdict('fail') }), next],
+    ['a person', manual, at(soaked), observe(), 'Progressing (stage 0) | Waits for promotion (promote: manual).'],
+    ['a person has decided', manual, at(exposing(), { goOn }), observe(), next],
     [
       'another stage was meant',
       manual,
       at(soaked, { goOn: { ...goOn, stage: 1 } }),
-      seen(),
+      observe(),
       'Progressing (stage 0) | Waits for promotion (promote: manual).',
     ],
     [
       'it has lapsed',
       manual,
       at(soaked, { goOn: { ...goOn, lapsed: true } }),
-      seen(),
+      observe(),
       'Progressing (stage 0) | Waits for promotion (promote: manual).',
     ],
     [
       'a person, without evidence',
       guarded,
       at(exposing(), { goOn }),
-      seen(),
+      observe(),
       'Progressing (stage 0) | wakes in 55 | harm: not judged yet.',
     ],
-    ['by force', guarded, at(exposing(), { goOn: { ...goOn, force: true } }), seen(), next],
+    ['by force', guarded, at(exposing(), { goOn: { ...goOn, force: true } }), observe(), next],
     [
       'undecided at the deadline',
       guarded,
       at(late),
-      seen(),
+      observe(),
       'Paused (stage 0) | tells paused | Undecided after PT1H: harm: not judged yet.',
     ],
-    ['evidence at the deadline', guarded, at(late), seen({ verdicts: verdict('pass') }), next],
+    ['evidence at the deadline', guarded, at(late), observe({ verdicts: verdict('pass') }), next],
     [
       'the last stage',
       release(),
       at(second, { goOn: { ...goOn, stage: 1 } }),
-      seen({ targets: [target({ at: 'stage', stage: 1 })] }),
+      observe({ targets: [target({ at: 'stage', stage: 1 })] }),
       'Promoting (promoting) | promote | Going live for everyone.',
     ],
   ]);
-  const entered = advance(guarded, at(soaked, { goOn: { ...goOn, force: true }, begun: ['listeners'] }), seen());
+  const entered = advance(guarded, at(soaked, { goOn: { ...goOn, force: true }, begun: ['listeners'] }), observe());
   assert.deepEqual(entered.standing, {
     approvals: [],
     begun: ['listeners'],
@@ -384,7 +390,7 @@ test('a stage goes on with the soak, the evidence and the decision that it needs
   const last = advance(
     release(),
     at(second, { goOn: { ...goOn, stage: 1 } }),
-    seen({ targets: [target({ at: 'stage', stage: 1 })] }),
+    observe({ targets: [target({ at: 'stage', stage: 1 })] }),
   );
   assert.equal('goOn' in last.standing, false);
 });
@@ -398,21 +404,21 @@ test('a bake waits for nothing, and a failure holds it', () => {
       'it bakes',
       baked,
       at(baking),
-      seen({ targets }),
+      observe({ targets }),
       'Progressing (stage 1) | wakes in 25 | Bakes until 2026-05-01T12:25:00Z.',
     ],
     [
       'it has baked',
       baked,
       at({ ...baking, seenMs: NOW - 30 * MINUTE }),
-      seen({ targets }),
+      observe({ targets }),
       'Promoting (promoting) | promote | Going live for everyone.',
     ],
     [
       'overruled',
       baked,
       at({ ...baking, seenMs: NOW - 30 * MINUTE }, { overruled: { stage: 1, by: 'bob' } }),
-      seen({ targets, verdicts: verdict('fail') }),
+      observe({ targets, verdicts: verdict('fail') }),
       'Progressing (stage 1) | harm: It is fail.',
     ],
   ]);
@@ -427,37 +433,37 @@ test('a failure rolls back, goes back one stage, or pauses, as the policy has it
   const back = 'RollingBack (retracting) | retract listeners | harm: It is fail.';
   const halted = 'Paused (stage 0) | tells paused | harm: It is fail.';
   check([
-    ['rollBack', by('rollBack'), at(exposing()), seen({ verdicts }), back],
-    ['rollBack, although paused', by('rollBack'), at(exposing(), { paused }), seen({ verdicts }), back],
-    ['rollBackStage of the first', by('rollBackStage'), at(exposing()), seen({ verdicts }), back],
-    ['rollBackStage', by('rollBackStage'), at(second), seen({ verdicts, targets }), halted],
-    ['halt', by('halt'), at(exposing()), seen({ verdicts }), halted],
+    ['rollBack', by('rollBack'), at(exposing()), observe({ verdicts }), back],
+    ['rollBack, although paused', by('rollBack'), at(exposing(), { paused }), observe({ verdicts }), back],
+    ['rollBackStage of the first', by('rollBackStage'), at(exposing()), observe({ verdicts }), back],
+    ['rollBackStage', by('rollBackStage'), at(second), observe({ verdicts, targets }), halted],
+    ['halt', by('halt'), at(exposing()), observe({ verdicts }), halted],
     [
       'halt, when paused already',
       by('halt'),
       at(exposing(), { paused }),
-      seen({ verdicts }),
+      observe({ verdicts }),
       'Paused (stage 0) | Paused by bob: Look.',
     ],
     [
       'halt, overruled in another stage',
       by('halt'),
       at(exposing(), { overruled: { stage: 1, by: 'bob' } }),
-      seen({ verdicts }),
+      observe({ verdicts }),
       halted,
     ],
     [
       'a failed place',
       by('halt'),
       at(exposing()),
-      seen({ targets: [target({ at: 'stage', stage: 0 }, 'failed')] }),
+      observe({ targets: [target({ at: 'stage', stage: 0 }, 'failed')] }),
       'Paused (stage 0) | tells paused | listeners: plane failed.',
     ],
   ]);
   const backed = advance(
     by('rollBackStage'),
     at(second, { goOn: { stage: 1, by: 'bob', force: false } }),
-    seen({ verdicts, targets }),
+    observe({ verdicts, targets }),
   );
   assert.deepEqual(backed.standing, {
     approvals: [],
@@ -475,7 +481,7 @@ test('a failure rolls back, goes back one stage, or pauses, as the policy has it
   const named = new Map([
     ['harm', { outcome: 'fail', because: 'Harm is 3 times as high.', figures: { of: 'nothing' }, isOfStage: true }],
   ] as const);
-  assert.equal(advance(by('halt'), at(exposing()), seen({ verdicts: named })).message, 'Harm is 3 times as high.');
+  assert.equal(advance(by('halt'), at(exposing()), observe({ verdicts: named })).message, 'Harm is 3 times as high.');
 });
 
 test('a stage that its places have not reached waits for them, until its deadline', () => {
@@ -488,67 +494,68 @@ test('a stage that its places have not reached waits for them, until its deadlin
       'its Heads',
       release(),
       at(entering),
-      seen({ targets: [AT_NOBODY] }),
+      observe({ targets: [AT_NOBODY] }),
       'Progressing (stage 0) | expose listeners | wakes in 55 | Going live in this stage.',
     ],
     [
       'its places',
       release(),
       at(entering),
-      seen({ targets: [progressing] }),
+      observe({ targets: [progressing] }),
       `Progressing (stage 0) | wakes in 55 | ${waits}`,
     ],
     [
       'a step that fails',
       release(),
       at(entering, { failing: { because: 'x', sinceMs: 1 } }),
-      seen({ targets: [AT_NOBODY], failure: 'No disk.' }),
+      observe({ targets: [AT_NOBODY], failure: 'No disk.' }),
       'Progressing (stage 0) | expose listeners | wakes in 55 | No disk.',
     ],
     [
       'at the deadline',
       release(),
       at({ ...entering, sinceMs: NOW - 60 * MINUTE }),
-      seen({ targets: [progressing] }),
+      observe({ targets: [progressing] }),
       `Paused (stage 0) | tells paused | Undecided after PT1H: ${waits}`,
     ],
     [
       'at the deadline, with nothing to wait for',
       release(),
       at({ ...entering, sinceMs: NOW - 60 * MINUTE }),
-      seen({ targets: [AT_NOBODY] }),
+      observe({ targets: [AT_NOBODY] }),
       'Paused (stage 0) | tells paused | Undecided after PT1H: Going live in this stage.',
     ],
     [
       'in a freeze',
       release(),
       at(entering),
-      seen({ targets: [AT_NOBODY], frozen: FROZEN }),
+      observe({ targets: [AT_NOBODY], frozen: FROZEN }),
       'Progressing (stage 0) | Freeze sale holds until 2026-05-01T12:30:00Z: No changes (ops)',
     ],
     [
       'back, in a freeze',
       release(),
       at(entering),
-      seen({ targets: [target({ at: 'stage', stage: 1 })], frozen: FROZEN }),
+      observe({ targets: [target({ at: 'stage', stage: 1 })], frozen: FROZEN }),
       'Progressing (stage 0) | expose listeners | Freeze sale holds until 2026-05-01T12:30:00Z: No changes (ops)',
     ],
     [
       'reached',
       release(),
       at(entering),
-      seen(),
+      observe(),
       'Progressing (stage 0) | wakes in 10 | Soaks until 2026-05-01T12:10:00Z.',
     ],
   ]);
-  const lost = advance(release(), at(exposing({ heldMs: MINUTE })), seen({ targets: [progressing] })).standing.state;
+  const lost = advance(release(), at(exposing({ heldMs: MINUTE })), observe({ targets: [progressing] })).standing.state;
   assert.deepEqual(lost, { at: 'exposing', stage: 0, sinceMs: NOW, heldMs: 0 }, 'the soak restarts');
-  const kept = advance(release(), at({ ...entering, heldMs: MINUTE }), seen({ targets: [progressing] })).standing.state;
+  const kept = advance(release(), at({ ...entering, heldMs: MINUTE }), observe({ targets: [progressing] })).standing
+    .state;
   assert.deepEqual(kept, { ...entering, heldMs: MINUTE });
-  const reached = advance(release(), at({ ...entering, heldMs: MINUTE, heldSinceMs: NOW - MINUTE }), seen()).standing
+  const reached = advance(release(), at({ ...entering, heldMs: MINUTE, heldSinceMs: NOW - MINUTE }), observe()).standing
     .state;
   assert.deepEqual(reached, { ...entering, seenMs: NOW, heldMs: 0 }, 'what was held before is no soak');
-  const heldState = advance(release(), at(entering), seen({ frozen: FROZEN })).standing.state;
+  const heldState = advance(release(), at(entering), observe({ frozen: FROZEN })).standing.state;
   assert.deepEqual(heldState, { ...entering, seenMs: NOW, heldMs: 0, heldSinceMs: NOW });
 });
 
@@ -560,30 +567,34 @@ test('a target starts where a stage has a part for it, and is noted once', () =>
   const { seenMs: _, ...entering } = exposing();
   const both = (clusters: Intent, listeners: Intent) => [target(clusters, 'healthy', 'clusters'), target(listeners)];
   const nobody = { at: 'nobody' } as const;
-  const first = advance(release({ stages }), at(entering), seen({ targets: both(nobody, nobody) }));
+  const first = advance(release({ stages }), at(entering), observe({ targets: both(nobody, nobody) }));
   assert.deepEqual(
     [first.effects, first.standing.begun],
     [[{ do: 'expose', target: 'clusters', stage: 0 }], ['clusters']],
   );
-  const there = advance(release({ stages }), at(entering), seen({ targets: both({ at: 'stage', stage: 0 }, nobody) }));
+  const there = advance(
+    release({ stages }),
+    at(entering),
+    observe({ targets: both({ at: 'stage', stage: 0 }, nobody) }),
+  );
   assert.equal(there.standing.state.at === 'exposing' && there.standing.state.seenMs, NOW);
   const again = advance(
     release({ stages }),
     at(entering, { begun: ['clusters'] }),
-    seen({ targets: both(nobody, nobody) }),
+    observe({ targets: both(nobody, nobody) }),
   );
   assert.deepEqual(again.standing.begun, ['clusters']);
   const next = advance(
     release({ stages }),
     at({ ...entering, stage: 1 }, { begun: ['clusters'] }),
-    seen({ targets: both({ at: 'stage', stage: 1 }, nobody) }),
+    observe({ targets: both({ at: 'stage', stage: 1 }, nobody) }),
   );
   assert.deepEqual(next.standing.begun, ['clusters', 'listeners']);
   const unknown = (maxUnknown: number) =>
     advance(
       release({ stages: [{ ...STAGES[0], maxUnknown }] }),
       at(entering),
-      seen({ targets: [target({ at: 'stage', stage: 0 }, 'unknown')] }),
+      observe({ targets: [target({ at: 'stage', stage: 0 }, 'unknown')] }),
     ).message;
   assert.equal(unknown(0), 'Waits for listeners: plane is unknown.');
   assert.match(unknown(1), /^Soaks/);
@@ -591,7 +602,7 @@ test('a target starts where a stage has a part for it, and is noted once', () =>
 
 test('a hold counts no soak, from its start, and lets open requests lapse', () => {
   const goOn = { stage: 0, by: 'bob', force: false };
-  const held = advance(release(), at(exposing(), { goOn }), seen({ frozen: FROZEN }));
+  const held = advance(release(), at(exposing(), { goOn }), observe({ frozen: FROZEN }));
   const text = 'Freeze sale holds until 2026-05-01T12:30:00Z: No changes (ops)';
   assert.equal(
     summary(held),
@@ -599,24 +610,24 @@ test('a hold counts no soak, from its start, and lets open requests lapse', () =
   );
   assert.deepEqual([held.held, held.standing.goOn], [text, { ...goOn, lapsed: true }]);
   assert.deepEqual(held.standing.state, exposing({ heldSinceMs: NOW - 2 * MINUTE }));
-  const again = advance(release(), held.standing, seen({ frozen: FROZEN, nowMs: NOW + MINUTE }));
+  const again = advance(release(), held.standing, observe({ frozen: FROZEN, nowMs: NOW + MINUTE }));
   assert.match(
     again.message,
     /bob requested its promotion before the hold; the request has lapsed: promote it again afterwards\.$/,
   );
   assert.deepEqual(again.standing, held.standing);
-  const free = advance(release(), held.standing, seen({ nowMs: NOW + MINUTE }));
+  const free = advance(release(), held.standing, observe({ nowMs: NOW + MINUTE }));
   assert.deepEqual(free.standing.state, exposing({ heldMs: 3 * MINUTE }));
   assert.equal(free.wakeAtMs, NOW + 8 * MINUTE, 'held time is no soak');
   const paused = { by: 'bob', because: 'Look.', atMs: NOW };
-  const byPerson = advance(release(), at(exposing(), { paused }), seen());
+  const byPerson = advance(release(), at(exposing(), { paused }), observe());
   assert.deepEqual(
     [summary(byPerson), byPerson.held],
     ['Paused (stage 0) | Paused by bob: Look.', 'Paused by bob: Look.'],
   );
   assert.deepEqual(byPerson.standing.state, exposing({ heldSinceMs: NOW }));
   const since = (state: Exposing, sinceMs: number) => {
-    const next = advance(release(), at(state), seen({ frozen: { ...FROZEN, sinceMs } })).standing.state;
+    const next = advance(release(), at(state), observe({ frozen: { ...FROZEN, sinceMs } })).standing.state;
     return next.at === 'exposing' ? next.heldSinceMs : undefined;
   };
   assert.equal(since(exposing(), NOW - DAY), NOW - 5 * MINUTE, 'not before it was seen');
@@ -631,7 +642,7 @@ test('a hold counts no soak, from its start, and lets open requests lapse', () =
       advance(
         release('none', { rollbackOf: 'r' }),
         at({ at: 'promoting' }),
-        seen({ targets: [AT_NOBODY], stopped: { because: 'x' } }),
+        observe({ targets: [AT_NOBODY], stopped: { because: 'x' } }),
       ),
     ),
     'Promoting (promoting) | promote | Going live for everyone.',
@@ -640,7 +651,7 @@ test('a hold counts no soak, from its start, and lets open requests lapse', () =
 
 test('a clock that was set back restarts the stage, and downtime is no soak', () => {
   const stateAfter = (state: Exposing, more: Partial<ReleaseObservation> = {}) =>
-    advance(release(), at(state), seen(more)).standing.state;
+    advance(release(), at(state), observe(more)).standing.state;
   const intervals = [
     { stage: 0, seenMs: 1, untilMs: NOW },
     { stage: 0, seenMs: 2, untilMs: NOW + 1 },
@@ -687,21 +698,21 @@ test('a clock that was set back restarts the stage, and downtime is no soak', ()
 
 test('a failing step is reported once, until it works again or the release is finished', () => {
   const promoting = at({ at: 'promoting' });
-  const first = advance(release(), promoting, seen({ failure: 'No disk.' }));
+  const first = advance(release(), promoting, observe({ failure: 'No disk.' }));
   assert.deepEqual([first.tell, first.standing.failing], [['failed'], { because: 'No disk.', sinceMs: NOW }]);
-  const second = advance(release(), first.standing, seen({ failure: 'No disk.', nowMs: NOW + 1 }));
+  const second = advance(release(), first.standing, observe({ failure: 'No disk.', nowMs: NOW + 1 }));
   assert.deepEqual([second.tell, second.standing.failing], [[], { because: 'No disk.', sinceMs: NOW }]);
-  assert.equal('failing' in advance(release(), second.standing, seen()).standing, false);
-  const ended = advance(release(), second.standing, seen({ failure: 'No disk.', targets: [AT_EVERYBODY] }));
+  assert.equal('failing' in advance(release(), second.standing, observe()).standing, false);
+  const ended = advance(release(), second.standing, observe({ failure: 'No disk.', targets: [AT_EVERYBODY] }));
   assert.deepEqual([ended.tell, 'failing' in ended.standing], [['promoted'], false]);
   for (const end of ['rolledBack', 'aborted', 'superseded'] as const) {
     const state = { at: end, because: 'Why.', by: 'bob', atMs: 1 };
-    const step = advance(release(), at(state), seen({ failure: 'No disk.' }));
+    const step = advance(release(), at(state), observe({ failure: 'No disk.' }));
     assert.equal(summary(step), `${end[0]?.toUpperCase()}${end.slice(1)} (${end}) | Why.`);
     assert.deepEqual([step.standing, 'targets' in step], [at(state), false]);
   }
   assert.equal(
-    summary(advance(release(), at({ at: 'promoted', atMs: 1 }), seen())),
+    summary(advance(release(), at({ at: 'promoted', atMs: 1 }), observe())),
     'Promoted (promoted) | Live for everyone.',
   );
 });
@@ -727,126 +738,126 @@ test('a promotion takes one target after the other, and then everyone at once', 
       'whole in the first',
       by('halt'),
       promoting,
-      seen({ targets: both(inStage, inStage) }),
+      observe({ targets: both(inStage, inStage) }),
       `${halted} | expose clusters | Going live in this stage.`,
     ],
     [
       'whole in the second',
       by('halt'),
       promoting,
-      seen({ targets: both(whole, inStage) }),
+      observe({ targets: both(whole, inStage) }),
       `${halted} | expose listeners | Going live in this stage.`,
     ],
     [
       'places of the first',
       by('halt'),
       promoting,
-      seen({ targets: both(whole, inStage, 'progressing') }),
+      observe({ targets: both(whole, inStage, 'progressing') }),
       `${halted} | Waits for clusters: plane is progressing.`,
     ],
     [
       'everyone',
       by('halt'),
       promoting,
-      seen({ targets: both(whole, whole) }),
+      observe({ targets: both(whole, whole) }),
       `${halted} | promote | Going live for everyone.`,
     ],
     [
       'some are there',
       by('halt'),
       promoting,
-      seen({ targets: both(everybody, whole) }),
+      observe({ targets: both(everybody, whole) }),
       `${halted} | promote | Going live for everyone.`,
     ],
     [
       'places of everyone',
       by('halt'),
       promoting,
-      seen({ targets: both(everybody, everybody, 'progressing') }),
+      observe({ targets: both(everybody, everybody, 'progressing') }),
       `${halted} | Waits for clusters: plane is progressing.`,
     ],
     [
       'done',
       by('halt'),
       promoting,
-      seen({ targets: both(everybody, everybody) }),
+      observe({ targets: both(everybody, everybody) }),
       'Promoted (promoted) | tells promoted | Live for everyone.',
     ],
     [
       'a failed place',
       by('rollBack'),
       promoting,
-      seen({ targets: failed }),
+      observe({ targets: failed }),
       'RollingBack (retracting) | retract listeners | clusters: plane failed.',
     ],
     [
       'a failed place holds',
       by('halt'),
       promoting,
-      seen({ targets: failed }),
+      observe({ targets: failed }),
       'Paused (promoting) | tells paused | clusters: plane failed.',
     ],
     [
       'a failed place, seen by somebody',
       by('halt'),
       { ...promoting, paused },
-      seen({ targets: failed }),
+      observe({ targets: failed }),
       'Paused (promoting) | Paused by bob: Look.',
     ],
     [
       'a failed place, overruled',
       by('halt'),
       { ...promoting, overruled: { stage: 1, by: 'bob' } },
-      seen({ targets: failed }),
+      observe({ targets: failed }),
       `${halted} | clusters: plane failed.`,
     ],
     [
       'a failed place, overruled in a stage',
       by('halt'),
       { ...promoting, overruled: { stage: 0, by: 'bob' } },
-      seen({ targets: failed }),
+      observe({ targets: failed }),
       'Paused (promoting) | tells paused | clusters: plane failed.',
     ],
     [
       'a freeze',
       by('halt'),
       promoting,
-      seen({ targets: both(whole, whole), frozen: FROZEN }),
+      observe({ targets: both(whole, whole), frozen: FROZEN }),
       `${halted} | wakes in 30 | Freeze sale holds until 2026-05-01T12:30:00Z: No changes (ops)`,
     ],
     [
       'a freeze that comes too late',
       by('halt'),
       promoting,
-      seen({ targets: both(everybody, everybody, 'progressing'), frozen: FROZEN }),
+      observe({ targets: both(everybody, everybody, 'progressing'), frozen: FROZEN }),
       `${halted} | Waits for clusters: plane is progressing.`,
     ],
     [
       'problems',
       by('halt'),
       promoting,
-      seen({ targets: both(whole, whole), problems: ['a', 'b'] }),
+      observe({ targets: both(whole, whole), problems: ['a', 'b'] }),
       `${halted} | a; b`,
     ],
     [
       'a failure',
       by('halt'),
       promoting,
-      seen({ targets: both(whole, whole), failure: 'No disk.' }),
+      observe({ targets: both(whole, whole), failure: 'No disk.' }),
       `${halted} | promote | tells failed | No disk.`,
     ],
     [
       'a failed place of a release without a policy',
       release('none'),
       promoting,
-      seen({ targets: [target(everybody, 'failed')] }),
+      observe({ targets: [target(everybody, 'failed')] }),
       `${halted} | listeners: plane failed.`,
     ],
     [
       'a rollback past a place that fails as before',
       release({ stages: [], onFailure: 'rollBack' }, { rollbackOf: 'r' }),
       promoting,
-      seen({
+      observe({
         targets: [
           { ...target(everybody, 'failed'), places: [{ name: 'plane', wanted: 'w', observed: 'w', state: 'failed' }] },
         ],
@@ -857,15 +868,15 @@ test('a promotion takes one target after the other, and then everyone at once', 
       'a rollback that fails goes on',
       release({ stages: [], onFailure: 'rollBack' }, { rollbackOf: 'r' }),
       promoting,
-      seen({ targets: [target(everybody, 'failed')] }),
+      observe({ targets: [target(everybody, 'failed')] }),
       `${halted} | listeners: plane failed.`,
     ],
   ]);
-  const problems = advance(by('halt'), promoting, seen({ targets: both(whole, whole), problems: ['a', 'b'] }));
+  const problems = advance(by('halt'), promoting, observe({ targets: both(whole, whole), problems: ['a', 'b'] }));
   assert.equal(problems.held, 'a; b');
-  const frozen = advance(by('halt'), promoting, seen({ targets: both(whole, whole), frozen: FROZEN }));
+  const frozen = advance(by('halt'), promoting, observe({ targets: both(whole, whole), frozen: FROZEN }));
   assert.match(frozen.held ?? '', /^Freeze sale/);
-  const done = advance(by('halt'), promoting, seen({ targets: both(everybody, everybody) }));
+  const done = advance(by('halt'), promoting, observe({ targets: both(everybody, everybody) }));
   assert.deepEqual([done.standing.state, done.targets], [{ at: 'promoted', atMs: NOW }, both(everybody, everybody)]);
 });
 
@@ -874,64 +885,70 @@ test('a rollback goes back target by target, restores what was declared, and end
     at({ at: 'retracting', end, because: 'Why.', by: 'bob', shown }, { begun: ['listeners'] });
   const behind = target({ at: 'nobody' }, 'progressing');
   check([
-    ['Heads', release(), retracting('rolledBack', true), seen(), 'RollingBack (retracting) | retract listeners | Why.'],
+    [
+      'Heads',
+      release(),
+      retracting('rolledBack', true),
+      observe(),
+      'RollingBack (retracting) | retract listeners | Why.',
+    ],
     [
       'places',
       release(),
       retracting('rolledBack', true),
-      seen({ targets: [behind] }),
+      observe({ targets: [behind] }),
       'RollingBack (retracting) | Why. Waits for listeners: plane is progressing.',
     ],
     [
       'a step that fails',
       release(),
       retracting('rolledBack', true),
-      seen({ targets: [behind], failure: 'No disk.' }),
+      observe({ targets: [behind], failure: 'No disk.' }),
       'RollingBack (retracting) | tells failed | Why. The rollback cannot complete yet: No disk.',
     ],
     [
       'a target that was never started',
       release(),
       { ...retracting('rolledBack', true), begun: [] },
-      seen({ targets: [behind], restored: true }),
+      observe({ targets: [behind], restored: true }),
       'RolledBack (rolledBack) | tells rolledBack | Why.',
     ],
     [
       'what was declared',
       release(),
       retracting('rolledBack', true),
-      seen({ targets: [AT_NOBODY] }),
+      observe({ targets: [AT_NOBODY] }),
       'RollingBack (retracting) | restore true | Why.',
     ],
     [
       'without a pin',
       release(),
       retracting('aborted', true),
-      seen({ targets: [AT_NOBODY] }),
+      observe({ targets: [AT_NOBODY] }),
       'RollingBack (retracting) | restore false | Why.',
     ],
     [
       'nothing of a superseded one',
       release(),
       retracting('superseded', true),
-      seen({ targets: [AT_NOBODY] }),
+      observe({ targets: [AT_NOBODY] }),
       'Superseded (superseded) | tells superseded | Why.',
     ],
     [
       'never shown',
       release(),
       retracting('aborted', false),
-      seen({ restored: true }),
+      observe({ restored: true }),
       'Aborted (aborted) | tells aborted | Why.',
     ],
   ]);
   const { begun: _, ...old } = retracting('rolledBack', true);
   assert.deepEqual(
-    advance(release(), old, seen()).effects,
+    advance(release(), old, observe()).effects,
     [{ do: 'retract', target: 'listeners' }],
     'of before it was noted',
   );
-  const ended = advance(release(), retracting('aborted', false), seen({ restored: true }));
+  const ended = advance(release(), retracting('aborted', false), observe({ restored: true }));
   assert.deepEqual(ended.standing.state, { at: 'aborted', because: 'Why.', by: 'bob', atMs: NOW });
   const paused = { by: 'bob', because: 'Look.', atMs: NOW };
   const remains = [{ target: 't', kind: 'k', name: 'n', undo: 'keep', says: 'It stays.' }] as const;
@@ -950,7 +967,7 @@ test('a rollback goes back target by target, restores what was declared, and end
     state: { at: 'retracting', end: 'aborted', because: 'Why.', by: 'cyd', shown: false },
   });
   assert.equal(summary(supersedeStep(waiting(), 'Newer.', 'bob')), 'RollingBack (retracting) | Newer.');
-  const step = advance(release(), retracting('superseded', false), seen());
+  const step = advance(release(), retracting('superseded', false), observe());
   assert.equal('targets' in step, false, 'nobody saw it');
 });
 

@@ -267,27 +267,27 @@ test('the group of a deleted object is that of its last declaration, or of what 
 });
 
 test('authors and policies are those of every state since the live one, or of an earlier release', () => {
-  const labelled = (by: string) => ({ labels: { by } });
+  const withLabel = (by: string) => ({ labels: { by } });
   const step = (writers: readonly string[], by = '', isUnattended = false) => ({
     version: 1,
     write: 1,
     user: writers[0] ?? '',
     writers,
     isUnattended,
-    state: { revision: 'r', namespace: '', ...labelled(by) },
+    state: { revision: 'r', namespace: '', ...withLabel(by) },
   });
   const policies = [policy('a', { priority: 1 }), policy('b', { priority: 2 }), policy('c'), policy('d')];
-  const chosen = (one: PendingChange, trail: Trail, before: readonly OpenRelease[] = []) => {
+  const choose = (one: PendingChange, trail: Trail, before: readonly OpenRelease[] = []) => {
     const spec = form([one], before, { policies, trails: { x: trail } }).begin?.spec;
     const names = [spec?.policy, ...(spec?.otherPolicies ?? [])].map((named) => named?.name);
     return [names.join(), spec?.authors.join(), spec?.unattended];
   };
-  const x = change('x', { value: 1, ...labelled('a') }, { value: 2, ...labelled('c') });
-  assert.deepEqual(chosen(x, NO_TRAIL), ['a,c', 'ann', undefined]);
+  const x = change('x', { value: 1, ...withLabel('a') }, { value: 2, ...withLabel('c') });
+  assert.deepEqual(choose(x, NO_TRAIL), ['a,c', 'ann', undefined]);
   const trail: Trail = { steps: [step(['cyd', 'bob'], 'b'), step(['bob'], '', true)], isWhole: true };
-  assert.deepEqual(chosen(x, trail), ['b,a,c', 'bob,cyd', true]);
-  assert.deepEqual(chosen(from1to2('x'), NO_TRAIL), ['', 'ann', undefined]);
-  const known = (name: string, more: Partial<ReleaseSpec> = {}) =>
+  assert.deepEqual(choose(x, trail), ['b,a,c', 'bob,cyd', true]);
+  assert.deepEqual(choose(from1to2('x'), NO_TRAIL), ['', 'ann', undefined]);
+  const earlierOf = (name: string, more: Partial<ReleaseSpec> = {}) =>
     open('r', [from1to2(name)], EXPOSING, {
       authors: ['eve'],
       unattended: true,
@@ -296,13 +296,17 @@ test('authors and policies are those of every state since the live one, or of an
       ...more,
     });
   const partial: Trail = { steps: [step(['cyd'])], isWhole: false };
-  assert.deepEqual(chosen(from1to2('x'), partial, [known('x')]), ['d', 'cyd,eve', true]);
-  assert.deepEqual(chosen(from1to2('x'), partial, [known('x', { unattended: false })]), ['d', 'cyd,eve', undefined]);
-  assert.deepEqual(chosen(from1to2('x'), partial, [known('y')]), ['', 'cyd', undefined], 'of another object');
+  assert.deepEqual(choose(from1to2('x'), partial, [earlierOf('x')]), ['d', 'cyd,eve', true]);
+  assert.deepEqual(choose(from1to2('x'), partial, [earlierOf('x', { unattended: false })]), [
+    'd',
+    'cyd,eve',
+    undefined,
+  ]);
+  assert.deepEqual(choose(from1to2('x'), partial, [earlierOf('y')]), ['', 'cyd', undefined], 'of another object');
   assert.deepEqual(
-    chosen(from1to2('x'), { ...partial, isWhole: true }, [known('x')]),
+    choose(from1to2('x'), { ...partial, isWhole: true }, [earlierOf('x')]),
     ['', 'cyd', undefined],
-    'the history is known',
+    'the history is earlierOf',
   );
 });
 
