@@ -306,7 +306,7 @@ test('authors and policies are those of every state since the live one, or of an
   assert.deepEqual(
     choose(from1to2('x'), { ...partial, isWhole: true }, [earlierOf('x')]),
     ['', 'cyd', undefined],
-    'the history is earlierOf',
+    'the history is known',
   );
 });
 
