@@ -185,7 +185,7 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   return { ...quarantine('too-late', detail + clock), late: event };
 }
 
-/** Who an event is about, or why it cannot be accepted. */
+/** The subject of an event, or why it cannot be accepted. */
 function subjectOf(
   { subject: rule, type }: EventRules,
   { anonymousId, subject: named }: GivenEvent,
