@@ -327,7 +327,7 @@ test('a domain is added by one line: its kind, table, question, controller, comm
         ],
       },
     });
-    assert.match(sent.text, /only Backline itself tells of chart-vote/);
+    assert.match(sent.text, /only Backline itself sends chart-vote/);
   });
 
   await t.test('its command is carried out, and its eraser is asked', async () => {

@@ -57,7 +57,7 @@ test('an event is accepted, or quarantined with a pointer, the fault and the rem
     [{ ...play, subject: undefined }, /^subject-missing \/subject: is required for play/],
     [{ ...play, subject: 7 }, /^invalid \/subject/],
     [{ ...play, subject: '\ud800' }, /^invalid \/subject/],
-    [{ ...play, subject: 'undefined' }, /^invalid \/subject: is what a program writes where it has none: leave it out/],
+    [{ ...play, subject: 'undefined' }, /^invalid \/subject: is a placeholder for a missing value: leave it out/],
     [{ ...play, subject: '[object Object]' }, /^invalid \/subject/],
     [{ ...play, subject: 'Null' }, /^accepted$/],
     [{ ...play, type: 'app-opened', subject: 'null', properties: {} }, /^accepted$/],

@@ -145,7 +145,7 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   });
 
   if (fault !== undefined) return quarantine('invalid', fault);
-  if (isMadeUp) return quarantine('unknown-type', `${places.type}: only Backline itself tells of ${type}`);
+  if (isMadeUp) return quarantine('unknown-type', `${places.type}: only Backline itself sends ${type}`);
   if (rules === undefined) {
     const hint = didYouMean(nearSpellings(type, table.types.keys()));
     return quarantine(
@@ -198,11 +198,11 @@ function subjectOf(
     return { fault: 'invalid', detail: `must be text of 1 to ${charsMax} characters` };
   }
   if (claimed !== undefined && NO_SUBJECT.has(claimed) && rule !== 'none') {
-    return { fault: 'invalid', detail: 'is what a program writes where it has none: leave it out' };
+    return { fault: 'invalid', detail: 'is a placeholder for a missing value: leave it out' };
   }
   const subject = isAnonymous && claimed !== undefined ? `${ANONYMOUS}${claimed}` : claimed;
   if (boundTo !== undefined && subject !== undefined && subject !== boundTo) {
-    return { fault: 'subject-forbidden', detail: 'the sender speaks only for the subject of its token' };
+    return { fault: 'subject-forbidden', detail: 'the sender may name only the subject of its token' };
   }
   const about = rule === 'none' ? undefined : (subject ?? boundTo);
   if (about === undefined && rule === 'required') {

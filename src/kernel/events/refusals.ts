@@ -4,7 +4,7 @@ export const datasetRefusal = defineRefusals('datasets', {
   'bad-marker': {
     reason: 'Conflict',
     meaning: 'The marker file in the folder of datasets cannot be read.',
-    remedy: 'Remove it when the folder is that of this installation: it is written anew.',
+    remedy: 'Remove it when the folder is that of this installation: it is written again.',
   },
   'bad-sql': {
     reason: 'Invalid',

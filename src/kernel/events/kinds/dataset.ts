@@ -67,7 +67,7 @@ export const Dataset = defineKind({
     {
       name: 'From',
       type: 'string',
-      description: 'What it is made of.',
+      description: 'Its inputs.',
       value: ({ spec }) => [...(spec.eventTypes ?? []), ...(spec.datasets ?? [])].join(', '),
     },
     { name: 'Fresh', type: 'string', description: 'How far it may lag.', value: ({ spec }) => spec.freshness },
@@ -108,7 +108,9 @@ function inputProblems({ sql, eventTypes, datasets }: DatasetSpec): readonly Pro
     return [{ path: ['spec', 'datasets'], reason: 'FieldValueForbidden', detail }];
   }
   if (eventTypes !== undefined || datasets !== undefined) return [];
-  return [{ path: ['spec', 'eventTypes'], reason: 'FieldValueRequired', detail: 'A dataset says what it is made of.' }];
+  return [
+    { path: ['spec', 'eventTypes'], reason: 'FieldValueRequired', detail: 'A dataset needs eventTypes or datasets.' },
+  ];
 }
 
 /** Without SQL, fields of the same name are one column. Number types mix; others must be equal. */
@@ -123,7 +125,7 @@ function mixtureProblems({ sql, eventTypes = [] }: DatasetSpec, world: World): r
       const other = first.get(name.toLowerCase()) ?? { type, shape };
       first.set(name.toLowerCase(), other);
       if (other.shape === shape) return [];
-      const detail = `The field "${name}" of "${type}" is ${shape}, and of "${other.type}" ${other.shape}: say with sql how they become one column.`;
+      const detail = `The field "${name}" of "${type}" is ${shape}, and of "${other.type}" ${other.shape}: add sql that makes them one column.`;
       return [{ path: ['spec', 'eventTypes', index], reason: 'FieldValueInvalid', detail }];
     });
   });

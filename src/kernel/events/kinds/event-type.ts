@@ -139,7 +139,7 @@ function reservedProblems({ schema }: EventTypeSpec): readonly Problem[] {
       return [{ path, reason: 'FieldValueForbidden', detail }];
     }
     if (other === undefined) return [];
-    const detail = `"${field}" and "${other}" differ only in capital letters, which SQL does not tell apart.`;
+    const detail = `"${field}" and "${other}" differ only in capital letters, which SQL ignores.`;
     return [{ path, reason: 'FieldValueDuplicate', detail }];
   });
 }

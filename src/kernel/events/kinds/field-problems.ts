@@ -49,7 +49,7 @@ function ofField(field: EventField, path: Path): readonly Problem[] {
     const { enum: allowed, minimum, maximum, maxLength, scale } = field;
     for (const [name, given] of Object.entries({ enum: allowed, minimum, maximum, maxLength, scale })) {
       if (given === undefined) continue;
-      const where = type === 'array' ? ' Say it of its items.' : '';
+      const where = type === 'array' ? ' Set it on its items.' : '';
       problems.push({
         path: [...path, name],
         reason: 'FieldValueForbidden',
@@ -73,7 +73,7 @@ function boundProblems(item: ItemField, path: Path): readonly Problem[] {
     timestamp: { minimum, maximum, maxLength, scale },
   }[type];
   if (type === 'decimal' && scale === undefined) {
-    const detail = 'A decimal says how many digits it has after the point: 2 for most money.';
+    const detail = 'A decimal needs scale, its digits after the point: 2 for most money.';
     problems.push({ path: [...path, 'scale'], reason: 'FieldValueRequired', detail });
   }
   for (const [name, given] of Object.entries(forbidden)) {

@@ -131,7 +131,7 @@ test('an event type that contradicts itself is refused', () => {
     [changePlay({ properties: { event_type: { type: 'string' } } }), /Every event has a column "event_type"/],
     [changePlay({ properties: { Track: { type: 'string' } } }), /differ only in capital letters/],
     [changePlay({ properties: { list: { type: 'array' } } }), /An array needs items/],
-    [changePlay({ properties: { list: { type: 'array', items: { type: 'string' }, maxLength: 3 } } }), /of its items/],
+    [changePlay({ properties: { list: { type: 'array', items: { type: 'string' }, maxLength: 3 } } }), /on its items/],
     [changePlay({ properties: { n: { type: 'integer', enum: [1, 'two'] } } }), /"two" must be a whole number/],
     [
       changePlay({ properties: { n: { type: 'integer', minimum: 3, maximum: 2 } } }),
@@ -139,11 +139,11 @@ test('an event type that contradicts itself is refused', () => {
     ],
     [changePlay({ properties: { s: { type: 'string', minimum: 3 } } }), /A string has no minimum/],
     [changePlay({ properties: { s: { type: 'string', scale: 2 } } }), /A string has no scale/],
-    [changePlay({ properties: { d: { type: 'decimal' } } }), /d\.scale: A decimal says how many digits/],
+    [changePlay({ properties: { d: { type: 'decimal' } } }), /d\.scale: A decimal needs scale/],
     [changePlay({ properties: { d: { type: 'decimal', scale: 19 } } }), /d\.scale/],
     [
       changePlay({ properties: { d: { type: 'array', items: { type: 'decimal' } } } }),
-      /d\.items\.scale: A decimal says/,
+      /d\.items\.scale: A decimal needs scale/,
     ],
     [changePlay({ segment: { call: 'page', event: 'x' } }), /A call of page has no event name/],
     [changePlay({ segment: {} }), /A track call has an event name/],
@@ -167,7 +167,7 @@ test('a metric has the parts of its type, and no others', () => {
   const metric = Metric.example?.spec as Record<string, unknown>;
   const { field: _field, ...bare } = metric;
   for (const [spec, message] of [
-    [{ ...bare, type: 'mean' }, /spec\.field: A metric of type mean says its field/],
+    [{ ...bare, type: 'mean' }, /spec\.field: A metric of type mean needs a field/],
     [{ ...metric, type: 'count' }, /spec\.field: A metric of type count has no field/],
     [{ ...bare, type: 'ratio' }, /spec\.type/],
     [{ ...metric, filter: [{ field: 'device' }] }, /either equals or in/],
@@ -206,7 +206,7 @@ test('datasets that read each other in a circle are held, along any path', () =>
   assert.deepEqual(check('one', reads('two')), [
     'spec.datasets[0]: The datasets one → two → three → one read each other in a circle.',
   ]);
-  assert.match(refusals(Dataset, { title: 'T', owner: 'o', freshness: 'PT1H' }).join(''), /says what it is made of/);
+  assert.match(refusals(Dataset, { title: 'T', owner: 'o', freshness: 'PT1H' }).join(''), /needs eventTypes or datasets/);
 });
 
 test('a dataset without SQL whose event types have no common columns is held, and says which', () => {
@@ -224,7 +224,7 @@ test('a dataset without SQL whose event types have no common columns is held, an
     lines(Dataset.check?.({ title: 'T', owner: 'o', freshness: 'PT1H', eventTypes }, world, 'all') ?? []);
   assert.deepEqual(check('one', 'two'), []);
   assert.deepEqual(check('one', 'three'), [
-    'spec.eventTypes[1]: The field "n" of "three" is of the type string, and of "one" a number: say with sql how they become one column.',
+    'spec.eventTypes[1]: The field "n" of "three" is of the type string, and of "one" a number: add sql that makes them one column.',
   ]);
   assert.match(check('one', 'two', 'four').join(), /"four" is of the type string, and of "one" a list whose items/);
   assert.match(check('one', 'five').join(), /"five" is sealed, and of "one" of the type string/);

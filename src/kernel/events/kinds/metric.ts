@@ -111,7 +111,7 @@ function fieldProblems({ type, field }: MetricSpec): readonly Problem[] {
   const needsField = type === 'sum' || type === 'mean';
   const path = ['spec', 'field'];
   if (needsField && field === undefined) {
-    return [{ path, reason: 'FieldValueRequired', detail: `A metric of type ${type} says its field.` }];
+    return [{ path, reason: 'FieldValueRequired', detail: `A metric of type ${type} needs a field.` }];
   }
   if (needsField || field === undefined) return [];
   return [{ path, reason: 'FieldValueForbidden', detail: `A metric of type ${type} has no field.` }];
