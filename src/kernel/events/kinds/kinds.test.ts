@@ -206,7 +206,10 @@ test('datasets that read each other in a circle are held, along any path', () =>
   assert.deepEqual(check('one', reads('two')), [
     'spec.datasets[0]: The datasets one → two → three → one read each other in a circle.',
   ]);
-  assert.match(refusals(Dataset, { title: 'T', owner: 'o', freshness: 'PT1H' }).join(''), /needs eventTypes or datasets/);
+  assert.match(
+    refusals(Dataset, { title: 'T', owner: 'o', freshness: 'PT1H' }).join(''),
+    /needs eventTypes or datasets/,
+  );
 });
 
 test('a dataset without SQL whose event types have no common columns is held, and says which', () => {
