@@ -40,6 +40,25 @@ test('every file that a document links to or names by its path is there', async 
   assert.deepEqual(missing, []);
 });
 
+test('every source file that a document names is there, by the end of its path', async () => {
+  const sources: string[] = [];
+  for await (const path of glob('{src,clients,tests,tools,bench,examples}/**/*.ts', {
+    cwd: root,
+    exclude: ['**/node_modules'],
+  })) {
+    sources.push(`/${path}`);
+  }
+  const missing: string[] = [];
+  for (const { path, text } of await documents()) {
+    for (const [, name = ''] of text.matchAll(/`((?:[\w.-]+\/)*[\w.-]+\.ts)`/g)) {
+      // Names in capitals stand for a choice of the reader.
+      if (/[A-Z]{3}|\bmy-/.test(name)) continue;
+      if (!sources.some((source) => source.endsWith(`/${name}`))) missing.push(`${path}: ${name}`);
+    }
+  }
+  assert.deepEqual(missing, []);
+});
+
 test('every script that a document runs with npm is there', async () => {
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
