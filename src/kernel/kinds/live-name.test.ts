@@ -23,7 +23,7 @@ const label = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,4}[a-z0-9])?$/);
 const name = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => labels.join('.'));
 const object = fc.record({ kind: fc.constantFrom(Plain, Own), namespace: label, name });
 
-test('a live name is read back, and no two objects that may both be live have one Head', () => {
+test('a live name is parsed back, and Heads of two live objects never have the same name', () => {
   fc.assert(
     fc.property(object, object, (a, b) => {
       const [first, second] = [a, b].map((one) => liveName(one.kind, one.namespace, one.name)) as [string, string];
@@ -38,7 +38,7 @@ test('a live name is read back, and no two objects that may both be live have on
   );
 });
 
-test('a reference is to the namespace that it names, else to that of who refers', () => {
+test('a reference resolves in the namespace that it names, else in that of its object', () => {
   assert.deepEqual([referredFrom('a', 'orders'), referredFrom('a', 'b/orders')], ['a/orders', 'b/orders']);
 });
 
