@@ -1,4 +1,4 @@
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { fold, type GuardrailState } from '#kernel/statistics/fold.ts';
 import type { GuardrailSpec } from '#kernel/statistics/guardrail.ts';
 import { judge } from '#kernel/statistics/judge.ts';
@@ -22,7 +22,7 @@ export interface Outcome {
 
 /** Plays a release to its end, looked at after each window, as often as is asked. A seed gives the same on every machine. */
 export function play(spec: GuardrailSpec, world: World, runs: number, seed: number): readonly Outcome[] {
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   return Array.from({ length: runs }, () => playOnce(spec, world, chance));
 }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { fold, type GuardrailState } from '#kernel/statistics/fold.ts';
 import type { RiskRatioSpec } from '#kernel/statistics/guardrail.ts';
 import { judge } from '#kernel/statistics/judge.ts';
@@ -41,7 +41,7 @@ export async function* run(): AsyncIterable<Figure> {
     yield { ...figure, name: `judge/worst of "${group}": ${figure.name.split(': ').at(-1) ?? ''}` };
   }
   if (ONLY === '') {
-    const chance = seeded(SEED);
+    const chance = seedRandom(SEED);
     yield absolute('judge/looks', 'looks/s', looksPerSecond(chance), { min: 2_000 });
   }
 }

@@ -7,13 +7,20 @@ const VERBS = [
   'src/kernel/access',
   'src/kernel/api',
   'src/kernel/audiences',
+  'src/kernel/base',
   'src/kernel/controllers',
   'src/kernel/events',
+  'src/kernel/http',
   'src/kernel/kinds',
+  'src/kernel/modules',
+  'src/kernel/outbound',
+  'src/kernel/postgres',
   'src/kernel/quotas',
   'src/kernel/releases',
   'src/kernel/snapshots',
   'src/kernel/store',
+  'src/planes',
+  'src/simulation',
 ];
 
 test('no word that is out stands where they have been taken out', async () => {

@@ -66,6 +66,7 @@ const IRREGULAR = new Set(
 );
 /** Verbs and nouns that only look like participles. */
 const NO_PARTICIPLES = new Set([
+  'between',
   'embed',
   'feed',
   'flatten',
@@ -81,7 +82,9 @@ const NO_PARTICIPLES = new Set([
 ]);
 /** Words that do not make a verb of the participle behind them: `asStored`, `notFound`. */
 const PARTICLES = new Set(['as', 'not', 'or', 'since', 'when', 'while']);
-const FUNCTION = /^[ \t]*(?:export )?(?:(?:async )?function\*? (\w+)|const (\w+) = (?:async )?(?:<[^>\n]*>)?(?=\())/gm;
+const DECLARED = String.raw`(?:export )?(?:async )?function\*? (\w+)|(?:static )?(?:async )?\*?(\w+)\([^)\n]*\): .*\{$`;
+const ASSIGNED = String.raw`(?:export )?const (\w+) = (?:async )?(?:<[^>\n]*>)?(?=\()|readonly (\w+)\??: (?=\()`;
+const FUNCTION = new RegExp(`^[ \\t]*(?:${DECLARED}|${ASSIGNED})`, 'gm');
 /** A comment that begins with "What" as a noun. */
 const NOUN_WHAT = /(?:\/\*\*?|^\s*\*|\/\/)\s+What\b(?!.*\?)/;
 
@@ -125,10 +128,11 @@ export async function findParticipleFunctions(folders: readonly string[]): Promi
     for await (const path of glob(`${folder}/**/*.ts`, { cwd: root })) {
       const content = await readFile(join(root, path), 'utf8');
       for (const match of content.matchAll(FUNCTION)) {
-        const [text, declared, assigned = ''] = match;
+        const [text, named, method, assigned, member] = match;
+        const declared = named ?? method;
         const end = match.index + text.length;
         if (declared === undefined && !isArrowFunction(content, end)) continue;
-        const word = declared ?? assigned;
+        const word = declared ?? assigned ?? member ?? '';
         const line = content.slice(0, end).split('\n').length;
         if (isBareParticiple(word)) findings.push({ path, line, word, text: text.trim() });
       }

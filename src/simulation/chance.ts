@@ -1,4 +1,4 @@
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 
 /** Chance that can be repeated: the same seed gives the same sequence. */
 export interface Chance {
@@ -14,7 +14,7 @@ export interface Chance {
 }
 
 export function chance(seed: number): Chance {
-  const next = seeded(seed);
+  const next = seedRandom(seed);
   return {
     next,
     yes: (probability) => next() < probability,

@@ -67,14 +67,14 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
   const { sessionsPerSecond: perSecond, sessions = Infinity } = options;
   const visitsPerSecond = perSecond * VISITS_PER_SESSION;
   const untilClosed = AbortSignal.any([signal, ended.signal]);
-  const looking = paced({ perSecond: visitsPerSecond, count: Infinity, luckSeed: SEEDS.shopLuck }, look, untilClosed);
-  await paced({ perSecond, count: sessions, luckSeed: SEEDS.luck }, play, signal);
+  const looking = pace({ perSecond: visitsPerSecond, count: Infinity, luckSeed: SEEDS.shopLuck }, look, untilClosed);
+  await pace({ perSecond, count: sessions, luckSeed: SEEDS.luck }, play, signal);
   ended.abort();
   await looking;
   return { ...done };
 
   /** Does something of listeners, at moments that chance gives, until there were so many; what has begun is done. */
-  async function paced(
+  async function pace(
     { perSecond, count, luckSeed }: { readonly perSecond: number; readonly count: number; readonly luckSeed: number },
     work: (listener: number, number: number) => Promise<void>,
     until: AbortSignal,
@@ -89,7 +89,7 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
       if (earlyMs > 0) await pause(systemTime, earlyMs, until);
       while (active.size >= CONCURRENCY_MAX) await Promise.race(active);
       if (until.aborted) break;
-      const one = tried(work(Math.floor(luck.next() * listeners), number)).finally(() => {
+      const one = attempt(work(Math.floor(luck.next() * listeners), number)).finally(() => {
         active.delete(one);
         progress?.({ ...done });
       });
@@ -124,7 +124,7 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
     done.visits += 1;
   }
 
-  async function tried(work: Promise<void>): Promise<void> {
+  async function attempt(work: Promise<void>): Promise<void> {
     try {
       await work;
     } catch (error) {

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import type { TestContext } from 'node:test';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 
 /** Chance that can be repeated: BACKLINE_TEST_SEED sets the seed, and what a failure says begins with it. */
 export function seededChance(t: TestContext): { readonly between: (least: number, most: number) => number } {
@@ -13,6 +13,6 @@ export function seededChance(t: TestContext): { readonly between: (least: number
     // The stack is what is printed, also at the end of a long run, where diagnostics are not.
     failure.stack = `The same choices again: ${again}\n${failure.stack ?? failure.message}`;
   });
-  const next = seeded(seed);
+  const next = seedRandom(seed);
   return { between: (least, most) => least + Math.floor(next() * (most - least + 1)) };
 }

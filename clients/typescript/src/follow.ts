@@ -1,4 +1,4 @@
-import { jittered, pause, systemTime, type Time } from '#kernel/base/time.ts';
+import { jitter, pause, systemTime, type Time } from '#kernel/base/time.ts';
 import { placeText, type StreamLine, type StreamPlace } from '#kernel/snapshots/stream-log.ts';
 import type { Transport } from './transport.ts';
 
@@ -57,7 +57,7 @@ export async function followStream(options: {
       stopWatching();
     }
     if (time.nowMs() - begunMs >= LIMITS.steadyMs) retryMs = LIMITS.retryMsMin;
-    await pause(time, jittered(retryMs, Math.random), signal);
+    await pause(time, jitter(retryMs, Math.random), signal);
     retryMs = Math.min(retryMs * 2, LIMITS.retryMsMax);
   }
 }

@@ -85,7 +85,7 @@ async function bulk(exchange: Exchange, context: Context, facts: FlagFacts): Pro
   const headers = { etag, 'cache-control': 'private, no-cache', vary: 'Authorization' };
   if (isKnown(exchange, etag)) {
     exchange.response.writeHead(304, { ...headers, 'x-request-id': exchange.requestId }).end();
-    exchange.answered(304);
+    exchange.noteAnswer(304);
     return;
   }
   let flags = '';
@@ -133,7 +133,7 @@ async function events(exchange: Exchange, { admit }: Context): Promise<void> {
   const answer = openLongAnswer(exchange, {
     contentType: 'text/event-stream',
     beat: ': still here\n\n',
-    ended: () => stop(),
+    onEnd: () => stop(),
     admit: () => admit({}),
   });
   const say = (at: string): void => {

@@ -104,7 +104,7 @@ export function prepareAccess(parts: {
           requireWriter: (user) => {
             if (!mayWriteSomething(rules.table(), user, stored())) throw mayWriteNothing(user);
           },
-          attempted: (author, attempt) =>
+          recordAttempt: (author, attempt) =>
             UNRECORDED.has(attempt.kind) ? Promise.resolve() : attempts.keep(author, attempt),
         },
         may: (user, wanted) => !isGone(store, user) && authorize(rules.table(), user, wanted).allowed,
@@ -122,7 +122,7 @@ export function prepareAccess(parts: {
         },
         stop: async () => {
           await rules.stop();
-          await attempts.settled();
+          await attempts.flush();
         },
       };
     },

@@ -68,7 +68,7 @@ test('a certificate is renewed a month before it ends, also in a running process
   const kept = keepCertificate({
     first,
     identity,
-    renewed: ({ ca, cert }) => {
+    onRenewal: ({ ca, cert }) => {
       assert.equal(ca, first.ca);
       renewed.push(cert);
     },

@@ -112,17 +112,17 @@ function badAuthority(what: string, why: string): Refusal {
 
 /**
  * Checks every day whether the certificate ends soon, and renews it: a process may run for longer than that.
- * @param renewed called with each new certificate
+ * @param onRenewal called with each new certificate
  */
 export function keepCertificate(parts: {
   readonly first: ServerIdentity;
   /** `serverIdentity` of this process. */
   readonly identity: () => Promise<ServerIdentity>;
-  readonly renewed: (identity: ServerIdentity) => void;
+  readonly onRenewal: (identity: ServerIdentity) => void;
   readonly time: Pick<Time, 'after'>;
   readonly log: Log;
 }): { readonly endsAtMs: () => number; readonly stop: () => void } {
-  const { identity, renewed, time, log } = parts;
+  const { identity, onRenewal, time, log } = parts;
   let { cert } = parts.first;
   let endsAtMs = endOf(cert);
   let cancel = time.after(DAY_MS, look);
@@ -133,7 +133,7 @@ export function keepCertificate(parts: {
     identity()
       .then((found) => {
         if (found.cert === cert) return;
-        renewed(found);
+        onRenewal(found);
         cert = found.cert;
         endsAtMs = endOf(cert);
         log.info({ endsAt: new Date(endsAtMs).toISOString() }, 'certificate: renewed');

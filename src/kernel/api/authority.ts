@@ -81,5 +81,5 @@ export interface Authority {
    * Keeps an attempt for the audit record; changes that are in the store are in the record already. Resolves when it
    * is durable. Never rejects.
    */
-  readonly attempted: (author: Author, attempt: Attempt) => Promise<void>;
+  readonly recordAttempt: (author: Author, attempt: Attempt) => Promise<void>;
 }

@@ -2,7 +2,7 @@
  * Numbers in [0, 1) that look random, always the same for a seed: mulberry32 by Tommy Ettinger, public domain. Small, fast,
  * and good enough for what is made up; never for secrets.
  */
-export function seeded(seed: number): () => number {
+export function seedRandom(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -1,5 +1,5 @@
 import type { Log } from './log.ts';
-import { jittered } from './time.ts';
+import { jitter } from './time.ts';
 
 const LIMITS = {
   /** How long after a first failure it is tried again; twice as long after each further one. */
@@ -34,7 +34,7 @@ export class Outage {
   }
 
   /** Notes a failure; returns the milliseconds to wait before the next try. */
-  failed(error: unknown): number {
+  noteFailure(error: unknown): number {
     const nowMs = this.#nowMs();
     this.#failures += 1;
     if (this.#failures === 1) {
@@ -50,11 +50,11 @@ export class Outage {
       this.#tellAgainMs = Math.min(this.#tellAgainMs * 2, LIMITS.tellAgainMsMax);
     }
     const waitMs = Math.min(LIMITS.retryMsMin * 2 ** (this.#failures - 1), LIMITS.retryMsMax);
-    return jittered(waitMs, this.#random);
+    return jitter(waitMs, this.#random);
   }
 
   /** Notes that it works. */
-  ended(): void {
+  noteRecovery(): void {
     if (this.#failures === 0) return;
     const forSeconds = Math.round((this.#nowMs() - this.#sinceMs) / 1000);
     this.#log?.info({ failures: this.#failures, forSeconds }, `${this.#what}: recovered`);

@@ -21,13 +21,13 @@ export const systemTime: Time = {
 export function pause(time: Time, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
-    const done = () => {
+    const finish = () => {
       cancel();
-      signal.removeEventListener('abort', done);
+      signal.removeEventListener('abort', finish);
       resolve();
     };
-    const cancel = time.after(ms, done);
-    signal.addEventListener('abort', done);
+    const cancel = time.after(ms, finish);
+    signal.addEventListener('abort', finish);
   });
 }
 
@@ -50,12 +50,12 @@ export async function within<Result>(
 }
 
 /** Somewhere between half of it and all of it, so that many who wait do not come back together. */
-export function jittered(ms: number, random: () => number): number {
+export function jitter(ms: number, random: () => number): number {
   return ms * (0.5 + random() / 2);
 }
 
 /** Resolves when the signal aborts. */
-export function aborted(signal: AbortSignal): Promise<void> {
+export function waitForAbort(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

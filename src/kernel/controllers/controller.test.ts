@@ -19,8 +19,8 @@ function start(reconcile: (key: string) => Promise<Requeue | void>, workers = 2)
     log: openLog('silent'),
     metrics: {
       depth: () => {},
-      worked: (seconds, outcome) => outcomes.push(`${outcome} ${seconds}`),
-      retried: () => (retries += 1),
+      observeRun: (seconds, outcome) => outcomes.push(`${outcome} ${seconds}`),
+      countRetry: () => (retries += 1),
     },
   });
   return { time, controller, outcomes, retries: () => retries };

@@ -16,8 +16,8 @@ export interface Watch {
 /** The figures of one controller; times in seconds. */
 export interface ControllerMetrics {
   readonly depth: (read: () => number) => void;
-  readonly worked: (seconds: number, outcome: 'done' | 'failed') => void;
-  readonly retried: () => void;
+  readonly observeRun: (seconds: number, outcome: 'done' | 'failed') => void;
+  readonly countRetry: () => void;
 }
 
 export interface Controller {
@@ -78,14 +78,14 @@ export function runController(options: {
         retry(key);
         report(key, error);
       }
-      queue.done(key);
-      metrics.worked((time.nowMs() - beganMs) / 1000, outcome);
+      queue.finish(key);
+      metrics.observeRun((time.nowMs() - beganMs) / 1000, outcome);
     }
   }
 
   function retry(key: string): void {
     queue.retry(key);
-    metrics.retried();
+    metrics.countRetry();
   }
 
   function report(key: string, error: unknown): void {

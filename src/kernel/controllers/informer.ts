@@ -3,7 +3,7 @@ import type { Log } from '#kernel/base/log.ts';
 import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { eachOf, inTurns } from '#kernel/base/turns.ts';
-import { jittered, pause, type Time } from '#kernel/base/time.ts';
+import { jitter, pause, type Time } from '#kernel/base/time.ts';
 
 const LIMITS = {
   retryMsFirst: 50,
@@ -88,7 +88,7 @@ export function startInformer(options: {
         if (error instanceof Refusal && error.reason === 'Expired') version = undefined;
         else log.warn({ error: String(error), kind: kind.id, retryMs }, 'informer: watch failed; retrying');
       }
-      await pause(time, jittered(retryMs, random), stopping.signal);
+      await pause(time, jitter(retryMs, random), stopping.signal);
       retryMs = Math.min(retryMs * 2, LIMITS.retryMsMax);
     }
   }

@@ -7,7 +7,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { ELECTION_TIMING, onlyWhileLeading, runAsLeader, type Candidate, type Leadership } from './leader.ts';
 import { leaseRecord } from './lease-record.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
-import { aborted, type Time } from '#kernel/base/time.ts';
+import { waitForAbort, type Time } from '#kernel/base/time.ts';
 
 const log = openLog('silent');
 const lease = { namespace: 'backline-system', name: 'test' };
@@ -119,7 +119,7 @@ function start(world: VirtualTime, server: LeaseServer, machine: Machine, weathe
     identity: crypto.randomUUID(),
     lead: async (leadership) => {
       working.add(leadership);
-      await aborted(leadership.signal);
+      await waitForAbort(leadership.signal);
       working.delete(leadership);
     },
     clock: () => EPOCH.add({ milliseconds: Math.trunc(world.nowMs()) }),

@@ -6,7 +6,7 @@ import { Lease } from '#kernel/kinds/builtin/lease.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { claimLease, leaseRecord, releaseLease, type LeaseRecord } from './lease-record.ts';
-import { jittered, pause, within, type Time } from '#kernel/base/time.ts';
+import { jitter, pause, within, type Time } from '#kernel/base/time.ts';
 
 export interface ElectionTiming {
   /** How long others wait after they last saw the lease change; whole seconds. */
@@ -82,7 +82,7 @@ export function runAsLeader(options: {
     while (!stopping.signal.aborted) {
       const claim = await tryClaim();
       if (claim.is === 'held') await leadFrom(claim.sinceMs);
-      else await pause(time, jittered(timing.retryMs, random), stopping.signal);
+      else await pause(time, jitter(timing.retryMs, random), stopping.signal);
     }
   }
 

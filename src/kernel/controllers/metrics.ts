@@ -41,8 +41,8 @@ function makeMetrics(registry: Registry): (controller: string) => ControllerMetr
     depth.set({ controller }, 0);
     return {
       depth: (read) => readers.set(controller, read),
-      worked: (spent, outcome) => seconds.observe({ controller, outcome }, spent),
-      retried: () => retries.inc({ controller }),
+      observeRun: (spent, outcome) => seconds.observe({ controller, outcome }, spent),
+      countRetry: () => retries.inc({ controller }),
     };
   };
 }

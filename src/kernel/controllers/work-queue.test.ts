@@ -54,7 +54,7 @@ class NaiveQueue {
     return key;
   }
 
-  done(key: string): void {
+  finish(key: string): void {
     this.working = this.working.filter((one) => one !== key);
     if (!this.again.includes(key)) return;
     this.again = this.again.filter((one) => one !== key);
@@ -118,8 +118,8 @@ test('the queue hands out the same keys in the same order as its rules written d
           case 'done': {
             const working = naive.working[one.which % Math.max(1, naive.working.length)];
             if (working === undefined) break;
-            queue.done(working);
-            naive.done(working);
+            queue.finish(working);
+            naive.finish(working);
             break;
           }
           case 'advance':
@@ -151,7 +151,7 @@ test('the back-off of a key varies by half and never leaves its bounds', () => {
         queue.retry('a');
         time.advance(1000);
         void queue.take();
-        queue.done('a');
+        queue.finish('a');
       }
       const longest = Math.min(10 * 2 ** (times - 1), 1000);
       queue.retry('a');
@@ -171,7 +171,7 @@ test('a queue that stops waits for what is in work, hands out nothing more and t
   queue.addAfter('c', 10);
   assert.equal(await queue.take(), 'a');
   const waiting = (async () => {
-    for (let taken = await queue.take(); taken !== undefined; taken = await queue.take()) queue.done(taken);
+    for (let taken = await queue.take(); taken !== undefined; taken = await queue.take()) queue.finish(taken);
   })();
   queue.add('a');
   let stopped = false;
@@ -180,7 +180,7 @@ test('a queue that stops waits for what is in work, hands out nothing more and t
   queue.add('d');
   time.advance(20);
   assert.deepEqual([stopped, queue.depth], [false, 0]);
-  queue.done('a');
+  queue.finish('a');
   await stop;
   assert.equal(await queue.take(), undefined);
 });

@@ -1,4 +1,4 @@
-import { jittered, type Time } from '#kernel/base/time.ts';
+import { jitter, type Time } from '#kernel/base/time.ts';
 
 export interface QueueLimits {
   /** Wait before the first repetition of a key; it doubles with each that follows. */
@@ -82,7 +82,7 @@ export class WorkQueue {
     const { retryMsFirst, retryMsMax } = this.#limits;
     const before = this.#retries.get(key) ?? 0;
     this.#retries.set(key, before + 1);
-    const backOffMs = jittered(Math.min(retryMsFirst * 2 ** before, retryMsMax), this.#random);
+    const backOffMs = jitter(Math.min(retryMsFirst * 2 ** before, retryMsMax), this.#random);
     this.addAfter(key, Math.max(backOffMs, this.#bucketWaitMs()));
   }
 
@@ -99,7 +99,7 @@ export class WorkQueue {
     });
   }
 
-  done(key: string): void {
+  finish(key: string): void {
     this.#working.delete(key);
     if (this.#again.delete(key)) this.add(key);
     if (this.#working.size === 0) this.#idle();

@@ -34,7 +34,7 @@ export interface ExchangeContext {
   /** Aborted when the server stops: long answers end themselves then. */
   readonly closing: AbortSignal;
   /** Counts a connection as one of a caller who proved who they are. Throws a Refusal when that has too many. */
-  readonly proved: (socket: Socket, caller: string | undefined) => void;
+  readonly countCaller: (socket: Socket, caller: string | undefined) => void;
 }
 
 /** Who proved who they are on a connection, by their last request. */
@@ -93,11 +93,11 @@ export class Exchange {
    * Counts the connection for its authenticated caller and no longer for its address; undefined for callers without a
    * limit. Throws a Refusal, and ends the connection, when the caller has too many.
    */
-  proved(caller: string | undefined): void {
+  countCaller(caller: string | undefined): void {
     const { socket } = this.request;
     if (PROVED.has(socket) && PROVED.get(socket) === caller) return;
     try {
-      this.#context.proved(socket, caller);
+      this.#context.countCaller(socket, caller);
     } catch (error) {
       this.response.shouldKeepAlive = false;
       throw error;
@@ -142,10 +142,10 @@ export class Exchange {
   }
 
   /** Notes that the answer has been given. */
-  answered(status: number): void {
+  noteAnswer(status: number): void {
     const { log, metrics } = this.#context;
     const ms = performance.now() - this.startedMs;
-    metrics.answered(this.route, status, ms);
+    metrics.countAnswer(this.route, status, ms);
     const level = status >= 500 ? 'warn' : 'debug';
     if (!log.isLevelEnabled(level)) return;
     this.log[level]({ method: this.method, path: this.path, status, ms }, 'answered');
@@ -202,7 +202,7 @@ export function send(exchange: Exchange, status: number, body: string | Buffer, 
   if (exchange.method === 'HEAD') response.end();
   else if (isLong && typeof body === 'string') sendPaced(exchange, writerOf(exchange, isPacked), piecesOf(body));
   else writerOf(exchange, isPacked).end(body);
-  exchange.answered(status);
+  exchange.noteAnswer(status);
 }
 
 /** Sends a text that is made piece by piece as its reader takes it. A short one is sent with its length. */
@@ -220,7 +220,7 @@ export function sendPieces(exchange: Exchange, status: number, pieces: Iterable<
   response.writeHead(status, headLines(exchange, form, true, isPacked));
   if (exchange.method === 'HEAD') response.end();
   else sendPaced(exchange, writerOf(exchange, isPacked), left, begun);
-  exchange.answered(status);
+  exchange.noteAnswer(status);
 }
 
 /** Whether the reader takes gzip (RFC 9110, section 12.5.3): what is named wins over `*`, and a weight of 0 is a no. */
@@ -261,8 +261,8 @@ function sendPaced(exchange: Exchange, writer: Writable, pieces: Iterator<string
       return done === true ? null : value;
     },
     wrote: (chars) => exchange.chargeAnswer(chars),
-    stalled: () => exchange.log.warn({ path: exchange.path }, 'http: slow reader disconnected (timeout)'),
-    failed: (error) => {
+    onStall: () => exchange.log.warn({ path: exchange.path }, 'http: slow reader disconnected (timeout)'),
+    onFailure: (error) => {
       exchange.log.error({ err: error, path: exchange.path }, 'http: answer failed');
       exchange.response.destroy();
     },

@@ -14,7 +14,7 @@ interface LongAnswerOptions {
   /** Sent when nothing else is, so that both sides notice a broken connection. */
   readonly beat: string;
   /** Called once, when it is over for whatever reason; at once when the reader has left already. */
-  readonly ended: () => void;
+  readonly onEnd: () => void;
   /** Throws a Refusal, or rejects with one, when the reader has lost the right. Called with each beat. */
   readonly admit: () => unknown;
 }
@@ -67,8 +67,8 @@ export function openPulledAnswer(
       isBeatDue = false;
       return options.beat;
     },
-    stalled: () => exchange.log.warn({ path: exchange.path }, 'http: slow reader of a stream disconnected (timeout)'),
-    failed: (error) => {
+    onStall: () => exchange.log.warn({ path: exchange.path }, 'http: slow reader of a stream disconnected (timeout)'),
+    onFailure: (error) => {
       exchange.log.error({ err: error, path: exchange.path }, 'http: stream failed');
       response.destroy();
     },
@@ -81,7 +81,7 @@ function begin(exchange: Exchange, options: LongAnswerOptions, beat: () => void)
   const { response, closing } = exchange;
   // It was answered already, as its deadline has passed.
   if (response.headersSent) {
-    options.ended();
+    options.onEnd();
     return () => false;
   }
   response.writeHead(200, {
@@ -92,7 +92,7 @@ function begin(exchange: Exchange, options: LongAnswerOptions, beat: () => void)
   });
   // Who left while it was asked whether they may read: nothing will say so again.
   if (response.destroyed) {
-    options.ended();
+    options.onEnd();
     return () => false;
   }
   response.flushHeaders();
@@ -105,7 +105,7 @@ function begin(exchange: Exchange, options: LongAnswerOptions, beat: () => void)
   response.once('close', () => {
     clearInterval(beats);
     closing.removeEventListener('abort', finish);
-    options.ended();
+    options.onEnd();
     exchange.streaming(-1);
   });
   return recheck;

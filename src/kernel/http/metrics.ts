@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 
 /** Counts of answered requests, by route and status class; kept cheap because every decision passes through. */
 export interface HttpMetrics {
-  readonly answered: (route: string, status: number, ms: number) => void;
+  readonly countAnswer: (route: string, status: number, ms: number) => void;
   /** One more (1) or one fewer (-1) answer that goes on until somebody ends it. */
   readonly streaming: (change: 1 | -1) => void;
 }
@@ -69,7 +69,7 @@ export function httpMetrics(registry: Registry): HttpMetrics {
     streaming: (change) => {
       streams += change;
     },
-    answered: (route, status, ms) => {
+    countAnswer: (route, status, ms) => {
       let ofRoute = children.get(route);
       if (ofRoute === undefined) children.set(route, (ofRoute = []));
       const hundreds = Math.floor(status / 100);

@@ -4,7 +4,7 @@ import { hostIn, isFromForeignPage, isFromHere, requireOwnHost } from './own-nam
 import type { Exchange } from './exchange.ts';
 
 /** A request as far as these questions look at it. */
-function asked(headers: Record<string, string>, remoteAddress = '127.0.0.1', isTls = false): Exchange {
+function exchangeWith(headers: Record<string, string>, remoteAddress = '127.0.0.1', isTls = false): Exchange {
   const socket = { remoteAddress, ...(isTls ? { encrypted: true } : {}) };
   return { request: { socket }, header: (name: string) => headers[name] } as unknown as Exchange;
 }
@@ -27,31 +27,39 @@ test('the host of an authority is its name or address, without port and brackets
 test('in plain HTTP a name that is not the server’s is refused; an address cannot be pointed elsewhere', () => {
   const names = new Set(['api.example.com']);
   for (const host of ['localhost:1', '127.0.0.1:1', '[::1]:1', '10.0.0.7', 'API.example.com']) {
-    requireOwnHost(asked({ host }), names);
+    requireOwnHost(exchangeWith({ host }), names);
   }
   for (const host of ['evil.example', 'evil.example:7700', '127.0.0.1.evil.example', 'localhost.evil.example', '']) {
-    assert.throws(() => requireOwnHost(asked({ host }), names), { code: 'http/foreign-host', status: 421 }, host);
+    assert.throws(
+      () => requireOwnHost(exchangeWith({ host }), names),
+      { code: 'http/foreign-host', status: 421 },
+      host,
+    );
   }
-  requireOwnHost(asked({ host: 'evil.example' }, '127.0.0.1', true), names);
+  requireOwnHost(exchangeWith({ host: 'evil.example' }, '127.0.0.1', true), names);
 });
 
 test('only what was made on this machine to this machine is from here', () => {
-  assert.ok(isFromHere(asked({ host: 'localhost:7700' })));
-  assert.ok(isFromHere(asked({ host: '[::1]' }, '::1')));
-  assert.ok(!isFromHere(asked({ host: 'localhost' }, '10.0.0.7')));
-  for (const host of ['api.example.com', '127.evil.example', '10.0.0.7']) assert.ok(!isFromHere(asked({ host })), host);
+  assert.ok(isFromHere(exchangeWith({ host: 'localhost:7700' })));
+  assert.ok(isFromHere(exchangeWith({ host: '[::1]' }, '::1')));
+  assert.ok(!isFromHere(exchangeWith({ host: 'localhost' }, '10.0.0.7')));
+  for (const host of ['api.example.com', '127.evil.example', '10.0.0.7'])
+    assert.ok(!isFromHere(exchangeWith({ host })), host);
   for (const header of ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']) {
-    assert.ok(!isFromHere(asked({ host: 'localhost', [header]: 'x' })), header);
+    assert.ok(!isFromHere(exchangeWith({ host: 'localhost', [header]: 'x' })), header);
   }
 });
 
 test('a page of another origin is foreign, and so is what the browser calls cross-site or same-site', () => {
   const host = 'localhost:7700';
-  assert.ok(!isFromForeignPage(asked({ host })));
-  assert.ok(!isFromForeignPage(asked({ host, origin: 'http://localhost:7700', 'sec-fetch-site': 'same-origin' })));
-  assert.ok(!isFromForeignPage(asked({ host, 'sec-fetch-site': 'none' })));
+  assert.ok(!isFromForeignPage(exchangeWith({ host })));
+  assert.ok(
+    !isFromForeignPage(exchangeWith({ host, origin: 'http://localhost:7700', 'sec-fetch-site': 'same-origin' })),
+  );
+  assert.ok(!isFromForeignPage(exchangeWith({ host, 'sec-fetch-site': 'none' })));
   for (const origin of ['http://localhost:5173', 'https://evil.example', 'null']) {
-    assert.ok(isFromForeignPage(asked({ host, origin })), origin);
+    assert.ok(isFromForeignPage(exchangeWith({ host, origin })), origin);
   }
-  for (const site of ['cross-site', 'same-site']) assert.ok(isFromForeignPage(asked({ host, 'sec-fetch-site': site })));
+  for (const site of ['cross-site', 'same-site'])
+    assert.ok(isFromForeignPage(exchangeWith({ host, 'sec-fetch-site': site })));
 });

@@ -17,15 +17,15 @@ export interface PacedAnswer {
 /**
  * Writes an answer as fast as its reader takes it. Pieces are made when there is room for them, so a reader that takes
  * nothing costs one piece of memory. `next` gives undefined when there is nothing more for now, and null at the end.
- * It may throw: `failed` then ends the answer.
+ * It may throw: `onFailure` then ends the answer.
  */
 export function paceAnswer(
   response: Writable,
   options: {
     readonly next: () => string | undefined | null;
-    readonly failed: (error: unknown) => void;
+    readonly onFailure: (error: unknown) => void;
     /** The reader took nothing for a minute and is cut off. */
-    readonly stalled?: () => void;
+    readonly onStall?: () => void;
     /** Instead of a minute. */
     readonly stalledMs?: number;
     /** Notes how many characters were written. */
@@ -49,11 +49,11 @@ export function paceAnswer(
       }
       // Its end comes with `drain`, or not at all.
       stall = setTimeout(() => {
-        options.stalled?.();
+        options.onStall?.();
         response.destroy();
       }, options.stalledMs ?? LIMITS.stalledMs);
     } catch (error) {
-      options.failed(error);
+      options.onFailure(error);
     } finally {
       isRunning = false;
     }

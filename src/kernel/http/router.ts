@@ -101,11 +101,11 @@ function routeFinder(routes: readonly Route[]): (path: string) => RoutesByMethod
     .map(([path, found]) => ({ prefix: path.slice(0, -2), found }))
     .toSorted((a, b) => b.prefix.length - a.prefix.length);
   return (path) =>
-    byPath.get(path) ?? byPath.get(starred(path)) ?? below.find(({ prefix }) => path.startsWith(prefix))?.found;
+    byPath.get(path) ?? byPath.get(withStar(path)) ?? below.find(({ prefix }) => path.startsWith(prefix))?.found;
 }
 
 /** The path with a star in place of its last part. */
-function starred(path: string): string {
+function withStar(path: string): string {
   return `${path.slice(0, path.lastIndexOf('/') + 1)}*`;
 }
 

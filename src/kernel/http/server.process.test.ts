@@ -95,14 +95,14 @@ test('another certificate is shown from now on, and connections that are there g
     metrics: httpMetrics(openRegistry()),
   });
   t.after(server.close);
-  const connected = async () => {
+  const connectAgain = async () => {
     const socket = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
     await new Promise((done) => socket.once('secureConnect', done));
     return { socket, name: socket.getPeerCertificate().subject.CN };
   };
-  const before = await connected();
+  const before = await connectAgain();
   server.renew(second);
-  const after = await connected();
+  const after = await connectAgain();
   assert.deepEqual([before.name, after.name], ['first', 'second']);
   before.socket.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n');
   assert.match(await answerOf(before.socket, /ok$/), /^HTTP\/1\.1 200/);
@@ -174,7 +174,7 @@ test('a request line that is too long is refused with how long it may be, and wh
 const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
 
 /** Resolves when nothing more happens for some turns of the loop, in which sockets are served. */
-async function settled(read: () => number): Promise<number> {
+async function waitForQuiet(read: () => number): Promise<number> {
   for (let before = -1, same = 0; same < 20;) {
     const now = read();
     same = now === before ? same + 1 : 0;
@@ -207,7 +207,7 @@ test('a connection that reads nothing costs a few pieces of one answer, however 
   t.after(() => socket.destroy());
   socket.pause();
   socket.write(GET.repeat(50));
-  await settled(() => pieces);
+  await waitForQuiet(() => pieces);
   assert.equal(answers, 1);
   // As much as the kernel's buffers of both sides hold, and little more: 64 MB would be 4,000.
   assert.ok(pieces < 1_000, `${pieces} pieces of 16 KiB were made`);
@@ -247,7 +247,7 @@ test('no character is cut in two between pieces', async (t) => {
 test('one address opens so many connections, and more once it proves who it is or is a trusted proxy', async (t) => {
   const handle: HttpServerOptions['handle'] = (exchange) => {
     const caller = exchange.header('authorization');
-    if (caller !== undefined) exchange.proved(caller.startsWith('nobody') ? undefined : caller);
+    if (caller !== undefined) exchange.countCaller(caller.startsWith('nobody') ? undefined : caller);
     send(exchange, 200, 'ok');
   };
   const limits = { unprovenPerAddressMax: 5, perCallerMax: 7, firstByteMsMax: 60_000 };
@@ -283,7 +283,7 @@ test('a TLS handshake that is not ended is cut off', async (t) => {
 
 test('a caller who has too many connections loses the one that was refused', async (t) => {
   const handle: HttpServerOptions['handle'] = (exchange) => {
-    exchange.proved('ann');
+    exchange.countCaller('ann');
     send(exchange, 200, 'ok');
   };
   const port = await startServer(t, { handle, limits: { perCallerMax: 1 } });
@@ -300,7 +300,7 @@ test('a caller who has too many connections loses the one that was refused', asy
 
 test('when connections run out, the caller that holds the most makes room for others', async (t) => {
   const handle: HttpServerOptions['handle'] = (exchange) => {
-    exchange.proved(exchange.header('authorization') ?? 'nobody');
+    exchange.countCaller(exchange.header('authorization') ?? 'nobody');
     send(exchange, 200, 'ok');
   };
   // A hundred before the last one.
@@ -330,8 +330,8 @@ test('a reader that takes nothing is cut off, and one that takes a little now an
       let left = 400;
       const answer = paceAnswer(response, {
         next: () => (left-- > 0 ? piece : null),
-        failed: (error) => assert.fail(String(error)),
-        stalled: () => {
+        onFailure: (error) => assert.fail(String(error)),
+        onStall: () => {
           stalled += 1;
         },
         stalledMs: 300,
@@ -392,7 +392,7 @@ test('a stream of any size is made as its reader takes it, and goes on with what
       const answer = openPulledAnswer(exchange, {
         contentType: 'application/x-ndjson',
         beat: '\n',
-        ended: () => {},
+        onEnd: () => {},
         admit: () => {},
         next: () => {
           if (made < PIECES) {

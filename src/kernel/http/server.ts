@@ -86,7 +86,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     log,
     metrics: options.metrics,
     closing: closing.signal,
-    proved: (socket, caller) => {
+    countCaller: (socket, caller) => {
       if (connections.prove(socket, caller)) return;
       throw httpRefusal(
         'too-many-connections',
@@ -305,13 +305,13 @@ function answer(
   const exchange = new Exchange(request, response, context);
   try {
     const pending = handle(exchange);
-    if (pending !== undefined) pending.catch((error: unknown) => failed(exchange, error));
+    if (pending !== undefined) pending.catch((error: unknown) => handleFailure(exchange, error));
   } catch (error) {
-    failed(exchange, error);
+    handleFailure(exchange, error);
   }
 }
 
-function failed(exchange: Exchange, error: unknown): void {
+function handleFailure(exchange: Exchange, error: unknown): void {
   const refusal = refusalIn(error);
   if (refusal !== undefined) return sendProblem(exchange, refusal);
   const { response } = exchange;
@@ -332,5 +332,5 @@ function failed(exchange: Exchange, error: unknown): void {
       requestId: exchange.requestId,
     }),
   );
-  exchange.answered(500);
+  exchange.noteAnswer(500);
 }

@@ -45,7 +45,7 @@ export function sendRequest(
       {
         method,
         agent: false,
-        lookup: pinned(addresses),
+        lookup: pinAddresses(addresses),
         headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
         signal,
         ...(ca === undefined ? {} : { ca }),
@@ -59,7 +59,7 @@ export function sendRequest(
 }
 
 /** Answers lookups with the addresses that were checked: a second lookup could find another address. */
-function pinned(addresses: readonly ResolvedAddress[]): LookupFunction {
+function pinAddresses(addresses: readonly ResolvedAddress[]): LookupFunction {
   return (_host, options, found) => {
     const [first] = addresses;
     if (first === undefined) found(new Error('no address'), '', 0);

@@ -138,7 +138,7 @@ export function openDatabase(url: string): Database {
       return { stream, rows };
     },
     close: async () => {
-      await Promise.all([ended(pool.end()), ended(patientPool.end())]);
+      await Promise.all([waitForEnd(pool.end()), waitForEnd(patientPool.end())]);
     },
   };
 }
@@ -217,7 +217,7 @@ async function connect(config: ConstructorParameters<typeof Client>[0]): Promise
     client.on('end', end);
   });
   // With a statement under way it cuts the connection, as it does when that is dead already.
-  const close = (): Promise<void> => ended(client.end());
+  const close = (): Promise<void> => waitForEnd(client.end());
   try {
     await client.connect();
   } catch (error) {
@@ -257,7 +257,7 @@ function streamOf(client: Client): { readonly destroy: () => void } {
 }
 
 /** Waits for an ordered end, but not for a server that does not answer. */
-async function ended(ending: Promise<void>): Promise<void> {
+async function waitForEnd(ending: Promise<void>): Promise<void> {
   await within(ending, LIMITS.goodbyeMs).catch(() => {});
 }
 

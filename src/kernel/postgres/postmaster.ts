@@ -44,11 +44,11 @@ export async function clearOrphan(dataDirectory: string, log: Log | undefined): 
 /** A file that tells no pid, as after a power cut or on a full disk: whatever still works on the data is looked for. */
 async function clearUnreadable(dataDirectory: string, log: Log | undefined): Promise<void> {
   log?.warn(`postgres: ${pidFile(dataDirectory)} is empty or damaged; removing it`);
-  const left = (): number[] => processesOn(dataDirectory);
+  const processesLeft = (): number[] => processesOn(dataDirectory);
   const isServer = (pid: number): boolean => isServerOf(pid, dataDirectory);
   // With the server its other processes end as well.
-  for (const pid of left().toSorted((a, b) => Number(isServer(b)) - Number(isServer(a)))) {
-    await stopServer(pid, () => left().includes(pid));
+  for (const pid of processesLeft().toSorted((a, b) => Number(isServer(b)) - Number(isServer(a)))) {
+    await stopServer(pid, () => processesLeft().includes(pid));
   }
   rmSync(pidFile(dataDirectory), { force: true });
 }

@@ -87,7 +87,7 @@ class Settlement {
       this.#queue.delete(key);
       const problems = this.#problemsOf(key);
       if (problems.length === 0) continue;
-      if (this.#world.touched().has(key)) this.#takeBack(key, problems);
+      if (this.#world.touchedKeys().has(key)) this.#takeBack(key, problems);
       else {
         for (const culprit of this.#culpritsOf(key)) {
           this.#takeBack(culprit, [this.#wouldBreak(culprit, key, problems)]);
@@ -147,7 +147,7 @@ class Settlement {
   #problemsOf(key: LiveKey): HoldReasons {
     const [kind, name] = split(key);
     const problems = problemsIn(this.#world, this.#kinds, { kind, name }, this.#live);
-    if (problems.length === 0 || this.#world.touched().has(key)) return problems;
+    if (problems.length === 0 || this.#world.touchedKeys().has(key)) return problems;
     const before = problemsIn(this.#live, this.#kinds, { kind, name });
     return problems.filter((problem) => !before.some((one) => isDeepStrictEqual(one, problem)));
   }
@@ -160,7 +160,7 @@ class Settlement {
       if (each !== key && this.#kinds.byId(kind).passesOn !== true) continue;
       for (const ref of this.#refsOf(this.#world.get(kind, name))) found.add(liveKey(ref.kind, ref.name));
     }
-    const touched = this.#world.touched();
+    const touched = this.#world.touchedKeys();
     const referred = [...found].filter((target) => target !== key && touched.has(target));
     return referred.length > 0 ? referred : [...touched];
   }

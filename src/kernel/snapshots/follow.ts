@@ -1,7 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { decisionRefusal } from './refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { jittered, pause, systemTime } from '#kernel/base/time.ts';
+import { jitter, pause, systemTime } from '#kernel/base/time.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import type { World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
@@ -48,13 +48,13 @@ export function followHeads(options: {
   readonly modules: readonly DecisionModule<unknown>[];
   readonly log: Log;
   /** Called when the candidates of a release do not compile. */
-  readonly worldBroken?: () => void;
+  readonly onBrokenWorld?: () => void;
   /** Milliseconds that only move forward. */
   readonly monotonicMs?: () => number;
 }): Follower {
-  const { source, kinds, modules, log, worldBroken = () => {}, monotonicMs = () => performance.now() } = options;
+  const { source, kinds, modules, log, onBrokenWorld = () => {}, monotonicMs = () => performance.now() } = options;
   const stopping = new AbortController();
-  const live = new LiveSnapshot({ kinds, modules, log, worldBroken });
+  const live = new LiveSnapshot({ kinds, modules, log, onBrokenWorld });
   const contact = new Contact(monotonicMs);
   const running = keepUp({ source, live, contact, log, signal: stopping.signal });
   return {
@@ -134,7 +134,7 @@ async function keepUp({ source, live, contact, log, signal }: Following): Promis
     }
     if (signal.aborted) return;
     contact.lose();
-    await pause(systemTime, jittered(retryMs, Math.random), signal);
+    await pause(systemTime, jitter(retryMs, Math.random), signal);
     retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
   }
 

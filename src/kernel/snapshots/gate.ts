@@ -167,7 +167,7 @@ function admitClient(parts: GateParts, question: Question, key: string): Admitte
   // The key of a publishable client is public: its holder stays unauthenticated.
   if (isPublishable) return admitStranger(parts, question, client, key);
   const by = `client:${client.name}`;
-  exchange.proved(by);
+  exchange.countCaller(by);
   const listener = listenerIn(asking, input);
   // Reads by Clients are not recorded: they are too many, and each Client knows its own.
   if (listener === undefined || asking.access === 'catalogue') return { input, by };

@@ -106,7 +106,7 @@ export class Overlay implements World {
   }
 
   /** The names under which it differs from `base`. */
-  touched(): ReadonlySet<LiveKey> {
+  touchedKeys(): ReadonlySet<LiveKey> {
     return this.#touched;
   }
 

@@ -46,7 +46,7 @@ function startSnapshot() {
     kinds: kindRegistry([ConfigMap]),
     modules: [module as DecisionModule<unknown>],
     log: openLog('silent'),
-    worldBroken: () => assert.fail('a world is broken'),
+    onBrokenWorld: () => assert.fail('a world is broken'),
   });
   const names = Array.from({ length: CANDIDATES }, (_, number) => `c${number}`);
   atOnce(

@@ -34,7 +34,7 @@ export class LiveSnapshot {
   readonly #kinds: KindRegistry;
   readonly #modules: readonly DecisionModule<unknown>[];
   readonly #log: Log;
-  readonly #worldBroken: () => void;
+  readonly #onBrokenWorld: () => void;
   /** `Kind.id`s of what is compiled. */
   readonly #known: ReadonlySet<string>;
   /** Changes that do not compile: answers go on from what was before, and later changes try them again. */
@@ -51,12 +51,12 @@ export class LiveSnapshot {
     readonly modules: readonly DecisionModule<unknown>[];
     readonly log: Log;
     /** Called when the candidates of a release do not compile. */
-    readonly worldBroken: () => void;
+    readonly onBrokenWorld: () => void;
   }) {
     this.#kinds = options.kinds;
     this.#modules = options.modules;
     this.#log = options.log;
-    this.#worldBroken = options.worldBroken;
+    this.#onBrokenWorld = options.onBrokenWorld;
     this.#known = new Set([...audienceKinds, ...options.modules.flatMap(({ kinds }) => kinds)].map(({ id }) => id));
     this.#world = new LiveObjects(options.kinds);
   }
@@ -191,14 +191,14 @@ export class LiveSnapshot {
     world: World,
     changed: readonly ChangedObject[] | undefined,
   ): Steps<Snapshot['worlds']> {
-    const broken = this.#tellBroken;
+    const onBrokenWorld = this.#tellBroken;
     const exposed = {
       modules: this.#modules,
       kinds: this.#kinds,
       tables,
       world,
       releases: this.#exposing.list(),
-      broken,
+      onBrokenWorld,
     };
     return exposeWorlds(exposed, { worlds: this.#snapshot?.worlds, changed });
   }
@@ -217,7 +217,7 @@ export class LiveSnapshot {
   }
 
   #tellBroken = (module: string, releases: readonly ExposingRelease[], error: unknown): void => {
-    this.#worldBroken();
+    this.#onBrokenWorld();
     const names = releases.map(({ name }) => name);
     this.#log.error(
       { err: error, module, releases: names },

@@ -63,7 +63,7 @@ export function snapshotStream(options: {
       contentType: 'application/x-ndjson',
       beat: '\n',
       next: reading.next,
-      ended: () => {
+      onEnd: () => {
         reading.end();
         stop();
       },

@@ -77,7 +77,8 @@ function expose(releases: readonly ExposingRelease[], given: Fixture = {}) {
     module: of,
     base,
     releases,
-    broken: (_: string, seen: readonly ExposingRelease[]) => void broken.push(seen.map(({ name }) => name).join()),
+    onBrokenWorld: (_: string, seen: readonly ExposingRelease[]) =>
+      void broken.push(seen.map(({ name }) => name).join()),
   };
   const named = changed?.map((name) => ({ kind: ConfigMap.id, name }));
   const work = ModuleWorlds.expose(source, { worlds: before, changed: named });

@@ -47,7 +47,7 @@ export interface WorldSource {
   readonly world: World;
   readonly audiences: AudienceTable;
   /** Called when a world does not compile. */
-  readonly broken: (module: string, releases: readonly ExposingRelease[], error: unknown) => void;
+  readonly onBrokenWorld: (module: string, releases: readonly ExposingRelease[], error: unknown) => void;
 }
 
 /** The parts of the worlds of one module. */
@@ -206,7 +206,7 @@ function* compile<Table>(
   within: OneWorld<Table>,
   changed: readonly ChangedObject[],
 ): Steps<OneWorld<Table>> {
-  const { module, kinds, world, broken } = source;
+  const { module, kinds, world, onBrokenWorld } = source;
   if (within.isBroken) return within;
   try {
     const overlay = new Overlay(world, kinds);
@@ -218,7 +218,7 @@ function* compile<Table>(
     const audiences = yield* within.audiences.update(overlay, relevant);
     return { table: yield* module.update(within.table, overlay, relevant, audiences), audiences, isBroken: false };
   } catch (error) {
-    broken(module.name, releases, error);
+    onBrokenWorld(module.name, releases, error);
     return { ...everybodys(source), isBroken: true };
   }
 }

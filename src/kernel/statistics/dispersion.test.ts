@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { addCells, CELLS, clusteringOf, NO_CELLS, type CellCounts, type TrackClustering } from './cells.ts';
 import { effectiveCells, ratioDispersion, splitDispersion, trackDispersion, unitsIn } from './dispersion.ts';
 import { poisson } from './testing/draws.ts';
@@ -49,7 +49,7 @@ test('independent events have a dispersion of 1 in the mean, however few units a
     { windows: 600, units: 4, rate: 0.4, repeats: 5 },
   ];
   for (const [index, one] of cases.entries()) {
-    const chance = seeded(index);
+    const chance = seedRandom(index);
     const runs = Array.from({ length: 40 }, () => trackDispersion(played(one, chance)) ?? Number.NaN);
     const mean = runs.reduce((sum, value) => sum + value, 0) / runs.length;
     const error = Math.sqrt(runs.reduce((sum, value) => sum + (value - mean) ** 2, 0)) / runs.length;
@@ -86,7 +86,7 @@ test('the dispersion of the ratio is that of the tracks, weighed by what each ad
 });
 
 test('the split varies as if each unit fell by itself when each cell has what chance gives it', () => {
-  const chance = seeded(7);
+  const chance = seedRandom(7);
   const one = { windows: 1, units: 20_000, rate: 0 };
   assert.ok(splitDispersion({ candidate: played(one, chance), stable: played(one, chance) }) < 1.15);
   assert.equal(splitDispersion({ candidate: NONE, stable: NONE }), 1);
@@ -97,7 +97,7 @@ test('the split varies as if each unit fell by itself when each cell has what ch
 });
 
 test('how many units there are is known within 4 % at 300, from the cells that have any', () => {
-  const chance = seeded(11);
+  const chance = seedRandom(11);
   for (const [units, least] of [
     [20, 0.9],
     [300, 0.66],

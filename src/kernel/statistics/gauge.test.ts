@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { gaugeDispersion, GAUGE_POINTS, gaugeTerms } from './gauge.ts';
 
 test('a gauge that is beyond its limit half of the time gives each likelihood a mean of 1', () => {
@@ -28,7 +28,7 @@ test('windows count as many times less as neighbours are alike: reckoned by hand
 });
 
 test('a gauge whose moments last has the dispersion of its correlation', () => {
-  const chance = seeded(3);
+  const chance = seedRandom(3);
   let sign = 1;
   // It stays with 0.9 and else is thrown anew: a correlation of 0.9, (1 + 0.9)/(1 − 0.9) = 19.
   const signs = Array.from({ length: 20_000 }, () => (sign = chance() < 0.9 ? sign : chance() < 0.5 ? 1 : -1));

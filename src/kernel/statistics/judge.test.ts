@@ -7,7 +7,7 @@ import type { BurnRateSpec, GuardrailSpec, JudgeContext, RiskRatioSpec, Threshol
 import type { Counts, Interval } from './interval.ts';
 import { judge } from './judge.ts';
 import type { SourceAnswer } from './source-answer.ts';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { minute } from './testing/draws.ts';
 import type { RiskRatioFigures, Verdict } from './verdict.ts';
 
@@ -570,7 +570,7 @@ function simulate({
   ratio: number;
   faultAt: number;
 }): Interval[] {
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   return Array.from({ length }, (_, index) => {
     const interval = minute(index, { units: 10_000, share: index < 10 ? 0.05 : 0.3, rate: 0.002, ratio }, chance);
     const sources = { [`pod-${index % 3}`]: interval.candidate };
@@ -680,7 +680,7 @@ test('a new kind of failure, of which stable has none, is found in three windows
 
 test('half of all requests failing from the first on is found in three windows, however they fall', () => {
   for (let seed = 1; seed <= 20; seed += 1) {
-    const chance = seeded(seed);
+    const chance = seedRandom(seed);
     const windows = Array.from({ length: 3 }, (_, index) =>
       minute(index, { units: 4_000, share: 0.1, rate: 0.001, ratio: 500 }, chance),
     );
@@ -801,7 +801,7 @@ test('a gauge that is beyond its limit recently is labelled so, and is safe by t
   assert.match(of(shown(20, 0.85)).because, /^Heap 0\.85 \(limit 0\.9\): within it more often than not; evidence/);
   const late = of([...shown(60, 0.5), ...shown(58, 0.95)]);
   assert.equal(late.outcome, 'undecided', 'it changed once, and what lasts so long is one moment');
-  const chance = seeded(5);
+  const chance = seedRandom(5);
   const often = (count: number, part: number) =>
     shown(count, 0).map((one) => ({ ...one, value: chance() < part ? 1 : 0 }));
   assert.match(of([...often(300, 0.2), ...often(150, 0.95)]).because, /: lately beyond it more often than not, rolls/);

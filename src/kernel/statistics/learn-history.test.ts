@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { fold, type GuardrailState } from './fold.ts';
 import type { RiskRatioSpec } from './guardrail.ts';
 import type { Counts, Interval } from './interval.ts';
@@ -38,7 +38,7 @@ function* minutes(count: number, { share, ratio = 1, sd, rho }: World, chance: (
 }
 
 function learned(world: World, seed: number, count = DAY): TimeHistory {
-  return learnHistory([...minutes(count, world, seeded(seed))]) ?? assert.fail();
+  return learnHistory([...minutes(count, world, seedRandom(seed))]) ?? assert.fail();
 }
 
 const HALVES = { share: 0.5 } as const;
@@ -57,7 +57,7 @@ test('independent events teach that they are, and what moves by itself how much 
 });
 
 test('the long-run dispersion is the same in windows of another length', () => {
-  const windows = [...minutes(4 * DAY, { ...HALVES, sd: 0.5, rho: 0.8 }, seeded(3))];
+  const windows = [...minutes(4 * DAY, { ...HALVES, sd: 0.5, rho: 0.8 }, seedRandom(3))];
   const long = [1, 2, 5, 10].map((length) => {
     const joined = windows.flatMap((one, index) =>
       index % length === 0 ? [windows.slice(index, index + length).reduce(sumPairs, { ...one, ...NONE })] : [],
@@ -76,7 +76,7 @@ function sumPairs(a: Interval, b: Interval): Interval {
 }
 
 test('fewer than an hour of minutes with events, or what is no number, teaches nothing', () => {
-  const day = [...minutes(DAY, { ...HALVES, sd: 0.5, rho: 0.8 }, seeded(4))];
+  const day = [...minutes(DAY, { ...HALVES, sd: 0.5, rho: 0.8 }, seedRandom(4))];
   const silent = (one: Interval): Interval => ({ ...one, ...NONE });
   assert.equal(learnHistory(day.map((one, index) => (index < 59 ? one : silent(one)))), undefined);
   assert.equal(learnHistory(day.map((one, index) => (index < 60 ? one : silent(one))))?.windows, 60);
@@ -87,7 +87,7 @@ test('fewer than an hour of minutes with events, or what is no number, teaches n
 /** After how many minutes a release of eight hours is taken back, looked at each minute; Infinity if it is not. */
 function minutesToRollBack(world: World, seed: number, history: TimeHistory): number {
   let folded: GuardrailState | undefined;
-  for (const one of minutes(480, world, seeded(seed))) {
+  for (const one of minutes(480, world, seedRandom(seed))) {
     folded = fold(ERRORS, folded, [{ ...one, history }]);
     // The whole judge takes long, and cannot fail what is no harm by the dispersion in time alone.
     if (folded.tally.of !== 'riskRatio') assert.fail();

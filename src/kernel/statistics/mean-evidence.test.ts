@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { addCells, CELLS, clusteringOf, NO_CELLS, type TrackClustering } from './cells.ts';
 import { logMeanBeyond } from './mean-evidence.ts';
 import { normal } from './testing/draws.ts';
@@ -83,7 +83,7 @@ test('nothing, one cell, or values without variance give no evidence', () => {
 });
 
 test('at the limit its mean is at most 1, and it ever exceeds 20 in at most one of 20, with windows of two units as of many', () => {
-  const chance = seeded(5);
+  const chance = seedRandom(5);
   for (const [each, looks] of [
     [2, 150],
     [40, 40],

@@ -11,7 +11,7 @@ import {
   ratioBounds,
   type RiskRatioEvidence,
 } from './risk-ratio-evidence.ts';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { minute } from './testing/draws.ts';
 
 const MARGIN = 1.5;
@@ -145,7 +145,7 @@ test('dividing by the dispersion keeps the mean at most 1', () => {
 });
 
 test('without harm the evidence of it ever reaches 1/α in at most α of all rollouts, looked at every minute', () => {
-  const chance = seeded(7);
+  const chance = seedRandom(7);
   const runs = 1_500;
   const alpha = 0.05;
   let alarms = 0;
@@ -279,7 +279,7 @@ test('the bounds leave 1 exactly when harm is proven, and the margin exactly whe
 });
 
 test('the truth lies within the bounds at every look, in all but α+β of rollouts', () => {
-  const chance = seeded(3);
+  const chance = seedRandom(3);
   const runs = 250;
   let missed = 0;
   for (let run = 0; run < runs; run += 1) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Interval } from './interval.ts';
 import { addSample, logSplit, noSample, pearson, type SampleRatio } from './sample-ratio.ts';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 
 function units(candidate: number, stable: number, share: number): Interval {
   const counts = (units: number) => ({ units, bad: 0 });
@@ -75,7 +75,7 @@ test('units that come in clumps say as much less of the split', () => {
 });
 
 test('a right split is hardly ever called wrong, looked at every minute', () => {
-  const chance = seeded(11);
+  const chance = seedRandom(11);
   let alarms = 0;
   for (let run = 0; run < 300; run += 1) {
     let [state, isWrong] = [noSample(0), false];

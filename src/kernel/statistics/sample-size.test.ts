@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addInterval, logHarm, noEvidence } from './risk-ratio-evidence.ts';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { poisson } from './testing/draws.ts';
 import { expected, unitsUntil } from './sample-size.ts';
 
@@ -31,7 +31,7 @@ test('the estimate is the median of simulated releases, within a third', () => {
     (units) => logHarm(addInterval(noEvidence(1.5), expected(units, 0.05, rates)), 1),
     needed,
   );
-  const chance = seeded(5);
+  const chance = seedRandom(5);
   const taken = Array.from({ length: 201 }, () => {
     let state = noEvidence(1.5);
     while (logHarm(state, 1) < needed) {

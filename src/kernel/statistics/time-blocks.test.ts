@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { normal, poisson } from './testing/draws.ts';
 import {
   addBlock,
@@ -62,7 +62,7 @@ test('windows of one minute, or of one declared stretch, are one block', () => {
 test('of more than 512 blocks neighbours become one: the sums stay, and so does the order of time', () => {
   fc.assert(
     fc.property(fc.integer({ min: 500, max: 2_100 }), fc.integer(), (length, seed) => {
-      const chance = seeded(seed);
+      const chance = seedRandom(seed);
       const draw = () => Math.floor(chance() * 10);
       const windows = Array.from({ length }, (): Counts => [draw(), draw(), draw(), draw()]);
       const state = blocks(windows);
@@ -301,7 +301,7 @@ test('independent events have a dispersion of about 1, bursts that of their size
   const mean = (rateOf: (index: number, chance: () => number) => number, clump = 1): number => {
     let total = 0;
     for (let run = 0; run < runs; run += 1) {
-      const chance = seeded(run);
+      const chance = seedRandom(run);
       const windows = Array.from({ length: 480 }, (_, index): Counts => {
         const candidate = clump * poisson((rateOf(index, chance) * 40) / clump, chance);
         return [4_000, candidate, 36_000, poisson(360, chance)];

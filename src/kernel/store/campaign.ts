@@ -58,7 +58,7 @@ export async function campaign<Operation>(parts: CampaignParts<Operation>, tried
       await tail.reach(opened.version);
       if (stop.aborted) return await session.close();
       await tail.pause();
-      outage.ended();
+      outage.noteRecovery();
       role.noticeEpoch(session.epoch);
       const sequencer = beginWriting(parts, session);
       triedOnce();
@@ -76,7 +76,7 @@ export async function campaign<Operation>(parts: CampaignParts<Operation>, tried
       // Reads are right all the same.
       if (isReadOnly) triedOnce();
       const isOthers = error instanceof Refusal && error.code === 'resources/other-writer';
-      await pause(systemTime, isOthers ? CAMPAIGN_POLL_MS : outage.failed(error), stop);
+      await pause(systemTime, isOthers ? CAMPAIGN_POLL_MS : outage.noteFailure(error), stop);
     }
   }
 }
@@ -85,7 +85,7 @@ function beginWriting<Operation>(parts: CampaignParts<Operation>, session: Write
   const { memory, decide, clock, limits, log, tail, role, publish } = parts;
   const sequencer = new Sequencer({ memory, session, decide, clock, limits, log, givesWay: true });
   sequencer.subscribe((changes) => {
-    tail.arrived();
+    tail.wakeWaiting();
     publish(changes as readonly StoredChange[]);
   });
   log?.info({ epoch: session.epoch }, 'writer lock: acquired');

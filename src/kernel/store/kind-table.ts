@@ -59,7 +59,7 @@ export class KindTable {
   }
 
   /** All, in order. Writes cost nothing here; the first call after some merges them in (50,000 objects: 0.3 ms). */
-  sorted(): readonly StoredEntry[] {
+  listSorted(): readonly StoredEntry[] {
     if (this.#changedSinceSorted.size > 0) {
       this.#sorted = mergeChanged(this.#sorted, this.#changedSinceSorted, (key) => this.#at(key));
       this.#changedSinceSorted = new Set();

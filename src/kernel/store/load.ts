@@ -60,7 +60,7 @@ export async function loadMemory(
     }
     return { memory: loaded, changes: await windowOf(connection, floor, reader, shown) };
   });
-  await inTurns(memory.begun(changes));
+  await inTurns(memory.appendChanges(changes));
   return memory;
 }
 

@@ -381,7 +381,7 @@ test('an object and its Head, which share a spec where they have the same, keep 
       for (const kind of [Head, Note]) {
         for (const { text, ...place } of memory.list(kind)) restarted.begin(new StoredEntry(place, Buffer.from(text)));
       }
-      atOnce(restarted.begun([]));
+      atOnce(restarted.appendChanges([]));
       const anew = kinds.flatMap((kind) => [...memory.list(kind)].map(({ text }) => text));
       assert.deepEqual(
         kinds.flatMap((kind) => [...restarted.list(kind)].map(({ text }) => text)),

@@ -35,7 +35,7 @@ export class Memory implements StoredReader {
   }
 
   /** Takes in the changes above the floor that led there, the oldest first. */
-  *begun(changes: readonly StoredChange[]): Steps<void> {
+  *appendChanges(changes: readonly StoredChange[]): Steps<void> {
     for (const change of changes) {
       this.#window.append(change);
       yield;
@@ -125,7 +125,7 @@ export class Memory implements StoredReader {
   }
 
   #sortedAt(kind: Kind, at: number): readonly StoredEntry[] {
-    const now = this.#table(kind).sorted();
+    const now = this.#table(kind).listSorted();
     const undone = this.#window.since(at, kind.id);
     if (undone.length === 0) return now;
     // The state of an object at that version is the one before its first change since then.

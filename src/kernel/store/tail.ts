@@ -1,6 +1,6 @@
 import type { Log } from '#kernel/base/log.ts';
 import { Outage } from '#kernel/base/outage.ts';
-import { aborted, pause, systemTime } from '#kernel/base/time.ts';
+import { waitForAbort, pause, systemTime } from '#kernel/base/time.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { StoredChange, StoredEntry } from './entry.ts';
 import { type ChangeRow, type KnownKinds, RowReader } from './load.ts';
@@ -33,7 +33,7 @@ export class Tail {
   /** While this process writes itself, the memory is ahead of what can be read. */
   #paused = false;
   readonly #stopping = new AbortController();
-  readonly #ended = aborted(this.#stopping.signal);
+  readonly #ended = waitForAbort(this.#stopping.signal);
   /** When the last read began that found nothing more, in steady time: the memory was current then. */
   #currentAtMs = performance.now();
   readonly #poll: NodeJS.Timeout;
@@ -102,8 +102,8 @@ export class Tail {
     await this.#pulling;
   }
 
-  /** Tells those who wait for a version that this process itself has written. */
-  arrived(): void {
+  /** Wakes the waiters of versions that this process itself has written. */
+  wakeWaiting(): void {
     const reached = this.#waiting.filter(({ version }) => version <= this.#memory.version);
     if (reached.length === 0) return;
     this.#waiting = this.#waiting.filter(({ version }) => version > this.#memory.version);
@@ -117,12 +117,12 @@ export class Tail {
       try {
         const connection = await this.#database.connect();
         await connection.listen(CHANGES_CHANNEL, () => this.#pullSoon());
-        outage.ended();
+        outage.noteRecovery();
         this.#pullSoon();
         await Promise.race([connection.lost, this.#ended]);
         await connection.close();
       } catch (error) {
-        waitMs = outage.failed(error);
+        waitMs = outage.noteFailure(error);
       }
       await pause(systemTime, waitMs, this.#stopping.signal);
     }
@@ -142,9 +142,9 @@ export class Tail {
       this.#again = false;
       try {
         if (await this.#pull()) this.#again = true;
-        outage.ended();
+        outage.noteRecovery();
       } catch (error) {
-        outage.failed(error);
+        outage.noteFailure(error);
         await pause(systemTime, RETRY_MS, this.#stopping.signal);
         this.#again = this.#waiting.length > 0;
       }
@@ -175,7 +175,7 @@ export class Tail {
     }
     const changes = this.#changesOf(rows);
     this.#memory.publish(changes, last.version);
-    this.arrived();
+    this.wakeWaiting();
     if (changes.length > 0) this.#publish(changes);
     return rows.length === ROWS_MAX;
   }

@@ -224,7 +224,7 @@ export class WriterSession {
         if (row?.epoch !== this.epoch) return 'taken';
       } catch (error) {
         await connection?.close().catch(() => {});
-        outage.failed(error);
+        outage.noteFailure(error);
       }
       await sleep(RECONNECT_MS);
     }

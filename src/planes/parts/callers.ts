@@ -25,7 +25,7 @@ export function callersBy(authenticators: readonly Authenticator[]): UserOf {
     // A caller that mints tokens gets no higher rate by it.
     const payer = user.mintedBy?.at(-1) ?? user.name;
     const isLimited = !user.groups.includes(UNLIMITED_GROUP);
-    exchange.proved(isLimited ? `user "${payer}"` : undefined);
+    exchange.countCaller(isLimited ? `user "${payer}"` : undefined);
     if (isLimited) requireRate(exchange, payer, limiter);
     return user;
   };

@@ -250,12 +250,12 @@ function watchMetrics(registry: Registry) {
     'Watches ended because the client was too slow.',
   );
   return {
-    opened: () => {
+    countOpen: () => {
       open += 1;
     },
-    closed: () => {
+    countClose: () => {
       open -= 1;
     },
-    droppedAsSlow: () => dropped.inc(),
+    countSlowDrop: () => dropped.inc(),
   };
 }

@@ -10,7 +10,7 @@ import { onlyWhileLeading, runAsLeader, type Candidate, type ElectionTiming } fr
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { namespaceEnd } from '#kernel/controllers/namespace-end.ts';
 import { eventRecorder } from '#kernel/controllers/record-event.ts';
-import { aborted, systemTime as time } from '#kernel/base/time.ts';
+import { waitForAbort, systemTime as time } from '#kernel/base/time.ts';
 import { gauge } from '#kernel/http/metrics.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
@@ -96,19 +96,19 @@ export function runControllers(options: {
         }
         forAll = runForAll([...followed.values()]);
       };
-      const changed = (): void => {
+      const updateKinds = (): void => {
         changing = changing.then(followKinds).catch((error: unknown) => {
           log.error({ err: error }, 'controllers: cannot follow new kinds');
         });
       };
-      changed();
-      const unsubscribe = kinds.subscribe(changed);
+      updateKinds();
+      const unsubscribe = kinds.subscribe(updateKinds);
       lifetime.keep('controllers', async () => {
         unsubscribe();
         await changing;
         await Promise.all([...controllers, ...forAll].map(({ stop }) => stop()));
       });
-      await aborted(leadership.signal);
+      await waitForAbort(leadership.signal);
       await lifetime.close();
     },
   });

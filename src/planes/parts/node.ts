@@ -40,7 +40,7 @@ export async function startNode(
   );
   const follower = await lifetime.open(
     'snapshots',
-    () => followHeads({ source, kinds, modules, log, worldBroken: () => broken.inc() }),
+    () => followHeads({ source, kinds, modules, log, onBrokenWorld: () => broken.inc() }),
     (following) => following.stop(),
   );
   gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () =>

@@ -65,7 +65,7 @@ export function releaseExposures(parts: {
       recorded.add(key);
       const properties = { release: name, releaseRevision: revision, track, cell };
       waiting.push({ type: RELEASE_EXPOSURE, id: randomUUID(), at: now.toString(), subject: listener, properties });
-      shed();
+      dropOldest();
     },
     flush: async () => {
       const taken = waiting.splice(0, LIMITS.eventsMax);
@@ -77,7 +77,7 @@ export function releaseExposures(parts: {
       } catch (error) {
         // Written twice they count once, as they keep their ids and their minute.
         waiting = [...taken, ...waiting];
-        shed();
+        dropOldest();
         throw error;
       }
     },
@@ -88,7 +88,7 @@ export function releaseExposures(parts: {
     return writeOwnEvents(parts, batch, ({ outcome }) => outcome === 'accepted');
   }
 
-  function shed(): void {
+  function dropOldest(): void {
     const surplus = waiting.length - LIMITS.waitingMax;
     if (surplus <= 0) return;
     waiting.splice(0, surplus);

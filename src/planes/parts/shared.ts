@@ -158,7 +158,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
   );
   const certificate = await lifetime.open(
     'certificate renewal',
-    () => keepCertificate({ first: identity, identity: ownIdentity, renewed: server.renew, time: systemTime, log }),
+    () => keepCertificate({ first: identity, identity: ownIdentity, onRenewal: server.renew, time: systemTime, log }),
     (kept) => kept.stop(),
   );
   gauge(registry, 'backline_certificate_end_timestamp_seconds', 'When the server certificate ends, as Unix time.', () =>

@@ -280,7 +280,7 @@ function deafConnections(count: number, bytes: () => string | Buffer): Attack['p
       Array.from({ length: count }, async () => {
         while (!signal.aborted) {
           const socket = await deaf(bytes());
-          if (!socket.destroyed) await Promise.race([once(socket, 'close'), aborted(signal)]);
+          if (!socket.destroyed) await Promise.race([once(socket, 'close'), waitForAbort(signal)]);
           socket.destroy();
           await wait(10);
         }
@@ -289,7 +289,7 @@ function deafConnections(count: number, bytes: () => string | Buffer): Attack['p
   };
 }
 
-async function aborted(signal: AbortSignal): Promise<void> {
+async function waitForAbort(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 

@@ -1,4 +1,4 @@
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import type { Stage } from './stage.ts';
 import { openTown } from './town.ts';
 
@@ -18,11 +18,11 @@ export async function playRecords(
   options: { readonly seed: number; readonly steps: number; readonly towns: number; readonly kills: number },
 ): Promise<ReadonlyMap<string, number>> {
   const { seed, steps, kills } = options;
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   const counts = new Map<string, number>();
   const count = (what: string): unknown => counts.set(what, (counts.get(what) ?? 0) + 1);
   const towns = Array.from({ length: options.towns }, (_, index) =>
-    openTown({ name: `t${index}-`, stage, chance: seeded(seed * 1_000 + index), count }),
+    openTown({ name: `t${index}-`, stage, chance: seedRandom(seed * 1_000 + index), count }),
   );
   let killed = 0;
   for (let step = 0; step < steps;) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { Flag } from '#domains/experience/kinds/flag.ts';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { durationMs } from '#kernel/kinds/schema/duration.ts';
@@ -59,7 +59,7 @@ export async function playFourEyes(
   steps: number,
   pass: (ms: number) => void,
 ): Promise<ReadonlyMap<string, number>> {
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   const below = (count: number): number => Math.floor(chance() * count);
   const pick = <Item>(items: readonly Item[]): Item =>
     items[below(items.length)] ?? assert.fail('nothing to pick from');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setImmediate as tick } from 'node:timers/promises';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { openLog } from '#kernel/base/log.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
@@ -79,7 +79,7 @@ export async function playJudge(
   options: { readonly seed: number; readonly steps: number; readonly shadow: boolean; readonly raced: boolean },
 ): Promise<Played> {
   const { seed, steps, shadow, raced } = options;
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   const below = (count: number): number => Math.floor(chance() * count);
   const pick = <Item>(items: readonly Item[]): Item => items[below(items.length)] ?? assert.fail();
   const counts = new Map<string, number>();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { releaseCommands } from '#kernel/releases/api/commands.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
@@ -41,7 +41,7 @@ export type Counts = Map<string, number>;
  * the engine dies and comes back. Throws when an invariant does not hold.
  */
 export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): Promise<Counts> {
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   const below = (count: number): number => Math.floor(chance() * count);
   const pick = <Item>(items: readonly Item[]): Item => {
     const item = items[below(items.length)];

@@ -6,7 +6,7 @@ import {
   type EventualFixture,
 } from '#kernel/releases/testing/target-contract.ts';
 import { FakeClusters } from '#kernel/releases/testing/fake-clusters.ts';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import { releaseItemOf, specOf } from '#kernel/releases/engine/form.ts';
 import { lookAt } from '#kernel/releases/engine/look.ts';
@@ -68,14 +68,14 @@ async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
   const { live } = followLive(store, KINDS, atOnce);
   const time = new VirtualTime();
   const clock = () => Temporal.Instant.fromEpochMilliseconds(Math.floor(time.nowMs()));
-  const clusters = new FakeClusters({ kind: Workload, time, chance: seeded(1) });
+  const clusters = new FakeClusters({ kind: Workload, time, chance: seedRandom(1) });
   clusters.sent = [];
   for (const name of ['berlin', 'oslo']) clusters.join(name, 'rest');
   const targets = [clusters.target, LISTENERS];
-  const opened = openTargets(targets, { store, kinds: KINDS, clock });
+  const targetOf = openTargets(targets, { store, kinds: KINDS, clock });
   const follow = () => clusters.follow(memory.reads(), (listener) => memory.subscribe(listener));
   follow();
-  const intents = new Intents({ store, live, kinds: KINDS, targets, opened });
+  const intents = new Intents({ store, live, kinds: KINDS, targets, targetOf });
   const node = (name: string, value: number, needs: string[] = []) =>
     put(kind, name, { needs, value, neighbourMax: 9 });
   // One that changes, one that is new, one that goes, and one that is deleted and needed by none.
@@ -124,7 +124,7 @@ async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
     impossible: () => read('impossible'),
     decideOtherwise: async () =>
       void memory.commit(writeStep(read('possible').object, step('decided otherwise'), { nowMs: 1 }), AUTHOR),
-    shown: () => {
+    readShown: () => {
       const heads = [...memory.memory.list(Head)]
         .map((entry) => entry.object())
         .filter(({ metadata }) => metadata.name.startsWith(`${kind.plural}.`));

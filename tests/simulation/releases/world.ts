@@ -227,7 +227,7 @@ export class World {
         );
       },
     };
-    const metrics = { depth: () => {}, worked: () => {}, retried: () => {} };
+    const metrics = { depth: () => {}, observeRun: () => {}, countRetry: () => {} };
     const log = pino(
       { level: 'error' },
       { write: (line) => void this.logged.push(JSON.parse(line) as { msg: string }) },

@@ -66,7 +66,7 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
     try {
       const opened = await database.connect();
       await opened.listen(CHANGES_CHANNEL, (listener) => kept.delete(listener));
-      outage.ended();
+      outage.noteRecovery();
       kept.clear();
       connection = opened;
       void opened.lost.then(() => {
@@ -76,7 +76,7 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
       });
       if (isClosed) await opened.close();
     } catch (error) {
-      again(outage.failed(error));
+      again(outage.noteFailure(error));
     }
   }
 

@@ -24,14 +24,14 @@ export interface AttemptLog {
   /** Resolves when the attempt is durable, or in the log because the database failed. */
   readonly keep: (author: Author, attempt: Attempt) => Promise<void>;
   /** Resolves when all earlier attempts are durable or in the log. */
-  readonly settled: () => Promise<void>;
+  readonly flush: () => Promise<void>;
 }
 
 interface Waiting {
   readonly at: Temporal.Instant;
   readonly author: Author;
   readonly attempt: Attempt;
-  readonly done: () => void;
+  readonly resolve: () => void;
 }
 
 /** Writes in batches: while one batch is in flight, the next one collects. */
@@ -55,23 +55,23 @@ export function attemptLog(
       } catch (error) {
         log.error({ err: error, attempts: batch.map(inLog) }, 'audit: cannot record refused attempts');
       }
-      for (const { done } of batch) done();
+      for (const { resolve } of batch) resolve();
     }
     writing = undefined;
   }
 
   return {
     keep: (author, attempt) =>
-      new Promise<void>((done) => {
-        const item = { at: clock(), author, attempt, done };
+      new Promise<void>((resolve) => {
+        const item = { at: clock(), author, attempt, resolve };
         if (waiting.length >= LIMITS.waitingMax) {
           log.error({ attempts: [inLog(item)] }, 'audit: cannot record a refused attempt');
-          return done();
+          return resolve();
         }
         waiting.push(item);
         writing ??= writeAll();
       }),
-    settled: async () => writing,
+    flush: async () => writing,
   };
 }
 

@@ -38,7 +38,7 @@ export function auditRecords(parts: {
   const { database, kinds, sealing, attempts, version } = parts;
   return async (target, query) => {
     // A caller who already has an answer finds the attempt in the list.
-    await attempts.settled();
+    await attempts.flush();
     const { matches } = selectionOf(AuditRecord, query, target.name);
     const filter = filterOf(query.fieldSelector, kinds);
     const position = query.continueToken === '' ? startOf(target.name) : decodePosition(query.continueToken);

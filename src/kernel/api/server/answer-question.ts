@@ -26,7 +26,7 @@ export async function answerQuestion(
   const { user, author, target } = call;
   const { namespace, name } = target;
   const answer = await answerTo(posted.object, { user, author, dryRun: query.dryRun, namespace, name, limit });
-  await authority.attempted(author, attemptOf(call, 201));
+  await authority.recordAttempt(author, attemptOf(call, 201));
   const headers = warningHeaders([...warnings, ...posted.warnings]);
   sendJson(exchange, { status: 201, json: JSON.stringify(answer), accepted, headers });
 }

@@ -11,9 +11,9 @@ import type { Query } from '../request.ts';
 import type { VirtualKind, VirtualList } from '../virtual.ts';
 
 interface WatchMetrics {
-  readonly opened: () => void;
-  readonly closed: () => void;
-  readonly droppedAsSlow: () => void;
+  readonly countOpen: () => void;
+  readonly countClose: () => void;
+  readonly countSlowDrop: () => void;
 }
 
 /** The parts that requests are answered from. */

@@ -48,7 +48,7 @@ export async function deleteCollection(server: ResourceServer, request: VerbRequ
   }));
   const outcomes = operations.length === 0 ? [] : await store.write(operations, author, { dryRun: call.dryRun, limit });
   if (call.dryRun || outcomes.every(({ did }) => did === 'nothing')) {
-    void authority.attempted(author, attemptOf(call, 200));
+    void authority.recordAttempt(author, attemptOf(call, 200));
   }
   const removed = outcomes.map(({ entry }) => entry);
   const metadata = { ...pageMetadata(page), resourceVersion: String(store.version()) };

@@ -77,7 +77,8 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
       call = callOf(exchange, user, parsePath(exchange.path, kinds));
       await serveRequest(server, { exchange, limit, call, query: parseQuery(exchange), accepted });
     } catch (error) {
-      if (call !== undefined && isWrite(exchange.method)) void authority.attempted(call.author, attemptOf(call, error));
+      if (call !== undefined && isWrite(exchange.method))
+        void authority.recordAttempt(call.author, attemptOf(call, error));
       const refusal = refusalIn(error);
       if (refusal === undefined) throw error;
       const shown = call?.target.kind.confidential === true ? withoutValues(refusal) : refusal;

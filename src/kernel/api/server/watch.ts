@@ -48,15 +48,15 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
     query,
   });
   const dropWatcher = (): void => {
-    metrics.droppedAsSlow();
+    metrics.countSlowDrop();
     exchange.log.warn({ kind: kind.id }, 'watch: slow watcher dropped');
   };
-  metrics.opened();
+  metrics.countOpen();
   const answer = paceAnswer(response, {
     next: feed.next,
     wrote: (chars) => exchange.chargeAnswer(chars),
-    stalled: dropWatcher,
-    failed: (error) => {
+    onStall: dropWatcher,
+    onFailure: (error) => {
       if (!(error instanceof Refusal)) {
         exchange.log.error({ err: error, kind: kind.id }, 'watch: failed');
         return void response.destroy();
@@ -80,7 +80,7 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
   response.once('close', () => {
     unsubscribe();
     stop();
-    metrics.closed();
+    metrics.countClose();
   });
 }
 

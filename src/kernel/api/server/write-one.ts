@@ -31,7 +31,7 @@ export async function writeOne(
     const kind = kinds.byId(operation.kind);
     const part = 'part' in operation && operation.part !== 'main' ? operation.part : '';
     const code = outcome.did === 'created' ? 201 : 200;
-    void authority.attempted(author, { kind, part, namespace, name, dryRun, code, reason: '' });
+    void authority.recordAttempt(author, { kind, part, namespace, name, dryRun, code, reason: '' });
     if (dryRun) return { ...outcome, entry: asDryRun(outcome.entry, store.get(kind, namespace, name)) };
   }
   return outcome;

@@ -72,7 +72,7 @@ sourceContract(
     return {
       source,
       guardrail: { name: 'g', metric: 'played', noWorse: { margin: 1.5 } },
-      happened: async (release, fromMs, done) => {
+      produceEvents: async (release, fromMs, done) => {
         for (const { track, units, bad } of done) {
           for (let unit = 0; unit < units; unit += 1) {
             const listener = randomUUID();

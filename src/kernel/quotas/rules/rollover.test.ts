@@ -216,12 +216,12 @@ class Naive {
     }
   }
 
-  left(): number {
+  countLeft(): number {
     return Math.max(0, this.#gave - this.#used);
   }
 
   consume(amount: number): boolean {
-    if (amount > this.left() && !this.#isSoft) return false;
+    if (amount > this.countLeft() && !this.#isSoft) return false;
     this.#used += amount;
     this.granted += amount;
     return true;
@@ -268,7 +268,7 @@ test('the result equals computing window by window as each of them ends', () => 
             if (untilMs > endMs) break;
           }
           naive.advance(windows - 1);
-          assert.equal(world.left(nowMs, bucket), naive.left());
+          assert.equal(world.left(nowMs, bucket), naive.countLeft());
           const { fromMs } = spanOf(bucket, nowMs);
           const wasLate = isLate && windows > 1 && nowMs < fromMs + DAY;
           const { outcome } = wasLate

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Bucket } from '../rules/bucket.ts';
 import {
@@ -64,7 +64,7 @@ export interface ScheduleCounts {
  * every answer equals the recorded one.
  */
 export function simulate(seed: number): ScheduleCounts {
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   const below = (count: number): number => Math.floor(chance() * count);
   const pick = <Item>(items: readonly Item[]): Item => {
     const item = items[below(items.length)];

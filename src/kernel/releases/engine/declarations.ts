@@ -42,7 +42,7 @@ interface DeclaredWrite {
   readonly write: number;
   readonly author: Author | undefined;
   /** Computed once, on demand: most writes go live at once. */
-  readonly declared: () => DeclaredState;
+  readonly readState: () => DeclaredState;
 }
 
 interface DeclaredState {
@@ -78,12 +78,12 @@ export class Declarations {
     if (author === undefined) return void this.#known.delete(key);
     let known = this.#known.get(key);
     if (known === undefined) {
-      const declared = lazily(() => (before === undefined ? GONE : declaredAs(before.namespace, before.object())));
-      known = { steps: [{ version: before?.version ?? 0, write: 0, author: undefined, declared }], isAll: false };
+      const readState = lazily(() => (before === undefined ? GONE : declaredAs(before.namespace, before.object())));
+      known = { steps: [{ version: before?.version ?? 0, write: 0, author: undefined, readState }], isAll: false };
       this.#known.set(key, known);
     }
-    const declared = lazily(() => (type === 'DELETED' ? GONE : declaredAs(entry.namespace, entry.object())));
-    known.steps.push({ version, write, author, declared });
+    const readState = lazily(() => (type === 'DELETED' ? GONE : declaredAs(entry.namespace, entry.object())));
+    known.steps.push({ version, write, author, readState });
     if (known.steps.length > LIMITS.stepsMax) this.#known.delete(key);
   }
 
@@ -105,7 +105,7 @@ export class Declarations {
       isAll = page.length < LIMITS.rowsAtOnce;
       const oldest = page.at(-1);
       if (isAll && oldest?.type === 'ADDED') {
-        read.unshift({ version: 0, write: 0, author: undefined, declared: () => GONE });
+        read.unshift({ version: 0, write: 0, author: undefined, readState: () => GONE });
       }
       if (isAll || oldest === undefined || spanOf(read, live, to).isWhole) break;
       below = oldest.version;
@@ -122,11 +122,11 @@ export class Declarations {
     const { from, until, isWhole } = spanOf(steps, live, to);
     const changed = steps
       .slice(from, until + 1)
-      .flatMap(({ version, write, author, declared }, index): DeclarationStep[] => {
+      .flatMap(({ version, write, author, readState }, index): DeclarationStep[] => {
         const at = from + index;
         const before = steps[at - 1];
-        const { state } = declared();
-        if (author === undefined || (before !== undefined && sameSide(before.declared().state, state))) return [];
+        const { state } = readState();
+        if (author === undefined || (before !== undefined && sameSide(before.readState().state, state))) return [];
         const step = { version, write, user: author.user, state };
         if (!endsDeletion(steps, at)) {
           return [{ ...step, writers: writersOf(author), isUnattended: isUnattended(author) }];
@@ -153,9 +153,9 @@ function spanOf(
   live: State | undefined,
   to: State | undefined,
 ): { readonly from: number; readonly until: number; readonly isWhole: boolean } {
-  const until = steps.findLastIndex(({ declared }) => sameSide(declared().state, to));
+  const until = steps.findLastIndex(({ readState }) => sameSide(readState().state, to));
   const before = until < 0 ? steps : steps.slice(0, until);
-  const start = before.findLastIndex(({ declared }) => sameSide(declared().state, live));
+  const start = before.findLastIndex(({ readState }) => sameSide(readState().state, live));
   const span = { from: start + 1, until: until < 0 ? steps.length - 1 : until };
   const isEachDeletionKnown = steps
     .slice(span.from, span.until + 1)
@@ -165,12 +165,12 @@ function spanOf(
 
 /** Whether a step ends a deletion that finalizers delayed: the user who removes the last finalizer decided nothing. */
 function endsDeletion(steps: readonly DeclaredWrite[], at: number): boolean {
-  return steps[at]?.declared().state === undefined && steps[at - 1]?.declared().isGoing === true;
+  return steps[at]?.readState().state === undefined && steps[at - 1]?.readState().isGoing === true;
 }
 
 /** Index of the request of a deletion that ends at a step; -1 where it is unknown. */
 function deletionOf(steps: readonly DeclaredWrite[], end: number): number {
-  const before = steps.slice(0, end).findLastIndex(({ declared }) => !declared().isGoing);
+  const before = steps.slice(0, end).findLastIndex(({ readState }) => !readState().isGoing);
   return before < 0 ? -1 : before + 1;
 }
 
@@ -192,8 +192,8 @@ function isOf(author: Author | undefined, user: string): boolean {
 }
 
 function declaredWriteOf({ version, write, type, namespace, author, text }: Declaration): DeclaredWrite {
-  const declared = lazily(() => (type === 'DELETED' ? GONE : declaredAs(namespace, JSON.parse(text))));
-  return { version, write, author, declared };
+  const readState = lazily(() => (type === 'DELETED' ? GONE : declaredAs(namespace, JSON.parse(text))));
+  return { version, write, author, readState };
 }
 
 const GONE: DeclaredState = { state: undefined, isGoing: false };

@@ -34,9 +34,9 @@ export function evaluateFreezes(options: {
   readonly store: Pick<Store<never>, 'list'>;
   readonly kinds: KindRegistry;
   /** Called with the name of a freeze that cannot be evaluated. */
-  readonly failed?: (error: unknown, freeze: string) => void;
+  readonly onFailure?: (error: unknown, freeze: string) => void;
 }): FreezeStates {
-  const { store, kinds, failed = () => {} } = options;
+  const { store, kinds, onFailure = () => {} } = options;
   let known: ReadonlyMap<string, EvaluatedFreeze> = new Map();
   return { all, holding };
 
@@ -83,7 +83,7 @@ export function evaluateFreezes(options: {
       return { ...evaluated, span, edgeMs };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      failed(error, entry.name);
+      onFailure(error, entry.name);
       const problem = `it cannot be evaluated and counts as open: ${why}`;
       return { ...evaluated, span: undefined, edgeMs: nowMs + AGAIN_MS, problem };
     }

@@ -16,7 +16,7 @@ interface ObjectName {
 export function* findUnsettled(
   { store, live, kinds, open }: Pick<DispatchParts, 'store' | 'live' | 'kinds' | 'open'>,
   isWanted: () => boolean,
-  found: (object: ObjectName) => void,
+  onFound: (object: ObjectName) => void,
 ): Steps<void> {
   const released = kinds.all.filter((kind) => kind.released);
   for (const kind of released) {
@@ -24,7 +24,7 @@ export function* findUnsettled(
       if (!isWanted()) return;
       const name = liveNameOf(entry);
       if (open.carriersOf(kind.id, name).length > 0 || !stands(entry, live.get(kind.id, name))) {
-        found({ kind: kind.id, name });
+        onFound({ kind: kind.id, name });
       }
       yield;
     }
@@ -33,7 +33,7 @@ export function* findUnsettled(
   for (const kind of released) {
     for (const { name } of live.list(kind.id)) {
       if (!isWanted()) return;
-      if (findEntry(store, kind, name) === undefined) found({ kind: kind.id, name });
+      if (findEntry(store, kind, name) === undefined) onFound({ kind: kind.id, name });
       yield;
     }
   }

@@ -17,13 +17,13 @@ function changeOf(type: Change['type'], entry: Entry): Change {
 test('of releases that have ended the oldest go, where they are too many or too large', () => {
   const finished = new FinishedReleases({ finishedMax: 3, charactersMax: 100, droppedMax: 2 });
   atOnce(finished.begin([release(12, 10), release(2, 10), release(7, 10), release(99, 500, true)]));
-  assert.deepEqual(finished.outdated(), [], 'one that is under way does not count');
+  assert.deepEqual(finished.findOutdated(), [], 'one that is under way does not count');
   finished.follow(changeOf('ADDED', release(20, 10)));
-  assert.deepEqual(finished.outdated(), ['r-2'], 'by number, as numbers go');
+  assert.deepEqual(finished.findOutdated(), ['r-2'], 'by number, as numbers go');
   finished.follow(changeOf('DELETED', release(2, 10)));
-  assert.deepEqual(finished.outdated(), []);
+  assert.deepEqual(finished.findOutdated(), []);
   finished.follow(changeOf('MODIFIED', release(20, 95)));
-  assert.deepEqual(finished.outdated(), ['r-7', 'r-12'], 'large ones leave less room');
+  assert.deepEqual(finished.findOutdated(), ['r-7', 'r-12'], 'large ones leave less room');
   finished.follow(changeOf('MODIFIED', release(99, 500)));
-  assert.deepEqual(finished.outdated(), ['r-7', 'r-12'], 'a few at a time');
+  assert.deepEqual(finished.findOutdated(), ['r-7', 'r-12'], 'a few at a time');
 });

@@ -42,7 +42,7 @@ export class FinishedReleases {
   }
 
   /** The oldest ones, as many as have to be deleted now. */
-  outdated(): readonly string[] {
+  findOutdated(): readonly string[] {
     const { finishedMax, charactersMax, droppedMax } = this.#limits;
     let [count, characters] = [this.#kept.size, this.#characters];
     if (count <= finishedMax && characters <= charactersMax) return [];

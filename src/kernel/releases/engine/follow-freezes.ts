@@ -34,7 +34,7 @@ export function followFreezes(options: {
   const freezes = evaluateFreezes({
     store,
     kinds,
-    failed: (error, freeze) => logError(error, 'releases: cannot compute a freeze', { freeze }),
+    onFailure: (error, freeze) => logError(error, 'releases: cannot compute a freeze', { freeze }),
   });
   /** The freezes and edges of the last callback. */
   let reported: readonly string[] = [];

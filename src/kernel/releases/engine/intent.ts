@@ -28,7 +28,7 @@ interface IntentParts {
   readonly live: LiveObjects;
   readonly kinds: KindRegistry;
   readonly targets: Targets;
-  readonly opened: (target: string) => OpenTarget;
+  readonly targetOf: (target: string) => OpenTarget;
 }
 
 /**
@@ -36,12 +36,12 @@ interface IntentParts {
  * decision: after any crash a release is at one step or at the next.
  */
 export class Intents {
-  readonly opened: (target: string) => OpenTarget;
+  readonly targetOf: (target: string) => OpenTarget;
   readonly #parts: IntentParts & CandidateParts;
   readonly #heads: HeadStates;
 
   constructor(parts: IntentParts) {
-    this.opened = parts.opened;
+    this.targetOf = parts.targetOf;
     this.#heads = new HeadStates(parts.store, parts.kinds);
     this.#parts = { ...parts, heads: this.#heads };
   }
@@ -114,7 +114,7 @@ export class Intents {
   #aim(release: string, { target, objects }: ReleasePart, stage: number, wheres: readonly unknown[]): unknown {
     const shown = objects.find((one) => this.#heads.state(one).candidate?.release === release);
     const before = shown === undefined ? undefined : this.#heads.content(shown).candidate;
-    return before?.stage === stage ? before.where : this.opened(target.name).aim(release, wheres, before?.where);
+    return before?.stage === stage ? before.where : this.targetOf(target.name).aim(release, wheres, before?.where);
   }
 
   #worldProblems(mine: readonly Candidate[], theirs: readonly Candidate[]): readonly string[] {

@@ -122,7 +122,7 @@ export function observeTargets(intents: Intents, release: string, parts: readonl
   return parts.map((part) => ({
     name: part.target.name,
     intent: intents.of(release, part),
-    places: intents.opened(part.target.name).observe({ name: release, objects: part.objects }),
+    places: intents.targetOf(part.target.name).observe({ name: release, objects: part.objects }),
   }));
 }
 

@@ -38,20 +38,20 @@ const NAMED_MAX = 3;
  * when each later one is back. `unknownMax` places may be unknown. Pure.
  */
 export function progressTo(
-  wanted: (target: string) => DesiredIntent,
+  intentOf: (target: string) => DesiredIntent,
   targets: readonly TargetObservation[],
   unknownMax: number,
 ): Progress {
-  const back = progressBack(wanted, targets);
+  const back = progressBack(intentOf, targets);
   if (back !== undefined) return back;
   // A target that was never started does not matter.
-  const begun = targets.filter(({ name }) => wanted(name).at !== 'nobody');
+  const begun = targets.filter(({ name }) => intentOf(name).at !== 'nobody');
   // Whatever the others wait for: who has some of it already may fail.
   const failed = begun.flatMap((target) => failuresAt(target));
   if (failed.length > 0) return { isReached: false, failed, waits: listTexts(failed) };
   let unknown = 0;
   for (const target of begun) {
-    if (!isAt(target.intent, wanted(target.name))) return { isReached: false, turn: target.name, failed: [] };
+    if (!isAt(target.intent, intentOf(target.name))) return { isReached: false, turn: target.name, failed: [] };
     const behind = target.places.filter(({ state }) => state === 'progressing');
     const lost = target.places.filter(({ state }) => state === 'unknown');
     unknown += lost.length;
@@ -63,13 +63,13 @@ export function progressTo(
 
 /** The next target to roll back, from the last to the first; undefined when there is none. */
 function progressBack(
-  wanted: (target: string) => DesiredIntent,
+  intentOf: (target: string) => DesiredIntent,
   targets: readonly TargetObservation[],
 ): Progress | undefined {
   for (const [index, target] of [...targets.entries()].reverse()) {
-    const goal = wanted(target.name);
+    const goal = intentOf(target.name);
     if (isBeyond(target.intent, goal)) return { isReached: false, turn: target.name, isBack: true, failed: [] };
-    const isFirst = !targets.slice(0, index).some((one) => isBeyond(one.intent, wanted(one.name)));
+    const isFirst = !targets.slice(0, index).some((one) => isBeyond(one.intent, intentOf(one.name)));
     if (isFirst) return undefined;
     const open = target.places.filter((place) => !isBack(place));
     if (open.length > 0) return { isReached: false, isBack: true, failed: [], waits: waitsFor(target, open, 0) };

@@ -25,7 +25,7 @@ export interface ReleaseReconciler {
 
 interface ReconcilerOptions extends StepperParts {
   /** Called when a release is finished. */
-  readonly ended: (spec: ReleaseSpec) => void;
+  readonly onEnd: (spec: ReleaseSpec) => void;
   readonly awakeSinceMs: number;
   readonly asleepSinceMs: number;
   /** Monotonic time, independent of the clock. */
@@ -100,6 +100,6 @@ export function reconcileReleases(options: ReconcilerOptions): ReleaseReconciler
     stepper.forget(name);
     const { certain, possible } = open.waiting.inTheWay(name, footprintOf(spec));
     for (const other of [...certain, ...possible]) controller.add(other);
-    options.ended(spec);
+    options.onEnd(spec);
   }
 }

@@ -41,7 +41,7 @@ export async function planRelease(
   if (coupling !== undefined) return { problems: [coupling], remains: [] };
   const plans = await Promise.all(
     parts.map(async ({ target, objects }) => {
-      const plan = await intents.opened(target.name).plan({ name, objects });
+      const plan = await intents.targetOf(target.name).plan({ name, objects });
       return { target: target.name, ...plan };
     }),
   );

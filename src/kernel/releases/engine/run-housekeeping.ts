@@ -45,7 +45,7 @@ export function runHousekeeping({
     const lease = open.size === 0 ? [] : [leaseOperation(clock())];
     beating = Promise.all([
       write(lease, 'releases: cannot write the heartbeat'),
-      write(finished.outdated().map(dropOperation), 'releases: cannot delete finished releases'),
+      write(finished.findOutdated().map(dropOperation), 'releases: cannot delete finished releases'),
     ]);
     cancel = time.after(BEAT_MS, beat);
   }

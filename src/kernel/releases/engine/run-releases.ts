@@ -66,8 +66,8 @@ export function runReleases(options: {
     }
   });
   void inTurns(finished.begin([...store.list(Release)]));
-  const opened = openTargets(targets, { store, kinds, clock });
-  const intents = new Intents({ store, live, kinds, targets, opened });
+  const targetOf = openTargets(targets, { store, kinds, clock });
+  const intents = new Intents({ store, live, kinds, targets, targetOf });
   const awakeSinceMs = clock().epochMilliseconds;
   const carrying = reconcileReleases({
     ...options,
@@ -77,7 +77,7 @@ export function runReleases(options: {
     awakeSinceMs,
     // Without a heartbeat, earlier engines are unknown.
     asleepSinceMs: Math.min(readLastBeatMs(store) ?? 0, awakeSinceMs),
-    ended: ({ objects }) => {
+    onEnd: ({ objects }) => {
       for (const { kind, name } of objects) spreading.note(kind, name);
       spreading.again();
     },

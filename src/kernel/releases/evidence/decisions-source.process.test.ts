@@ -56,7 +56,7 @@ for (const bad of ['denied', 'failed'] as const) {
       return {
         source: decisionsSource(database),
         guardrail: { name: 'g', decisions: bad, noWorse: { margin: 1.5 } },
-        happened: async (release, fromMs, done) => {
+        produceEvents: async (release, fromMs, done) => {
           for (const one of done) count(release, fromMs, one);
           // Units outside the comparison do not count.
           nodes[0]?.count(release, 'exposed', bad, fromMs);

@@ -27,7 +27,7 @@ const outbound = localOutbound();
 const START = Temporal.Instant.from('2026-05-01T12:00:00Z');
 const AUTHOR = { user: 'test', requestId: 'test' };
 const SECRET = 'T0p/S3cret value';
-const METRICS = { depth: () => {}, worked: () => {}, retried: () => {} };
+const METRICS = { depth: () => {}, observeRun: () => {}, countRetry: () => {} };
 
 interface ReceivedMessage {
   readonly path: string;

@@ -1,4 +1,4 @@
-import { jittered } from '#kernel/base/time.ts';
+import { jitter } from '#kernel/base/time.ts';
 import type { NotificationStatus } from '../kinds/notification.ts';
 
 const LIMITS = {
@@ -16,7 +16,7 @@ const LIMITS = {
 /** Back-off after this many attempts; at least the Retry-After of the receiver. */
 export function retryMs(attempts: number, retryAfterMs: number | undefined, random: () => number): number {
   const backOff = Math.min(LIMITS.retryMsFirst * 2 ** Math.min(attempts - 1, 30), LIMITS.retryMsMax);
-  return Math.max(jittered(backOff, random), Math.min(retryAfterMs ?? 0, LIMITS.retryAfterMsMax));
+  return Math.max(jitter(backOff, random), Math.min(retryAfterMs ?? 0, LIMITS.retryAfterMsMax));
 }
 
 /** Reads a Retry-After header: seconds, or a date. */

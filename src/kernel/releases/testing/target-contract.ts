@@ -11,7 +11,7 @@ export interface TargetFixture {
   /** Writes the release again, like a concurrent decision. */
   readonly decideOtherwise: () => Promise<void>;
   /** The state of everyone and the candidates, in any comparable form. */
-  readonly shown: () => { readonly everybody: unknown; readonly candidate: unknown };
+  readonly readShown: () => { readonly everybody: unknown; readonly candidate: unknown };
   /** A release that cannot be exposed, because a reference is missing. */
   readonly impossible: () => StoredRelease;
 }
@@ -29,7 +29,7 @@ export function testTransactionalTarget(title: string, target: string, make: () 
   };
   const places = ({ intents, release }: TargetFixture): readonly PlaceObservation[] => {
     const { name, spec } = release();
-    return intents.opened(target).observe({ name, objects: spec.objects });
+    return intents.targetOf(target).observe({ name, objects: spec.objects });
   };
 
   test(`${title}: nobody has what was not shown`, async () => {
@@ -39,8 +39,8 @@ export function testTransactionalTarget(title: string, target: string, make: () 
 
   test(`${title}: each stage is seen at once as it is shown, and everybody keeps what they have`, async () => {
     const fixture = await make();
-    const { intents, release, shown } = fixture;
-    const { everybody } = shown();
+    const { intents, release, readShown } = fixture;
+    const { everybody } = readShown();
     for (const stage of [0, 1]) {
       await intents.expose(release(), target, stage);
       assert.deepEqual(intentOf(fixture), { at: 'stage', stage });
@@ -48,45 +48,45 @@ export function testTransactionalTarget(title: string, target: string, make: () 
       assert.ok(seen.length > 0);
       for (const { state, wanted, observed } of seen) assert.deepEqual([state, observed], ['healthy', wanted]);
     }
-    assert.deepEqual(shown().everybody, everybody);
-    assert.notDeepEqual(shown().candidate, everybody);
+    assert.deepEqual(readShown().everybody, everybody);
+    assert.notDeepEqual(readShown().candidate, everybody);
   });
 
   test(`${title}: everybody gets what was shown`, async () => {
     const fixture = await make();
-    const { intents, release, shown } = fixture;
+    const { intents, release, readShown } = fixture;
     await intents.expose(release(), target, 0);
-    const { candidate } = shown();
+    const { candidate } = readShown();
     await intents.promote(release());
     assert.deepEqual(intentOf(fixture), { at: 'everybody' });
-    assert.deepEqual(shown(), { everybody: candidate, candidate: undefined });
+    assert.deepEqual(readShown(), { everybody: candidate, candidate: undefined });
   });
 
   test(`${title}: what is taken back leaves everything as it was, also from everybody`, async () => {
     for (const to of [0, 1, 'everybody'] as const) {
       const fixture = await make();
-      const { intents, release, shown } = fixture;
-      const before = shown();
+      const { intents, release, readShown } = fixture;
+      const before = readShown();
       await (to === 'everybody' ? intents.promote(release()) : intents.expose(release(), target, to));
       await intents.retract(release(), target);
       assert.deepEqual(intentOf(fixture), { at: 'nobody' });
-      assert.deepEqual(shown(), before);
+      assert.deepEqual(readShown(), before);
     }
   });
 
   test(`${title}: a stage may be taken back alone`, async () => {
     const fixture = await make();
-    const { intents, release, shown } = fixture;
+    const { intents, release, readShown } = fixture;
     await intents.expose(release(), target, 0);
-    const first = shown();
+    const first = readShown();
     await intents.expose(release(), target, 1);
     await intents.expose(release(), target, 0);
     assert.deepEqual(intentOf(fixture), { at: 'stage', stage: 0 });
-    assert.deepEqual(shown(), first);
+    assert.deepEqual(readShown(), first);
   });
 
   test(`${title}: asked twice is asked once`, async () => {
-    const { intents, release, shown } = await make();
+    const { intents, release, readShown } = await make();
     for (const step of [
       () => intents.expose(release(), target, 0),
       () => intents.expose(release(), target, 1),
@@ -94,24 +94,24 @@ export function testTransactionalTarget(title: string, target: string, make: () 
       () => intents.retract(release(), target),
     ]) {
       await step();
-      const once = shown();
+      const once = readShown();
       await step();
-      assert.deepEqual(shown(), once);
+      assert.deepEqual(readShown(), once);
     }
   });
 
   test(`${title}: a step that is no longer wanted changes nothing`, async () => {
-    const { intents, release, decideOtherwise, shown } = await make();
+    const { intents, release, decideOtherwise, readShown } = await make();
     const outdated = release();
     await decideOtherwise();
-    const before = shown();
+    const before = readShown();
     for (const step of [
       () => intents.expose(outdated, target, 0),
       () => intents.promote(outdated),
       () => intents.retract(outdated, target),
     ]) {
       await assert.rejects(step());
-      assert.deepEqual(shown(), before);
+      assert.deepEqual(readShown(), before);
     }
   });
 
@@ -125,7 +125,7 @@ export function testTransactionalTarget(title: string, target: string, make: () 
   test(`${title}: each object has a planned action, that says how it is undone`, async () => {
     const { intents, release } = await make();
     const { name, spec } = release();
-    const { actions } = await intents.opened(target).plan({ name, objects: spec.objects });
+    const { actions } = await intents.targetOf(target).plan({ name, objects: spec.objects });
     assert.deepEqual(
       actions.map((one) => one.name),
       spec.objects.map((one) => one.name),
@@ -160,7 +160,7 @@ export function testEventualTarget(title: string, target: string, make: () => Pr
   const places = ({ intents, release }: EventualFixture): readonly PlaceObservation[] => {
     const { name, spec } = release();
     const part = intents.parts(spec).find((one) => one.target.name === target);
-    return intents.opened(target).observe({ name, objects: part?.objects ?? [] });
+    return intents.targetOf(target).observe({ name, objects: part?.objects ?? [] });
   };
   const states = (fixture: EventualFixture): readonly string[] => [
     ...new Set(places(fixture).map(({ state }) => state)),
@@ -272,7 +272,7 @@ export function testEventualTarget(title: string, target: string, make: () => Pr
   test(`${title}: each object has a planned action, that says how it is undone`, async () => {
     const { intents, release } = await make();
     const { name, spec } = release();
-    const { actions } = await intents.opened(target).plan({ name, objects: spec.objects });
+    const { actions } = await intents.targetOf(target).plan({ name, objects: spec.objects });
     assert.deepEqual(
       actions.map((one) => one.name),
       spec.objects.map((one) => one.name),

@@ -1,4 +1,4 @@
-import { seeded } from '#kernel/base/chance.ts';
+import { seedRandom } from '#kernel/base/chance.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { addCells, CELLS, clusteringOf, NO_CELLS, type CellCounts } from '../cells.ts';
 import type { GuardrailSpec, JudgeContext } from '../guardrail.ts';
@@ -54,7 +54,7 @@ interface Minute {
 }
 
 function played(seed: number, length: number, minuteAt: (index: number) => Minute): Interval[] {
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   let [release, scope, scopeBefore] = [NO_CELLS, NO_CELLS, 0];
   return Array.from({ length }, (_, index) => {
     const { units, rates, more, cells, loop = 0, burst = 1, isUneven = false } = minuteAt(index);
@@ -215,7 +215,7 @@ const COUNTS: readonly VerdictSample[] = [
 
 /** Measurements on units: the mean, and the deviation of a unit. */
 function means(seed: number, mean: number, off: number, cells: number | undefined): Interval[] {
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   let [release, scope] = [NO_CELLS, NO_CELLS];
   return Array.from({ length: 40 }, (_, index) => {
     const interval = {
@@ -238,7 +238,7 @@ function means(seed: number, mean: number, off: number, cells: number | undefine
 
 /** A gauge that is beyond its limit in a part of its windows. */
 function gauges(seed: number, partAt: (index: number) => number): Interval[] {
-  const chance = seeded(seed);
+  const chance = seedRandom(seed);
   return Array.from({ length: 120 }, (_, index) => ({
     fromMs: index * 60_000,
     toMs: (index + 1) * 60_000,

@@ -106,7 +106,7 @@ function answering(samples: readonly Sample[]): RequestListener {
   };
 }
 
-function happenedTo(samples: Sample[]): SourceWorld['happened'] {
+function produceIn(samples: Sample[]): SourceWorld['produceEvents'] {
   return async (release, fromMs, done) => {
     for (const { track, units, bad } of done) {
       const sample = { release, track, atMs: fromMs + 500 };
@@ -128,7 +128,7 @@ sourceContract(
     return {
       source: prometheusSource({ outbound, store: storeWith({ url: `${url}/` }), database }),
       guardrail: COUNTS,
-      happened: happenedTo(samples),
+      produceEvents: produceIn(samples),
       settle: async () => {},
       breakDown: async () => {
         isGone = true;
@@ -147,7 +147,7 @@ sourceContract(
     return {
       source: prometheusSource({ outbound, store: storeWith({ url: real.url }), database }),
       guardrail: COUNTS,
-      happened: happenedTo(samples),
+      produceEvents: produceIn(samples),
       settle: () =>
         real.start(
           samples.map(({ name, release, track, atMs, value }) => ({

@@ -17,7 +17,7 @@ export interface SourceWorld {
   readonly source: MeasureSource;
   readonly guardrail: GuardrailSpec;
   /** Produces these events in the window that starts then and is one grain long. */
-  readonly happened: (release: string, fromMs: number, done: readonly Done[]) => Promise<void>;
+  readonly produceEvents: (release: string, fromMs: number, done: readonly Done[]) => Promise<void>;
   /** Ends the events; they can be measured now. */
   readonly settle: () => Promise<void>;
   /** Takes the environment down. */
@@ -47,12 +47,12 @@ export function sourceContract(
       const world = await start(t);
       const { source, guardrail } = world;
       const { grainMs } = source;
-      await world.happened('one', startMs, [
+      await world.produceEvents('one', startMs, [
         { track: 'candidate', units: 6, bad: 2 },
         { track: 'stable', units: 9, bad: 1 },
       ]);
-      await world.happened('one', startMs + grainMs, [{ track: 'candidate', units: 5, bad: 5 }]);
-      await world.happened('other', startMs, [{ track: 'stable', units: 7, bad: 7 }]);
+      await world.produceEvents('one', startMs + grainMs, [{ track: 'candidate', units: 5, bad: 5 }]);
+      await world.produceEvents('other', startMs, [{ track: 'stable', units: 7, bad: 7 }]);
       await world.settle();
       const measure = (from: number, to: number, release = 'one') =>
         source.measure(
