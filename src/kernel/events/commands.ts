@@ -15,7 +15,7 @@ export function command<Spec>(
   work: {
     readonly carryOut: (spec: Spec, user: string) => Promise<object>;
     /** The part of the spec that is recorded. */
-    readonly kept: (spec: Spec) => object;
+    readonly specOf: (spec: Spec) => object;
   },
 ): VirtualKind {
   return async (object: ResourceObject, { user, dryRun }) => {
@@ -27,10 +27,16 @@ export function command<Spec>(
       text: `
         insert into backline.event_commands (kind, at, author, spec, status) values ($1, $2::timestamptz, $3, $4, $5)
         returning number`,
-      values: [kind.kind, parts.clock().toString(), user.name, JSON.stringify(work.kept(spec)), JSON.stringify(status)],
+      values: [
+        kind.kind,
+        parts.clock().toString(),
+        user.name,
+        JSON.stringify(work.specOf(spec)),
+        JSON.stringify(status),
+      ],
     });
     const name = nameOf(kind, row?.number ?? 0);
-    return { apiVersion, kind: kind.kind, metadata: { ...metadata, name }, spec: work.kept(spec), status };
+    return { apiVersion, kind: kind.kind, metadata: { ...metadata, name }, spec: work.specOf(spec), status };
   };
 }
 

@@ -27,7 +27,7 @@ async function list(ingest: Ingest, kind: Kind, queryText = '', name?: string) {
   const target: RequestTarget = { kind, namespace: '', name, part: 'main' };
   const lookUp = ingest.events.virtualLists.get(kind.id);
   assert.ok(lookUp);
-  return lookUp(target, parseQuery({ queryText } as Exchange));
+  return lookUp(target, parseQuery({ queryText, request: { headers: {} } } as Exchange));
 }
 
 const ids = (entries: readonly { object: () => ResourceObject }[]) =>

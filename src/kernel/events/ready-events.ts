@@ -46,7 +46,7 @@ export function eventPreparation(parts: {
         if (verdict.outcome === 'quarantined') {
           const kept = keep();
           const late = verdict.late === undefined ? undefined : digestLate(verdict.late, origin, lateKeys);
-          ready.push({ ...shared, verdict, kept: () => kept, late });
+          ready.push({ ...shared, verdict, seal: () => kept, late });
           refused += 1;
           // Digests of a thousand refused events would hold the event loop for too long.
           if (refused % REFUSED_AT_ONCE_MAX === 0) await nextTurn();
@@ -56,7 +56,7 @@ export function eventPreparation(parts: {
         ready.push({
           ...shared,
           verdict,
-          kept: keep,
+          seal: keep,
           key,
           digests: digestEvent(verdict, clientOf(origin), key),
           payload: payloadOf(verdict, key),

@@ -74,11 +74,11 @@ export function startEvents(parts: {
           { database, clock },
           {
             carryOut: async (spec, by) => ({ ...(await replay({ database, sealing, table, writer }, spec)), by }),
-            kept: (spec) => spec,
+            specOf: (spec) => spec,
           },
         ),
       ],
-      [Erasure.id, command(Erasure, { database, clock }, { carryOut: erase, kept: () => ({}) })],
+      [Erasure.id, command(Erasure, { database, clock }, { carryOut: erase, specOf: () => ({}) })],
     ]),
     virtualLists: new Map([
       [QuarantinedEvent.id, quarantinedEvents(database)],

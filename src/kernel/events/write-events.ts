@@ -25,7 +25,7 @@ export type ReadyEvent = {
   /** The number of a replayed event in the quarantine. */
   readonly replayOf: number | undefined;
   /** Seals the event for the quarantine, in case it is not accepted. */
-  readonly kept: () => KeptEvent;
+  readonly seal: () => KeptEvent;
 } & (
   | {
       readonly verdict: QuarantinedEvent;
@@ -210,7 +210,7 @@ async function setAside(
   const refused = events.flatMap((event, index) => {
     const result = results[index];
     const isNew = result?.outcome === 'quarantined' && event.replayOf === undefined;
-    return isNew ? [{ event, index, result, kept: event.kept() }] : [];
+    return isNew ? [{ event, index, result, kept: event.seal() }] : [];
   });
   if (refused.length === 0) return [];
   const sizes = refused.map(({ event, kept }) => ({ client: event.origin.client, bytes: bytesOf(kept) }));

@@ -112,10 +112,10 @@ async function untilCurrent({ options, modules, log }: SharedParts, database: Da
     signal.throwIfAborted();
     try {
       await migrate(database, migrationsOf(modules));
-      return outage.ended();
+      return outage.noteRecovery();
     } catch (error) {
       if (!(error instanceof Refusal && error.code === 'postgres/read-only')) throw error;
-      await pause(systemTime, outage.failed(error), signal);
+      await pause(systemTime, outage.noteFailure(error), signal);
     }
   }
 }
