@@ -45,7 +45,10 @@ function openWorld() {
     left: (of: Bucket): number | 'unlimited' | undefined =>
       answerCheck(book, { subject: 's', quota: 'q', amount: 0, buckets: [of] }).balances[0]?.remaining,
     settle: () => settleExpired(book, 's'),
-    state: (key: string) => book.holds.get(`s\u0000${key}`),
+    counters: () => [...book.counters.values()],
+    /** Ids of counters that are written. */
+    written: () => [...book.changed.counters],
+    state: (key: string, subject = 's') => book.holds.get(`${subject}\u0000${key}`),
   };
 }
 
@@ -320,4 +323,156 @@ test('an expired reservation is back before the next decision', () => {
   assert.equal(world.charge([plan], 4).outcome, 'denied');
   world.pass(10 * MINUTE);
   assert.equal(world.charge([plan], 10).outcome, 'granted');
+});
+
+test('a partial charge of several quotas is denied where one has nothing', () => {
+  const world = openWorld();
+  const [day, month] = [bucket('day', 5), bucket('month', 0)];
+  const items = [day, month].map((one) => ({ subject: 's', quota: one.id, amount: 3, buckets: [one] }));
+  const denied = world.charge([], 0, { items, manner: 'partial' });
+  assert.deepEqual([summary(denied), denied.deniedQuota, world.left(day)], [['denied', 6, 0, ''], 'month', 5]);
+});
+
+test('an answer has what belongs to it, and nothing else', () => {
+  const world = openWorld();
+  const plan = bucket('plan', 10);
+  assert.equal('expiresAtMs' in world.charge([plan], 1), false);
+  assert.deepEqual(world.charge([plan], 1, { isFree: true }).balances, []);
+  world.charge([plan], 2, { ...RESERVED, key: 'r' });
+  assert.deepEqual(world.ask({ kind: 'extend', subject: 's', of: 'r', ttlMs: MINUTE }).balances, []);
+  world.charge([plan], 100, { key: 'denied' });
+  assert.throws(() => world.ask({ kind: 'refund', subject: 's', of: 'denied', quota: 'q' }), {
+    message: /took nothing/,
+  });
+  assert.throws(() => world.ask({ kind: 'commit', subject: 's', of: 'none', amount: 1, over: 'charge', late: true }), {
+    code: 'quotas/no-reservation',
+  });
+});
+
+test('only the reservations of the subject are settled with it', () => {
+  const world = openWorld();
+  const plan = bucket('plan', 10);
+  const items = [{ subject: 't', quota: 'q', amount: 1, buckets: [plan] }];
+  world.charge([], 0, { ...RESERVED, subject: 't', key: 'r', items });
+  world.pass(10 * MINUTE);
+  world.settle();
+  assert.equal(world.state('r', 't')?.state, 'held');
+});
+
+test('a commit records beyond what was held in the last bucket, and returns whole lines', () => {
+  const hold = (more: object) => {
+    const world = openWorld();
+    const [a, b] = [bucket('a', 2), bucket('b', 6, { priority: 1 })];
+    world.charge([a, b], 4, { ...RESERVED, key: 'r' });
+    const commit = { kind: 'commit', subject: 's', of: 'r', over: 'record', amount: 12 } as const;
+    return { world, answer: world.ask({ ...commit, ...more }), buckets: [a, b] };
+  };
+  const [a, b] = [bucket('a', 2), bucket('b', 6, { priority: 1 })];
+  const c = bucket('c', 1, { priority: 2 });
+  assert.equal(summary(hold({}).answer)[3], 'a:2 b:2 b:8', 'without buckets where the last of it was held');
+  assert.equal(summary(hold({ buckets: [a, b, c] }).answer)[3], 'a:2 b:2 b:4 c:4', 'what there is, and the rest');
+  const returned = hold({ amount: 2, buckets: [a, b] });
+  assert.deepEqual([summary(returned.answer)[3], returned.world.left(b)], ['a:2', 6]);
+  const world = openWorld();
+  world.charge([a], 2, { ...RESERVED, key: 'r' });
+  world.pass(10 * MINUTE);
+  world.ask({ kind: 'commit', subject: 's', of: 'r', amount: 1, over: 'charge', buckets: [a], late: true });
+  assert.equal(world.state('r')?.amount, 2, 'a late commit leaves what was held on record');
+});
+
+test('refunds of one quota add up by bucket', () => {
+  const world = openWorld();
+  const [a, b] = [bucket('a', 2), bucket('b', 3, { priority: 1 })];
+  world.charge([a, b], 5, { key: 'c' });
+  const refund = { kind: 'refund', subject: 's', of: 'c' } as const;
+  assert.equal(summary(world.ask({ ...refund, amount: 2 }))[3], 'b:2');
+  assert.equal(summary(world.ask({ ...refund, amount: 3 }))[3], 'a:2 b:1');
+});
+
+test('what a plan change writes: the use in the new bucket, and where that of the old one went', () => {
+  const rolling = { window: { type: 'rolling', per: 'PT1H' } } as const;
+  const daily = { window: { type: 'calendar', per: 'P1D', zone: 'UTC' } } as const;
+  const carry = (from: Bucket, to: Bucket, onPlanChange: 'carry' | 'scale' | 'reset', used = 0) => {
+    const world = openWorld();
+    if (used > 0) world.charge([from], used);
+    world.ask({ kind: 'carry', subject: 's', moves: [{ from, to, onPlanChange }] });
+    return world.counters().find((one) => one.bucket === from.id);
+  };
+  const [old, next] = [bucket('old', 10), bucket('next', 20)];
+  const moved = { bucket: 'next', window: 'lifetime', isCounted: true, units: 1, of: 1, gain: 0 };
+  const lifetime = { subject: 's', bucket: 'old', window: 'lifetime', used: 0, untilMs: undefined };
+  assert.deepEqual(carry(old, next, 'carry'), { ...lifetime, moved });
+  assert.deepEqual(carry(bucket('old', 10, daily), next, 'carry'), {
+    ...lifetime,
+    window: 'P1D:2026-03-10',
+    untilMs: Date.parse('2026-03-11T00:00:00Z'),
+    moved,
+  });
+  assert.deepEqual(carry(bucket('old', 10, rolling), next, 'carry'), {
+    ...lifetime,
+    window: 'rolling',
+    entries: [],
+    moved,
+  });
+  const moves: [Bucket, Bucket, 'carry' | 'scale' | 'reset', object][] = [
+    [old, next, 'carry', { ...moved, gain: 4 }],
+    [old, next, 'reset', { ...moved, isCounted: false }],
+    [old, next, 'scale', { ...moved, units: 20, of: 10, gain: 8 }],
+    [bucket('old', 'unlimited'), next, 'scale', { ...moved, gain: 4 }],
+    [old, bucket('next', 'unlimited'), 'scale', { ...moved, gain: 4 }],
+    [old, bucket('next', 0), 'scale', { ...moved, gain: 0 }],
+    [old, bucket('next', 20, rolling), 'carry', { ...moved, window: 'rolling', isCounted: false }],
+  ];
+  for (const [from, to, onPlanChange, expected] of moves) {
+    assert.deepEqual(carry(from, to, onPlanChange, 4)?.moved, expected, `${onPlanChange} ${from.limit} ${to.limit}`);
+  }
+  assert.deepEqual(carry(bucket('old', 0, { overage: true }), next, 'scale', 4)?.moved, { ...moved, gain: 4 });
+
+  const world = openWorld();
+  world.charge([old], 4);
+  world.charge([next], 3);
+  const carried = world.ask({ kind: 'carry', subject: 's', moves: [{ from: old, to: next, onPlanChange: 'carry' }] });
+  assert.deepEqual([summary(carried)[3], world.left(next)], ['next:1', 16], 'the larger of both counts');
+  world.ask({ kind: 'carry', subject: 's', moves: [{ from: old, to: old, onPlanChange: 'carry' }] });
+  assert.equal(world.charge([old], 1).outcome, 'granted', 'it is the one in force again');
+
+  const unused = openWorld();
+  unused.ask({ kind: 'carry', subject: 's', moves: [{ from: old, to: old, onPlanChange: 'carry' }] });
+  assert.deepEqual(unused.written(), []);
+  const there = bucket('next', 20, rolling);
+  unused.ask({ kind: 'carry', subject: 's', moves: [{ from: old, to: there, onPlanChange: 'carry' }] });
+  assert.deepEqual(unused.written(), ['s\u0000old\u0000lifetime'], 'nothing was used that could move');
+  const used = openWorld();
+  used.charge([old], 4);
+  used.ask({ kind: 'carry', subject: 's', moves: [{ from: old, to: there, onPlanChange: 'carry' }] });
+  const { used: units, entries } = used.counters().find((one) => one.bucket === 'next') ?? {};
+  assert.deepEqual([units, entries?.map(([, amount]) => amount)], [4, [4]]);
+});
+
+test('a carried rollover goes along once, with the lower limit; a scaled one stays', () => {
+  const monthly = (id: string, limit: number, day: string): Bucket =>
+    bucket(id, limit, {
+      window: { type: 'anchored', per: 'P1M' },
+      anchor: { at: day, zone: 'UTC' },
+      rollover: { max: 50 },
+    });
+  const [a, b] = [monthly('a', 100, '2026-01-05'), monthly('b', 80, '2026-01-06')];
+  const rolled = (onPlanChange: 'carry' | 'scale', to: Bucket) => {
+    const world = openWorld();
+    world.charge([a], 10);
+    world.ask({ kind: 'carry', subject: 's', moves: [{ from: a, to, onPlanChange }] });
+    return [a, to].map(({ id }) => {
+      const { rolled } = world.counters().findLast((one) => one.bucket === id) ?? {};
+      return rolled === undefined ? undefined : [rolled.isPassed, rolled.least];
+    });
+  };
+  assert.deepEqual(rolled('carry', b), [
+    [true, 100],
+    [false, 80],
+  ]);
+  assert.deepEqual(rolled('scale', b), [
+    [false, 100],
+    [false, 80],
+  ]);
+  assert.deepEqual(rolled('carry', bucket('b', 80)), [[false, 100], undefined]);
 });

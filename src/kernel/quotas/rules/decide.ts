@@ -40,7 +40,6 @@ export function decide(book: Book, operation: Operation): Answer {
     throw httpRefusal(
       'key-reused',
       `The key "${key}" already named another request of "${subject}" (${before.kind}, ${before.answer.asked} units).`,
-      { remedy: 'Give each operation a key of its own; only a retry of the same one has the same key.' },
     );
   }
   if (book.holds.size > 0) for (const one of subjectsOf(operation)) settleExpired(book, one);

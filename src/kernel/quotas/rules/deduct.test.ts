@@ -48,8 +48,16 @@ test('units are taken in the declared order, all or nothing', () => {
     ['partial of nothing', [plan(10)], 1, 'denied', 'partial'],
     ['a soft limit takes the rest', [plan(8), bucketUse('s', 5, 0, { priority: 2, overage: true })], 9, 'plan:2 s:7'],
     ['a soft limit that is over', [bucketUse('s', 5, 9, { overage: true })], 2, 's:2'],
+    [
+      'a soft limit that had nothing itself',
+      [plan(7), bucketUse('s', 0, 0, { priority: 2, overage: true })],
+      5,
+      'plan:3 s:2',
+    ],
     ['used units are recorded', [plan(8), addOn], 9, 'plan:2 add-on:7', 'record'],
     ['recorded on a full one', [plan(10)], 3, 'plan:3', 'record'],
+    ['a soft limit ends there too', [bucketUse('s', 5, Number.MAX_SAFE_INTEGER - 5, { overage: true })], 6, 'denied'],
+    ['and not before', [bucketUse('s', 5, Number.MAX_SAFE_INTEGER - 5, { overage: true })], 5, 's:5'],
     ['counters end at 2^53', [bucketUse('u', 'unlimited', Number.MAX_SAFE_INTEGER - 1)], 2, 'denied'],
   ];
   for (const [name, uses, amount, expected, manner] of cases) {
