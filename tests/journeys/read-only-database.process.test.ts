@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
-import type { Database } from '#kernel/postgres/database.ts';
+import { openLog } from '#kernel/base/log.ts';
+import { openDatabase, type Database } from '#kernel/postgres/database.ts';
+import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { startBackline, type Running } from '#planes/start.ts';
 import { caller, startWorld } from '../support/backline.ts';
 import { feature } from '../support/catalogue.ts';
@@ -47,6 +49,41 @@ test('a process starts on a read-only database, serves reads, says why it cannot
   );
 });
 
+test('a process starts on a standby in recovery, and writes after its promotion', async (t) => {
+  const folder = await testFolder(t);
+  // As root PostgreSQL runs as another user, who must be able to enter.
+  await chmod(folder, 0o755);
+  const options = { dataDirectory: join(folder, 'postgres'), settings: { wal_level: 'replica', max_wal_senders: '2' } };
+  const start = (databaseUrl: string) =>
+    startBackline({
+      roles: ['api', 'decide', 'ingest', 'controllers'],
+      host: '127.0.0.1',
+      port: 0,
+      dataDirectory: join(folder, 'data'),
+      databaseUrl,
+      log: openLog('silent'),
+    });
+  const primary = await startEmbeddedPostgres(options);
+  await (await start(primary.url)).close();
+  await primary.close();
+  const data = join(primary.home, 'data');
+  const { uid, gid } = await stat(data);
+  await writeFile(join(data, 'standby.signal'), '');
+  await chown(join(data, 'standby.signal'), uid, gid);
+  const standby = await startEmbeddedPostgres(options);
+  t.after(standby.close);
+  const { port, token, close } = await start(standby.url);
+  t.after(close);
+  const call = caller({ server: `http://127.0.0.1:${port}`, token });
+  assert.match((await call('GET', '/readyz')).text, /^\[!\] writes: the database is read-only/m);
+  assert.equal((await call('POST', FEATURES, { body: feature('x') })).status, 503);
+  const database = openDatabase(standby.url);
+  await database.query('select pg_promote()');
+  await database.close();
+  const isWritten = async () => (await call('POST', FEATURES, { body: feature('x') })).status === 201 || undefined;
+  await until(isWritten, () => 'a write after the promotion');
+});
+
 test('a start on a read-only database with an older schema waits, says so, and goes on when it takes writes', async (t) => {
   const { database, url, folder } = await emptyDatabase(t);
   await setReadOnly(database, true);
@@ -76,11 +113,14 @@ test('a start on a read-only database with an older schema waits, says so, and g
 
 async function emptyDatabase(t: TestContext) {
   const db = await startDatabaseAlone();
-  const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
-  t.after(async () => {
-    await db[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
-  });
+  t.after(() => db[Symbol.asyncDispose]());
+  const folder = await testFolder(t);
   await db.database.query('drop schema backline cascade');
   return { ...db, folder };
+}
+
+async function testFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
 }
