@@ -13,6 +13,10 @@ const STRICT = 'Strict';
 
 /** Reads and writes the store of this process, as the given user. */
 export function inProcessClient(store: Store<Operation>, user: string): ResourceClient {
+  return { ...readsOf(store), ...writesOf(store, user) };
+}
+
+function readsOf(store: Store<Operation>): Pick<ResourceClient, 'list' | 'watch' | 'get'> {
   return {
     list: async (kind, selected = {}) => {
       requireVerb(kind, 'list');
@@ -43,6 +47,11 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
       const { namespace, name } = placeOf(kind, at);
       return store.get(kind, namespace, name)?.object();
     },
+  };
+}
+
+function writesOf(store: Store<Operation>, user: string): Omit<ResourceClient, 'list' | 'watch' | 'get'> {
+  return {
     create: async (kind, given) => {
       requireVerb(kind, 'create');
       const object = copyAsJson(given);
