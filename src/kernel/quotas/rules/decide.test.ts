@@ -457,7 +457,7 @@ test('a carried rollover goes along once, with the lower limit; a scaled one sta
       rollover: { max: 50 },
     });
   const [a, b] = [monthly('a', 100, '2026-01-05'), monthly('b', 80, '2026-01-06')];
-  const rolled = (onPlanChange: 'carry' | 'scale', to: Bucket) => {
+  const rollOver = (onPlanChange: 'carry' | 'scale', to: Bucket) => {
     const world = openWorld();
     world.charge([a], 10);
     world.ask({ kind: 'carry', subject: 's', moves: [{ from: a, to, onPlanChange }] });
@@ -466,13 +466,13 @@ test('a carried rollover goes along once, with the lower limit; a scaled one sta
       return rolled === undefined ? undefined : [rolled.isPassed, rolled.least];
     });
   };
-  assert.deepEqual(rolled('carry', b), [
+  assert.deepEqual(rollOver('carry', b), [
     [true, 100],
     [false, 80],
   ]);
-  assert.deepEqual(rolled('scale', b), [
+  assert.deepEqual(rollOver('scale', b), [
     [false, 100],
     [false, 80],
   ]);
-  assert.deepEqual(rolled('carry', bucket('b', 80)), [[false, 100], undefined]);
+  assert.deepEqual(rollOver('carry', bucket('b', 80)), [[false, 100], undefined]);
 });
