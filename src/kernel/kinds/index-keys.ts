@@ -21,13 +21,16 @@ export function indexKey(index: string, value: string): string {
  *
  * @param object its namespace and its live name
  * @param specOf gives its spec; called only where the kind has an index
+ * @param specText the same as JSON, where that is at hand
  */
 export function indexKeysOf(
-  { indexes, refs }: Kind,
+  { indexes, refs, isAlone }: Kind,
   object: { readonly namespace: string; readonly name: string },
   specOf: () => unknown,
+  specText?: string,
 ): readonly string[] {
   if (indexes === undefined && refs === undefined) return NONE;
+  if (specText !== undefined && isAlone?.(specText) === true) return NONE;
   const spec = specOf();
   const keys = new Set<string>();
   for (const [index, valuesOf] of Object.entries(indexes ?? {})) {

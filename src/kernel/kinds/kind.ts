@@ -177,6 +177,11 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   /** Extra ways to find objects: index name to the values of one object. */
   readonly indexes?: Readonly<Record<string, (spec: ValueOf<Spec>, name: string) => readonly string[]>>;
   /**
+   * Whether the text of a spec shows that `indexes` and `refs` find nothing in it, so that a start need not parse it. False
+   * where that is not certain.
+   */
+  readonly isAlone?: (specText: string) => boolean;
+  /**
    * Kinds (`Kind.id`) whose objects also decide the answers about an object of this kind. A policy that selects only this
    * kind does not hold their changes.
    */

@@ -2,10 +2,10 @@
 const HEADER_BYTES = 19;
 
 /**
- * The rows of a `COPY … TO STDOUT (FORMAT binary)`, as many at a time as have come whole. A field is its bytes, valid until
- * the next rows are asked for; undefined is null.
+ * The rows of a `COPY … TO STDOUT (FORMAT binary)`, as many at a time as have come whole. They are valid until the next
+ * ones are asked for.
  */
-export async function* copiedRows(chunks: AsyncIterable<Buffer>): AsyncIterable<readonly (readonly Field[])[]> {
+export async function* copiedRows(chunks: AsyncIterable<Buffer>): AsyncIterable<CopiedRows> {
   let rest: Buffer = Buffer.alloc(0);
   let isHeaderRead = false;
   for await (const chunk of chunks) {
@@ -19,48 +19,96 @@ export async function* copiedRows(chunks: AsyncIterable<Buffer>): AsyncIterable<
       at = HEADER_BYTES + bytes.readInt32BE(HEADER_BYTES - 4);
       isHeaderRead = true;
     }
-    const rows: (readonly Field[])[] = [];
-    for (;;) {
-      const end = endOfRow(bytes, at);
-      if (end === undefined) break;
-      rows.push(fieldsIn(bytes, at));
-      at = end;
-    }
-    rest = bytes.subarray(at);
+    const rows = new CopiedRows(bytes, at);
     yield rows;
+    rest = rows.rest();
   }
 }
 
-type Field = Buffer | undefined;
+/**
+ * Rows one after the other, and the fields of each in their order. Nothing is made of a field that is not asked for: a start
+ * reads hundreds of thousands of rows.
+ */
+export class CopiedRows {
+  readonly #bytes: Buffer;
+  /** Of the next field of this row. */
+  #at: number;
+  #nextRow: number;
 
-/** An int8 field, which is to be below 2^53. */
-export function integerIn(field: Field): number {
-  return field === undefined ? Number.NaN : field.readInt32BE(0) * 2 ** 32 + field.readUInt32BE(4);
+  constructor(bytes: Buffer, start: number) {
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#nextRow = start;
+  }
+
+  /** Goes to the next row; false where none has come whole. */
+  next(): boolean {
+    const end = endOfRow(this.#bytes, this.#nextRow);
+    if (end === undefined) return false;
+    this.#at = this.#nextRow + COUNT_BYTES;
+    this.#nextRow = end;
+    return true;
+  }
+
+  /** The next field, an int8 below 2^53; NaN where it is null. */
+  integer(): number {
+    const bytes = this.#bytes;
+    const start = this.#take();
+    return start === this.#at ? Number.NaN : bytes.readInt32BE(start) * 2 ** 32 + bytes.readUInt32BE(start + 4);
+  }
+
+  /**
+   * The next field, empty where it is null.
+   *
+   * @param likely a text that many rows have in this field: it is not made again
+   */
+  text(likely = ''): string {
+    const start = this.#take();
+    return isAscii(this.#bytes, start, this.#at, likely) ? likely : this.#bytes.toString('utf8', start, this.#at);
+  }
+
+  /** The bytes of the next field, none where it is null. */
+  bytes(): Buffer {
+    const start = this.#take();
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  /** What is behind the last whole row. */
+  rest(): Buffer {
+    while (this.next());
+    return this.#bytes.subarray(this.#nextRow);
+  }
+
+  /** Goes behind the next field, and says where it begins: where it ends if it is null. */
+  #take(): number {
+    const start = this.#at + LENGTH_BYTES;
+    this.#at = start + Math.max(0, this.#bytes.readInt32BE(this.#at));
+    return start;
+  }
 }
 
-export function textIn(field: Field): string {
-  return field === undefined ? '' : field.toString();
-}
+const COUNT_BYTES = 2;
+const LENGTH_BYTES = 4;
 
 /** Undefined where the row is not whole, or there is none any more. */
 function endOfRow(bytes: Buffer, start: number): number | undefined {
-  if (start + 2 > bytes.length) return undefined;
-  let at = start + 2;
+  if (start + COUNT_BYTES > bytes.length) return undefined;
+  let at = start + COUNT_BYTES;
   const count = bytes.readInt16BE(start);
   if (count < 0) return undefined;
   for (let left = count; left > 0; left -= 1) {
-    if (at + 4 > bytes.length) return undefined;
-    at += 4 + Math.max(0, bytes.readInt32BE(at));
+    if (at + LENGTH_BYTES > bytes.length) return undefined;
+    at += LENGTH_BYTES + Math.max(0, bytes.readInt32BE(at));
   }
   return at > bytes.length ? undefined : at;
 }
 
-function fieldsIn(bytes: Buffer, start: number): Field[] {
-  let at = start + 2;
-  return Array.from({ length: bytes.readInt16BE(start) }, () => {
-    const length = bytes.readInt32BE(at);
-    const from = at + 4;
-    at = from + Math.max(0, length);
-    return length < 0 ? undefined : bytes.subarray(from, at);
-  });
+/** Whether the bytes are this text; false where it has other characters than ASCII. */
+function isAscii(bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (bytes[start + index] !== unit || unit > 0x7f) return false;
+  }
+  return true;
 }

@@ -42,7 +42,8 @@ export class StoredEntry implements Entry {
     const after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
     // For Heads it ends the pattern: nothing may follow.
     this.#after = after.length <= SHORT ? internText(after) : after;
-    this.indexKeys = indexKeysOf(kind, { namespace, name: liveNameOf(this) }, () => object?.spec ?? this.spec());
+    const found = { namespace, name: liveNameOf(this) };
+    this.indexKeys = indexKeysOf(kind, found, () => object?.spec ?? this.spec(), this.specText());
   }
 
   get text(): string {

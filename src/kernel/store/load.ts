@@ -1,7 +1,7 @@
 import { internText } from '#kernel/base/intern.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { inTurns } from '#kernel/base/turns.ts';
-import { copiedRows, integerIn, textIn } from '#kernel/postgres/copy-rows.ts';
+import { copiedRows } from '#kernel/postgres/copy-rows.ts';
 import type { Database, Queryable, Transaction } from '#kernel/postgres/database.ts';
 import { Head } from '#kernel/kinds/builtin/head.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
@@ -130,15 +130,19 @@ function objectOf(row: ChangeRow): string {
 
 /** @param select version, type, kind, namespace, name and body; the body of a row is valid until the next rows come */
 async function* changeRows(connection: Transaction, select: string): AsyncIterable<readonly ChangeRow[]> {
-  for await (const rows of copiedRows(connection.copyOut(`copy (${select}) to stdout (format binary)`))) {
-    yield rows.map(([version, type, kind, namespace, name, body]) => ({
-      version: integerIn(version),
-      type: internText(textIn(type)) as ChangeRow['type'],
-      kind: textIn(kind),
-      namespace: textIn(namespace),
-      name: textIn(name),
-      body: body ?? '',
-    }));
+  let type = '';
+  let kind = '';
+  let namespace = '';
+  for await (const copied of copiedRows(connection.copyOut(`copy (${select}) to stdout (format binary)`))) {
+    const rows: ChangeRow[] = [];
+    while (copied.next()) {
+      const version = copied.integer();
+      type = internText(copied.text(type));
+      kind = copied.text(kind);
+      namespace = copied.text(namespace);
+      rows.push({ version, type: type as ChangeRow['type'], kind, namespace, name: copied.text(), body: copied.bytes() });
+    }
+    yield rows;
   }
 }
 

@@ -1,5 +1,6 @@
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
 import { ruleProblems } from '#kernel/audiences/language/check-rule.ts';
+import { BUILT_IN_ATTRIBUTES } from '#kernel/audiences/language/attributes.ts';
 import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
@@ -13,6 +14,11 @@ import { EXPERIMENT, FLAG, GROUP, HOLDOUT, VERSION } from './identity.ts';
 
 /** Maximum size of a value: bulk answers include every value. */
 const VALUE_CHARS_MAX = 32_768;
+
+/** The fields of keys and references. Attributes that every installation has are no references. */
+const REFERRING = new RegExp(
+  `"(?:key|requires|audience)":|"attribute":"(?!(?:${BUILT_IN_ATTRIBUTES.map(({ name }) => name).join('|')})")`,
+);
 
 export const Flag = defineKind({
   group: GROUP,
@@ -66,6 +72,7 @@ export const Flag = defineKind({
     ...(spec.rules ?? []).flatMap((rule, index) => audienceRefs(rule, ['spec', 'rules', index])),
   ],
   indexes: { key: ({ key }) => (key === undefined ? [] : [key]) },
+  isAlone: (specText) => !REFERRING.test(specText),
   validate: (spec, context) => {
     const attributes = attributeLookup(context);
     return [
