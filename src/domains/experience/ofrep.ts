@@ -186,7 +186,7 @@ async function questionIn(
   const { viewOf, publishableKey, input } = await admit(
     forced === undefined ? context : { ...context, $forced: forced },
   );
-  const view = viewOf(subjectOfContext, input);
+  const view = await viewOf(subjectOfContext, input);
   const { refused, evaluation: wrongs } = wrongValues(input, view.table);
   if (refused.length > 0) {
     const errorDetails = refused.map(wrongSaid).join('; ');

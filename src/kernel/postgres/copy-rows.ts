@@ -73,7 +73,7 @@ export class CopiedRows {
     return this.#bytes.subarray(start, this.#at);
   }
 
-  /** What is behind the last whole row. */
+  /** The bytes behind the last whole row. */
   rest(): Buffer {
     while (this.next());
     return this.#bytes.subarray(this.#nextRow);

@@ -37,10 +37,19 @@ export async function answerCohort(
 ): Promise<CohortAnswer> {
   const subject = await subjectIn(exchange, module, follower.snapshot().tables.get(module.name), input);
   limit.signal.throwIfAborted();
+  const names = facts.sourcesOf(module);
+  let now = clock();
   // The snapshot of now: records may have been read meanwhile.
-  const snapshot = follower.snapshot();
-  const now = clock();
-  const byModule = new Map(facts.sourcesOf(module).map((name) => [name, seenOf(snapshot, name, subject, now)]));
+  let snapshot = follower.snapshot();
+  let views = viewsOf(snapshot, names, subject, now);
+  while (views instanceof Promise) {
+    await views;
+    limit.signal.throwIfAborted();
+    now = clock();
+    snapshot = follower.snapshot();
+    views = viewsOf(snapshot, names, subject, now);
+  }
+  const byModule = views;
   const tableOf = (name: string): unknown => byModule.get(name)?.table;
   const seen = together([...byModule.values()]);
   const note = (result: Result): void => {
@@ -79,17 +88,24 @@ async function subjectIn(
   }
 }
 
-/** The view that a subject gets of one module. */
-function seenOf(
+/** The views that a subject has of several modules, by name; a promise while one of them is compiled. */
+function viewsOf(
   { tables, worlds }: Snapshot,
-  module: string,
+  names: readonly string[],
   subject: CohortSubject | undefined,
   now: Temporal.Instant,
-): ReleaseView<unknown> {
-  const exposed = subject === undefined ? undefined : worlds.get(module);
-  return subject === undefined || exposed === undefined
-    ? { table: tables.get(module), releases: [], tracks: [], isBroken: false }
-    : exposed.see(subject, now.epochMilliseconds);
+): ReadonlyMap<string, ReleaseView<unknown>> | Promise<void> {
+  const views = new Map<string, ReleaseView<unknown>>();
+  for (const name of names) {
+    const exposed = subject === undefined ? undefined : worlds.get(name);
+    const seen =
+      subject === undefined || exposed === undefined
+        ? { table: tables.get(name), releases: [], tracks: [], isBroken: false }
+        : exposed.see(subject, now.epochMilliseconds);
+    if (seen instanceof Promise) return seen;
+    views.set(name, seen);
+  }
+  return views;
 }
 
 /** The releases and tracks of a subject over several modules. A release with objects of several modules counts once. */

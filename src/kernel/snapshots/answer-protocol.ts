@@ -1,8 +1,9 @@
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { RequestContext } from '#kernel/http/router.ts';
+import type { CohortSubject } from './cohort-membership.ts';
 import type { DecisionParts } from './decision-parts.ts';
 import type { AdmittedQuestion } from './gate.ts';
-import type { AdmittedToProtocol, DecisionModule, DecisionProtocol } from './module.ts';
+import type { AdmittedToProtocol, DecisionModule, DecisionProtocol, ProtocolView } from './module.ts';
 import { releasesText } from './name-releases.ts';
 import type { Snapshot } from './snapshot.ts';
 import { resultOfStatus } from './witness.ts';
@@ -17,6 +18,23 @@ export function protocolAnswer(
 
   return (exchange, limit) => {
     const now = clock();
+    const viewNow = (subjectOf: () => CohortSubject): ProtocolView<unknown> | Promise<ProtocolView<unknown>> => {
+      const { version, tables, worlds } = follower.snapshot();
+      const exposed = worlds.get(module.name);
+      if (exposed === undefined) return { table: tables.get(module.name), version, releases: '' };
+      const subject = subjectOf();
+      const seen = exposed.see(subject, now.epochMilliseconds);
+      if (seen instanceof Promise) {
+        return seen.then(() => {
+          limit.signal.throwIfAborted();
+          return viewNow(subjectOf);
+        });
+      }
+      exchange.response.once('finish', () => {
+        witness.saw(seen, subject, resultOfStatus(exchange.response.statusCode), now);
+      });
+      return { table: seen.table, version, releases: releasesText(seen.releases) };
+    };
     const letThrough = ({ input, publishableKey }: AdmittedQuestion): AdmittedToProtocol<unknown> => ({
       input,
       publishableKey,
@@ -24,18 +42,7 @@ export function protocolAnswer(
         const { tables, worlds } = follower.snapshot();
         return { table: tables.get(module.name), exposure: exposureOf(worlds) };
       },
-      viewOf: (subjectOf, about) => {
-        const snapshot = follower.snapshot();
-        const { version } = snapshot;
-        const exposed = snapshot.worlds.get(module.name);
-        if (exposed === undefined) return { table: snapshot.tables.get(module.name), version, releases: '' };
-        const subject = subjectOf(about);
-        const seen = exposed.see(subject, now.epochMilliseconds);
-        exchange.response.once('finish', () => {
-          witness.saw(seen, subject, resultOfStatus(exchange.response.statusCode), now);
-        });
-        return { table: seen.table, version, releases: releasesText(seen.releases) };
-      },
+      viewOf: (subjectOf, about) => viewNow(() => subjectOf(about)),
       onSwap: (listener) =>
         follower.onSwap((snapshot) => listener(snapshot.tables.get(module.name), exposureOf(snapshot.worlds))),
     });

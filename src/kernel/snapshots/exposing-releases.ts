@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto';
 import { canonicalJson, contentHash } from '#kernel/base/ids.ts';
+import { sortedInSteps } from '#kernel/base/sorted-in-steps.ts';
+import type { Steps } from '#kernel/base/turns.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { parseCohort, type Cohort } from './cohort.ts';
 import type { HeadState } from './head-state.ts';
@@ -61,26 +64,28 @@ export class ExposingReleases {
     return true;
   }
 
-  /** By name. */
-  list(): readonly ExposingRelease[] {
+  /** By name. Takes steps where something has changed; nothing may be taken meanwhile. */
+  *list(): Steps<readonly ExposingRelease[]> {
     if (this.#known !== undefined) return this.#known;
-    this.#forgetCohorts();
-    const byRelease = Map.groupBy(this.#candidates.values(), ({ release }) => release);
-    this.#known = [...byRelease]
-      .flatMap(([name, candidates]): ExposingRelease[] => {
-        const [first] = candidates;
-        if (first === undefined) return [];
-        const digests = candidates.map(({ digest }) => digest).toSorted();
-        const revision = contentHash(digests).slice(0, REVISION_CHARS);
-        return [{ name, revision, stage: first.stage, cohort: first.cohort, candidates }];
-      })
-      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const byRelease = new Map<string, CandidateHead[]>();
+    const cohorts = new Set<Cohort>();
+    for (const candidate of this.#candidates.values()) {
+      const carried = byRelease.get(candidate.release);
+      if (carried === undefined) byRelease.set(candidate.release, [candidate]);
+      else carried.push(candidate);
+      cohorts.add(candidate.cohort);
+      yield;
+    }
+    for (const [text, cohort] of this.#cohorts) if (!cohorts.has(cohort)) this.#cohorts.delete(text);
+    const releases: ExposingRelease[] = [];
+    for (const [name, candidates] of byRelease) {
+      const [first] = candidates;
+      if (first === undefined) continue;
+      const { stage, cohort } = first;
+      releases.push({ name, revision: yield* revisionOf(candidates), stage, cohort, candidates });
+    }
+    this.#known = releases.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     return this.#known;
-  }
-
-  #forgetCohorts(): void {
-    const used = new Set(Array.from(this.#candidates.values(), ({ cohort }) => cohort));
-    for (const [text, cohort] of this.#cohorts) if (!used.has(cohort)) this.#cohorts.delete(text);
   }
 
   #candidateIn({ kind, name, everyone, candidate }: HeadState): CandidateHead | undefined {
@@ -96,4 +101,20 @@ export class ExposingReleases {
     const digest = contentHash([kind, name, revision, namespace, labels, allotment]);
     return { release, kind, name, object, stage, cohort, digest };
   }
+}
+
+/** The content hash of their digests in order: the same on every node. */
+function* revisionOf(candidates: readonly CandidateHead[]): Steps<string> {
+  const digests = yield* sortedInSteps(
+    candidates.map(({ digest }) => digest),
+    (a, b) => (a < b ? -1 : 1),
+  );
+  const hash = createHash('sha256');
+  let before = '[';
+  for (const digest of digests) {
+    hash.update(`${before}"${digest}"`);
+    before = ',';
+    yield;
+  }
+  return hash.update(']').digest('hex').slice(0, REVISION_CHARS);
 }

@@ -43,6 +43,8 @@ export class LiveSnapshot {
   readonly #compiled = Promise.withResolvers<void>();
   #snapshot: Snapshot | undefined;
   #world: LiveObjects;
+  /** The same, or the overlay with the changes that are still being taken over. */
+  #seen: World;
   #exposing = new ExposingReleases();
   #problem: string | undefined = 'nothing has been compiled yet';
 
@@ -59,6 +61,7 @@ export class LiveSnapshot {
     this.#onBrokenWorld = options.onBrokenWorld;
     this.#known = new Set([...audienceKinds, ...options.modules.flatMap(({ kinds }) => kinds)].map(({ id }) => id));
     this.#world = new LiveObjects(options.kinds);
+    this.#seen = this.#world;
   }
 
   /** Undefined while there is none. */
@@ -68,7 +71,7 @@ export class LiveSnapshot {
 
   /** The live objects of the kinds that the modules compile. */
   get world(): World | undefined {
-    return this.#snapshot === undefined ? undefined : this.#world;
+    return this.#snapshot === undefined ? undefined : this.#seen;
   }
 
   /** Resolves at the first snapshot. */
@@ -104,6 +107,7 @@ export class LiveSnapshot {
     this.#exposing = exposing;
     const worlds = yield* this.#expose(tables, world, undefined);
     this.#world = world;
+    this.#seen = world;
     this.#swap({ version, tables, worlds }, undefined);
   }
 
@@ -175,32 +179,39 @@ export class LiveSnapshot {
     }
     // Cohorts change even where nothing compiles: a release that is rolled back must not go on.
     const worlds = yield* this.#expose(tables, shown.length > 0 ? next : this.#world, shown);
-    const changes = shown.map((change) => ({ ...change, before: this.#world.get(change.kind, change.name) }));
+    const changes: LiveChange[] = [];
+    for (const change of shown) {
+      changes.push({ ...change, before: this.#world.get(change.kind, change.name) });
+      yield;
+    }
     // Their world changes next.
     before.worlds.forEach((each) => each.freeze());
+    this.#seen = next;
+    this.#swap({ version, tables, worlds }, changes);
+    // The overlay hides how far this is.
     for (const { kind, name, object } of shown) {
       if (object === undefined) this.#world.delete(kind, name);
       else this.#world.set(object);
+      yield;
     }
-    this.#swap({ version, tables, worlds }, changes);
+    this.#seen = this.#world;
   }
 
   /** @param changed what is not as in the snapshot before; undefined where everything may be */
-  #expose(
+  *#expose(
     tables: Snapshot['tables'],
     world: World,
     changed: readonly ChangedObject[] | undefined,
   ): Steps<Snapshot['worlds']> {
-    const onBrokenWorld = this.#tellBroken;
     const exposed = {
       modules: this.#modules,
       kinds: this.#kinds,
       tables,
       world,
-      releases: this.#exposing.list(),
-      onBrokenWorld,
+      releases: yield* this.#exposing.list(),
+      onBrokenWorld: this.#tellBroken,
     };
-    return exposeWorlds(exposed, { worlds: this.#snapshot?.worlds, changed });
+    return yield* exposeWorlds(exposed, { worlds: this.#snapshot?.worlds, changed });
   }
 
   #swap(snapshot: Snapshot, changes: readonly LiveChange[] | undefined): void {

@@ -91,8 +91,13 @@ export interface AdmittedToProtocol<Table> {
   readonly input: Record<string, unknown>;
   /** The key of a publishable client, which may stand in a URL. */
   readonly publishableKey: string | undefined;
-  /** The view of an input's subject. Called once for an answer: its releases count it. */
-  readonly viewOf: <Input>(subjectOf: (input: Input) => CohortSubject, input: Input) => ProtocolView<Table>;
+  /**
+   * The view of an input's subject; a promise while that is compiled. Called once for an answer: its releases count it.
+   */
+  readonly viewOf: <Input>(
+    subjectOf: (input: Input) => CohortSubject,
+    input: Input,
+  ) => ProtocolView<Table> | Promise<ProtocolView<Table>>;
   /** The table of everyone, and a tag of the releases under way; empty where there are none. */
   readonly everybodys: () => { readonly table: Table; readonly exposure: string };
   /** Calls back with each later table, until the returned function is called. */

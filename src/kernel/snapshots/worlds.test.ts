@@ -6,11 +6,12 @@ import { compileAudiences } from '#kernel/audiences/compile-audience.ts';
 import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
+import type { CohortSubject } from './cohort-membership.ts';
 import { SHARE_TOTAL } from './cohort.ts';
 import type { ExposingRelease } from './exposing-releases.ts';
 import { LiveObjects } from './live-objects.ts';
 import type { DecisionModule } from './module.ts';
-import { concerns, ModuleWorlds, READY_RELEASES_MAX, WORLDS_MAX } from './worlds.ts';
+import { concerns, ModuleWorlds, READY_RELEASES_MAX, WORLDS_MAX, type ReleaseView } from './worlds.ts';
 
 const kinds = kindRegistry([ConfigMap]);
 
@@ -88,6 +89,22 @@ function expose(releases: readonly ExposingRelease[], given: Fixture = {}) {
   }
 }
 
+/** The view of a subject, once it is compiled. */
+async function look(worlds: ModuleWorlds<Names>, subject: CohortSubject): Promise<ReleaseView<Names>> {
+  for (;;) {
+    const view = worlds.see(subject, 0);
+    if (!(view instanceof Promise)) return view;
+    await view;
+  }
+}
+
+/** The same where nothing has to be compiled. */
+function lookAtOnce(worlds: ModuleWorlds<Names>, subject: CohortSubject): ReleaseView<Names> {
+  const view = worlds.see(subject, 0);
+  assert.ok(!(view instanceof Promise), 'it is compiled already');
+  return view;
+}
+
 const listener = (id: string) => ({ units: { listener: id }, facts: {}, context: {} });
 const someone = listener('someone');
 
@@ -97,7 +114,7 @@ test('each cohort sees its candidates over what everybody gets: changed, new and
     release('adds', 'c', '1', SHARE_TOTAL),
     release('removes', 'b', undefined, SHARE_TOTAL),
   ]);
-  const { table, releases } = worlds.see(someone, 0);
+  const { table, releases } = lookAtOnce(worlds, someone);
   assert.deepEqual(table, ['a=2', 'c=1']);
   assert.deepEqual(
     releases.map(({ name }) => name),
@@ -107,7 +124,7 @@ test('each cohort sees its candidates over what everybody gets: changed, new and
 
 test('who is in no cohort gets the very table of everybody', () => {
   const { worlds, base } = expose([release('r', 'a', '2', 0)]);
-  const seen = worlds.see(someone, 0);
+  const seen = lookAtOnce(worlds, someone);
   assert.equal(seen.table, base);
   assert.deepEqual([seen.releases, seen.tracks.map(({ track }) => track)], [[], ['stable']]);
 });
@@ -127,12 +144,12 @@ test('no question waits for a world of the largest releases: all are compiled in
   const worldsMade = 2 ** READY_RELEASES_MAX - 1;
   assert.equal(of.updates.length, worldsMade);
   assert.ok(steps >= worldsMade * count, 'each candidate is a step of its own');
-  const sizes = Array.from({ length: 300 }, (_, number) => worlds.see(listener(`l${number}`), 0).table.length);
+  const sizes = Array.from({ length: 300 }, (_, number) => lookAtOnce(worlds, listener(`l${number}`)).table.length);
   assert.ok(new Set(sizes).size === READY_RELEASES_MAX + 1, 'nobody to everything was seen');
   assert.equal(of.updates.length, worldsMade);
 });
 
-test('a question compiles at most what the smaller releases carry', () => {
+test('a question waits at most for what the smaller releases carry, and nothing else waits for that', async () => {
   const names = Array.from({ length: READY_RELEASES_MAX }, (_, number) => `large${number}`);
   const large = names.map((name): ExposingRelease => {
     const one = release(name, name, '2', SHARE_TOTAL);
@@ -140,30 +157,33 @@ test('a question compiles at most what the smaller releases carry', () => {
   });
   const { worlds, of } = expose([release('small', 'small', '1', SHARE_TOTAL), ...large]);
   of.updates.length = 0;
-  assert.deepEqual(worlds.see(someone, 0).table, ['a=1', 'b=1', ...names.map((name) => `${name}=2`), 'small=1']);
-  worlds.see(listener('other'), 0);
+  const looks = ['one', 'other'].map((name) => worlds.see(listener(name), 0));
+  assert.ok(looks.every((view) => view instanceof Promise));
+  assert.deepEqual(of.updates, [], 'nothing is compiled while somebody asks');
+  await Promise.all(looks);
+  assert.deepEqual(lookAtOnce(worlds, someone).table, ['a=1', 'b=1', ...names.map((name) => `${name}=2`), 'small=1']);
   assert.deepEqual(of.updates, [['small']], 'once');
 });
 
 test('what is compiled is kept while what everybody gets stays, and follows what changes in it', () => {
   const one = release('r', 'a', '2', SHARE_TOTAL);
   const { worlds, of, base } = expose([one]);
-  const first = worlds.see(someone, 0).table;
+  const first = lookAtOnce(worlds, someone).table;
   assert.deepEqual(of.updates, [['a']]);
   const nextStage = { ...one, cohort: { ...one.cohort, slices: [{ share: 1 }, { share: SHARE_TOTAL }] } };
   const { worlds: later } = expose([nextStage], { of, base, before: worlds, changed: [] });
-  assert.equal(later.see(someone, 0).table, first);
+  assert.equal(lookAtOnce(later, someone).table, first);
   assert.equal(of.updates.length, 1);
   assert.notEqual(later.tag, worlds.tag, 'applications learn of the next stage');
   const everybodys = [live('a', '1'), live('b', '2')];
   const { worlds: after } = expose([nextStage], { of, everybodys, before: later, changed: ['b'] });
-  assert.deepEqual(after.see(someone, 0).table, ['a=2', 'b=2']);
+  assert.deepEqual(lookAtOnce(after, someone).table, ['a=2', 'b=2']);
   assert.deepEqual(of.updates.slice(1), [['b']]);
   const { worlds: anew } = expose([nextStage], { of, everybodys: [live('d', '1')], before: after });
-  assert.deepEqual(anew.see(someone, 0).table, ['a=2', 'd=1'], 'everything may have changed');
+  assert.deepEqual(lookAtOnce(anew, someone).table, ['a=2', 'd=1'], 'everything may have changed');
 });
 
-test('whatever changes for everybody and is released, everybody sees what would be compiled from scratch', () => {
+test('whatever changes for everybody and is released, everybody sees what would be compiled from scratch', async () => {
   const names = ['a', 'b', 'c', 'd', 'e', 'f'];
   const revision = fc.option(fc.constantFrom('1', '2', '3'), { nil: undefined });
   const step = fc.record({
@@ -171,8 +191,8 @@ test('whatever changes for everybody and is released, everybody sees what would 
     candidates: fc.record(Object.fromEntries(names.map((name) => [name, fc.option(revision)]))),
     isAnew: fc.boolean(),
   });
-  fc.assert(
-    fc.property(fc.array(step, { minLength: 1, maxLength: 5 }), (steps) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 5 }), async (steps) => {
       const of = module();
       let before: ReturnType<typeof expose> | undefined;
       for (const { everybodys, candidates, isAnew } of steps) {
@@ -192,7 +212,7 @@ test('whatever changes for everybody and is released, everybody sees what would 
         });
         before = next;
         for (let number = 0; number < 10; number += 1) {
-          const seen = next.worlds.see(listener(`l${number}`), 0);
+          const seen = await look(next.worlds, listener(`l${number}`));
           const naive = new LiveObjects(kinds, objects);
           for (const { kind, name, object } of seen.releases.flatMap((each) => each.candidates)) {
             if (object === undefined) naive.delete(kind, name);
@@ -212,7 +232,7 @@ test('a world that does not compile is reported once, and the world of everyone 
   ]);
   const made = of.updates.length;
   for (let round = 0; round < 3; round += 1) {
-    const { table, releases, isBroken, tracks } = worlds.see(someone, 0);
+    const { table, releases, isBroken, tracks } = lookAtOnce(worlds, someone);
     assert.deepEqual([table, releases, isBroken], [['a=1', 'b=1'], [], true]);
     assert.deepEqual(
       tracks.map(({ track }) => track),
@@ -223,34 +243,38 @@ test('a world that does not compile is reported once, and the world of everyone 
   assert.equal(of.updates.length, made);
 });
 
-test('once the world moves on, what is not compiled yet is answered as for everybody, and nobody is compared by it', () => {
+test('a world that a question waits for while everybody gets something else is compiled before that is shown', async () => {
   const others = Array.from({ length: READY_RELEASES_MAX }, (_, number) => release(`x${number}`, `x${number}`, '1', 0));
-  const given = [...others, release('r', 'a', '2', 500_000)];
-  const { worlds, of, world } = expose(given);
-  const listeners = Array.from({ length: 20 }, (_, number) => listener(`l${number}`));
-  const inside = listeners.find((each) => worlds.see(each, 0).releases.length > 0);
-  assert.ok(inside);
-  const { worlds: fresh } = expose(given, { of });
-  worlds.freeze();
-  fresh.freeze();
-  world.set(live('b', 'half'));
-  assert.deepEqual(worlds.see(inside, 0).table, ['a=2', 'b=1'], 'compiled before');
-  assert.deepEqual(fresh.see(inside, 0), { table: ['a=1', 'b=1'], releases: [], tracks: [], isBroken: false });
+  const given = [...others, release('r', 'a', '2', SHARE_TOTAL)];
+  const { worlds: before, of, world } = expose(given);
+  const waiting = before.see(someone, 0);
+  const everybodys = [live('a', '1'), live('b', '2')];
+  const { worlds: next } = expose(given, { of, everybodys, before, changed: ['b'] });
+  before.freeze();
+  world.set(live('b', '2'));
+  assert.deepEqual(lookAtOnce(next, someone).table, ['a=2', 'b=2']);
+  const made = of.updates.length;
+  const { worlds: ended } = expose(others, { of, everybodys, before, changed: [] });
+  const worldsReady = 2 ** READY_RELEASES_MAX - 1;
+  assert.equal(of.updates.length, made + worldsReady, 'none of a release that has ended');
+  assert.deepEqual(lookAtOnce(ended, someone).table, ['a=1', 'b=2']);
+  await waiting;
+  assert.equal(of.updates.length, made + worldsReady, 'none of a world that has moved on');
 });
 
-test('not more tables are kept than the limit, and those that are asked for stay', () => {
+test('not more tables are kept than the limit, and those that are asked for stay', async () => {
   const count = READY_RELEASES_MAX + 8;
   const releases = Array.from({ length: count }, (_, number) => release(`r${number}`, `x${number}`, '1', 500_000));
   const { worlds, of } = expose(releases);
   const favourite = listener('favourite');
-  worlds.see(favourite, 0);
+  await look(worlds, favourite);
   const exposed = of.updates.length;
   const combinations = new Set<string>();
   for (let number = 0; number < 1_000; number += 1) {
-    const { releases: seen } = worlds.see(listener(`l${number}`), 0);
+    const { releases: seen } = await look(worlds, listener(`l${number}`));
     combinations.add(seen.map(({ name }) => name).join());
     const made = of.updates.length;
-    worlds.see(favourite, 0);
+    lookAtOnce(worlds, favourite);
     assert.equal(of.updates.length, made, 'still there');
   }
   assert.ok(combinations.size > WORLDS_MAX && of.updates.length - exposed > WORLDS_MAX, 'some were made again');

@@ -1,6 +1,6 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { contentHash } from '#kernel/base/ids.ts';
-import { atOnce, type Steps } from '#kernel/base/turns.ts';
+import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { compileMembership, type CohortSubject, type Membership, type Track } from './cohort-membership.ts';
@@ -9,8 +9,8 @@ import { Overlay } from './live-objects.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
 
 /**
- * The releases with the most candidates, all worlds of which are compiled before anybody sees one: 15. The step that a
- * request waits for is then at most as long as what the smaller releases carry.
+ * The releases with the most candidates, all worlds of which are compiled before anybody sees one: 15. A question waits at
+ * most for what the smaller releases carry.
  */
 export const READY_RELEASES_MAX = 4;
 /** Further worlds that are kept for one module, those asked for last. */
@@ -81,6 +81,8 @@ export class ModuleWorlds<Table> {
   readonly #ready: ReadonlyMap<string, OneWorld<Table>>;
   /** Further ones, made when somebody first sees them; those asked for last at the end. */
   readonly #others: Map<string, OneWorld<Table>>;
+  /** Those that questions wait for. They are made one after the other. */
+  readonly #making = new Map<string, Promise<void>>();
   #isFrozen = false;
 
   private constructor(
@@ -97,7 +99,10 @@ export class ModuleWorlds<Table> {
     this.tag = contentHash(releases.map(({ name, revision, cohort }) => [name, revision, cohort])).slice(0, 12);
   }
 
-  /** Compiles all worlds of the largest releases. What was compiled before is kept, or brought up to date. */
+  /**
+   * Compiles all worlds of the largest releases, and those that questions wait for. What was compiled before is kept, or
+   * brought up to date.
+   */
   static *expose<Table>(
     source: ModuleSource<Table>,
     { worlds: before, changed }: Previous<Table>,
@@ -115,11 +120,17 @@ export class ModuleWorlds<Table> {
         ready.set(key, yield* compile(source, releases, within, candidatesOf(source, releases.slice(-1))));
       }
     }
-    return new ModuleWorlds(source, ready, isSame ? before.#others : new Map());
+    const worlds = new ModuleWorlds(source, ready, isSame ? before.#others : new Map());
+    // Otherwise frequent changes would make a question wait for ever. More may come to wait meanwhile.
+    if (before !== undefined) for (const key of before.#making.keys()) yield* worlds.#makeAgain(key);
+    return worlds;
   }
 
-  /** The one world that the subject is answered from. */
-  see(subject: CohortSubject, nowMs: number): ReleaseView<Table> {
+  /**
+   * The view of a subject, from the one world that it is answered from. A promise where that is not compiled yet: the caller
+   * looks again when it resolves, at the snapshot of then.
+   */
+  see(subject: CohortSubject, nowMs: number): ReleaseView<Table> | Promise<void> {
     const { audiences, base } = this.#source;
     const tracks: ReleaseTrack[] = [];
     const releases: ExposingRelease[] = [];
@@ -131,38 +142,56 @@ export class ModuleWorlds<Table> {
       if (track !== 'stable') releases.push(one.release);
     }
     if (releases.length === 0) return { table: base, releases, tracks, isBroken: false };
-    const found = this.#worldOf(releases);
-    // It cannot be made any more: nobody is compared by what they did not get.
-    if (found === undefined) return { table: base, releases: [], tracks: [], isBroken: false };
+    const key = keyOf(releases);
+    const found = this.#ready.get(key) ?? this.#others.get(key);
+    if (found === undefined) return this.#make(key, releases);
+    if (!this.#ready.has(key)) this.#keep(key, found);
     const { table, isBroken } = found;
     return { table, releases: isBroken ? [] : releases, tracks, isBroken };
   }
 
-  /** To be called before the world of everybody changes: from then on only what is compiled already can be seen. */
+  /** To be called before the world of everybody changes: from then on nothing is compiled from it. */
   freeze(): void {
     this.#isFrozen = true;
   }
 
-  #worldOf(releases: readonly ExposingRelease[]): OneWorld<Table> | undefined {
-    const key = keyOf(releases);
-    const ready = this.#ready.get(key);
-    if (ready !== undefined) return ready;
-    const known = this.#others.get(key);
-    if (known === undefined && this.#isFrozen) return undefined;
-    const found = known ?? this.#compile(releases);
+  #keep(key: string, world: OneWorld<Table>): void {
     this.#others.delete(key);
-    this.#others.set(key, found);
+    this.#others.set(key, world);
     const [oldest] = this.#others.keys();
     if (this.#others.size > WORLDS_MAX && oldest !== undefined) this.#others.delete(oldest);
-    return found;
+  }
+
+  #make(key: string, releases: readonly ExposingRelease[]): Promise<void> {
+    const known = this.#making.get(key);
+    if (known !== undefined) return known;
+    const [last = Promise.resolve()] = [...this.#making.values()].slice(-1);
+    const begin = () => inTurns(this.#makeInSteps(key, releases));
+    const making = last.then(begin, begin).finally(() => this.#making.delete(key));
+    this.#making.set(key, making);
+    return making;
   }
 
   /** The largest releases are compiled already; the rest is at most as large as the smallest of them. */
-  #compile(releases: readonly ExposingRelease[]): OneWorld<Table> {
+  *#makeInSteps(key: string, releases: readonly ExposingRelease[]): Steps<void> {
     const largest = releases.filter((release) => this.#largest.has(release));
     const smaller = releases.filter((release) => !this.#largest.has(release));
     const within = this.#ready.get(keyOf(largest)) ?? everybodys(this.#source);
-    return atOnce(compile(this.#source, releases, within, candidatesOf(this.#source, smaller)));
+    const work = compile(this.#source, releases, within, candidatesOf(this.#source, smaller));
+    while (!this.#isFrozen) {
+      const step = work.next();
+      if (step.done === true) return this.#keep(key, step.value);
+      yield;
+    }
+  }
+
+  /** Makes a world of that key, if all of its releases are still under way. */
+  *#makeAgain(key: string): Steps<void> {
+    const { releases } = this.#source;
+    const parts = new Set(key.split(' '));
+    const those = releases.filter((release) => parts.has(keyOf([release])));
+    const isThere = this.#ready.has(key) || this.#others.has(key);
+    if (those.length === parts.size && !isThere) yield* this.#makeInSteps(key, those);
   }
 }
 

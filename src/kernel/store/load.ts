@@ -140,7 +140,14 @@ async function* changeRows(connection: Transaction, select: string): AsyncIterab
       type = internText(copied.text(type));
       kind = copied.text(kind);
       namespace = copied.text(namespace);
-      rows.push({ version, type: type as ChangeRow['type'], kind, namespace, name: copied.text(), body: copied.bytes() });
+      rows.push({
+        version,
+        type: type as ChangeRow['type'],
+        kind,
+        namespace,
+        name: copied.text(),
+        body: copied.bytes(),
+      });
     }
     yield rows;
   }

@@ -114,6 +114,7 @@ function* namedIn({ flags }: ExperienceTable, names: ReadonlySet<string>): Steps
   for (const name of names) {
     const likely = flags.get(name);
     if (likely?.name === name) found.set(name, likely);
+    yield;
   }
   if (found.size === names.size) return found;
   for (const flag of flags.values()) {

@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel/base/turns.ts';
 import { Head, candidateOf, everyoneOf, headName, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
 import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
@@ -27,11 +28,14 @@ export interface HeadState {
 
 type ObjectName = Pick<ReleaseItem, 'kind' | 'name'>;
 
+/** Heads that are read in one step: two milliseconds. */
+const READ_AT_ONCE = 100;
+
 /** The present content of Heads. Every step reads it: parsed states are cached with their Heads. */
 export class HeadStates {
   readonly #read: Pick<Reader, 'get'>;
   readonly #kinds: KindRegistry;
-  readonly #stateIn = oncePerEntry((head) => headState(head.object()));
+  readonly #stateIn = oncePerEntry((head) => headState(head.outline()));
 
   constructor(read: Pick<Reader, 'get'>, kinds: KindRegistry) {
     this.#read = read;
@@ -49,6 +53,14 @@ export class HeadStates {
   state({ kind, name }: ObjectName): HeadState {
     const head = this.#read.get(Head, '', headName(this.#kinds.byId(kind), name));
     return head === undefined ? { everyone: undefined } : this.#stateIn(head);
+  }
+
+  /** Reads the states of objects in steps: a look that needs them at once then finds nearly all in the cache. */
+  *read(objects: readonly ObjectName[]): Steps<void> {
+    for (const [index, one] of objects.entries()) {
+      if (index % READ_AT_ONCE === READ_AT_ONCE - 1) yield;
+      this.state(one);
+    }
   }
 
   /** The intent in the Heads of one target's objects. */

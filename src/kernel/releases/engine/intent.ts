@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fieldPath } from '#kernel/base/failures.ts';
+import type { Steps } from '#kernel/base/turns.ts';
 import { Head, headName, headOf, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -49,6 +50,11 @@ export class Intents {
   /** The parts of a release by target, in release order. */
   parts(spec: ReleaseSpec): readonly ReleasePart[] {
     return partsOf(spec, this.#parts.kinds, this.#parts.targets);
+  }
+
+  /** Reads the Heads of a release in steps, before its intents are needed at once. */
+  read({ objects }: ReleaseSpec): Steps<void> {
+    return this.#heads.read(objects);
   }
 
   /** The intent of one target's part. */

@@ -1,4 +1,5 @@
 import type { Clock } from '#kernel/base/clock.ts';
+import { inTurns } from '#kernel/base/turns.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Store } from '#kernel/store/contract.ts';
@@ -79,6 +80,7 @@ export async function inquire(
   const needsOthers = needsPlan && plan.problems.length === 0 && others.length > 0 && !isMixed;
   const conflicts = needsOthers ? await intents.problems(release, others) : [];
   const verdicts = await judge(evidence, release, targets, clock().epochMilliseconds);
+  await inTurns(intents.read(spec));
   return { parts, version, behind, beside, plan, isMixed, conflicts, verdicts };
 }
 
