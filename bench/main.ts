@@ -1,5 +1,5 @@
 /** `npm run bench -- NAME… [--json]`: measures and prints; the exit status says only whether it could measure. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { Figure } from './figure.ts';
@@ -7,21 +7,9 @@ import type { Figure } from './figure.ts';
 // As src/main.ts does.
 setFlagsFromString('--no-allocation-site-pretenuring');
 
-const SUPPORT = [
-  'main',
-  'figure',
-  'load',
-  'bare-server',
-  'catalogue',
-  'flag-world',
-  'limiter-server',
-  'limiters',
-  'memory-probe',
-];
 const known = readdirSync(import.meta.dirname)
-  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  .filter((file) => /^export async function\* run\(/m.test(readFileSync(join(import.meta.dirname, file), 'utf8')))
   .map((file) => file.slice(0, -3))
-  .filter((name) => !SUPPORT.includes(name))
   .sort();
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const json = process.argv.includes('--json');
