@@ -8,6 +8,7 @@ import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import { releaseRefusal } from '#kernel/releases/refusals.ts';
 import { clientRefusal, decisionRefusal } from '#kernel/snapshots/refusals.ts';
+import { adRefusal } from '#domains/ads/refusals.ts';
 import { flagRefusal } from '#domains/experience/refusals.ts';
 import { productRefusal } from '#domains/products/refusals.ts';
 import { startRefusal } from '#planes/refusals.ts';
@@ -27,6 +28,7 @@ export const registries: readonly Registry[] = [
   releaseRefusal,
   clientRefusal,
   decisionRefusal,
+  adRefusal,
   flagRefusal,
   productRefusal,
   startRefusal,

@@ -15,6 +15,7 @@ import { grantRoutes } from './grant-routes.ts';
 import { subscriptions } from './migrations/0008-subscriptions.ts';
 import { subjectNames } from './migrations/0013-subject-names-20261129.ts';
 import { recordWrites } from './migrations/0023-record-writes-20261129.ts';
+import { featuresOfListeners } from './listener-features.ts';
 import { listeners } from './listeners.ts';
 import { offlineRoutes } from './offline-routes.ts';
 import { openDesk } from './open-desk.ts';
@@ -50,7 +51,7 @@ export const products = defineModule({
     ],
     subjectOf: cohortSubjects(desk),
     isDenial,
-    provides: { planOf: planOfListeners(desk) },
+    provides: { planOf: planOfListeners(desk), hasFeature: featuresOfListeners(desk) },
   }),
   targets: [listeners],
   jobs: (parts) => [tellChanges(parts)],

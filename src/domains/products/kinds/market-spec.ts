@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { specReader } from '#kernel/kinds/schema/read-typed.ts';
-import { CURRENCIES, MINOR_DIGITS_MAX } from '../rules/currencies.ts';
+import { CURRENCIES, MINOR_DIGITS_MAX } from '#kernel/base/currencies.ts';
 import { isFault } from '../rules/fault.ts';
 import { TERRITORIES } from '../rules/territories.ts';
 import { OPEN, parseTime } from '../rules/times.ts';

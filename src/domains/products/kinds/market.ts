@@ -1,7 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { CheckContext } from '#kernel/kinds/kind.ts';
-import { CURRENCIES, WITHDRAWN } from '../rules/currencies.ts';
+import { CURRENCIES, WITHDRAWN } from '#kernel/base/currencies.ts';
 import { isLocale } from '../rules/display-money.ts';
 import { isFault } from '../rules/fault.ts';
 import { unknownCurrency } from '../rules/money.ts';

@@ -1,4 +1,4 @@
-import { CURRENCIES } from './currencies.ts';
+import { CURRENCIES } from '#kernel/base/currencies.ts';
 import { isFault, type Fault } from './fault.ts';
 import { parseDecimal, rational, round, times, type Rational, type RoundingMode } from './rational.ts';
 import { nearSpellings, didYouMean } from '#kernel/base/spelling.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
-import { CURRENCIES } from './currencies.ts';
+import { CURRENCIES } from '#kernel/base/currencies.ts';
 import { isFault } from './fault.ts';
 import { overlapProblems, pastProblems, readTimeline, type TimelineEntry } from './price-timeline.ts';
 import { instantText, isZone, parseTime, timeInWords } from './times.ts';

@@ -29,18 +29,18 @@ const WITHDRAWN_BY_MINOR_DIGITS: Readonly<Record<number, string>> = {
     'TMM UAK VEB VEF YUM ZMK ZWD ZWL ZWN ZWR',
 };
 
-const listed = (byDigits: Readonly<Record<number, string>>): readonly (readonly [string, number])[] =>
+const codesWithDigits = (byDigits: Readonly<Record<number, string>>): readonly (readonly [string, number])[] =>
   Object.entries(byDigits).flatMap(([digits, codes]) =>
     codes.split(' ').map((code) => [code, Number(digits)] as const),
   );
 
 /** Currencies out of circulation: a market may have them until a date. */
-export const WITHDRAWN: ReadonlySet<string> = new Set(listed(WITHDRAWN_BY_MINOR_DIGITS).map(([code]) => code));
+export const WITHDRAWN: ReadonlySet<string> = new Set(codesWithDigits(WITHDRAWN_BY_MINOR_DIGITS).map(([code]) => code));
 
 /** Minor digits by currency code. */
 export const CURRENCIES: ReadonlyMap<string, number> = new Map([
-  ...listed(CODES_BY_MINOR_DIGITS),
-  ...listed(WITHDRAWN_BY_MINOR_DIGITS),
+  ...codesWithDigits(CODES_BY_MINOR_DIGITS),
+  ...codesWithDigits(WITHDRAWN_BY_MINOR_DIGITS),
 ]);
 
 /** No currency has more decimals than this, and no channel may declare more. */

@@ -1,0 +1,265 @@
+import { Type, type Static } from 'typebox';
+import { contextProblems } from '#kernel/audiences/check-context.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
+import { jsonPointer } from '#kernel/base/failures.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { inTurns } from '#kernel/base/turns.ts';
+import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import { decideBreak, type BreakDecision, type BreakQuestion, type Served } from './decisions/decide.ts';
+import { countReasons } from './decisions/explain.ts';
+import type { AdsTable } from './decisions/table.ts';
+import { CATEGORIES_MAX } from './kinds/parts.ts';
+import { TIERS } from './kinds/ad-set.ts';
+import { adRefusal } from './refusals.ts';
+import { decimalOf } from './rules/micros.ts';
+
+/** Facts of other modules that the gate needs. */
+interface AdFacts {
+  /** Whether a listener has a feature; undefined where that cannot be known. */
+  readonly hasFeature: (
+    subject: FeatureSubject,
+    feature: string,
+    now: Temporal.Instant,
+  ) => Promise<boolean | undefined>;
+}
+
+interface FeatureSubject {
+  readonly listener?: string | undefined;
+  readonly plan?: string | undefined;
+  readonly market?: string | undefined;
+  readonly territory?: string | undefined;
+  readonly role?: string | undefined;
+}
+
+const CONTEXT_BYTES_MAX = 64 * 1024;
+const ADJACENT_ADS_MAX = 40;
+
+const text = (description: string) => Type.Optional(Type.String({ minLength: 1, maxLength: 253, description }));
+const word = (description: string) => Type.String({ description });
+
+const QuestionSchema = Type.Object(
+  {
+    placement: Type.String({ minLength: 1, maxLength: 253, description: 'Name of the Placement.' }),
+    listener: text('Id of the listener.'),
+    plan: text('Name of the Plan, for listeners without a subscription on record.'),
+    market: text('Name of the Market.'),
+    territory: text('ISO 3166-1 alpha-2, where the market is not known.'),
+    role: text('Role on the plan.'),
+    context: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'Attributes for audiences. The listener is targetingKey.',
+      }),
+    ),
+    slots: Type.Optional(Type.Integer({ minimum: 1, maximum: 20, description: 'Fewer slots than the placement has.' })),
+    seconds: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 600, description: 'A shorter break than its longest.' }),
+    ),
+    adjacent: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            advertiser: word('Its advertiser, as it was answered.'),
+            categories: Type.Array(Type.String(), { maxItems: CATEGORIES_MAX, description: 'As they were answered.' }),
+          },
+          { additionalProperties: false, description: 'An ad of the break before or after.' },
+        ),
+        {
+          maxItems: ADJACENT_ADS_MAX,
+          description: 'Ads of adjacent breaks: their advertisers and categories are not served.',
+        },
+      ),
+    ),
+    filtersExplicit: Type.Optional(Type.Boolean({ description: 'Whether the listener filters what is explicit.' })),
+  },
+  { additionalProperties: false },
+);
+
+type Question = Static<typeof QuestionSchema>;
+
+const AdAnswer = Type.Object(
+  {
+    ad: word('Name of the Ad.'),
+    adSet: word('Name of the AdSet.'),
+    campaign: word('Name of the Campaign.'),
+    advertiser: word('Name of the Advertiser.'),
+    categories: Type.Array(Type.String(), { description: 'Categories of the advertiser.' }),
+    tier: Type.Enum(TIERS, { description: 'Its priority.' }),
+    cpm: word('The price of a thousand impressions.'),
+    currency: word('ISO 4217 code of the price.'),
+    seconds: Type.Integer({ description: 'How long it plays; 0 for an image.' }),
+    clickThrough: Type.Optional(word('The page that a click opens.')),
+    renditions: Type.Array(Type.Unknown(), { description: 'Its files, as the Asset has them.' }),
+  },
+  { description: 'An ad of the break.' },
+);
+
+const BreakAnswer = {
+  placement: word('Name of the Placement.'),
+  ads: Type.Array(AdAnswer, { description: 'In the order in which they play.' }),
+  seconds: Type.Integer({ description: 'How long they play together.' }),
+  noAds: Type.Optional(
+    Type.Enum(['adFree', 'entitlementUnknown', 'noCandidate'], {
+      description:
+        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; or no ad set fits.',
+    }),
+  ),
+  gap: Type.Optional(
+    Type.Number({
+      description: 'The share of the best possible sum that this break may lack. Absent: it is the best.',
+    }),
+  ),
+};
+
+/** The questions of apps at a break, and of people who ask why. */
+export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>[] {
+  const shared = {
+    subjectInputs: ['listener', 'plan', 'market', 'territory', 'role'],
+    bodyBytesMax: CONTEXT_BYTES_MAX,
+    input: QuestionSchema,
+  };
+  return [
+    defineRoute({
+      ...shared,
+      path: '/v1/ads/decide',
+      access: 'catalogue',
+      summary: 'Fills a break with ads: never for a listener with the ad-free feature.',
+      answer: Type.Object(BreakAnswer),
+      handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
+        const { placement, noAds, decision } = await answerBreak(question, context, random);
+        return describeBreak(placement, decision, noAds);
+      },
+    }),
+    defineRoute({
+      ...shared,
+      path: '/v1/ads/explain',
+      access: 'insight',
+      summary: 'Explains how a break would be filled: why each ad set that is not in it is not.',
+      forServers: true,
+      explains: true,
+      answer: Type.Object({
+        ...BreakAnswer,
+        adSets: Type.Integer({ description: 'How many ad sets there are.' }),
+        reasons: Type.Array(
+          Type.Object({
+            reason: word('Why they are not served.'),
+            adSets: Type.Integer({ description: 'How many.' }),
+            example: word('One of them.'),
+          }),
+          { description: 'The most frequent first.' },
+        ),
+        candidates: Type.Array(
+          Type.Object({
+            adSet: word('Name of the AdSet.'),
+            tier: Type.Enum(TIERS, { description: 'Its priority.' }),
+            cpm: word('Its bid.'),
+            served: Type.Boolean({ description: 'Whether it is in the break.' }),
+          }),
+          { description: 'What the break was packed from, the best first.' },
+        ),
+      }),
+      handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
+        const { placement, noAds, decision, asked } = await answerBreak(question, context, random);
+        const reasons = await inTurns(countReasons(context.table, asked, decision));
+        const served = new Set(decision.served.map(({ adSet }) => adSet));
+        return {
+          ...describeBreak(placement, decision, noAds),
+          adSets: context.table.adSets.length,
+          reasons,
+          candidates: decision.candidates.map(({ adSet }) => ({
+            adSet: adSet.name,
+            tier: TIERS[adSet.tier],
+            cpm: decimalOf(adSet.cpm),
+            served: served.has(adSet),
+          })),
+        };
+      },
+    }),
+  ];
+}
+
+type NoAds = 'adFree' | 'entitlementUnknown' | 'noCandidate';
+
+const NOTHING: BreakDecision = { served: [], candidates: [], gap: 0 };
+
+async function answerBreak(
+  question: Question,
+  { table, facts, now }: AnswerContext<AdsTable, AdFacts>,
+  random: () => number,
+): Promise<{
+  readonly placement: string;
+  readonly noAds: NoAds | undefined;
+  readonly decision: BreakDecision;
+  readonly asked: BreakQuestion;
+}> {
+  const asked = breakQuestion(table, question, now, random);
+  const { name, spec } = asked.placement;
+  const isAdFree = await facts.hasFeature(question, spec.adFreeFeature, now);
+  // Unknown is no: a subscriber must never hear an ad.
+  if (isAdFree !== false) {
+    return { placement: name, noAds: isAdFree === true ? 'adFree' : 'entitlementUnknown', decision: NOTHING, asked };
+  }
+  const decision = decideBreak(table, asked);
+  const noAds = decision.served.length === 0 ? 'noCandidate' : undefined;
+  return { placement: name, noAds, decision, asked };
+}
+
+function breakQuestion(
+  { placements, audiences }: AdsTable,
+  question: Question,
+  now: Temporal.Instant,
+  random: () => number,
+): BreakQuestion {
+  const placement = placements.get(question.placement);
+  if (placement === undefined) {
+    const near = didYouMean(nearSpellings(question.placement, placements.keys()));
+    throw adRefusal('unknown-placement', `There is no placement "${question.placement}"${near}.`);
+  }
+  const { listener, adjacent = [], filtersExplicit = false, slots = Infinity, seconds = Infinity } = question;
+  const context = { ...question.context, ...(listener === undefined ? {} : { [TARGETING_KEY]: listener }) };
+  const [problem] = contextProblems(context, audiences.attributes);
+  if (problem !== undefined) {
+    const path = ['context', ...problem.path];
+    throw adRefusal('invalid-question', `${jsonPointer(path)}: ${problem.detail}`, {
+      problems: [{ path, reason: problem.reason, detail: problem.detail }],
+    });
+  }
+  const { spec } = placement;
+  const most = Math.min(slots, spec.slots);
+  return {
+    placement,
+    context,
+    nowMs: now.epochMilliseconds,
+    slots: most,
+    seconds: spec.seconds === undefined ? most : Math.min(seconds, spec.seconds),
+    adjacent: new Set(adjacent.flatMap(({ advertiser, categories }) => [advertiser, ...categories])),
+    filtersExplicit,
+    random,
+  };
+}
+
+function describeBreak(placement: string, { served, gap }: BreakDecision, noAds: NoAds | undefined): object {
+  return {
+    placement,
+    ads: served.map(describeAd),
+    seconds: served.reduce((sum, { ad }) => sum + ad.asset.seconds, 0),
+    ...(noAds === undefined ? {} : { noAds }),
+    ...(gap === 0 ? {} : { gap }),
+  };
+}
+
+function describeAd({ adSet, ad, pays }: Served): object {
+  const { asset, clickThrough } = ad;
+  return {
+    ad: ad.name,
+    adSet: adSet.name,
+    campaign: adSet.campaign,
+    advertiser: adSet.advertiser,
+    categories: adSet.categories,
+    tier: TIERS[adSet.tier],
+    cpm: decimalOf(pays),
+    currency: adSet.currency,
+    seconds: asset.seconds,
+    ...(clickThrough === undefined ? {} : { clickThrough }),
+    renditions: asset.renditions,
+  };
+}

@@ -1,0 +1,177 @@
+import type { Context } from '#kernel/audiences/language/language.ts';
+import { TIERS } from '../kinds/ad-set.ts';
+import {
+  inPlayOrder,
+  NO_EDGES,
+  packPod,
+  POD_LIMITS,
+  vcgPayments,
+  withEdge,
+  type PodCandidate,
+  type PodEdges,
+} from '../rules/pack-pod.ts';
+import { rankOf } from './compile.ts';
+import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement } from './table.ts';
+
+/** A break that an app asks ads for. */
+export interface BreakQuestion {
+  readonly placement: CompiledPlacement;
+  /** The listener, by attributes. */
+  readonly context: Context;
+  readonly nowMs: number;
+  /** At most those of the placement. */
+  readonly slots: number;
+  readonly seconds: number;
+  /** Advertisers and categories of the breaks before and after. */
+  readonly adjacent: ReadonlySet<string>;
+  readonly filtersExplicit: boolean;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Why an ad set is not among the candidates of a break. */
+export type Obstacle =
+  | 'not begun'
+  | 'over'
+  | 'other placements'
+  | 'other currency'
+  | 'adjacent break'
+  | 'blocked category'
+  | 'no ad of the format'
+  | 'explicit'
+  | 'too long'
+  | 'below the floor';
+
+export interface Served {
+  readonly adSet: CompiledAdSet;
+  readonly ad: CompiledAd;
+  /** For a thousand impressions, in micro-units. */
+  readonly pays: number;
+}
+
+export interface BreakDecision {
+  /** In the order in which they play. */
+  readonly served: readonly Served[];
+  /** The candidates of the packing, the served ones among them, best first. */
+  readonly candidates: readonly Candidate[];
+  /** See `PodPacking.gap`; the largest of all tiers. */
+  readonly gap: number;
+}
+
+interface Candidate {
+  readonly adSet: CompiledAdSet;
+  readonly ad: CompiledAd;
+}
+
+/**
+ * Fills a break, one tier after the other: each tier exactly, from what the tiers before leave. The candidates are the best ad
+ * sets for the listener. Of ad sets that rule each other out and take the same room only the best is one.
+ */
+export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDecision {
+  const candidates = candidatesOf(table, question);
+  const chosen: Candidate[] = [];
+  const served: Served[] = [];
+  let edges: PodEdges = NO_EDGES;
+  let [seconds, slots, gap] = [question.seconds, question.slots, 0];
+  for (let tier = 0; tier < TIERS.length && slots > 0; tier += 1) {
+    const taken = new Set(chosen.flatMap(({ adSet }) => separationsOf(adSet)));
+    const rivals = candidates.filter(
+      ({ adSet }) => adSet.tier === tier && !separationsOf(adSet).some((name) => taken.has(name)),
+    );
+    const pod = rivals.map(podCandidate);
+    const room = { seconds, slots, edges };
+    const packing = packPod(pod, room);
+    const floors = rivals.map(({ ad }) => question.placement.floorOf(ad.asset.seconds));
+    const payments =
+      question.placement.spec.pricing === 'secondPrice'
+        ? vcgPayments(pod, room, packing, (index) => floors[index] as number)
+        : packing.chosen.map((index) => (pod[index] as PodCandidate).price);
+    for (const [place, index] of packing.chosen.entries()) {
+      const rival = rivals[index] as Candidate;
+      chosen.push(rival);
+      served.push({ ...rival, pays: payments[place] as number });
+      edges = withEdge(edges, rival.adSet.position) ?? edges;
+      seconds -= lengthOf(rival.ad);
+      slots -= 1;
+    }
+    gap = Math.max(gap, packing.gap);
+  }
+  const order = inPlayOrder(
+    served.map((_, index) => index),
+    served.map(({ adSet }) => ({ price: rankOf(adSet), position: adSet.position })),
+  );
+  return { served: order.map((index) => served[index] as Served), candidates, gap };
+}
+
+function candidatesOf({ serving, index }: AdsTable, question: BreakQuestion): readonly Candidate[] {
+  const ads = new Map<number, CompiledAd>();
+  const rooms = new Set<string>();
+  const best = index.best(question.context, question.nowMs, POD_LIMITS.candidatesMax, (at) => {
+    const adSet = serving[at] as CompiledAdSet;
+    if (obstacleOf(adSet, question) !== undefined) return undefined;
+    const ad = drawAd(fittingAds(adSet, question), question.random());
+    if (ad === undefined) return undefined;
+    // Two of one advertiser never stand in one break: the one that comes first by rank is as good in the same room.
+    const room = `${adSet.advertiser} ${ad.asset.seconds} ${adSet.position}`;
+    if (rooms.has(room)) return undefined;
+    rooms.add(room);
+    ads.set(at, ad);
+    return rankOf(adSet);
+  });
+  return best.map((at) => ({ adSet: serving[at] as CompiledAdSet, ad: ads.get(at) as CompiledAd }));
+}
+
+/** The first thing that keeps an ad set whose audience the listener is in out of a break; undefined for a candidate. */
+export function obstacleOf(adSet: CompiledAdSet, question: BreakQuestion): Obstacle | undefined {
+  const { placement, nowMs, adjacent } = question;
+  if (nowMs < adSet.fromMs) return 'not begun';
+  if (nowMs >= adSet.untilMs) return 'over';
+  if (adSet.placements?.has(placement.name) === false) return 'other placements';
+  if (adSet.currency !== placement.spec.currency) return 'other currency';
+  if (separationsOf(adSet).some((name) => adjacent.has(name))) return 'adjacent break';
+  const blocked = placement.spec.blockedCategories;
+  if (blocked !== undefined && adSet.categories.some((name) => blocked.includes(name))) return 'blocked category';
+  let rest = adSet.ads.filter(({ asset }) => asset.format === placement.spec.format);
+  if (rest.length === 0) return 'no ad of the format';
+  rest = rest.filter(({ isExplicit }) => !isExplicit || !question.filtersExplicit);
+  if (rest.length === 0) return 'explicit';
+  rest = rest.filter(({ asset }) => asset.seconds <= question.seconds);
+  if (rest.length === 0) return 'too long';
+  return rest.some(({ asset }) => adSet.cpm >= placement.floorOf(asset.seconds)) ? undefined : 'below the floor';
+}
+
+function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): readonly CompiledAd[] {
+  const { placement, seconds, filtersExplicit } = question;
+  return adSet.ads.filter(
+    ({ asset, isExplicit }) =>
+      asset.format === placement.spec.format &&
+      !(isExplicit && filtersExplicit) &&
+      asset.seconds <= seconds &&
+      adSet.cpm >= placement.floorOf(asset.seconds),
+  );
+}
+
+/** One of the ads, by their weights. */
+function drawAd(ads: readonly CompiledAd[], random: number): CompiledAd | undefined {
+  let left = random * ads.reduce((sum, { weight }) => sum + weight, 0);
+  return ads.find(({ weight }) => (left -= weight) < 0) ?? ads.at(-1);
+}
+
+/** The room that an ad takes. A place for images has as many seconds as slots. */
+function lengthOf({ asset }: CompiledAd): number {
+  return Math.max(1, asset.seconds);
+}
+
+/** Two ad sets that share one of these do not stand in one break, nor in adjacent ones. */
+export function separationsOf({ advertiser, categories }: CompiledAdSet): readonly string[] {
+  return [advertiser, ...categories];
+}
+
+function podCandidate({ adSet, ad }: Candidate): PodCandidate {
+  return {
+    price: adSet.cpm,
+    seconds: lengthOf(ad),
+    position: adSet.position,
+    separations: separationsOf(adSet),
+  };
+}

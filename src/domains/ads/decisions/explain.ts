@@ -1,0 +1,48 @@
+import type { Steps } from '#kernel/base/turns.ts';
+import { obstacleOf, separationsOf, type BreakDecision, type BreakQuestion, type Obstacle } from './decide.ts';
+import type { AdsTable, CompiledAdSet, Halt } from './table.ts';
+
+/** Why an ad set was not served; each has one, or all of its halts. */
+type Reason = Halt | Obstacle | 'audience' | 'same advertiser, same room' | 'separated' | 'no room';
+
+export interface ReasonCount {
+  readonly reason: Reason;
+  readonly adSets: number;
+  /** One of them. */
+  readonly example: string;
+}
+
+/** Counts why the ad sets that a decision did not serve were not served. Looks at every ad set, in steps. */
+export function* countReasons(
+  { adSets, audiences }: AdsTable,
+  question: BreakQuestion,
+  { served, candidates }: BreakDecision,
+): Steps<readonly ReasonCount[]> {
+  const counts = new Map<Reason, { adSets: number; example: string }>();
+  const servedSets = new Set(served.map(({ adSet }) => adSet));
+  const candidateSets = new Set(candidates.map(({ adSet }) => adSet));
+  const taken = new Set(served.flatMap(({ adSet }) => separationsOf(adSet)));
+  for (const adSet of adSets) {
+    if (!servedSets.has(adSet)) for (const reason of reasonsOf(adSet)) count(reason, adSet);
+    yield;
+  }
+  return Array.from(counts, ([reason, { adSets: sets, example }]) => ({ reason, adSets: sets, example })).toSorted(
+    (a, b) => b.adSets - a.adSets || (a.reason < b.reason ? -1 : 1),
+  );
+
+  function reasonsOf(adSet: CompiledAdSet): readonly Reason[] {
+    const { halts, rule } = adSet;
+    if (halts.length > 0) return halts;
+    if (rule !== undefined && audiences.compile(rule)(question.context, question.nowMs) !== true) return ['audience'];
+    const obstacle = obstacleOf(adSet, question);
+    if (obstacle !== undefined) return [obstacle];
+    if (separationsOf(adSet).some((name) => taken.has(name))) return ['separated'];
+    return [candidateSets.has(adSet) ? 'no room' : 'same advertiser, same room'];
+  }
+
+  function count(reason: Reason, { name }: CompiledAdSet): void {
+    const known = counts.get(reason);
+    if (known === undefined) counts.set(reason, { adSets: 1, example: name });
+    else known.adSets += 1;
+  }
+}

@@ -1,0 +1,106 @@
+import { Type, type Static } from 'typebox';
+import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
+import { ruleProblems, ruleRefs } from '#kernel/audiences/language/check-rule.ts';
+import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
+import { AudienceRuleSchema } from '#kernel/audiences/language/language.ts';
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { CAMPAIGN, GROUP, PLACEMENT, VERSION } from './identity.ts';
+import { account, amount, nameOf, nameProblems, ownProblems, paused, positiveProblems, title } from './parts.ts';
+
+const PLACEMENTS_MAX = 100;
+
+/** From the first to the last: what is in an earlier one is served before all of the later ones. */
+export const TIERS = ['sponsorship', 'guaranteed', 'auction', 'house'] as const;
+
+const AdSetSpecSchema = Type.Object(
+  {
+    account,
+    campaign: nameOf('Campaign'),
+    title,
+    paused,
+    tier: Type.Enum(TIERS, {
+      default: 'auction',
+      description: 'Ads of an earlier tier are served before all of the later ones; within a tier the price decides.',
+    }),
+    cpm: amount('The bid for a thousand impressions, in the currency of the account.'),
+    audience: Type.Optional(nameOf('Audience')),
+    when: Type.Optional({ ...AudienceRuleSchema, description: 'A rule for its listeners, beside the audience.' }),
+    placements: Type.Optional(
+      Type.Array(nameOf('Placement'), {
+        minItems: 1,
+        maxItems: PLACEMENTS_MAX,
+        uniqueItems: true,
+        description: 'Where it may be served. Absent: everywhere.',
+      }),
+    ),
+    from: Type.Optional(Type.String({ format: 'date-time', description: 'When it begins.' })),
+    until: Type.Optional(Type.String({ format: 'date-time', description: 'When it ends (not included).' })),
+    position: Type.Enum(['any', 'first', 'last', 'edge'], {
+      default: 'any',
+      description: 'Where in a break it may stand. `edge`: first or last.',
+    }),
+  },
+  { description: 'Audience, places, times and bid.' },
+);
+
+export type AdSetSpec = Static<typeof AdSetSpecSchema>;
+
+export const AdSet = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'AdSet',
+  plural: 'adsets',
+  categories: ['advertising'],
+  scope: 'Namespaced',
+  direct: true,
+  names: 'namespace',
+  description: 'An ad set has the audience, places and times of its ads, and the bid for an impression.',
+  spec: AdSetSpecSchema,
+  columns: [
+    { name: 'Campaign', type: 'string', description: 'The Campaign.', value: ({ spec }) => spec.campaign },
+    { name: 'Tier', type: 'string', description: 'Its priority.', value: ({ spec }) => spec.tier },
+    { name: 'CPM', type: 'string', description: 'The bid for a thousand impressions.', value: ({ spec }) => spec.cpm },
+    {
+      name: 'Paused',
+      type: 'boolean',
+      description: 'Whether it is paused.',
+      value: ({ spec }) => spec.paused ?? false,
+    },
+  ],
+  selectableFields: { 'spec.account': ['spec', 'account'], 'spec.campaign': ['spec', 'campaign'] },
+  indexes: { account: (spec) => [spec.account], campaign: (spec) => [spec.campaign] },
+  fieldIndexes: { 'spec.account': 'account', 'spec.campaign': 'campaign' },
+  refs: (spec, namespace) => [
+    { path: ['spec', 'campaign'], kind: CAMPAIGN, name: `${namespace}/${spec.campaign}` },
+    ...(spec.audience === undefined ? [] : [{ path: ['spec', 'audience'], kind: AUDIENCE, name: spec.audience }]),
+    ...(spec.when === undefined ? [] : ruleRefs(spec.when, ['spec', 'when'])),
+    ...(spec.placements ?? []).map((name, index) => ({ path: ['spec', 'placements', index], kind: PLACEMENT, name })),
+  ],
+  validate: (spec, context) => [
+    ...nameProblems(spec, context.name),
+    ...ownProblems(spec.account, ['spec', 'campaign'], spec.campaign),
+    ...positiveProblems(spec.cpm, ['spec', 'cpm']),
+    ...(spec.when === undefined ? [] : ruleProblems(spec.when, ['spec', 'when'], attributeLookup(context))),
+    ...flightProblems(spec, context.before, context.now),
+  ],
+  example: {
+    name: 'acme.runners',
+    spec: { account: 'acme', campaign: 'acme.spring', tier: 'auction', cpm: '12.50', position: 'any' },
+  },
+});
+
+function flightProblems(
+  { from, until }: AdSetSpec,
+  before: AdSetSpec | undefined,
+  now: Temporal.Instant,
+): readonly Problem[] {
+  if (until === undefined) return [];
+  const path = ['spec', 'until'];
+  const end = Temporal.Instant.from(until);
+  if (from !== undefined && Temporal.Instant.compare(end, Temporal.Instant.from(from)) <= 0)
+    return [{ path, reason: 'FieldValueInvalid', detail: `it ends at ${until}, before it begins at ${from}` }];
+  // What has ended can still be edited; it cannot be made to end in the past.
+  if (before?.until === until || Temporal.Instant.compare(end, now) > 0) return [];
+  return [{ path, reason: 'FieldValueInvalid', detail: `${until} is over: nothing would be served` }];
+}

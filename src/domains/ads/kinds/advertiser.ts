@@ -1,0 +1,55 @@
+import { Type } from 'typebox';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { GROUP, VERSION } from './identity.ts';
+import { categories, currency, currencyProblems, title } from './parts.ts';
+
+const AdvertiserSpecSchema = Type.Object(
+  {
+    title,
+    currency: { ...currency, description: 'ISO 4217 code of its bids.' },
+    categories: categories('Its categories. Two ads that share one do not stand in one break.'),
+    suspended: Type.Optional(
+      Type.Object(
+        { reason: Type.String({ minLength: 1, maxLength: 500, description: 'Why.' }) },
+        { description: 'Keeps all its ads off the air, whatever it sets itself.' },
+      ),
+    ),
+  },
+  { description: 'An account that buys ads.' },
+);
+
+export const Advertiser = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Advertiser',
+  plural: 'advertisers',
+  categories: ['advertising'],
+  scope: 'Namespaced',
+  direct: true,
+  names: 'namespace',
+  description: 'An advertiser is an account that buys ads. All its objects have names that begin with its own.',
+  spec: AdvertiserSpecSchema,
+  columns: [
+    { name: 'Title', type: 'string', description: 'The name that people see.', value: ({ spec }) => spec.title },
+    { name: 'Currency', type: 'string', description: 'Currency of its bids.', value: ({ spec }) => spec.currency },
+    {
+      name: 'Suspended',
+      type: 'string',
+      description: 'Why it is suspended.',
+      value: ({ spec }) => spec.suspended?.reason,
+    },
+  ],
+  validate: (spec, { name }) => [
+    ...currencyProblems(spec.currency, ['spec', 'currency']),
+    ...(name.includes('.')
+      ? [
+          {
+            path: ['metadata', 'name'],
+            reason: 'FieldValueInvalid' as const,
+            detail: 'the name of an Advertiser has no dot: names of its objects go on after one',
+          },
+        ]
+      : []),
+  ],
+  example: { name: 'acme', spec: { title: 'Acme Shoes', currency: 'EUR', categories: ['IAB18-3'] } },
+});

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
+import { Audience } from '#kernel/audiences/kinds/audience.ts';
+import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
+import { fieldsWithoutEffect, type FieldEffects } from '#kernel/kinds/testing/field-effects.ts';
+import { decideBreak } from '../decisions/decide.ts';
+import { live, tableOf, worldOf } from '../testing/world.ts';
+import { Ad } from './ad.ts';
+import { AdSet } from './ad-set.ts';
+import { Advertiser } from './advertiser.ts';
+import { Asset } from './asset.ts';
+import { Campaign } from './campaign.ts';
+import { Placement } from './placement.ts';
+
+const NOW_MS = Date.UTC(2026, 10, 30, 12);
+
+const asset = (account: string, seconds: number) => ({
+  account,
+  format: 'audio',
+  seconds,
+  renditions: [{ url: 'https://cdn.example.com/a.mp3', mime: 'audio/mpeg', kbps: 128, width: 1, height: 1 }],
+});
+const placementSpec = {
+  format: 'audio',
+  slots: 2,
+  seconds: 60,
+  currency: 'EUR',
+  floor: { cpm: '2.00' },
+  pricing: 'firstPrice',
+  adFreeFeature: 'ad-free',
+  blockedCategories: ['betting'],
+};
+const free = { anyOf: [{ allOf: [{ attribute: 'plan', in: ['free'] }] }] };
+const adSetSpec = { account: 'a', campaign: 'a.c', cpm: '9.00', tier: 'auction', position: 'any' };
+
+const WORLD: readonly LiveObject[] = [
+  live(Attribute, 'plan', { type: 'string' }),
+  live(Audience, 'payers', { anyOf: [{ allOf: [{ attribute: 'plan', in: ['premium'] }] }] }),
+  live(Placement, 'break', placementSpec),
+  live(Advertiser, 'a', { currency: 'EUR', categories: ['cars'] }),
+  live(Advertiser, 'b', { currency: 'EUR', categories: ['cars'] }),
+  live(Advertiser, 'd', { currency: 'EUR', categories: [] }),
+  ...['a', 'b', 'd'].flatMap((account) => [
+    live(Campaign, `${account}.c`, { account }),
+    live(AdSet, `${account}.s`, {
+      ...adSetSpec,
+      account,
+      campaign: `${account}.c`,
+      cpm: account === 'a' ? '9.00' : '5.00',
+    }),
+    live(Asset, `${account}.f`, asset(account, 30)),
+    live(Ad, `${account}.ad`, { account, adSet: `${account}.s`, asset: `${account}.f`, weight: 1 }),
+  ]),
+  live(AdSet, 'a.t', { ...adSetSpec, cpm: '1.00' }),
+  live(Asset, 'a.g', asset('a', 20)),
+  live(Ad, 'a.ad2', { account: 'a', adSet: 'a.s', asset: 'a.g', weight: 1 }),
+];
+
+/** Breaks for many listeners and moments, and the problems of a write. */
+function observer(kind: Kind, name: string): FieldEffects['observe'] {
+  return (spec) => {
+    const objects = [
+      ...WORLD.filter((object) => object.kind !== kind.id || object.name !== live(kind, name, {}).name),
+      live(kind, name, spec),
+    ];
+    const world = worldOf(objects);
+    const table = tableOf(objects);
+    const find = (of: string, index: string, value: string) =>
+      world
+        .find(of, index, value)
+        .map((object) => ({ apiVersion: '', kind: '', metadata: { name: object.name }, spec: object.spec }) as const);
+    const breaks = ['free', 'premium'].flatMap((plan) =>
+      [NOW_MS, NOW_MS + 86_400_000].flatMap((nowMs) =>
+        [true, false].flatMap((filtersExplicit) =>
+          [0.1, 0.6].map((random) => {
+            const found = table.placements.get('break');
+            if (found === undefined) return [];
+            const { served } = decideBreak(table, {
+              placement: found,
+              context: { targetingKey: 'ann', plan },
+              nowMs,
+              slots: found.spec.slots,
+              seconds: found.spec.seconds ?? found.spec.slots,
+              adjacent: new Set(),
+              filtersExplicit,
+              random: () => random,
+            });
+            return [
+              found.spec.adFreeFeature,
+              served.map(({ adSet, ad, pays }) => [adSet.name, adSet.campaign, ad, pays]),
+            ];
+          }),
+        ),
+      ),
+    );
+    const context = { now: Temporal.Instant.fromEpochMilliseconds(NOW_MS), find, name };
+    const refs = kind.refs?.(spec, 'default').filter((ref) => world.get(ref.kind, ref.name) === undefined);
+    return [breaks, kind.validate?.(spec, context), refs];
+  };
+}
+
+const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string })[] = [
+  {
+    kind: Placement,
+    name: 'break',
+    bases: [
+      placementSpec,
+      { ...placementSpec, pricing: 'secondPrice' },
+      { ...placementSpec, floor: { cpmPerSecond: '0.10' } },
+    ],
+    informational: ['title'],
+    values: {
+      currency: ['USD'],
+      slots: [1],
+      seconds: [30],
+      'floor.cpm': ['6.00'],
+      'floor.cpmPerSecond': ['0.20'],
+      'blockedCategories[]': ['cars'],
+    },
+  },
+  {
+    kind: Advertiser,
+    name: 'a',
+    bases: [
+      { currency: 'EUR', categories: ['cars'] },
+      { currency: 'EUR', suspended: { reason: 'unpaid' } },
+    ],
+    informational: ['title', 'suspended.reason'],
+    values: { currency: ['USD'], 'categories[]': ['betting'] },
+  },
+  { kind: Campaign, name: 'a.c', bases: [{ account: 'a' }], informational: ['title'] },
+  {
+    kind: AdSet,
+    name: 'a.s',
+    bases: [
+      { ...adSetSpec, audience: 'payers', placements: ['break'] },
+      { ...adSetSpec, when: free, from: '2026-11-30T00:00:00Z', until: '2026-12-01T00:00:00Z' },
+    ],
+    informational: ['title'],
+    shared: ['when'],
+    values: {
+      cpm: ['3.00'],
+      tier: ['house', 'sponsorship'],
+      position: ['last'],
+      from: ['2026-11-30T18:00:00Z'],
+      until: ['2026-12-24T00:00:00Z'],
+      when: [{ anyOf: [{ allOf: [{ attribute: 'plan', in: ['premium'] }] }] }],
+    },
+  },
+  {
+    kind: Asset,
+    name: 'a.f',
+    bases: [asset('a', 30)],
+    informational: ['title'],
+    values: {
+      seconds: [25],
+      'renditions[].url': ['https://cdn.example.com/b.mp3'],
+      'renditions[].mime': ['audio/ogg'],
+    },
+  },
+  {
+    kind: Ad,
+    name: 'a.ad',
+    bases: [{ account: 'a', adSet: 'a.s', asset: 'a.f', weight: 1, clickThrough: 'https://example.com/' }],
+    informational: ['title'],
+    values: { weight: [9], clickThrough: ['https://example.com/other'], adSet: ['a.t'], asset: ['a.g'] },
+  },
+];
+
+for (const { name, ...effects } of EFFECTS) {
+  test(`every field of ${effects.kind.kind} shows`, async () => {
+    assert.deepEqual(await fieldsWithoutEffect({ ...effects, observe: observer(effects.kind, name) }), []);
+  });
+}

@@ -1,0 +1,8 @@
+export const GROUP = 'ads.backline.dev';
+export const VERSION = 'v1';
+
+export const ADVERTISER = `${GROUP}/Advertiser`;
+export const CAMPAIGN = `${GROUP}/Campaign`;
+export const AD_SET = `${GROUP}/AdSet`;
+export const ASSET = `${GROUP}/Asset`;
+export const PLACEMENT = `${GROUP}/Placement`;

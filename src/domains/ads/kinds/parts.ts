@@ -1,0 +1,68 @@
+import { Type } from 'typebox';
+import { CURRENCIES } from '#kernel/base/currencies.ts';
+import type { Path, Problem } from '#kernel/base/failures.ts';
+import { readLiveName } from '#kernel/kinds/live-name.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { microsOf } from '../rules/micros.ts';
+
+export const nameOf = (kind: string) =>
+  Type.String({ minLength: 1, maxLength: 253, description: `Name of the ${kind}.` });
+
+export const title = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 200, description: 'The name that people see.' }),
+);
+
+export const account = Type.String({
+  pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
+  description: 'Name of the Advertiser. The name of the object begins with it and a dot.',
+});
+
+export const paused = Type.Optional(
+  Type.Boolean({ description: 'True: nothing of it is served, on any node within a second.' }),
+);
+
+export const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code.' });
+
+export const amount = (description: string) =>
+  Type.String({ pattern: '^\\d{1,9}(\\.\\d{1,6})?$', description: `${description} A decimal number, like "12.50".` });
+
+export const CATEGORIES_MAX = 20;
+export const categories = (description: string) =>
+  Type.Optional(
+    Type.Array(Type.String({ pattern: '^[A-Za-z0-9][\\w.-]{0,49}$', description: 'A category, like IAB8-5.' }), {
+      maxItems: CATEGORIES_MAX,
+      uniqueItems: true,
+      description,
+    }),
+  );
+
+const IN_NAMESPACE = { names: 'namespace' } as const;
+
+/**
+ * The name of an object of an advertiser begins with the advertiser's: two accounts never want one name, and nobody learns by a
+ * refusal which names others have.
+ */
+export function nameProblems({ account: owner }: { readonly account: string }, live: string): readonly Problem[] {
+  const { name } = readLiveName(IN_NAMESPACE, live);
+  if (name.startsWith(`${owner}.`) && name.length > owner.length + 1) return [];
+  const detail = `the name of an object of account ${owner} begins with "${owner}.", like ${owner}.${name}`;
+  return [{ path: ['metadata', 'name'], reason: 'FieldValueInvalid', detail }];
+}
+
+/** A reference to an object of another account. */
+export function ownProblems(owner: string, path: Path, name: string): readonly Problem[] {
+  if (name.startsWith(`${owner}.`)) return [];
+  const detail = `"${name}" is no object of account ${owner}: its name would begin with "${owner}."`;
+  return [{ path, reason: 'FieldValueInvalid', detail }];
+}
+
+export function currencyProblems(code: string, path: Path): readonly Problem[] {
+  if (CURRENCIES.has(code)) return [];
+  const detail = `"${code}" is not a currency of ISO 4217${didYouMean(nearSpellings(code, CURRENCIES.keys()))}`;
+  return [{ path, reason: 'FieldValueInvalid', detail }];
+}
+
+export function positiveProblems(value: string, path: Path): readonly Problem[] {
+  if (microsOf(value) > 0) return [];
+  return [{ path, reason: 'FieldValueInvalid', detail: `${value} is not above 0` }];
+}

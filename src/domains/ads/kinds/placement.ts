@@ -1,0 +1,113 @@
+import { Type, type Static } from 'typebox';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { FORMATS } from './asset.ts';
+import { GROUP, VERSION } from './identity.ts';
+import { amount, categories, currency, currencyProblems, nameOf, title } from './parts.ts';
+import type { Problem } from '#kernel/base/failures.ts';
+
+const SLOTS_MAX = 20;
+const SECONDS_MAX = 600;
+
+const PlacementSpecSchema = Type.Object(
+  {
+    title,
+    format: Type.Enum(FORMATS, { description: 'What it plays or shows.' }),
+    slots: Type.Integer({ minimum: 1, maximum: SLOTS_MAX, default: 1, description: 'The most ads in one break.' }),
+    seconds: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: SECONDS_MAX, description: 'The longest break; one of images has none.' }),
+    ),
+    currency: { ...currency, description: 'ISO 4217 code of its floors. Bids in other currencies are no candidates.' },
+    floor: Type.Optional(
+      Type.Object(
+        {
+          cpm: Type.Optional(amount('For a thousand impressions.')),
+          cpmPerSecond: Type.Optional(amount('The same for each second of an ad.')),
+        },
+        { description: 'The least that an ad pays, by one of the two.' },
+      ),
+    ),
+    pricing: Type.Enum(['firstPrice', 'secondPrice'], {
+      default: 'firstPrice',
+      description:
+        'firstPrice: each pays its bid. secondPrice: each pays what others lose by its presence (VCG); with one slot that is the second bid.',
+    }),
+    adFreeFeature: { ...nameOf('Feature'), description: 'Feature whose holders never get an ad.' },
+    blockedCategories: categories('Categories that are not served here.'),
+  },
+  { description: 'A break, or a place for pictures.' },
+);
+
+export type PlacementSpec = Static<typeof PlacementSpecSchema>;
+
+export const Placement = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Placement',
+  plural: 'placements',
+  categories: ['advertising'],
+  scope: 'Namespaced',
+  released: true,
+  description: 'A placement is a break between songs, or a place for pictures, and the rules of what is served there.',
+  spec: PlacementSpecSchema,
+  columns: [
+    { name: 'Format', type: 'string', description: 'What it plays or shows.', value: ({ spec }) => spec.format },
+    { name: 'Slots', type: 'integer', description: 'The most ads in one break.', value: ({ spec }) => spec.slots },
+    { name: 'Seconds', type: 'integer', description: 'The longest break.', value: ({ spec }) => spec.seconds },
+  ],
+  validate: (spec) => [...currencyProblems(spec.currency, ['spec', 'currency']), ...shapeProblems(spec)],
+  describe: (name, { before, after }) => {
+    if (after === undefined) return [`Placement ${before?.title ?? name} is removed: nothing is served there.`];
+    if (before === undefined) return [`New placement: ${breakInWords(after)}.`];
+    const label = `Placement ${after.title ?? name}`;
+    return [
+      ...(breakInWords(before) === breakInWords(after)
+        ? []
+        : [`${label}: ${breakInWords(before)} → ${breakInWords(after)}.`]),
+      ...(floorInWords(before) === floorInWords(after)
+        ? []
+        : [`${label}: floor ${floorInWords(before)} → ${floorInWords(after)}.`]),
+    ];
+  },
+  example: {
+    name: 'between-songs',
+    spec: {
+      format: 'audio',
+      slots: 3,
+      seconds: 90,
+      currency: 'EUR',
+      floor: { cpm: '2.00' },
+      pricing: 'firstPrice',
+      adFreeFeature: 'ad-free',
+    },
+  },
+});
+
+function shapeProblems({ format, seconds, floor }: PlacementSpec): readonly Problem[] {
+  const problem = (path: readonly string[], detail: string): Problem => ({
+    path: ['spec', ...path],
+    reason: 'FieldValueInvalid',
+    detail,
+  });
+  return [
+    ...(format !== 'image' && seconds === undefined
+      ? [{ ...problem(['seconds'], `a break of ${format} has a length`), reason: 'FieldValueRequired' as const }]
+      : []),
+    ...(format === 'image' && seconds !== undefined ? [problem(['seconds'], 'a place for images has no length')] : []),
+    ...(floor !== undefined && (floor.cpm === undefined) === (floor.cpmPerSecond === undefined)
+      ? [problem(['floor'], 'a floor has cpm or cpmPerSecond, and not both')]
+      : []),
+    ...(format === 'image' && floor?.cpmPerSecond !== undefined
+      ? [problem(['floor', 'cpmPerSecond'], 'an image has no seconds; use cpm')]
+      : []),
+  ];
+}
+
+function breakInWords({ format, slots, seconds }: PlacementSpec): string {
+  const length = seconds === undefined ? '' : ` in ${seconds} s`;
+  return `${slots === 1 ? 'one ad' : `up to ${slots} ads`} of ${format}${length}`;
+}
+
+function floorInWords({ floor, currency: code }: PlacementSpec): string {
+  if (floor?.cpm !== undefined) return `${code} ${floor.cpm}`;
+  return floor?.cpmPerSecond === undefined ? 'none' : `${code} ${floor.cpmPerSecond} a second`;
+}
