@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ATTACKS, prepareInstallation, TOKEN_FILE } from '#tests/simulation/abuse/attacks.ts';
-import { observeUnder } from '#tests/simulation/abuse/under-attack.ts';
+import { observeUnder } from '#tests/simulation/abuse/observe-under-attack.ts';
 import { absolute, type Figure } from './figure.ts';
 import { startBackline } from './load.ts';
 

@@ -67,6 +67,8 @@ const IRREGULAR = new Set(
 /** Verbs and nouns that only look like participles. */
 const NO_PARTICIPLES = new Set([
   'between',
+  'often',
+  'when',
   'embed',
   'feed',
   'flatten',

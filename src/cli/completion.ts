@@ -47,16 +47,16 @@ function flagsOf({ short, long }: Option): readonly string[] {
 }
 
 function bash(name: string, places: readonly Place[]): string {
-  const quoted = (words: readonly string[]): string => `'${words.join(' ')}'`;
+  const quote = (words: readonly string[]): string => `'${words.join(' ')}'`;
   const cases = places.map(
     ({ words, options, next }) =>
-      `    ${quoted(words)}) words=${quoted([...next.map(({ word }) => word), ...options.flatMap(flagsOf)])} ;;`,
+      `    ${quote(words)}) words=${quote([...next.map(({ word }) => word), ...options.flatMap(flagsOf)])} ;;`,
   );
   const values = places.flatMap(({ words, options }) =>
     options.flatMap((option) =>
       (option.argChoices ?? []).length === 0
         ? []
-        : flagsOf(option).map((flag) => `    ${quoted([...words, flag])}) words=${quoted(option.argChoices ?? [])} ;;`),
+        : flagsOf(option).map((flag) => `    ${quote([...words, flag])}) words=${quote(option.argChoices ?? [])} ;;`),
     ),
   );
   const verbs = places.map(({ words }) => words.join(' ')).filter((words) => words !== '');
@@ -81,7 +81,7 @@ complete -o filenames -F _${name} ${name}
 }
 
 function fish(name: string, places: readonly Place[]): string {
-  const quoted = (text: string): string => `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
+  const quote = (text: string): string => `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
   return `${places
     .flatMap(({ words, options, next }) => {
       const [verb, sub] = words;
@@ -91,15 +91,15 @@ function fish(name: string, places: readonly Place[]): string {
           : sub === undefined
             ? `__fish_seen_subcommand_from ${verb}`
             : `__fish_seen_subcommand_from ${verb}; and __fish_seen_subcommand_from ${sub}`;
-      const head = `complete -c ${name} -n ${quoted(condition)}`;
+      const head = `complete -c ${name} -n ${quote(condition)}`;
       return [
-        ...next.map(({ word, description }) => `${head} -f -a ${quoted(word)} -d ${quoted(description)}`),
+        ...next.map(({ word, description }) => `${head} -f -a ${quote(word)} -d ${quote(description)}`),
         ...options.map((option) => {
           const short = option.short === undefined || option.short === null ? '' : ` -s ${option.short.slice(1)}`;
           const long = option.long === undefined || option.long === null ? '' : ` -l ${option.long.slice(2)}`;
           const value = option.required ? ' -r' : '';
-          const choices = option.argChoices === undefined ? '' : ` -f -a ${quoted(option.argChoices.join(' '))}`;
-          return `${head}${short}${long}${value}${choices} -d ${quoted(option.description)}`;
+          const choices = option.argChoices === undefined ? '' : ` -f -a ${quote(option.argChoices.join(' '))}`;
+          return `${head}${short}${long}${value}${choices} -d ${quote(option.description)}`;
         }),
       ];
     })

@@ -65,7 +65,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<number> {
     mayReachThisMachine: false,
     sample: false,
     simulation: false,
-    follow: followed(options, io),
+    follow: serverToFollow(options, io),
   });
 }
 
@@ -82,7 +82,7 @@ function requireDatabase({ role, embedded }: ServeOptions, databaseUrl: string |
 }
 
 /** The API server that a process without one follows. */
-export function followed(
+export function serverToFollow(
   { role, api, kubeconfig }: ServeOptions,
   io: Pick<Io, 'env' | 'directory'>,
 ): Connection | undefined {

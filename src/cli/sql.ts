@@ -99,7 +99,7 @@ const GAP = '   ';
 /** Columns as wide as their widest text, numbers to the right; what is absent is a dash. */
 export function tableText(status: Pick<Status, 'columns' | 'rows'>, bold = (line: string): string => line): string {
   const { columns, rows = [] } = status;
-  const lines = [columns.map(({ name }) => name), ...rows.map((row) => row.map((value) => oneLine(shown(value))))];
+  const lines = [columns.map(({ name }) => name), ...rows.map((row) => row.map((value) => oneLine(showValue(value))))];
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] ?? '').length)));
   const [head = '', ...others] = lines.map((line) =>
     line
@@ -113,7 +113,7 @@ export function tableText(status: Pick<Status, 'columns' | 'rows'>, bold = (line
   return [bold(head), ...others].join('\n');
 }
 
-function shown(value: unknown): string {
+function showValue(value: unknown): string {
   if (value === null) return '-';
   // A line break in a value would break the table.
   return (typeof value === 'string' ? value : JSON.stringify(value)).replace(/[\r\n\t]/g, ' ');

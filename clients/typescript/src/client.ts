@@ -75,7 +75,7 @@ export class Backline {
     this.#options = options;
     this.#hooks = hooks;
     const warn = options.warn ?? ((message: string) => console.warn(`backline: ${message}`));
-    this.#warn = (message) => guarded(() => warn(message));
+    this.#warn = (message) => guard(() => warn(message));
     this.#transport = fetchTransport(options.url, options.key);
     this.#queue = new EventQueue(this.#transport, this.#warn);
     this.#exposures = new ExposureLog(this.#queue, options.exposureType ?? 'exposure', this.#warn);
@@ -127,11 +127,11 @@ export class Backline {
       if ('reason' in found) return found;
       if (needsRecord(found.snapshot, found.flag)) {
         const message = `Variants of "${key}" are on record at the server: ask with detailsOnRecord.`;
-        return failed(key, 'GENERAL', message, found.snapshot);
+        return failure(key, 'GENERAL', message, found.snapshot);
       }
       return detailsOf(found.flag.decide(found.question, found.snapshot.experience.flags), found.snapshot);
     } catch (error) {
-      return failed(key, 'GENERAL', `"${key}" cannot be decided: ${messageOf(error)}`, this.#world.snapshot);
+      return failure(key, 'GENERAL', `"${key}" cannot be decided: ${messageOf(error)}`, this.#world.snapshot);
     }
   }
 
@@ -151,7 +151,7 @@ export class Backline {
       );
       return ofrepDetails(key, answer.text, snapshot);
     } catch (error) {
-      return failed(
+      return failure(
         key,
         'GENERAL',
         `Variants of "${key}" are on record at the server, which cannot be asked: ${messageOf(error)}`,
@@ -168,7 +168,7 @@ export class Backline {
 
   /** Logs that somebody was shown a variant. Only what an experiment, a holdout or a split decided is worth it. */
   expose(details: FlagDetails, context: DeclaredContext): void {
-    guarded(() => this.#exposures.add(details, context as Context));
+    guard(() => this.#exposures.add(details, context as Context));
   }
 
   /** The entitlements of a plan, as `/v1/entitlements`. Throws Refusal for unknown names. */
@@ -218,7 +218,7 @@ export class Backline {
         if (this.#lostAtMs === undefined) return;
         this.#lostAtMs = undefined;
         this.#problem = undefined;
-        guarded(() => this.#hooks.connected?.());
+        guard(() => this.#hooks.connected?.());
       },
       lost: (why) => this.#lost(why),
       signal: this.#stopping.signal,
@@ -234,7 +234,7 @@ export class Backline {
       this.#warnedAtMs = nowMs;
       this.#warn(`lost the server, answering from the last snapshot: ${why}`);
     }
-    guarded(() => this.#hooks.lost?.());
+    guard(() => this.#hooks.lost?.());
   }
 
   #take(line: StreamLine): void {
@@ -242,7 +242,7 @@ export class Backline {
     if (changed === undefined) return;
     this.#first.resolve();
     this.#keepSoon();
-    guarded(() => this.#options.changed?.(changed));
+    guard(() => this.#options.changed?.(changed));
   }
 
   #compiled(line: StreamLine): readonly string[] | undefined {
@@ -259,14 +259,14 @@ export class Backline {
   #find(key: string, context: DeclaredContext): FoundFlag | FlagDetails {
     const { snapshot } = this.#world;
     if (snapshot === undefined)
-      return failed(key, 'PROVIDER_NOT_READY', `There is no snapshot yet: ${this.#problem ?? ''}`, undefined);
+      return failure(key, 'PROVIDER_NOT_READY', `There is no snapshot yet: ${this.#problem ?? ''}`, undefined);
     if (typeof context !== 'object' || context === null)
-      return failed(key, 'INVALID_CONTEXT', 'The context must be an object of attributes.', snapshot);
+      return failure(key, 'INVALID_CONTEXT', 'The context must be an object of attributes.', snapshot);
     const flag = snapshot.experience.flags.get(key);
-    if (flag === undefined) return failed(key, 'FLAG_NOT_FOUND', `There is no flag "${key}".`, snapshot);
+    if (flag === undefined) return failure(key, 'FLAG_NOT_FOUND', `There is no flag "${key}".`, snapshot);
     const { refused, evaluation } = wrongValues(context as Context, snapshot.experience);
     const [problem] = refused;
-    if (problem !== undefined) return failed(key, 'INVALID_CONTEXT', wrongSaid(problem), snapshot);
+    if (problem !== undefined) return failure(key, 'INVALID_CONTEXT', wrongSaid(problem), snapshot);
     const question = { context: context as Context, nowMs: Date.now(), random: Math.random, kept: NONE, ...evaluation };
     return { flag, snapshot, question };
   }
@@ -316,7 +316,7 @@ export class Backline {
 }
 
 /** Calls a function of the application. Its errors are logged and not thrown. */
-function guarded(call: () => void): void {
+function guard(call: () => void): void {
   try {
     call();
   } catch (error) {
@@ -362,7 +362,7 @@ function ofrepDetails(key: string, text: string, snapshot: LocalSnapshot): FlagD
       Record<'rule' | 'experiment' | 'assignmentId' | 'holdout' | 'unit' | 'version' | 'snapshot', string>
     >;
   };
-  if (answer.reason === undefined) return failed(key, 'GENERAL', answer.errorDetails ?? text.slice(0, 300), snapshot);
+  if (answer.reason === undefined) return failure(key, 'GENERAL', answer.errorDetails ?? text.slice(0, 300), snapshot);
   const { version, unit, ...metadata } = answer.metadata ?? {};
   return {
     key,
@@ -375,7 +375,7 @@ function ofrepDetails(key: string, text: string, snapshot: LocalSnapshot): FlagD
   };
 }
 
-function failed(
+function failure(
   key: string,
   errorCode: NonNullable<FlagDetails['errorCode']>,
   errorMessage: string,

@@ -100,7 +100,7 @@ export class LocalWorld {
     this.#objects = coming;
     this.#place = placeOf(line);
     const changed = differing(before, coming);
-    return keysOf([before, coming], [...affected(before, changed), ...affected(coming, changed)]);
+    return keysOf([before, coming], [...affectedKeys(before, changed), ...affectedKeys(coming, changed)]);
   }
 
   #takeChanges(line: Extract<StreamLine, { type: 'changes' }>): readonly string[] {
@@ -110,7 +110,7 @@ export class LocalWorld {
     const changes = line.changes.filter(({ kind }) => known.has(kind));
     // Should this world not compile, everything must come anew.
     this.#place = undefined;
-    const names = affected(this.#objects, changes);
+    const names = affectedKeys(this.#objects, changes);
     const keysBefore = keysOf([this.#objects], names);
     for (const { kind, name, object } of changes) {
       if (object === undefined) this.#objects.delete(kind, name);
@@ -125,7 +125,7 @@ export class LocalWorld {
       products: products.length === 0 ? before.products : updateProducts(before.products, this.#objects, products),
     };
     this.#place = placeOf(line);
-    const keysAfter = keysOf([this.#objects], affected(this.#objects, changes));
+    const keysAfter = keysOf([this.#objects], affectedKeys(this.#objects, changes));
     return [...new Set([...keysBefore, ...keysAfter])].sort();
   }
 }
@@ -149,7 +149,7 @@ function isSame(a: LiveObject, b: LiveObject | undefined): boolean {
 }
 
 /** Names of the Flags that are decided by these objects, directly or through others. */
-function affected(world: LiveObjects, changed: readonly ObjectName[]): readonly string[] {
+function affectedKeys(world: LiveObjects, changed: readonly ObjectName[]): readonly string[] {
   const seen = new Set(changed.map(({ kind, name }) => liveKey(kind, name)));
   const flags: string[] = [];
   // A Set is walked with what is added on the way.

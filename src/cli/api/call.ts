@@ -52,7 +52,7 @@ export async function call(
     readonly body?: object;
     readonly accept?: string;
     /** Gets what was accepted and will surprise. */
-    readonly warned?: (text: string) => void;
+    readonly onWarning?: (text: string) => void;
   } = {},
 ): Promise<unknown> {
   let status: number;
@@ -64,7 +64,7 @@ export async function call(
       ...(options.accept && { headers: { accept: options.accept } }),
     });
     status = answer.statusCode ?? 0;
-    if (options.warned !== undefined) warningsIn(answer.headers['warning']).forEach(options.warned);
+    if (options.onWarning !== undefined) warningsIn(answer.headers['warning']).forEach(options.onWarning);
     text = await readText(answer);
   } catch (error) {
     throw unreachable(connection.server, error);

@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
 import { connectionFrom } from './connection.ts';
 import { CliFailure } from '../terminal/failure.ts';
-import { followed } from '../serve.ts';
+import { serverToFollow } from '../serve.ts';
 
 const CONFIG = kubeconfig({ server: 'https://127.0.0.1:7700', ca: 'AUTHORITY', token: 'secret' });
 const EXPECTED = { server: 'https://127.0.0.1:7700', ca: 'AUTHORITY', token: 'secret', namespace: 'default' };
@@ -94,11 +94,11 @@ test('a decision node without an API server follows the one that --api names, wi
   const directory = await folder(t, { k: CONFIG });
   const common = { port: 0, host: '', data: '', logLevel: 'info', historyDays: 30, rollUpSeconds: 15 } as const;
   const io = { env: { BACKLINE_TOKEN: 'from-env' }, directory };
-  assert.equal(followed({ ...common, role: ['api', 'decide'] }, io), undefined);
-  assert.deepEqual(followed({ ...common, role: ['decide'], kubeconfig: 'k', api: 'https://api:1' }, io), {
+  assert.equal(serverToFollow({ ...common, role: ['api', 'decide'] }, io), undefined);
+  assert.deepEqual(serverToFollow({ ...common, role: ['decide'], kubeconfig: 'k', api: 'https://api:1' }, io), {
     server: 'https://api:1',
     ca: 'AUTHORITY',
     token: 'secret',
   });
-  assert.equal(followed({ ...common, role: ['decide'], api: 'http://api:1' }, io)?.token, 'from-env');
+  assert.equal(serverToFollow({ ...common, role: ['decide'], api: 'http://api:1' }, io)?.token, 'from-env');
 });

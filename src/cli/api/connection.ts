@@ -85,13 +85,13 @@ function readKubeconfig(file: string): NamespacedConnection {
   const text = read(file);
   try {
     const config = (parse(text) ?? {}) as Kubeconfig;
-    const named = <Item extends NamedEntry>(
+    const findByName = <Item extends NamedEntry>(
       items: readonly Item[] | undefined,
       name: string | undefined,
     ): Item | undefined => items?.find((item) => item.name === name);
-    const context = named(config.contexts, config['current-context'])?.context;
-    const cluster = named(config.clusters, context?.cluster)?.cluster;
-    const user = named(config.users, context?.user)?.user;
+    const context = findByName(config.contexts, config['current-context'])?.context;
+    const cluster = findByName(config.clusters, context?.cluster)?.cluster;
+    const user = findByName(config.users, context?.user)?.user;
     if (cluster?.server === undefined) throw new Error('its current context names no cluster with a server');
     const embedded = cluster['certificate-authority-data'];
     const authority = cluster['certificate-authority'];

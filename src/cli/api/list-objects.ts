@@ -30,7 +30,7 @@ export async function allPages<Page extends object>(
 }
 
 /** The objects of a kind with some labels; without a namespace: in all of them. */
-export async function listed(
+export async function listObjects(
   connection: Connection,
   type: ResourceType,
   namespace: string | undefined,

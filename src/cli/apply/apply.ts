@@ -7,7 +7,7 @@ import { CliFailure, EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Io } from '../terminal/io.ts';
 import { readManifests } from '../objects/manifest-files.ts';
 import { applyText, heldText, notLive, planText, warningsText } from '../objects/plan-text.ts';
-import { notDeclared } from './prune.ts';
+import { findUndeclared } from './prune.ts';
 import { firstWord, releaseText, unseenText } from '../release/apply-release.ts';
 import { waitForEnd } from '../release/watch.ts';
 
@@ -33,7 +33,7 @@ export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   const dryRun = options.dryRun === true;
   const { answer, places, target, doomed } = await change(options, dryRun, io);
   const colours = coloursFor(io.stdout, io.env);
-  const text = asked(options, answer);
+  const text = answerText(options, answer);
   if (text === undefined) io.stdout.write(`${applyText(answer, dryRun, colours)}\n`);
   else io.exact.write(`${text}\n`);
   const held = heldText(answer.results, places, coloursFor(io.stderr, io.env));
@@ -89,7 +89,7 @@ async function waitFor(
 /** `backline plan`: what applying would do. Ends with 2 when there are changes, so that scripts can tell. */
 export async function plan(options: ChangeOptions, io: Io): Promise<number> {
   const { answer, places, doomed } = await change(options, true, io);
-  const text = asked(options, answer);
+  const text = answerText(options, answer);
   const colours = coloursFor(io.stdout, io.env);
   const gone = doomed.map(({ type, namespace, name }) => ({ kind: type.kind, namespace, name }));
   if (text === undefined) io.stdout.write(`${planText(answer, places, colours, gone)}\n`);
@@ -113,11 +113,11 @@ async function change(options: ChangeOptions, dryRun: boolean, io: Io) {
   const doomed =
     options.selector === undefined
       ? []
-      : await notDeclared(target, declared, { namespace, selector: options.selector });
+      : await findUndeclared(target, declared, { namespace, selector: options.selector });
   return { answer, places: declared.map(({ place }) => place([])), target, doomed };
 }
 
-function asked({ output }: ChangeOptions, answer: ChangeAnswer): string | undefined {
+function answerText({ output }: ChangeOptions, answer: ChangeAnswer): string | undefined {
   if (output === 'json') return JSON.stringify(answer, null, 2);
   return output === 'yaml' ? encodeYaml(answer).trimEnd() : undefined;
 }

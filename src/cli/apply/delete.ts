@@ -3,7 +3,7 @@ import { connectionFrom, type ConnectionOptions, type NamespacedConnection } fro
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import { coloursFor, oneLine, type Io } from '../terminal/io.ts';
 import { readManifests } from '../objects/manifest-files.ts';
-import { listed } from '../api/list-objects.ts';
+import { listObjects } from '../api/list-objects.ts';
 import { pathOf, resourceName, resourceTypes, typeNamed, typeOf, type ResourceType } from '../api/resource-types.ts';
 
 export interface DeleteOptions extends ConnectionOptions {
@@ -25,7 +25,7 @@ export interface Deletion {
 export async function deleteObjects(words: readonly string[], options: DeleteOptions, io: Io): Promise<number> {
   const target = connectionFrom(options, io);
   const types = await resourceTypes(target);
-  const doomed = await named(words, options, { target, types, io });
+  const doomed = await readNames(words, options, { target, types, io });
   if (doomed.length === 0) io.stderr.write('No objects found.\n');
   let missing = 0;
   for (const one of withTitles(doomed)) {
@@ -40,7 +40,7 @@ export async function deleteObjects(words: readonly string[], options: DeleteOpt
   );
 }
 
-async function named(
+async function readNames(
   words: readonly string[],
   options: DeleteOptions,
   {
@@ -78,7 +78,7 @@ async function named(
     return names.map((name) => at(type, name));
   }
   if (names.length > 0) throw usage('name objects, or select them with -l, and not both.');
-  const found = await listed(target, type, type.namespaced ? namespace : undefined, selector);
+  const found = await listObjects(target, type, type.namespaced ? namespace : undefined, selector);
   return found.map(({ metadata }) => at(type, metadata.name, metadata.namespace));
 }
 
@@ -131,7 +131,7 @@ export async function remove(
   const { yellow, bold } = coloursFor(io.stderr, io.env);
   try {
     await call(target, 'DELETE', `${pathOf(type, namespace, name)}${isDryRun ? '?dryRun=All' : ''}`, {
-      warned: (text) => io.stderr.write(`${yellow(bold('warning:'))} ${title}  ${oneLine(text)}\n`),
+      onWarning: (text) => io.stderr.write(`${yellow(bold('warning:'))} ${title}  ${oneLine(text)}\n`),
     });
   } catch (error) {
     if (!(error instanceof ServerRefusal) || error.status !== 404) throw error;

@@ -1,6 +1,6 @@
 import type { NamespacedConnection } from '../api/connection.ts';
 import { placeOf, type Deletion } from './delete.ts';
-import { listed } from '../api/list-objects.ts';
+import { listObjects } from '../api/list-objects.ts';
 import type { DeclaredObject } from '../objects/manifest-files.ts';
 import { resourceTypes, type ResourceType } from '../api/resource-types.ts';
 
@@ -11,7 +11,7 @@ const NEVER: ReadonlySet<string> = new Set(['namespaces', 'events', 'leases']);
  * The objects with some labels that files do not have any more: of every kind that can be declared, in the namespaces of
  * the files, and those in none.
  */
-export async function notDeclared(
+export async function findUndeclared(
   target: NamespacedConnection,
   declared: readonly DeclaredObject[],
   { namespace, selector }: { readonly namespace: string; readonly selector: string },
@@ -23,7 +23,7 @@ export async function notDeclared(
   const found: Deletion[] = [];
   for (const type of types.filter(isDeclared)) {
     // One request for a kind, however many namespaces there are.
-    for (const { metadata } of await listed(target, type, undefined, selector)) {
+    for (const { metadata } of await listObjects(target, type, undefined, selector)) {
       const one = { type, namespace: metadata.namespace ?? '', name: metadata.name };
       if ((one.namespace === '' || namespaces.has(one.namespace)) && !kept.has(keyOf(one))) found.push(one);
     }

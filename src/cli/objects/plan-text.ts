@@ -52,9 +52,9 @@ function wayText({ name, stages, approvals, others, conflicts }: NonNullable<Cha
 /** Field by field: what is new, what is gone, what is another value. */
 export function fieldLines(fields: readonly FieldChange[], { green, red, yellow }: Colours): string[] {
   return fields.map(({ path, before, after }) => {
-    if (before === undefined) return `    ${green(`+ ${path}: ${shown(after)}`)}`;
-    if (after === undefined) return `    ${red(`- ${path}: ${shown(before)}`)}`;
-    return `    ${yellow('~')} ${path}: ${red(shown(before))} → ${green(shown(after))}`;
+    if (before === undefined) return `    ${green(`+ ${path}: ${showValue(after)}`)}`;
+    if (after === undefined) return `    ${red(`- ${path}: ${showValue(before)}`)}`;
+    return `    ${yellow('~')} ${path}: ${red(showValue(before))} → ${green(showValue(after))}`;
   });
 }
 
@@ -126,7 +126,7 @@ function resourceOf({ apiVersion, kind, name }: ChangeResult): string {
   return `${kind.toLowerCase()}${version === undefined ? '' : `.${group}`}/${name}`;
 }
 
-function shown(value: unknown): string {
+function showValue(value: unknown): string {
   const text = JSON.stringify(value) ?? '';
   return text.length <= valueCharsMax ? text : `${text.slice(0, valueCharsMax)}…`;
 }

@@ -1,5 +1,5 @@
 import { weightsIn, type Evidence, type Guardrail, type ReleaseObject } from './release-object.ts';
-import { bar, line, padded, widthOf, wrapped, type Paint, type Piece } from './terminal-text.ts';
+import { bar, line, pad, widthOf, wrapText, type Paint, type Piece } from './terminal-text.ts';
 import type { View } from './view.ts';
 
 const LIMITS = {
@@ -23,7 +23,7 @@ export function guardrailLines(release: ReleaseObject, view: View): string[] {
   return declared.flatMap(({ name, shadow }) => {
     const guardrail = judged.find((one) => one.name === name);
     if (guardrail !== undefined) return linesOf(guardrail, nameWidth, view);
-    return [line([padded(name, nameWidth), [view.colours.dim, `  not judged yet${shadowText(shadow)}`]], view.width)];
+    return [line([pad(name, nameWidth), [view.colours.dim, `  not judged yet${shadowText(shadow)}`]], view.width)];
   });
 }
 
@@ -32,7 +32,7 @@ function linesOf(guardrail: Guardrail, nameWidth: number, view: View): string[] 
   const { name, shadow, outcome, because, figures, unitsNeeded } = guardrail;
   const toPass = unitsNeeded?.toPass ?? undefined;
   const head: Piece[] = [
-    [colours.bold, padded(name, nameWidth)],
+    [colours.bold, pad(name, nameWidth)],
     '  ',
     [outcomePaint(outcome, view), outcome.padEnd(OUTCOME_WIDTH)],
     [colours.dim, shadowText(shadow)],
@@ -42,7 +42,7 @@ function linesOf(guardrail: Guardrail, nameWidth: number, view: View): string[] 
   return [
     line(head, width),
     ...evidenceLines(figures, view),
-    ...wrapped(because, Math.max(1, width - INDENT.length), LIMITS.sentenceLines).map((text) =>
+    ...wrapText(because, Math.max(1, width - INDENT.length), LIMITS.sentenceLines).map((text) =>
       line([INDENT, [colours.dim, text]], width),
     ),
   ];
@@ -122,10 +122,10 @@ function barPieces({ label, evidence, paint }: EvidenceBar, columns: number, vie
   const share = Math.log(Math.max(1, value)) / Math.log(Math.max(needed, 1 + Number.EPSILON));
   const { full, rest } = bar(share, barWidth);
   return [
-    padded(label, LABEL_WIDTH),
+    pad(label, LABEL_WIDTH),
     [paint, full],
     [view.colours.dim, rest],
-    padded(`  ${factor(value)} of ${factor(needed)}`, NUMBERS_WIDTH),
+    pad(`  ${factor(value)} of ${factor(needed)}`, NUMBERS_WIDTH),
   ];
 }
 

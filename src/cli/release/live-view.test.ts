@@ -11,11 +11,11 @@ import { stageTrack } from './stage-track.ts';
 import { NOW_MS, ratioGuardrail, release, stage, viewOf } from './testing/releases.ts';
 import { widthOf } from './terminal-text.ts';
 
-const shown = (one: ReleaseObject, width: number): string => `\n${liveView(one, viewOf(width)).join('\n')}\n`;
+const showView = (one: ReleaseObject, width: number): string => `\n${liveView(one, viewOf(width)).join('\n')}\n`;
 
 test('a release in a stage is shown with its track, its cohort, what is left, and the evidence', () => {
   assert.equal(
-    shown(release({ status: { guardrails: [ratioGuardrail()] } }), 80),
+    showView(release({ status: { guardrails: [ratioGuardrail()] } }), 80),
     `
 premium-4211  Progressing
 Plan/premium, Price/premium-de · by ann · policy prices
@@ -132,7 +132,7 @@ test('what waits for somebody says who and how', () => {
   });
   const { stage: _stage, share: _share, ...status } = waiting.status ?? assert.fail();
   assert.equal(
-    shown({ ...waiting, status }, 100),
+    showView({ ...waiting, status }, 100),
     `
 premium-4211  AwaitingApproval
 Plan/premium, Price/premium-de · by ann · policy prices
@@ -154,7 +154,7 @@ test('a freeze is counted down, and holds the soak', () => {
       nextAt: '2026-11-22T12:00:00Z',
     },
   });
-  const text = shown(frozen, 80);
+  const text = showView(frozen, 80);
   assert.match(text, /^freeze {4}2:00:00 left$/m);
   assert.doesNotMatch(text, /^soak/m);
   assert.equal(text.split('Freeze nights').length, 2, 'it appears once');
@@ -170,7 +170,7 @@ for (const [phase, at, share, track] of ENDS) {
   test(`a release that is ${phase} shows who has it and how far it came`, () => {
     const { stage: _stage, share: _share, nextAt: _nextAt, ...status } = release().status ?? assert.fail();
     const ended = { ...release(), status: { ...status, phase, standing: { state: { at }, approvals: [] } } };
-    assert.match(shown(ended, 80), share);
+    assert.match(showView(ended, 80), share);
     assert.equal(stageTrack(ended, viewOf(46)), track);
   });
 }
@@ -212,7 +212,7 @@ const JUDGED: readonly [figures: Guardrail['figures'], text: RegExp][] = [
 for (const [figures, text] of JUDGED) {
   test(`a guardrail with figures of ${figures.of} is shown by what there is`, () => {
     const guardrail = { name: 'denials', outcome: 'noData', because: 'it is so', figures };
-    assert.match(shown(release({ status: { guardrails: [guardrail] } }), 90), text);
+    assert.match(showView(release({ status: { guardrails: [guardrail] } }), 90), text);
   });
 }
 

@@ -11,7 +11,7 @@ import {
 } from './release-object.ts';
 import { reachText, stageTrack, unitOf } from './stage-track.ts';
 import { targetLines } from './target-lines.ts';
-import { bar, countdown, line, padded, wrapped, type Paint, type Piece } from './terminal-text.ts';
+import { bar, countdown, line, pad, wrapText, type Paint, type Piece } from './terminal-text.ts';
 import { clockTime, phasePaint, type View } from './view.ts';
 
 const LIMITS = {
@@ -48,15 +48,15 @@ export function liveView(release: ReleaseObject, view: View): string[] {
 export function briefView(release: ReleaseObject, nameWidth: number, view: View): string {
   const { metadata, status } = release;
   const { colours, width } = view;
-  if (status === undefined) return line([padded(metadata.name, nameWidth)], width);
+  if (status === undefined) return line([pad(metadata.name, nameWidth)], width);
   const left = timeLeft(release, view.nowMs)[0];
   return line(
     [
-      [colours.bold, padded(metadata.name, nameWidth)],
+      [colours.bold, pad(metadata.name, nameWidth)],
       '  ',
-      [phasePaint(status.phase, colours), padded(status.phase, PHASE_WIDTH)],
-      padded(status.stage === undefined ? '' : `  ${status.stage} ${status.share ?? 0}%`, STAGE_WIDTH),
-      padded(left === undefined ? '' : `  ${left.label} ${countdown(left.ms)}`, LEFT_WIDTH),
+      [phasePaint(status.phase, colours), pad(status.phase, PHASE_WIDTH)],
+      pad(status.stage === undefined ? '' : `  ${status.stage} ${status.share ?? 0}%`, STAGE_WIDTH),
+      pad(left === undefined ? '' : `  ${left.label} ${countdown(left.ms)}`, LEFT_WIDTH),
       [colours.dim, `  ${status.message}`],
     ],
     width,
@@ -98,7 +98,7 @@ function progressLines(release: ReleaseObject, view: View): string[] {
       : []),
     ...timeLeft(release, view.nowMs).map(({ label, ms, share: passed, of }) =>
       passed === undefined
-        ? line([padded(label, LABEL_WIDTH), countdown(ms), [colours.dim, ' left']], width)
+        ? line([pad(label, LABEL_WIDTH), countdown(ms), [colours.dim, ' left']], width)
         : barLine(
             {
               label,
@@ -123,7 +123,7 @@ interface Bar {
 function barLine({ label, share, paint, text }: Bar, { width, colours }: View): string {
   const barWidth = Math.min(LIMITS.barMax, Math.max(LIMITS.barMin, Math.floor(width / 2) - LABEL_WIDTH));
   const { full, rest } = bar(share, barWidth);
-  return line([padded(label, LABEL_WIDTH), [paint, full], [colours.dim, rest], `  ${text}`], width);
+  return line([pad(label, LABEL_WIDTH), [paint, full], [colours.dim, rest], `  ${text}`], width);
 }
 
 interface Countdown {
@@ -170,7 +170,7 @@ function messageLines(release: ReleaseObject, view: View): string[] {
   if (status === undefined) return [];
   const paint = status.held === undefined ? (text: string) => text : holdPaint(status.held, colours);
   const lines = (text: string, painted: Paint): string[] =>
-    wrapped(text, width, LIMITS.messageLines).map((part) => line([[painted, part]], width));
+    wrapText(text, width, LIMITS.messageLines).map((part) => line([[painted, part]], width));
   const approvals = approvalsText(release);
   const failing = status.standing.failing?.because;
   const todo: Piece[] | undefined =
@@ -198,7 +198,7 @@ function momentLine({ at, phase, by, message }: ReleaseMoment, { width, colours,
   return line(
     [
       [colours.dim, `${clockTime(at, timeZone)}  `],
-      [phasePaint(phase, colours), padded(phase, PHASE_WIDTH)],
+      [phasePaint(phase, colours), pad(phase, PHASE_WIDTH)],
       `  ${who}${message}`,
     ],
     width,

@@ -9,23 +9,23 @@ import { ratioGuardrail, release, stage, viewOf } from './testing/releases.ts';
 
 const { colours } = viewOf(80);
 
-const ended = (phase: string, at: string, message: string, by: string) =>
+const outcomeOfEnd = (phase: string, at: string, message: string, by: string) =>
   release({ status: { phase, message, standing: { state: { at, by }, approvals: [] } } });
 
 const OUTCOMES: readonly [ReturnType<typeof release>, text: string, remedy: RegExp | undefined][] = [
-  [ended('Promoted', 'promoted', 'x', ''), 'Release premium-4211 is promoted: live for everyone.', undefined],
+  [outcomeOfEnd('Promoted', 'promoted', 'x', ''), 'Release premium-4211 is promoted: live for everyone.', undefined],
   [
-    ended('RolledBack', 'rolledBack', 'denials: twice as often.', 'system:releases'),
+    outcomeOfEnd('RolledBack', 'rolledBack', 'denials: twice as often.', 'system:releases'),
     'release premium-4211 was rolled back: denials: twice as often.',
     /backline release unpin premium-4211$/,
   ],
   [
-    ended('Aborted', 'aborted', 'wrong file', 'bob'),
+    outcomeOfEnd('Aborted', 'aborted', 'wrong file', 'bob'),
     'release premium-4211 was aborted by bob: wrong file',
     /start over/,
   ],
   [
-    ended('Superseded', 'superseded', 'Release b supersedes it.', 'bob'),
+    outcomeOfEnd('Superseded', 'superseded', 'Release b supersedes it.', 'bob'),
     'release premium-4211 was superseded: Release b supersedes it.',
     /list --open/,
   ],
@@ -42,11 +42,11 @@ for (const [one, text, remedy] of OUTCOMES) {
 
 test('a release that has not come to its end is no failure', () => assert.equal(failureOf(release()), undefined));
 
-const applied = (status: Partial<ReleaseStatus>) => releaseText(release({ status }), colours);
+const outcomeOfApply = (status: Partial<ReleaseStatus>) => releaseText(release({ status }), colours);
 
 test('what apply set going says where it stands, and the command for who has to do something', () => {
   assert.equal(
-    applied({}),
+    outcomeOfApply({}),
     `Release premium-4211 by policy prices: Progressing. Soaks until 2026-11-22T10:04:05Z.
 → to follow it: backline release watch premium-4211`,
   );
@@ -64,7 +64,7 @@ test('what apply set going says where it stands, and the command for who has to 
     releaseText(waiting, colours).split('\n')[1],
     '→ 0 of 1 approvals; approver (not ann): backline release approve premium-4211 --plan 3fa812cc90aa17',
   );
-  assert.match(applied({ phase: 'Collecting' }), /backline release seal premium-4211$/m);
+  assert.match(outcomeOfApply({ phase: 'Collecting' }), /backline release seal premium-4211$/m);
 });
 
 test('a change without a policy is one line', () => {

@@ -47,7 +47,7 @@ export async function findRelease(connection: Connection, given: string): Promis
     return await getRelease(connection, given);
   } catch (error) {
     if (!(error instanceof ServerRefusal && error.status === 404)) throw error;
-    const name = await completed(connection, given);
+    const name = await completeName(connection, given);
     if (name === undefined) throw error;
     return getRelease(connection, name);
   }
@@ -58,7 +58,7 @@ async function getRelease(connection: Connection, name: string): Promise<Release
 }
 
 /** The only name with this prefix; undefined where there is none. */
-async function completed(connection: Connection, given: string): Promise<string | undefined> {
+async function completeName(connection: Connection, given: string): Promise<string | undefined> {
   const table = await releaseTable(connection, []);
   const phase = table.columnDefinitions.findIndex(({ name }) => name === 'Phase');
   const candidates = table.rows

@@ -95,14 +95,14 @@ function standing(release: ReleaseObject, stages: readonly Stage[]): { readonly 
     case 'rolledBack':
     case 'aborted':
     case 'superseded':
-      return { at: reached(release, stages), mark: 'lost' };
+      return { at: lastStageOf(release, stages), mark: 'lost' };
     default:
       return { at: -1, mark: 'ahead' };
   }
 }
 
 /** The last stage in the history. */
-function reached({ status }: ReleaseObject, stages: readonly Stage[]): number {
+function lastStageOf({ status }: ReleaseObject, stages: readonly Stage[]): number {
   const stagesSeen = (status?.history ?? []).map(({ message }) =>
     stages.findIndex(({ name }) => message.startsWith(`${name}: `)),
   );

@@ -1,5 +1,5 @@
 import type { PlaceStatus, ReleaseObject, TargetStatus } from './release-object.ts';
-import { line, padded, plain, type Paint } from './terminal-text.ts';
+import { line, pad, plain, type Paint } from './terminal-text.ts';
 import { dateTime, type View } from './view.ts';
 
 /** Places that a live view names for one target; unhealthy ones come first. */
@@ -18,9 +18,9 @@ export function targetLines({ status }: ReleaseObject, view: View): string[] {
     const more = open.length - named.length;
     return line(
       [
-        padded(name, nameWidth),
+        pad(name, nameWidth),
         '  ',
-        [paintOf(state, view), padded(state, STATE_WIDTH)],
+        [paintOf(state, view), pad(state, STATE_WIDTH)],
         `  ${all - open.length}/${all}`,
         [view.colours.dim, `  ${stage ?? 'not started'}`],
         named.length === 0 ? '' : `  ${plain(named.join(', '))}${more > 0 ? ` and ${more} more` : ''}`,

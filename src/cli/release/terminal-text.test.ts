@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { bar, countdown, cut, line, padded, plain, widthOf, wrapped } from './terminal-text.ts';
+import { bar, countdown, cut, line, pad, plain, widthOf, wrapText } from './terminal-text.ts';
 
 const WIDTHS: readonly [text: string, width: number][] = [
   ['', 0],
@@ -44,8 +44,8 @@ test('nothing is ever wider than it may be, and no character is broken', () => {
       assert.ok(widthOf(line(texts, width)) <= width);
       const whole = plain(texts.join(''));
       if (widthOf(whole) <= width) assert.equal(line([whole], width), whole.trimEnd());
-      for (const one of wrapped(whole, width, 3)) assert.ok(widthOf(one) <= width, one);
-      assert.equal(widthOf(padded(plain(texts[0] ?? ''), width)), width);
+      for (const one of wrapText(whole, width, 3)) assert.ok(widthOf(one) <= width, one);
+      assert.equal(widthOf(pad(plain(texts[0] ?? ''), width)), width);
     }),
   );
 });
@@ -54,7 +54,7 @@ test('what is wrapped is all there where it fits, in at most so many lines', () 
   const words = fc.array(fc.string({ unit: fc.constantFrom('a', 'é', '日'), minLength: 1, maxLength: 9 }));
   fc.assert(
     fc.property(words, fc.integer({ min: 20, max: 60 }), fc.integer({ min: 1, max: 40 }), (some, width, most) => {
-      const lines = wrapped(some.join(' '), width, most);
+      const lines = wrapText(some.join(' '), width, most);
       assert.ok(lines.length <= most);
       const isCut = lines.at(-1)?.endsWith('…') === true;
       if (!isCut) assert.equal(lines.join(' '), some.join(' '));

@@ -47,7 +47,7 @@ export function cut(text: string, width: number): string {
 }
 
 /** Pads a text to a width; cuts longer ones. */
-export function padded(text: string, width: number): string {
+export function pad(text: string, width: number): string {
   const shown = cut(text, width);
   return shown + ' '.repeat(Math.max(0, width - widthOf(shown)));
 }
@@ -69,7 +69,7 @@ export function line(pieces: readonly Piece[], width: number): string {
 }
 
 /** Wraps a text between words where possible; cuts the last line when there would be more. */
-export function wrapped(text: string, width: number, linesMax: number): string[] {
+export function wrapText(text: string, width: number, linesMax: number): string[] {
   const lines: string[] = [];
   let current = '';
   const words = plain(text).split(/\s+/u).filter(Boolean);

@@ -1,7 +1,7 @@
 import { refusalIn, type Refusal } from '#kernel/base/failures.ts';
 import { httpRefusal } from './refusals.ts';
 import { sendProblem, type Exchange } from './exchange.ts';
-import { requireOwnHost, requireSingleHeaders, requireStorableUrl } from './own-names.ts';
+import { requireOwnHost, requireSingleHeaders, requireStorableUrl } from './request-guards.ts';
 import { requestDeadline, RequestLimit, type Deadline } from './request-limit.ts';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -7,7 +7,7 @@ import { clientRefusal } from './refusals.ts';
 import { verbOfPath } from '#kernel/access/authorization/path-access.ts';
 import { isMaster } from '#kernel/access/rules/rule-table.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
-import { isFromForeignPage, isFromHere } from '#kernel/http/own-names.ts';
+import { isFromForeignPage, isFromHere } from '#kernel/http/request-guards.ts';
 import type { PathAttributes, User } from '#kernel/api/authority.ts';
 import { ANONYMOUS } from './anonymous.ts';
 import type { ClientTable, KnownClient } from './client-table.ts';

@@ -17,7 +17,7 @@ const anyWindows = fc.array(fc.record({ candidate: anyTrack, stable: anyTrack })
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const unitsOf = (counts: readonly CellCounts[]) => sum(counts.map(({ units }) => units));
 const badOf = (counts: readonly CellCounts[]) => sum(counts.map(({ bad }) => bad));
-const folded = (windows: readonly WindowCells[]): Cells => windows.reduce(addCells, NO_CELLS);
+const foldCells = (windows: readonly WindowCells[]): Cells => windows.reduce(addCells, NO_CELLS);
 
 /** Windows since all cells of the track together had least beyond the other one. */
 function sinceLeast(windows: readonly WindowCells[], track: 'candidate' | 'stable'): readonly WindowCells[] {
@@ -83,7 +83,7 @@ test('what is kept by cell is what all windows come to, reckoned anew', () => {
     fc.property(anyWindows, (windows) => {
       for (const track of ['candidate', 'stable'] as const) {
         const { badOfMax, ...wanted } = naive(windows, track);
-        const clustering = clusteringOf(folded(windows))[track];
+        const clustering = clusteringOf(foldCells(windows))[track];
         for (const [name, value] of Object.entries(wanted)) {
           const found = clustering[name as keyof typeof wanted];
           assert.ok(
@@ -128,7 +128,7 @@ test('two cells with one window: reckoned by hand', () => {
 
 test('a window that hits all cells of a track alike leaves no residual, and one without the other track no excess', () => {
   const hit = (rate: number): readonly CellCounts[] => [0, 1, 2].map((cell) => ({ cell, units: 10, bad: 10 * rate }));
-  const { candidate } = clusteringOf(folded([0.1, 0.9, 0.4].map((rate) => ({ candidate: hit(rate), stable: [] }))));
+  const { candidate } = clusteringOf(foldCells([0.1, 0.9, 0.4].map((rate) => ({ candidate: hit(rate), stable: [] }))));
   assert.ok(candidate.squares < 1e-20 && candidate.bad === 42);
   assert.deepEqual([candidate.excess, candidate.excessMax], [0, 0]);
 });

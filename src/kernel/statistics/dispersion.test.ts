@@ -21,7 +21,7 @@ const NONE: TrackClustering = {
 const of = (track: Partial<TrackClustering>): TrackClustering => ({ ...NONE, cells: 100, ...track });
 
 /** Units fall into cells by chance, and each is bad by chance, so many times over. */
-function played(
+function playTraffic(
   { windows, units, rate, repeats = 1 }: { windows: number; units: number; rate: number; repeats?: number },
   chance: () => number,
 ): TrackClustering {
@@ -50,7 +50,7 @@ test('independent events have a dispersion of 1 in the mean, however few units a
   ];
   for (const [index, one] of cases.entries()) {
     const chance = seedRandom(index);
-    const runs = Array.from({ length: 40 }, () => trackDispersion(played(one, chance)) ?? Number.NaN);
+    const runs = Array.from({ length: 40 }, () => trackDispersion(playTraffic(one, chance)) ?? Number.NaN);
     const mean = runs.reduce((sum, value) => sum + value, 0) / runs.length;
     const error = Math.sqrt(runs.reduce((sum, value) => sum + (value - mean) ** 2, 0)) / runs.length;
     const wanted = one.repeats ?? 1;
@@ -88,7 +88,7 @@ test('the dispersion of the ratio is that of the tracks, weighed by what each ad
 test('the split varies as if each unit fell by itself when each cell has what chance gives it', () => {
   const chance = seedRandom(7);
   const one = { windows: 1, units: 20_000, rate: 0 };
-  assert.ok(splitDispersion({ candidate: played(one, chance), stable: played(one, chance) }) < 1.15);
+  assert.ok(splitDispersion({ candidate: playTraffic(one, chance), stable: playTraffic(one, chance) }) < 1.15);
   assert.equal(splitDispersion({ candidate: NONE, stable: NONE }), 1);
   // One cell has all of 10 units of each: (2 · (100 − 100/512)) · 512/511 / 20.
   const alone = of({ units: 10, unitSquares: 100 - 100 / CELLS });
@@ -103,7 +103,7 @@ test('how many units there are is known within 4 % at 300, from the cells that h
     [300, 0.66],
     [1_000, 0.5],
   ] as const) {
-    const found = Array.from({ length: 200 }, () => unitsIn(played({ windows: 1, units, rate: 0 }, chance)));
+    const found = Array.from({ length: 200 }, () => unitsIn(playTraffic({ windows: 1, units, rate: 0 }, chance)));
     const mean = found.reduce((sum, value) => sum + value, 0) / found.length;
     assert.ok(Math.abs(mean / units - 1) < 0.01, `${mean} of ${units}`);
     // At 300 that is more than one standard deviation of the estimate.

@@ -30,7 +30,7 @@ import {
   type Deviation,
   type ObservationTime,
 } from './time-blocks.ts';
-import { expected, unitsUntil } from './sample-size.ts';
+import { expectedCounts, unitsUntil } from './sample-size.ts';
 import {
   evidence,
   type DispersionFigures,
@@ -303,7 +303,7 @@ function missingUnitsOf(
   }
   const rate = bad / units;
   const ofOneUnit = (ratio: number): Pair =>
-    suspectFirst(spec, expected(1, share, { candidate: rate * ratio, stable: rate }));
+    suspectFirst(spec, expectedCounts(1, share, { candidate: rate * ratio, stable: rate }));
   const evidenceOf = (pair: Pair): RiskRatioEvidence => addInterval(noEvidence(state.margin), pair);
   const alike = evidenceOf(ofOneUnit(1));
   const harmed = ofOneUnit(spec.better === 'fewer' ? HARM_TOLD : 1 / HARM_TOLD);

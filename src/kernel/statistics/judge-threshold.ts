@@ -51,7 +51,7 @@ export function judgeThreshold(
     dispersion,
     leftOut: folded.leftOut,
   };
-  const measured = `${spec.name} ${value === null ? 'not measured yet' : shown(spec, value)} (limit ${limitText(spec)})`;
+  const measured = `${spec.name} ${value === null ? 'not measured yet' : showValue(spec, value)} (limit ${limitText(spec)})`;
   if (units < spec.unitsMin) {
     const missing = spec.unitsMin - units;
     const because = `${measured}: ${count(units)} of ${count(spec.unitsMin)} units so far.`;
@@ -165,11 +165,11 @@ function unitsSeen({ clustering }: GuardrailState): number {
   return clustering === null ? Infinity : unitsIn(clustering.scope.candidate);
 }
 
-function shown({ measure }: ThresholdSpec, value: number): string {
+function showValue({ measure }: ThresholdSpec, value: number): string {
   return measure === 'rate' ? percent(value) : figure(value);
 }
 
 function limitText(spec: ThresholdSpec): string {
   const { limit, side } = limitOf(spec);
-  return `${side === 'above' ? '' : 'at least '}${shown(spec, limit)}`;
+  return `${side === 'above' ? '' : 'at least '}${showValue(spec, limit)}`;
 }

@@ -36,7 +36,11 @@ function minutes(
 }
 
 /** Judged as soon as the last interval is over. */
-function judged(spec: GuardrailSpec, intervals: readonly Interval[], more: Partial<JudgeContext> = {}): Verdict {
+function judgeIntervals(
+  spec: GuardrailSpec,
+  intervals: readonly Interval[],
+  more: Partial<JudgeContext> = {},
+): Verdict {
   return judge(spec, { at: 'intervals', intervals }, { ...CONTEXT, nowMs: intervals.at(-1)?.toMs ?? 0, ...more });
 }
 
@@ -91,7 +95,7 @@ test('without data every guardrail says what is missing, and none of it is succe
 test('an interval that could not be counted is left out and reported, and does not block for ever', () => {
   const [first, second, ...rest] = good;
   assert.ok(first !== undefined && second !== undefined);
-  const verdict = judged(ERRORS, [first, { ...second, candidate: { units: 5_000, bad: Number.NaN } }, ...rest]);
+  const verdict = judgeIntervals(ERRORS, [first, { ...second, candidate: { units: 5_000, bad: Number.NaN } }, ...rest]);
   assert.equal(verdict.outcome, 'pass');
   assert.equal(riskRatio(verdict).leftOut, 1);
   assert.equal(riskRatio(verdict).candidate.units, 59 * 5_000);
@@ -101,18 +105,18 @@ test('0/0 between counts is nothing, and spoils nothing', () => {
   const idle = minutes(1, [0, Number.NaN], [5_000, 5], 60);
   const later = minutes(1, [5_000, 5], [5_000, 5], 61);
   for (const spec of [ERRORS, CONVERSIONS, BURN, LIMIT]) {
-    assert.equal(judged(spec, [...good, ...idle, ...later]).outcome, 'pass', spec.type);
+    assert.equal(judgeIntervals(spec, [...good, ...idle, ...later]).outcome, 'pass', spec.type);
   }
-  assert.equal(riskRatio(judged(ERRORS, [...good, ...idle, ...later])).candidate.bad, 61 * 5);
+  assert.equal(riskRatio(judgeIntervals(ERRORS, [...good, ...idle, ...later])).candidate.bad, 61 * 5);
   const burns = minutes(10, [1_000, 30], [19_000, 20], 61);
-  assert.equal(judged(BURN, [...idle, ...burns]).outcome, 'fail');
+  assert.equal(judgeIntervals(BURN, [...idle, ...burns]).outcome, 'fail');
 });
 
 test('a ratio that differs from that of the totals is labelled as window by window', () => {
   // Twice as many in every window; the share of the candidate moves while the rate falls.
   const moved = [...minutes(12, [100, 20], [1_000, 100]), ...minutes(12, [300, 6], [1_000, 10], 12)];
   assert.match(
-    judged(ERRORS, moved).because,
+    judgeIntervals(ERRORS, moved).because,
     /^Errors 2× those of stable window by window \(in all 6\.5 % of 4,800 against 5\.5 % of 24,000\)/,
   );
 });
@@ -163,12 +167,12 @@ test('a person reads what happened, in one sentence', () => {
       'Errors 1.9 % (limit 2 %): cannot tell yet; evidence that it is beyond 0.3 of 40, within 0.3 of 20.',
     ],
   ];
-  for (const [spec, intervals, wanted] of cases) assert.equal(judged(spec, intervals).because, wanted);
+  for (const [spec, intervals, wanted] of cases) assert.equal(judgeIntervals(spec, intervals).because, wanted);
 });
 
 test('harm that begins after a good day is found, and labelled as recent', () => {
   const late = [...minutes(600, [5_000, 5], [5_000, 5]), ...minutes(30, [5_000, 10], [5_000, 5], 600)];
-  const { outcome, because } = judged(ERRORS, late);
+  const { outcome, because } = judgeIntervals(ERRORS, late);
   assert.equal(outcome, 'fail', because);
   assert.match(because, /, lately more: rolls back;/);
 });
@@ -178,7 +182,7 @@ test('after a change for the worse nothing passes in between: it waits for the h
     const start = minutes(before, [1_000, 5], [9_000, 180]);
     const outcomes = Array.from({ length: 20 }, (_, index) => {
       const since = minutes(index + 1, [1_000, 60], [9_000, 180], before);
-      return judged(ERRORS, [...start, ...since]).outcome;
+      return judgeIntervals(ERRORS, [...start, ...since]).outcome;
     });
     assert.ok(!outcomes.includes('pass'), outcomes.join(' '));
     assert.equal(outcomes.at(-1), 'fail');
@@ -187,37 +191,40 @@ test('after a change for the worse nothing passes in between: it waits for the h
 });
 
 test('harm fails and likeness passes, each on its own evidence; more guardrails ask for more of both', () => {
-  const harm = judged(ERRORS, harmful);
+  const harm = judgeIntervals(ERRORS, harmful);
   assert.equal(harm.outcome, 'fail');
   assert.equal(riskRatio(harm).harm.needed, 40);
   assert.ok(riskRatio(harm).bounds.from > 1);
-  const like = judged(ERRORS, good);
+  const like = judgeIntervals(ERRORS, good);
   assert.equal(like.outcome, 'pass');
   assert.equal(riskRatio(like).safety.needed, 20);
   assert.ok((riskRatio(like).bounds.to ?? Infinity) < 1.5);
   const few = minutes(30, [200, 0.7], [3_800, 4]);
-  assert.equal(judged(ERRORS, few, { metrics: 2 }).outcome, 'fail');
-  assert.equal(judged(ERRORS, few, { metrics: 200 }).outcome, 'undecided');
+  assert.equal(judgeIntervals(ERRORS, few, { metrics: 2 }).outcome, 'fail');
+  assert.equal(judgeIntervals(ERRORS, few, { metrics: 200 }).outcome, 'undecided');
 });
 
 test('little traffic is undecided, not success, and says how many units it takes', () => {
-  const { outcome, unitsNeeded } = judged(ERRORS, minutes(10, [100, 0], [1_900, 2]));
+  const { outcome, unitsNeeded } = judgeIntervals(ERRORS, minutes(10, [100, 0], [1_900, 2]));
   assert.equal(outcome, 'undecided');
   assert.ok((unitsNeeded?.toPass ?? 0) > 1_000 && (unitsNeeded?.toFail ?? 0) > 1_000);
-  assert.deepEqual(judged(ERRORS, minutes(10, [100, 0], [1_900, 0])).unitsNeeded, { toPass: null, toFail: null });
+  assert.deepEqual(judgeIntervals(ERRORS, minutes(10, [100, 0], [1_900, 0])).unitsNeeded, {
+    toPass: null,
+    toFail: null,
+  });
 });
 
 test('a metric of which more is better is judged as the inverse of its lack: fewer conversions are harm, more are not', () => {
-  const drop = judged(CONVERSIONS, minutes(24, [1_000, 20], [9_000, 300]));
+  const drop = judgeIntervals(CONVERSIONS, minutes(24, [1_000, 20], [9_000, 300]));
   assert.equal(drop.outcome, 'fail');
   const { ratio, bounds, candidate } = riskRatio(drop);
   assert.ok(ratio !== null && Math.abs(ratio - 0.6) < 1e-9 && (bounds.to ?? 2) < 1 && bounds.from < 0.6);
   assert.deepEqual(candidate, { units: 24_000, bad: 480 });
-  const more = judged(CONVERSIONS, minutes(24, [1_000, 60], [9_000, 300]));
+  const more = judgeIntervals(CONVERSIONS, minutes(24, [1_000, 60], [9_000, 300]));
   assert.equal(more.outcome, 'pass');
   assert.ok((riskRatio(more).ratio ?? 0) > 1.5);
   // With the tracks exchanged, the same counts are the same harm of errors.
-  const errors = judged(ERRORS, minutes(24, [9_000, 300], [1_000, 20]));
+  const errors = judgeIntervals(ERRORS, minutes(24, [9_000, 300], [1_000, 20]));
   assert.ok(Math.abs(riskRatio(errors).harm.value / riskRatio(drop).harm.value - 1) < 1e-9);
 });
 
@@ -226,30 +233,30 @@ test('one broken pod, or one moment, does not roll back; the pod is named', () =
     const sources = Object.fromEntries(bad.map((bad, index) => [`pod-${index}`, { units: 250, bad }]));
     return intervals.map((interval) => ({ ...interval, sources }));
   };
-  const moment = judged(ERRORS, byPod(minutes(2, [1_000, 400], [19_000, 20]), 100, 100, 100, 100));
+  const moment = judgeIntervals(ERRORS, byPod(minutes(2, [1_000, 400], [19_000, 20]), 100, 100, 100, 100));
   assert.deepEqual([moment.outcome, moment.blocked], ['undecided', 'oneSource']);
   assert.match(moment.because, /, but only in 2 windows: waits for more\.$/);
   const longRunDispersion = minutes(24, [1_000, 40], [19_000, 20]);
-  const one = judged(ERRORS, byPod(longRunDispersion, 38, 1, 1, 0));
+  const one = judgeIntervals(ERRORS, byPod(longRunDispersion, 38, 1, 1, 0));
   assert.deepEqual([one.outcome, one.blocked], ['undecided', 'oneSource']);
   assert.match(one.because, /, but 97 % of what is more comes from pod-0, which has 25 % of the units: one source/);
   assert.equal(riskRatio(one).dominant?.source, 'pod-0');
-  assert.equal(judged(ERRORS, byPod(longRunDispersion, 10, 10, 10, 10)).outcome, 'fail');
-  assert.equal(judged(ERRORS, byPod(longRunDispersion, 40)).outcome, 'fail', 'the only pod is the candidate');
-  assert.equal(judged(ERRORS, longRunDispersion).outcome, 'fail');
+  assert.equal(judgeIntervals(ERRORS, byPod(longRunDispersion, 10, 10, 10, 10)).outcome, 'fail');
+  assert.equal(judgeIntervals(ERRORS, byPod(longRunDispersion, 40)).outcome, 'fail', 'the only pod is the candidate');
+  assert.equal(judgeIntervals(ERRORS, longRunDispersion).outcome, 'fail');
 });
 
 test('a hiccup of one window takes nothing back when it is over; what lasts does', () => {
   for (const spec of [ERRORS, LIMIT, BURN]) {
     const [hiccup, well] = [minutes(1, [1_000, 900], [9_000, 4]), minutes(59, [1_000, 1], [9_000, 4], 1)];
     for (const end of [3, 6, 30, 60]) {
-      const { outcome, because } = judged(spec, [...hiccup, ...well].slice(0, end));
+      const { outcome, because } = judgeIntervals(spec, [...hiccup, ...well].slice(0, end));
       assert.notEqual(outcome, 'fail', because);
     }
-    assert.equal(judged(spec, minutes(5, [1_000, 900], [9_000, 4])).outcome, 'fail', spec.type);
+    assert.equal(judgeIntervals(spec, minutes(5, [1_000, 900], [9_000, 4])).outcome, 'fail', spec.type);
   }
   const first = [...minutes(1, [1_000, 900], [9_000, 4]), ...minutes(6, [1_000, 1], [9_000, 4], 1)];
-  const verdict = judged(ERRORS, first);
+  const verdict = judgeIntervals(ERRORS, first);
   assert.deepEqual([verdict.outcome, verdict.blocked], ['undecided', 'oneSource']);
   assert.match(
     verdict.because,
@@ -266,50 +273,50 @@ test('one pod, or one unit in a loop, decides nothing beside a limit or a budget
   });
   const podAlone = harm.map((one) => ({ ...one, sources: { ...sources, 'pod-1': { units: 900, bad: 1 } } }));
   for (const spec of [LIMIT, BURN]) {
-    const pod = judged(spec, podAlone);
+    const pod = judgeIntervals(spec, podAlone);
     assert.deepEqual([pod.outcome, pod.blocked], ['undecided', 'oneSource'], pod.because);
     assert.match(pod.because, /comes from pod-0, which has 10 % of the units: one source dominates/);
-    const unit = judged(spec, withCells(harm, loop));
+    const unit = judgeIntervals(spec, withCells(harm, loop));
     assert.equal(unit.outcome, 'undecided', unit.because);
-    assert.equal(judged(spec, withCells(harm, alike)).outcome, 'fail', spec.type);
+    assert.equal(judgeIntervals(spec, withCells(harm, alike)).outcome, 'fail', spec.type);
   }
 });
 
 test('total failure is found in three windows; half as much again waits until more is known', () => {
-  assert.equal(judged(ERRORS, minutes(3, [100, 50], [1_900, 2])).outcome, 'fail');
-  assert.equal(judged(ERRORS, minutes(2, [100, 50], [1_900, 2])).outcome, 'undecided');
+  assert.equal(judgeIntervals(ERRORS, minutes(3, [100, 50], [1_900, 2])).outcome, 'fail');
+  assert.equal(judgeIntervals(ERRORS, minutes(2, [100, 50], [1_900, 2])).outcome, 'undecided');
   const some = [3_000, 42] as const;
-  assert.equal(judged(ERRORS, minutes(5, some, [57_000, 570])).outcome, 'undecided');
-  assert.equal(judged(ERRORS, minutes(20, some, [57_000, 570])).outcome, 'fail');
+  assert.equal(judgeIntervals(ERRORS, minutes(5, some, [57_000, 570])).outcome, 'undecided');
+  assert.equal(judgeIntervals(ERRORS, minutes(20, some, [57_000, 570])).outcome, 'fail');
   // Twenty windows of ten seconds are not long enough to know.
   const short = minutes(20, some, [57_000, 570]).map((one, index) => ({
     ...one,
     fromMs: index * 10_000,
     toMs: (index + 1) * 10_000,
   }));
-  assert.equal(judged(ERRORS, short).outcome, 'undecided');
+  assert.equal(judgeIntervals(ERRORS, short).outcome, 'undecided');
 });
 
 test('where one track has none at all, the other is judged by how its own events come', () => {
-  const failing = judged(ERRORS, minutes(30, [1_000, 5], [9_000, 0]));
+  const failing = judgeIntervals(ERRORS, minutes(30, [1_000, 5], [9_000, 0]));
   assert.equal(failing.outcome, 'fail', failing.because);
-  const mended = judged(ERRORS, minutes(60, [5_000, 0], [5_000, 50]));
+  const mended = judgeIntervals(ERRORS, minutes(60, [5_000, 0], [5_000, 50]));
   assert.equal(mended.outcome, 'pass', mended.because);
   const once = [...minutes(20, [1_000, 0], [9_000, 0]), ...minutes(1, [1_000, 10], [9_000, 0], 20)];
-  const burst = judged(ERRORS, [...once, ...minutes(39, [1_000, 0], [9_000, 0], 21)]);
+  const burst = judgeIntervals(ERRORS, [...once, ...minutes(39, [1_000, 0], [9_000, 0], 21)]);
   assert.equal(burst.outcome, 'undecided', burst.because);
 });
 
 test('declared stretches are the observations, and six of them are known', () => {
   const spec: RiskRatioSpec = { ...ERRORS, independentMs: 30 * 60_000 };
   const [half, all] = [minutes(170, [500, 15], [9_500, 190]), minutes(180, [500, 15], [9_500, 190])];
-  assert.equal(judged(ERRORS, minutes(30, [500, 15], [9_500, 190])).outcome, 'fail');
-  assert.equal(judged(spec, minutes(60, [500, 15], [9_500, 190])).outcome, 'undecided');
+  assert.equal(judgeIntervals(ERRORS, minutes(30, [500, 15], [9_500, 190])).outcome, 'fail');
+  assert.equal(judgeIntervals(spec, minutes(60, [500, 15], [9_500, 190])).outcome, 'undecided');
   assert.ok(
-    riskRatio(judged(spec, half)).dispersion.harm <=
-      riskRatio(judged(spec, minutes(60, [500, 15], [9_500, 190]))).dispersion.harm,
+    riskRatio(judgeIntervals(spec, half)).dispersion.harm <=
+      riskRatio(judgeIntervals(spec, minutes(60, [500, 15], [9_500, 190]))).dispersion.harm,
   );
-  assert.equal(judged(spec, all).outcome, 'fail');
+  assert.equal(judgeIntervals(spec, all).outcome, 'fail');
 });
 
 /** As if each of so many cells had its part of units and bad events; some cells have more. */
@@ -347,7 +354,7 @@ const alike = ({ candidate, stable }: Interval) => ({
 
 test('one unit in a retry loop takes back nothing; the same of many does', () => {
   const looping = minutes(24, [1_000, 240], [9_000, 90]);
-  const one = judged(
+  const one = judgeIntervals(
     ERRORS,
     withCells(looping, ({ candidate, stable }) => ({
       candidate: cellsOf(400, candidate.units, candidate.bad, [230]),
@@ -356,7 +363,7 @@ test('one unit in a retry loop takes back nothing; the same of many does', () =>
   );
   assert.equal(one.outcome, 'undecided', one.because);
   assert.ok((riskRatio(one).dispersion.units ?? 0) > 100, 'and its evidence is worth nothing');
-  const few = judged(
+  const few = judgeIntervals(
     ERRORS,
     withCells(looping, ({ candidate, stable }) => ({
       candidate: cellsOf(20, candidate.units, candidate.bad),
@@ -365,13 +372,13 @@ test('one unit in a retry loop takes back nothing; the same of many does', () =>
   );
   assert.deepEqual([few.outcome, few.blocked], ['undecided', 'oneSource']);
   assert.match(few.because, /it is that of some 20 units alone/);
-  assert.equal(judged(ERRORS, withCells(looping, alike)).outcome, 'fail');
+  assert.equal(judgeIntervals(ERRORS, withCells(looping, alike)).outcome, 'fail');
 });
 
 test('one cell with a tenth of the excess may be one unit; two events in one cell may be chance', () => {
   const twice = minutes(24, [1_000, 40], [9_000, 90]);
   const heavy = (bad: number) =>
-    judged(
+    judgeIntervals(
       ERRORS,
       withCells(twice, ({ candidate, stable }) => ({
         candidate: cellsOf(400, candidate.units, candidate.bad, [bad]),
@@ -391,19 +398,19 @@ test('harm after a good day is that of all who have it, not of the day before', 
     candidate: cellsOf(512, candidate.units, candidate.bad),
     stable: cellsOf(512, stable.units, stable.bad),
   });
-  const broken = judged(ERRORS, withCells([...better, ...worse], everywhere));
+  const broken = judgeIntervals(ERRORS, withCells([...better, ...worse], everywhere));
   assert.equal(broken.outcome, 'fail', broken.because);
   const byOne = ({ candidate, stable }: Interval) => ({
     candidate: cellsOf(512, candidate.units, candidate.bad, candidate.bad > 100 ? [200] : []),
     stable: cellsOf(512, stable.units, stable.bad),
   });
-  assert.notEqual(judged(ERRORS, withCells([...better, ...worse], byOne)).outcome, 'fail');
+  assert.notEqual(judgeIntervals(ERRORS, withCells([...better, ...worse], byOne)).outcome, 'fail');
 });
 
 test('safe are 300 units at least, and what happened is that of more than a few', () => {
   const like = minutes(24, [3_000, 60], [27_000, 540]);
   const of = (cells: number, worst: readonly number[] = []) =>
-    judged(
+    judgeIntervals(
       ERRORS,
       withCells(like, ({ candidate, stable }) => ({
         candidate: cellsOf(cells, candidate.units, candidate.bad, worst),
@@ -422,43 +429,43 @@ test('safety is of the stages with the same audience alone, harm of the whole re
     [27_000, 540],
   ] as const;
   const intervals = minutes(40, ...counts);
-  assert.equal(judged(ERRORS, withCells(intervals, alike, [0])).outcome, 'pass');
-  const fresh = judged(ERRORS, withCells(minutes(40, [300, 6], [2_700, 54]), alike, [0, 0, 0, 1]).slice(0, 32));
+  assert.equal(judgeIntervals(ERRORS, withCells(intervals, alike, [0])).outcome, 'pass');
+  const fresh = judgeIntervals(ERRORS, withCells(minutes(40, [300, 6], [2_700, 54]), alike, [0, 0, 0, 1]).slice(0, 32));
   assert.equal(fresh.outcome, 'undecided', fresh.because);
   assert.equal(riskRatio(fresh).candidate.units, 32 * 300, 'what is compared is all');
   const harm = [...minutes(30, [3_000, 120], [27_000, 540]), ...minutes(10, [3_000, 60], [27_000, 540], 30)];
   const harmedBefore = withCells(harm, alike, [0, 0, 0, 1]).slice(0, 32);
-  assert.equal(judged(ERRORS, harmedBefore).outcome, 'fail');
+  assert.equal(judgeIntervals(ERRORS, harmedBefore).outcome, 'fail');
 });
 
 test('a load test against one track is left out, by whatever source, and is no safety', () => {
   for (const spec of [ERRORS, LIMIT, BURN]) {
     const harm = minutes(24, [1_000, 40], [9_000, 90]);
     const loaded = harm.map((one, index) => (index === 5 ? { ...one, candidate: { units: 1e9, bad: 0 } } : one));
-    assert.equal(judged(spec, loaded).outcome, 'fail', spec.type);
-    const now = judged(spec, [...minutes(5, [1_000, 5], [9_000, 45]), ...minutes(1, [1e9, 0], [9_000, 45], 5)]);
+    assert.equal(judgeIntervals(spec, loaded).outcome, 'fail', spec.type);
+    const now = judgeIntervals(spec, [...minutes(5, [1_000, 5], [9_000, 45]), ...minutes(1, [1e9, 0], [9_000, 45], 5)]);
     assert.equal(now.outcome, 'invalid', spec.type);
     assert.match(now.because, /the candidate got 100 % of 1,000,009,000 units where 10 % are usual: a load test/);
   }
   // A longRunDispersion change becomes the usual share after a while.
   const moved = [...minutes(5, [1_000, 5], [9_000, 45]), ...minutes(30, [9_000, 45], [9_000, 45], 5)];
-  assert.equal(judged(ERRORS, moved).outcome, 'pass');
+  assert.equal(judgeIntervals(ERRORS, moved).outcome, 'pass');
 });
 
 test('a rate that nobody minds passes without any event, and never rolls back', () => {
   const none = minutes(24, [1_000, 0], [19_000, 0]);
-  assert.equal(judged(ERRORS, none).outcome, 'undecided');
-  assert.equal(judged({ ...ERRORS, harmlessRate: 0.001 }, none).outcome, 'pass');
+  assert.equal(judgeIntervals(ERRORS, none).outcome, 'undecided');
+  assert.equal(judgeIntervals({ ...ERRORS, harmlessRate: 0.001 }, none).outcome, 'pass');
   const rare = minutes(24, [10_000, 4], [190_000, 1]);
-  assert.equal(judged(ERRORS, rare).outcome, 'fail');
-  assert.equal(judged({ ...ERRORS, harmlessRate: 0.001 }, rare).outcome, 'pass');
+  assert.equal(judgeIntervals(ERRORS, rare).outcome, 'fail');
+  assert.equal(judgeIntervals({ ...ERRORS, harmlessRate: 0.001 }, rare).outcome, 'pass');
   const frequent = minutes(24, [10_000, 40], [190_000, 10]);
-  assert.equal(judged({ ...ERRORS, harmlessRate: 0.001 }, frequent).outcome, 'fail');
+  assert.equal(judgeIntervals({ ...ERRORS, harmlessRate: 0.001 }, frequent).outcome, 'fail');
 });
 
 test('a split that is not as meant is invalid, whatever the counts say', () => {
   for (const intervals of [good, harmful]) {
-    const verdict = judged(
+    const verdict = judgeIntervals(
       ERRORS,
       intervals.map((interval) => ({ ...interval, share: 0.3 })),
     );
@@ -470,28 +477,30 @@ test('a split that is not as meant is invalid, whatever the counts say', () => {
 
 test('evidence is that of all there is, at each look: no peak of it is kept', () => {
   const recovered = [...harmful, ...minutes(3_000, [5_000, 1], [5_000, 10], 21)];
-  assert.equal(judged(ERRORS, harmful).outcome, 'fail');
-  assert.ok(riskRatio(judged(ERRORS, recovered)).harm.value < riskRatio(judged(ERRORS, harmful)).harm.value);
+  assert.equal(judgeIntervals(ERRORS, harmful).outcome, 'fail');
+  assert.ok(
+    riskRatio(judgeIntervals(ERRORS, recovered)).harm.value < riskRatio(judgeIntervals(ERRORS, harmful)).harm.value,
+  );
   const silent = [...harmful, ...minutes(1, [0, 0], [5_000, 5], 21)];
-  assert.equal(judged(ERRORS, silent).outcome, 'fail', 'traffic that stops is no excuse');
+  assert.equal(judgeIntervals(ERRORS, silent).outcome, 'fail', 'traffic that stops is no excuse');
   const passed = [...good, ...minutes(20, [5_000, 25], [5_000, 5], 60)];
-  assert.equal(judged(ERRORS, good).outcome, 'pass');
-  assert.equal(judged(ERRORS, passed).outcome, 'fail');
+  assert.equal(judgeIntervals(ERRORS, good).outcome, 'pass');
+  assert.equal(judgeIntervals(ERRORS, passed).outcome, 'fail');
 });
 
 test('a burn is blamed on a candidate that is worse than stable, and else only holds', () => {
-  assert.equal(judged(BURN, minutes(60, [1_000, 0.5], [19_000, 9.5])).outcome, 'pass');
-  assert.equal(judged(BURN, minutes(10, [1_000, 30], [19_000, 20])).outcome, 'fail');
+  assert.equal(judgeIntervals(BURN, minutes(60, [1_000, 0.5], [19_000, 9.5])).outcome, 'pass');
+  assert.equal(judgeIntervals(BURN, minutes(10, [1_000, 30], [19_000, 20])).outcome, 'fail');
   // The window of five minutes is not over: that is no time to call it good.
-  const early = judged(BURN, minutes(4, [1_000, 30], [19_000, 20]));
+  const early = judgeIntervals(BURN, minutes(4, [1_000, 30], [19_000, 20]));
   assert.equal(early.outcome, 'undecided', early.because);
   assert.match(early.because, /limit 14\.4×\): cannot tell yet, for that takes 5 min\.$/);
-  const both = judged(BURN, minutes(10, [1_000, 30], [19_000, 570]));
+  const both = judgeIntervals(BURN, minutes(10, [1_000, 30], [19_000, 570]));
   assert.equal(both.outcome, 'undecided');
   assert.equal(both.blocked, 'serviceBurns');
-  const stableAlone = judged(BURN, minutes(10, [1_000, 1], [19_000, 570]));
+  const stableAlone = judgeIntervals(BURN, minutes(10, [1_000, 1], [19_000, 570]));
   assert.equal(stableAlone.blocked, 'serviceBurns');
-  const few = judged(BURN, minutes(10, [10, 0], [190, 0]));
+  const few = judgeIntervals(BURN, minutes(10, [10, 0], [190, 0]));
   assert.deepEqual(few.unitsNeeded, { toPass: 248, toFail: null });
 });
 
@@ -501,14 +510,17 @@ test('a rate is held against its limit by evidence: chance in small windows is n
     { length: 60 },
     (_, index) => minutes(1, [120, index % 5 === 0 ? 5 : 0.25], [0, 0], index)[0] ?? assert.fail(),
   );
-  assert.equal(judged(LIMIT, noisy).outcome, 'pass');
-  assert.equal(judged(LIMIT, minutes(24, [500, 25], [0, 0])).outcome, 'fail');
-  assert.equal(judged(LIMIT, minutes(2, [500, 400], [0, 0])).outcome, 'undecided', 'two windows are a moment');
-  assert.equal(judged(LIMIT, minutes(3, [500, 400], [0, 0])).outcome, 'fail');
+  assert.equal(judgeIntervals(LIMIT, noisy).outcome, 'pass');
+  assert.equal(judgeIntervals(LIMIT, minutes(24, [500, 25], [0, 0])).outcome, 'fail');
+  assert.equal(judgeIntervals(LIMIT, minutes(2, [500, 400], [0, 0])).outcome, 'undecided', 'two windows are a moment');
+  assert.equal(judgeIntervals(LIMIT, minutes(3, [500, 400], [0, 0])).outcome, 'fail');
   const least: ThresholdSpec = { type: 'threshold', name: 'Played', measure: 'rate', min: 0.5, unitsMin: 100 };
-  assert.equal(judged(least, minutes(24, [500, 400], [0, 0])).outcome, 'pass');
-  assert.equal(judged(least, minutes(24, [500, 100], [0, 0])).outcome, 'fail');
-  assert.match(judged(least, minutes(24, [500, 100], [0, 0])).because, /20 % \(limit at least 50 %\): beyond it/);
+  assert.equal(judgeIntervals(least, minutes(24, [500, 400], [0, 0])).outcome, 'pass');
+  assert.equal(judgeIntervals(least, minutes(24, [500, 100], [0, 0])).outcome, 'fail');
+  assert.match(
+    judgeIntervals(least, minutes(24, [500, 100], [0, 0])).because,
+    /20 % \(limit at least 50 %\): beyond it/,
+  );
 });
 
 test('a mean is held against its limit by how it varies between units', () => {
@@ -518,7 +530,7 @@ test('a mean is held against its limit by how it varies between units', () => {
       ...one,
       candidate: { ...one.candidate, total: 4_000 * mean },
     }));
-    return judged(
+    return judgeIntervals(
       spec,
       withCells(intervals, () => ({
         candidate: Array.from({ length: cells }, (_, cell) => ({
@@ -538,18 +550,18 @@ test('a mean is held against its limit by how it varies between units', () => {
 });
 
 test('a gauge is judged while nobody asks: beyond its limit more often than not, in windows that are independent', () => {
-  const shown = (values: readonly number[]) =>
+  const showValue = (values: readonly number[]) =>
     values.map((value, index) => ({
       ...(minutes(1, [0, 0], [0, 0], index)[0] ?? assert.fail()),
       candidate: { units: 0, bad: 0, value },
     }));
   const always = Array.from({ length: 12 }, () => 0.95);
-  assert.equal(judged(HEAP, shown(always.slice(0, 4))).outcome, 'undecided');
-  assert.equal(judged(HEAP, shown(always)).outcome, 'fail');
-  assert.equal(judged({ ...HEAP, max: 0.99 }, shown(always)).outcome, 'pass');
+  assert.equal(judgeIntervals(HEAP, showValue(always.slice(0, 4))).outcome, 'undecided');
+  assert.equal(judgeIntervals(HEAP, showValue(always)).outcome, 'fail');
+  assert.equal(judgeIntervals({ ...HEAP, max: 0.99 }, showValue(always)).outcome, 'pass');
   // Half of the time beyond it, for half an hour each.
   const waves = Array.from({ length: 240 }, (_, index) => (Math.floor(index / 30) % 2 === 0 ? 0.95 : 0.5));
-  assert.equal(judged(HEAP, shown(waves)).outcome, 'undecided');
+  assert.equal(judgeIntervals(HEAP, showValue(waves)).outcome, 'undecided');
 });
 
 const anyRollout = fc.record({
@@ -606,7 +618,7 @@ test('folding a part first, storing it as JSON, and judging the rest is judging 
 test('the same intervals get the same verdict, as plain data, signed with the version of the judge', () => {
   fc.assert(
     fc.property(anyRollout, (given) => {
-      const [first, second] = [simulate(given), simulate(given)].map((intervals) => judged(ERRORS, intervals));
+      const [first, second] = [simulate(given), simulate(given)].map((intervals) => judgeIntervals(ERRORS, intervals));
       assert.deepEqual(first, second);
       assert.deepEqual(JSON.parse(JSON.stringify(first)), first);
       assert.equal(first?.judgeVersion, 2);
@@ -629,13 +641,13 @@ test('what is kept of a burn rate are three days', () => {
   }));
   const short = fold(BURN, undefined, seconds);
   assert.ok(short.tally.of === 'burnRate' && short.tally.observed.length === 10, 'of a minute there is one');
-  assert.equal(judged(BURN, seconds).outcome, 'fail');
+  assert.equal(judgeIntervals(BURN, seconds).outcome, 'fail');
 });
 
 test('the bounds of the ratio never leave 1 without failure, nor the margin without success', () => {
   fc.assert(
     fc.property(anyRollout, (given) => {
-      const { outcome, figures, blocked } = judged(ERRORS, simulate({ ...given, faultAt: 60 }));
+      const { outcome, figures, blocked } = judgeIntervals(ERRORS, simulate({ ...given, faultAt: 60 }));
       if (figures.of !== 'riskRatio' || given.length < 3) return;
       // One source may have it all, and the newest window may be left out.
       const isHeld = blocked === 'oneSource' || outcome === 'invalid';
@@ -653,10 +665,10 @@ test('what was folded for one kind of guardrail is not judged by another', () =>
 
 test('a new kind of failure, of which stable has none, is found in three windows, after whatever quiet; one moment is not', () => {
   const quiet = minutes(100, [1_000, 0], [19_000, 0]);
-  const broken = (count: number) => minutes(count, [1_000, 40], [19_000, 0], 100);
+  const breakInterval = (count: number) => minutes(count, [1_000, 40], [19_000, 0], 100);
   for (const before of [[], quiet, minutes(100, [1_000, 0], [19_000, 1])]) {
-    assert.equal(judged(ERRORS, [...before, ...broken(2)]).outcome, 'undecided');
-    const { outcome, because } = judged(ERRORS, [...before, ...broken(3)]);
+    assert.equal(judgeIntervals(ERRORS, [...before, ...breakInterval(2)]).outcome, 'undecided');
+    const { outcome, because } = judgeIntervals(ERRORS, [...before, ...breakInterval(3)]);
     assert.equal(outcome, 'fail', because);
     assert.match(because, /; after so few windows 9\.9× as much is asked\.$/);
   }
@@ -665,15 +677,15 @@ test('a new kind of failure, of which stable has none, is found in three windows
   const failing = (count: number) => minutes(count, [1_000, 500], [19_000, 190], 600);
   for (const spec of [ERRORS, LIMIT]) {
     assert.match(
-      judged(spec, [...day, ...failing(2)]).because,
+      judgeIntervals(spec, [...day, ...failing(2)]).because,
       /, but only in 2 windows: waits for more\.$/,
       spec.type,
     );
-    assert.equal(judged(spec, [...day, ...failing(3)]).outcome, 'fail', spec.type);
+    assert.equal(judgeIntervals(spec, [...day, ...failing(3)]).outcome, 'fail', spec.type);
   }
-  const moment = [...quiet, ...broken(1)];
-  assert.match(judged(ERRORS, moment).because, /, but only in one window: waits for more\.$/);
-  const over = judged(ERRORS, [...moment, ...minutes(19, [1_000, 0], [19_000, 0], 101)]);
+  const moment = [...quiet, ...breakInterval(1)];
+  assert.match(judgeIntervals(ERRORS, moment).because, /, but only in one window: waits for more\.$/);
+  const over = judgeIntervals(ERRORS, [...moment, ...minutes(19, [1_000, 0], [19_000, 0], 101)]);
   assert.equal(over.outcome, 'undecided', over.because);
   assert.match(over.because, /; the rate moves by itself, which takes 38× as many units\.$/);
 });
@@ -684,31 +696,31 @@ test('half of all requests failing from the first on is found in three windows, 
     const windows = Array.from({ length: 3 }, (_, index) =>
       minute(index, { units: 4_000, share: 0.1, rate: 0.001, ratio: 500 }, chance),
     );
-    assert.equal(judged(ERRORS, windows).outcome, 'fail', `seed ${seed}`);
+    assert.equal(judgeIntervals(ERRORS, windows).outcome, 'fail', `seed ${seed}`);
   }
 });
 
 test('a candidate without the failures that stable has is safe', () => {
-  assert.equal(judged(ERRORS, minutes(60, [5_000, 0], [5_000, 50])).outcome, 'pass');
+  assert.equal(judgeIntervals(ERRORS, minutes(60, [5_000, 0], [5_000, 50])).outcome, 'pass');
 });
 
 test('a hiccup just after evidence began anew is a moment, and no harm', () => {
   const hiccup = [...minutes(30, [1_000, 1], [19_000, 19]), ...minutes(1, [1_000, 60], [19_000, 19], 30)];
-  assert.match(judged(ERRORS, hiccup).because, /, but only in one window: waits for more\.$/);
+  assert.match(judgeIntervals(ERRORS, hiccup).because, /, but only in one window: waits for more\.$/);
 });
 
 test('harm is to be beyond a harmless rate on evidence too, which may begin late', () => {
   const spec: RiskRatioSpec = { ...ERRORS, harmlessRate: 0.01 };
   // In all 0.7 %, of late 7 %.
   const late = [...minutes(600, [1_000, 0], [19_000, 0]), ...minutes(60, [1_000, 70], [19_000, 19], 600)];
-  assert.equal(judged(spec, late).outcome, 'fail', judged(spec, late).because);
+  assert.equal(judgeIntervals(spec, late).outcome, 'fail', judgeIntervals(spec, late).because);
   // Just below what is harmless, and by chance sometimes above it, but ten times what stable has.
   const below = Array.from(
     { length: 60 },
     (_, index) => minutes(1, [1_000, index % 2 === 0 ? 13 : 5], [19_000, 19], index)[0] ?? assert.fail(),
   );
   for (let length = 3; length <= below.length; length += 1) {
-    const verdict = judged(spec, below.slice(0, length));
+    const verdict = judgeIntervals(spec, below.slice(0, length));
     assert.notEqual(verdict.outcome, 'fail', verdict.because);
     const { value, needed } = riskRatio(verdict).harm;
     assert.ok(value < needed);
@@ -717,7 +729,7 @@ test('harm is to be beyond a harmless rate on evidence too, which may begin late
 
 test('where more is better, the candidate needs many units, and one unit of stable may dominate', () => {
   const of = (cells: number, drop: number, worst: readonly number[] = []) =>
-    judged(
+    judgeIntervals(
       CONVERSIONS,
       withCells(minutes(24, [3_000, 60 * drop], [27_000, 540]), ({ candidate, stable }) => ({
         candidate: cellsOf(cells, candidate.units, candidate.bad),
@@ -735,7 +747,7 @@ test('where more is better, the candidate needs many units, and one unit of stab
 test('one unit in a retry loop does not burn the budget, nor do a few', () => {
   const burns = minutes(10, [1_000, 30], [19_000, 20]);
   const of = (cells: number, worst: readonly number[] = []) =>
-    judged(
+    judgeIntervals(
       BURN,
       withCells(burns, ({ candidate, stable }) => ({
         candidate: cellsOf(cells, candidate.units, candidate.bad, worst),
@@ -750,9 +762,9 @@ test('one unit in a retry loop does not burn the budget, nor do a few', () => {
 
 test('a burn is weighed by how units and moments differ', () => {
   const burns = minutes(60, [1_000, 15], [19_000, 190]);
-  assert.equal(judged(BURN, burns).outcome, 'fail');
+  assert.equal(judgeIntervals(BURN, burns).outcome, 'fail');
   const of = (cells: readonly number[]) =>
-    judged(
+    judgeIntervals(
       BURN,
       withCells(burns, ({ candidate, stable }) => ({
         candidate: cellsOf(400, candidate.units, candidate.bad, cells),
@@ -763,7 +775,7 @@ test('a burn is weighed by how units and moments differ', () => {
   const few = of(Array.from({ length: 14 }, () => 1));
   assert.deepEqual([few.outcome, few.blocked], ['undecided', 'serviceBurns'], few.because);
   // One minute in which nine of ten failed is an hour's burn of 15.
-  const held = judged(BURN, [
+  const held = judgeIntervals(BURN, [
     ...minutes(57, [1_000, 0], [19_000, 0]),
     ...minutes(1, [1_000, 900], [19_000, 0], 57),
     ...minutes(2, [1_000, 0], [19_000, 0], 58),
@@ -773,23 +785,24 @@ test('a burn is weighed by how units and moments differ', () => {
 });
 
 test('a limit that is broken recently only, or by an earlier audience, is labelled so', () => {
-  const late = judged(LIMIT, [...minutes(300, [500, 2], [0, 0]), ...minutes(30, [500, 50], [0, 0], 300)]);
+  const late = judgeIntervals(LIMIT, [...minutes(300, [500, 2], [0, 0]), ...minutes(30, [500, 50], [0, 0], 300)]);
   assert.equal(late.outcome, 'fail', late.because);
   assert.match(late.because, /^Errors 1\.3 % \(limit 2 %\): lately beyond it, rolls back; evidence/);
   const intervals = [...minutes(10, [5_000, 110], [0, 0]), ...minutes(30, [100, 0], [0, 0], 10)];
-  const since = judged(
+  const since = judgeIntervals(
     LIMIT,
     intervals.map((one, index) => ({ ...one, scope: index < 10 ? 0 : 1 })),
   );
   assert.equal(since.outcome, 'pass', since.because);
   assert.match(since.because, /^Errors 2\.1 % \(limit 2 %\): within it since the audience changed; evidence/);
-  assert.equal(judged(LIMIT, intervals).outcome, 'undecided');
+  assert.equal(judgeIntervals(LIMIT, intervals).outcome, 'undecided');
 });
 
 test('a gauge that is beyond its limit recently is labelled so, and is safe by the windows of its audience alone', () => {
-  const shown = (count: number, value: number, scope = 0) => Array.from({ length: count }, () => ({ value, scope }));
+  const showValue = (count: number, value: number, scope = 0) =>
+    Array.from({ length: count }, () => ({ value, scope }));
   const of = (windows: readonly { value: number; scope: number }[]) =>
-    judged(
+    judgeIntervals(
       HEAP,
       windows.map(({ value, scope }, index) => ({
         ...(minutes(1, [0, 0], [0, 0], index)[0] ?? assert.fail()),
@@ -797,16 +810,19 @@ test('a gauge that is beyond its limit recently is labelled so, and is safe by t
         scope,
       })),
     );
-  assert.match(of(shown(20, 0.95)).because, /^Heap 0\.95 \(limit 0\.9\): beyond it more often than not, rolls back;/);
-  assert.match(of(shown(20, 0.85)).because, /^Heap 0\.85 \(limit 0\.9\): within it more often than not; evidence/);
-  const late = of([...shown(60, 0.5), ...shown(58, 0.95)]);
+  assert.match(
+    of(showValue(20, 0.95)).because,
+    /^Heap 0\.95 \(limit 0\.9\): beyond it more often than not, rolls back;/,
+  );
+  assert.match(of(showValue(20, 0.85)).because, /^Heap 0\.85 \(limit 0\.9\): within it more often than not; evidence/);
+  const late = of([...showValue(60, 0.5), ...showValue(58, 0.95)]);
   assert.equal(late.outcome, 'undecided', 'it changed once, and what lasts so long is one moment');
   const chance = seedRandom(5);
   const often = (count: number, part: number) =>
-    shown(count, 0).map((one) => ({ ...one, value: chance() < part ? 1 : 0 }));
+    showValue(count, 0).map((one) => ({ ...one, value: chance() < part ? 1 : 0 }));
   assert.match(of([...often(300, 0.2), ...often(150, 0.95)]).because, /: lately beyond it more often than not, rolls/);
-  assert.equal(of([...shown(8, 0.85), ...shown(3, 0.85, 1)]).outcome, 'undecided');
-  assert.equal(of([...shown(8, 0.85), ...shown(3, 0.85)]).outcome, 'pass');
+  assert.equal(of([...showValue(8, 0.85), ...showValue(3, 0.85, 1)]).outcome, 'undecided');
+  assert.equal(of([...showValue(8, 0.85), ...showValue(3, 0.85)]).outcome, 'pass');
 });
 
 test('a reading that is nothing says what it lacks, and has no figures', () => {
@@ -837,7 +853,7 @@ test('a change for the worse is labelled as recent, on the side that is worse', 
   ] as const;
   for (const [spec, usual, then, side] of cases) {
     const since = (count: number): Verdict =>
-      judged(spec, [
+      judgeIntervals(spec, [
         ...minutes(300, [5_000, usual], [5_000, usual]),
         ...minutes(count, [5_000, then], [5_000, usual], 300),
       ]);
@@ -851,7 +867,7 @@ test('a change for the worse is labelled as recent, on the side that is worse', 
 test('of conversions it is the loss of stable that may be one unit alone', () => {
   const lost = minutes(24, [1_000, 30], [9_000, 540]);
   const of = (worst: { readonly candidate: readonly number[]; readonly stable: readonly number[] }) =>
-    judged(
+    judgeIntervals(
       CONVERSIONS,
       withCells(lost, ({ candidate, stable }) => ({
         candidate: cellsOf(400, candidate.units, candidate.bad, worst.candidate),
@@ -866,7 +882,7 @@ test('of conversions it is the loss of stable that may be one unit alone', () =>
 
 test('as many units as are asked for are enough, one fewer are not', () => {
   const limit = { ...LIMIT, unitsMin: 12_000 };
-  assert.equal(judged(limit, minutes(24, [500, 5], [0, 0])).outcome, 'pass');
-  const fewer = judged({ ...limit, unitsMin: 12_001 }, minutes(24, [500, 5], [0, 0]));
+  assert.equal(judgeIntervals(limit, minutes(24, [500, 5], [0, 0])).outcome, 'pass');
+  const fewer = judgeIntervals({ ...limit, unitsMin: 12_001 }, minutes(24, [500, 5], [0, 0]));
   assert.deepEqual(fewer.unitsNeeded, { toPass: 1, toFail: 1 });
 });

@@ -37,20 +37,20 @@ function* minutes(count: number, { share, ratio = 1, sd, rho }: World, chance: (
   }
 }
 
-function learned(world: World, seed: number, count = DAY): TimeHistory {
+function learn(world: World, seed: number, count = DAY): TimeHistory {
   return learnHistory([...minutes(count, world, seedRandom(seed))]) ?? assert.fail();
 }
 
 const HALVES = { share: 0.5 } as const;
 
 test('independent events teach that they are, and what moves by itself how much and how long it does', () => {
-  const independent = Array.from({ length: 20 }, (_, seed) => learned({ ...HALVES, sd: 0, rho: 0 }, seed));
+  const independent = Array.from({ length: 20 }, (_, seed) => learn({ ...HALVES, sd: 0, rho: 0 }, seed));
   const long = independent.map(longRunDispersion).toSorted((a, b) => a - b);
   assert.ok((long[10] ?? NaN) < 1.1 && (long[19] ?? NaN) < 2.5, long.join(', '));
   assert.equal(independent[0]?.windows, DAY);
   // 120 events a minute, m/4·2·sd²: about 16 times their variance, for about five minutes.
   for (const rho of [0, 0.8]) {
-    const moving = learned({ ...HALVES, sd: 0.5, rho }, 2);
+    const moving = learn({ ...HALVES, sd: 0.5, rho }, 2);
     assert.ok(moving.psi > 10 && moving.psi < 25, JSON.stringify(moving));
     assert.ok(Math.abs(moving.rho - rho) < 0.07, JSON.stringify(moving));
   }
@@ -80,8 +80,8 @@ test('fewer than an hour of minutes with events, or what is no number, teaches n
   const silent = (one: Interval): Interval => ({ ...one, ...NONE });
   assert.equal(learnHistory(day.map((one, index) => (index < 59 ? one : silent(one)))), undefined);
   assert.equal(learnHistory(day.map((one, index) => (index < 60 ? one : silent(one))))?.windows, 60);
-  const broken = (one: Interval): Interval => ({ ...one, candidate: { units: NaN, bad: 1 } });
-  assert.equal(learnHistory(day.map((one, index) => (index < 60 ? one : broken(one))))?.windows, 60);
+  const breakInterval = (one: Interval): Interval => ({ ...one, candidate: { units: NaN, bad: 1 } });
+  assert.equal(learnHistory(day.map((one, index) => (index < 60 ? one : breakInterval(one))))?.windows, 60);
 });
 
 /** After how many minutes a release of eight hours is taken back, looked at each minute; Infinity if it is not. */
@@ -104,11 +104,11 @@ function minutesToRollBack(world: World, seed: number, history: TimeHistory): nu
 test('minutes that hang sumPairs by themselves take nothing back after a day of halves, and much harm is found', () => {
   const runs = 24;
   const noise = { share: 0.05, sd: 0.5, rho: 0.8 } as const;
-  const histories = Array.from({ length: runs }, (_, run) => learned({ ...noise, ...HALVES }, 5_000 + run));
-  const taken = (ratio: number) =>
+  const histories = Array.from({ length: runs }, (_, run) => learn({ ...noise, ...HALVES }, 5_000 + run));
+  const take = (ratio: number) =>
     histories.map((history, run) => minutesToRollBack({ ...noise, ratio }, 1_000 + run, history));
-  const wrongly = taken(1).filter(Number.isFinite).length;
+  const wrongly = take(1).filter(Number.isFinite).length;
   assert.ok(wrongly / runs <= 0.05 + 2 * Math.sqrt((0.05 * 0.95) / runs), `${wrongly} of ${runs}`);
-  const harmful = taken(5).toSorted((a, b) => a - b);
+  const harmful = take(5).toSorted((a, b) => a - b);
   assert.ok((harmful[runs / 2] ?? NaN) <= 60 && harmful.every(Number.isFinite), harmful.join(', '));
 });

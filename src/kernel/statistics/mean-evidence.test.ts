@@ -14,7 +14,7 @@ function track(units: number, mean: number, deviation: number): TrackClustering 
 }
 
 /** ln of the mean likelihood over means beyond the limit, added up in small steps: what the formula is the integral of. */
-function integrated(units: number, mean: number, deviation: number, limit: number, sign: number): number {
+function integrate(units: number, mean: number, deviation: number, limit: number, sign: number): number {
   const information = units / deviation ** 2;
   const scale = 0.2 * limit;
   const off = sign * (mean - limit);
@@ -38,7 +38,7 @@ test('it is the mean likelihood of all means beyond the limit, on either side', 
     [40, 0.9, 1, 1, -1],
   ] as const) {
     const found = logMeanBeyond(track(units, mean, deviation), limit, sign);
-    const wanted = integrated(units, mean, deviation, limit, sign);
+    const wanted = integrate(units, mean, deviation, limit, sign);
     assert.ok(Math.abs(found - wanted) < 1e-4, `${found}, not ${wanted} for ${units} of ${mean}`);
   }
 });

@@ -8,7 +8,7 @@ import { NO_SOURCES } from './sources.ts';
 
 const NOWHERE = { moments: NO_MOMENTS, sources: NO_SOURCES };
 const MINUTE_MS = 60_000;
-const known = (windows: number, minutes: number, stretches = windows) => ({
+const knowHarm = (windows: number, minutes: number, stretches = windows) => ({
   windows,
   ms: minutes * MINUTE_MS,
   stretches,
@@ -39,7 +39,7 @@ test('doubt is ten at first and one after 20 windows and 20 minutes, or six stre
     [0, 0, 0, 30, 10],
   ];
   for (const [windows, minutes, stretches, independent, wanted] of cases) {
-    const found = doubt(known(windows, minutes, stretches), {
+    const found = doubt(knowHarm(windows, minutes, stretches), {
       hasUnits: true,
       independentMs: independent && independent * MINUTE_MS,
     });
@@ -59,7 +59,7 @@ test('without units doubt lasts for 30 windows and 30 minutes', () => {
     [30, 60, 1],
   ] as const;
   for (const [windows, minutes, wanted] of cases) {
-    const found = doubt(known(windows, minutes), { hasUnits: false });
+    const found = doubt(knowHarm(windows, minutes), { hasUnits: false });
     assert.ok(Math.abs(found - wanted) < 1e-9, `${windows} in ${minutes} min: ${found}, not ${wanted}`);
   }
 });

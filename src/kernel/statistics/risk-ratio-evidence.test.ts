@@ -24,7 +24,7 @@ function pair(candidateUnits: number, candidateBad: number, stableUnits: number,
   };
 }
 
-function added(pairs: readonly Pair[], margin = MARGIN): RiskRatioEvidence {
+function addAll(pairs: readonly Pair[], margin = MARGIN): RiskRatioEvidence {
   return pairs.reduce(addInterval, noEvidence(margin));
 }
 
@@ -84,18 +84,18 @@ function meanOverUnits(
 }
 
 test('one event on the candidate, at a share of a half, is 2θ/(θ+1) as likely: reckoned by hand', () => {
-  const state = added([pair(500, 1, 500, 0)]);
+  const state = addAll([pair(500, 1, 500, 0)]);
   near(Math.exp(state.logTerms.at(-1) ?? 0), 40 / 21);
   near(Math.exp(state.logTerms[24] ?? 0), 1);
   near(Math.exp(state.logAtMargin), 3 / 2.5);
-  const onStable = added([pair(500, 0, 500, 1)]);
+  const onStable = addAll([pair(500, 0, 500, 1)]);
   near(Math.exp(onStable.logTerms.at(-1) ?? 0), 2 / 21);
 });
 
 test('the evidence is that of the formula multiplied out', () => {
   fc.assert(
     fc.property(anyPairs, (pairs) => {
-      const state = added(pairs);
+      const state = addAll(pairs);
       near(logHarm(state, 1), Math.log(naiveMean(pairs, HARMFUL)));
       near(logSafety(state, 1), Math.log(naiveMean(pairs, NEAR_ONE) / naiveLikelihood(pairs, MARGIN)));
     }),
@@ -105,7 +105,7 @@ test('the evidence is that of the formula multiplied out', () => {
 test('if the candidate is as stable, the mean of the evidence of harm is exactly 1; if it is better, less', () => {
   for (const share of [0.01, 0.05, 0.25, 0.5, 0.9]) {
     const harm = (bad: number): number =>
-      Math.exp(logHarm(added([pair(share * 1e6, bad, (1 - share) * 1e6, 40 - bad)]), 1));
+      Math.exp(logHarm(addAll([pair(share * 1e6, bad, (1 - share) * 1e6, 40 - bad)]), 1));
     near(meanOverSplits(40, share, harm), 1);
     assert.ok(meanOverSplits(40, (0.8 * share) / (0.8 * share + 1 - share), harm) < 1);
     assert.ok(meanOverSplits(40, (1.2 * share) / (1.2 * share + 1 - share), harm) > 1);
@@ -115,7 +115,7 @@ test('if the candidate is as stable, the mean of the evidence of harm is exactly
 test('if the candidate is worse by the margin, the mean of the evidence of safety is exactly 1; if it is worse still, less', () => {
   for (const share of [0.01, 0.05, 0.25, 0.5, 0.9]) {
     const safety = (bad: number): number =>
-      Math.exp(logSafety(added([pair(share * 1e6, bad, (1 - share) * 1e6, 40 - bad)]), 1));
+      Math.exp(logSafety(addAll([pair(share * 1e6, bad, (1 - share) * 1e6, 40 - bad)]), 1));
     const chance = (ratio: number): number => (ratio * share) / (ratio * share + 1 - share);
     near(meanOverSplits(40, chance(MARGIN), safety), 1);
     assert.ok(meanOverSplits(40, chance(2), safety) < 1);
@@ -126,11 +126,11 @@ test('if the candidate is worse by the margin, the mean of the evidence of safet
 test('units with at most one event, however common, have at most the mean of 1, with the tracks either way round', () => {
   for (const rate of [0.02, 0.3, 0.5, 0.9, 1 / 1.5]) {
     for (const [units, better] of [[[12, 30], 1] as const, [[30, 12], 0.7] as const, [[20, 20], 1] as const]) {
-      const harm = meanOverUnits(units, [rate * better, rate], (pair) => Math.exp(logHarm(added([pair]), 1)));
+      const harm = meanOverUnits(units, [rate * better, rate], (pair) => Math.exp(logHarm(addAll([pair]), 1)));
       assert.ok(harm <= 1 + 1e-9, `harm ${harm} at ${rate}`);
       const worse = Math.min(1, rate * MARGIN);
       const safety = meanOverUnits(units, [worse - 1e-12, worse / MARGIN], (pair) =>
-        Math.exp(logSafety(added([pair]), 1)),
+        Math.exp(logSafety(addAll([pair]), 1)),
       );
       assert.ok(safety <= 1 + 1e-9, `safety ${safety} at ${rate}`);
     }
@@ -139,7 +139,7 @@ test('units with at most one event, however common, have at most the mean of 1, 
 
 test('dividing by the dispersion keeps the mean at most 1', () => {
   for (const dispersion of [1.5, 3]) {
-    const harm = (bad: number): number => Math.exp(logHarm(added([pair(500, bad, 500, 30 - bad)]), dispersion));
+    const harm = (bad: number): number => Math.exp(logHarm(addAll([pair(500, bad, 500, 30 - bad)]), dispersion));
     assert.ok(meanOverSplits(30, 0.5, harm) < 1);
   }
 });
@@ -167,8 +167,8 @@ test('without harm the evidence of it ever reaches 1/α in at most α of all rol
 test('intervals may come in any order', () => {
   fc.assert(
     fc.property(anyPairs, (pairs) => {
-      near(logHarm(added(pairs), 1), logHarm(added(pairs.toReversed()), 1));
-      near(logSafety(added(pairs), 1), logSafety(added(pairs.toReversed()), 1));
+      near(logHarm(addAll(pairs), 1), logHarm(addAll(pairs.toReversed()), 1));
+      near(logSafety(addAll(pairs), 1), logSafety(addAll(pairs.toReversed()), 1));
     }),
   );
 });
@@ -178,16 +178,16 @@ test('an interval says the same in two parts of the same share, and with a hundr
     fc.property(anyPair, anyPair, fc.integer({ min: 1, max: 9 }), ({ candidate, stable }, extra, part) => {
       const units = (part: number) => [candidate.units * part, stable.units * part] as const;
       const [c, s] = units(10);
-      const whole = added([pair(c, candidate.bad + extra.candidate.bad, s, stable.bad + extra.stable.bad)]);
+      const whole = addAll([pair(c, candidate.bad + extra.candidate.bad, s, stable.bad + extra.stable.bad)]);
       const [c1, s1] = units(part);
       const [c2, s2] = units(10 - part);
-      const parts = added([
+      const parts = addAll([
         pair(c1, candidate.bad, s1, stable.bad),
         pair(c2, extra.candidate.bad, s2, extra.stable.bad),
       ]);
       near(logHarm(parts, 1), logHarm(whole, 1));
       near(logSafety(parts, 1), logSafety(whole, 1));
-      const larger = added([pair(100 * c, whole.candidate.bad, 100 * s, whole.stable.bad)]);
+      const larger = addAll([pair(100 * c, whole.candidate.bad, 100 * s, whole.stable.bad)]);
       near(logHarm(larger, 1), logHarm(whole, 1));
     }),
   );
@@ -197,12 +197,12 @@ test('a burst that hits both tracks alike is no evidence of harm, whatever the s
   for (const [candidate, stable] of [[100, 9_900] as const, [500, 9_500] as const, [5_000, 5_000] as const]) {
     const quiet = [pair(candidate, candidate / 100, stable, stable / 100)];
     const burst = pair(candidate, candidate / 10, stable, stable / 10);
-    assert.ok(logHarm(added([...quiet, burst]), 1) < logHarm(added(quiet), 1) + 1e-9);
+    assert.ok(logHarm(addAll([...quiet, burst]), 1) < logHarm(addAll(quiet), 1) + 1e-9);
   }
 });
 
 test('an interval in which only one track had units, or nothing happened, says nothing of the ratio', () => {
-  const before = added([pair(100, 3, 900, 4)]);
+  const before = addAll([pair(100, 3, 900, 4)]);
   for (const silent of [pair(0, 0, 500, 9), pair(500, 9, 0, 0), pair(500, 0, 500, 0)]) {
     const after = addInterval(before, silent);
     assert.deepEqual(after.logTerms, before.logTerms);
@@ -213,19 +213,19 @@ test('an interval in which only one track had units, or nothing happened, says n
 
 test('the ratio is compared within intervals: a share that moves while the base rate does is no harm', () => {
   // At 1 % of a bad hour, then at 50 % of a good one; the ratio is 1 in both. The rates of all hours together differ.
-  const state = added([pair(1_000, 100, 99_000, 9_900), pair(50_000, 50, 50_000, 50)]);
+  const state = addAll([pair(1_000, 100, 99_000, 9_900), pair(50_000, 50, 50_000, 50)]);
   near(estimatedRatio(state) ?? 0, 1);
   const together = state.candidate.bad / state.candidate.units / (state.stable.bad / state.stable.units);
   assert.ok(together < 0.05);
-  near(estimatedRatio(added([pair(100, 6, 100, 3)])) ?? 0, 2);
-  assert.equal(estimatedRatio(added([pair(100, 6, 100, 0)])), null);
+  near(estimatedRatio(addAll([pair(100, 6, 100, 3)])) ?? 0, 2);
+  assert.equal(estimatedRatio(addAll([pair(100, 6, 100, 0)])), null);
 });
 
 test('the bounds hold every ratio that the evidence does not reject, and little more', () => {
   fc.assert(
     fc.property(fc.array(anyPair, { minLength: 1, maxLength: 6 }), fc.constantFrom(1, 8), (some, times) => {
       const pairs = Array.from({ length: times }, () => some).flat();
-      const bounds = ratioBounds(added(pairs), NEEDED, 1);
+      const bounds = ratioBounds(addAll(pairs), NEEDED, 1);
       const wide = naiveMean(pairs, ALL) / 20;
       // Multiplied out, more than this is beyond what a number holds.
       if (wide > 1e280) return;
@@ -255,7 +255,7 @@ test('the bounds hold every ratio that the evidence does not reject, and little 
 
 test('with very many events the bounds close in on the truth, and do not pass it', () => {
   for (const ratio of [0.3, 1, 1.06, 20 ** (2 / 24), 4]) {
-    const { from, to } = ratioBounds(added([pair(1e8, 1e5 * ratio, 1e8, 1e5)]), NEEDED, 1);
+    const { from, to } = ratioBounds(addAll([pair(1e8, 1e5 * ratio, 1e8, 1e5)]), NEEDED, 1);
     assert.ok(from < ratio && from > ratio / 1.2, `${from} for ${ratio}`);
     assert.ok(to !== null && to > ratio && to < ratio * 1.2, `${to} for ${ratio}`);
   }
@@ -268,7 +268,7 @@ test('the bounds leave 1 exactly when harm is proven, and the margin exactly whe
       fc.integer({ min: 1, max: 30 }),
       fc.oneof(fc.double({ min: 1.05, max: 19, noNaN: true }), fc.constantFrom(...HARMFUL.slice(1))),
       (pairs, times, margin) => {
-        const state = added(Array.from({ length: times }, () => pairs).flat(), margin);
+        const state = addAll(Array.from({ length: times }, () => pairs).flat(), margin);
         const { from, to } = ratioBounds(state, NEEDED, 1);
         assert.equal(from >= 1, logHarm(state, 1) >= Math.log(NEEDED.harm));
         assert.equal(to !== null && to <= margin * (1 + 1e-9), logSafety(state, 1) >= Math.log(NEEDED.safety));

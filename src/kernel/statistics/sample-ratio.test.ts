@@ -9,7 +9,7 @@ function units(candidate: number, stable: number, share: number): Interval {
   return { fromMs: 0, toMs: 60_000, candidate: counts(candidate), stable: counts(stable), share };
 }
 
-function sampled(intervals: readonly Interval[], tolerance = 0.1): SampleRatio {
+function sample(intervals: readonly Interval[], tolerance = 0.1): SampleRatio {
   return intervals.reduce(addSample, noSample(tolerance));
 }
 
@@ -17,9 +17,9 @@ const NEEDED = Math.log(1_000);
 
 test('Pearson’s χ² is that of the two cells: 1,100 and 900 of an even split', () => {
   // (1100−1000)²/1000 + (900−1000)²/1000 = 20; its p-value as of SciPy 1.17.
-  const p = pearson(sampled([units(1_100, 900, 0.5)])) ?? 1;
+  const p = pearson(sample([units(1_100, 900, 0.5)])) ?? 1;
   assert.ok(Math.abs(p / 7.744_216_431_044e-6 - 1) < 1e-9, String(p));
-  assert.equal(pearson(sampled([])), null);
+  assert.equal(pearson(sample([])), null);
 });
 
 test('if units fall as meant, or within the tolerance, the mean of the evidence is at most 1', () => {
@@ -30,7 +30,7 @@ test('if units fall as meant, or within the tolerance, the mean of the evidence 
       let mean = 0;
       let weight = (1 - chance) ** count;
       for (let candidate = 0; candidate <= count; candidate += 1) {
-        const { logMore, logFewer } = sampled([units(candidate, count - candidate, share)]);
+        const { logMore, logFewer } = sample([units(candidate, count - candidate, share)]);
         const terms = [...logMore, ...logFewer];
         mean += (weight * terms.reduce((sum, term) => sum + Math.exp(term), 0)) / terms.length;
         weight *= ((count - candidate) / (candidate + 1)) * (chance / (1 - chance));
@@ -51,26 +51,26 @@ test('a split that is off by half is found, in either direction, and one within 
     [3, 7, 0.5, false],
   ];
   for (const [candidate, stable, share, isWrong] of cases) {
-    const logEvidence = logSplit(sampled([units(candidate, stable, share)]), 1);
+    const logEvidence = logSplit(sample([units(candidate, stable, share)]), 1);
     assert.equal(logEvidence >= NEEDED, isWrong, `${candidate} of ${candidate + stable} at ${share}: ${logEvidence}`);
   }
 });
 
 test('each interval is held to its own share', () => {
   const asMeant = [units(100, 9_900, 0.01), units(2_500, 7_500, 0.25), units(5_000, 5_000, 0.5)];
-  assert.equal(Math.max(0, logSplit(sampled(asMeant), 1)), 0);
-  assert.ok((pearson(sampled(asMeant)) ?? 0) > 0.99);
-  assert.ok(logSplit(sampled(asMeant.map((one) => ({ ...one, share: 0.2 }))), 1) > NEEDED);
+  assert.equal(Math.max(0, logSplit(sample(asMeant), 1)), 0);
+  assert.ok((pearson(sample(asMeant)) ?? 0) > 0.99);
+  assert.ok(logSplit(sample(asMeant.map((one) => ({ ...one, share: 0.2 }))), 1) > NEEDED);
 });
 
 test('a candidate that was meant to get nothing gets nothing', () => {
-  assert.ok(logSplit(sampled([units(20, 1_000, 0)]), 1) > NEEDED);
-  assert.ok(logSplit(sampled([units(0, 1_000, 0)]), 1) <= 0);
-  assert.ok(logSplit(sampled([units(1_000, 20, 1)]), 1) > NEEDED);
+  assert.ok(logSplit(sample([units(20, 1_000, 0)]), 1) > NEEDED);
+  assert.ok(logSplit(sample([units(0, 1_000, 0)]), 1) <= 0);
+  assert.ok(logSplit(sample([units(1_000, 20, 1)]), 1) > NEEDED);
 });
 
 test('units that come in clumps say as much less of the split', () => {
-  const wrong = sampled([units(1_500, 18_500, 0.05)]);
+  const wrong = sample([units(1_500, 18_500, 0.05)]);
   assert.ok(logSplit(wrong, 1) > NEEDED && logSplit(wrong, 200) < NEEDED);
 });
 
@@ -92,5 +92,5 @@ test('a right split is hardly ever called wrong, looked at every minute', () => 
 
 test('intervals without a share, or without units, are passed over', () => {
   const { share: _, ...without } = units(900, 100, 0.5);
-  assert.deepEqual(sampled([without, units(0, 0, 0.5)]), noSample(0.1));
+  assert.deepEqual(sample([without, units(0, 0, 0.5)]), noSample(0.1));
 });

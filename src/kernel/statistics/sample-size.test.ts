@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { addInterval, logHarm, noEvidence } from './risk-ratio-evidence.ts';
 import { seedRandom } from '#kernel/base/chance.ts';
 import { poisson } from './testing/draws.ts';
-import { expected, unitsUntil } from './sample-size.ts';
+import { expectedCounts, unitsUntil } from './sample-size.ts';
 
 test('so many units, at most a hundredth more, until the evidence is enough', () => {
   const units = unitsUntil((units) => units / 1_000, 12.3456);
@@ -28,14 +28,14 @@ test('the estimate is the median of simulated releases, within a third', () => {
   const rates = { candidate: 0.002, stable: 0.001 };
   const needed = Math.log(20);
   const estimate = unitsUntil(
-    (units) => logHarm(addInterval(noEvidence(1.5), expected(units, 0.05, rates)), 1),
+    (units) => logHarm(addInterval(noEvidence(1.5), expectedCounts(units, 0.05, rates)), 1),
     needed,
   );
   const chance = seedRandom(5);
   const taken = Array.from({ length: 201 }, () => {
     let state = noEvidence(1.5);
     while (logHarm(state, 1) < needed) {
-      const { candidate, stable } = expected(500, 0.05, rates);
+      const { candidate, stable } = expectedCounts(500, 0.05, rates);
       state = addInterval(state, {
         candidate: { ...candidate, bad: poisson(candidate.bad, chance) },
         stable: { ...stable, bad: poisson(stable.bad, chance) },

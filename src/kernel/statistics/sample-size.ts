@@ -28,7 +28,7 @@ export function unitsUntil(logEvidenceAt: (units: number) => number, logNeeded: 
 }
 
 /** Counts of both tracks for this many units of the candidate, at these rates and this share of the candidate. */
-export function expected(
+export function expectedCounts(
   units: number,
   share: number,
   rates: { readonly candidate: number; readonly stable: number },

@@ -206,28 +206,28 @@ test('where stable has nearly nothing, it is the candidate’s own rate that mov
 });
 
 test('how much is known of harm: all there is, or, where it is of another kind, what came since its jump', () => {
-  const known = (find: typeof rateInTime, windows: readonly Counts[], changeMs: number) => {
+  const knowHarm = (find: typeof rateInTime, windows: readonly Counts[], changeMs: number) => {
     const { windows: count, ms, stretches } = find(blocks(windows), changeMs).known;
     assert.deepEqual([ms / MINUTE_MS, stretches], [count, count]);
     return count;
   };
   const quiet = [...times(6, 100, 0, 900, 0), ...times(3, 100, 30, 900, 0)];
-  assert.equal(known(shareInTime, quiet, 0), 3);
+  assert.equal(knowHarm(shareInTime, quiet, 0), 3);
   // When it began is known half as well as it is old.
-  assert.equal(known(shareInTime, quiet, 7 * MINUTE_MS), 3);
-  assert.equal(known(shareInTime, quiet, 8 * MINUTE_MS), 1);
+  assert.equal(knowHarm(shareInTime, quiet, 7 * MINUTE_MS), 3);
+  assert.equal(knowHarm(shareInTime, quiet, 8 * MINUTE_MS), 1);
   // Ten times the rate of stable may be noise, and so may ten times the own rate before.
   const usual = (bad: number) => [...times(6, 100, 3, 900, 27), ...times(3, 100, bad, 900, 27)];
-  assert.equal(known(shareInTime, usual(30), 6 * MINUTE_MS), 9);
-  assert.equal(known(shareInTime, usual(31), 6 * MINUTE_MS), 3);
-  assert.equal(known(shareInTime, usual(31), 0), 9);
-  assert.equal(known(rateInTime, usual(30), 6 * MINUTE_MS), 9);
-  assert.equal(known(rateInTime, usual(31), 6 * MINUTE_MS), 3);
-  assert.equal(known(rateInTime, usual(31), 0), 9);
-  assert.equal(known(rateInTime, quiet, 6 * MINUTE_MS), 3);
-  assert.equal(known(rateInTime, times(4, 100, 0, 900, 0), 2 * MINUTE_MS), 4);
+  assert.equal(knowHarm(shareInTime, usual(30), 6 * MINUTE_MS), 9);
+  assert.equal(knowHarm(shareInTime, usual(31), 6 * MINUTE_MS), 3);
+  assert.equal(knowHarm(shareInTime, usual(31), 0), 9);
+  assert.equal(knowHarm(rateInTime, usual(30), 6 * MINUTE_MS), 9);
+  assert.equal(knowHarm(rateInTime, usual(31), 6 * MINUTE_MS), 3);
+  assert.equal(knowHarm(rateInTime, usual(31), 0), 9);
+  assert.equal(knowHarm(rateInTime, quiet, 6 * MINUTE_MS), 3);
+  assert.equal(knowHarm(rateInTime, times(4, 100, 0, 900, 0), 2 * MINUTE_MS), 4);
   // By units: as many events of ten times the traffic are no other rate.
-  assert.equal(known(rateInTime, [...times(6, 100, 3, 0, 0), ...times(3, 10_000, 60, 0, 0)], 6 * MINUTE_MS), 9);
+  assert.equal(knowHarm(rateInTime, [...times(6, 100, 3, 0, 0), ...times(3, 10_000, 60, 0, 0)], 6 * MINUTE_MS), 9);
 });
 
 const SEEN = { isBlocked: false } as const;

@@ -7,7 +7,7 @@ import { amount } from '../../support/amount.ts';
 import { startWorld } from '../../support/backline.ts';
 import { flag } from '../../support/flags.ts';
 import { ATTACKS, prepareInstallation, TOKEN_FILE } from './attacks.ts';
-import { observeUnder } from './under-attack.ts';
+import { observeUnder } from './observe-under-attack.ts';
 
 const SECONDS = amount({ usual: 1, long: 60 });
 

@@ -2,7 +2,7 @@ import type { Steps } from '#kernel/base/turns.ts';
 import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import { findEntry } from '#kernel/store/find-entry.ts';
 import type { DispatchParts } from './dispatch-state.ts';
-import { stands } from './go-live.ts';
+import { isSettled } from './go-live.ts';
 
 interface ObjectName {
   readonly kind: string;
@@ -23,7 +23,7 @@ export function* findUnsettled(
     for (const entry of store.list(kind)) {
       if (!isWanted()) return;
       const name = liveNameOf(entry);
-      if (open.carriersOf(kind.id, name).length > 0 || !stands(entry, live.get(kind.id, name))) {
+      if (open.carriersOf(kind.id, name).length > 0 || !isSettled(entry, live.get(kind.id, name))) {
         onFound({ kind: kind.id, name });
       }
       yield;

@@ -51,24 +51,24 @@ export function statusOperation(
   const reported = conditionOf(standing);
   const lastTransitionTime = live?.status === reported.status ? live.lastTransitionTime : kubernetesTime(now);
   const others = (before.conditions ?? []).filter((condition) => condition !== live);
-  const says = {
+  const report = {
     observedGeneration: generation,
     ...(liveNow === undefined ? {} : { liveRevision: liveNow.revision }),
     ...(standing.is === 'carried' ? { release: standing.release } : {}),
     conditions: [{ type: LIVE_CONDITION, ...reported, observedGeneration: generation, lastTransitionTime }, ...others],
   };
-  if (isDeepStrictEqual(object.status, { ...before, ...says })) return [];
-  return [statusPatch(entry.kind, entry.namespace, entry.name, { liveRevision: null, ...says })];
+  if (isDeepStrictEqual(object.status, { ...before, ...report })) return [];
+  return [statusPatch(entry.kind, entry.namespace, entry.name, { liveRevision: null, ...report })];
 }
 
 /** Whether the declared state is live and the status shows it: nothing has to be done. */
-export function stands(entry: Entry, liveNow: LiveObject | undefined): boolean {
+export function isSettled(entry: Entry, liveNow: LiveObject | undefined): boolean {
   if (liveNow === undefined || liveNow.namespace !== entry.namespace) return false;
   if (!isDeepStrictEqual(liveNow.labels, entry.labels)) return false;
-  return isSaidLive(entry, liveNow.revision);
+  return isReportedLive(entry, liveNow.revision);
 }
 
-function isSaidLive(entry: Entry, revision: string): boolean {
+function isReportedLive(entry: Entry, revision: string): boolean {
   const { before = '', after = '' } = entry.aroundSpec() ?? {};
   const inText = LIVE_STATUS.exec(after)?.groups;
   const declared = GENERATION.exec(before)?.[1];
@@ -79,8 +79,8 @@ function isSaidLive(entry: Entry, revision: string): boolean {
   const reported = liveCondition(object);
   const { liveRevision, observedGeneration } = releasedStatus(object);
   const { generation = 1 } = object.metadata;
-  const isSaid = reported?.status === 'True' && reported.reason === LIVE.reason;
-  return isSaid && observedGeneration === generation && liveRevision === revision;
+  const isReported = reported?.status === 'True' && reported.reason === LIVE.reason;
+  return isReported && observedGeneration === generation && liveRevision === revision;
 }
 
 /**

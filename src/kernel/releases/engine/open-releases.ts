@@ -7,7 +7,7 @@ import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseEngineState } from '../kinds/release-status.ts';
 import { isBegun } from './advance.ts';
 import type { Footprint, OpenRelease } from './form.ts';
-import { Underway } from './underway.ts';
+import { LockedKeys } from './locked-keys.ts';
 
 /** The keys that a release locks. */
 export function footprintOf({ objects, relies = [] }: Pick<ReleaseSpec, 'objects' | 'relies'>): Footprint {
@@ -33,9 +33,9 @@ export class OpenReleases {
   readonly #all = new Map<string, TrackedRelease>();
   readonly #carriers = new Map<LiveKey, Set<string>>();
   /** Keys of exposed releases. */
-  readonly begun = new Underway();
+  readonly begun = new LockedKeys();
   /** Keys of waiting releases. */
-  readonly waiting = new Underway();
+  readonly waiting = new LockedKeys();
 
   constructor(store: Store<Operation>) {
     this.#store = store;

@@ -53,7 +53,7 @@ interface Minute {
   readonly isUneven?: boolean;
 }
 
-function played(seed: number, length: number, minuteAt: (index: number) => Minute): Interval[] {
+function playTraffic(seed: number, length: number, minuteAt: (index: number) => Minute): Interval[] {
   const chance = seedRandom(seed);
   let [release, scope, scopeBefore] = [NO_CELLS, NO_CELLS, 0];
   return Array.from({ length }, (_, index) => {
@@ -98,11 +98,11 @@ const GROWING = [1, 2, 3, 4, 12, 20, 29, 45, 60];
 const SOME = [3, 12, 31, 60];
 
 function ratiosOver(name: string, seed: number, minuteAt: (index: number) => Minute, looks = SOME): VerdictSample {
-  return { name, specs: RATIOS, intervals: played(seed, 60, minuteAt), looks };
+  return { name, specs: RATIOS, intervals: playTraffic(seed, 60, minuteAt), looks };
 }
 
 function limitsOver(name: string, seed: number, minuteAt: (index: number) => Minute, looks = SOME): VerdictSample {
-  return { name, specs: LIMITS, intervals: played(seed, 60, minuteAt), looks };
+  return { name, specs: LIMITS, intervals: playTraffic(seed, 60, minuteAt), looks };
 }
 
 /** A rate that goes up and down by itself, for so many minutes each. */
@@ -207,7 +207,7 @@ const COUNTS: readonly VerdictSample[] = [
   {
     name: 'little traffic for long',
     specs: LIMITS.slice(0, 2),
-    intervals: played(46, 400, () => ({ units: [9, 100], rates: [0.0004, 0.0004] })),
+    intervals: playTraffic(46, 400, () => ({ units: [9, 100], rates: [0.0004, 0.0004] })),
     looks: [60, 100, 361, 400],
   },
   limitsOver('nothing', 44, () => ({ units: [0, 9_000], rates: [0, 0.004] })),
@@ -263,7 +263,7 @@ const MEASURES: readonly VerdictSample[] = [
   {
     name: 'a mean of nothing',
     specs: [{ ...MEAN, max: 300 }],
-    intervals: played(50, 5, () => ({ units: [0, 0], rates: [0, 0] })),
+    intervals: playTraffic(50, 5, () => ({ units: [0, 0], rates: [0, 0] })),
     looks: [1, 5],
   },
   ...([0, 0.1, 0.5, 0.9, 1] as const).map((part): VerdictSample => ({
@@ -293,7 +293,7 @@ export function goldenVerdicts(): readonly string[] {
         const shown = intervals.slice(0, look);
         const context = { ...CONTEXT, nowMs: look * 60_000 };
         const { outcome, because, ...rest } = judge(spec, { at: 'intervals', intervals: shown }, context);
-        const figures = contentHash(rounded(rest)).slice(0, 10);
+        const figures = contentHash(roundFigures(rest)).slice(0, 10);
         return `${name} (${index + 1}, ${look}): ${outcome}, ${figures}: ${because}`;
       }),
     ),
@@ -301,9 +301,9 @@ export function goldenVerdicts(): readonly string[] {
 }
 
 /** Numbers to so many digits as any machine has them alike. */
-function rounded(value: unknown): unknown {
+function roundFigures(value: unknown): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? Number(value.toPrecision(8)) : String(value);
-  if (Array.isArray(value)) return value.map(rounded);
+  if (Array.isArray(value)) return value.map(roundFigures);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rounded(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, roundFigures(inner)]));
 }

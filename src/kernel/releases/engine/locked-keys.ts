@@ -2,7 +2,7 @@ import type { LiveKey } from '#kernel/snapshots/live-objects.ts';
 import type { Footprint } from './form.ts';
 
 /** The keys that exposed releases lock. Claims are synchronous, so that two releases that share a key never start together. */
-export class Underway {
+export class LockedKeys {
   readonly #footprints = new Map<string, Footprint>();
   readonly #holders = new Map<LiveKey, Map<string, 'object' | 'ref'>>();
 

@@ -5,7 +5,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { stampEntry } from '#kernel/store/entry.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';
 import { Node } from '../testing/node.ts';
-import { stands, statusOperation } from './go-live.ts';
+import { isSettled, statusOperation } from './go-live.ts';
 
 const revision = 'f'.repeat(40);
 const spec = { needs: [], value: 1, neighbourMax: 1 };
@@ -36,8 +36,8 @@ test('what the engine says of an object that is live is known without parsing it
   const { status } = operation.patch as { status: object };
   const stamped = stampEntry(Node, declaredObject(status), 2);
   stamped.outline = () => assert.fail('it is parsed');
-  assert.equal(stands(stamped, live), true);
-  assert.equal(stands(stamped, { ...live, revision: 'e' }), false);
+  assert.equal(isSettled(stamped, live), true);
+  assert.equal(isSettled(stamped, { ...live, revision: 'e' }), false);
 });
 
 test('whatever an object says of itself, its text is read as it is parsed', () => {
@@ -75,9 +75,9 @@ test('whatever an object says of itself, its text is read as it is parsed', () =
   fc.assert(
     fc.property(fc.option(status, { nil: undefined }), metadata, (stamped, given) => {
       const object = declaredObject(stamped, given);
-      const parsed = stands(textEntry(Node, object, 1), live);
+      const parsed = isSettled(textEntry(Node, object, 1), live);
       standing += Number(parsed);
-      assert.equal(stands(stampEntry(Node, object, 1), live), parsed);
+      assert.equal(isSettled(stampEntry(Node, object, 1), live), parsed);
     }),
     { numRuns: 3_000 },
   );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hostIn, isFromForeignPage, isFromHere, requireOwnHost } from './own-names.ts';
+import { hostIn, isFromForeignPage, isFromHere, requireOwnHost } from './request-guards.ts';
 import type { Exchange } from './exchange.ts';
 
 /** A request as far as these questions look at it. */
