@@ -211,6 +211,20 @@ test('a waiting release waits for the first of its reasons, and then starts', ()
       'AwaitingApproval (for approval) | Waits for 2 approvals by policy p and 1 approval by policy q of plan plan.',
     ],
     [
+      'the approval of one of two policies',
+      release(
+        { stages: STAGES, ...APPROVED_BY_TWO },
+        {
+          otherPolicies: [
+            { name: 'q', spec: policySpec({ spec: { selector: {}, approvals: { required: 1, users: ['dan'] } } }) },
+          ],
+        },
+      ),
+      waiting({ approvals: given }, 'approval'),
+      observe(),
+      `AwaitingApproval (for approval) | wakes in ${7 * 1_440 - 1} | Waits for 1 approval by policy q of plan plan.`,
+    ],
+    [
       'its turn',
       asked,
       waiting({ approvals: given }),
@@ -275,6 +289,9 @@ test('a waiting release shows its approvals, remainders and doubt while they are
   assert.equal(step.held, undefined);
   assert.equal('remains' in advance(asked, waiting({ remains }), observe()).standing, false);
   assert.equal('approvals' in advance(release(), waiting(), observe()), false);
+  const approved = [{ user: 'bob', groups: [], atMs: NOW, planHash: 'plan' }];
+  const shown = advance(release(), waiting({ approvals: approved }), observe()).approvals;
+  assert.deepEqual([shown?.needed, shown?.given.length], [[], 1]);
   const held = advance(release(), waiting({ doubt: 'Doubt.' }), observe());
   assert.deepEqual([held.held, held.standing.doubt], ['Doubt.', 'Doubt.']);
   assert.equal(advance(release(), waiting(), observe({ frozen: FROZEN })).held?.startsWith('Freeze sale'), true);
@@ -316,6 +333,13 @@ test('a stage goes on with the soak, the evidence and the decision that it needs
       at(exposing()),
       observe(),
       'Progressing (stage 0) | wakes in 5 | Soaks until 2026-05-01T12:05:00Z. harm: not judged yet.',
+    ],
+    [
+      'a soak that is longer than the deadline of its evidence',
+      release({ stages: [{ ...STAGES[0], soak: 'PT2H' }] }),
+      at(exposing()),
+      observe(),
+      'Progressing (stage 0) | wakes in 115 | Soaks until 2026-05-01T13:55:00Z.',
     ],
     ['evidence', guarded, at(soaked), observe(), 'Progressing (stage 0) | wakes in 50 | harm: not judged yet.'],
     [
@@ -434,6 +458,7 @@ test('a failure rolls back, goes back one stage, or pauses, as the policy has it
   const halted = 'Paused (stage 0) | tells paused | harm: It is fail.';
   check([
     ['rollBack', by('rollBack'), at(exposing()), observe({ verdicts }), back],
+    ['rollBack of a later stage', by('rollBack'), at(second), observe({ verdicts, targets }), back],
     ['rollBack, although paused', by('rollBack'), at(exposing(), { paused }), observe({ verdicts }), back],
     ['rollBackStage of the first', by('rollBackStage'), at(exposing()), observe({ verdicts }), back],
     ['rollBackStage', by('rollBackStage'), at(second), observe({ verdicts, targets }), halted],
@@ -478,6 +503,10 @@ test('a failure rolls back, goes back one stage, or pauses, as the policy has it
     },
   });
   assert.equal(backed.held, 'harm: It is fail.');
+  const { seenMs: _, ...entering } = second;
+  const lost = [target({ at: 'stage', stage: 1 }, 'failed')];
+  const { state } = advance(by('rollBackStage'), at(entering), observe({ targets: lost })).standing;
+  assert.deepEqual(state.at === 'exposing' && state.earlier, [], 'nobody was seen to have it');
   const named = new Map([
     ['harm', { outcome: 'fail', because: 'Harm is 3 times as high.', figures: { of: 'nothing' }, isOfStage: true }],
   ] as const);
@@ -538,6 +567,13 @@ test('a stage that its places have not reached waits for them, until its deadlin
       at(entering),
       observe({ targets: [target({ at: 'stage', stage: 1 })], frozen: FROZEN }),
       'Progressing (stage 0) | expose listeners | Freeze sale holds until 2026-05-01T12:30:00Z: No changes (ops)',
+    ],
+    [
+      'back',
+      release(),
+      at(entering),
+      observe({ targets: [target({ at: 'stage', stage: 1 })] }),
+      'Progressing (stage 0) | expose listeners | Going live in this stage.',
     ],
     [
       'reached',
@@ -626,6 +662,9 @@ test('a hold counts no soak, from its start, and lets open requests lapse', () =
     ['Paused (stage 0) | Paused by bob: Look.', 'Paused by bob: Look.'],
   );
   assert.deepEqual(byPerson.standing.state, exposing({ heldSinceMs: NOW }));
+  assert.equal('goOn' in byPerson.standing, false);
+  const { message } = advance(release(), at(exposing({ seenMs: NOW - 5 * MINUTE + 1 })), observe());
+  assert.equal(message, 'Soaks until 2026-05-01T12:05:01Z.', 'whole seconds, and not too early');
   const since = (state: Exposing, sinceMs: number) => {
     const next = advance(release(), at(state), observe({ frozen: { ...FROZEN, sinceMs } })).standing.state;
     return next.at === 'exposing' ? next.heldSinceMs : undefined;
@@ -661,6 +700,9 @@ test('a clock that was set back restarts the stage, and downtime is no soak', ()
     stateAfter(exposing({ seenMs: NOW + 1, heldMs: 3, earlier: intervals })),
     exposing({ seenMs: NOW, earlier: [intervals[0] ?? assert.fail(), intervals[2] ?? assert.fail()] }),
   );
+  assert.deepEqual(stateAfter(exposing({ seenMs: NOW + 1 })), exposing({ seenMs: NOW, earlier: [] }));
+  assert.deepEqual(stateAfter(exposing({ seenMs: NOW })), exposing({ seenMs: NOW }));
+  assert.deepEqual(stateAfter(exposing({ seenMs: NOW, heldMs: 1 })), exposing({ seenMs: NOW, earlier: [] }));
   const soon = exposing({ seenMs: NOW - 10 });
   assert.deepEqual(stateAfter({ ...soon, heldMs: 10 }), { ...soon, heldMs: 10 });
   const passed = [{ stage: 0, seenMs: NOW - 10, untilMs: NOW }];
@@ -754,6 +796,25 @@ test('a promotion takes one target after the other, and then everyone at once', 
       promoting,
       observe({ targets: both(whole, inStage, 'progressing') }),
       `${halted} | Waits for clusters: plane is progressing.`,
+    ],
+    [
+      'a place that fails as before',
+      by('halt'),
+      promoting,
+      observe({
+        targets: [
+          { name: 'clusters', intent: whole, places: [{ name: 'plane', wanted: 'w', observed: 'w', state: 'failed' }] },
+          target(inStage),
+        ],
+      }),
+      'Paused (promoting) | tells paused | clusters: plane failed.',
+    ],
+    [
+      'places that may be unknown, as in the last stage',
+      release({ stages: [{ ...STAGES[0], maxUnknown: 1 }] }),
+      promoting,
+      observe({ targets: [target(everybody, 'unknown')] }),
+      'Promoted (promoted) | tells promoted | Live for everyone.',
     ],
     [
       'everyone',
@@ -872,6 +933,12 @@ test('a promotion takes one target after the other, and then everyone at once', 
       `${halted} | listeners: plane failed.`,
     ],
   ]);
+  const withoutPolicy = advance(
+    release('none'),
+    promoting,
+    observe({ targets: both({ at: 'nobody' }, { at: 'nobody' }) }),
+  );
+  assert.deepEqual(withoutPolicy.effects, [{ do: 'expose', target: 'clusters', stage: 0 }]);
   const problems = advance(by('halt'), promoting, observe({ targets: both(whole, whole), problems: ['a', 'b'] }));
   assert.equal(problems.held, 'a; b');
   const frozen = advance(by('halt'), promoting, observe({ targets: both(whole, whole), frozen: FROZEN }));
@@ -948,6 +1015,7 @@ test('a rollback goes back target by target, restores what was declared, and end
     [{ do: 'retract', target: 'listeners' }],
     'of before it was noted',
   );
+  assert.equal('targets' in advance(release(), retracting('rolledBack', true), observe({ targets: [behind] })), true);
   const ended = advance(release(), retracting('aborted', false), observe({ restored: true }));
   assert.deepEqual(ended.standing.state, { at: 'aborted', because: 'Why.', by: 'bob', atMs: NOW });
   const paused = { by: 'bob', because: 'Look.', atMs: NOW };
@@ -976,6 +1044,8 @@ test('a suspended release stays where it is, and the time counts as held', () =>
   const inStage = suspendStep(at(exposing()), 'No kind.', times);
   assert.equal(summary(inStage), 'Blocked (stage 0) | tells failed | No kind.');
   assert.deepEqual([inStage.held, inStage.isOfUnknownKind], ['No kind.', true]);
+  const failing = { because: 'No kind.', sinceMs: NOW };
+  assert.deepEqual(suspendStep(waiting(), 'No kind.', times).standing, waiting({ failing }));
   assert.deepEqual(inStage.standing.state, exposing({ heldMs: 2 * MINUTE, awakeMs: NOW - MINUTE, heldSinceMs: NOW }));
   const again = suspendStep(inStage.standing, 'No kind.', { ...times, nowMs: NOW + MINUTE });
   assert.deepEqual([again.standing, again.tell], [inStage.standing, []]);

@@ -7,6 +7,7 @@ import { policySpec } from '../kinds/release-policy.ts';
 import type { NamedPolicy, ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseState } from '../kinds/release-status.ts';
 import { LISTENERS } from '../testing/listeners.ts';
+import { Fragile } from '../testing/fragile.ts';
 import { Node } from '../testing/node.ts';
 import type { Trail } from './declarations.ts';
 import {
@@ -22,7 +23,7 @@ import {
 import type { State } from './same-side.ts';
 
 const ORIGIN = { write: 40, user: 'ann', version: 41 };
-const KINDS = kindRegistry([Node]);
+const KINDS = kindRegistry([Node, Audience, Fragile]);
 const GROUPED = { [GROUP_LABEL]: 'g' };
 
 interface Side {
@@ -140,6 +141,8 @@ test('a change begins a release of all that was declared together, sorted, and n
     planHash: planHash(begin?.spec.objects ?? [], []),
     open: true,
   });
+  const fragile = form([{ ...from1to2('f'), kind: Fragile }], []).begin?.spec.objects[0];
+  assert.deepEqual([fragile?.kind, fragile?.to?.refs], [Fragile.id, []], 'a kind that refers to nothing');
   const same = change('a', { value: 1 }, { value: 1 });
   assert.deepEqual(form([same], []), { displaced: [], collecting: [] });
   assert.deepEqual(outline(form([same, from1to2('b')], [])), ['b', '', '']);
@@ -167,6 +170,8 @@ test('a change takes the place of the release of its object, with its other obje
   const unknown = [...open('r', both).spec.objects, { kind: 'gone.example/Gone', name: 'g' }];
   assert.deepEqual(takes(open('r', both, EXPOSING, { objects: unknown })), waits, 'one of an unknown kind');
   assert.deepEqual(takes(open('r', others)), waits, 'a release of other objects');
+  const ofOtherKind = open('r', [{ ...from1to2('x'), kind: Fragile }]);
+  assert.deepEqual(takes(ofOtherKind), waits, 'a release of another kind');
   const back = change('x', { value: 1 }, { value: 1 });
   assert.deepEqual(outline(form([back], [open('r', [from1to2('x')])])), ['', 'r', ''], 'back to what is live');
   assert.deepEqual(outline(form([back], [open('r', both)], { others })), ['y', 'r', '']);
@@ -231,12 +236,40 @@ test('changes of a group are collected, each group in the namespaces that were w
     '',
     'c:b',
   ]);
+  const changedBeside = form([without, from1to2('w')], [collector('c', [inGroup('a'), inGroup('x')])]);
+  assert.deepEqual(outline(changedBeside), ['w,x', '', 'c:a'], 'beside a change without a group');
+  assert.deepEqual(
+    outline(form([from1to2('w'), inGroup('x')], [])),
+    ['w,x*', '', ''],
+    'one in a group takes the others along',
+  );
+  const twoOfGroup = [inGroup('x'), inGroup('y')];
+  assert.deepEqual(outline(form(twoOfGroup, [collector('c', [inGroup('a'), inGroup('x')])])), ['', '', 'c:a,x,y']);
+  assert.deepEqual(outline(form(twoOfGroup, two)), ['', '', 'd:x,y'], 'the one that has one of them');
+  const wide = collector('c', [inGroup('a'), inGroup('b', 'n')]);
+  assert.deepEqual(outline(form([inGroup('x', 'n')], [wide])), ['', '', 'c:a,b,x'], 'one of its namespaces');
+  const otherGroup = change('y', { value: 1 }, { value: 2, labels: { [GROUP_LABEL]: 'h' }, namespace: 'n' });
+  assert.deepEqual(
+    outline(form([inGroup('x'), otherGroup], [collector('c', [inGroup('b', 'n')])])),
+    ['x,y*', '', ''],
+    'namespaces count for their own group',
+  );
   const moved = [change('x', { value: 1 }, { value: 3, labels: { [GROUP_LABEL]: 'h' } })];
   assert.deepEqual(outline(form(moved, [collector('c', [inGroup('x')]), collector('d', [inGroup('e')], 'h')])), [
     '',
     'c',
     'd:e,x',
   ]);
+  const partial = { a: { steps: [], isWhole: false } };
+  const byEve = open('c', [inGroup('a'), inGroup('x')], collecting, {
+    group: 'g',
+    authors: ['eve'],
+    ...queueing('queue'),
+  });
+  for (const one of [without, inGroup('y')]) {
+    const facts = { trails: partial, others: [inGroup('a'), inGroup('x')], policies: [policy('p')] };
+    assert.equal(form([one], [byEve], facts).collecting[0]?.spec.policy?.name, 'p', 'the history of a is not known');
+  }
   const kept = form([without], [collector('c', [inGroup('a'), inGroup('x')])]).collecting[0]?.spec;
   assert.deepEqual([kept?.group, kept?.number, kept?.changeSet, kept?.authors], ['g', 31, '30', ['bob']]);
   const grown = form([inGroup('x')], [collector('c', [inGroup('a')])]).collecting[0]?.spec;
@@ -303,6 +336,17 @@ test('authors and policies are those of every state since the live one, or of an
     undefined,
   ]);
   assert.deepEqual(choose(from1to2('x'), partial, [earlierOf('y')]), ['', 'cyd', undefined], 'of another object');
+  const ofBoth = open('r', [from1to2('x'), from1to2('y')], EXPOSING, { authors: ['eve'], ...queueing('queue') });
+  assert.deepEqual(choose(from1to2('x'), partial, [ofBoth])[1], 'cyd,eve', 'of this and another object');
+  const ofOtherKind = open('r', [{ ...from1to2('x'), kind: Fragile }, from1to2('y')], EXPOSING, { authors: ['eve'] });
+  assert.deepEqual(choose(from1to2('x'), partial, [ofOtherKind])[1], 'cyd', 'of another kind');
+  const alone = specOf(ORIGIN, open('r', [from1to2('x')]).spec.objects, worldOf([], { trails: { x: partial } }));
+  assert.deepEqual(alone.authors, ['cyd'], 'without an earlier release');
+  const planned = form([x], [], { policies }).begin?.spec;
+  const both = policies
+    .filter(({ name }) => name === 'a' || name === 'c')
+    .sort((a, b) => b.spec.priority - a.spec.priority);
+  assert.equal(planned?.planHash, planHash(planned?.objects ?? [], both));
   assert.deepEqual(
     choose(from1to2('x'), { ...partial, isWhole: true }, [earlierOf('x')]),
     ['', 'cyd', undefined],
