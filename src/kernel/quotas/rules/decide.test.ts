@@ -337,7 +337,10 @@ test('an answer has what belongs to it, and nothing else', () => {
   const world = openWorld();
   const plan = bucket('plan', 10);
   assert.equal('expiresAtMs' in world.charge([plan], 1), false);
-  assert.deepEqual(world.charge([plan], 1, { isFree: true }).balances, []);
+  assert.deepEqual(world.charge([plan], 1, { isFree: true, key: 'free' }).balances, []);
+  assert.throws(() => world.ask({ kind: 'refund', subject: 's', of: 'free', quota: 'q' }), {
+    message: /0 units are left of the 0 of "free"/,
+  });
   world.charge([plan], 2, { ...RESERVED, key: 'r' });
   assert.deepEqual(world.ask({ kind: 'extend', subject: 's', of: 'r', ttlMs: MINUTE }).balances, []);
   world.charge([plan], 100, { key: 'denied' });
@@ -457,11 +460,11 @@ test('a carried rollover goes along once, with the lower limit; a scaled one sta
       rollover: { max: 50 },
     });
   const [a, b] = [monthly('a', 100, '2026-01-05'), monthly('b', 80, '2026-01-06')];
-  const rollOver = (onPlanChange: 'carry' | 'scale', to: Bucket) => {
+  const rollOver = (onPlanChange: 'carry' | 'scale', to: Bucket, from = a) => {
     const world = openWorld();
-    world.charge([a], 10);
-    world.ask({ kind: 'carry', subject: 's', moves: [{ from: a, to, onPlanChange }] });
-    return [a, to].map(({ id }) => {
+    world.charge([from], 10);
+    world.ask({ kind: 'carry', subject: 's', moves: [{ from, to, onPlanChange }] });
+    return [from, to].map(({ id }) => {
       const { rolled } = world.counters().findLast((one) => one.bucket === id) ?? {};
       return rolled === undefined ? undefined : [rolled.isPassed, rolled.least];
     });
@@ -474,5 +477,10 @@ test('a carried rollover goes along once, with the lower limit; a scaled one sta
     [false, 100],
     [false, 80],
   ]);
+  assert.deepEqual(rollOver('carry', b, monthly('a', 60, '2026-01-05')), [
+    [true, 60],
+    [false, 60],
+  ]);
+  assert.deepEqual(rollOver('carry', b, bucket('a', 60)), [undefined, [false, 80]]);
   assert.deepEqual(rollOver('carry', bucket('b', 80)), [[false, 100], undefined]);
 });
