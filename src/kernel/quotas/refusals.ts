@@ -34,7 +34,7 @@ export const quotaRefusal = defineRefusals('quotas', {
   moved: {
     reason: 'Conflict',
     meaning: 'The plan changed: use now counts in another bucket.',
-    remedy: 'Retry with the buckets that are in force now.',
+    remedy: 'Retry under the same key: it is decided by the plan that is in force now.',
   },
   'no-reservation': {
     reason: 'NotFound',
