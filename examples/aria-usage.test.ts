@@ -13,7 +13,7 @@ import { describeUsage } from '#domains/products/decisions/describe-usage.ts';
 import { checkOnRecord } from '#domains/products/decisions/on-record.ts';
 import { grantBought } from '#domains/products/rules/purchase.ts';
 import type { SubjectFacts } from '#domains/products/rules/subject-facts.ts';
-import { anna, Counters, metered, nobody } from '#domains/products/testing/on-record.ts';
+import { anna, Counters, requireMetered, nobody } from '#domains/products/testing/on-record.ts';
 import { contextOf, kindOf, worldOf } from '#domains/products/testing/world.ts';
 import { ARIA_FOLDER, ariaFiles } from './generate-aria.ts';
 
@@ -33,7 +33,7 @@ const table = compile(world);
 
 const free = { plan: 'free', market: 'de' };
 const useOf = (facts: SubjectFacts, feature: string, at = nowMs, device?: string) =>
-  metered(bucketsFor(table, { ...free, feature, device }, facts, at));
+  requireMetered(bucketsFor(table, { ...free, feature, device }, facts, at));
 const outcome = (facts: SubjectFacts, feature: string, counters: Counters, amount: number) => {
   const use = useOf(facts, feature);
   const base = checkOnRecord(table, { ...free, feature }, facts, now);

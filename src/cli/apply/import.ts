@@ -63,7 +63,7 @@ export async function importFlags(
   const { document, rounded } = await readDocument(file, io);
   const inexact = new InexactNumbers(rounded);
   const { objects, notes } = translate(source, file, document, { ...options, inexact });
-  const [beside] = inexact.left();
+  const [beside] = inexact.leftPaths();
   if (beside !== undefined) {
     throw new CliFailure(`${file}: ${jsonPointer(beside)} is a whole number that cannot be kept exactly.`, {
       remedy: `Whole numbers go up to ${Number.MAX_SAFE_INTEGER}; write larger ones as text.`,

@@ -72,7 +72,7 @@ async function carryAlong({ subjects, quotas }: Desk, all: readonly PendingMoves
       await quotas.carry({ subject, key, changedAtMs, moves: moves.slice(index, index + MOVES_MAX) });
     }
   }
-  await subjects.moved(all);
+  await subjects.markMoved(all);
 }
 
 function ownKey(name: string): string {

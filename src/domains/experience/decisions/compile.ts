@@ -146,7 +146,7 @@ function tableOf(
     ...parts,
     inOrder: () => {
       order ??=
-        from === undefined ? [...flags.values()].sort(byKey) : reordered(from.table.inOrder(), from.changes, flags);
+        from === undefined ? [...flags.values()].sort(byKey) : reorderFlags(from.table.inOrder(), from.changes, flags);
       from = undefined;
       return order;
     },
@@ -155,7 +155,7 @@ function tableOf(
 }
 
 /** The order with some keys changed; the unchanged rest is not sorted again. */
-function reordered(
+function reorderFlags(
   order: readonly CompiledFlag[],
   changes: ReadonlyMap<string, unknown>,
   flags: ReadonlyMap<string, CompiledFlag>,

@@ -72,13 +72,13 @@ export class AttributeBook {
   }
 
   /** Object names of the attributes requested since the last call. */
-  taken(): readonly string[] {
+  takeNames(): readonly string[] {
     const taken = [...this.#taken];
     this.#taken.clear();
     return taken;
   }
 
-  made(): readonly Translation[] {
+  translations(): readonly Translation[] {
     return [...this.#declared.values()].map(({ made }) => made);
   }
 }

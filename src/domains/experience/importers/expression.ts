@@ -55,7 +55,7 @@ const GROUPS_ON_THE_WAY_MAX = 1_000;
  * negation
  */
 export function toRule(expression: Expression, path: Path, total = false): AudienceRule | boolean {
-  const groups = simplified(groupsOf(expression, false, path));
+  const groups = simplify(groupsOf(expression, false, path));
   if (groups.length === 0) return false;
   if (groups.some((group) => group.size === 0)) return true;
   const { groupsMax, conditionsMax } = AUDIENCE_LIMITS;
@@ -87,14 +87,14 @@ function groupsOf(expression: Expression, negated: boolean, path: Path): readonl
   let product: readonly Group[] = [new Map()];
   for (const part of parts) {
     const factors = groupsOf(part, negated, path);
-    product = simplified(product.flatMap((group) => factors.flatMap((factor) => joined(group, factor))));
+    product = simplify(product.flatMap((group) => factors.flatMap((factor) => joinGroups(group, factor))));
     if (product.length > GROUPS_ON_THE_WAY_MAX) throw tooLarge(path);
   }
   return product;
 }
 
 /** The conjunction of both groups; empty when they contradict. */
-function joined(a: Group, b: Group): readonly Group[] {
+function joinGroups(a: Group, b: Group): readonly Group[] {
   const group = new Map(a);
   for (const literal of b.values()) {
     if (group.get(literal.key)?.negated === !literal.negated) return [];
@@ -104,7 +104,7 @@ function joined(a: Group, b: Group): readonly Group[] {
 }
 
 /** Removes groups that another group subsumes. */
-function simplified(groups: readonly Group[]): readonly Group[] {
+function simplify(groups: readonly Group[]): readonly Group[] {
   return groups.filter(
     (group, index) =>
       !groups.some((other, at) => at !== index && isWithin(other, group) && (other.size < group.size || at < index)),

@@ -24,7 +24,7 @@ export function flagObject({ key, title, path, annotations, names }: About, spec
     apiVersion: `${GROUP}/${VERSION}`,
     kind: FLAG.slice(GROUP.length + 1),
     metadata,
-    spec: { ...titled(title), ...(name === key ? {} : { key }), ...spec },
+    spec: { ...titleField(title), ...(name === key ? {} : { key }), ...spec },
   };
   return { object, path };
 }
@@ -35,12 +35,12 @@ export function experimentObject(
 ): Translation {
   const kind = EXPERIMENT.slice(GROUP.length + 1);
   return {
-    object: { apiVersion: `${GROUP}/${VERSION}`, kind, metadata: { name }, spec: { ...titled(title), ...spec } },
+    object: { apiVersion: `${GROUP}/${VERSION}`, kind, metadata: { name }, spec: { ...titleField(title), ...spec } },
     path,
   };
 }
 
-function titled(title: string | null | undefined): { title?: string } {
+function titleField(title: string | null | undefined): { title?: string } {
   const text = title ?? '';
   if (text === '') return {};
   return { title: text.length <= TITLE_CHARS_MAX ? text : `${text.slice(0, TITLE_CHARS_MAX - 1)}…` };

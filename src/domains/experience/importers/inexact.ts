@@ -20,7 +20,7 @@ export class InexactNumbers {
   }
 
   /** Rounded numbers that caused no omission. */
-  left(): readonly Path[] {
+  leftPaths(): readonly Path[] {
     return [...this.#left];
   }
 }

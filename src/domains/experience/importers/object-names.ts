@@ -22,10 +22,10 @@ export function objectNames(keys: Iterable<string>): ReadonlyMap<string, string>
       .replace(/^-|-$/g, '');
     const hash = contentHash(key);
     let chars = HASH_CHARS;
-    const named = () => [slug, hash.slice(0, chars)].filter((part) => part !== '').join('-');
-    while (taken.has(named())) chars += 1;
-    names.set(key, named());
-    taken.add(named());
+    const makeName = () => [slug, hash.slice(0, chars)].filter((part) => part !== '').join('-');
+    while (taken.has(makeName())) chars += 1;
+    names.set(key, makeName());
+    taken.add(makeName());
   }
   return names;
 }

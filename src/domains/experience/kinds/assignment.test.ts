@@ -12,7 +12,7 @@ interface Parts {
   readonly heldPlan?: string;
 }
 
-function assigned({ experiment, flag, held = 5, heldPlan = 'free' }: Parts = {}): AssignmentInputs {
+function inputsWith({ experiment, flag, held = 5, heldPlan = 'free' }: Parts = {}): AssignmentInputs {
   return {
     experiment: {
       flag: 'f',
@@ -103,11 +103,11 @@ const KEPT: readonly [what: string, before: Parts, after: Parts, says: RegExp][]
 
 for (const [what, before, after, says] of KEPT) {
   test(`an experiment that runs keeps ${what}, until a new iteration`, () => {
-    const [problem] = movedProblems(assigned(before), assigned(after));
+    const [problem] = movedProblems(inputsWith(before), inputsWith(after));
     assert.match(problem?.detail ?? 'nothing', says);
     const anew = { ...after, experiment: { ...after.experiment, iteration: 3 } };
-    assert.deepEqual(movedProblems(assigned(before), assigned(anew)), []);
-    assert.deepEqual(movedProblems(assigned({ experiment: { state: 'draft' } }), assigned(after)), []);
+    assert.deepEqual(movedProblems(inputsWith(before), inputsWith(anew)), []);
+    assert.deepEqual(movedProblems(inputsWith({ experiment: { state: 'draft' } }), inputsWith(after)), []);
   });
 }
 
@@ -152,6 +152,6 @@ const FREE: readonly [what: string, before: Parts, after: Parts][] = [
 
 for (const [what, before, after] of FREE) {
   test(`an experiment that runs may change ${what}`, () => {
-    assert.deepEqual(movedProblems(assigned(before), assigned(after)), []);
+    assert.deepEqual(movedProblems(inputsWith(before), inputsWith(after)), []);
   });
 }

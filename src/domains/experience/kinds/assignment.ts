@@ -59,23 +59,24 @@ export function movedProblems(before: AssignmentInputs, after: AssignmentInputs)
 
 const ANEW = 'raise iteration to restart';
 
-function forbidden(path: readonly (string | number)[], detail: string): Problem[] {
+function forbiddenProblems(path: readonly (string | number)[], detail: string): Problem[] {
   return [{ path: ['spec', ...path], reason: 'FieldValueForbidden', detail }];
 }
 
 /** draft → running → ended; only a new iteration restarts. */
 function orderProblems(was: ExperimentSpec, is: ExperimentSpec): Problem[] {
   if (is.iteration < was.iteration)
-    return forbidden(['iteration'], `iteration ${was.iteration} has started; the number can only grow`);
-  if (was.state === 'ended' && is.state !== 'ended') return forbidden(['state'], `it has ended; ${ANEW}`);
-  if (was.state === 'running' && is.state === 'draft') return forbidden(['state'], 'it is running; end it instead');
+    return forbiddenProblems(['iteration'], `iteration ${was.iteration} has started; the number can only grow`);
+  if (was.state === 'ended' && is.state !== 'ended') return forbiddenProblems(['state'], `it has ended; ${ANEW}`);
+  if (was.state === 'running' && is.state === 'draft')
+    return forbiddenProblems(['state'], 'it is running; end it instead');
   return [];
 }
 
 function same(field: string, was: unknown, is: unknown, path: readonly (string | number)[] = [field]): Problem[] {
   if (canonicalJson(was) === canonicalJson(is)) return [];
   const detail = `${field} cannot change from ${quoteValue(was)} to ${quoteValue(is)} while the experiment runs: it would move listeners between variants; ${ANEW}`;
-  return forbidden(path, detail);
+  return forbiddenProblems(path, detail);
 }
 
 function quoteValue(value: unknown): string {
@@ -122,7 +123,7 @@ function valueProblems(before: AssignmentInputs, after: AssignmentInputs): Probl
     const [was, is] = [before.flag, after.flag].map((flag) => flag && valueIn(flag, variant));
     if (canonicalJson(was) === canonicalJson(is)) return [];
     const detail = `variant "${variant}" cannot change from ${quoteValue(was)} to ${quoteValue(is)} while the experiment compares it: results before and after would be mixed; ${ANEW}`;
-    return forbidden(['flag'], detail);
+    return forbiddenProblems(['flag'], detail);
   });
 }
 
@@ -130,7 +131,7 @@ function valueProblems(before: AssignmentInputs, after: AssignmentInputs): Probl
 function recordProblems({ sticky: was }: ExperimentSpec, { sticky: is }: ExperimentSpec): Problem[] {
   if (was !== undefined || is?.intake !== 'paused') return [];
   const detail = `no variant is on record yet: pausing now would remove all participants; set sticky with intake open first, and pause after their next evaluation`;
-  return forbidden(['sticky', 'intake'], detail);
+  return forbiddenProblems(['sticky', 'intake'], detail);
 }
 
 function holdoutProblems(before: AssignmentInputs, after: AssignmentInputs): Problem[] {
@@ -138,7 +139,7 @@ function holdoutProblems(before: AssignmentInputs, after: AssignmentInputs): Pro
   return [...names].flatMap((name): Problem[] => {
     const isNamed = [before, after].map(({ experiment }) => experiment.holdouts?.includes(name) === true);
     if (isNamed[0] !== isNamed[1])
-      return forbidden(
+      return forbiddenProblems(
         ['holdouts'],
         `holdout "${name}" cannot be added or removed while the experiment runs: it would remove or add units; ${ANEW}`,
       );
@@ -151,7 +152,7 @@ function holdoutProblems(before: AssignmentInputs, after: AssignmentInputs): Pro
             .map((audience) => `holdout "${name}" is for audience "${audience}", which cannot change`)[0]
         : `holdout "${name}" cannot change from ${was.percent} % to ${is.percent} %`;
     if (change === undefined) return [];
-    return forbidden(
+    return forbiddenProblems(
       ['holdouts'],
       `${change} while the experiment runs: it would remove or add units; ${ANEW}, or make a new holdout`,
     );

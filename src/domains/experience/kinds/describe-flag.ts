@@ -33,7 +33,9 @@ export function describeFlag(
     const known = before.variants.find((other) => other.name === variant.name);
     if (known === undefined) sentences.push(`${title} can now be ${variant.name}.`);
     else if (canonicalJson(known.value) !== canonicalJson(variant.value)) {
-      sentences.push(`${title}: ${variant.name} is now ${shown(variant.value)} instead of ${shown(known.value)}.`);
+      sentences.push(
+        `${title}: ${variant.name} is now ${showValue(variant.value)} instead of ${showValue(known.value)}.`,
+      );
     }
   }
   for (const variant of before.variants) {
@@ -76,11 +78,11 @@ function describeRequirements(title: string, { requires = [], default: fallback 
 }
 
 function describeRules(title: string, before: readonly FlagRule[], after: readonly FlagRule[]): string[] {
-  const kept = (rules: readonly FlagRule[], others: readonly FlagRule[]) =>
+  const keepCommon = (rules: readonly FlagRule[], others: readonly FlagRule[]) =>
     rules.map(({ name }) => name).filter((name) => others.some((other) => other.name === name));
-  const order = kept(after, before);
+  const order = keepCommon(after, before);
   return [
-    ...(canonicalJson(kept(before, after)) === canonicalJson(order)
+    ...(canonicalJson(keepCommon(before, after)) === canonicalJson(order)
       ? []
       : [`${title}: the order of the rules changes: ${order.join(', ')}.`]),
     ...before
@@ -118,10 +120,10 @@ function describeRename(
 /** Describes a new draw: listeners of a rule may move to another part, or get another variant. */
 function describeNewDraw(title: string, known: FlagRule, rule: FlagRule): string[] {
   const { name, split, traffic } = rule;
-  const drawn = ({ unit, bucketing, split: parts }: FlagRule) => canonicalJson({ unit, bucketing, split: parts });
+  const drawingOf = ({ unit, bucketing, split: parts }: FlagRule) => canonicalJson({ unit, bucketing, split: parts });
   const partOf = (part: Traffic | undefined) => canonicalJson({ unit: part?.unit, bucketing: part?.bucketing });
   const sentences: string[] = [];
-  if (known.split !== undefined && split !== undefined && drawn(known) !== drawn(rule))
+  if (known.split !== undefined && split !== undefined && drawingOf(known) !== drawingOf(rule))
     sentences.push(`${title}: some listeners of rule ${name} get another variant than before.`);
   if (known.traffic !== undefined && traffic !== undefined && partOf(known.traffic) !== partOf(traffic))
     sentences.push(`${title}: rule ${name} draws its participants again.`);
@@ -158,7 +160,7 @@ export function describeSplit(split: Split): string {
     .join(', ');
 }
 
-function shown(value: unknown): string {
+function showValue(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
 }

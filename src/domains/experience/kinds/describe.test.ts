@@ -71,10 +71,10 @@ for (const [what, before, after, says] of EXPERIMENTS) {
 const sticky = { intake: 'open', days: 90 } as const;
 
 test('a start is described with its audience', () => {
-  const started = (spec: Partial<ExperimentSpec>) =>
+  const describeStart = (spec: Partial<ExperimentSpec>) =>
     describeExperiment('e', { before: undefined, after: experiment(spec) }).join();
-  assert.equal(started({}), 'Experiment e starts on flag f: 100 % of all units, a 50 %, b 50 %.');
-  assert.match(started({ audience: 'payers' }), /100 % of all units, for audience payers, a 50 %/);
+  assert.equal(describeStart({}), 'Experiment e starts on flag f: 100 % of all units, a 50 %, b 50 %.');
+  assert.match(describeStart({ audience: 'payers' }), /100 % of all units, for audience payers, a 50 %/);
   const say = (spec: object) =>
     Holdout.describe?.(
       'h',

@@ -80,7 +80,7 @@ export const Flag = defineKind({
       ...variantProblems(spec),
       ...requireProblems(spec, context.name),
       ...unitProblems(spec.unit, attributes, ['spec', 'unit']),
-      ...repeated(spec.rules ?? [], ['spec', 'rules']),
+      ...repeatedNames(spec.rules ?? [], ['spec', 'rules']),
       ...(spec.rules ?? []).flatMap((rule, index): readonly Problem[] => {
         const at: Path = ['spec', 'rules', index];
         return [
@@ -157,7 +157,7 @@ function keyProblems(spec: FlagSpec, context: CheckContext & { name: string; bef
 
 function variantProblems({ type, variants, default: fallback }: FlagSpec): Problem[] {
   return [
-    ...repeated(variants, ['spec', 'variants']),
+    ...repeatedNames(variants, ['spec', 'variants']),
     ...variants.flatMap(({ value }, index): Problem[] => {
       const path: Path = ['spec', 'variants', index, 'value'];
       const found = typeof value;
@@ -181,7 +181,7 @@ function variantProblems({ type, variants, default: fallback }: FlagSpec): Probl
   ];
 }
 
-function repeated(items: readonly { readonly name: string }[], path: Path): Problem[] {
+function repeatedNames(items: readonly { readonly name: string }[], path: Path): Problem[] {
   return items.flatMap(({ name }, index): Problem[] =>
     items.findIndex((other) => other.name === name) === index
       ? []

@@ -80,10 +80,10 @@ export function bucketsFor(
   if (found === undefined) throw unknown('feature', feature, table.features.keys());
   const { title, type, unit = 'units' } = found.spec;
   if (type !== 'metered' && type !== 'concurrent') {
-    return unmetered(feature, 'not-counted', `${title} is a ${type} feature, which is not counted.`);
+    return unmeteredUse(feature, 'not-counted', `${title} is a ${type} feature, which is not counted.`);
   }
   if (facts === undefined) {
-    return unmetered(feature, 'nobody', `Use of ${title} is counted per listener, and the request names none.`);
+    return unmeteredUse(feature, 'nobody', `Use of ${title} is counted per listener, and the request names none.`);
   }
   const asked = listenerOf(question, facts);
   const market = marketAt(table, asked);
@@ -107,11 +107,11 @@ export function bucketsFor(
   if (isUnlimited) {
     const kind = scope === 'device' && question.device === undefined ? 'listener' : scope;
     const freeFor = scopeOf(kind, question, facts, listener).subject;
-    return { ...unmetered(feature, 'unlimited', `${title} is unlimited.`), freeFor, notes };
+    return { ...unmeteredUse(feature, 'unlimited', `${title} is unlimited.`), freeFor, notes };
   }
   if (buckets.length === 0) {
     return {
-      ...unmetered(feature, 'not-given', `This listener has no ${title}: no plan, grant or override gives it.`),
+      ...unmeteredUse(feature, 'not-given', `This listener has no ${title}: no plan, grant or override gives it.`),
       notes,
     };
   }
@@ -283,6 +283,6 @@ function degradedGrant(table: ProductsTable, { answers }: GrantRow, feature: str
   return undefined;
 }
 
-function unmetered(feature: string, code: UnmeteredUse['reason']['code'], message: string): UnmeteredUse {
+function unmeteredUse(feature: string, code: UnmeteredUse['reason']['code'], message: string): UnmeteredUse {
   return { metered: false, feature, reason: { code, message }, notes: [] };
 }

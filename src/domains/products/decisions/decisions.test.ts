@@ -13,8 +13,8 @@ import { productsRoutes } from './routes.ts';
 
 const NOW = Temporal.Instant.from('2026-06-15T12:00:00Z');
 const table = compile(worldOf(catalogue()));
-const asked = (question: CheckQuestion) => check(table, question, NOW);
-const priced = (question: PricesQuestion) => prices(table, question, NOW).prices;
+const ask = (question: CheckQuestion) => check(table, question, NOW);
+const listPrices = (question: PricesQuestion) => prices(table, question, NOW).prices;
 
 function refusal(ask: () => unknown): string {
   try {
@@ -72,14 +72,14 @@ test('each check has the outcome that the plan, role and market lead to', () => 
     [{ market: 'de', plan: 'premium', feature: 'karaoke' }, 'deny not-in-plan: Premium does not include Karaoke.'],
   ];
   for (const [question, expected] of vectors) {
-    const { outcome, reason } = asked(question);
+    const { outcome, reason } = ask(question);
     assert.equal(`${outcome} ${reason.code}: ${reason.message}`, expected);
   }
 });
 
 test('an upsell names the plans that can be bought now and give the feature, the lowest rank first, at their price', () => {
   const offers = (question: Omit<CheckQuestion, 'plan' | 'feature'>) => {
-    const answer = asked({ plan: 'free', feature: 'ad-free', ...question });
+    const answer = ask({ plan: 'free', feature: 'ad-free', ...question });
     return answer.outcome === 'upsell'
       ? answer.plans.map(({ plan, interval, display }) => `${plan} ${interval} ${display.replaceAll(/\s/g, ' ')}`)
       : answer.outcome;
@@ -94,7 +94,7 @@ test('an upsell names the plans that can be bought now and give the feature, the
 });
 
 test('what a degradation gives instead comes with its value', () => {
-  const answer = asked({ market: 'de', plan: 'free', feature: 'on-demand' });
+  const answer = ask({ market: 'de', plan: 'free', feature: 'on-demand' });
   assert.ok(answer.outcome === 'degrade');
   assert.deepEqual(answer.degradedTo, { feature: 'shuffle', title: 'Shuffle', type: 'boolean' });
 });
@@ -102,51 +102,51 @@ test('what a degradation gives instead comes with its value', () => {
 test('a name that does not exist is refused with names that were perhaps meant, never denied', () => {
   const vectors: [() => unknown, string][] = [
     [
-      () => asked({ market: 'de', plan: 'premium', feature: 'ad-fre' }),
+      () => ask({ market: 'de', plan: 'premium', feature: 'ad-fre' }),
       'products/unknown-feature 422: There is no feature "ad-fre" (did you mean "ad-free"?).',
     ],
     [
-      () => asked({ market: 'de', plan: 'premum', feature: 'ad-free' }),
+      () => ask({ market: 'de', plan: 'premum', feature: 'ad-free' }),
       'products/unknown-plan 422: There is no plan "premum" (did you mean "premium"?).',
     ],
     [
-      () => asked({ market: 'de', plan: 'family', role: 'child', feature: 'ad-free' }),
+      () => ask({ market: 'de', plan: 'family', role: 'child', feature: 'ad-free' }),
       'products/unknown-role 422: There is no role "child". The plan "family" has the roles manager, member.',
     ],
     [
-      () => asked({ market: 'dee', plan: 'premium', feature: 'ad-free' }),
+      () => ask({ market: 'dee', plan: 'premium', feature: 'ad-free' }),
       'products/unknown-market 422: There is no market "dee" (did you mean "de"?).',
     ],
     [
-      () => asked({ territory: 'de', plan: 'premium', feature: 'ad-free' }),
+      () => ask({ territory: 'de', plan: 'premium', feature: 'ad-free' }),
       'products/unknown-territory 422: There is no territory "de" (did you mean "DE"?). No market has it.',
     ],
     [
-      () => asked({ territory: 'DE', market: 'in', plan: 'premium', feature: 'ad-free' }),
+      () => ask({ territory: 'DE', market: 'in', plan: 'premium', feature: 'ad-free' }),
       'products/market-mismatch 422: The territory DE belongs to the market "de", not to "in".',
     ],
     [
-      () => asked({ plan: 'premium', feature: 'ad-free' }),
+      () => ask({ plan: 'premium', feature: 'ad-free' }),
       'products/market-needed 422: Give a market or a territory: answers differ by market.',
     ],
     [
-      () => asked({ market: 'in', plan: 'free', feature: 'ad-free', channel: 'apple' }),
+      () => ask({ market: 'in', plan: 'free', feature: 'ad-free', channel: 'apple' }),
       'products/unknown-channel 422: There is no channel "apple". India has web.',
     ],
     [
-      () => priced({ market: 'de', at: 'tomorrow' }),
+      () => listPrices({ market: 'de', at: 'tomorrow' }),
       'products/bad-time 422: at: "tomorrow" is neither a date like 2026-12-01 nor an instant like 2026-12-01T09:00:00Z.',
     ],
     [
-      () => asked({ market: 'de', plan: 'premium', feature: 'ad-free', at: '2026-02-30' }),
+      () => ask({ market: 'de', plan: 'premium', feature: 'ad-free', at: '2026-02-30' }),
       'products/bad-time 422: at: "2026-02-30" is not a valid calendar time.',
     ],
     [
-      () => priced({ market: 'de', interval: 'P12M' }),
+      () => listPrices({ market: 'de', interval: 'P12M' }),
       'products/bad-interval 422: interval: Write P1Y instead of P12M, which means the same.',
     ],
     [
-      () => asked({ market: '__proto__', plan: 'premium', feature: 'ad-free' }),
+      () => ask({ market: '__proto__', plan: 'premium', feature: 'ad-free' }),
       'products/unknown-market 422: There is no market "__proto__".',
     ],
   ];
@@ -154,7 +154,7 @@ test('a name that does not exist is refused with names that were perhaps meant, 
 });
 
 test('a price is answered with its parts, its time and the next change', () => {
-  assert.deepEqual(priced({ territory: 'DE', plan: 'premium', channel: 'web', interval: 'P1M' }), [
+  assert.deepEqual(listPrices({ territory: 'DE', plan: 'premium', channel: 'web', interval: 'P1M' }), [
     {
       plan: 'premium',
       title: 'Premium',
@@ -172,15 +172,15 @@ test('a price is answered with its parts, its time and the next change', () => {
       next: { at: '2026-11-30T23:00:00Z', amount: '13.99', currency: 'EUR', display: '13,99\u00a0€' },
     },
   ]);
-  const [irish] = priced({ market: 'de', plan: 'premium', channel: 'web', locale: 'en-IE' });
+  const [irish] = listPrices({ market: 'de', plan: 'premium', channel: 'web', locale: 'en-IE' });
   assert.deepEqual(
     [irish?.display, irish?.next],
     ['€12.99', { at: '2026-11-30T23:00:00Z', amount: '13.99', currency: 'EUR', display: '€13.99' }],
   );
   for (const locale of ['xx-XX', 'not a tag']) {
-    assert.throws(() => priced({ market: 'de', locale }), { code: 'products/bad-locale' });
+    assert.throws(() => listPrices({ market: 'de', locale }), { code: 'products/bad-locale' });
   }
-  const [india] = priced({ market: 'in', plan: 'premium' });
+  const [india] = listPrices({ market: 'in', plan: 'premium' });
   assert.deepEqual(india?.tax, {
     name: 'GST',
     inclusive: false,
@@ -193,7 +193,7 @@ test('a price is answered with its parts, its time and the next change', () => {
 
 test('a new price holds from the first moment of its day in the market, and not a millisecond before', () => {
   const amount = (at: string) =>
-    priced({ market: 'de', plan: 'premium', channel: 'web', interval: 'P1M', at })[0]?.amount;
+    listPrices({ market: 'de', plan: 'premium', channel: 'web', interval: 'P1M', at })[0]?.amount;
   assert.equal(amount('2026-11-30T22:59:59.999Z'), '12.99');
   assert.equal(amount('2026-11-30T23:00:00Z'), '13.99');
   assert.equal(amount('2026-12-01'), '13.99');
@@ -202,7 +202,7 @@ test('a new price holds from the first moment of its day in the market, and not 
 
 test('outside every price a plan is not sold, and the answer says when it was and will be', () => {
   const answer = (question: PricesQuestion) => {
-    const [first] = priced(question);
+    const [first] = listPrices(question);
     assert.ok(first !== undefined);
     return `${first.sellable} ${first.reason?.code}: ${first.reason?.message} ${first.next?.at ?? ''}`.trim();
   };
@@ -223,15 +223,15 @@ test('outside every price a plan is not sold, and the answer says when it was an
     'false no-price: Free has no price in Germany (web, monthly), so it is not sold there.',
   );
   assert.equal(answer({ market: 'de', plan: 'lite' }), 'false plan-not-in-market: Lite is not offered in Germany.');
-  const [duo] = priced({ market: 'de', plan: 'duo' });
+  const [duo] = listPrices({ market: 'de', plan: 'duo' });
   assert.deepEqual([duo?.sellable, duo?.reason?.code, duo?.amount], [false, 'closed', '16.99']);
-  const [ending] = priced({ market: 'de', plan: 'premium', channel: 'apple', at: '2026-02-01' });
+  const [ending] = listPrices({ market: 'de', plan: 'premium', channel: 'apple', at: '2026-02-01' });
   assert.deepEqual(ending?.next, { at: '2026-02-28T23:00:00Z', ends: true });
 });
 
 test('all prices of a market come in the order of rank, channel and interval', () => {
   assert.deepEqual(
-    priced({ market: 'de' }).map(({ plan, channel, interval }) => `${plan} ${channel} ${interval}`),
+    listPrices({ market: 'de' }).map(({ plan, channel, interval }) => `${plan} ${channel} ${interval}`),
     ['premium apple P1M', 'premium web P1M', 'premium web P1Y', 'duo web P1M', 'family web P1M'],
   );
 });
@@ -256,7 +256,7 @@ test('what check allows is what entitlements list, for every market, plan, role 
       for (const role of spec.roles) {
         const listed = entitlements(table, { market, plan, role }).entitlements.map(({ feature }) => feature);
         const allowed = [...table.features.keys()].filter(
-          (feature) => asked({ market, plan, role, feature }).outcome === 'allow',
+          (feature) => ask({ market, plan, role, feature }).outcome === 'allow',
         );
         assert.deepEqual(listed, allowed.toSorted());
       }

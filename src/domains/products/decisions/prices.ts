@@ -188,7 +188,7 @@ function answerAt({ series, plan, market }: Offer, moment: number, locale?: stri
   const known = {
     ...named,
     sellable: false,
-    ...(window === undefined ? {} : { ...window.price, display: displayed(window, locale), ...window.span }),
+    ...(window === undefined ? {} : { ...window.price, display: displayPrice(window, locale), ...window.span }),
     ...(next === undefined ? {} : { next }),
   };
   if (!isSoldIn(spec, market.name)) return { ...known, reason: notInMarket(spec, market) };
@@ -213,10 +213,10 @@ function nextPrice(series: PriceSeries, moment: number, locale: string | undefin
   }
   if (later === undefined) return undefined;
   const { amount, currency } = later.price;
-  return { at: later.span.from, amount, currency, display: displayed(later, locale) };
+  return { at: later.span.from, amount, currency, display: displayPrice(later, locale) };
 }
 
-function displayed({ price, money }: SeriesWindow, locale: string | undefined): string {
+function displayPrice({ price, money }: SeriesWindow, locale: string | undefined): string {
   return locale === undefined ? price.display : displayMoney(money, locale);
 }
 

@@ -5,7 +5,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { usageCatalogue } from '../testing/catalogue.ts';
-import { anna, Counters, grant, metered, nobody } from '../testing/on-record.ts';
+import { anna, Counters, grant, requireMetered, nobody } from '../testing/on-record.ts';
 import { resource, worldOf } from '../testing/world.ts';
 import { bucketsFor, usesOf } from './buckets-for.ts';
 import { check } from './check.ts';
@@ -42,10 +42,16 @@ const audiobooks = (more: object) =>
   });
 
 const useOf = (facts: SubjectFacts, feature: string, of = table, more: object = {}, nowMs = NOW_MS) =>
-  metered(bucketsFor(of, { ...free, ...more, feature }, facts, nowMs));
+  requireMetered(bucketsFor(of, { ...free, ...more, feature }, facts, nowMs));
 
 /** Decides with the answer of the counters: `deny limit-reached: …`. */
-function decided(facts: SubjectFacts, feature: string, counters: Counters, amount: number, of = table): string {
+function describeDecision(
+  facts: SubjectFacts,
+  feature: string,
+  counters: Counters,
+  amount: number,
+  of = table,
+): string {
   const use = useOf(facts, feature, of);
   const answer = decideUse(
     of,
@@ -75,7 +81,7 @@ test('use that is not counted says why', () => {
 });
 
 test('what cannot be asked is refused with a remedy', () => {
-  const refused = (ask: () => unknown) => {
+  const refusalOf = (ask: () => unknown) => {
     try {
       ask();
     } catch (error) {
@@ -85,19 +91,19 @@ test('what cannot be asked is refused with a remedy', () => {
   };
   const byDevice = tableWith(capOf('streams', { feature: 'streams', window: { type: 'concurrent' }, scope: 'device' }));
   assert.equal(
-    refused(() => bucketsFor(byDevice, { feature: 'streams' }, anna(), NOW_MS)),
+    refusalOf(() => bucketsFor(byDevice, { feature: 'streams' }, anna(), NOW_MS)),
     'products/device-needed: The feature is counted per device, and the request names none.',
   );
   assert.equal(
-    refused(() => bucketsFor(table, { feature: 'streams' }, nobody('bo'), NOW_MS)),
+    refusalOf(() => bucketsFor(table, { feature: 'streams' }, nobody('bo'), NOW_MS)),
     'products/plan-needed: "bo" has no subscription, and the request names no plan.',
   );
   assert.equal(
-    refused(() => bucketsFor(table, { feature: 'streams' }, anna({ status: 'lapsed' }), NOW_MS)),
+    refusalOf(() => bucketsFor(table, { feature: 'streams' }, anna({ status: 'lapsed' }), NOW_MS)),
     'products/plan-needed: "anna" has a lapsed subscription, and the request names no plan.',
   );
   assert.match(
-    refused(() => bucketsFor(table, { feature: 'streems' }, anna(), NOW_MS)),
+    refusalOf(() => bucketsFor(table, { feature: 'streems' }, anna(), NOW_MS)),
     /unknown-feature.*"streams"/,
   );
 });
@@ -184,22 +190,22 @@ test('every outcome says why, how much is left, and when it starts anew', () => 
   const counters = new Counters().at(NOW_MS);
   const bo = nobody('bo');
   assert.equal(
-    decided(bo, 'daily', counters, 1),
+    describeDecision(bo, 'daily', counters, 1),
     'allow within-limit: Any track: 30 of 30 minutes left; resets on 16 June 2026.',
   );
   counters.consume(useOf(bo, 'daily'), 28);
   assert.equal(
-    decided(bo, 'daily', counters, 5),
+    describeDecision(bo, 'daily', counters, 5),
     'degrade not-enough-left: Any track: 2 of 30 minutes left; resets on 16 June 2026. 5 minutes were requested. Shuffle is given instead.',
   );
   counters.consume(useOf(bo, 'skips'), 6);
   assert.equal(
-    decided(bo, 'skips', counters, 1),
+    describeDecision(bo, 'skips', counters, 1),
     'deny limit-reached: Skips: all 6 skips are used; resets on 15 June 2026, 15:00 (Europe/Berlin).',
   );
   counters.consume(useOf(anna(), 'audiobooks'), 900);
   assert.equal(
-    decided(anna(), 'audiobooks', counters, 1),
+    describeDecision(anna(), 'audiobooks', counters, 1),
     'upsell limit-reached: Audiobooks: all 900 minutes are used; resets on 30 June 2026, 15:00 (Europe/Berlin). Audiobooks+, 10 hours include more Audiobooks.',
   );
 });
@@ -209,7 +215,7 @@ test('a denial within a rolling window says when some comes back', () => {
   const counters = new Counters().at(NOW_MS - 1_800_000);
   counters.consume(useOf(nobody('bo'), 'skips', of), 6);
   assert.equal(
-    decided(nobody('bo'), 'skips', counters, 1, of),
+    describeDecision(nobody('bo'), 'skips', counters, 1, of),
     'deny limit-reached: Skips: all 6 skips are used; used units return gradually. Some may be used again from 15 June 2026, 14:30 (Europe/Berlin).',
   );
 });
@@ -255,7 +261,7 @@ test('a soft limit goes on and says so; its grace ends, once in each window', ()
   const endless = soft({});
   assert.equal(counters.consume(useOf(anna(), 'audiobooks', endless), 130), 'plan/audiobooks:130');
   assert.match(
-    decided(anna(), 'audiobooks', counters, 1, endless),
+    describeDecision(anna(), 'audiobooks', counters, 1, endless),
     /^allow over-limit: Audiobooks: 130 of 100 minutes used, 30 beyond the limit;/,
   );
   const grace = soft({ grace: '20%' });
@@ -263,10 +269,13 @@ test('a soft limit goes on and says so; its grace ends, once in each window', ()
   const cleo = new Counters().at(NOW_MS);
   assert.equal(cleo.consume(use, 110), 'plan/audiobooks:100 plan/audiobooks/grace:10');
   assert.match(
-    decided(anna({}, { listener: 'cleo' }), 'audiobooks', cleo, 10, grace),
+    describeDecision(anna({}, { listener: 'cleo' }), 'audiobooks', cleo, 10, grace),
     /^allow over-limit: Audiobooks: 110 of 100 minutes used, 10 beyond the limit;/,
   );
-  assert.match(decided(anna({}, { listener: 'cleo' }), 'audiobooks', cleo, 11, grace), /^upsell limit-reached/);
+  assert.match(
+    describeDecision(anna({}, { listener: 'cleo' }), 'audiobooks', cleo, 11, grace),
+    /^upsell limit-reached/,
+  );
   assert.equal(describeUsage(use, cleo.check(use)).remaining, 0);
   cleo.at(NOW_MS + 31 * DAY);
   assert.equal(cleo.consume(use, 120), 'plan/audiobooks:100 plan/audiobooks/grace:20');
@@ -284,7 +293,7 @@ test('a cap that degrades does as a hard one where the plan has nothing to degra
   const counters = new Counters().at(NOW_MS);
   counters.consume(useOf(nobody('bo'), 'daily', of), 30);
   assert.match(
-    decided(nobody('bo'), 'daily', counters, 1, of),
+    describeDecision(nobody('bo'), 'daily', counters, 1, of),
     /^upsell limit-reached.* Premium includes more Any track\.$/,
   );
 });
@@ -296,7 +305,7 @@ test('what was bought waits while the subscription has lapsed, ages, and can be 
   const use = useOf(lapsed, 'audiobooks');
   assert.equal(counters.consume(use, 1), 'denied');
   assert.match(
-    decided(lapsed, 'audiobooks', counters, 1),
+    describeDecision(lapsed, 'audiobooks', counters, 1),
     /^upsell not-in-plan: Free does not include Audiobooks. Audiobooks: 10 hours is suspended without a subscription; it expires on 5 July 2026, 14:00 \(Europe\/Berlin\).$/,
   );
   const again = anna({}, { grants });
@@ -391,7 +400,10 @@ test('an add-on that recurs passes on what is left of its month', () => {
 test('purchased hours give the feature to listeners whose plan gives none', () => {
   const member = anna({ plan: 'family', role: 'member' }, { grants: [grant('g')] });
   const counters = new Counters().at(NOW_MS);
-  assert.equal(decided(member, 'audiobooks', counters, 60), 'allow within-limit: Audiobooks: 600 of 600 minutes left.');
+  assert.equal(
+    describeDecision(member, 'audiobooks', counters, 60),
+    'allow within-limit: Audiobooks: 600 of 600 minutes left.',
+  );
   assert.equal(counters.consume(useOf(member, 'audiobooks'), 60), 'grant/g:60');
 });
 
@@ -404,13 +416,13 @@ test('a change of plan takes the use along, also over another cap and back; a lo
   const [premium, family] = [anna(), anna({ plan: 'family' })];
   counters.consume(useOf(premium, 'audiobooks', of), 5);
   assert.deepEqual(movesAtChange(of, premium, family, NOW_MS), []);
-  const left = (facts: SubjectFacts) => {
+  const leftOf = (facts: SubjectFacts) => {
     const use = useOf(facts, 'audiobooks', of);
     return describeUsage(use, counters.check(use)).remaining;
   };
-  assert.equal(left(family), 15);
+  assert.equal(leftOf(family), 15);
   counters.consume(useOf(family, 'audiobooks', of), 15);
-  assert.deepEqual([left(family), left(premium)], [0, 0]);
+  assert.deepEqual([leftOf(family), leftOf(premium)], [0, 0]);
 });
 
 test('a reservation over an upgrade is settled in what the new plan gives', () => {
@@ -419,7 +431,7 @@ test('a reservation over an upgrade is settled in what the new plan gives', () =
     audiobooks({ plans: ['premium'], limit: 50 }),
     capOf('more', { feature: 'audiobooks', plans: ['family'], limit: 80, window: { type: 'anchored', per: 'P1M' } }),
   );
-  const left = (committed: number) => {
+  const leftOf = (committed: number) => {
     const grants = [grant('once', { amount: 100 })];
     const [before, after] = [anna({}, { grants }), anna({ plan: 'family' }, { grants })];
     const counters = new Counters().at(NOW_MS);
@@ -429,7 +441,7 @@ test('a reservation over an upgrade is settled in what the new plan gives', () =
     assert.equal(counters.commit(use, 'r', committed), 'granted');
     return describeUsage(use, counters.check(use)).remaining;
   };
-  assert.deepEqual([57, 60, 63].map(left), [180 - 57, 180 - 60, 180 - 63]);
+  assert.deepEqual([57, 60, 63].map(leftOf), [180 - 57, 180 - 60, 180 - 63]);
 });
 
 test('use is scaled to the new limit, or begins anew, where the cap of the new plan says so', () => {
@@ -448,11 +460,11 @@ test('use is scaled to the new limit, or begins anew, where the cap of the new p
     const counters = new Counters().at(NOW_MS);
     counters.consume(useOf(premium, 'audiobooks', of), 30);
     counters.carry(movesAtChange(of, premium, family, NOW_MS));
-    const used = (facts: SubjectFacts) => {
+    const usedOf = (facts: SubjectFacts) => {
       const use = useOf(facts, 'audiobooks', of);
       return describeUsage(use, counters.check(use)).used;
     };
-    return [used(family), used(premium)];
+    return [usedOf(family), usedOf(premium)];
   };
   assert.deepEqual(usedAfter('scale'), [15, 30]);
   assert.deepEqual(usedAfter('reset'), [0, 30]);
@@ -548,10 +560,10 @@ test('slots in use are shown like metered use', () => {
 });
 
 test('add-ons are offered to those who may buy them', () => {
-  const offered = (facts: SubjectFacts) =>
+  const offersFor = (facts: SubjectFacts) =>
     addOnsFor(table, useOf(facts, 'audiobooks')).map(({ addOn, amount }) => `${addOn} ${amount}`);
-  assert.deepEqual(offered(anna()), ['plus 600', 'ten-hours 600']);
-  assert.deepEqual(offered(anna({ plan: 'family', role: 'member' }, { grants: [grant('g')] })), []);
+  assert.deepEqual(offersFor(anna()), ['plus 600', 'ten-hours 600']);
+  assert.deepEqual(offersFor(anna({ plan: 'family', role: 'member' }, { grants: [grant('g')] })), []);
 });
 
 test('what was given by hand is had until then, and no longer', () => {

@@ -249,20 +249,20 @@ function describeAddOn(
       ...(roles === undefined ? [] : [`as ${roles.join(', ')}`]),
       ...(markets === undefined ? [] : [`in ${markets.join(', ')}`]),
     ].join(' ');
-  const lapsed = ({ whileLapsed }: AddOnSpec): string =>
+  const describeLapse = ({ whileLapsed }: AddOnSpec): string =>
     whileLapsed === 'kept'
       ? 'it can be used without a subscription'
       : 'it is suspended, and its time runs, without a subscription';
   if (before === undefined) {
     const rest = after.kind === 'recurring' ? `; ${rolloverInWords(after.rollover, units)}` : '';
-    return [`New add-on ${after.title} for ${buyers(after)}: ${gives(after)}${rest}; ${lapsed(after)}.`];
+    return [`New add-on ${after.title} for ${buyers(after)}: ${gives(after)}${rest}; ${describeLapse(after)}.`];
   }
   const sentences: string[] = [];
   if (before.title !== after.title) sentences.push(`Add-on ${before.title} is now called ${after.title}.`);
   if (gives(before) !== gives(after)) {
     sentences.push(`${after.title}: ${gives(before)} → ${gives(after)}, for purchases from now on.`);
   }
-  for (const words of [buyers, lapsed]) {
+  for (const words of [buyers, describeLapse]) {
     if (words(before) !== words(after)) sentences.push(`${after.title}: ${words(before)} → ${words(after)}.`);
   }
   const goesOn = ({ rollover }: AddOnSpec): string => rolloverInWords(rollover, units);

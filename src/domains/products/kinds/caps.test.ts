@@ -13,17 +13,17 @@ const world = worldOf(base);
 const linesOf = (problems: readonly Problem[] | undefined) =>
   (problems ?? []).map(({ path, detail }) => `${fieldPath(path)}: ${detail}`).join('\n');
 
-function validated(object: ResourceObject, before?: unknown): string {
+function validateText(object: ResourceObject, before?: unknown): string {
   const context = { ...contextOf(base, NOW), name: object.metadata.name };
   return linesOf(kindOf(object).validate?.(object.spec, before === undefined ? context : { ...context, before }));
 }
 
-function checked(object: ResourceObject): string {
+function checkText(object: ResourceObject): string {
   const live = worldOf([...base.filter(({ metadata }) => metadata.name !== object.metadata.name), object]);
   return linesOf(kindOf(object).check?.(object.spec, live, object.metadata.name));
 }
 
-function described(kind: 'Cap' | 'AddOn', before: unknown, after: unknown): string {
+function describeText(kind: 'Cap' | 'AddOn', before: unknown, after: unknown): string {
   const { describe } = kindOf(resource(kind, 'x', {}));
   return (describe?.('x', { before, after }, { world, now: Temporal.Instant.from(NOW) }) ?? []).join('\n');
 }
@@ -90,21 +90,21 @@ test('each thing that is wrong in a cap itself is refused with its field and wha
     [{ feature: 'audiobooks', window: month, plans: ['family'] }, ''],
     [{ feature: 'audiobooks', window: month, plans: ['family'], roles: ['manager'], markets: ['de'] }, ''],
   ];
-  for (const [spec, expected] of vectors) assert.equal(validated(cap(spec)), expected, JSON.stringify(spec));
+  for (const [spec, expected] of vectors) assert.equal(validateText(cap(spec)), expected, JSON.stringify(spec));
 });
 
 test('a limit that changes with the next window says what it was, and a cap keeps how use is carried', () => {
   const next = { ...skips, window: day, onLimitChange: 'nextWindow' };
   assert.equal(
-    validated(cap({ ...next, limit: 4 }), next),
+    validateText(cap({ ...next, limit: 4 }), next),
     'spec.limitBefore: The limit changes from 6 to 4 with the next window; set limitBefore: { limit: 6, until: } with the time of the change.',
   );
-  assert.equal(validated(cap({ ...next, limit: 4, limitBefore: { limit: 6, until: NOW } }), next), '');
+  assert.equal(validateText(cap({ ...next, limit: 4, limitBefore: { limit: 6, until: NOW } }), next), '');
   assert.match(
-    validated(cap({ onPlanChange: 'scale' }), skips),
+    validateText(cap({ onPlanChange: 'scale' }), skips),
     /^spec.onPlanChange: Use is already counted under "carry"/,
   );
-  assert.equal(validated(cap({ onPlanChange: 'scale' }), { ...skips, onPlanChange: 'reset' }), '');
+  assert.equal(validateText(cap({ onPlanChange: 'scale' }), { ...skips, onPlanChange: 'reset' }), '');
 });
 
 test('a cap goes live only over a feature that is counted so, and for roles that its plans have', () => {
@@ -136,7 +136,7 @@ test('a cap goes live only over a feature that is counted so, and for roles that
       'spec.roles[0]: "managr" is a role of no plan (did you mean "manager"?); there are manager, member.',
     ],
   ];
-  for (const [spec, expected] of vectors) assert.equal(checked(cap(spec)), expected, JSON.stringify(spec));
+  for (const [spec, expected] of vectors) assert.equal(checkText(cap(spec)), expected, JSON.stringify(spec));
 });
 
 test('of two caps that do not entitlementsCollide, no listener has both as the most exact one', () => {
@@ -171,15 +171,15 @@ test('of two caps that do not entitlementsCollide, no listener has both as the m
 test('a change of a cap is described in sentences', () => {
   const before = { feature: 'audiobooks', plans: ['premium'], limit: 900, window: month };
   assert.equal(
-    described('Cap', undefined, { ...before, roles: ['manager'], markets: ['de'] }),
+    describeText('Cap', undefined, { ...before, roles: ['manager'], markets: ['de'] }),
     'Audiobooks on Premium for manager in Germany: 900 minutes a month counted from the start of the subscription for each listener; beyond that it is denied.',
   );
   assert.equal(
-    described('Cap', undefined, { feature: 'skips', window: skips.window, enforcement: 'soft', grace: 2 }),
+    describeText('Cap', undefined, { feature: 'skips', window: skips.window, enforcement: 'soft', grace: 2 }),
     'Skips on every plan: as many skips as the plan gives within any hour for each listener; beyond that use goes on for 2 more, and answers report it.',
   );
   assert.equal(
-    described('Cap', before, { ...before, limit: 600, scope: 'household', enforcement: 'soft', grace: '10%' }),
+    describeText('Cap', before, { ...before, limit: 600, scope: 'household', enforcement: 'soft', grace: '10%' }),
     [
       'Audiobooks on Premium: 900 minutes a month counted from the start of the subscription → 600 minutes a month counted from the start of the subscription.',
       'Audiobooks on Premium: the new limit applies at once; past use is not revoked.',
@@ -187,16 +187,16 @@ test('a change of a cap is described in sentences', () => {
       'Audiobooks on Premium: beyond that it is denied → beyond that use goes on for 10% of the limit, and answers report it.',
     ].join('\n'),
   );
-  assert.match(described('Cap', before, { ...before, window: day }), /use of the current window no longer counts/);
+  assert.match(describeText('Cap', before, { ...before, window: day }), /use of the current window no longer counts/);
   assert.equal(
-    described('Cap', before, { ...before, rollover: { max: '50%', min: 10, overage: 'carried' } }),
+    describeText('Cap', before, { ...before, rollover: { max: '50%', min: 10, overage: 'carried' } }),
     'Audiobooks on Premium: unused units of a period are lost → what is left of a period goes on into the next, at most 50% of the limit and at least 10 minutes, less what was used beyond the limit.',
   );
   assert.equal(
-    described('Cap', before, undefined),
+    describeText('Cap', before, undefined),
     'Audiobooks: the cap "x" on Premium is removed; the limits of the plans apply.',
   );
-  assert.equal(described('Cap', before, before), '');
+  assert.equal(describeText('Cap', before, before), '');
 });
 
 const topUp = { title: '10 hours', feature: 'audiobooks', amount: 600, kind: 'topUp', validity: 'P12M' };
@@ -238,39 +238,39 @@ test('each thing that is wrong in an add-on is refused with its field', () => {
     [{ ...monthly, amount: 700 }, monthly, ''],
   ];
   for (const [spec, before, expected] of vectors) {
-    assert.equal(validated(resource('AddOn', 'x', spec), before), expected, JSON.stringify(spec));
+    assert.equal(validateText(resource('AddOn', 'x', spec), before), expected, JSON.stringify(spec));
   }
   assert.equal(
-    checked(resource('AddOn', 'x', { ...topUp, feature: 'streams' })),
+    checkText(resource('AddOn', 'x', { ...topUp, feature: 'streams' })),
     'spec.feature: Simultaneous streams is concurrent; only a recurring add-on adds to it.',
   );
   assert.equal(
-    checked(resource('AddOn', 'x', { ...topUp, plans: ['premium'], roles: ['member'] })),
+    checkText(resource('AddOn', 'x', { ...topUp, plans: ['premium'], roles: ['member'] })),
     'spec.roles[0]: "member" is not a role of those plans; they have manager.',
   );
 });
 
 test('a change of an add-on is described in sentences', () => {
   assert.equal(
-    described('AddOn', undefined, topUp),
+    describeText('AddOn', undefined, topUp),
     'New add-on 10 hours for those on any plan: 600 minutes of Audiobooks, usable for 12 months; it is suspended, and its time runs, without a subscription.',
   );
   assert.equal(
-    described('AddOn', undefined, { ...monthly, plans: ['premium'], whileLapsed: 'kept' }),
+    describeText('AddOn', undefined, { ...monthly, plans: ['premium'], whileLapsed: 'kept' }),
     'New add-on Plus for those on premium: 600 minutes of Audiobooks a month; unused units of a period are lost; it can be used without a subscription.',
   );
   assert.equal(
-    described('AddOn', monthly, { ...monthly, amount: 700, priority: 50 }),
+    describeText('AddOn', monthly, { ...monthly, amount: 700, priority: 50 }),
     [
       'Plus: 600 minutes of Audiobooks a month → 700 minutes of Audiobooks a month, for purchases from now on.',
       'Plus: its priority is 50 instead of 200.',
     ].join('\n'),
   );
   assert.equal(
-    described('AddOn', monthly, { ...monthly, rollover: { max: 300 } }),
+    describeText('AddOn', monthly, { ...monthly, rollover: { max: 300 } }),
     'Plus: unused units of a period are lost → what is left of a period goes on into the next, at most 300 minutes.',
   );
-  assert.equal(described('AddOn', monthly, undefined), 'Add-on Plus is no longer sold; what was bought stays.');
+  assert.equal(describeText('AddOn', monthly, undefined), 'Add-on Plus is no longer sold; what was bought stays.');
 });
 
 test('the examples of the kinds pass their own rules', () => {

@@ -41,16 +41,16 @@ export function describeCap(
   }
   const label = `${title} ${scopeInWords(after, world)}`;
   const sentences: string[] = [];
-  const changed = (had: string, has: string, tell = `${label}: ${had} → ${has}.`) => {
+  const addChange = (had: string, has: string, tell = `${label}: ${had} → ${has}.`) => {
     if (had !== has) sentences.push(tell);
   };
-  changed(before.feature, after.feature, `The cap "${name}" limits ${after.feature} instead of ${before.feature}.`);
-  changed(
+  addChange(before.feature, after.feature, `The cap "${name}" limits ${after.feature} instead of ${before.feature}.`);
+  addChange(
     scopeInWords(before, world),
     scopeInWords(after, world),
     `The cap of ${title} is ${scopeInWords(after, world)} instead of ${scopeInWords(before, world)}.`,
   );
-  changed(amount(before, unit), amount(after, unit));
+  addChange(amount(before, unit), amount(after, unit));
   if (amount(before, unit) !== amount(after, unit)) {
     if (JSON.stringify(before.window) !== JSON.stringify(after.window)) {
       sentences.push(`${label}: use of the current window no longer counts, because the window differs.`);
@@ -60,20 +60,20 @@ export function describeCap(
       sentences.push(`${label}: the new limit applies at once; past use is not revoked.`);
     }
   }
-  changed(
+  addChange(
     SCOPES[before.scope],
     SCOPES[after.scope],
     `${label}: counted ${SCOPES[after.scope]} instead of ${SCOPES[before.scope]}; the count restarts.`,
   );
-  changed(atLimit(before), atLimit(after));
-  changed(rolloverInWords(before.rollover, unit), rolloverInWords(after.rollover, unit));
-  changed(ON_PLAN_CHANGE[before.onPlanChange], ON_PLAN_CHANGE[after.onPlanChange]);
-  changed(
+  addChange(atLimit(before), atLimit(after));
+  addChange(rolloverInWords(before.rollover, unit), rolloverInWords(after.rollover, unit));
+  addChange(ON_PLAN_CHANGE[before.onPlanChange], ON_PLAN_CHANGE[after.onPlanChange]);
+  addChange(
     `used up at ${before.priority}`,
     `used up at ${after.priority}`,
     `${label}: its priority is ${after.priority} instead of ${before.priority}.`,
   );
-  changed(offline(before), offline(after), `${label}: ${offline(after)}.`);
+  addChange(offline(before), offline(after), `${label}: ${offline(after)}.`);
   return sentences;
 }
 

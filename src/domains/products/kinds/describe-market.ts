@@ -14,7 +14,7 @@ export function describeMarket(name: string, { before, after }: SpecChange<Marke
   }
   const { title } = after;
   const sentences: string[] = [];
-  const changed = (what: string, was: string, is: string) => {
+  const addChange = (what: string, was: string, is: string) => {
     if (was !== is) sentences.push(`${title}: ${what} ${was} → ${is}.`);
   };
   if (before.title !== title) sentences.push(`Market ${before.title} is now called ${title}.`);
@@ -22,14 +22,14 @@ export function describeMarket(name: string, { before, after }: SpecChange<Marke
   const removed = before.territories.filter((territory) => !after.territories.includes(territory));
   if (added.length > 0) sentences.push(`${title} now includes ${added.join(', ')}.`);
   if (removed.length > 0) sentences.push(`${title} no longer includes ${removed.join(', ')}.`);
-  changed('currencies', currenciesInWords(before), currenciesInWords(after));
-  changed('tax', taxInWords(before), taxInWords(after));
-  changed('time zone', before.zone, after.zone);
-  changed('channels', channelsInWords(before), channelsInWords(after));
-  changed('rounding of tax', before.rounding.mode, after.rounding.mode);
-  changed('prices are written for', before.locale, after.locale);
-  changed('notice of a higher price', `${before.notice?.days ?? 0} days`, `${after.notice?.days ?? 0} days`);
-  changed('consent to a higher price', CONSENT[before.consent], CONSENT[after.consent]);
+  addChange('currencies', currenciesInWords(before), currenciesInWords(after));
+  addChange('tax', taxInWords(before), taxInWords(after));
+  addChange('time zone', before.zone, after.zone);
+  addChange('channels', channelsInWords(before), channelsInWords(after));
+  addChange('rounding of tax', before.rounding.mode, after.rounding.mode);
+  addChange('prices are written for', before.locale, after.locale);
+  addChange('notice of a higher price', `${before.notice?.days ?? 0} days`, `${after.notice?.days ?? 0} days`);
+  addChange('consent to a higher price', CONSENT[before.consent], CONSENT[after.consent]);
   return sentences;
 }
 

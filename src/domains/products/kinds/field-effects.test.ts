@@ -30,7 +30,7 @@ const ANCHOR = { wallTime: '2026-01-31T15:00', zone: 'Europe/Berlin' };
 
 /** Answers of a table: each question as the routes ask it, with and without a record. */
 function answers(table: ProductsTable): unknown {
-  const tried = (ask: () => unknown): unknown => {
+  const attempt = (ask: () => unknown): unknown => {
     try {
       return ask();
     } catch (error) {
@@ -56,16 +56,16 @@ function answers(table: ProductsTable): unknown {
     anna({ status: 'lapsed' }, { grants: [grant('g'), grant('p', { addOn: 'plus', anchor: ANCHOR })] }),
   ];
   return [
-    ...places.flatMap((place) => moments.map((at) => tried(() => prices(table, { ...place, at }, NOW)))),
+    ...places.flatMap((place) => moments.map((at) => attempt(() => prices(table, { ...place, at }, NOW)))),
     ...places.flatMap((place) =>
-      plans.flatMap((plan) => roles.map((role) => tried(() => entitlements(table, { ...place, plan, role })))),
+      plans.flatMap((plan) => roles.map((role) => attempt(() => entitlements(table, { ...place, plan, role })))),
     ),
     ...plans.flatMap((plan) =>
-      [...features, undefined].map((feature) => tried(() => explain(table, { market: 'de', plan, feature }, NOW))),
+      [...features, undefined].map((feature) => attempt(() => explain(table, { market: 'de', plan, feature }, NOW))),
     ),
     ...facts.flatMap((known) =>
       features.map((feature) =>
-        tried(() => {
+        attempt(() => {
           const question = { market: 'de', plan: 'free', feature };
           const use = bucketsFor(table, question, known, NOW_MS);
           if (!use.metered) return use;
@@ -81,7 +81,7 @@ function answers(table: ProductsTable): unknown {
         }),
       ),
     ),
-    tried(() => movesAtChange(table, anna(), family, NOW_MS)),
+    attempt(() => movesAtChange(table, anna(), family, NOW_MS)),
   ];
 }
 

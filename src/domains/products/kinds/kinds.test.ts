@@ -42,7 +42,7 @@ const base = [
 const linesOf = (problems: readonly Problem[] | undefined) =>
   (problems ?? []).map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
 
-function validated(
+function validateText(
   object: ResourceObject,
   others: readonly ResourceObject[] = base,
   before?: unknown,
@@ -55,7 +55,7 @@ function validated(
   return linesOf(kindOf(object).validate?.(object.spec, context));
 }
 
-function checked(object: ResourceObject, others: readonly ResourceObject[] = base): readonly string[] {
+function checkText(object: ResourceObject, others: readonly ResourceObject[] = base): readonly string[] {
   const world = worldOf([
     ...others.filter(({ kind, metadata }) => kind !== object.kind || metadata.name !== object.metadata.name),
     object,
@@ -65,7 +65,7 @@ function checked(object: ResourceObject, others: readonly ResourceObject[] = bas
   );
 }
 
-function described(
+function describeText(
   kind: 'Feature' | 'Market' | 'Plan' | 'Price',
   name: string,
   before: unknown,
@@ -80,9 +80,9 @@ function described(
 test('a territory belongs to one market only', () => {
   const dach = resource('Market', 'dach', { ...germany, territories: ['AT', 'DE'] });
   const expected = ['spec.territories[1]: DE belongs to Market "de" already; a territory belongs to one market only.'];
-  assert.deepEqual(validated(dach), expected);
-  assert.deepEqual(checked(dach), expected);
-  assert.deepEqual(validated(resource('Market', 'de', { ...germany, title: 'Deutschland' })), []);
+  assert.deepEqual(validateText(dach), expected);
+  assert.deepEqual(checkText(dach), expected);
+  assert.deepEqual(validateText(resource('Market', 'de', { ...germany, title: 'Deutschland' })), []);
 });
 
 test('a market is refused for each thing that does not exist', () => {
@@ -101,7 +101,7 @@ test('a market is refused for each thing that does not exist', () => {
     [{ locale: 'klingon_KL' }, /locale: "klingon_KL"/],
   ];
   for (const [change, expected] of vectors) {
-    const problems = validated(resource('Market', 'xx', { ...germany, territories: ['AT'], ...change }), []);
+    const problems = validateText(resource('Market', 'xx', { ...germany, territories: ['AT'], ...change }), []);
     assert.equal(problems.length, 1, JSON.stringify(change) + problems.join());
     assert.match(problems[0] ?? '', expected);
   }
@@ -109,9 +109,9 @@ test('a market is refused for each thing that does not exist', () => {
 
 test('the zone of a market stays once a price has begun on a date in it', () => {
   const moved = resource('Market', 'de', { ...germany, zone: 'Europe/London' });
-  const [problem = ''] = validated(moved, [...base, resource('Price', 'premium-de', price)], germany);
+  const [problem = ''] = validateText(moved, [...base, resource('Price', 'premium-de', price)], germany);
   assert.match(problem, /spec.zone: Prices with dates that have begun \(1, for example "premium-de"\)/);
-  assert.deepEqual(validated(moved, base, germany), []);
+  assert.deepEqual(validateText(moved, base, germany), []);
 });
 
 test('a feature has what its type needs and nothing else', () => {
@@ -131,7 +131,7 @@ test('a feature has what its type needs and nothing else', () => {
     [{ title: 'T', type: 'boolean', degradeTo: 'on-demand' }, /cannot degrade to itself/],
   ];
   for (const [spec, expected] of vectors) {
-    const problems = validated(resource('Feature', 'on-demand', spec));
+    const problems = validateText(resource('Feature', 'on-demand', spec));
     if (expected === undefined) assert.deepEqual(problems, []);
     else assert.match(problems[0] ?? '', expected);
   }
@@ -140,10 +140,10 @@ test('a feature has what its type needs and nothing else', () => {
 test('a degradation that goes round in a circle is reported', () => {
   const feature = (name: string, degradeTo?: string) =>
     resource('Feature', name, { title: name, type: 'boolean', ...(degradeTo === undefined ? {} : { degradeTo }) });
-  assert.deepEqual(checked(feature('a', 'b'), [feature('b', 'c'), feature('c', 'a')]), [
+  assert.deepEqual(checkText(feature('a', 'b'), [feature('b', 'c'), feature('c', 'a')]), [
     'spec.degradeTo: The degradation a → b → c → a goes round in a circle.',
   ]);
-  assert.deepEqual(checked(feature('a', 'b'), [feature('b', 'c'), feature('c')]), []);
+  assert.deepEqual(checkText(feature('a', 'b'), [feature('b', 'c'), feature('c')]), []);
 });
 
 test('a plan is refused for roles, markets and limits that contradict it', () => {
@@ -173,7 +173,7 @@ test('a plan is refused for roles, markets and limits that contradict it', () =>
     [{ roles: ['a', 'a'] }, /roles\[1\]: "a" is listed twice/],
   ];
   for (const [change, expected] of vectors) {
-    const problems = validated(resource('Plan', 'premium', { ...premium, ...change }));
+    const problems = validateText(resource('Plan', 'premium', { ...premium, ...change }));
     if (expected === undefined) assert.deepEqual(problems, []);
     else assert.match(problems[0] ?? '', expected);
   }
@@ -220,7 +220,7 @@ test('an entitlement fits the type of its feature', () => {
     ],
   ];
   for (const [entitlement, expected] of vectors) {
-    const problems = checked(resource('Plan', 'p', { ...premium, entitlements: [entitlement] }), features);
+    const problems = checkText(resource('Plan', 'p', { ...premium, entitlements: [entitlement] }), features);
     assert.deepEqual(problems, expected === undefined ? [] : [`spec.entitlements[0].${expected}`]);
   }
 });
@@ -232,9 +232,9 @@ test('a price overlaps no other price of the same plan, market, interval and cha
     'spec.timeline[0].from: EUR 13.99 from 2026-12-01 with no end overlaps EUR 12.99 from 2025-01-01 with no end of Price "premium-de". ' +
       'Append the new entry to the timeline of "premium-de", or give that entry an until.',
   ];
-  assert.deepEqual(validated(resource('Price', 'premium-de-2', later), declared), expected);
-  assert.deepEqual(checked(resource('Price', 'premium-de-2', later), declared), expected);
-  assert.deepEqual(validated(resource('Price', 'premium-de-google', { ...later, channel: 'google' }), declared), []);
+  assert.deepEqual(validateText(resource('Price', 'premium-de-2', later), declared), expected);
+  assert.deepEqual(checkText(resource('Price', 'premium-de-2', later), declared), expected);
+  assert.deepEqual(validateText(resource('Price', 'premium-de-google', { ...later, channel: 'google' }), declared), []);
 });
 
 test('prices of one sale stand beside each other in currencies that they name, and in no other way', () => {
@@ -245,7 +245,7 @@ test('prices of one sale stand beside each other in currencies that they name, a
     timeline: [{ from: '2025-06-01', amount: '14.00', currency: code }],
   });
   const faults = (code: string, named: object, others = declared) =>
-    validated(resource('Price', 'other', inCurrency(code, named)), others).map((one) => one.split(':')[0]);
+    validateText(resource('Price', 'other', inCurrency(code, named)), others).map((one) => one.split(':')[0]);
   const overlaps = ['spec.timeline[0].from'];
   const usd = resource('Price', 'premium-de-usd', inCurrency('USD', { currency: 'USD' }));
   assert.deepEqual(faults('USD', { currency: 'USD' }), []);
@@ -259,10 +259,10 @@ test('a price for tomorrow may stand beside one that ends tomorrow, or be append
   const ends = { ...price, timeline: [{ from: '2025-01-01', until: '2026-06-16', amount: '12.99', currency: 'EUR' }] };
   const tomorrow = { from: '2026-06-16', amount: '13.99', currency: 'EUR' };
   const own = resource('Price', 'premium-de-2', { ...price, timeline: [tomorrow] });
-  assert.deepEqual(validated(own, [...base, resource('Price', 'premium-de', ends)]), []);
-  assert.deepEqual(checked(own, [...base, resource('Price', 'premium-de', ends)]), []);
+  assert.deepEqual(validateText(own, [...base, resource('Price', 'premium-de', ends)]), []);
+  assert.deepEqual(checkText(own, [...base, resource('Price', 'premium-de', ends)]), []);
   const appended = resource('Price', 'premium-de', { ...price, timeline: [...price.timeline, tomorrow] });
-  assert.deepEqual(validated(appended, [...base, resource('Price', 'premium-de', price)], price), []);
+  assert.deepEqual(validateText(appended, [...base, resource('Price', 'premium-de', price)], price), []);
 });
 
 test('dates of a price are read in the zone of its market, and the start of today there has begun', () => {
@@ -292,7 +292,7 @@ test('dates of a price are read in the zone of its market, and the start of toda
 
 test('a price that has begun stays with its plan, market, interval and channel', () => {
   const moved = resource('Price', 'premium-de', { ...price, interval: 'P1Y' });
-  assert.deepEqual(validated(moved, base, price), [
+  assert.deepEqual(validateText(moved, base, price), [
     'spec.interval: EUR 12.99 from 2025-01-01 with no end has begun for the interval "P1M"; create another Price for "P1Y".',
   ]);
 });
@@ -312,9 +312,9 @@ test('a price that has begun is deleted only by one who discards its history', (
 test('the decimals of a price are those of its channel', () => {
   const hungary = resource('Market', 'de', { ...germany, currencies: [{ code: 'HUF' }] });
   const timeline = [{ from: '2025-01-01', amount: '1990.50', currency: 'HUF' }];
-  assert.deepEqual(validated(resource('Price', 'p', { ...price, timeline }), [hungary]), []);
+  assert.deepEqual(validateText(resource('Price', 'p', { ...price, timeline }), [hungary]), []);
   assert.match(
-    validated(resource('Price', 'p', { ...price, timeline, channel: 'google' }), [hungary])[0] ?? '',
+    validateText(resource('Price', 'p', { ...price, timeline, channel: 'google' }), [hungary])[0] ?? '',
     /timeline\[0\].amount: HUF has no decimals here/,
   );
 });
@@ -328,13 +328,13 @@ test('an interval is written in one way only', () => {
     P1M15D: /"P1M15D"/,
   };
   for (const [interval, expected] of Object.entries(refused)) {
-    assert.match(validated(resource('Price', 'p', { ...price, interval }))[0] ?? '', expected);
+    assert.match(validateText(resource('Price', 'p', { ...price, interval }))[0] ?? '', expected);
   }
 });
 
 test('a price is in a legal currency of its market for its whole time', () => {
   const bulgarian = (timeline: readonly object[]) =>
-    checked(resource('Price', 'bg', { ...price, market: 'bg', timeline }));
+    checkText(resource('Price', 'bg', { ...price, market: 'bg', timeline }));
   assert.deepEqual(
     bulgarian([
       { from: '2025-01-01', amount: '10.99', currency: 'BGN' },
@@ -358,11 +358,14 @@ test('a price is in a legal currency of its market for its whole time', () => {
 
 test('a price without an end needs its plan to be sold in the market, on a channel of the market', () => {
   const regional = [...base.slice(0, 2), resource('Plan', 'premium', { ...premium, markets: ['bg'] })];
-  assert.match(checked(resource('Price', 'p', price), regional)[0] ?? '', /timeline\[0\]: Premium is not sold in "de"/);
-  const ended = { ...price, timeline: [{ from: '2025-01-01', until: '2026-01-01', amount: '1.00', currency: 'EUR' }] };
-  assert.deepEqual(checked(resource('Price', 'p', ended), regional), []);
   assert.match(
-    checked(resource('Price', 'p', { ...price, channel: 'apple' }))[0] ?? '',
+    checkText(resource('Price', 'p', price), regional)[0] ?? '',
+    /timeline\[0\]: Premium is not sold in "de"/,
+  );
+  const ended = { ...price, timeline: [{ from: '2025-01-01', until: '2026-01-01', amount: '1.00', currency: 'EUR' }] };
+  assert.deepEqual(checkText(resource('Price', 'p', ended), regional), []);
+  assert.match(
+    checkText(resource('Price', 'p', { ...price, channel: 'apple' }))[0] ?? '',
     /spec.channel: "apple" is not a channel of Germany; it has web, google/,
   );
 });
@@ -416,7 +419,7 @@ test('a change of a price is described in plain words', () => {
     const spec = (timeline: readonly object[] | undefined) =>
       timeline === undefined ? undefined : { ...price, timeline };
     assert.deepEqual(
-      described('Price', 'p', spec(before), spec(after)),
+      describeText('Price', 'p', spec(before), spec(after)),
       expected.map((sentence) => `Premium in Germany (web, monthly): ${sentence}`),
     );
   }
@@ -467,21 +470,21 @@ test('a change of a plan is described in plain words', () => {
   ];
   const spec = (change: object | undefined) => (change === undefined ? undefined : { ...premium, ...change });
   for (const [before, after, expected] of vectors) {
-    assert.deepEqual(described('Plan', 'premium', spec(before), spec(after), features), expected);
+    assert.deepEqual(describeText('Plan', 'premium', spec(before), spec(after), features), expected);
   }
 });
 
 test('changes of features and markets are described in plain words', () => {
   const feature = { title: 'Any track', type: 'boolean' };
-  assert.deepEqual(described('Feature', 'f', undefined, feature), ['New feature: Any track (boolean).']);
-  assert.deepEqual(described('Feature', 'f', feature, { ...feature, degradeTo: 'shuffle' }), [
+  assert.deepEqual(describeText('Feature', 'f', undefined, feature), ['New feature: Any track (boolean).']);
+  assert.deepEqual(describeText('Feature', 'f', feature, { ...feature, degradeTo: 'shuffle' }), [
     'Any track degrades to shuffle where a plan does not have it.',
   ]);
-  assert.deepEqual(described('Market', 'bg', undefined, bulgaria), [
+  assert.deepEqual(describeText('Market', 'bg', undefined, bulgaria), [
     'New market Bulgaria (BG): EUR from 2026-01-01 and BGN until 2026-02-01, MwSt. 19 % included.',
   ]);
   assert.deepEqual(
-    described('Market', 'de', germany, {
+    describeText('Market', 'de', germany, {
       ...germany,
       territories: ['DE', 'AT'],
       tax: { inclusive: true, rate: '20', name: 'MwSt.' },
@@ -502,30 +505,30 @@ test('the example of each kind passes its own schema and rules', () => {
     const { example } = kindOf(resource(kind, 'x', {}));
     assert.ok(example !== undefined);
     const object = resource(kind, example.name, example.spec);
-    assert.deepEqual(validated(object, []), []);
+    assert.deepEqual(validateText(object, []), []);
     worldOf([object]);
   }
 });
 
 test('a higher price says until when its market requires subscribers to be notified, and whether they must agree', () => {
-  const priced = (...timeline: object[]) => ({ plan: 'premium', market: 'de', interval: 'P1M', timeline });
+  const priceOf = (...timeline: object[]) => ({ plan: 'premium', market: 'de', interval: 'P1M', timeline });
   const at = (from: string, amount: string) => ({ from, amount, currency: 'EUR' });
   const notices = (market: object, before: object, after: object) =>
-    described('Price', 'p', before, after, [resource('Market', 'de', { ...germany, ...market })]).slice(1);
+    describeText('Price', 'p', before, after, [resource('Market', 'de', { ...germany, ...market })]).slice(1);
   const now = at('2026-01-01', '12.99');
   const asking = { notice: { days: 30 }, consent: 'optOut' };
-  const risen = priced(now, at('2027-02-01', '13.99'));
-  assert.deepEqual(notices(asking, priced(now), risen), [
+  const risen = priceOf(now, at('2027-02-01', '13.99'));
+  assert.deepEqual(notices(asking, priceOf(now), risen), [
     'Germany requires subscribers to be notified 30 days ahead and free to object before a price increase: by 2 January 2027.',
   ]);
-  assert.deepEqual(notices({ consent: 'optIn' }, priced(now), risen), [
+  assert.deepEqual(notices({ consent: 'optIn' }, priceOf(now), risen), [
     'Germany requires subscribers to be asked to agree before a price increase.',
   ]);
-  assert.deepEqual(notices({ notice: { days: 240 } }, priced(now), risen), [
+  assert.deepEqual(notices({ notice: { days: 240 } }, priceOf(now), risen), [
     'Germany requires subscribers to be notified 240 days ahead before a price increase, which is too late already.',
   ]);
   // No rule applies, no price rises, or the rise was declared before.
-  assert.deepEqual(notices({}, priced(now), risen), []);
-  assert.deepEqual(notices(asking, priced(now), priced(now, at('2027-02-01', '11.99'))), []);
-  assert.deepEqual(notices(asking, risen, priced(now, at('2027-02-01', '13.99'), at('2028-01-01', '12.99'))), []);
+  assert.deepEqual(notices({}, priceOf(now), risen), []);
+  assert.deepEqual(notices(asking, priceOf(now), priceOf(now, at('2027-02-01', '11.99'))), []);
+  assert.deepEqual(notices(asking, risen, priceOf(now, at('2027-02-01', '13.99'), at('2028-01-01', '12.99'))), []);
 });

@@ -154,7 +154,7 @@ export interface SubjectStore {
   /** Closes used-up grants to make room; nothing is taken from them any more. */
   readonly spend: (listener: string, grants: readonly string[]) => Promise<void>;
   /** Marks moves as done. */
-  readonly moved: (moves: readonly PendingMoves[]) => Promise<void>;
+  readonly markMoved: (moves: readonly PendingMoves[]) => Promise<void>;
   /** Registers a callback for listeners that this process changed, called after the commit. */
   readonly onChange: (changed: (listeners: readonly string[]) => void) => void;
   /** Removes expired answers; returns their number. Run hourly. */

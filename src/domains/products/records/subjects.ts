@@ -17,8 +17,8 @@ import { recordTransactions, type RecordTransaction } from './record-transaction
 /** @param clock replaces the database time, for tests */
 export function subjectStore(database: Database, clock?: Clock): SubjectStore {
   const watchers: ((listeners: readonly string[]) => void)[] = [];
-  const changed = (listeners: readonly string[]): void => watchers.forEach((watcher) => watcher(listeners));
-  const plainly = recordTransactions(database, clock, changed);
+  const notifyWatchers = (listeners: readonly string[]): void => watchers.forEach((watcher) => watcher(listeners));
+  const plainly = recordTransactions(database, clock, notifyWatchers);
   const writes = writesOf(plainly, clock);
 
   const facts = async (listener: string): Promise<SubjectFacts> => {
@@ -44,7 +44,7 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
           values: [listener, ids, at],
         });
       }),
-    moved: (moves) =>
+    markMoved: (moves) =>
       plainly(async ({ query, touch }) => {
         const rows = await query<{ listener: string }>({
           text: `select m.listener from backline.subscription_members m join backline.subscriptions s on s.id = m.subscription
@@ -61,7 +61,7 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
     tidy: () => tidyWrites(database, clock?.()),
     erase: async (listener) => {
       const { rows, others } = await eraseSubject(database, listener);
-      changed([listener, ...others]);
+      notifyWatchers([listener, ...others]);
       return rows;
     },
   };

@@ -28,7 +28,7 @@ async function subscribe(db: TestDatabase, market: string, status: string, house
 test('households and listeners with a subscription are counted by market, again and again, up to a number', async () => {
   await using db = await startDatabase();
   const time = new VirtualTime();
-  const counted = () => new Promise<void>((resolve) => (done = resolve));
+  const waitForCount = () => new Promise<void>((resolve) => (done = resolve));
   let done = () => {};
   const database = {
     query: async (...asked: Parameters<typeof db.database.query>) => {
@@ -38,11 +38,11 @@ test('households and listeners with a subscription are counted by market, again 
     },
   };
   const next = async (): Promise<void> => {
-    const again = counted();
+    const again = waitForCount();
     time.advance(300_000);
     await again;
   };
-  const first = counted();
+  const first = waitForCount();
   const counts = followUnitCounts({ database, time, log: openLog('silent') });
   assert.equal(counts.of('household'), undefined, 'not known yet');
   await first;

@@ -26,7 +26,7 @@ const ADD_ONS: Readonly<Record<string, GrantTerms>> = {
   kept: { title: 'Kept', priority: 300, whileLapsed: 'kept' },
 };
 
-function counted(plan: PlanTerms | undefined): CountedFeature {
+function countedFeature(plan: PlanTerms | undefined): CountedFeature {
   return {
     feature: 'audiobooks',
     title: 'Audiobooks',
@@ -40,8 +40,8 @@ function counted(plan: PlanTerms | undefined): CountedFeature {
 }
 
 /** `plan/audiobooks 10`, in order; brackets mark buckets that cannot be used now. */
-function listed(plan: PlanTerms | undefined, facts: SubjectFacts): string {
-  return bucketsOf(counted(plan), facts, NOW)
+function listBuckets(plan: PlanTerms | undefined, facts: SubjectFacts): string {
+  return bucketsOf(countedFeature(plan), facts, NOW)
     .buckets.map((bucket) => {
       const text = `${bucket.id} ${bucket.limit}${bucket.overage === true ? ' soft' : ''}`;
       return isInForce(bucket, NOW) ? text : `(${text})`;
@@ -130,13 +130,13 @@ test('what counts for a listener, and in which order, follows from the plan, wha
       'plan/audiobooks 10',
     ],
   ];
-  for (const [name, plan, facts, expected] of vectors) assert.equal(listed(plan, anna({}, facts)), expected, name);
+  for (const [name, plan, facts, expected] of vectors) assert.equal(listBuckets(plan, anna({}, facts)), expected, name);
 });
 
 test('exceptions are stated in sentences', () => {
   const { subscription } = anna({ status: 'lapsed' });
   const notes = (plan: PlanTerms | undefined, facts: Partial<SubjectFacts>) =>
-    bucketsOf(counted(plan), anna({}, facts), NOW).notes.join('\n');
+    bucketsOf(countedFeature(plan), anna({}, facts), NOW).notes.join('\n');
   assert.equal(
     notes(PLAN, { subscription, grants: [topUp('t', Date.parse('2026-12-01T10:00+01:00'))] }),
     'Audiobooks: 10 hours is suspended without a subscription; it expires on 1 December 2026, 10:00 (Europe/Berlin).',
@@ -154,7 +154,7 @@ test('exceptions are stated in sentences', () => {
 
 test('nothing is counted where the limit in force is none, and is again where one is given by hand', () => {
   const isUnlimited = (limit: PlanTerms['limit'], overrides: SubjectFacts['overrides'] = []) =>
-    bucketsOf(counted({ ...PLAN, limit }), anna({}, { overrides }), NOW).isUnlimited;
+    bucketsOf(countedFeature({ ...PLAN, limit }), anna({}, { overrides }), NOW).isUnlimited;
   assert.deepEqual(
     [isUnlimited(10), isUnlimited('unlimited'), isUnlimited(10, [override('o', 'unlimited')])],
     [false, true, true],
@@ -242,7 +242,7 @@ test('units come from where one gets them who asks each source in turn, one unit
         if (purse !== undefined) purse.left -= 1;
       }
 
-      const { buckets } = bucketsOf(counted(plan), facts, NOW);
+      const { buckets } = bucketsOf(countedFeature(plan), facts, NOW);
       const standings = buckets
         .filter((bucket) => isInForce(bucket, NOW))
         .map((bucket) => ({ bucket, span: spanOf(bucket, NOW), used: 0 }));
@@ -257,7 +257,7 @@ test('units come from where one gets them who asks each source in turn, one unit
 });
 
 test('a limit lowered below use leaves nothing, takes nothing back, and says that more is used', () => {
-  const [bucket] = bucketsOf(counted({ ...PLAN, limit: 4 }), anna(), NOW).buckets;
+  const [bucket] = bucketsOf(countedFeature({ ...PLAN, limit: 4 }), anna(), NOW).buckets;
   assert.ok(bucket !== undefined);
   const { used, remaining, overLimit } = balanceOf({ bucket, span: spanOf(bucket, NOW), used: 7 });
   assert.deepEqual({ used, remaining, overLimit }, { used: 7, remaining: 0, overLimit: true });
@@ -271,7 +271,7 @@ test('a grace is units, or a share that is rounded down', () => {
 });
 
 test('every period that a plan may name has a window, and what no calendar has is counted from the first of a month', () => {
-  const shown = (per: string | undefined) => {
+  const showPeriod = (per: string | undefined) => {
     const { window, anchor } = periodWindow(per, 'Asia/Tokyo');
     const bucket: Bucket = {
       id: '',
@@ -284,7 +284,7 @@ test('every period that a plan may name has a window, and what no calendar has i
     const { fromMs, untilMs } = spanOf(bucket, NOW);
     return `${window.type} ${untilMs === undefined ? 'for ever' : (untilMs - fromMs) / HOUR}`;
   };
-  assert.deepEqual([undefined, 'P1D', 'P1M', 'PT1H', 'P3D', 'PT6H', 'PT90M', 'P3M'].map(shown), [
+  assert.deepEqual([undefined, 'P1D', 'P1M', 'PT1H', 'P3D', 'PT6H', 'PT90M', 'P3M'].map(showPeriod), [
     'lifetime for ever',
     'calendar 24',
     'calendar 720',

@@ -50,7 +50,7 @@ export function entitlementFaults(
   const counted = feature.type === 'metered' || feature.type === 'concurrent';
   if (feature.type === 'config') {
     const fault = value === undefined ? 'is missing' : feature.valueSchema && valueFault(feature.valueSchema, value);
-    if (fault !== undefined) faults.push({ field: 'value', fault: `${isA}; the value ${shown(value)}${fault}.` });
+    if (fault !== undefined) faults.push({ field: 'value', fault: `${isA}; the value ${showValue(value)}${fault}.` });
   } else if (value !== undefined) faults.push({ field: 'value', fault: `${isA}; only a config feature has a value.` });
 
   if (counted && limit === undefined) {
@@ -67,7 +67,7 @@ export function entitlementFaults(
   return faults;
 }
 
-function shown(value: unknown): string {
+function showValue(value: unknown): string {
   return value === undefined ? '' : `${JSON.stringify(value)} `;
 }
 

@@ -66,7 +66,7 @@ export function isZone(zone: string): boolean {
 const KEPT_MAX = 1_000;
 
 /** Formatting a time costs more than the decision that contains it. */
-function kept<Key>(texts: Map<Key, string>, key: Key, write: () => string): string {
+function cacheText<Key>(texts: Map<Key, string>, key: Key, write: () => string): string {
   const known = texts.get(key);
   if (known !== undefined) return known;
   const text = write();
@@ -79,7 +79,7 @@ const instants = new Map<number, string>();
 
 /** RFC 3339 in UTC, for answers: whole seconds where that is exact. */
 export function instantText(epochMs: number): string {
-  return kept(instants, epochMs, () => Temporal.Instant.fromEpochMilliseconds(epochMs).toString());
+  return cacheText(instants, epochMs, () => Temporal.Instant.fromEpochMilliseconds(epochMs).toString());
 }
 
 const MONTHS = 'January February March April May June July August September October November December'.split(' ');
@@ -88,7 +88,7 @@ const words = new Map<string, string>();
 
 /** `1 December 2026`, with the time of day and the zone where it is not the start of that day. */
 export function timeInWords(epochMs: number, zone: string): string {
-  return kept(words, `${epochMs} ${zone}`, () => wordsOf(epochMs, zone));
+  return cacheText(words, `${epochMs} ${zone}`, () => wordsOf(epochMs, zone));
 }
 
 function wordsOf(epochMs: number, zone: string): string {

@@ -54,7 +54,7 @@ export function grant(id: string, more: Partial<GrantFacts> = {}): GrantFacts {
   };
 }
 
-export function metered(use: MeteredUse | UnmeteredUse): MeteredUse {
+export function requireMetered(use: MeteredUse | UnmeteredUse): MeteredUse {
   if (use.metered) return use;
   throw new Error(use.reason.message);
 }

@@ -28,7 +28,7 @@ interface Place {
 }
 
 /** An attribute test, with the result when the context lacks it. */
-export function tested(
+export function testOf(
   name: string,
   test: Omit<Condition, 'attribute'>,
   onNull: boolean,
@@ -87,13 +87,13 @@ function variableComparison(
     throw new UnsupportedSource(path, `texts that are ${operator} others is not supported`);
   const onNull = holds(fallback);
   if (type === 'number' && BOUNDS[operator] !== undefined)
-    return tested(name, { [BOUNDS[operator]]: Number(value) }, onNull, place);
+    return testOf(name, { [BOUNDS[operator]]: Number(value) }, onNull, place);
   // Equality: at most one text or number matches; null also equals 0.
   const candidates: readonly Constant[] =
     type === 'boolean' ? [true, false] : type === 'number' ? [Number(value)] : [value];
   const passing = candidates.filter((each) => typeof each === type && holds(each));
   if (passing.length === 0) return onNull && not(exists(name, path, subjects));
-  return tested(name, { in: passing }, onNull, place);
+  return testOf(name, { in: passing }, onNull, place);
 }
 
 /**
@@ -172,7 +172,7 @@ export function membership(needle: Operand, haystack: Operand, path: Path, subje
     const fitting = haystack.values.filter((value) => typeof value === type);
     const onNull = haystack.values.includes(needle.fallback);
     if (fitting.length === 0) return onNull && not(exists(needle.name, path, subjects));
-    return tested(needle.name, { in: [...new Set(fitting)] }, onNull, { path, subjects });
+    return testOf(needle.name, { in: [...new Set(fitting)] }, onNull, { path, subjects });
   }
   if (needle.kind !== 'constant')
     throw new UnsupportedSource(path, 'searching a text for an attribute is not supported');
@@ -188,13 +188,13 @@ export function membership(needle: Operand, haystack: Operand, path: Path, subje
   const { type, multiValued = false } = subjects.kindOf(name, path);
   if (multiValued) {
     if (fallback !== null) throw new UnsupportedSource(path, 'a list cannot have a fallback');
-    return typeof needle.value === type && tested(name, { in: [needle.value] }, false, { path, subjects });
+    return typeof needle.value === type && testOf(name, { in: [needle.value] }, false, { path, subjects });
   }
   if (type !== 'string' || typeof needle.value !== 'string')
     throw new UnsupportedSource(path, `searching a ${type} for ${JSON.stringify(needle.value)} is not supported`);
   const onNull = typeof fallback === 'string' && fallback !== '' && fallback.includes(needle.value);
   // flagd finds nothing in an empty text, not even the empty text.
-  return tested(name, needle.value === '' ? { notIn: [''] } : { contains: [needle.value] }, onNull, { path, subjects });
+  return testOf(name, needle.value === '' ? { notIn: [''] } : { contains: [needle.value] }, onNull, { path, subjects });
 }
 
 /** Semantics of `starts_with`, `ends_with` and `sem_ver`: true, or else false or null. */
@@ -218,7 +218,7 @@ export function affix(
   const { type, multiValued = false } = subjects.kindOf(text.name, path);
   if (type !== 'string' || multiValued) throw new UnsupportedSource(path, `"${text.name}" is not a text`);
   const onNull = constantAffix(test, text.fallback, piece.value);
-  const isTrue = tested(text.name, { [test]: [piece.value] }, onNull.isTrue === true, { path, subjects });
+  const isTrue = testOf(text.name, { [test]: [piece.value] }, onNull.isTrue === true, { path, subjects });
   const isText = onNull.isTrue === true || onNull.isFalse === true ? true : exists(text.name, path, subjects);
   return { isTrue, isFalse: all([isText, not(isTrue)]) };
 }
@@ -252,7 +252,7 @@ export function versionComparison(operands: readonly (Operand | undefined)[], pa
   const onNull = constantVersions(left.fallback, operator, right.value);
   const isVersion = onNull.isTrue === true || onNull.isFalse === true;
   const within = (semver: string, isNullWithin: boolean) =>
-    tested(left.name, { as: 'partial-semver', semver }, isNullWithin, { path, subjects });
+    testOf(left.name, { as: 'partial-semver', semver }, isNullWithin, { path, subjects });
   // A text that is not a version matches neither and counts as absent, so a fallback does not apply.
   if (isVersion) throw new UnsupportedSource(path, 'a fallback that is a version is not supported');
   const isAny = within('>=0.0.0-0', false);

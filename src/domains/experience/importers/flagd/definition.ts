@@ -23,7 +23,7 @@ const DEFINITION = format(NAME, DefinitionSchema, REMEDY);
 
 /** Parses a flag definition and resolves `$ref`. Throws a Refusal for anything else. */
 export function parseFlagd(document: unknown): Static<typeof DefinitionSchema> {
-  const definition = parseDocument(DEFINITION, resolved(document));
+  const definition = parseDocument(DEFINITION, resolveEvaluators(document));
   for (const [key, { defaultVariant, variants }] of Object.entries(definition.flags)) {
     if (typeof defaultVariant !== 'string' || defaultVariant === '' || Object.hasOwn(variants, defaultVariant))
       continue;
@@ -37,7 +37,7 @@ export function parseFlagd(document: unknown): Static<typeof DefinitionSchema> {
 }
 
 /** Replaces references by evaluators on the text, as flagd does, so that evaluators may refer to later ones. */
-function resolved(document: unknown): unknown {
+function resolveEvaluators(document: unknown): unknown {
   if (!isRecord(document) || !isRecord(document['$evaluators'])) return document;
   let text = JSON.stringify(document);
   for (const [key, evaluator] of Object.entries(document['$evaluators']))

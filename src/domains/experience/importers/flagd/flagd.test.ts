@@ -46,7 +46,7 @@ const contextArbitrary: fc.Arbitrary<Context> = fc
 const variable = (name: string) => ({ var: name });
 const either = (operator: string, left: unknown, right: unknown) =>
   fc.boolean().map((turned) => ({ [operator]: turned ? [right, left] : [left, right] }));
-const compared = (
+const compare = (
   operators: readonly string[],
   name: string,
   values: readonly unknown[],
@@ -63,10 +63,10 @@ const compared = (
     );
 
 const condition: fc.Arbitrary<unknown> = fc.oneof(
-  compared(['==', '===', '!=', '!=='], 'email', [...EMAILS, null], ['x']),
-  compared(['==', '===', '!=', '!==', '<', '<=', '>', '>='], 'age', [0, 1, 18, 18.5, null, true], [18, null]),
-  compared(['==', '===', '!=', '!==', '<', '>='], 'premium', [true, false, null], [false]),
-  compared(['==', '==='], 'device.os', ['ios', 'web'], []),
+  compare(['==', '===', '!=', '!=='], 'email', [...EMAILS, null], ['x']),
+  compare(['==', '===', '!=', '!==', '<', '<=', '>', '>='], 'age', [0, 1, 18, 18.5, null, true], [18, null]),
+  compare(['==', '===', '!=', '!==', '<', '>='], 'premium', [true, false, null], [false]),
+  compare(['==', '==='], 'device.os', ['ios', 'web'], []),
   fc.constantFrom(
     { '<': [1, variable('age'), 20] },
     { in: ['@x', variable('email')] },

@@ -45,16 +45,16 @@ export function importFlagd(document: unknown, options: ImportOptions = {}): Imp
       Object.keys(metadata).length === 0 ? undefined : { [METADATA_ANNOTATION]: canonicalJson(metadata) };
     return (
       madeOrNoted(notes, () => {
-        attributes.taken();
+        attributes.takeNames();
         const path = ['flags', key];
         options.inexact?.refuseIn(path);
         const spec = flagSpecOf(flag, path, targeting);
         const about = { key, path, names, ...(annotations === undefined ? {} : { annotations }) };
-        return [{ ...flagObject(about, spec), attributes: attributes.taken() }];
+        return [{ ...flagObject(about, spec), attributes: attributes.takeNames() }];
       }) ?? []
     );
   });
-  return keepSound([...attributes.made(), ...made], notes);
+  return keepSound([...attributes.translations(), ...made], notes);
 }
 
 function flagSpecOf(flag: FlagdFlag, path: Path, targeting: Targeting): FlagSpec {

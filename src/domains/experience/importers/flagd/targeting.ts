@@ -10,7 +10,7 @@ import {
   comparison,
   exists,
   membership,
-  tested,
+  testOf,
   versionComparison,
   type Subjects,
   type Trinary,
@@ -134,7 +134,7 @@ function variableTruth(name: string, fallback: Constant, path: Path, targeting: 
   const { type, multiValued = false } = targeting.kindOf(name, path);
   if (multiValued) throw new UnsupportedSource(path, `whether the list "${name}" is empty is not supported`);
   const test = type === 'boolean' ? { in: [true] } : { notIn: [type === 'number' ? 0 : ''] };
-  return tested(name, test, Boolean(fallback), { path, subjects: targeting });
+  return testOf(name, test, Boolean(fallback), { path, subjects: targeting });
 }
 
 /** Cases for the value of a variable: only booleans have few enough values. */
@@ -146,7 +146,7 @@ function variableCases(name: string, fallback: Constant, path: Path, targeting: 
       `"${name}" itself as the variant is not supported; write one condition for each value`,
     );
   return [
-    { when: tested(name, { in: [true] }, false, { path, subjects: targeting }), gives: true },
+    { when: testOf(name, { in: [true] }, false, { path, subjects: targeting }), gives: true },
     { when: exists(name, path, targeting), gives: false },
     { when: true, gives: fallback },
   ];
@@ -222,7 +222,7 @@ function fractionalCases(parts: readonly unknown[], path: Path, targeting: Targe
   const constants = operands.map((each) => (each.kind === 'constant' ? String(each.value) : undefined));
   const last = operands.at(-1);
   const text = (count: number) => constants.slice(0, count).join('');
-  const always = (key: string): Constant => chosen(variants, targeting.algorithm, key);
+  const always = (key: string): Constant => chooseVariant(variants, targeting.algorithm, key);
   if (!constants.includes(undefined)) {
     // Without cat only texts are hashed.
     const isText = operator === 'cat' || typeof first === 'string' || operator === 'var';
@@ -251,7 +251,7 @@ function isGiven(attribute: string, path: Path, targeting: Targeting): Expressio
 }
 
 /** The variant of one constant text. */
-function chosen(variants: Buckets['variants'], algorithm: Bucketing['algorithm'], key: string): Constant {
+function chooseVariant(variants: Buckets['variants'], algorithm: Bucketing['algorithm'], key: string): Constant {
   const split: Split = variants.map(({ weight }, index) => ({ variant: String(index), weight }));
   return variants[compileSplit(split, { algorithm, salt: '' })(key)]?.variant ?? null;
 }

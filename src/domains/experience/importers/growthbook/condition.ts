@@ -90,13 +90,13 @@ function looselyEqual(value: unknown, about: About): Expression {
   }
   if (typeof value === 'number') {
     const onNull = value === 0;
-    if (type === 'string') return tested(about, { as: 'number', in: [value] }, onNull);
+    if (type === 'string') return testOf(about, { as: 'number', in: [value] }, onNull);
     if (type === 'boolean') return oneOf(value === 1 ? [true] : value === 0 ? [false] : [], about, { onNull });
     return oneOf([value], about, { onNull });
   }
   if (type === 'boolean') return oneOf([value], about, {});
   const falsy = type === 'number' ? 0 : '';
-  return tested(about, value === true ? { notIn: [falsy] } : { in: [falsy] }, false);
+  return testOf(about, value === true ? { notIn: [falsy] } : { in: [falsy] }, false);
 }
 
 function operatorExpression(operator: string, expected: unknown, about: About): Expression {
@@ -123,7 +123,7 @@ function operatorExpression(operator: string, expected: unknown, about: About): 
     case '$gte':
     case '$lt':
     case '$lte':
-      return compared(operator, expected, { ...about, kind: single(about) });
+      return comparisonOf(operator, expected, { ...about, kind: single(about) });
     case '$exists':
       return expected ? exists(about) : not(exists(about));
     case '$regex':
@@ -135,7 +135,7 @@ function operatorExpression(operator: string, expected: unknown, about: About): 
     case '$vgte':
     case '$vlt':
     case '$vlte':
-      return versioned(operator, expected, { ...about, kind: single(about) });
+      return versionTestOf(operator, expected, { ...about, kind: single(about) });
     case '$not':
       return not(valueExpression(expected, about));
     case '$elemMatch':
@@ -155,7 +155,7 @@ function operatorExpression(operator: string, expected: unknown, about: About): 
 function scalarOnly(value: unknown, about: About): Expression {
   if (typeof value !== about.kind.type)
     throw new UnsupportedSource(about.path, `${JSON.stringify(value)} is no ${about.kind.type}`);
-  return tested(about, { in: [value] }, false);
+  return testOf(about, { in: [value] }, false);
 }
 
 function someElement(expected: unknown, about: About): Expression {
@@ -193,7 +193,7 @@ function exists({ source, path, subjects }: About): Expression {
   return leaf({ attribute: subjects.name(source, path), exists: true });
 }
 
-function tested({ source, path, subjects }: About, test: Omit<Condition, 'attribute'>, onNull: boolean): Expression {
+function testOf({ source, path, subjects }: About, test: Omit<Condition, 'attribute'>, onNull: boolean): Expression {
   return leaf({ attribute: subjects.name(source, path), ...test, absent: onNull ? 'match' : 'noMatch' });
 }
 
@@ -207,10 +207,10 @@ function oneOf(
   const fitting = values.filter((value) => typeof value === kind.type);
   if (fitting.length === 0) return onNull ? not(exists(about)) : false;
   const folded = ignoreCase && kind.type === 'string' ? { ignoreCase } : {};
-  return tested(about, { in: [...new Set(fitting)], ...folded }, onNull);
+  return testOf(about, { in: [...new Set(fitting)], ...folded }, onNull);
 }
 
-function compared(operator: keyof typeof COMPARISONS, expected: unknown, about: About): Expression {
+function comparisonOf(operator: keyof typeof COMPARISONS, expected: unknown, about: About): Expression {
   const { kind, path } = about;
   const bound = Number(expected);
   if (
@@ -225,7 +225,7 @@ function compared(operator: keyof typeof COMPARISONS, expected: unknown, about: 
   if (!Number.isFinite(bound)) throw new UnsupportedSource(path, `${String(expected)} is not finite`);
   // A missing value is null, which compares as 0.
   const onNull = { $gt: 0 > bound, $gte: 0 >= bound, $lt: 0 < bound, $lte: 0 <= bound }[operator];
-  return tested(about, { ...(kind.type === 'string' ? { as: 'number' } : {}), [COMPARISONS[operator]]: bound }, onNull);
+  return testOf(about, { ...(kind.type === 'string' ? { as: 'number' } : {}), [COMPARISONS[operator]]: bound }, onNull);
 }
 
 function matching(expected: unknown, ignoreCase: boolean, about: About): Expression {
@@ -240,15 +240,15 @@ function matching(expected: unknown, ignoreCase: boolean, about: About): Express
   }
   // GrowthBook tests a missing value as the word null.
   const onNull = found.test('null');
-  if (expected === '') return tested(about, { startsWith: [''] }, onNull);
+  if (expected === '') return testOf(about, { startsWith: [''] }, onNull);
   const re2 = re2Pattern(expected);
   const cannot = 'cannot' in re2 ? re2.cannot : patternFault(re2.pattern, ignoreCase)?.detail;
   if ('cannot' in re2 || cannot !== undefined)
     throw new UnsupportedSource(about.path, `the expression ${expected} has no translation: ${cannot}`);
-  return tested(about, { matches: re2.pattern, ...(ignoreCase ? { ignoreCase } : {}) }, onNull);
+  return testOf(about, { matches: re2.pattern, ...(ignoreCase ? { ignoreCase } : {}) }, onNull);
 }
 
-function versioned(operator: string, expected: unknown, about: About): Expression {
+function versionTestOf(operator: string, expected: unknown, about: About): Expression {
   const { kind, path } = about;
   if (kind.type !== 'string') throw new UnsupportedSource(path, `a ${kind.type} cannot be compared as a version`);
   const text =
@@ -256,17 +256,17 @@ function versioned(operator: string, expected: unknown, about: About): Expressio
   const [bound, missing] = [paddedVersion(text), paddedVersion(null)];
   switch (operator) {
     case '$vne':
-      return not(versioned('$veq', expected, about));
+      return not(versionTestOf('$veq', expected, about));
     case '$veq':
-      return tested(about, { as: 'growthbook-version', in: [text] }, missing === bound);
+      return testOf(about, { as: 'growthbook-version', in: [text] }, missing === bound);
     case '$vgt':
-      return tested(about, { as: 'growthbook-version', [VERSIONS[operator]]: text }, missing > bound);
+      return testOf(about, { as: 'growthbook-version', [VERSIONS[operator]]: text }, missing > bound);
     case '$vgte':
-      return tested(about, { as: 'growthbook-version', [VERSIONS[operator]]: text }, missing >= bound);
+      return testOf(about, { as: 'growthbook-version', [VERSIONS[operator]]: text }, missing >= bound);
     case '$vlt':
-      return tested(about, { as: 'growthbook-version', [VERSIONS[operator]]: text }, missing < bound);
+      return testOf(about, { as: 'growthbook-version', [VERSIONS[operator]]: text }, missing < bound);
     default:
-      return tested(about, { as: 'growthbook-version', atMost: text }, missing <= bound);
+      return testOf(about, { as: 'growthbook-version', atMost: text }, missing <= bound);
   }
 }
 

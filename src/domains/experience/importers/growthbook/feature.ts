@@ -194,7 +194,7 @@ function stepOf(
     const range = source.range ?? (how === undefined ? [0, 0] : coverageRange(source.coverage ?? 1, how));
     const isEmpty = source.range === undefined && source.coverage === 0;
     const covered = isLimited ? [part(units, { ranges: isEmpty ? [] : [range], bucketing: how }, at, world)] : [];
-    return combined({
+    return combine({
       ...named,
       who: condition,
       parts: [...filters, ...covered],
@@ -222,7 +222,7 @@ function stepOf(
       : [];
   const { unit, given } = unitFields(units, at, world);
   const entries = 'split' in split ? split.split : split.ranges;
-  return combined({
+  return combine({
     ...named,
     who: all([condition, given]),
     parts: [...filters, ...within],
@@ -274,11 +274,11 @@ function part(
   const { unit, given } = unitFields(units, path, world);
   const parts = ranges.flatMap((range) => rangeOf(range) ?? []);
   if (parts.length === 0) return { given, traffic: { percent: 0, unit, bucketing } };
-  return { given, traffic: { ranges: merged(parts), unit, bucketing } };
+  return { given, traffic: { ranges: mergeRanges(parts), unit, bucketing } };
 }
 
 /** Ranges that do not overlap. */
-function merged(ranges: readonly { from: number; until: number }[]): { from: number; until: number }[] {
+function mergeRanges(ranges: readonly { from: number; until: number }[]): { from: number; until: number }[] {
   const apart: { from: number; until: number }[] = [];
   for (const range of ranges.toSorted((a, b) => a.from - b.from)) {
     const before = apart.at(-1);
@@ -288,7 +288,7 @@ function merged(ranges: readonly { from: number; until: number }[]): { from: num
   return apart;
 }
 
-function combined({
+function combine({
   who,
   parts,
   ...step

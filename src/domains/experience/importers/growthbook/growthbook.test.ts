@@ -200,7 +200,11 @@ const payload = fc
     ids: fc.boolean(),
   })
   .map(({ first, second, third, parents: conditions, ids }) => {
-    const named = (prefix: string, { rules, ...each }: { rules: readonly object[] }, above: readonly unknown[]) => ({
+    const prefixNames = (
+      prefix: string,
+      { rules, ...each }: { rules: readonly object[] },
+      above: readonly unknown[],
+    ) => ({
       ...each,
       rules: rules.map((rule, index) => ({
         ...rule,
@@ -211,9 +215,9 @@ const payload = fc
     return JSON.parse(
       JSON.stringify({
         features: {
-          first: named('1', first, []),
-          second: named('2', second, []),
-          'Third feature': named('3', third, conditions),
+          first: prefixNames('1', first, []),
+          second: prefixNames('2', second, []),
+          'Third feature': prefixNames('3', third, conditions),
         },
         savedGroups: {
           countries: ['SE', 'NO', 'null', 7],

@@ -38,7 +38,7 @@ export function importGrowthbook(document: unknown, options: ImportOptions = {})
     },
     name: (attribute, at) => attributes.name(attribute, at),
     inGroup: (id, attribute, at) => groups.list(id, attribute, at, subjects),
-    savedGroup: (reference, at) => groups.referred(reference, at, subjects),
+    savedGroup: (reference, at) => groups.referTo(reference, at, subjects),
   };
   const world = {
     features,
@@ -53,13 +53,13 @@ export function importGrowthbook(document: unknown, options: ImportOptions = {})
   const made = Object.keys(features).flatMap(
     (id) =>
       madeOrNoted(notes, () => {
-        attributes.taken();
+        attributes.takeNames();
         options.inexact?.refuseIn([...path, id]);
         const [flag, ...others] = importFeature(id, world);
-        return flag === undefined ? [] : [{ ...flag, attributes: attributes.taken() }, ...others];
+        return flag === undefined ? [] : [{ ...flag, attributes: attributes.takeNames() }, ...others];
       }) ?? [],
   );
-  return keepSound([...attributes.made(), ...groups.made(), ...made], notes);
+  return keepSound([...attributes.translations(), ...groups.translations(), ...made], notes);
 }
 
 /** Experiment names by key and feature: the key alone where it is unique. */
@@ -100,7 +100,7 @@ class Groups {
     }
   }
 
-  made(): readonly Translation[] {
+  translations(): readonly Translation[] {
     return [...this.#made.values()];
   }
 
@@ -120,7 +120,7 @@ class Groups {
   }
 
   /** Resolves `$savedGroup`. A missing or malformed group matches nobody. */
-  referred(reference: unknown, path: Path, subjects: Subjects): Expression {
+  referTo(reference: unknown, path: Path, subjects: Subjects): Expression {
     if (!isRecord(reference)) return false;
     const { id, attributeKey } = reference;
     if (typeof id !== 'string' || !Object.hasOwn(this.#groups, id)) return false;

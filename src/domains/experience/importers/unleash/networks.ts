@@ -42,20 +42,20 @@ function networkOf(range: string, path: Path): { readonly family: 4 | 6; readonl
   if (length !== undefined && (!/^\d{1,3}$/.test(length) || (!isIpv6 && length.length > 2))) return undefined;
   if (bits > bitsMax) return undefined;
   if (!isIpv6) {
-    const word = masked(address.words, 96 + bits)[3];
+    const word = maskWords(address.words, 96 + bits)[3];
     const octets = [24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.');
     return { family: 4, text: bits === 32 ? octets : `${octets}/${bits}` };
   }
   const isMapped = address.family === 4;
-  if (isMapped || (bits <= MAPPED_BITS && String(masked(MAPPED, bits)) === String(masked(address.words, bits)))) {
+  if (isMapped || (bits <= MAPPED_BITS && String(maskWords(MAPPED, bits)) === String(maskWords(address.words, bits)))) {
     throw new UnsupportedSource(path, `"${range}" holds IPv4 addresses in IPv6, which are IPv4 addresses here`);
   }
-  const hextets = masked(address.words, bits).flatMap((word) => [word >>> 16, word & 0xffff]);
+  const hextets = maskWords(address.words, bits).flatMap((word) => [word >>> 16, word & 0xffff]);
   const text = hextets.map((hextet) => hextet.toString(16)).join(':');
   return { family: 6, text: bits === 128 ? base : `${isMasked(address.words, bits) ? base : text}/${bits}` };
 }
 
-function masked(words: Words, bits: number): Words {
+function maskWords(words: Words, bits: number): Words {
   const word = (index: 0 | 1 | 2 | 3) => {
     const kept = Math.min(32, Math.max(0, bits - index * 32));
     return kept === 0 ? 0 : (words[index] & (0xffff_ffff << (32 - kept))) >>> 0;
@@ -64,5 +64,5 @@ function masked(words: Words, bits: number): Words {
 }
 
 function isMasked(words: Words, bits: number): boolean {
-  return String(masked(words, bits)) === String(words);
+  return String(maskWords(words, bits)) === String(words);
 }

@@ -30,10 +30,10 @@ export function strategyTakes({ name, parameters }: Strategy, path: Path, attrib
       return { who: true };
     case 'userWithId': {
       const ids = parameter('userIds');
-      return { who: isOneOf('userId', ids === '' ? [] : listed(ids)) };
+      return { who: isOneOf('userId', ids === '' ? [] : splitList(ids)) };
     }
     case 'remoteAddress': {
-      const ranges = parameter('IPs') === '' ? [] : listed(parameter('IPs'));
+      const ranges = parameter('IPs') === '' ? [] : splitList(parameter('IPs'));
       const texts = ranges.filter((range) => !isPlainIpv4(range));
       const networks = ranges.filter((range) => !range.includes(':'));
       return {
@@ -42,7 +42,7 @@ export function strategyTakes({ name, parameters }: Strategy, path: Path, attrib
     }
     case 'applicationHostname': {
       const hosts = parameter('hostNames');
-      const values = listed(hosts.toLowerCase());
+      const values = splitList(hosts.toLowerCase());
       return {
         who:
           hosts !== '' &&
@@ -90,7 +90,7 @@ function unitOf(units: readonly string[], attributes: AttributeBook, path: Path)
 }
 
 /** Splits lists exactly as SDKs do: trims only around commas. */
-function listed(text: string): readonly string[] {
+function splitList(text: string): readonly string[] {
   return text.split(/\s*,\s*/);
 }
 

@@ -51,10 +51,10 @@ export function importUnleash(document: unknown, options: ImportOptions = {}): I
         return importFeature(placed, { state, attributes, segments, names, notes });
       }) ?? [],
   );
-  const imported = keepSound([...attributes.made(), ...segments.made, ...flags], notes);
+  const imported = keepSound([...attributes.translations(), ...segments.made, ...flags], notes);
   const used = new Set(imported.objects.map(({ metadata }) => metadata.name));
   const fromSdk = attributes
-    .made()
+    .translations()
     .filter(({ object }) => used.has(object.metadata.name))
     .flatMap(({ object, path }): Note[] => {
       const { name = object.metadata.name } = Attribute.spec(object);
@@ -175,11 +175,11 @@ function importFeature({ value: feature, path }: DocumentPart<Feature>, world: W
           serve: variants.nameOf(variant),
         }),
       ),
-      ...rule(name, all([taken.who, ...before(overrides.length)]), given(choice)),
+      ...rule(name, all([taken.who, ...before(overrides.length)]), translateChoice(choice)),
     ];
   }
 
-  function given(choice: NonNullable<ReturnType<typeof choiceOf>>) {
+  function translateChoice(choice: NonNullable<ReturnType<typeof choiceOf>>) {
     for (const [index, { weight }] of choice.variants.entries()) {
       if (!Number.isInteger(weight) || weight < 0)
         throw new UnsupportedSource([...choice.path, index, 'weight'], `a weight of ${weight} is not a whole number`);
