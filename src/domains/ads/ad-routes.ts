@@ -163,7 +163,7 @@ export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>
         const served = new Set(decision.served.map(({ adSet }) => adSet));
         return {
           ...describeBreak(placement, decision, noAds),
-          adSets: context.table.adSets.length,
+          adSets: context.table.adSets.size,
           reasons,
           candidates: decision.candidates.map(({ adSet }) => ({
             adSet: adSet.name,

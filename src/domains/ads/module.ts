@@ -5,7 +5,7 @@ import { defineModule } from '#kernel/modules/module.ts';
 import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { adRoutes } from './ad-routes.ts';
-import { compileInSteps } from './decisions/compile.ts';
+import { compileInSteps, updateInSteps } from './decisions/compile.ts';
 import type { AdsTable } from './decisions/table.ts';
 import { Ad } from './kinds/ad.ts';
 import { AdSet } from './kinds/ad-set.ts';
@@ -24,9 +24,7 @@ export const ads = defineModule({
     name: 'ads',
     kinds: [...audienceKinds, ...adsKinds],
     compile: compileInSteps,
-    update: function* (_table, world, _changed, audiences) {
-      return yield* compileInSteps(world, audiences);
-    },
+    update: updateInSteps,
     needs: ['hasFeature'],
     routes: adRoutes(random),
     subjectOf: (_table, input) => subjectOf(isRecord(input) ? input : {}),

@@ -1,7 +1,9 @@
-import { buildAudienceIndex } from '#kernel/audiences/index/audience-index.ts';
-import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
-import type { Steps } from '#kernel/base/turns.ts';
-import { liveName } from '#kernel/kinds/live-name.ts';
+import { buildAudienceIndexInSteps, type Candidate } from '#kernel/audiences/index/audience-index.ts';
+import { audienceKindIds, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
+import { LayeredMap } from '#kernel/base/layered-map.ts';
+import { sortInSteps, type Steps } from '#kernel/base/turns.ts';
+import type { ChangedObject } from '#kernel/snapshots/module.ts';
+import { liveName, readLiveName } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
 import { AdSet, TIERS, type AdSetSpec } from '../kinds/ad-set.ts';
@@ -15,25 +17,127 @@ import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement, Halt } fro
 /** Above every bid: what is in an earlier tier comes first, whatever it pays. */
 const TIER_STEP = 1e15;
 
+/** Ad sets that are tried one by one; with more the index is built anew. */
+const RECENT_MAX = 256;
+
 /** Compiles the table of a world. References of advertisers' objects may lead nowhere: such an ad set is halted. */
 export function* compileInSteps(world: World, audiences: AudienceTable): Steps<AdsTable> {
-  const placements = new Map<string, CompiledPlacement>();
-  for (const { name, spec } of world.list(Placement.id))
-    placements.set(name, compilePlacement(name, Placement.spec({ spec })));
-  const adSets: CompiledAdSet[] = [];
+  const adSets = new Map<string, CompiledAdSet>();
+  const setOfAd = new Map<string, string>();
   for (const object of world.list(AdSet.id)) {
-    adSets.push(compileAdSet(object, world, audiences));
+    adSets.set(object.name, compileAdSet(object, world, audiences));
     yield;
   }
-  const serving = adSets.filter(({ halts }) => halts.length === 0);
-  const index = buildAudienceIndex(
-    serving.map((adSet) => ({ rule: adSet.rule, upperBound: rankOf(adSet) })),
-    { attributes: audiences.attributes, matcher: audiences.matcher },
-  );
-  return { placements, adSets, serving, index, audiences };
+  for (const ad of world.list(Ad.id)) {
+    setOfAd.set(ad.name, setNameOf(ad));
+    yield;
+  }
+  const all = new LayeredMap(adSets);
+  const built = yield* buildIndex(all, audiences);
+  return { placements: compilePlacements(world), adSets: all, setOfAd: new LayeredMap(setOfAd), audiences, ...built };
 }
 
-/** The order of service: the tier, then the bid. */
+/**
+ * The table after a change; answers as `compileInSteps(world)` does. A changed object costs the ad sets that it is part of; an
+ * audience costs all.
+ */
+export function* updateInSteps(
+  table: AdsTable,
+  world: World,
+  changed: readonly ChangedObject[],
+  audiences: AudienceTable,
+): Steps<AdsTable> {
+  if (changed.some(({ kind }) => audienceKindIds.has(kind))) return yield* compileInSteps(world, audiences);
+  const placements = changed.some(({ kind }) => kind === Placement.id) ? compilePlacements(world) : table.placements;
+  const { stale, setsOfAds } = yield* staleAdSets(table, world, changed);
+  if (stale.size === 0) return { ...table, placements, audiences };
+  const changes = new Map<string, CompiledAdSet | undefined>();
+  for (const name of stale) {
+    const object = world.get(AdSet.id, name);
+    changes.set(name, object && compileAdSet(object, world, audiences));
+    yield;
+  }
+  const adSets = yield* table.adSets.withInSteps(changes);
+  const setOfAd = yield* table.setOfAd.withInSteps(setsOfAds);
+  const outdated = new Set([...table.outdated, ...stale]);
+  if (outdated.size > RECENT_MAX) {
+    return { placements, adSets, setOfAd, audiences, ...(yield* buildIndex(adSets, audiences)) };
+  }
+  const fresh = [...changes.values()].filter((adSet) => adSet?.halts.length === 0) as CompiledAdSet[];
+  const recent = [
+    ...table.recent.filter(({ adSet }) => !stale.has(adSet.name)),
+    ...fresh.map((adSet) => ({ adSet, matcher: adSet.rule && audiences.compile(adSet.rule) })),
+  ].toSorted((a, b) => compareRanks(a.adSet, b.adSet));
+  return { ...table, placements, adSets, setOfAd, audiences, outdated, recent };
+}
+
+function* buildIndex(
+  adSets: LayeredMap<CompiledAdSet>,
+  audiences: AudienceTable,
+): Steps<Pick<AdsTable, 'indexed' | 'index' | 'outdated' | 'recent'>> {
+  const serving: CompiledAdSet[] = [];
+  for (const adSet of adSets.values()) {
+    if (adSet.halts.length === 0) serving.push(adSet);
+    yield;
+  }
+  const indexed = yield* sortInSteps(serving, compareRanks);
+  const candidates: Candidate[] = [];
+  for (const adSet of indexed) {
+    candidates.push({ rule: adSet.rule, upperBound: rankOf(adSet) });
+    yield;
+  }
+  const { attributes, matcher } = audiences;
+  const index = yield* buildAudienceIndexInSteps(candidates, { attributes, matcher });
+  return { indexed, index, outdated: new Set(), recent: [] };
+}
+
+/** Names of the ad sets that changed objects are part of, and the ad sets of changed ads. */
+function* staleAdSets(
+  { setOfAd }: AdsTable,
+  world: World,
+  changed: readonly ChangedObject[],
+): Steps<{ readonly stale: ReadonlySet<string>; readonly setsOfAds: ReadonlyMap<string, string | undefined> }> {
+  const stale = new Set<string>();
+  const setsOfAds = new Map<string, string | undefined>();
+  for (const { kind, name } of changed) {
+    const { namespace = '', name: own } = readLiveName(AdSet, name);
+    const add = (objects: readonly LiveObject[], nameOf: (object: LiveObject) => string): void => {
+      for (const object of objects) if (object.namespace === namespace) stale.add(nameOf(object));
+    };
+    if (kind === AdSet.id) stale.add(name);
+    else if (kind === Campaign.id) add(world.find(AdSet.id, 'campaign', own), (adSet) => adSet.name);
+    else if (kind === Advertiser.id) add(world.find(AdSet.id, 'account', own), (adSet) => adSet.name);
+    else if (kind === Asset.id) add(world.find(Ad.id, 'asset', own), setNameOf);
+    else if (kind === Ad.id) {
+      const [before, ad] = [setOfAd.get(name), world.get(Ad.id, name)];
+      if (before !== undefined) stale.add(before);
+      if (ad !== undefined) stale.add(setNameOf(ad));
+      setsOfAds.set(name, ad && setNameOf(ad));
+    }
+    yield;
+  }
+  return { stale, setsOfAds };
+}
+
+function setNameOf(ad: LiveObject): string {
+  return liveName(AdSet, ad.namespace, Ad.spec(ad).adSet);
+}
+
+function compilePlacements(world: World): ReadonlyMap<string, CompiledPlacement> {
+  return new Map(
+    Array.from(world.list(Placement.id), (object) => [
+      object.name,
+      compilePlacement(object.name, Placement.spec(object)),
+    ]),
+  );
+}
+
+/** The order of service: by rank, and of equal ranks by name. */
+export function compareRanks(a: CompiledAdSet, b: CompiledAdSet): number {
+  return rankOf(b) - rankOf(a) || (a.name < b.name ? -1 : Number(a.name > b.name));
+}
+
+/** The tier, then the bid. */
 export function rankOf({ tier, cpm }: CompiledAdSet): number {
   return (TIERS.length - tier) * TIER_STEP + cpm;
 }

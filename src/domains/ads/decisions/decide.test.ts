@@ -298,7 +298,7 @@ test('a break is the best that each tier can do in what the tiers before leave',
             { seconds, slots },
           ),
         );
-        const eligible = table.serving.filter(
+        const eligible = table.indexed.filter(
           (one) => one.rule === undefined || table.audiences.compile(one.rule)(question.context, NOW_MS) === true,
         );
         assert.ok(served.every(({ adSet }) => eligible.includes(adSet)));

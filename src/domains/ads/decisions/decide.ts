@@ -10,7 +10,7 @@ import {
   type PodCandidate,
   type PodEdges,
 } from '../rules/pack-pod.ts';
-import { rankOf } from './compile.ts';
+import { compareRanks, rankOf } from './compile.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement } from './table.ts';
 
 /** A break that an app asks ads for. */
@@ -103,22 +103,47 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
   return { served: order.map((index) => served[index] as Served), candidates, gap };
 }
 
-function candidatesOf({ serving, index }: AdsTable, question: BreakQuestion): readonly Candidate[] {
-  const ads = new Map<number, CompiledAd>();
+function candidatesOf({ indexed, index, outdated, recent }: AdsTable, question: BreakQuestion): readonly Candidate[] {
+  const { context, nowMs } = question;
+  const byPosition = new Map<number, Candidate>();
   const rooms = new Set<string>();
-  const best = index.best(question.context, question.nowMs, POD_LIMITS.candidatesMax, (at) => {
-    const adSet = serving[at] as CompiledAdSet;
-    if (obstacleOf(adSet, question) !== undefined) return undefined;
-    const ad = drawAd(fittingAds(adSet, question), question.random());
-    if (ad === undefined) return undefined;
-    // Two of one advertiser never stand in one break: the one that comes first by rank is as good in the same room.
-    const room = `${adSet.advertiser} ${ad.asset.seconds} ${adSet.position}`;
-    if (rooms.has(room)) return undefined;
-    rooms.add(room);
-    ads.set(at, ad);
+  const best = index.best(context, nowMs, POD_LIMITS.candidatesMax, (at) => {
+    const adSet = indexed[at] as CompiledAdSet;
+    const found = outdated.has(adSet.name) ? undefined : candidateOf(adSet, question);
+    if (found === undefined || rooms.has(roomOf(found))) return undefined;
+    rooms.add(roomOf(found));
+    byPosition.set(at, found);
     return rankOf(adSet);
   });
-  return best.map((at) => ({ adSet: serving[at] as CompiledAdSet, ad: ads.get(at) as CompiledAd }));
+  const newer = recent.flatMap(({ adSet, matcher }) =>
+    matcher === undefined || matcher(context, nowMs) === true ? (candidateOf(adSet, question) ?? []) : [],
+  );
+  const all = best.map((at) => byPosition.get(at) as Candidate);
+  if (newer.length === 0) return all;
+  return onePerRoom([...all, ...newer].toSorted((a, b) => compareRanks(a.adSet, b.adSet))).slice(
+    0,
+    POD_LIMITS.candidatesMax,
+  );
+}
+
+function candidateOf(adSet: CompiledAdSet, question: BreakQuestion): Candidate | undefined {
+  if (obstacleOf(adSet, question) !== undefined) return undefined;
+  const ad = drawAd(fittingAds(adSet, question), question.random());
+  return ad && { adSet, ad };
+}
+
+/** Of ad sets that rule each other out and take the same room the first by rank is as good as any. */
+function onePerRoom(candidates: readonly Candidate[]): readonly Candidate[] {
+  const rooms = new Set<string>();
+  return candidates.filter((candidate) => {
+    const room = roomOf(candidate);
+    return !rooms.has(room) && rooms.add(room);
+  });
+}
+
+/** Two of one advertiser never stand in one break. */
+function roomOf({ adSet, ad }: Candidate): string {
+  return `${adSet.advertiser} ${ad.asset.seconds} ${adSet.position}`;
 }
 
 /** The first thing that keeps an ad set whose audience the listener is in out of a break; undefined for a candidate. */

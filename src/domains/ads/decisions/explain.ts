@@ -22,7 +22,7 @@ export function* countReasons(
   const servedSets = new Set(served.map(({ adSet }) => adSet));
   const candidateSets = new Set(candidates.map(({ adSet }) => adSet));
   const taken = new Set(served.flatMap(({ adSet }) => separationsOf(adSet)));
-  for (const adSet of adSets) {
+  for (const adSet of adSets.values()) {
     if (!servedSets.has(adSet)) for (const reason of reasonsOf(adSet)) count(reason, adSet);
     yield;
   }

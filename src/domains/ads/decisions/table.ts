@@ -1,5 +1,7 @@
 import type { AudienceIndex } from '#kernel/audiences/index/audience-index.ts';
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
+import type { Matcher } from '#kernel/audiences/language/language.ts';
+import type { LayeredMap } from '#kernel/base/layered-map.ts';
 import type { PodPosition } from '../rules/pack-pod.ts';
 import type { AssetSpec } from '../kinds/asset.ts';
 import type { PlacementSpec } from '../kinds/placement.ts';
@@ -58,12 +60,24 @@ export interface CompiledPlacement {
   readonly floorOf: (seconds: number) => number;
 }
 
+/** An ad set that changed after the index was built. */
+interface RecentAdSet {
+  readonly adSet: CompiledAdSet;
+  readonly matcher: Matcher | undefined;
+}
+
 export interface AdsTable {
   readonly placements: ReadonlyMap<string, CompiledPlacement>;
-  /** All, those that are halted too. */
-  readonly adSets: readonly CompiledAdSet[];
-  /** Those that may be served; candidates of the index are positions here. */
-  readonly serving: readonly CompiledAdSet[];
+  /** All by name, those that are halted too. */
+  readonly adSets: LayeredMap<CompiledAdSet>;
+  /** The ad set that each ad is compiled into, by names. */
+  readonly setOfAd: LayeredMap<string>;
+  /** Those that could be served when the index was built, in the order of service; its candidates are positions here. */
+  readonly indexed: readonly CompiledAdSet[];
   readonly index: AudienceIndex;
+  /** Names of ad sets of which the index knows an earlier state, or one that is gone. */
+  readonly outdated: ReadonlySet<string>;
+  /** Those of the outdated ones, and new ones, that may be served now, in the order of service. Few: they are tried one by one. */
+  readonly recent: readonly RecentAdSet[];
   readonly audiences: AudienceTable;
 }

@@ -48,7 +48,7 @@ export const Ad = defineKind({
     },
   ],
   selectableFields: { 'spec.account': ['spec', 'account'], 'spec.adSet': ['spec', 'adSet'] },
-  indexes: { account: (spec) => [spec.account], adSet: (spec) => [spec.adSet] },
+  indexes: { account: (spec) => [spec.account], adSet: (spec) => [spec.adSet], asset: (spec) => [spec.asset] },
   fieldIndexes: { 'spec.account': 'account', 'spec.adSet': 'adSet' },
   refs: (spec, namespace) => [
     { path: ['spec', 'adSet'], kind: AD_SET, name: `${namespace}/${spec.adSet}` },

@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel/base/turns.ts';
 import type { AttributeDeclaration, AttributeLookup } from '../language/attributes.ts';
 import { absentTruth, isFlipped, isRange, plainSet } from '../compile-condition.ts';
 import type { AudienceRule, Condition, Context } from '../language/language.ts';
@@ -63,8 +64,14 @@ export class Dimensions {
     return true;
   }
 
-  build(): Dimension[] {
-    return [...this.#members.values(), ...this.#ranges.values()].map((builder) => builder.build());
+  /** A step for each dimension. */
+  *build(): Steps<Dimension[]> {
+    const built: Dimension[] = [];
+    for (const builder of [...this.#members.values(), ...this.#ranges.values()]) {
+      built.push(builder.build());
+      yield;
+    }
+    return built;
   }
 }
 
