@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
-import { atOnce, inTurns, sortInSteps, type Steps } from './turns.ts';
+import { atOnce, inTurns, type Steps } from './turns.ts';
 
 /** Work of steps that each hold the event loop for a millisecond. */
 function* heavy(name: string, steps: number, seen: string[]): Steps<string> {
@@ -53,27 +52,4 @@ test('work of one step waits for nobody, and work at once for nothing', async ()
   assert.ok(seen.length < 20);
   assert.equal(atOnce(heavy('now', 3, seen)), 'now');
   assert.equal(await long, 'long');
-});
-
-test('a sort in steps is that of the language, and no step has more than some thousand items', () => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.record({ key: fc.integer({ min: 0, max: 50 }), at: fc.nat() }), { maxLength: 9_000, size: 'max' }),
-      (items) => {
-        const compare = (a: { key: number }, b: { key: number }): number => a.key - b.key;
-        const work = sortInSteps(items, compare);
-        let steps = 0;
-        for (;;) {
-          const step = work.next();
-          if (step.done === true) {
-            assert.deepEqual(step.value, items.toSorted(compare));
-            break;
-          }
-          steps += 1;
-        }
-        assert.ok(steps >= Math.floor(items.length / 2_000));
-      },
-    ),
-    { numRuns: 30 },
-  );
 });

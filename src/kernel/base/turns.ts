@@ -33,47 +33,6 @@ export function* eachOf<One>(items: Iterable<One>, act: (item: One) => void): St
   }
 }
 
-/** Runs that are sorted in one step each. */
-const RUN_ITEMS = 2_000;
-
-/** A sorted copy, in steps: runs of it are sorted, and then merged pair by pair. Stable. */
-export function* sortInSteps<One>(items: readonly One[], compare: (a: One, b: One) => number): Steps<One[]> {
-  let runs: One[][] = [];
-  for (let from = 0; from < items.length; from += RUN_ITEMS) {
-    runs.push(items.slice(from, from + RUN_ITEMS).sort(compare));
-    yield;
-  }
-  while (runs.length > 1) {
-    const merged: One[][] = [];
-    for (let at = 0; at < runs.length; at += 2) {
-      merged.push(yield* mergeInSteps(runs[at] ?? [], runs[at + 1] ?? [], compare));
-    }
-    runs = merged;
-  }
-  return runs[0] ?? [];
-}
-
-function* mergeInSteps<One>(
-  left: readonly One[],
-  right: readonly One[],
-  compare: (a: One, b: One) => number,
-): Steps<One[]> {
-  const merged: One[] = [];
-  let [fromLeft, fromRight] = [0, 0];
-  while (fromLeft < left.length || fromRight < right.length) {
-    const [one, other] = [left[fromLeft], right[fromRight]];
-    if (one !== undefined && (other === undefined || compare(one, other) <= 0)) {
-      merged.push(one);
-      fromLeft += 1;
-    } else if (other !== undefined) {
-      merged.push(other);
-      fromRight += 1;
-    }
-    if (merged.length % RUN_ITEMS === 0) yield;
-  }
-  return merged;
-}
-
 /** Work that is short, as one step. */
 export function* inOneStep<Result>(work: () => Result): Steps<Result> {
   yield;

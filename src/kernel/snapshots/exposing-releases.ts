@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson, contentHash } from '#kernel/base/ids.ts';
-import { sortedInSteps } from '#kernel/base/sorted-in-steps.ts';
+import { sortInSteps } from '#kernel/base/sort-in-steps.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { parseCohort, type Cohort } from './cohort.ts';
@@ -105,7 +105,7 @@ export class ExposingReleases {
 
 /** The content hash of their digests in order: the same on every node. */
 function* revisionOf(candidates: readonly CandidateHead[]): Steps<string> {
-  const digests = yield* sortedInSteps(
+  const digests = yield* sortInSteps(
     candidates.map(({ digest }) => digest),
     (a, b) => (a < b ? -1 : 1),
   );

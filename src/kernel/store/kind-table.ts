@@ -1,4 +1,4 @@
-import { sortedInSteps } from '#kernel/base/sorted-in-steps.ts';
+import { sortInSteps } from '#kernel/base/sort-in-steps.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import { indexKey, SEPARATOR } from '#kernel/kinds/index-keys.ts';
 import type { StoredEntry } from './entry.ts';
@@ -55,7 +55,7 @@ export class KindTable {
   }
 
   *sort(): Steps<void> {
-    this.#sorted = yield* sortedInSteps(this.#unsorted, byKey);
+    this.#sorted = yield* sortInSteps(this.#unsorted, byKey);
     this.#unsorted = [];
   }
 

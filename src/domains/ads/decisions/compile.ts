@@ -1,7 +1,8 @@
 import { buildAudienceIndexInSteps, type Candidate } from '#kernel/audiences/index/audience-index.ts';
 import { audienceKindIds, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { LayeredMap } from '#kernel/base/layered-map.ts';
-import { sortInSteps, type Steps } from '#kernel/base/turns.ts';
+import { sortInSteps } from '#kernel/base/sort-in-steps.ts';
+import type { Steps } from '#kernel/base/turns.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
 import { liveName, readLiveName } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';

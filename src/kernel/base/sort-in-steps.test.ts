@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { sortedInSteps } from './sorted-in-steps.ts';
+import { sortInSteps } from './sort-in-steps.ts';
 
 const byNumber = (a: readonly [number, number], b: readonly [number, number]): number => a[0] - b[0];
 
@@ -10,7 +10,7 @@ test('a copy is sorted as sort does, equal items in their order, in more steps f
     fc.property(fc.nat(5_000), fc.integer({ min: 1, max: 1_000 }), (count, distinct) => {
       const items = Array.from({ length: count }, (_, index) => [(index * 7_919) % distinct, index] as const);
       const before = [...items];
-      const work = sortedInSteps(items, byNumber);
+      const work = sortInSteps(items, byNumber);
       let steps = 0;
       let step = work.next();
       for (; step.done !== true; steps += 1) step = work.next();

@@ -4,10 +4,7 @@ import type { Steps } from './turns.ts';
 const RUN = 1_024;
 
 /** A sorted copy: runs are sorted, then merged in pairs. */
-export function* sortedInSteps<Item>(
-  items: readonly Item[],
-  compareItems: (a: Item, b: Item) => number,
-): Steps<readonly Item[]> {
+export function* sortInSteps<Item>(items: readonly Item[], compareItems: (a: Item, b: Item) => number): Steps<Item[]> {
   let from: Item[] = [];
   for (let start = 0; start < items.length; start += RUN) {
     for (const item of items.slice(start, start + RUN).sort(compareItems)) from.push(item);
