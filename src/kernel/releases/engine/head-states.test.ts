@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Head, headOf } from '#kernel/kinds/builtin/head.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
+import { stampEntry } from '#kernel/store/entry.ts';
 import type { ReleaseItem } from '../kinds/release-spec.ts';
-import { intentOf, type HeadState } from './head-states.ts';
+import { Node } from '../testing/node.ts';
+import { HeadStates, intentOf, type HeadState } from './head-states.ts';
 import type { Intent } from './progress.ts';
 
 const side = (revision: string) => ({ revision, namespace: '', labels: {}, generation: 1, refs: [] });
@@ -47,4 +51,30 @@ test('what is deleted is with everybody when no Head says anything, and in a sta
     intentOf('r', [deleted], () => gone),
     { at: 'stage', stage: 0 },
   );
+});
+
+test('the Heads of a large release are read in steps, and the look that follows parses none of them', (t) => {
+  const names = Array.from({ length: 1_000 }, (_, index) => `n${index}`);
+  const live = (name: string, revision: string) => {
+    return { kind: Node.id, namespace: '', name, labels: { a: 'b' }, spec: { revision }, revision };
+  };
+  const entries = new Map(
+    names.map((name, index) => {
+      const candidate = { release: 'r', object: live(name, 'after'), generation: 2, stage: 1, where: {} };
+      const head = headOf(Node, name, { object: live(name, 'before'), generation: 1 }, candidate);
+      return [head.metadata.name, stampEntry(Head, head, index + 1)];
+    }),
+  );
+  const states = new HeadStates({ get: (_kind, _namespace, name) => entries.get(name) }, kindRegistry([Head, Node]));
+  const to = { ...AFTER, labels: { a: 'b' } };
+  const objects = names.map((name): ReleaseItem => ({ kind: Node.id, name, from: BEFORE, to }));
+  const { mock } = t.mock.method(JSON, 'parse');
+  let parsedAtOnceMax = 0;
+  for (const work = states.read(objects); work.next().done !== true; mock.resetCalls()) {
+    parsedAtOnceMax = Math.max(parsedAtOnceMax, mock.callCount());
+  }
+  assert.ok(parsedAtOnceMax > 0 && parsedAtOnceMax <= 100);
+  mock.resetCalls();
+  assert.deepEqual(states.intent('r', { objects }), { at: 'stage', stage: 1 });
+  assert.equal(mock.callCount(), 0);
 });

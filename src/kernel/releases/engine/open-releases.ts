@@ -9,12 +9,20 @@ import { isBegun } from './advance.ts';
 import type { Footprint, OpenRelease } from './form.ts';
 import { LockedKeys } from './locked-keys.ts';
 
-/** The keys that a release locks. */
-export function footprintOf({ objects, relies = [] }: Pick<ReleaseSpec, 'objects' | 'relies'>): Footprint {
-  return {
+type FootprintSource = Pick<ReleaseSpec, 'objects' | 'relies'>;
+
+/** A look at a release needs its footprint several times. */
+const footprints = new WeakMap<FootprintSource, Footprint>();
+
+/** The keys that a release locks. Its spec must not change afterwards. */
+export function footprintOf(spec: FootprintSource): Footprint {
+  const { objects, relies = [] } = spec;
+  const footprint = footprints.get(spec) ?? {
     objects: new Set(objects.map(({ kind, name }) => liveKey(kind, name))),
     refs: new Set([...objects.flatMap(({ from, to }) => [...(from?.refs ?? []), ...(to?.refs ?? [])]), ...relies]),
   };
+  footprints.set(spec, footprint);
+  return footprint;
 }
 
 /** An open release with the stored object it was read from. */
