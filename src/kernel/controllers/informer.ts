@@ -98,7 +98,7 @@ export function startInformer(options: {
     const gone = new Set(objects.keys());
     await inTurns(
       eachOf(items, (item) => {
-        gone.delete(keyOf(item));
+        if (gone.size > 0) gone.delete(keyOf(item));
         put(item);
       }),
     );
@@ -114,14 +114,15 @@ export function startInformer(options: {
 
   function put(object: ResourceObject): void {
     const now = trim(object);
-    const before = objects.get(keyOf(now));
+    const key = keyOf(now);
+    const before = objects.get(key);
     // Seen missing from a list, or of another uid: the old one went, whatever came in its place.
     if (before !== undefined && before.metadata.uid !== now.metadata.uid) remove(before);
     else if (before !== undefined) {
       if (before.metadata.resourceVersion === now.metadata.resourceVersion) return;
       unindex(before);
     }
-    index(now);
+    index(key, now);
     tell({ before: before?.metadata.uid === now.metadata.uid ? before : undefined, now });
   }
 
@@ -131,8 +132,8 @@ export function startInformer(options: {
     tell({ before: object, now: undefined });
   }
 
-  function index(object: ResourceObject): void {
-    objects.set(keyOf(object), object);
+  function index(key: string, object: ResourceObject): void {
+    objects.set(key, object);
     for (const one of indexes) one.add(object);
   }
 

@@ -20,9 +20,7 @@ export class KindTable {
   }
 
   get(namespace: string, name: string): StoredEntry | undefined {
-    const named = this.#byName.get(name);
-    if (named instanceof Map) return named.get(namespace);
-    return named?.namespace === namespace ? named : undefined;
+    return inNamespace(this.#byName.get(name), namespace);
   }
 
   /** In order. */
@@ -76,7 +74,7 @@ export class KindTable {
   #put(entry: StoredEntry): void {
     const { namespace, name } = entry;
     const named = this.#byName.get(name);
-    const before = this.get(namespace, name);
+    const before = inNamespace(named, namespace);
     if (before === undefined) this.#size += 1;
     else this.#unindex(before);
     if (named instanceof Map) named.set(namespace, entry);
@@ -103,6 +101,14 @@ export class KindTable {
       if (found === entry || (found instanceof Set && found.size === 0)) this.#byIndexKey.delete(key);
     }
   }
+}
+
+function inNamespace(
+  named: StoredEntry | Map<string, StoredEntry> | undefined,
+  namespace: string,
+): StoredEntry | undefined {
+  if (named instanceof Map) return named.get(namespace);
+  return named?.namespace === namespace ? named : undefined;
 }
 
 /** The sorted entries with those at the changed keys replaced by what `now` says of them. */

@@ -16,7 +16,7 @@ import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import type { Module } from '#kernel/modules/module.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
-import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Kind, ObjectMeta, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 
 /** Keys that one controller works on at a time. */
@@ -123,17 +123,13 @@ const METADATA = { trim: onlyMetadata, metadataOnly: true };
 /** The metadata that controllers use; the rest of the objects would only fill memory. */
 function onlyMetadata({ apiVersion, kind, metadata }: ResourceObject): ResourceObject {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, finalizers, ownerReferences } = metadata;
-  return {
-    apiVersion: internText(apiVersion),
-    kind: internText(kind),
-    metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace: internText(namespace) }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-      ...(finalizers === undefined ? {} : { finalizers }),
-      ...(ownerReferences === undefined ? {} : { ownerReferences }),
-    },
-  };
+  // Spreads would make and copy an object for each field, for each object of a start.
+  const kept: ObjectMeta = { name };
+  if (namespace !== undefined) kept.namespace = internText(namespace);
+  if (uid !== undefined) kept.uid = uid;
+  if (resourceVersion !== undefined) kept.resourceVersion = resourceVersion;
+  if (deletionTimestamp !== undefined) kept.deletionTimestamp = deletionTimestamp;
+  if (finalizers !== undefined) kept.finalizers = finalizers;
+  if (ownerReferences !== undefined) kept.ownerReferences = ownerReferences;
+  return { apiVersion: internText(apiVersion), kind: internText(kind), metadata: kept };
 }
