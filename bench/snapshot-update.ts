@@ -8,7 +8,8 @@ import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
 import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { clientHeads } from '#kernel/snapshots/client-heads.ts';
-import { followHeads } from '#kernel/snapshots/follow.ts';
+import { SHARE_TOTAL } from '#kernel/snapshots/cohort.ts';
+import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
 import { experience } from '#domains/experience/module.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';
 import { absolute, median, type Figure } from './figure.ts';
@@ -16,6 +17,9 @@ import { flagWorld } from './flag-world.ts';
 
 const SIZES = [1_000, 10_000, 100_000];
 const EDITS = 41;
+/** One more than those whose worlds are compiled before anybody asks. */
+const RELEASES = 5;
+const CARRIED = 10_000;
 /** Of one change, however many objects there are. */
 const EDIT_MS_MAX = 10;
 /** With what the garbage collector takes. */
@@ -27,7 +31,9 @@ const BLOCK_MS_MAX = new Map([
 
 /**
  * How long a node takes to compile so many flags, and to take in one that changed, or an attribute that all go by; and the
- * longest time for which nothing else ran meanwhile, garbage collection included. The peer of a change is the compile.
+ * longest time for which nothing else ran meanwhile, garbage collection included. The peer of a change is the compile. Of the
+ * most flags also: how long it takes to expose releases of many of them, and how long the first question about all of these
+ * waits.
  */
 export async function* run(): AsyncIterable<Figure> {
   for (const size of SIZES) {
@@ -56,14 +62,30 @@ export async function* run(): AsyncIterable<Figure> {
     const all = await change(source.attribute());
     yield absolute(`snapshot-update/attribute-of-${size}`, 'ms', all, { max: size / 10 }, compileMs);
     yield absolute(`snapshot-update/attribute-of-${size}-longest-block`, 'ms', longest(), maxOf(size));
+
+    if (size >= RELEASES * CARRIED) {
+      const name = `snapshot-update/${RELEASES}-releases-of-${CARRIED}`;
+      let exposeMs = 0;
+      let exposeBlock = 0;
+      for (let release = 0; release < RELEASES; release += 1) {
+        const heads = source.carried(release);
+        longest();
+        exposeMs += await change(...heads);
+        exposeBlock = Math.max(exposeBlock, longest());
+      }
+      yield absolute(`${name}`, 'ms', exposeMs, { max: 15_000 });
+      yield absolute(`${name}-longest-block`, 'ms', exposeBlock, maxOf(size));
+      yield absolute(`${name}/first-question`, 'ms', await ask(follower), { max: 1_000 });
+      yield absolute(`${name}/first-question-longest-block`, 'ms', longest(), maxOf(size));
+    }
     delay.disable();
     await follower.stop();
 
-    async function change(head: ResourceObject): Promise<number> {
+    async function change(...heads: readonly ResourceObject[]): Promise<number> {
       const { promise: swapped, resolve } = Promise.withResolvers<void>();
       const stop = follower.onSwap(() => resolve());
       const started = performance.now();
-      source.send(head);
+      source.send(heads);
       await swapped;
       stop();
       return performance.now() - started;
@@ -74,6 +96,17 @@ export async function* run(): AsyncIterable<Figure> {
       delay.reset();
       return ms;
     }
+  }
+}
+
+/** How long a listener waits who is in the cohorts of all releases. */
+async function ask(follower: Follower): Promise<number> {
+  const started = performance.now();
+  const subject = { units: { listener: 'l' }, facts: {}, context: {} };
+  for (;;) {
+    const view = follower.snapshot().worlds.get(experience.name)?.see(subject, Date.now());
+    if (!(view instanceof Promise)) return performance.now() - started;
+    await view;
   }
 }
 
@@ -98,18 +131,30 @@ function sourceOf(objects: readonly LiveObject[]) {
     }
   }
   const list: ResourceClient['list'] = async () => ({ items: heads, version: '1' });
+  const editedObject = (object: LiveObject, edit: number): LiveObject => {
+    const spec = { ...(object.spec as object), description: `edit ${edit}` };
+    return { ...object, spec, revision: contentHash(spec) };
+  };
   const edited = (object: LiveObject | undefined, edit: number): ResourceObject => {
     if (object === undefined) throw new Error('there is no such object');
-    const spec = { ...(object.spec as object), description: `edit ${edit}` };
-    return headFor({ ...object, spec, revision: contentHash(spec) });
+    return headFor(editedObject(object, edit));
   };
   return {
     // What follows Heads lists and watches, and nothing else.
     client: { list, watch } as unknown as ResourceClient,
-    send: (object: ResourceObject): void => {
-      waiting.push({ version: String((version += 1)), changes: [{ type: 'MODIFIED', object }] });
+    send: (changed: readonly ResourceObject[]): void => {
+      const changes = changed.map((object) => ({ type: 'MODIFIED' as const, object }));
+      waiting.push({ version: String((version += 1)), changes });
       wake();
     },
+    /** Flags that no other release carries, as everybody in its cohort gets them: all listeners. */
+    carried: (release: number) =>
+      objects.slice(release * CARRIED, (release + 1) * CARRIED).map((object) => {
+        const name = `release-${release}`;
+        const where = { unit: 'listener', salt: name, slices: [{ share: SHARE_TOTAL }] };
+        const candidate = { release: name, object: editedObject(object, EDITS), generation: 2, stage: 0, where };
+        return headOf(Flag, object.name, { object, generation: 1 }, candidate);
+      }),
     flag: (edit: number, size: number) => edited(objects[(edit * 7_919) % size], edit),
     attribute: () =>
       edited(
