@@ -73,7 +73,7 @@ export async function* run(): AsyncIterable<Figure> {
         exposeMs += await change(...heads);
         exposeBlock = Math.max(exposeBlock, longest());
       }
-      yield absolute(`${name}`, 'ms', exposeMs, { max: 15_000 });
+      yield absolute(name, 'ms', exposeMs, { max: 15_000 });
       yield absolute(`${name}-longest-block`, 'ms', exposeBlock, maxOf(size));
       yield absolute(`${name}/first-question`, 'ms', await ask(follower), { max: 1_000 });
       yield absolute(`${name}/first-question-longest-block`, 'ms', longest(), maxOf(size));
