@@ -114,15 +114,14 @@ export function startInformer(options: {
 
   function put(object: ResourceObject): void {
     const now = trim(object);
-    const key = keyOf(now);
-    const before = objects.get(key);
+    const before = objects.get(keyOf(now));
     // Seen missing from a list, or of another uid: the old one went, whatever came in its place.
     if (before !== undefined && before.metadata.uid !== now.metadata.uid) remove(before);
     else if (before !== undefined) {
       if (before.metadata.resourceVersion === now.metadata.resourceVersion) return;
       unindex(before);
     }
-    index(key, now);
+    index(now);
     tell({ before: before?.metadata.uid === now.metadata.uid ? before : undefined, now });
   }
 
@@ -132,8 +131,8 @@ export function startInformer(options: {
     tell({ before: object, now: undefined });
   }
 
-  function index(key: string, object: ResourceObject): void {
-    objects.set(key, object);
+  function index(object: ResourceObject): void {
+    objects.set(keyOf(object), object);
     for (const one of indexes) one.add(object);
   }
 
