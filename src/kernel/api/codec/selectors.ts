@@ -23,93 +23,117 @@ export interface Selector<Item> {
  * for all. Throws a Refusal that says where it went wrong.
  */
 export function parseLabelSelector(text: string): Selector<Labels> {
-  const tokens = tokenize(text);
-  const requirements: Requirement[] = [];
-  let next = 0;
-  const peek = (): Token => tokens[next] ?? { text: '', at: text.length };
-  const take = (): Token => {
-    const token = peek();
-    next++;
-    return token;
-  };
-  const wrong = (token: Token, expected: string): Refusal =>
-    wrongSelector('label', text, { at: token.at, expected, found: token.text });
-
-  const takeKey = (): string => {
-    const token = take();
-    if (token.text === '' || isSymbol(token.text)) throw wrong(token, 'a label key');
-    const [problem] = qualifiedNameProblems(token.text);
-    if (problem !== undefined) throw wrong(token, `a label key, whose ${problem}`);
-    return token.text;
-  };
-  const takeValue = (): string => {
-    // `a=` asks for an empty value.
-    if (peek().text === '' || peek().text === ',' || peek().text === ')') return '';
-    const token = take();
-    const [problem] = isSymbol(token.text) ? [''] : labelValueProblems(token.text);
-    if (problem !== undefined) throw wrong(token, problem === '' ? 'a label value' : problem);
-    return token.text;
-  };
-  const takeValues = (): ReadonlySet<string> => {
-    const open = take();
-    if (open.text !== '(') throw wrong(open, '"(" and values');
-    const values = new Set([takeValue()]);
-    for (;;) {
-      const token = take();
-      if (token.text === ')') return values;
-      if (token.text !== ',') throw wrong(token, '"," or ")"');
-      values.add(takeValue());
-    }
-  };
-  const takeNumber = (): number => {
-    const token = take();
-    if (!/^-?\d{1,15}$/.test(token.text)) throw wrong(token, 'an integer');
-    return Number(token.text);
-  };
-  const takeRequirement = (): Requirement => {
-    if (peek().text === '!') {
-      take();
-      const key = takeKey();
-      return { key, operator: 'DoesNotExist' };
-    }
-    const key = takeKey();
-    const operator = peek();
-    if (operator.text === '' || operator.text === ',') return { key, operator: 'Exists' };
-    take();
-    return comparison(key, operator);
-  };
-  const comparison = (key: string, operator: Token): Requirement => {
-    switch (operator.text) {
-      case '=':
-      case '==':
-        return equals(key, takeValue());
-      case '!=':
-        return { key, operator: 'NotIn', values: new Set([takeValue()]) };
-      case 'in':
-        return { key, operator: 'In', values: takeValues() };
-      case 'notin':
-        return { key, operator: 'NotIn', values: takeValues() };
-      case '>':
-      case '<':
-        return { key, operator: operator.text === '>' ? 'Gt' : 'Lt', bound: takeNumber() };
-      default:
-        throw wrong(operator, 'one of =, ==, !=, in, notin, <, > or ","');
-    }
-  };
-
-  if (tokens.length === 0) return { requirements, matches: () => true };
-  for (;;) {
-    requirements.push(takeRequirement());
-    if (requirements.length > selectorTermsMax) throw tooManyTerms('label');
-    const end = take();
-    if (end.text === '') break;
-    if (end.text !== ',') throw wrong(end, '","');
-  }
+  const requirements = new LabelParser(text).requirements();
   return { requirements, matches: (labels) => labelsMeet(requirements, labels) };
 }
 
 export function labelsMeet(requirements: readonly Requirement[], labels: Labels): boolean {
   return holdAll(requirements, (key) => (Object.hasOwn(labels, key) ? labels[key] : undefined));
+}
+
+/** Reads the terms of a label selector, from left to right. */
+class LabelParser {
+  readonly #text: string;
+  readonly #tokens: readonly Token[];
+  #next = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#tokens = tokenize(text);
+  }
+
+  requirements(): readonly Requirement[] {
+    const requirements: Requirement[] = [];
+    if (this.#tokens.length === 0) return requirements;
+    for (;;) {
+      requirements.push(this.#takeRequirement());
+      if (requirements.length > selectorTermsMax) throw tooManyTerms('label');
+      const end = this.#take();
+      if (end.text === '') return requirements;
+      if (end.text !== ',') throw this.#wrong(end, '","');
+    }
+  }
+
+  #peek(): Token {
+    return this.#tokens[this.#next] ?? { text: '', at: this.#text.length };
+  }
+
+  #take(): Token {
+    const token = this.#peek();
+    this.#next++;
+    return token;
+  }
+
+  #wrong(token: Token, expected: string): Refusal {
+    return wrongSelector('label', this.#text, { at: token.at, expected, found: token.text });
+  }
+
+  #takeKey(): string {
+    const token = this.#take();
+    if (token.text === '' || isSymbol(token.text)) throw this.#wrong(token, 'a label key');
+    const [problem] = qualifiedNameProblems(token.text);
+    if (problem !== undefined) throw this.#wrong(token, `a label key, whose ${problem}`);
+    return token.text;
+  }
+
+  #takeValue(): string {
+    // `a=` asks for an empty value.
+    const { text } = this.#peek();
+    if (text === '' || text === ',' || text === ')') return '';
+    const token = this.#take();
+    const [problem] = isSymbol(token.text) ? [''] : labelValueProblems(token.text);
+    if (problem !== undefined) throw this.#wrong(token, problem === '' ? 'a label value' : problem);
+    return token.text;
+  }
+
+  #takeValues(): ReadonlySet<string> {
+    const open = this.#take();
+    if (open.text !== '(') throw this.#wrong(open, '"(" and values');
+    const values = new Set([this.#takeValue()]);
+    for (;;) {
+      const token = this.#take();
+      if (token.text === ')') return values;
+      if (token.text !== ',') throw this.#wrong(token, '"," or ")"');
+      values.add(this.#takeValue());
+    }
+  }
+
+  #takeNumber(): number {
+    const token = this.#take();
+    if (!/^-?\d{1,15}$/.test(token.text)) throw this.#wrong(token, 'an integer');
+    return Number(token.text);
+  }
+
+  #takeRequirement(): Requirement {
+    if (this.#peek().text === '!') {
+      this.#take();
+      return { key: this.#takeKey(), operator: 'DoesNotExist' };
+    }
+    const key = this.#takeKey();
+    const operator = this.#peek();
+    if (operator.text === '' || operator.text === ',') return { key, operator: 'Exists' };
+    this.#take();
+    return this.#takeComparison(key, operator);
+  }
+
+  #takeComparison(key: string, operator: Token): Requirement {
+    switch (operator.text) {
+      case '=':
+      case '==':
+        return equals(key, this.#takeValue());
+      case '!=':
+        return { key, operator: 'NotIn', values: new Set([this.#takeValue()]) };
+      case 'in':
+        return { key, operator: 'In', values: this.#takeValues() };
+      case 'notin':
+        return { key, operator: 'NotIn', values: this.#takeValues() };
+      case '>':
+      case '<':
+        return { key, operator: operator.text === '>' ? 'Gt' : 'Lt', bound: this.#takeNumber() };
+      default:
+        throw this.#wrong(operator, 'one of =, ==, !=, in, notin, <, > or ","');
+    }
+  }
 }
 
 interface Token {

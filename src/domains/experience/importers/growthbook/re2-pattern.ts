@@ -14,87 +14,102 @@ class Untranslatable extends Error {}
 
 /** @param source a valid expression of JavaScript */
 export function re2Pattern(source: string): Re2Pattern {
-  let at = 0;
-  let pattern = '';
   try {
-    while (at < source.length) pattern += outsideClass();
-    return { pattern };
+    return { pattern: new Translator(source).pattern() };
   } catch (error) {
     if (error instanceof Untranslatable) return { cannot: error.message };
     throw error;
   }
+}
 
-  function outsideClass(): string {
-    const char = source[at] ?? '';
-    at += 1;
+/** Reads an expression from left to right, and gives each part in RE2 syntax. */
+class Translator {
+  readonly #source: string;
+  #at = 0;
+
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  pattern(): string {
+    let pattern = '';
+    while (this.#at < this.#source.length) pattern += this.#outsideClass();
+    return pattern;
+  }
+
+  #outsideClass(): string {
+    const char = this.#source[this.#at] ?? '';
+    this.#at += 1;
     if (char === '.') return `[^${LINE_ENDS}]`;
-    if (char === '[') return characterClass();
+    if (char === '[') return this.#characterClass();
     if (char === '(') {
-      if (/^\?<?[=!]/.test(source.slice(at, at + 3))) throw new Untranslatable('RE2 has no look-around');
+      if (/^\?<?[=!]/.test(this.#source.slice(this.#at, this.#at + 3)))
+        throw new Untranslatable('RE2 has no look-around');
       return char;
     }
     if (char !== '\\') return char;
-    const next = source[at] ?? '';
+    const next = this.#source[this.#at] ?? '';
     if (next === 's' || next === 'S') {
-      at += 1;
+      this.#at += 1;
       return `[${next === 'S' ? '^' : ''}${SPACE}]`;
     }
     if ('dDwWbB'.includes(next)) {
-      at += 1;
+      this.#at += 1;
       return `\\${next}`;
     }
-    return escapedChar();
+    return this.#escapedChar();
   }
 
-  function characterClass(): string {
-    const negated = source[at] === '^';
-    if (negated) at += 1;
-    if (source[at] === ']') {
-      at += 1;
+  #characterClass(): string {
+    const negated = this.#source[this.#at] === '^';
+    if (negated) this.#at += 1;
+    if (this.#source[this.#at] === ']') {
+      this.#at += 1;
       return negated ? '(?s:.)' : String.raw`[^\x00-\x{10ffff}]`;
     }
     let members = '';
-    while (source[at] !== ']') members += classMember();
-    at += 1;
+    while (this.#source[this.#at] !== ']') members += this.#classMember();
+    this.#at += 1;
     return `[${negated ? '^' : ''}${members}]`;
   }
 
-  function classMember(): string {
-    const char = source[at] ?? '';
-    at += 1;
+  #classMember(): string {
+    const char = this.#source[this.#at] ?? '';
+    this.#at += 1;
     if (char === '[') return '\\[';
-    if (char === '-' && /^\\[sSdDwW]/.test(source.slice(at, at + 2))) return '\\-';
+    if (char === '-' && /^\\[sSdDwW]/.test(this.#source.slice(this.#at, this.#at + 2))) return '\\-';
     if (char !== '\\') return char;
-    const next = source[at] ?? '';
+    const next = this.#source[this.#at] ?? '';
     if (next === 'S')
       throw new Untranslatable(String.raw`RE2 has another \S, and none in a class that could replace it`);
     if ('sdDwW'.includes(next)) {
-      at += 1;
+      this.#at += 1;
       const set = next === 's' ? SPACE : `\\${next}`;
-      if (source[at] !== '-' || source[at + 1] === ']') return set;
-      at += 1;
+      if (this.#source[this.#at] !== '-' || this.#source[this.#at + 1] === ']') return set;
+      this.#at += 1;
       return `${set}\\-`;
     }
     if (next === 'b') {
-      at += 1;
+      this.#at += 1;
       return String.raw`\x08`;
     }
-    return escapedChar();
+    return this.#escapedChar();
   }
 
   /** Reads the character after a backslash. */
-  function escapedChar(): string {
-    const char = source[at] ?? '';
-    at += 1;
+  #escapedChar(): string {
+    const char = this.#source[this.#at] ?? '';
+    this.#at += 1;
     const control = CONTROLS.get(char);
     if (control !== undefined) return control;
-    const [, hex] = (char === 'x' ? /^([\da-f]{2})/i : /^([\da-f]{4})/i).exec(source.slice(at, at + 4)) ?? [];
+    const [, hex] =
+      (char === 'x' ? /^([\da-f]{2})/i : /^([\da-f]{4})/i).exec(this.#source.slice(this.#at, this.#at + 4)) ?? [];
     if ((char === 'x' || char === 'u') && hex !== undefined) {
-      at += hex.length;
+      this.#at += hex.length;
       if (/^d[89a-f]/i.test(hex) && char === 'u') throw new Untranslatable('RE2 has no halves of characters');
       return `\\x{${hex}}`;
     }
-    if (char === '0' && !/\d/.test(source[at] ?? '')) return String.raw`\x00`;
+    if (char === '0' && !/\d/.test(this.#source[this.#at] ?? '')) return String.raw`\x00`;
     if (/[1-9k]/.test(char)) throw new Untranslatable('RE2 has no back-references');
     if (/[0c]/.test(char)) throw new Untranslatable(`RE2 has no \\${char}`);
     return /[\w\u0080-\uffff]/.test(char) ? char : `\\${char}`;
