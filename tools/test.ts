@@ -3,7 +3,7 @@
  * many steps, schedules and seconds as before a release.
  *
  * Two lanes, one after the other. Pure tests (`*.test.ts`) share two processes, which makes hundreds of files cheap. Tests
- * that own a server, a child process or a signal (`*.process.test.ts`) get a process each, three at a time, and share a
+ * that own a server, a child process or a signal (`*.process.test.ts`) get a process each, four at a time, and share a
  * PostgreSQL, where each makes databases of its own.
  */
 import { spawn } from 'node:child_process';
@@ -39,7 +39,7 @@ const pure = files.filter((file) => !file.endsWith('.process.test.ts'));
 
 const CORES = 2;
 /** Many wait for something real most of their time. */
-const PROCESSES = 3;
+const PROCESSES = 4;
 const FILE_MS_MAX = isLong ? 3_600_000 : 240_000;
 /** Fewer pure files are soon done in one process. */
 const SHARED_FILES = 20;
