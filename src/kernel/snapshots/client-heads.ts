@@ -1,10 +1,11 @@
 import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
+import { Head } from '#kernel/kinds/builtin/head.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { directState, followedKinds, goneState, stateOf, type HeadSource, type HeadState } from './head-state.ts';
 
 /**
  * The live state in a control plane elsewhere: its Heads, and the objects of direct kinds. Each kind is followed by itself: a
- * write to several direct kinds is seen kind by kind.
+ * write to several direct kinds is seen kind by kind, and versions are those of the Heads.
  */
 export function clientHeads(client: Pick<ResourceClient, 'list' | 'watch'>, all: readonly Kind[]): HeadSource {
   const kinds = followedKinds(all);
@@ -18,7 +19,7 @@ export function clientHeads(client: Pick<ResourceClient, 'list' | 'watch'>, all:
         known.set(kind, version);
         lists.push(statesOf(kind, items));
       }
-      return { version: lowest(known), heads: chainLists(lists) };
+      return { version: known.get(Head) ?? '', heads: chainLists(lists) };
     },
     watch: async function* (from, signal) {
       const ending = new AbortController();
@@ -29,7 +30,7 @@ export function clientHeads(client: Pick<ResourceClient, 'list' | 'watch'>, all:
       try {
         for await (const { kind, version, changes } of mergeBatches(watches, end)) {
           known.set(kind, version);
-          yield { version: lowest(known), changes: statesAfter(kind, changes) };
+          yield { version: known.get(Head) ?? from, changes: statesAfter(kind, changes) };
         }
       } finally {
         signal.removeEventListener('abort', end);
@@ -71,10 +72,6 @@ async function* mergeBatches(watches: readonly AsyncIterable<BatchOf>[], end: ()
     // One that waits ends by the signal, one that has given something by this.
     await Promise.allSettled(sources.map(async (source) => source.return?.()));
   }
-}
-
-function lowest(known: ReadonlyMap<Kind, string>): string {
-  return String(Math.min(...Array.from(known.values(), Number)));
 }
 
 function* chainLists(lists: readonly Iterable<HeadState>[]): Iterable<HeadState> {
