@@ -5,6 +5,7 @@ import { jitter, pause, systemTime } from '#kernel/base/time.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import type { World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import { gatherBatches } from './gather-batches.ts';
 import type { HeadSource } from './head-state.ts';
 import { LiveSnapshot, type SwapListener } from './live-snapshot.ts';
 import type { DecisionModule } from './module.ts';
@@ -115,12 +116,15 @@ async function keepUp({ source, live, contact, log, signal }: Following): Promis
   while (!signal.aborted) {
     try {
       version ??= await listAll();
-      for await (const batch of source.watch(version, signal)) {
+      const session = new AbortController();
+      using _ = abortAtEnd(session);
+      const batches = source.watch(version, AbortSignal.any([signal, session.signal]));
+      for await (const group of gatherBatches(batches)) {
         contact.hear();
         // A batch that fails halfway is not in the snapshot and does not come again: everything is listed anew.
         version = undefined;
-        await inTurns(live.apply(batch.changes, batch.version));
-        version = batch.version;
+        await inTurns(live.apply(group));
+        version = group.at(-1)?.version;
         retryMs = RETRY_MS_MIN;
       }
     } catch (error) {
@@ -144,6 +148,11 @@ async function keepUp({ source, live, contact, log, signal }: Following): Promis
     await inTurns(live.begin(listed.heads, listed.version));
     return listed.version;
   }
+}
+
+/** What was read ahead of a group that failed is not waited for. */
+function abortAtEnd(session: AbortController): Disposable {
+  return { [Symbol.dispose]: () => session.abort() };
 }
 
 function noSnapshot(why = 'starting'): never {

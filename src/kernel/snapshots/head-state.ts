@@ -20,7 +20,7 @@ export interface HeadState {
 }
 
 /** Changes that belong together: never show a part of them. */
-interface HeadBatch {
+export interface HeadBatch {
   /** The version up to which the follower then knows everything. */
   readonly version: string;
   /** Each made as it is taken: to be read once. */

@@ -5,7 +5,7 @@ import { atOnce, inOneStep } from '#kernel/base/turns.ts';
 import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
-import type { HeadState } from './head-state.ts';
+import type { HeadBatch, HeadState } from './head-state.ts';
 import { LiveSnapshot } from './live-snapshot.ts';
 import type { DecisionModule } from './module.ts';
 import { everybody } from './testing/exposing-heads.ts';
@@ -36,7 +36,9 @@ function startSnapshot() {
       const next = new Map(table);
       for (const { kind, name } of changed) {
         module.compiled += 1;
-        next.set(name, world.get(kind, name)?.revision ?? 'gone');
+        const revision = world.get(kind, name)?.revision ?? 'gone';
+        if (revision === 'bad') throw new Error('does not compile');
+        next.set(name, revision);
         yield;
       }
       return next;
@@ -65,10 +67,7 @@ function startSnapshot() {
 
 test('a release is shown when all that it carries is compiled, in steps, and no question compiles any of it', () => {
   const { module, snapshot, names, readTable } = startSnapshot();
-  const work = snapshot.apply(
-    names.map((name) => carrying(name, 'old')),
-    '2',
-  );
+  const work = snapshot.apply([{ changes: names.map((name) => carrying(name, 'old')), version: '2' }]);
   let steps = 0;
   while (work.next().done !== true) {
     steps += 1;
@@ -85,7 +84,7 @@ test('a release is shown when all that it carries is compiled, in steps, and no 
 test('while it is shown, a change for everybody costs what changed, in its world too', () => {
   const { module, snapshot, names, readTable } = startSnapshot();
   const shown = names.slice(1);
-  const apply = (heads: readonly HeadState[], version: string) => atOnce(snapshot.apply(heads, version));
+  const apply = (heads: readonly HeadState[], version: string) => atOnce(snapshot.apply([{ changes: heads, version }]));
   apply(
     shown.map((name) => carrying(name, 'old')),
     '2',
@@ -96,3 +95,33 @@ test('while it is shown, a change for everybody costs what changed, in its world
   const expected = new Map([['c0', 'changed'], ...shown.map((name) => [name, 'new'] as const)]);
   assert.deepEqual([...(readTable() ?? [])].toSorted(), [...expected].toSorted());
 });
+
+test('batches that come together are compiled together, the last state of each object', () => {
+  const { module, snapshot } = startSnapshot();
+  atOnce(snapshot.apply([changeOf('c0', 'a', '2'), changeOf('c0', 'b', '3'), changeOf('c1', 'a', '4')]));
+  assert.equal(module.compiled, 2);
+  assert.deepEqual(
+    [revisionOf(snapshot, 'c0'), revisionOf(snapshot, 'c1'), snapshot.current?.version],
+    ['b', 'a', '4'],
+  );
+  atOnce(snapshot.apply([changeOf('c0', 'z', '5'), changeOf('c0', 'b', '6')]));
+  assert.equal(revisionOf(snapshot, 'c0'), 'b', 'what is undone in the same group is as it was');
+});
+
+test('of batches that come together one that does not compile is left out, and the others are taken', () => {
+  const { snapshot } = startSnapshot();
+  atOnce(snapshot.apply([changeOf('c0', 'a', '2'), changeOf('c1', 'bad', '3'), changeOf('c2', 'a', '4')]));
+  assert.deepEqual(
+    ['c0', 'c1', 'c2'].map((name) => revisionOf(snapshot, name)),
+    ['a', 'old', 'a'],
+  );
+  assert.equal(snapshot.leftOut, 1);
+});
+
+function changeOf(name: string, revision: string, version: string): HeadBatch {
+  return { changes: [{ kind: ConfigMap.id, name, everyone: live(name, revision), candidate: undefined }], version };
+}
+
+function revisionOf(snapshot: LiveSnapshot, name: string): string | undefined {
+  return (snapshot.current?.tables.get('revisions') as ReadonlyMap<string, string>).get(name);
+}

@@ -5,7 +5,7 @@ import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { compileApart } from './compile-apart.ts';
 import { ExposingReleases, type ExposingRelease } from './exposing-releases.ts';
-import { isSameLive, type HeadState } from './head-state.ts';
+import { isSameLive, type HeadBatch, type HeadState } from './head-state.ts';
 import { liveKey, LiveObjects, Overlay, type LiveKey } from './live-objects.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
 import { compileTables, exposeWorlds, updateTables, type Snapshot } from './snapshot.ts';
@@ -13,6 +13,12 @@ import { compileTables, exposeWorlds, updateTables, type Snapshot } from './snap
 /** The object that everyone gets under a name from now on; undefined for none. */
 interface NextLive extends ChangedObject {
   readonly object: LiveObject | undefined;
+}
+
+/** What a batch changes in the snapshot, and the version that it makes. */
+interface Taken {
+  readonly changed: readonly NextLive[];
+  readonly version: string;
 }
 
 /** One object that is live in another form than before, or no longer. */
@@ -111,21 +117,41 @@ export class LiveSnapshot {
     this.#swap({ version, tables, worlds }, undefined);
   }
 
-  /** Takes the changes of one batch. */
-  *apply(heads: Iterable<HeadState>, version: string): Steps<void> {
-    const changed: NextLive[] = [];
+  /** Takes batches of changes: all at once, or, where that does not compile, each by itself. */
+  *apply(batches: readonly HeadBatch[]): Steps<void> {
+    const taken: Taken[] = [];
+    const changedNow = new Set<LiveKey>();
     let isExposedAnew = false;
-    for (const head of heads) {
-      const { kind, name, everyone: object } = head;
-      if (this.#exposing.take(head)) isExposedAnew = true;
-      this.#leftOut.delete(liveKey(kind, name));
-      if (this.#known.has(kind) && !isSameLive(this.#world.get(kind, name), object))
-        changed.push({ kind, name, object });
-      yield;
+    for (const { changes, version } of batches) {
+      const changed: NextLive[] = [];
+      for (const head of changes) {
+        const { kind, name, everyone: object } = head;
+        const key = liveKey(kind, name);
+        if (this.#exposing.take(head)) isExposedAnew = true;
+        this.#leftOut.delete(key);
+        // A batch before may have changed it: what is as it was in the snapshot is a change then.
+        if (this.#known.has(kind) && (changedNow.has(key) || !isSameLive(this.#world.get(kind, name), object))) {
+          changed.push({ kind, name, object });
+          changedNow.add(key);
+        }
+        yield;
+      }
+      taken.push({ changed, version });
     }
+    const version = batches.at(-1)?.version ?? '';
     const waiting = [...this.#leftOut.values()];
-    if (changed.length > 0 || isExposedAnew) yield* this.#take(changed, version);
+    if (changedNow.size > 0 || isExposedAnew) yield* this.#takeAll(taken, version);
     if (waiting.length > 0) yield* this.#take(waiting, version);
+  }
+
+  *#takeAll(taken: readonly Taken[], version: string): Steps<void> {
+    if (taken.length > 1) {
+      const last = new Map(
+        taken.flatMap(({ changed }) => changed.map((each) => [liveKey(each.kind, each.name), each])),
+      );
+      if (yield* this.#take([...last.values()], version, 'ifItCompiles')) return;
+    }
+    for (const each of taken) yield* this.#take(each.changed, each.version);
   }
 
   /** A state that does not compile is a bug: what does compile is answered from. */
@@ -159,8 +185,9 @@ export class LiveSnapshot {
   /**
    * Takes changes that belong together into the snapshot, or leaves them out together. Until all of them are compiled,
    * answers are those of the snapshot before.
+   * @param how `ifItCompiles`: otherwise nothing is done, and false returned
    */
-  *#take(changed: readonly NextLive[], version: string): Steps<void> {
+  *#take(changed: readonly NextLive[], version: string, how?: 'ifItCompiles'): Steps<boolean> {
     const before = this.#snapshot;
     if (before === undefined) throw new Error('changes came before there was a snapshot');
     const next = new Overlay(this.#world, this.#kinds);
@@ -174,6 +201,7 @@ export class LiveSnapshot {
       tables = yield* updateTables(before.tables, this.#modules, next, changed);
       for (const { kind, name } of changed) this.#leftOut.delete(liveKey(kind, name));
     } catch (error) {
+      if (how === 'ifItCompiles') return false;
       for (const change of changed) this.#leaveOut(change, version, error);
       shown = [];
     }
@@ -195,6 +223,7 @@ export class LiveSnapshot {
       yield;
     }
     this.#seen = this.#world;
+    return true;
   }
 
   /** @param changed what is not as in the snapshot before; undefined where everything may be */

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
+import { test } from 'node:test';
+import { gatherBatches } from './gather-batches.ts';
+
+test('whoever takes slowly gets what came meanwhile as one group, in order', async () => {
+  async function* source(): AsyncIterable<number> {
+    yield 0;
+    await turn();
+    await turn();
+    for (let batch = 1; batch < 100; batch += 1) yield batch;
+  }
+  const groups: (readonly number[])[] = [];
+  for await (const group of gatherBatches(source())) {
+    groups.push(group);
+    for (let turns = 0; turns < 10; turns += 1) await turn();
+  }
+  assert.deepEqual(
+    groups.flat(),
+    Array.from({ length: 100 }, (_, batch) => batch),
+  );
+  assert.ok(groups.length <= 3, `${groups.length} groups`);
+  assert.deepEqual(groups[0], [0], 'the first waits for no other');
+});
+
+test('a source that never waits is taken in groups that end', async () => {
+  let last = 0;
+  async function* source(): AsyncIterable<number> {
+    for (;;) yield (last += 1);
+  }
+  for await (const group of gatherBatches(source())) {
+    assert.ok(group.length > 0);
+    if (last > 3_000) break;
+  }
+});
+
+test('what came before a failure is given before the failure', async () => {
+  async function* source(): AsyncIterable<number> {
+    yield 1;
+    yield 2;
+    throw new Error('the watch ended');
+  }
+  const seen: number[] = [];
+  await assert.rejects(async () => {
+    for await (const group of gatherBatches(source())) seen.push(...group);
+  }, /the watch ended/);
+  assert.deepEqual(seen, [1, 2]);
+});
