@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
+import { Plan } from '#domains/products/kinds/plan.ts';
 import { startWorld } from '../support/backline.ts';
 import { feature, market, plan } from '../support/catalogue.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
 import { until } from '../support/installation.ts';
+import { changeObject, releaseByHand } from '../support/release-by-hand.ts';
 
 const ADS = '/apis/ads.backline.dev/v1/namespaces/default';
 const apiVersion = 'ads.backline.dev/v1';
@@ -183,5 +186,94 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
     assert.match(unknown.text, /between-songs/);
     const wrong = await decide({ context: { timeZone: 7 } });
     assert.deepEqual([wrong.status, wrong.json.code], [422, 'ads/invalid-question'], wrong.text);
+  });
+});
+
+test('ads: the gate knows of a listener what products knows, and tells nobody who may not read it', async (t) => {
+  const { call, running, url } = await startWorld(t);
+  const store = running.control?.store;
+  assert.ok(store);
+  const post = async (path: string, body: object) => {
+    const answer = await call('POST', path, { body });
+    assert.ok(answer.status < 300, answer.text);
+    return answer.json;
+  };
+  const ask = (body: object) => call('POST', '/v1/ads/decide', { body: { placement: 'between-songs', ...body } });
+  await post(
+    CHANGE_SETS,
+    changeSet(
+      market('de', { title: 'Germany' }),
+      feature('ad-free', { title: 'Without ads' }),
+      plan('free', { rank: 0 }),
+      plan('duo', { rank: 10, seats: 2, roles: ['manager', 'member'], entitlements: [{ feature: 'ad-free' }] }),
+      plan('old', { rank: 20, entitlements: [{ feature: 'ad-free' }] }),
+      PLACEMENT,
+    ),
+  );
+  for (const [path, body] of account('acme', '12.50')) await post(`${ADS}/${path}`, body);
+  await until(
+    async () => ((await ask({ plan: 'free', market: 'de' })).json.ads?.length === 1 ? true : undefined),
+    () => 'an ad',
+    10,
+  );
+
+  await t.test('what is on record needs the right to read it', async () => {
+    for (const path of ['/v1/ads/decide', '/v1/ads/explain']) {
+      const question = { placement: 'between-songs', plan: 'free', market: 'de', listener: 'ann' };
+      const answer = await fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(question) });
+      assert.equal(answer.status, 401, `${path}: ${await answer.text()}`);
+    }
+  });
+
+  await t.test('members of one household hear the same of a release, as products say', async () => {
+    const { id: subscription } = await post('/v1/subscriptions', {
+      listener: 'manager',
+      plan: 'duo',
+      market: 'de',
+      key: 'begin',
+    });
+    const members = ['m1'];
+    await post('/v1/subscriptions/members', { subscription, listener: 'm1', key: 'join' });
+    const cohort: Cohort = { unit: 'household', salt: 'half', slices: [{ share: SHARE_TOTAL / 2 }] };
+    const release = releaseByHand(store, 'duo-2', [changeObject(store, Plan, 'duo', { entitlements: [] })]);
+    await release.expose(cohort);
+    const hasIt = async (listener: string) =>
+      (await call('GET', `/v1/check?feature=ad-free&plan=free&market=de&listener=${listener}`)).json.outcome ===
+      'allow';
+    const shown = async (listener: string) => (await ask({ listener })).json;
+    await until(
+      async () => ((await shown('manager')).snapshot.version === String(store.version()) ? true : undefined),
+      () => 'the release',
+      10,
+    );
+    // Strangers to each other: of many, some are on either side.
+    for (let number = 2; number < 12; number += 1) {
+      const { id } = await post('/v1/subscriptions', {
+        listener: `manager-${number}`,
+        plan: 'duo',
+        market: 'de',
+        key: `begin-${number}`,
+      });
+      await post('/v1/subscriptions/members', { subscription: id, listener: `m${number}`, key: `join-${number}` });
+      members.push(`m${number}`);
+    }
+    const answers = await Promise.all(
+      members.map(async (listener) => [await hasIt(listener), (await shown(listener)).noAds === 'adFree']),
+    );
+    for (const [allowed, adFree] of answers) assert.equal(adFree, allowed);
+    assert.deepEqual(new Set(answers.map(([allowed]) => allowed)), new Set([true, false]));
+    await release.retract();
+  });
+
+  await t.test('a subscriber whose plan is no longer declared hears none', async () => {
+    await post('/v1/subscriptions', { listener: 'eve', plan: 'old', market: 'de', key: 'begin-eve' });
+    const gone = await call('DELETE', '/apis/products.backline.dev/v1/namespaces/default/plans/old');
+    assert.equal(gone.status, 200, gone.text);
+    await until(
+      async () => ((await ask({ listener: 'eve' })).json.noAds !== 'adFree' ? true : undefined),
+      () => 'the plan to be gone',
+      10,
+    );
+    assert.equal((await ask({ listener: 'eve' })).json.noAds, 'entitlementUnknown');
   });
 });

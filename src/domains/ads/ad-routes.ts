@@ -114,6 +114,8 @@ const BreakAnswer = {
 export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>[] {
   const shared = {
     subjectInputs: ['listener', 'plan', 'market', 'territory', 'role'],
+    // The gate reads it, and its answer tells who subscribes.
+    recordOf: { input: 'listener', path: '/v1/subjects' },
     bodyBytesMax: CONTEXT_BYTES_MAX,
     input: QuestionSchema,
   };

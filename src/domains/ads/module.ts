@@ -1,5 +1,4 @@
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
-import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { defineModule } from '#kernel/modules/module.ts';
 import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
@@ -25,18 +24,27 @@ export const ads = defineModule({
     kinds: [...audienceKinds, ...adsKinds],
     compile: compileInSteps,
     update: updateInSteps,
-    needs: ['hasFeature'],
+    needs: ['hasFeature', 'cohortSubject'],
     routes: adRoutes(random),
-    subjectOf: (_table, input) => subjectOf(isRecord(input) ? input : {}),
+    subjectOf: (_table, input, facts) => subjectOf(isRecord(input) ? input : {}, facts as unknown as SubjectFacts),
   }),
 });
 
-/** The cohort subject of a question. */
-function subjectOf({ listener, market, context }: Readonly<Record<string, unknown>>): CohortSubject {
-  const unit = typeof listener === 'string' ? listener : undefined;
-  return {
-    units: { listener: unit, household: unit },
-    facts: { market: typeof market === 'string' ? market : undefined },
-    context: { ...(isRecord(context) ? context : {}), ...(unit === undefined ? {} : { [TARGETING_KEY]: unit }) },
-  };
+interface SubjectFacts {
+  /** What is on record of whoever a question is about. */
+  readonly cohortSubject: (input: unknown) => CohortSubject | Promise<CohortSubject>;
+}
+
+/** Products find the subject: a listener is in the same cohorts here as where plans and features are asked for. */
+async function subjectOf(
+  input: Readonly<Record<string, unknown>>,
+  { cohortSubject }: SubjectFacts,
+): Promise<CohortSubject> {
+  const { context, ...subject } = await cohortSubject(input);
+  return { ...subject, context: { ...(isRecord(input['context']) ? input['context'] : {}), ...definedIn(context) } };
+}
+
+/** What a question leaves open may stand in its context. */
+function definedIn(context: CohortSubject['context']): CohortSubject['context'] {
+  return Object.fromEntries(Object.entries(context).filter(([, value]) => value !== undefined));
 }

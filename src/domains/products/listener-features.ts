@@ -1,7 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { check } from './decisions/check.ts';
 import { checkOnRecord, type RecordedQuestion } from './decisions/on-record.ts';
-import type { ProductsTable } from './decisions/table.ts';
+import type { CheckAnswer, ProductsTable } from './decisions/table.ts';
 import { factsOf, type Desk } from './usage-desk.ts';
 
 interface FeatureQuestion extends RecordedQuestion {
@@ -33,6 +33,8 @@ export function featuresOfListeners(
     };
 }
 
-function isGiven({ outcome }: { readonly outcome: string }): boolean {
+/** A plan on record that is no longer declared gives nothing, but what it gave is not known. */
+function isGiven({ outcome, reason }: CheckAnswer): boolean | undefined {
+  if (reason?.code === 'plan-gone') return undefined;
   return outcome === 'allow' || outcome === 'degrade';
 }

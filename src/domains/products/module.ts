@@ -36,23 +36,30 @@ export const products = defineModule({
   followed: productsKinds,
   migrations: [subscriptions, subjectNames, recordWrites],
   records: openDesk,
-  decisions: ({ records: desk }): DecisionModule<ProductsTable> => ({
-    name: 'products',
-    kinds: productsKinds,
-    compile: compileInSteps,
-    update: updateInSteps,
-    routes: [
-      ...recordedRoutes(productsRoutes, desk),
-      ...recordRoutes(desk),
-      ...grantRoutes(desk),
-      ...usageRoutes(desk),
-      ...slotRoutes(desk),
-      ...offlineRoutes(desk),
-    ],
-    subjectOf: cohortSubjects(desk),
-    isDenial,
-    provides: { planOf: planOfListeners(desk), hasFeature: featuresOfListeners(desk) },
-  }),
+  decisions: ({ records: desk }): DecisionModule<ProductsTable> => {
+    const subjectOf = cohortSubjects(desk);
+    return {
+      name: 'products',
+      kinds: productsKinds,
+      compile: compileInSteps,
+      update: updateInSteps,
+      routes: [
+        ...recordedRoutes(productsRoutes, desk),
+        ...recordRoutes(desk),
+        ...grantRoutes(desk),
+        ...usageRoutes(desk),
+        ...slotRoutes(desk),
+        ...offlineRoutes(desk),
+      ],
+      subjectOf,
+      isDenial,
+      provides: {
+        planOf: planOfListeners(desk),
+        hasFeature: featuresOfListeners(desk),
+        cohortSubject: (table: ProductsTable) => (input: unknown) => subjectOf(table, input, {}),
+      },
+    };
+  },
   targets: [listeners],
   jobs: (parts) => [tellChanges(parts)],
   units: followUnitCounts,

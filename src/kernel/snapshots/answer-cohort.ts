@@ -3,7 +3,6 @@ import type { Exchange } from '#kernel/http/exchange.ts';
 import type { RequestContext } from '#kernel/http/router.ts';
 import type { CohortSubject } from './cohort-membership.ts';
 import type { DecisionParts } from './decision-parts.ts';
-import type { DecisionModule } from './module.ts';
 import { explainReleases, releasesMember } from './name-releases.ts';
 import type { ReadyRoute } from './question-input.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -35,7 +34,9 @@ export async function answerCohort(
   { input, by }: CheckedQuestion,
   { exchange, limit }: { readonly exchange: Exchange; readonly limit: RequestContext },
 ): Promise<CohortAnswer> {
-  const subject = await subjectIn(exchange, module, follower.snapshot().tables.get(module.name), input);
+  const { tables } = follower.snapshot();
+  const everyones = facts.of(module, (name) => tables.get(name));
+  const subject = await subjectIn(exchange, () => module.subjectOf?.(tables.get(module.name), input, everyones));
   limit.signal.throwIfAborted();
   const names = facts.sourcesOf(module);
   let now = clock();
@@ -74,12 +75,10 @@ export async function answerCohort(
 /** The subject of a question; undefined when it cannot be resolved, and the world of everyone answers. */
 async function subjectIn(
   exchange: Exchange,
-  { subjectOf }: DecisionModule<unknown>,
-  table: unknown,
-  input: unknown,
+  find: () => CohortSubject | Promise<CohortSubject> | undefined,
 ): Promise<CohortSubject | undefined> {
   try {
-    return await subjectOf?.(table, input);
+    return await find();
   } catch (error) {
     // A refusal concerns the question itself: the answer will be the same one.
     if (!(error instanceof Refusal))

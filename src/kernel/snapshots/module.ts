@@ -30,9 +30,13 @@ export interface DecisionModule<Table> {
   readonly protocols?: readonly DecisionProtocol<Table>[];
   /**
    * The subject of an input of its routes, which decides its cohorts in releases under way; a promise where records are
-   * read. Called only while there are such releases.
+   * read. Called only while there are such releases, with the facts of other modules as everyone sees them.
    */
-  readonly subjectOf?: (table: Table, input: unknown) => CohortSubject | Promise<CohortSubject>;
+  readonly subjectOf?: (
+    table: Table,
+    input: unknown,
+    facts: Readonly<Record<string, unknown>>,
+  ) => CohortSubject | Promise<CohortSubject>;
   /** Facts for other modules, by name: each from the table of this one that the one who is asked about sees. */
   readonly provides?: Readonly<Record<string, (table: Table) => unknown>>;
   /** Names of the facts of other modules that its routes are answered from. */
