@@ -123,5 +123,6 @@ function changeOf(name: string, revision: string, version: string): HeadBatch {
 }
 
 function revisionOf(snapshot: LiveSnapshot, name: string): string | undefined {
-  return (snapshot.current?.tables.get('revisions') as ReadonlyMap<string, string>).get(name);
+  const table = snapshot.current?.tables.get('revisions') as ReadonlyMap<string, string> | undefined;
+  return table?.get(name);
 }
