@@ -150,7 +150,7 @@ async function keepUp({ source, live, contact, log, signal }: Following): Promis
   }
 }
 
-/** What was read ahead of a group that failed is not waited for. */
+/** Nothing waits for batches that were read ahead of a group that failed. */
 function abortAtEnd(session: AbortController): Disposable {
   return { [Symbol.dispose]: () => session.abort() };
 }

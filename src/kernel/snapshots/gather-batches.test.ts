@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'node:test';
 import { gatherBatches } from './gather-batches.ts';
 
-test('whoever takes slowly gets what came meanwhile as one group, in order', async () => {
+test('a slow reader gets all batches that came meanwhile as one group, in order', async () => {
   async function* source(): AsyncIterable<number> {
     yield 0;
     await turn();

@@ -2,8 +2,8 @@
 const GROUP_MAX = 1_000;
 
 /**
- * What came while the group before was being taken, as one group: whoever takes slowly is behind by two groups at most, and
- * not by one for each batch. Fails as `source` does, after what came before.
+ * Groups the batches that came while the group before was being taken: a slow reader is behind by two groups at most, and not
+ * by one for each batch. Fails as `source` does, after the batches before.
  */
 export async function* gatherBatches<Batch>(source: AsyncIterable<Batch>): AsyncIterable<readonly Batch[]> {
   const batches = source[Symbol.asyncIterator]();

@@ -15,8 +15,8 @@ interface NextLive extends ChangedObject {
   readonly object: LiveObject | undefined;
 }
 
-/** What a batch changes in the snapshot, and the version that it makes. */
-interface Taken {
+/** The changes that a batch makes in the snapshot, and its version. */
+interface BatchChanges {
   readonly changed: readonly NextLive[];
   readonly version: string;
 }
@@ -119,7 +119,7 @@ export class LiveSnapshot {
 
   /** Takes batches of changes: all at once, or, where that does not compile, each by itself. */
   *apply(batches: readonly HeadBatch[]): Steps<void> {
-    const taken: Taken[] = [];
+    const taken: BatchChanges[] = [];
     const changedNow = new Set<LiveKey>();
     let isExposedAnew = false;
     for (const { changes, version } of batches) {
@@ -144,7 +144,7 @@ export class LiveSnapshot {
     if (waiting.length > 0) yield* this.#take(waiting, version);
   }
 
-  *#takeAll(taken: readonly Taken[], version: string): Steps<void> {
+  *#takeAll(taken: readonly BatchChanges[], version: string): Steps<void> {
     if (taken.length > 1) {
       const last = new Map(
         taken.flatMap(({ changed }) => changed.map((each) => [liveKey(each.kind, each.name), each])),
