@@ -175,6 +175,8 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
       await refused('advertisers', declared('Advertiser', 'x', { currency: 'EUX' })),
       /did you mean|ISO 4217/,
     );
+    for (const name of ['a.b', 'x'.repeat(64)])
+      assert.match(await refused('advertisers', declared('Advertiser', name, { currency: 'EUR' })), /at most 63/);
     const noLength = {
       account: 'acme',
       format: 'audio',

@@ -1,7 +1,9 @@
 import { Type } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { readLiveName } from '#kernel/kinds/live-name.ts';
 import { GROUP, VERSION } from './identity.ts';
-import { categories, currency, currencyProblems, title } from './parts.ts';
+import { ACCOUNT_PATTERN, categories, currency, currencyProblems, title } from './parts.ts';
 
 const AdvertiserSpecSchema = Type.Object(
   {
@@ -39,17 +41,16 @@ export const Advertiser = defineKind({
       value: ({ spec }) => spec.suspended?.reason,
     },
   ],
-  validate: (spec, { name }) => [
+  validate: (spec, context) => [
     ...currencyProblems(spec.currency, ['spec', 'currency']),
-    ...(name.includes('.')
-      ? [
-          {
-            path: ['metadata', 'name'],
-            reason: 'FieldValueInvalid' as const,
-            detail: 'the name of an Advertiser has no dot: names of its objects go on after one',
-          },
-        ]
-      : []),
+    ...accountProblems(readLiveName({ names: 'namespace' }, context.name).name),
   ],
   example: { name: 'acme', spec: { title: 'Acme Shoes', currency: 'EUR', categories: ['IAB18-3'] } },
 });
+
+function accountProblems(name: string): readonly Problem[] {
+  if (new RegExp(ACCOUNT_PATTERN).test(name)) return [];
+  const detail =
+    'the name of an Advertiser has no dot and at most 63 characters: names of its objects begin with it and a dot';
+  return [{ path: ['metadata', 'name'], reason: 'FieldValueInvalid', detail }];
+}

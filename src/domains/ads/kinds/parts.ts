@@ -12,8 +12,11 @@ export const title = Type.Optional(
   Type.String({ minLength: 1, maxLength: 200, description: 'The name that people see.' }),
 );
 
+/** The names that an account may have: others could own nothing. */
+export const ACCOUNT_PATTERN = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$';
+
 export const account = Type.String({
-  pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
+  pattern: ACCOUNT_PATTERN,
   description: 'Name of the Advertiser. The name of the object begins with it and a dot.',
 });
 
