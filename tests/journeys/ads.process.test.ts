@@ -147,6 +147,10 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
     assert.deepEqual(explained.json.candidates, [
       { adSet: 'default/acme.s', tier: 'auction', cpm: '2.50', served: true },
     ]);
+    const gated = await call('POST', '/v1/ads/explain', {
+      body: { placement: 'between-songs', plan: 'premium', market: 'de' },
+    });
+    assert.deepEqual([gated.json.noAds, gated.json.reasons], ['adFree', []]);
     await patch('campaigns/acme.c', { paused: true });
     await become([], bob);
     assert.equal((await decide(bob)).json.noAds, 'noCandidate');

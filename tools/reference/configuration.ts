@@ -17,7 +17,7 @@ export function configurationPage(
   return `# Configuration
 
 A server is configured by options of \`backline up\` and \`backline serve\`, and by the environment. Everything else is declared as
-resources. Both verbs take:
+resources. Both verbs take (the default level of the log is that of \`serve\`; of \`up\` it is \`warn\`):
 
 ${optionTable(shared)}
 

@@ -147,7 +147,7 @@ export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>
             adSets: Type.Integer({ description: 'How many.' }),
             example: word('One of them.'),
           }),
-          { description: 'The most frequent first.' },
+          { description: 'The most frequent first; empty where the listener gets no ads at all, see noAds.' },
         ),
         candidates: Type.Array(
           Type.Object({
@@ -161,7 +161,9 @@ export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>
       }),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
         const { placement, noAds, decision, asked } = await answerBreak(question, context, random);
-        const reasons = await inTurns(countReasons(context.table, asked, decision));
+        // Whoever gets no ads at all has no ad set to explain.
+        const isGated = noAds !== undefined && noAds !== 'noCandidate';
+        const reasons = isGated ? [] : await inTurns(countReasons(context.table, asked, decision));
         const served = new Set(decision.served.map(({ adSet }) => adSet));
         return {
           ...describeBreak(placement, decision, noAds),

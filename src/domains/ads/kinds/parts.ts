@@ -20,9 +20,7 @@ export const account = Type.String({
   description: 'Name of the Advertiser. The name of the object begins with it and a dot.',
 });
 
-export const paused = Type.Optional(
-  Type.Boolean({ description: 'True: nothing of it is served, on any node within a second.' }),
-);
+export const paused = Type.Optional(Type.Boolean({ description: 'True: nothing of it is served.' }));
 
 export const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code.' });
 
