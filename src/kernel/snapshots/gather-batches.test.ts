@@ -46,3 +46,27 @@ test('what came before a failure is given before the failure', async () => {
   }, /the watch ended/);
   assert.deepEqual(seen, [1, 2]);
 });
+
+test('a source that has given a batch ahead ends when its reader fails', async () => {
+  let isEnded = false;
+  async function* source(): AsyncIterable<number> {
+    try {
+      yield 1;
+      await turn();
+      await turn();
+      yield 2;
+      yield 3;
+    } finally {
+      isEnded = true;
+    }
+  }
+  await assert.rejects(async () => {
+    for await (const group of gatherBatches(source())) {
+      assert.deepEqual(group, [1]);
+      for (let turns = 0; turns < 10; turns += 1) await turn();
+      throw new Error('it does not compile');
+    }
+  }, /does not compile/);
+  await turn();
+  assert.ok(isEnded);
+});

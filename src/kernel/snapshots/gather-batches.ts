@@ -13,18 +13,23 @@ export async function* gatherBatches<Batch>(source: AsyncIterable<Batch>): Async
       (error: unknown) => ({ error }),
     );
   let next = take();
-  for (;;) {
-    const group: Batch[] = [];
-    let taken: Awaited<typeof next> | undefined = await next;
-    while (taken !== undefined && 'result' in taken && taken.result.done !== true) {
-      group.push(taken.result.value);
-      next = take();
-      taken = group.length < GROUP_MAX ? await Promise.race([next, turn()]) : undefined;
+  try {
+    for (;;) {
+      const group: Batch[] = [];
+      let taken: Awaited<typeof next> | undefined = await next;
+      while (taken !== undefined && 'result' in taken && taken.result.done !== true) {
+        group.push(taken.result.value);
+        next = take();
+        taken = group.length < GROUP_MAX ? await Promise.race([next, turn()]) : undefined;
+      }
+      if (group.length > 0) yield group;
+      if (taken === undefined) continue;
+      if ('error' in taken) throw taken.error;
+      return;
     }
-    if (group.length > 0) yield group;
-    if (taken === undefined) continue;
-    if ('error' in taken) throw taken.error;
-    return;
+  } finally {
+    // A source that has given a batch ahead stands still: it ends by this, and one that waits by its signal.
+    batches.return?.().catch(() => {});
   }
 }
 
