@@ -44,6 +44,7 @@ export const HELD: readonly string[] = [
   'tools',
   'src/domains/products',
   'src/domains/experience',
+  'src/domains/ads',
 ];
 
 /** The finder names its words; columns of landed migrations and fields of other tools keep their names. */

@@ -5,7 +5,7 @@ import { jsonPointer } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
-import { decideBreak, type BreakDecision, type BreakQuestion, type Served } from './decisions/decide.ts';
+import { decideBreak, type BreakDecision, type BreakQuestion, type ServedAd } from './decisions/decide.ts';
 import { countReasons } from './decisions/explain.ts';
 import type { AdsTable } from './decisions/table.ts';
 import { CATEGORIES_MAX } from './kinds/parts.ts';
@@ -127,8 +127,7 @@ export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>
       summary: 'Fills a break with ads: never for a listener with the ad-free feature.',
       answer: Type.Object(BreakAnswer),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
-        const { placement, noAds, decision } = await answerBreak(question, context, random);
-        return describeBreak(placement, decision, noAds);
+        return describeBreak(await answerBreak(question, context, random));
       },
     }),
     defineRoute({
@@ -160,13 +159,14 @@ export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>
         ),
       }),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
-        const { placement, noAds, decision, asked } = await answerBreak(question, context, random);
-        // Whoever gets no ads at all has no ad set to explain.
+        const answer = await answerBreak(question, context, random);
+        const { asked, noAds, decision } = answer;
+        // A listener who gets no ads at all has no ad set to explain.
         const isGated = noAds !== undefined && noAds !== 'noCandidate';
         const reasons = isGated ? [] : await inTurns(countReasons(context.table, asked, decision));
         const served = new Set(decision.served.map(({ adSet }) => adSet));
         return {
-          ...describeBreak(placement, decision, noAds),
+          ...describeBreak(answer),
           adSets: context.table.adSets.size,
           reasons,
           candidates: decision.candidates.map(({ adSet }) => ({
@@ -183,28 +183,29 @@ export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>
 
 type NoAds = 'adFree' | 'entitlementUnknown' | 'noCandidate';
 
+/** A question with its decision; `noAds` says why there are none. */
+interface BreakOutcome {
+  readonly asked: BreakQuestion;
+  readonly noAds: NoAds | undefined;
+  readonly decision: BreakDecision;
+}
+
 const NOTHING: BreakDecision = { served: [], candidates: [], gap: 0 };
 
 async function answerBreak(
   question: Question,
   { table, facts, now }: AnswerContext<AdsTable, AdFacts>,
   random: () => number,
-): Promise<{
-  readonly placement: string;
-  readonly noAds: NoAds | undefined;
-  readonly decision: BreakDecision;
-  readonly asked: BreakQuestion;
-}> {
+): Promise<BreakOutcome> {
   const asked = breakQuestion(table, question, now, random);
-  const { name, spec } = asked.placement;
-  const isAdFree = await facts.hasFeature(question, spec.adFreeFeature, now);
+  const isAdFree = await facts.hasFeature(question, asked.placement.spec.adFreeFeature, now);
   // Unknown is no: a subscriber must never hear an ad.
   if (isAdFree !== false) {
-    return { placement: name, noAds: isAdFree === true ? 'adFree' : 'entitlementUnknown', decision: NOTHING, asked };
+    return { asked, noAds: isAdFree === true ? 'adFree' : 'entitlementUnknown', decision: NOTHING };
   }
   const decision = decideBreak(table, asked);
   const noAds = decision.served.length === 0 ? 'noCandidate' : undefined;
-  return { placement: name, noAds, decision, asked };
+  return { asked, noAds, decision };
 }
 
 function breakQuestion(
@@ -241,9 +242,9 @@ function breakQuestion(
   };
 }
 
-function describeBreak(placement: string, { served, gap }: BreakDecision, noAds: NoAds | undefined): object {
+function describeBreak({ asked, noAds, decision: { served, gap } }: BreakOutcome): object {
   return {
-    placement,
+    placement: asked.placement.name,
     ads: served.map(describeAd),
     seconds: served.reduce((sum, { ad }) => sum + ad.asset.seconds, 0),
     ...(noAds === undefined ? {} : { noAds }),
@@ -251,7 +252,7 @@ function describeBreak(placement: string, { served, gap }: BreakDecision, noAds:
   };
 }
 
-function describeAd({ adSet, ad, pays }: Served): object {
+function describeAd({ adSet, ad, pays }: ServedAd): object {
   const { asset, clickThrough } = ad;
   return {
     ad: ad.name,

@@ -31,7 +31,7 @@ export const ads = defineModule({
 });
 
 interface SubjectFacts {
-  /** What is on record of whoever a question is about. */
+  /** The subject of a question, by its record. */
   readonly cohortSubject: (input: unknown) => CohortSubject | Promise<CohortSubject>;
 }
 
@@ -44,7 +44,7 @@ async function subjectOf(
   return { ...subject, context: { ...(isRecord(input['context']) ? input['context'] : {}), ...definedIn(context) } };
 }
 
-/** What a question leaves open may stand in its context. */
+/** The context may have facts that the question leaves open. */
 function definedIn(context: CohortSubject['context']): CohortSubject['context'] {
   return Object.fromEntries(Object.entries(context).filter(([, value]) => value !== undefined));
 }

@@ -11,7 +11,7 @@ import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { Placement } from '../kinds/placement.ts';
 import { live, tableOf } from '../testing/world.ts';
-import { decideBreak, type BreakQuestion, type Served } from './decide.ts';
+import { decideBreak, type BreakQuestion, type ServedAd } from './decide.ts';
 import { countReasons } from './explain.ts';
 import type { AdsTable, CompiledAdSet } from './table.ts';
 
@@ -87,9 +87,9 @@ function ask(table: AdsTable, more: Partial<BreakQuestion> = {}): BreakQuestion 
   };
 }
 
-const namesOf = (served: readonly Served[]) => served.map(({ adSet }) => adSet.name.replace('default/', ''));
+const namesOf = (served: readonly ServedAd[]) => served.map(({ adSet }) => adSet.name.replace('default/', ''));
 
-function decide(objects: readonly LiveObject[], more: Partial<BreakQuestion> = {}): readonly Served[] {
+function decide(objects: readonly LiveObject[], more: Partial<BreakQuestion> = {}): readonly ServedAd[] {
   const table = tableOf(objects);
   return decideBreak(table, ask(table, more)).served;
 }
@@ -208,8 +208,8 @@ test('ads of a set are drawn by their weights', () => {
     ad('one', 1),
     ad('two', 3),
   ] as LiveObject[]);
-  const drawn = (random: number) => decideBreak(table, ask(table, { random: () => random })).served[0]?.ad.name;
-  assert.deepEqual([0, 0.249, 0.25, 0.999].map(drawn), [
+  const drawAt = (random: number) => decideBreak(table, ask(table, { random: () => random })).served[0]?.ad.name;
+  assert.deepEqual([0, 0.249, 0.25, 0.999].map(drawAt), [
     'default/a.one',
     'default/a.one',
     'default/a.two',

@@ -42,7 +42,7 @@ export type Obstacle =
   | 'too long'
   | 'below the floor';
 
-export interface Served {
+export interface ServedAd {
   readonly adSet: CompiledAdSet;
   readonly ad: CompiledAd;
   /** For a thousand impressions, in micro-units. */
@@ -51,7 +51,7 @@ export interface Served {
 
 export interface BreakDecision {
   /** In the order in which they play. */
-  readonly served: readonly Served[];
+  readonly served: readonly ServedAd[];
   /** The candidates of the packing, the served ones among them, best first. */
   readonly candidates: readonly Candidate[];
   /** See `PodPacking.gap`; the largest of all tiers. */
@@ -69,26 +69,25 @@ interface Candidate {
  */
 export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDecision {
   const candidates = candidatesOf(table, question);
-  const chosen: Candidate[] = [];
-  const served: Served[] = [];
+  const served: ServedAd[] = [];
   let edges: PodEdges = NO_EDGES;
   let [seconds, slots, gap] = [question.seconds, question.slots, 0];
   for (let tier = 0; tier < TIERS.length && slots > 0; tier += 1) {
-    const taken = new Set(chosen.flatMap(({ adSet }) => separationsOf(adSet)));
+    const taken = new Set(served.flatMap(({ adSet }) => separationsOf(adSet)));
     const rivals = candidates.filter(
       ({ adSet }) => adSet.tier === tier && !separationsOf(adSet).some((name) => taken.has(name)),
     );
     const pod = rivals.map(podCandidate);
     const room = { seconds, slots, edges };
     const packing = packPod(pod, room);
-    const floors = rivals.map(({ ad }) => question.placement.floorOf(ad.asset.seconds));
     const payments =
       question.placement.spec.pricing === 'secondPrice'
-        ? vcgPayments(pod, room, packing, (index) => floors[index] as number)
+        ? vcgPayments(pod, room, packing, (index) =>
+            question.placement.floorOf((rivals[index] as Candidate).ad.asset.seconds),
+          )
         : packing.chosen.map((index) => (pod[index] as PodCandidate).price);
     for (const [place, index] of packing.chosen.entries()) {
       const rival = rivals[index] as Candidate;
-      chosen.push(rival);
       served.push({ ...rival, pays: payments[place] as number });
       edges = withEdge(edges, rival.adSet.position) ?? edges;
       seconds -= lengthOf(rival.ad);
@@ -100,7 +99,7 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
     served.map((_, index) => index),
     served.map(({ adSet }) => ({ price: rankOf(adSet), position: adSet.position })),
   );
-  return { served: order.map((index) => served[index] as Served), candidates, gap };
+  return { served: order.map((index) => served[index] as ServedAd), candidates, gap };
 }
 
 function candidatesOf({ indexed, index, outdated, recent }: AdsTable, question: BreakQuestion): readonly Candidate[] {
@@ -127,8 +126,9 @@ function candidatesOf({ indexed, index, outdated, recent }: AdsTable, question: 
 }
 
 function candidateOf(adSet: CompiledAdSet, question: BreakQuestion): Candidate | undefined {
-  if (obstacleOf(adSet, question) !== undefined) return undefined;
-  const ad = drawAd(fittingAds(adSet, question), question.random());
+  const ads = fittingAds(adSet, question);
+  if (typeof ads === 'string') return undefined;
+  const ad = drawAd(ads, question.random());
   return ad && { adSet, ad };
 }
 
@@ -146,8 +146,8 @@ function roomOf({ adSet, ad }: Candidate): string {
   return `${adSet.advertiser} ${ad.asset.seconds} ${adSet.position}`;
 }
 
-/** The first thing that keeps an ad set whose audience the listener is in out of a break; undefined for a candidate. */
-export function obstacleOf(adSet: CompiledAdSet, question: BreakQuestion): Obstacle | undefined {
+/** The ads of an ad set that fit a break; or the first thing that keeps it out, where the listener is in its audience. */
+export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): readonly CompiledAd[] | Obstacle {
   const { placement, nowMs, adjacent } = question;
   if (nowMs < adSet.fromMs) return 'not begun';
   if (nowMs >= adSet.untilMs) return 'over';
@@ -162,18 +162,8 @@ export function obstacleOf(adSet: CompiledAdSet, question: BreakQuestion): Obsta
   if (rest.length === 0) return 'explicit';
   rest = rest.filter(({ asset }) => asset.seconds <= question.seconds);
   if (rest.length === 0) return 'too long';
-  return rest.some(({ asset }) => adSet.cpm >= placement.floorOf(asset.seconds)) ? undefined : 'below the floor';
-}
-
-function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): readonly CompiledAd[] {
-  const { placement, seconds, filtersExplicit } = question;
-  return adSet.ads.filter(
-    ({ asset, isExplicit }) =>
-      asset.format === placement.spec.format &&
-      !(isExplicit && filtersExplicit) &&
-      asset.seconds <= seconds &&
-      adSet.cpm >= placement.floorOf(asset.seconds),
-  );
+  rest = rest.filter(({ asset }) => adSet.cpm >= placement.floorOf(asset.seconds));
+  return rest.length === 0 ? 'below the floor' : rest;
 }
 
 /** One of the ads, by their weights. */

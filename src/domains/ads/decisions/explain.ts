@@ -1,5 +1,5 @@
 import type { Steps } from '#kernel/base/turns.ts';
-import { obstacleOf, separationsOf, type BreakDecision, type BreakQuestion, type Obstacle } from './decide.ts';
+import { fittingAds, separationsOf, type BreakDecision, type BreakQuestion, type Obstacle } from './decide.ts';
 import type { AdsTable, CompiledAdSet, Halt } from './table.ts';
 
 /** Why an ad set was not served; each has one, or all of its halts. */
@@ -34,8 +34,8 @@ export function* countReasons(
     const { halts, rule } = adSet;
     if (halts.length > 0) return halts;
     if (rule !== undefined && audiences.compile(rule)(question.context, question.nowMs) !== true) return ['audience'];
-    const obstacle = obstacleOf(adSet, question);
-    if (obstacle !== undefined) return [obstacle];
+    const ads = fittingAds(adSet, question);
+    if (typeof ads === 'string') return [ads];
     if (separationsOf(adSet).some((name) => taken.has(name))) return ['separated'];
     return [candidateSets.has(adSet) ? 'no room' : 'same advertiser, same room'];
   }

@@ -7,7 +7,7 @@ import type { AssetSpec } from '../kinds/asset.ts';
 import type { PlacementSpec } from '../kinds/placement.ts';
 import type { AdSetSpec } from '../kinds/ad-set.ts';
 
-/** Why nothing of an ad set is served now, wherever and to whom. */
+/** Why nothing of an ad set is served now, to anybody anywhere. */
 export type Halt =
   | 'ad set paused'
   | 'campaign paused'
@@ -49,7 +49,7 @@ export interface CompiledAdSet {
   readonly categories: readonly string[];
   readonly rule: AdSetSpec['when'];
   readonly ads: readonly CompiledAd[];
-  /** A set: each is said. Empty for one that may be served. */
+  /** All of its reasons. Empty for one that may be served. */
   readonly halts: readonly Halt[];
 }
 

@@ -100,7 +100,7 @@ function flightProblems(
   const end = Temporal.Instant.from(until);
   if (from !== undefined && Temporal.Instant.compare(end, Temporal.Instant.from(from)) <= 0)
     return [{ path, reason: 'FieldValueInvalid', detail: `it ends at ${until}, before it begins at ${from}` }];
-  // What has ended can still be edited; it cannot be made to end in the past.
+  // An ad set that has ended can still be edited; it cannot be made to end in the past.
   if (before?.until === until || Temporal.Instant.compare(end, now) > 0) return [];
   return [{ path, reason: 'FieldValueInvalid', detail: `${until} is over: nothing would be served` }];
 }

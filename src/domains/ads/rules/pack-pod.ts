@@ -9,7 +9,7 @@ export type PodPosition = 'any' | 'first' | 'last' | 'edge';
 
 /** An ad that may stand in a break. */
 export interface PodCandidate {
-  /** What it earns, in micro-units of one currency; a whole number above 0. */
+  /** Its earnings, in micro-units of one currency; a whole number above 0. */
   readonly price: number;
   readonly seconds: number;
   readonly position: PodPosition;
@@ -17,7 +17,7 @@ export interface PodCandidate {
   readonly separations: readonly string[];
 }
 
-/** What a break has room for. */
+/** The room of a break. */
 export interface PodRoom {
   readonly seconds: number;
   readonly slots: number;
@@ -76,7 +76,7 @@ export function packPod(
 }
 
 /**
- * What each chosen ad pays by Vickrey, Clarke and Groves: what the others lose by its presence, at least its floor, at most its
+ * The payment of each chosen ad by Vickrey, Clarke and Groves: what the others lose by its presence, at least its floor, at most its
  * price. Without an exact packing the sums are those of the searches, and the limits hold all the same.
  * @param floorOf the least that a candidate pays
  */
@@ -126,7 +126,7 @@ export function inPlayOrder(
 class PodSearch {
   best: readonly number[] = [];
   value = 0;
-  /** What no set exceeds, as far as the search came. */
+  /** No set exceeds it, as far as the search came. */
   bound = 0;
   readonly #candidates: readonly PodCandidate[];
   readonly #room: PodRoom;
@@ -259,7 +259,7 @@ class PodSearch {
   }
 }
 
-/** What is left of the break, and what was earned, where a branch begins. */
+/** The room that is left, and the earnings so far, where a branch begins. */
 interface Branch {
   readonly from: number;
   readonly seconds: number;
