@@ -6,7 +6,7 @@ import {
   inStage,
   policyNamed,
   startAria,
-  told,
+  command,
   untilRelease,
   withoutGuardrails,
 } from '../support/aria-releases.ts';
@@ -63,7 +63,7 @@ test('a cap that is too tight takes itself back, is refused until it is unpinned
     [`${name}.caps.products.backline.dev.skips-hourly`],
   );
 
-  await told(aria, name, 'unpin', {}, ann);
+  await command(aria, name, 'unpin', {}, ann);
   const second = await apply(aria, tight, ann);
   assert.notEqual(second, name);
   await untilRelease(aria, second, inStage('tenth'));
@@ -83,15 +83,15 @@ test('a plan, its price and its flag wait for two others than the author, go out
   const own = await aria.tell(name, 'approve', {}, ann);
   assert.equal(own.status, 409, own.text);
   assert.match(own.json.message, /ann made the change/);
-  await told(aria, name, 'approve', { planHash: spec.planHash }, bob);
+  await command(aria, name, 'approve', { planHash: spec.planHash }, bob);
   const twice = await aria.tell(name, 'approve', {}, bob);
   assert.equal(twice.status, 409, twice.text);
   assert.deepEqual(await live(aria), { plan: 422, flag: 404 }, 'one of two is not enough');
-  await told(aria, name, 'approve', { planHash: spec.planHash }, cem);
+  await command(aria, name, 'approve', { planHash: spec.planHash }, cem);
   await untilRelease(aria, name, inPhase('Promoted'));
   await untilLive(aria, { plan: 200, flag: 200 });
 
-  await told(aria, name, 'rollback', { reason: 'Nobody gets up so early.' }, bob);
+  await command(aria, name, 'rollback', { reason: 'Nobody gets up so early.' }, bob);
   await untilLive(aria, { plan: 422, flag: 404 });
   for (const path of [`${NAMESPACE}/plans/early`, `${NAMESPACE}/prices/early-de-monthly`]) {
     await until(
@@ -146,14 +146,14 @@ test('a freeze holds what would reach somebody new, and neither an abort nor a r
   await untilRelease(aria, waiting, ({ status: seen }) => seen.held !== undefined);
   assert.equal((await aria.release(held)).status.stage, 'hundredth', 'it goes no further');
 
-  await told(aria, waiting, 'abort', { reason: 'Not now.' });
+  await command(aria, waiting, 'abort', { reason: 'Not now.' });
   await untilRelease(aria, waiting, inPhase('Aborted'));
   const cap = await aria.call('GET', `${NAMESPACE}/caps/skips-hourly`);
   assert.equal(cap.json.spec.limit, undefined, 'what was live is declared again');
-  await told(aria, held, 'rollback', { reason: 'Not at night.' });
+  await command(aria, held, 'rollback', { reason: 'Not at night.' });
   await untilRelease(aria, held, inPhase('RolledBack'));
 
-  await told(aria, held, 'unpin');
+  await command(aria, held, 'unpin');
   const next = await apply(aria, await example('price-rise'));
   await untilRelease(aria, next, ({ status: seen }) => seen.held !== undefined);
   await aria.call('DELETE', `${FREEZES}/this-hour`);
@@ -194,7 +194,7 @@ test('SIGKILL of the process that runs releases, in every stage and while it tak
 
   const slip = await apply(aria, await example('price-slip'));
   await untilRelease(aria, slip, inStage('hundredth'));
-  await told(aria, slip, 'rollback', { reason: 'A slip.' });
+  await command(aria, slip, 'rollback', { reason: 'A slip.' });
   await aria.killEngine();
   await untilRelease(aria, slip, inPhase('RolledBack'));
   const price = await aria.call('GET', `${NAMESPACE}/prices/premium-us-monthly`);

@@ -18,13 +18,13 @@ const WATCHERS = 12;
 /** A run goes on until as many have happened: one long fault must not be all of a short run. */
 const FAULTS_MIN = 5;
 const PATH = '/api/v1/namespaces/default/configmaps';
-/** What callers give their writes: a few end while they are queued, forwarded or committed, and most go on. */
+/** Deadlines of writes: a few end while the write is queued, forwarded or committed; most do not. */
 const DEADLINES_MS = ['5', '30', ...Array.from({ length: 8 }, () => '10000')];
-/** How a caller is told that a write was not carried out, and never will be. */
+/** The answer that a write was not carried out, and never will be. */
 const UNDONE = /nothing was (done|written)/i;
 
 /** A write that was acknowledged: which number of which counter, at which version. */
-interface Acknowledged {
+interface AcknowledgedWrite {
   readonly counter: string;
   readonly number: number;
   readonly version: number;
@@ -40,8 +40,8 @@ export interface TortureResult {
 /**
  * Three API processes on one database, eight writers that each count in an object of their own with deadlines of any
  * length, twelve watchers that reconnect, and faults: SIGKILL and SIGSTOP of any process, cut database sessions. Then: no
- * acknowledged write is lost, none was carried out twice or after its caller was told that it was not, and every watcher
- * saw one order without a gap, a repetition or a step back.
+ * acknowledged write is lost, none was carried out twice or after an answer that it was not, and every watcher saw one
+ * order without a gap, a repetition or a step back.
  */
 export async function torture(options: {
   readonly databaseUrl: string;
@@ -88,8 +88,10 @@ export async function torture(options: {
   }
 
   /** Counts upwards in one object: each write names the version it saw, so that carrying it out twice would show. */
-  async function count(counter: string): Promise<{ counter: string; acknowledged: Acknowledged[]; unknown: number }> {
-    const acknowledged: Acknowledged[] = [];
+  async function count(
+    counter: string,
+  ): Promise<{ counter: string; acknowledged: AcknowledgedWrite[]; unknown: number }> {
+    const acknowledged: AcknowledgedWrite[] = [];
     let unknown = 0;
     let number = 0;
     /** Whether an earlier try of the next number is maybe still under way. */
@@ -134,7 +136,7 @@ export async function torture(options: {
     return { counter, acknowledged, unknown };
   }
 
-  /** What was acknowledged anywhere is seen everywhere, also by a process that was stopped meanwhile. */
+  /** An acknowledged write is visible in every process, also in one that was stopped meanwhile. */
   async function readBack(counter: string, number: number): Promise<void> {
     const api = anyApi();
     if (api === undefined) return;
@@ -269,8 +271,8 @@ export async function torture(options: {
   }
 
   async function verify(
-    acknowledged: readonly Acknowledged[],
-    written: readonly { counter: string; acknowledged: readonly Acknowledged[] }[],
+    acknowledged: readonly AcknowledgedWrite[],
+    written: readonly { counter: string; acknowledged: readonly AcknowledgedWrite[] }[],
     seen: readonly (readonly number[])[],
   ): Promise<void> {
     const rows = await database.query<{ version: number; name: string; body: string }>(

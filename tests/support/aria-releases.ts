@@ -70,7 +70,7 @@ export async function apply({ declare }: Office, objects: readonly object[], tok
   return answer.json.status.release;
 }
 
-export async function told(
+export async function command(
   { tell }: Office,
   name: string,
   verb: string,

@@ -2,17 +2,17 @@ import { openLog } from '#kernel/base/log.ts';
 import type { StartOptions } from '#planes/parts/shared.ts';
 import { startBackline } from '#planes/start.ts';
 
-/** What a node is started with, as JSON in its only argument. */
+/** The options of a node, as JSON in its only argument. */
 export interface ClockedNodeOptions extends Pick<StartOptions, 'roles' | 'dataDirectory' | 'databaseUrl' | 'port'> {
   readonly nowMs: number;
 }
 
-/** What the parent says: what time it is. It is answered with the same once it is so. */
-export interface ToldTime {
+/** The parent sets the time. The node sends the same message back once its clock shows it. */
+export interface ClockMessage {
   readonly nowMs: number;
 }
 
-/** What a node says when it answers requests. */
+/** The message of a node that answers requests. */
 export interface NodeReady {
   readonly port: number;
   readonly token: string;
@@ -23,9 +23,9 @@ const [, , argument] = process.argv;
 if (argument !== undefined && process.send !== undefined) {
   const { nowMs, ...options } = JSON.parse(argument) as ClockedNodeOptions;
   let now = Temporal.Instant.fromEpochMilliseconds(nowMs);
-  process.on('message', (told: ToldTime) => {
-    now = Temporal.Instant.fromEpochMilliseconds(told.nowMs);
-    process.send?.(told);
+  process.on('message', (message: ClockMessage) => {
+    now = Temporal.Instant.fromEpochMilliseconds(message.nowMs);
+    process.send?.(message);
   });
   // A parent that is gone has no more use for it.
   process.on('disconnect', () => process.exit(1));

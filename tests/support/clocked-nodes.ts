@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Role } from '#planes/parts/shared.ts';
 import { caller, type Call } from './backline.ts';
-import type { ClockedNodeOptions, NodeReady, ToldTime } from './clocked-node.ts';
+import type { ClockedNodeOptions, NodeReady, ClockMessage } from './clocked-node.ts';
 import { startDatabase } from './database.ts';
 
 const PROGRAM = join(import.meta.dirname, 'clocked-node.ts');
@@ -101,10 +101,10 @@ export async function startClockedNodes(
   }
 }
 
-async function tell(child: Child, told: ToldTime): Promise<void> {
+async function tell(child: Child, message: ClockMessage): Promise<void> {
   const heard = new Promise<void>((resolve) => {
     child.heard = resolve;
   });
-  child.process.send(told);
+  child.process.send(message);
   await Promise.race([heard, child.gone]);
 }

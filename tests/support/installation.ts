@@ -24,7 +24,7 @@ interface Process {
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Json = any;
 
-/** What tests of releases do, under the token of the administrator unless another one is given. */
+/** Requests of release tests, with the token of the administrator unless another one is given. */
 export interface Office {
   /** The API. */
   readonly call: Call;
@@ -135,7 +135,7 @@ export async function example(path: string): Promise<Json[]> {
   return texts.flatMap((text) => decodeManifests(text).map(({ value }) => value as Json));
 }
 
-/** Asks until there is something to see; what it waited for is told when it does not come. */
+/** Asks until there is a value; fails with `what` after `seconds`. */
 export async function until<Found>(
   look: () => Promise<Found | undefined>,
   what: () => string,

@@ -1,5 +1,5 @@
 /**
- * What a page does, as a process: the web SDK of OpenFeature with its OFREP provider, following the server's events.
+ * A page as a process: the web SDK of OpenFeature with its OFREP provider, following the server's events.
  * `node --experimental-eventsource ofrep-web-client.ts URL FLAG` prints the value at the start and whenever it changes.
  */
 import { OpenFeature, ProviderEvents, type Provider } from '@openfeature/web-sdk';

@@ -14,10 +14,10 @@ export interface TestServer {
   readonly stop: () => Promise<void>;
 }
 
-/** How a process of tests is told to end before they are done: by Ctrl-C, or by the runner when it takes too long. */
+/** Signals that end a test process early: Ctrl-C, or the runner when the process takes too long. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** What tests write need not survive the machine; several files of tests share one server. */
+/** Data of tests need not survive the machine; several test files share one server. */
 const CHEAP_COMMITS = { fsync: 'off', full_page_writes: 'off', max_connections: '400' };
 
 /** Starts a server of our own with a template; with `isDurable` its commits reach the disk, as an installation's do. */

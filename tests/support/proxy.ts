@@ -30,7 +30,7 @@ export async function proxyTo(databaseUrl: string): Promise<Proxy> {
       from.on('error', () => {});
       from.on('close', () => {
         pairs.delete(pair);
-        // Whoever is behind a way that swallows everything does not hear of an end either.
+        // A silent connection does not pass on the end either.
         if (way !== 'silent') to.destroy();
       });
     }
@@ -51,7 +51,7 @@ export async function proxyTo(databaseUrl: string): Promise<Proxy> {
       end();
     },
     heal: () => {
-      // What was swallowed is missing for good.
+      // Bytes that a silent connection dropped do not come back, so its sockets end.
       if (way === 'silent') end();
       way = 'open';
     },

@@ -2,13 +2,13 @@
 import { feature, market, plan, price } from './catalogue.ts';
 
 const apiVersion = 'products.backline.dev/v1';
-const named = (kind: string, name: string, spec: object) => ({
+const objectOf = (kind: string, name: string, spec: object) => ({
   apiVersion,
   kind,
   metadata: { name, namespace: 'default' },
   spec,
 });
-const priced = (of: string, interval: string, channel: string, amount: string) =>
+const priceOf = (of: string, interval: string, channel: string, amount: string) =>
   price(`${of}-${channel}-${interval.toLowerCase()}`, {
     plan: of,
     market: 'de',
@@ -76,18 +76,18 @@ export const RECORDS_CATALOGUE: readonly object[] = [
   plan('saving', { rank: 72, entitlements: [{ feature: 'saved', limit: 10, per: 'P1M' }] }),
   plan('small', { rank: 50, entitlements: [{ feature: 'points', limit: 100, per: 'P1M' }] }),
   plan('large', { rank: 51, entitlements: [{ feature: 'points', limit: 200, per: 'P1M' }] }),
-  named('Cap', 'books', { feature: 'books', window: monthly, offlineFor: 'P30D' }),
-  named('Cap', 'skips', { feature: 'skips', window: monthly, scope: 'household' }),
-  named('Cap', 'streams', { feature: 'streams', window: { type: 'concurrent' }, scope: 'household' }),
-  named('Cap', 'points', { feature: 'points', window: monthly, onPlanChange: 'scale' }),
-  named('Cap', 'saved', { feature: 'saved', window: monthly, rollover: { max: 100 } }),
-  named('Cap', 'bonus', { feature: 'bonus', window: monthly, onPlanChange: 'reset' }),
-  named('AddOn', 'ten', { title: 'Ten hours', feature: 'books', amount: 600, kind: 'topUp', validity: 'P12M' }),
-  named('AddOn', 'plus', { title: 'Plus', feature: 'books', amount: 600, kind: 'recurring', per: 'P1M' }),
-  named('AddOn', 'kept', { title: 'Kept', feature: 'books', amount: 10, kind: 'topUp', whileLapsed: 'kept' }),
-  priced('weekly', 'P1M', 'web', '4.99'),
-  priced('monthly', 'P1M', 'web', '9.99'),
-  priced('monthly', 'P1Y', 'apple', '99.00'),
-  priced('family', 'P1M', 'web', '19.99'),
-  priced('family', 'P1Y', 'apple', '199.00'),
+  objectOf('Cap', 'books', { feature: 'books', window: monthly, offlineFor: 'P30D' }),
+  objectOf('Cap', 'skips', { feature: 'skips', window: monthly, scope: 'household' }),
+  objectOf('Cap', 'streams', { feature: 'streams', window: { type: 'concurrent' }, scope: 'household' }),
+  objectOf('Cap', 'points', { feature: 'points', window: monthly, onPlanChange: 'scale' }),
+  objectOf('Cap', 'saved', { feature: 'saved', window: monthly, rollover: { max: 100 } }),
+  objectOf('Cap', 'bonus', { feature: 'bonus', window: monthly, onPlanChange: 'reset' }),
+  objectOf('AddOn', 'ten', { title: 'Ten hours', feature: 'books', amount: 600, kind: 'topUp', validity: 'P12M' }),
+  objectOf('AddOn', 'plus', { title: 'Plus', feature: 'books', amount: 600, kind: 'recurring', per: 'P1M' }),
+  objectOf('AddOn', 'kept', { title: 'Kept', feature: 'books', amount: 10, kind: 'topUp', whileLapsed: 'kept' }),
+  priceOf('weekly', 'P1M', 'web', '4.99'),
+  priceOf('monthly', 'P1M', 'web', '9.99'),
+  priceOf('monthly', 'P1Y', 'apple', '99.00'),
+  priceOf('family', 'P1M', 'web', '19.99'),
+  priceOf('family', 'P1Y', 'apple', '199.00'),
 ];

@@ -4,19 +4,19 @@ import { openLog } from '#kernel/base/log.ts';
 import { describedModules } from '#planes/parts/catalogue.ts';
 import { MODULES } from '#planes/modules.ts';
 
-interface Documented {
+interface RouteDocument {
   readonly names: ReadonlySet<string>;
   readonly check: (answer: unknown) => boolean;
   readonly errors: (answer: unknown) => readonly object[];
 }
 
-let routes: ReadonlyMap<string, Documented> | undefined;
+let routes: ReadonlyMap<string, RouteDocument> | undefined;
 
-function documented(): ReadonlyMap<string, Documented> {
+function describeRoutes(): ReadonlyMap<string, RouteDocument> {
   const modules = describedModules(MODULES, openLog('silent'));
   return new Map(
     modules.flatMap((module) =>
-      module.routes.map(({ path, answer, explains }): [string, Documented] => {
+      module.routes.map(({ path, answer, explains }): [string, RouteDocument] => {
         const validator = Compile(answer);
         const { properties = {} } = answer as { properties?: object };
         const names = new Set([...Object.keys(properties), 'snapshot', ...(explains === true ? ['releases'] : [])]);
@@ -28,7 +28,7 @@ function documented(): ReadonlyMap<string, Documented> {
 
 /** Asserts that an answer is what the OpenAPI document says of its path, with no member that it does not tell. */
 export function requireDocumented(target: string, text: string): void {
-  routes ??= documented();
+  routes ??= describeRoutes();
   const path = target.split('?', 1)[0] ?? '';
   const route = routes.get(path);
   if (route === undefined) return;

@@ -11,7 +11,7 @@ import { observeUnder } from './observe-under-attack.ts';
 
 const SECONDS = amount({ usual: 1, long: 60 });
 
-test('whoever abuses the server, others are answered and it lives', async (t) => {
+test('while attackers abuse the server, other callers are answered and it stays up', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'backline-abuse-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const tokenFile = join(folder, 'tokens.csv');

@@ -6,7 +6,7 @@ const [name = '', url = '', adminToken = '', seconds = '3'] = process.argv.slice
 setPriority(19);
 const end = new AbortController();
 setTimeout(() => end.abort(), Number(seconds) * 1_000);
-// What still waits for an answer then is left.
+// Requests without an answer by then are dropped.
 setTimeout(() => process.exit(0), Number(seconds) * 1_000 + 500);
 await play(name, { url, adminToken }, end.signal);
 process.exit(0);

@@ -20,7 +20,7 @@ export const TOKEN_FILE = Object.entries(TOKENS)
   .map(([name, token]) => `${token},${name},${name}-uid`)
   .join('\n');
 
-/** What an attacker knows, and the administrator's token for what stands before the attack begins. */
+/** The server to attack, and the administrator's token for objects that are declared before. */
 export interface AttackTarget {
   readonly url: string;
   readonly adminToken: string;
@@ -28,13 +28,13 @@ export interface AttackTarget {
 
 interface Attack {
   readonly name: string;
-  /** What the attacker had declared, or found, before. */
+  /** Declares or reads the objects that the attack uses. */
   readonly prepare?: (call: Call) => Promise<void>;
   /** Goes on until the signal. Whatever the server answers is fine. */
   readonly play: (hands: Hands, signal: AbortSignal) => Promise<void>;
 }
 
-/** What an attacker does with a server. */
+/** Means of an attack. */
 interface Hands {
   readonly adminToken: string;
   /** Sends a request and gives its status; 0 when the connection broke. */
@@ -63,7 +63,7 @@ const FREEZES = '/apis/releases.backline.dev/v1/freezes';
 export async function prepareInstallation({ url, adminToken }: AttackTarget): Promise<void> {
   const call = caller({ server: url, token: adminToken });
   const bind = (kind: string, path: string, name: string, role: string, user: string) =>
-    made(call, `${RBAC}/${path}`, {
+    createIfAbsent(call, `${RBAC}/${path}`, {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind,
       metadata: { name },
@@ -71,13 +71,13 @@ export async function prepareInstallation({ url, adminToken }: AttackTarget): Pr
       subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
     });
   await bind('RoleBinding', 'namespaces/default/rolebindings', 'editor', 'edit', 'editor');
-  await made(call, `${RBAC}/clusterroles`, {
+  await createIfAbsent(call, `${RBAC}/clusterroles`, {
     metadata: { name: 'analyst' },
     rules: [{ apiGroups: ['events.backline.dev'], resources: ['queries'], verbs: ['create'] }],
   });
   await bind('ClusterRoleBinding', 'clusterrolebindings', 'analyst', 'analyst', 'analyst');
   await bind('ClusterRoleBinding', 'clusterrolebindings', 'editor-events', 'event-writer', 'editor');
-  await made(call, FLAGS, flag('plain'));
+  await createIfAbsent(call, FLAGS, flag('plain'));
   // It is compiled a moment later.
   for (let tries = 0; tries < 100; tries += 1) {
     const body = { context: { targetingKey: 'listener' } };
@@ -87,7 +87,7 @@ export async function prepareInstallation({ url, adminToken }: AttackTarget): Pr
   throw new Error('the flag is not answered');
 }
 
-async function made(call: Call, path: string, body: object): Promise<void> {
+async function createIfAbsent(call: Call, path: string, body: object): Promise<void> {
   const { status, text } = await call('POST', path, { body });
   if (status !== 201 && status !== 409) throw new Error(`POST ${path} answered ${status}: ${text.slice(0, 500)}`);
 }
@@ -110,7 +110,7 @@ export const ATTACKS: readonly Attack[] = [
         const { kind } = object as { kind: string };
         const group = kind === 'Flag' ? 'experience' : 'audiences';
         const path = `/apis/${group}.backline.dev/v1/namespaces/default/${kind.toLowerCase()}s`;
-        await made(call, path, object);
+        await createIfAbsent(call, path, object);
       }
     },
     play: each(4, async ({ send }) => {
@@ -136,7 +136,7 @@ export const ATTACKS: readonly Attack[] = [
   {
     name: 'patches that move large maps',
     prepare: (call) =>
-      made(call, MAPS, {
+      createIfAbsent(call, MAPS, {
         metadata: { name: 'many' },
         data: largestMap(),
       }),
@@ -304,7 +304,7 @@ function largestMap(): Record<string, string> {
 
 async function largeMaps(call: Call): Promise<void> {
   for (let index = 0; index < 13; index += 1) {
-    await made(call, MAPS, { metadata: { name: `large-${index}` }, data: { text: 'x'.repeat(1_000_000) } });
+    await createIfAbsent(call, MAPS, { metadata: { name: `large-${index}` }, data: { text: 'x'.repeat(1_000_000) } });
   }
 }
 

@@ -115,14 +115,14 @@ async function end(child: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** What was acknowledged: ids that must be in the tables, and ids that must not. */
-interface Told {
+/** Ids that were acknowledged: `kept` must be in the tables, `refused` must not. */
+interface AcknowledgedEvents {
   readonly kept: Map<string, string>;
   readonly refused: Set<string>;
 }
 
 /** Sends a batch until it is acknowledged, as a client does. */
-async function deliver(site: Site, batch: string, told: Told): Promise<void> {
+async function deliver(site: Site, batch: string, acknowledged: AcknowledgedEvents): Promise<void> {
   const until = Date.now() + TRIES_MS_MAX;
   for (let tries = 0; Date.now() < until; tries += 1) {
     const node = site.nodes[tries % Math.max(1, site.nodes.length)];
@@ -141,8 +141,8 @@ async function deliver(site: Site, batch: string, told: Told): Promise<void> {
       for (const [index, { outcome }] of body.results.entries()) {
         const event = events[index];
         if (event === undefined) continue;
-        if (outcome === 'quarantined') told.refused.add(event.id);
-        else told.kept.set(event.id, event.properties.text);
+        if (outcome === 'quarantined') acknowledged.refused.add(event.id);
+        else acknowledged.kept.set(event.id, event.properties.text);
       }
       return;
     }
@@ -170,7 +170,7 @@ async function settle(site: Site): Promise<void> {
   await database.close();
 }
 
-async function check(site: Site, told: Told): Promise<void> {
+async function check(site: Site, acknowledged: AcknowledgedEvents): Promise<void> {
   const database = openDatabase(site.running().url);
   const queries = startQueries({
     database,
@@ -186,11 +186,11 @@ async function check(site: Site, told: Told): Promise<void> {
   await database.close();
   assert.equal(aside?.rows, 0, 'files can hold whatever is accepted');
   const found = new Map(rows.map(([id, text, times]) => [String(id), { text, times }]));
-  const lost = [...told.kept.keys()].filter((id) => !found.has(id));
-  assert.deepEqual(lost, [], `${lost.length} of ${told.kept.size} are lost`);
+  const lost = [...acknowledged.kept.keys()].filter((id) => !found.has(id));
+  assert.deepEqual(lost, [], `${lost.length} of ${acknowledged.kept.size} are lost`);
   for (const [id, { text, times }] of found) {
-    assert.ok(told.kept.has(id), `${id} was never acknowledged as accepted`);
-    assert.deepEqual([times, text], [1, told.kept.get(id)], id);
+    assert.ok(acknowledged.kept.has(id), `${id} was never acknowledged as accepted`);
+    assert.deepEqual([times, text], [1, acknowledged.kept.get(id)], id);
   }
 }
 
@@ -218,9 +218,9 @@ test(
   async (t) => {
     const chance = seededChance(t);
     const site = await startSite(t);
-    const told: Told = { kept: new Map(), refused: new Set() };
+    const acknowledged: AcknowledgedEvents = { kept: new Map(), refused: new Set() };
     let batches = 0;
-    const send = () => deliver(site, oddBatch(chance, `e${(batches += 1)}`, 20), told);
+    const send = () => deliver(site, oddBatch(chance, `e${(batches += 1)}`, 20), acknowledged);
     const faults: readonly [string, () => Promise<void>][] = [
       ['nothing', async () => {}],
       ['DuckDB killed', () => site.killDuckDb()],
@@ -252,15 +252,15 @@ test(
         await Promise.all([...Array.from({ length: SENDERS }, send), sleep(ms).then(fault)]);
       }
       await settle(site);
-      await check(site, told);
+      await check(site, acknowledged);
       await site.killAll();
       site.copy('backup', 'data');
       await site.start();
       await Promise.all(Array.from({ length: SENDERS }, send));
       await settle(site);
-      await check(site, told);
+      await check(site, acknowledged);
     }
-    t.diagnostic(`${told.kept.size} events were accepted and ${told.refused.size} set aside`);
-    assert.ok(told.kept.size > 0 && told.refused.size > 0);
+    t.diagnostic(`${acknowledged.kept.size} events were accepted and ${acknowledged.refused.size} set aside`);
+    assert.ok(acknowledged.kept.size > 0 && acknowledged.refused.size > 0);
   },
 );

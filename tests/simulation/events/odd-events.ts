@@ -74,7 +74,7 @@ const ODDITIES: readonly unknown[] = [
   ...TEXTS,
   ...NUMBERS,
 ];
-/** What JSON.stringify cannot write and JSON.parse reads. */
+/** Numbers that JSON.stringify cannot write and JSON.parse reads. */
 const RAW = ['1e400', '-1e999', '9007199254740993', '12345678901234567890.12', '1E5', '-0.0'];
 
 const RAW_HERE = '@raw';

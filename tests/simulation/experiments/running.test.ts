@@ -42,7 +42,7 @@ const contexts = Array.from({ length: 60 }, (_, index) => ({
   plan: index % 3 === 0 ? 'paid' : 'free',
 }));
 
-/** What somebody declares next: some fields of one object, or of two at once. */
+/** The next declaration: some fields of one object, or of two at once. */
 const flagFields = fc.constantFrom<Spec>(
   { unit: ['household'] },
   { unit: undefined },
@@ -122,7 +122,7 @@ class Installation {
       live(Flag, name, { type: 'string', enabled: true, default: 'c', variants: values('A', 'B', 'C') }),
     ),
     live(Audience, 'tuned', { anyOf: [{ allOf: [{ attribute: 'plan', in: ['free', 'paid'] }] }] }),
-    // The holdout goes by one audience, and so by the one that it is made of.
+    // The holdout uses one audience, and with it the audience inside.
     live(Audience, 'listening', { anyOf: [{ allOf: [{ audience: 'tuned' }] }] }),
     live(Holdout, 'rest', { percent: 20, audience: 'listening' }),
     ...['f', 'g'].map((flag) =>
@@ -147,12 +147,12 @@ class Installation {
   }
 }
 
-test('whatever is declared around it, an experiment that runs moves nobody, holds out whom it held out, and shares no one', () => {
+test('whatever is declared around it, a running experiment moves nobody, keeps its holdout, and shares no unit', () => {
   let [accepted, declared] = [0, 0];
   fc.assert(
     fc.property(fc.array(fc.array(change, { minLength: 1, maxLength: 2 }), { maxLength: 14 }), (steps) => {
       const installation = new Installation();
-      /** What each unit had in each iteration of each experiment: the value of its variant, or that it was held out. */
+      /** By unit and iteration of each experiment: the value of the variant, or "held out". */
       const had = new Map<string, string>();
       for (const step of [[{ kind: Experiment, name: 'on-f', fields: { state: 'running' } }], ...steps]) {
         declared += step.length;
@@ -183,7 +183,7 @@ test('whatever is declared around it, an experiment that runs moves nobody, hold
   assert.ok(accepted > declared / 3, `${accepted} of ${declared} changes went live`);
 });
 
-test('whom a holdout is for stays while an experiment runs with it, however many audiences are between', () => {
+test('the audience of a holdout does not change while an experiment runs with it, however many audiences are between', () => {
   const installation = new Installation();
   const running = { state: 'running', holdouts: ['rest'] };
   assert.equal(installation.declare([{ kind: Experiment, name: 'on-f', fields: running }]), 1);

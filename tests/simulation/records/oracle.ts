@@ -1,6 +1,6 @@
 import { windowAt } from '#kernel/quotas/rules/window.ts';
 
-/** How it is bought: for a year at Apple, or as it was before, which begins as a month on the web. */
+/** How a subscription is bought: for a year at Apple, or as before; the first is monthly on the web. */
 interface Way {
   readonly isYearly?: boolean;
 }
@@ -13,7 +13,7 @@ interface Settling extends Use {
   readonly amount: number;
 }
 
-/** What is asked of records and of use; names of subscriptions, grants and operations are keys of what made them. */
+/** A request to records or usage. `of` names a subscription, grant or operation by the key of the step that made it. */
 export type Step = { readonly key: string; readonly atMs: number } & (
   | ({ readonly do: 'begin'; readonly who: string; readonly plan: string; readonly anchor: string } & Way)
   | ({ readonly do: 'plan'; readonly of: string; readonly plan: string } & Way)
@@ -40,7 +40,7 @@ export type Step = { readonly key: string; readonly atMs: number } & (
 export type Feature = 'books' | 'podmin' | 'skips';
 
 /** The code of a refusal; of use, what was charged; of a subscription, its plan, status, price and members. */
-export type Told = string;
+export type OracleAnswer = string;
 
 interface Terms {
   readonly sub: string;
@@ -86,11 +86,11 @@ interface Line {
   back: number;
 }
 interface Done {
-  readonly told: Told;
+  readonly answer: OracleAnswer;
   readonly step: Step;
   readonly lines: readonly Line[];
   readonly quota: string;
-  /** When what is held ends by itself. */
+  /** When held units are released by themselves. */
   untilMs: number;
   state: 'held' | 'settled' | 'taken' | 'denied';
 }
@@ -106,7 +106,7 @@ export const PEOPLE = ['a', 'b', 'c/d', 'e'] as const;
 export const PLANS = ['weekly', 'monthly', 'all', 'none', 'duo', 'family'] as const;
 export const ANCHORS = ['2026-10-10T00:00:00', '2026-10-25T12:00:00', '2026-01-31T15:00:00'] as const;
 export const FEATURES: readonly Feature[] = ['books', 'podmin', 'skips'];
-/** What a plan costs, by how it is bought. What has no price is given for nothing. */
+/** The price of a plan, by interval. A plan without a price is free. */
 const PRICES: Record<string, Record<string, string>> = {
   weekly: { [MONTHLY]: '4.99' },
   monthly: { [MONTHLY]: '9.99', [YEARLY]: '99.00' },
@@ -167,7 +167,7 @@ export class Oracle {
     return copy;
   }
 
-  /** Drops what nobody asks about any more: all but the last so many operations, and what is held. */
+  /** Drops all operations but the last `kept` ones and those that hold units. */
   forget(kept: number): void {
     let rest = this.done.size - kept;
     for (const [key, { state }] of this.done) {
@@ -179,34 +179,34 @@ export class Oracle {
 
   /** Equal for equal books. */
   text(): string {
-    const sorted = <Value>(map: ReadonlyMap<string, Value>): readonly (readonly [string, Value])[] =>
+    const sortByKey = <Value>(map: ReadonlyMap<string, Value>): readonly (readonly [string, Value])[] =>
       [...map].sort(([a], [b]) => (a < b ? -1 : 1));
     const { subs, on, past, grants, gifts, slots, used, moved, done } = this;
-    const members = sorted(subs).map(([, sub]) => sorted(sub.members));
+    const members = sortByKey(subs).map(([, sub]) => sortByKey(sub.members));
     const byId = [grants, gifts].map((all) => all.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
-    return JSON.stringify([members, ...[subs, on, past, slots, used, moved, done].map(sorted<unknown>), byId]);
+    return JSON.stringify([members, ...[subs, on, past, slots, used, moved, done].map(sortByKey<unknown>), byId]);
   }
 
   /** @param nowMs later than that of the step when it is repeated */
-  tell(asked: Step, nowMs: number): Told {
+  tell(asked: Step, nowMs: number): OracleAnswer {
     const before = this.done.get(asked.key);
-    if (before !== undefined) return before.told;
+    if (before !== undefined) return before.answer;
     this.#expire(nowMs);
     const ago = 'agoMs' in asked ? { agoMs: nowMs - asked.atMs + (asked.agoMs ?? 0) } : {};
     const step: Step = { ...asked, ...ago, atMs: nowMs };
     const untilMs = nowMs + (asked.do === 'lease' ? LEASE_MS : RESERVE_MS);
-    const made: Omit<Done, 'told' | 'step'> = { lines: [], quota: '', state: 'taken', untilMs };
+    const made: Omit<Done, 'answer' | 'step'> = { lines: [], quota: '', state: 'taken', untilMs };
     const done = { ...made, step, ...this.#do(step) };
-    // What is refused has not happened, and what nothing gives is not kept.
+    // A refused step has not happened, and use that is not counted is not recorded.
     const isCount = step.do === 'consume' || step.do === 'batch';
-    const isKept = !/^\w+\/|^nothing$/.test(done.told) && !SLOT_STEPS.has(step.do) && !(isCount && done.quota === '');
-    if (!isKept) return done.told;
+    const isKept = !/^\w+\/|^nothing$/.test(done.answer) && !SLOT_STEPS.has(step.do) && !(isCount && done.quota === '');
+    if (!isKept) return done.answer;
     this.done.set(step.key, done);
-    return done.told;
+    return done.answer;
   }
 
   /** Units of a feature that a listener has left; undefined where nothing is counted. */
-  left(who: string, feature: Feature, atMs: number): number | undefined {
+  remaining(who: string, feature: Feature, atMs: number): number | undefined {
     this.#expire(atMs);
     const terms = this.#now(who, atMs);
     const buckets = terms === undefined ? [] : this.#buckets(who, feature, terms, atMs);
@@ -214,13 +214,13 @@ export class Oracle {
     return buckets.reduce((sum, { limit, counter }) => sum + Math.max(0, limit - (this.used.get(counter) ?? 0)), 0);
   }
 
-  #do(step: Step): Partial<Done> & { told: Told } {
+  #do(step: Step): Partial<Done> & { answer: OracleAnswer } {
     switch (step.do) {
       case 'begin': {
-        if (this.on.has(step.who)) return { told: 'products/already-subscribed' };
+        if (this.on.has(step.who)) return { answer: 'products/already-subscribed' };
         const { key: id, who: manager, plan, anchor, atMs: sinceMs } = step;
         const price = priceOf(plan, step.isYearly === true ? YEARLY : MONTHLY);
-        if (price === undefined) return { told: 'products/not-sold' };
+        if (price === undefined) return { answer: 'products/not-sold' };
         const sub: Sub = { id, manager, anchor, plan, price, status: 'active', sinceMs, members: new Map() };
         return this.#change(sub, step, () => {
           this.subs.set(id, sub);
@@ -229,40 +229,40 @@ export class Oracle {
       }
       case 'grant': {
         const terms = this.#now(step.who, step.atMs);
-        if (terms === undefined) return { told: 'products/plan-needed' };
+        if (terms === undefined) return { answer: 'products/plan-needed' };
         const untilMs = Temporal.Instant.fromEpochMilliseconds(step.atMs)
           .toZonedDateTimeISO(ZONE)
           .add('P12M').epochMilliseconds;
         this.grants.push({ id: step.key, who: step.who, fromMs: step.atMs, untilMs });
-        return { told: 'done' };
+        return { answer: 'done' };
       }
       case 'endGrant': {
         const grant = this.grants.find(({ id }) => id === step.of);
         if (grant !== undefined) grant.untilMs = Math.min(grant.untilMs, step.atMs);
-        return { told: 'done' };
+        return { answer: 'done' };
       }
       case 'give': {
         const { key: id, who, limit, hours, atMs } = step;
         this.gifts.push({ id, who, limit, untilMs: atMs + hours * 3_600_000 });
-        return { told: 'done' };
+        return { answer: 'done' };
       }
       case 'endGive': {
         const gift = this.gifts.find(({ id }) => id === step.of);
         if (gift !== undefined) gift.untilMs = Math.min(gift.untilMs, step.atMs);
-        return { told: 'done' };
+        return { answer: 'done' };
       }
       case 'acquire':
       case 'heartbeat':
       case 'leave':
-        return { told: this.#slot(step) };
+        return { answer: this.#slot(step) };
       case 'batch':
         return this.#batch(step);
       case 'extend': {
         const hold = this.done.get(step.of);
-        if (hold === undefined || hold.lines.length === 0) return { told: 'nothing' };
-        if (hold.state !== 'held') return { told: 'quotas/reservation-settled' };
+        if (hold === undefined || hold.lines.length === 0) return { answer: 'nothing' };
+        if (hold.state !== 'held') return { answer: 'quotas/reservation-settled' };
         hold.untilMs = step.atMs + RESERVE_MS;
-        return { told: `charged ${sum(hold.lines)}` };
+        return { answer: `charged ${sum(hold.lines)}` };
       }
       case 'consume':
       case 'reserve':
@@ -278,23 +278,26 @@ export class Oracle {
         const sub = this.subs.get(step.of);
         if (sub === undefined) throw new Error(`no subscription ${step.of}`);
         return sub.status === 'ended' && step.do !== 'end'
-          ? { told: 'products/subscription-ended' }
+          ? { answer: 'products/subscription-ended' }
           : this.#turn(sub, step);
       }
     }
   }
 
-  #turn(sub: Sub, step: Extract<Step, { do: 'plan' | 'lapse' | 'resume' | 'end' | 'join' | 'part' }>): { told: Told } {
+  #turn(
+    sub: Sub,
+    step: Extract<Step, { do: 'plan' | 'lapse' | 'resume' | 'end' | 'join' | 'part' }>,
+  ): { answer: OracleAnswer } {
     switch (step.do) {
       case 'plan':
-        if (sub.members.size > (SEATS[step.plan] ?? 1)) return { told: 'products/no-seat' };
+        if (sub.members.size > (SEATS[step.plan] ?? 1)) return { answer: 'products/no-seat' };
         if ([...sub.members].some(([who, { role }]) => who !== sub.manager && !rolesOf(step.plan).includes(role))) {
-          return { told: 'products/role-not-in-plan' };
+          return { answer: 'products/role-not-in-plan' };
         }
-        if (sub.plan === step.plan && step.isYearly !== true) return { told: textOf(sub) };
+        if (sub.plan === step.plan && step.isYearly !== true) return { answer: textOf(sub) };
         {
           const price = priceOf(step.plan, step.isYearly === true ? YEARLY : wayOf(sub.price));
-          if (price === undefined) return { told: 'products/not-sold' };
+          if (price === undefined) return { answer: 'products/not-sold' };
           return this.#change(sub, step, () => {
             if (sub.plan !== step.plan) sub.sinceMs = step.atMs;
             sub.plan = step.plan;
@@ -305,7 +308,7 @@ export class Oracle {
       case 'resume':
       case 'end': {
         const status = ({ lapse: 'lapsed', resume: 'active', end: 'ended' } as const)[step.do];
-        if (sub.status === status) return { told: textOf(sub) };
+        if (sub.status === status) return { answer: textOf(sub) };
         return this.#change(sub, step, () => {
           sub.status = status;
           if (status === 'active') sub.sinceMs = step.atMs;
@@ -316,24 +319,24 @@ export class Oracle {
       }
       case 'join': {
         const member = sub.members.get(step.who);
-        if (!rolesOf(sub.plan).includes(step.role)) return { told: 'products/unknown-role' };
-        if (member === undefined && this.on.has(step.who)) return { told: 'products/already-subscribed' };
-        if (member === undefined && sub.members.size >= (SEATS[sub.plan] ?? 1)) return { told: 'products/no-seat' };
+        if (!rolesOf(sub.plan).includes(step.role)) return { answer: 'products/unknown-role' };
+        if (member === undefined && this.on.has(step.who)) return { answer: 'products/already-subscribed' };
+        if (member === undefined && sub.members.size >= (SEATS[sub.plan] ?? 1)) return { answer: 'products/no-seat' };
         return this.#change(sub, step, () => {
           if (member === undefined) this.#seat(sub, step.who, step.role, step.atMs);
           else member.role = step.role;
         });
       }
       case 'part':
-        if (step.who === sub.manager && sub.members.has(step.who)) return { told: 'products/manager-stays' };
+        if (step.who === sub.manager && sub.members.has(step.who)) return { answer: 'products/manager-stays' };
         return this.#change(sub, step, () => {
           if (sub.members.delete(step.who)) this.on.delete(step.who);
         });
     }
   }
 
-  /** Whatever somebody was on is kept, and their use goes along to what they are on now. */
-  #change(sub: Sub, step: Step, work: () => void): { told: Told } {
+  /** Records the earlier terms of each listener, and carries their use over to the new ones. */
+  #change(sub: Sub, step: Step, work: () => void): { answer: OracleAnswer } {
     const all = new Set([...sub.members.keys(), ...('who' in step ? [step.who] : [])]);
     const before = new Map([...all].map((who) => [who, this.#now(who, step.atMs)]));
     work();
@@ -350,7 +353,7 @@ export class Oracle {
           this.#carry(who, feature, from, now, step.atMs, seen);
       }
     }
-    return { told: textOf(sub) };
+    return { answer: textOf(sub) };
   }
 
   #carry(who: string, feature: Feature, from: Terms, to: Terms | undefined, atMs: number, seen: Set<string>): void {
@@ -367,28 +370,28 @@ export class Oracle {
     this.moved.set(source, { to: target, gain: Math.max(0, comes - had) });
   }
 
-  #take(step: Extract<Step, { do: 'consume' | 'reserve' | 'lease' }>): Partial<Done> & { told: Told } {
+  #take(step: Extract<Step, { do: 'consume' | 'reserve' | 'lease' }>): Partial<Done> & { answer: OracleAnswer } {
     const { who, feature, amount, atMs } = step;
     const at = this.#termsAt(who, atMs - (step.do === 'consume' ? (step.agoMs ?? 0) : 0), atMs);
-    if (at === undefined) return { told: 'products/plan-needed' };
+    if (at === undefined) return { answer: 'products/plan-needed' };
     const { terms, usedMs, isPast } = at;
     const buckets = this.#buckets(who, feature, terms, usedMs);
     if (buckets[0]?.limit === Infinity || buckets.length === 0) {
       const isFree = buckets.length > 0;
       return step.do === 'consume'
-        ? { told: 'charged 0', quota: isFree ? feature : '' }
-        : { told: 'products/not-counted' };
+        ? { answer: 'charged 0', quota: isFree ? feature : '' }
+        : { answer: 'products/not-counted' };
     }
-    if (step.do === 'lease' && feature !== 'books') return { told: 'products/not-offline' };
+    if (step.do === 'lease' && feature !== 'books') return { answer: 'products/not-offline' };
     const lines = this.#linesOf(buckets, amount, step.do === 'consume' && step.isPartial === true);
-    if (lines.length === 0) return { told: 'charged 0', state: 'denied', quota: feature };
+    if (lines.length === 0) return { answer: 'charged 0', state: 'denied', quota: feature };
     this.#charge(lines, isPast);
-    return { told: `charged ${sum(lines)}`, lines, quota: feature, state: step.do === 'consume' ? 'taken' : 'held' };
+    return { answer: `charged ${sum(lines)}`, lines, quota: feature, state: step.do === 'consume' ? 'taken' : 'held' };
   }
 
-  #batch({ who, books, podmin, atMs }: Extract<Step, { do: 'batch' }>): Partial<Done> & { told: Told } {
+  #batch({ who, books, podmin, atMs }: Extract<Step, { do: 'batch' }>): Partial<Done> & { answer: OracleAnswer } {
     const terms = this.#now(who, atMs);
-    if (terms === undefined) return { told: 'products/plan-needed' };
+    if (terms === undefined) return { answer: 'products/plan-needed' };
     const lines: Line[] = [];
     let isDenied = false;
     for (const [feature, amount] of [
@@ -396,18 +399,18 @@ export class Oracle {
       ['podmin', podmin],
     ] as const) {
       const buckets = this.#buckets(who, feature, terms, atMs);
-      if (buckets.length === 0) return { told: 'charged 0' };
+      if (buckets.length === 0) return { answer: 'charged 0' };
       if (buckets[0]?.limit === Infinity) continue;
       const own = this.#linesOf(buckets, amount, false);
       isDenied ||= own.length === 0;
       lines.push(...own);
     }
-    if (isDenied) return { told: 'charged 0', state: 'denied', quota: 'both' };
+    if (isDenied) return { answer: 'charged 0', state: 'denied', quota: 'both' };
     this.#charge(lines, false);
-    return { told: `charged ${sum(lines)}`, lines, quota: 'both' };
+    return { answer: `charged ${sum(lines)}`, lines, quota: 'both' };
   }
 
-  /** What is taken from where; nothing when there is not enough. */
+  /** The units to take from each bucket; empty when there are not enough. */
   #linesOf(buckets: readonly Bucket[], amount: number, isPartial: boolean): Line[] {
     let missing = amount;
     const lines: Line[] = [];
@@ -426,7 +429,7 @@ export class Oracle {
     }
   }
 
-  #slot(step: Extract<Step, { do: 'acquire' | 'heartbeat' | 'leave' }>): Told {
+  #slot(step: Extract<Step, { do: 'acquire' | 'heartbeat' | 'leave' }>): OracleAnswer {
     const { who, session, atMs } = step;
     const terms = this.#now(who, atMs);
     const ownOf = (house: string): string => `${house} ${who} ${session}`;
@@ -450,24 +453,24 @@ export class Oracle {
     return 'allow';
   }
 
-  #settle(step: Extract<Step, { do: 'commit' | 'return' | 'release' }>): Partial<Done> & { told: Told } {
+  #settle(step: Extract<Step, { do: 'commit' | 'return' | 'release' }>): Partial<Done> & { answer: OracleAnswer } {
     const hold = this.done.get(step.of);
-    if (hold === undefined || hold.lines.length === 0) return { told: 'nothing' };
+    if (hold === undefined || hold.lines.length === 0) return { answer: 'nothing' };
     if (hold.state !== 'held') {
-      return { told: step.do === 'return' ? 'quotas/lease-replayed' : 'quotas/reservation-settled' };
+      return { answer: step.do === 'return' ? 'quotas/lease-replayed' : 'quotas/reservation-settled' };
     }
     const reserved = sum(hold.lines);
     const amount = step.do === 'release' ? 0 : step.amount;
     hold.state = 'settled';
     const back = this.#giveBack(hold.lines, reserved - amount);
-    return { told: `charged ${step.do === 'release' ? back : amount}` };
+    return { answer: `charged ${step.do === 'release' ? back : amount}` };
   }
 
-  #refund(step: Extract<Step, { do: 'refund' }>): Partial<Done> & { told: Told } {
+  #refund(step: Extract<Step, { do: 'refund' }>): Partial<Done> & { answer: OracleAnswer } {
     const use = this.done.get(step.of);
     const left = use?.lines.reduce((sum, line) => sum + line.amount - line.back, 0) ?? 0;
-    if (use === undefined || use.state !== 'taken' || left < step.amount) return { told: 'nothing' };
-    return { told: `charged ${this.#giveBack(use.lines, step.amount)}` };
+    if (use === undefined || use.state !== 'taken' || left < step.amount) return { answer: 'nothing' };
+    return { answer: `charged ${this.#giveBack(use.lines, step.amount)}` };
   }
 
   /** Last in, first out; a window that is closed takes nothing back. */
@@ -568,27 +571,27 @@ export class Oracle {
     return { counter: `${gives.isShared ? `house ${house}` : who}|${feature} ${key}`, limit, untilMs };
   }
 
-  /** What was given by hand in place of what the plan gives: of several the most generous, then the one that lasts longest. */
+  /** The override in place of the plan's limit: of several the most generous, then the one that lasts longest. */
   #gift(who: string, feature: Feature, atMs: number): Gift | undefined {
     const all = this.gifts.filter((gift) => feature === 'books' && gift.who === who && gift.untilMs > atMs);
     return all.sort((a, b) => b.limit - a.limit || b.untilMs - a.untilMs)[0];
   }
 }
 
-function textOf({ plan, status, price, members }: Sub): Told {
+function textOf({ plan, status, price, members }: Sub): OracleAnswer {
   return `${plan} ${status} ${price} ${[...members]
     .map(([who, { role }]) => `${who}:${role}`)
     .sort()
     .join(' ')}`;
 }
 
-/** Undefined where it is sold, but not so. */
+/** undefined: the plan is sold, but not for this interval. */
 function priceOf(plan: string, way: string): string | undefined {
   const prices = PRICES[plan];
   return prices === undefined ? 'nothing' : prices[way];
 }
 
-/** How what has this price was bought. */
+/** The interval of a price. */
 function wayOf(price: string): string {
   return Object.values(PRICES).some((prices) => prices[YEARLY] === price) ? YEARLY : MONTHLY;
 }

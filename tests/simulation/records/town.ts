@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import type { Answer } from '../../support/backline.ts';
 import type { ClockedNode } from '../../support/clocked-nodes.ts';
 import type { Json } from '../../support/installation.ts';
-import { ANCHORS, FEATURES, Oracle, PEOPLE, PLANS, type Feature, type Step, type Told } from './oracle.ts';
+import { ANCHORS, FEATURES, Oracle, PEOPLE, PLANS, type Feature, type Step, type OracleAnswer } from './oracle.ts';
 import type { Stage } from './stage.ts';
 
-/** A node that was told of a change by the database knows it within so long. */
 /** Idle connections of a pool may all be cut. */
 const CHECK_TRIES_MAX = 20;
+/** A node applies a change within this time after the database notified it. */
 const HEARD_MS_MAX = 10_000;
 const TRIES_MAX = 100;
 /** Steps that are repeated now and then, and operations that may be. */
@@ -41,11 +41,11 @@ const PATHS: Record<Step['do'], string> = {
   heartbeat: 'heartbeat',
   leave: 'leave',
 };
-/** What answers the record after it. */
+/** Steps whose answer is the changed record. */
 const TERMS = new Set<Step['do']>(['begin', 'plan', 'lapse', 'resume', 'end', 'join', 'part']);
 const CHANGES = new Set<Step['do']>([...TERMS, 'grant', 'endGrant', 'give', 'endGive']);
 const SETTLES = new Set<Step['do']>(['commit', 'return', 'refund', 'release', 'extend']);
-/** There is nothing that could be settled, however it is said. */
+/** Refusals of a step that has nothing to settle. */
 const NOTHING = new Set([
   'products/not-counted',
   'products/plan-needed',
@@ -96,12 +96,12 @@ export function openTown({
       const group = Array.from({ length: size }, () => next());
       // Now and then one of them comes twice at once.
       if (size > 1 && chance() < 0.5) group.push(pick(group));
-      const told = await Promise.all(group.map((one) => settled(one, kill === undefined ? below(2) : 0)));
+      const replies = await Promise.all(group.map((one) => askUntilAnswered(one, kill === undefined ? below(2) : 0)));
       await kill;
-      believe(agreeing(group, told), () => unlike(group, told));
+      believe(agreeing(group, replies), () => unlike(group, replies));
       for (const clerk of clerks) clerk.forget(REMEMBERED);
       await Promise.all([...changedBy(group)].map(heard));
-      // What is wrong in the books stays wrong, and is seen later.
+      // An error in the books does not repair itself, so checking now and then finds it.
       if (chance() < VERIFIED) await verify(pick(PEOPLE), pick(FEATURES));
       return group.length;
     },
@@ -180,12 +180,12 @@ export function openTown({
     return chance() < 0.3 ? { ...own, do: 'release' } : { ...own, do: 'commit', amount: below(most + 1) };
   }
 
-  /** Asks until there is an answer: who does not know what became of a request sends it again. */
-  async function settled(step: Step, first: number): Promise<Told> {
+  /** Asks until there is an answer: a caller without one sends the request again. */
+  async function askUntilAnswered(step: Step, first: number): Promise<OracleAnswer> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const node = stage.nodes[(first + tries) % stage.nodes.length];
       const answer = await node?.call('POST', `/v1/${PATHS[step.do]}`, { body: bodyOf(step) }).catch(() => undefined);
-      if (answer !== undefined && answer.status < 500) return toldBy(step, answer);
+      if (answer !== undefined && answer.status < 500) return readAnswer(step, answer);
       count('asked again');
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -247,7 +247,7 @@ export function openTown({
     }
   }
 
-  function toldBy(step: Step, { status, json, text }: Answer): Told {
+  function readAnswer(step: Step, { status, json, text }: Answer): OracleAnswer {
     if (status !== 200) {
       assert.ok(
         status >= 400 && status < 500 && typeof json.code === 'string',
@@ -258,9 +258,11 @@ export function openTown({
     const { snapshot: _, replayed: __, record: ___, ...rest } = json;
     if (step.do === 'acquire') return rest.outcome === 'allow' ? 'allow' : 'no';
     if (step.do === 'heartbeat' || step.do === 'leave') return rest.outcome;
-    const said = JSON.stringify(rest);
+    const content = JSON.stringify(rest);
     // Of use, the sentences name what is declared now.
-    const kept = CHANGES.has(step.do) ? said : JSON.stringify([rest.outcome, rest.charged, rest.receipt, rest.lease]);
+    const kept = CHANGES.has(step.do)
+      ? content
+      : JSON.stringify([rest.outcome, rest.charged, rest.receipt, rest.lease]);
     const before = answers.get(step.key);
     if (before !== undefined) assert.equal(kept, before, `repeated: ${JSON.stringify(step)}`);
     if (CHANGES.has(step.do) || rest.receipt !== undefined) answers.set(step.key, kept);
@@ -275,7 +277,7 @@ export function openTown({
   }
 
   /** All books in which a clerk would have answered the same, in whatever order this was done. */
-  function agreeing(group: readonly Step[], told: readonly Told[]): readonly Oracle[] {
+  function agreeing(group: readonly Step[], replies: readonly OracleAnswer[]): readonly Oracle[] {
     const nowMs = stage.nowMs();
     /** By what has been done so far, as bits, and what the books say. */
     let open = new Map(clerks.map((clerk, index) => [`0 ${index}`, { done: 0, clerk }]));
@@ -285,7 +287,7 @@ export function openTown({
         for (const [index, step] of group.entries()) {
           if ((done & (1 << index)) !== 0) continue;
           const after = clerk.clone();
-          if (after.tell(step, nowMs) !== told[index]) continue;
+          if (after.tell(step, nowMs) !== replies[index]) continue;
           const all = done | (1 << index);
           next.set(group.length === 1 ? `${next.size}` : `${all} ${after.text()}`, { done: all, clerk: after });
         }
@@ -305,15 +307,15 @@ export function openTown({
     oracle = some;
   }
 
-  function unlike(group: readonly Step[], told: readonly Told[]): string {
+  function unlike(group: readonly Step[], replies: readonly OracleAnswer[]): string {
     const clerk = oracle.clone();
     const lines = group.map((one, index) => {
-      return `${JSON.stringify(one)}\n  told ${told[index]}, the clerk ${clerk.tell(one, stage.nowMs())}`;
+      return `${JSON.stringify(one)}\n  answered ${replies[index]}, the clerk ${clerk.tell(one, stage.nowMs())}`;
     });
     return lines.join('\n');
   }
 
-  /** Of whom a record may have changed. */
+  /** Listeners whose record may have changed. */
   function changedBy(group: readonly Step[]): ReadonlySet<string> {
     const all = group
       .filter((one) => CHANGES.has(one.do))
@@ -338,7 +340,7 @@ export function openTown({
     const endMs = performance.now() + HEARD_MS_MAX;
     for (;;) {
       const answer = await check(node, `/v1/check?listener=${who}&feature=hq&plan=free&market=de`);
-      // What goes along with a change is a change as well, once it is done.
+      // Changes that follow from a change count as well, once they are done.
       if (answer.json.record >= version) return;
       assert.ok(performance.now() < endMs, `a node has not heard of ${who}: ${answer.json.record} of ${version}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -359,13 +361,14 @@ export function openTown({
     const path = `/v1/check?listener=${encodeURIComponent(listener(who))}&feature=${feature}&plan=free&market=de`;
     const answer = await check(node, path);
     const isSo = (clerk: Oracle): boolean => {
-      const left = clerk.left(who, feature, stage.nowMs());
+      const left = clerk.remaining(who, feature, stage.nowMs());
       return left === undefined || left === answer.json.usage?.remaining;
     };
     count('verified');
     believe(
       clerks.filter(isSo),
-      () => `${who} has ${answer.json.usage?.remaining} of ${feature}, not ${oracle.left(who, feature, stage.nowMs())}`,
+      () =>
+        `${who} has ${answer.json.usage?.remaining} of ${feature}, not ${oracle.remaining(who, feature, stage.nowMs())}`,
     );
   }
 }

@@ -10,7 +10,7 @@ import { TOKENS, playFourEyes } from './four-eyes-model.ts';
 
 const STEPS = amount({ usual: 250, long: 20_000 });
 
-/** What has to have happened, so that the steps are about something. */
+/** Events that a run must contain; without them its steps prove nothing. */
 const MUST_HAPPEN = [
   'approval refused',
   'with a minted token',

@@ -320,8 +320,8 @@ interface PolicySpec {
   };
 }
 
-/** An approval that was accepted: by whom, of what, and under which policies. */
-interface Approved {
+/** An approval that was accepted: its person, its release and the policies then in force. */
+interface AcceptedApproval {
   readonly release: string;
   readonly person: string;
   readonly user: string;
@@ -347,7 +347,7 @@ function auditFourEyes(rows: readonly Row[], acts: readonly Act[], since: number
   const given = new Map<string, string>();
   const policies = new Map<string, PolicySpec>();
   const mayApprove = new Set<string>();
-  const approved: Approved[] = [];
+  const approved: AcceptedApproval[] = [];
   const personOf = ({ version, user }: Row): string | undefined =>
     acts.find((one) => one.user === user && one.after < version && version <= one.upTo)?.person;
   const same = (a: State | undefined, b: State | undefined): boolean => isDeepStrictEqual(a, b);
@@ -470,14 +470,14 @@ interface HeadEntry {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** What tells states apart, of an object that says more. */
-function stateOf(said: Partial<State> | undefined): State | undefined {
-  if (said === undefined) return undefined;
-  const { revision = '', namespace = '', labels = {} } = said;
+/** The fields in which two states can differ. */
+function stateOf(state: Partial<State> | undefined): State | undefined {
+  if (state === undefined) return undefined;
+  const { revision = '', namespace = '', labels = {} } = state;
   return { revision, namespace, labels };
 }
 
-function isListed({ users, groups }: NonNullable<PolicySpec['approvals']>, { user }: Approved): boolean {
+function isListed({ users, groups }: NonNullable<PolicySpec['approvals']>, { user }: AcceptedApproval): boolean {
   if (users === undefined && groups === undefined) return true;
   return users?.includes(user) === true || (groups?.includes('leads') === true && LEADS.includes(user));
 }

@@ -21,11 +21,11 @@ function last(story: Pick<ReturnType<typeof startStory>, 'releases'>) {
   return release;
 }
 
-function named(name: string, label: string, more: object): Operation {
+function policyFor(name: string, label: string, more: object): Operation {
   return put(ReleasePolicy, name, { selector: { matchLabels: { [label]: '1' } }, stages: [], ...more });
 }
 
-test('I5: who wrote what a later release carries along does not approve it, whoever wrote last', async () => {
+test('I5: authors of changes that a later release includes may not approve it, even if another person wrote last', async () => {
   const story = await underWay(AGREED);
   story.declare([node('x', 2, { policy: 'p', typo: 'fixed' })], 'bob');
   await story.run(1_000);
@@ -121,7 +121,7 @@ test('one person with two accounts approves once', async () => {
   assert.equal(story.liveValue('x'), 2);
 });
 
-test('what the program deletes on behalf of nobody knows whom needs one approval more', async () => {
+test('a deletion by the program whose author is unknown needs one approval more', async () => {
   const story = startStory();
   story.declare([node('x', 1)]);
   await story.run(1_000);
@@ -141,7 +141,7 @@ test('what the program deletes on behalf of nobody knows whom needs one approval
 });
 
 /** The node with a finalizer, and the write that takes the finalizer off. */
-const kept = (): Operation => {
+const nodeWithFinalizer = (): Operation => {
   const operation = node('x', 1);
   const { object } = operation as { object: ResourceObject };
   const metadata = { ...object.metadata, finalizers: ['ops.example/clean'] };
@@ -159,10 +159,10 @@ const letGo: Operation = {
 };
 const CLEANER = 'system:serviceaccount:ops:cleaner';
 
-test('who deleted what a finalizer keeps is an author of its deletion, whoever takes the finalizer off', async () => {
+test('the person who deleted an object with a finalizer is an author of its deletion, whichever user takes the finalizer off', async () => {
   for (const moment of ['at once', 'later', 'while the engine is away', 'after an edit of something else']) {
     const story = startStory();
-    story.declare([kept()], 'cyd');
+    story.declare([nodeWithFinalizer()], 'cyd');
     await story.run(1_000);
     story.declare([policy(AGREED)]);
     await story.run(1_000);
@@ -183,9 +183,9 @@ test('who deleted what a finalizer keeps is an author of its deletion, whoever t
   }
 });
 
-test('a deletion that nobody knows who asked for needs one approval more, whoever takes the finalizer off', async () => {
+test('a deletion by an unknown author needs one approval more, whichever user takes the finalizer off', async () => {
   const story = startStory();
-  story.declare([kept()]);
+  story.declare([nodeWithFinalizer()]);
   await story.run(1_000);
   story.declare([policy(AGREED)]);
   await story.run(1_000);
@@ -302,7 +302,7 @@ test('taking the label off leads past no policy: what is live counts as well', a
   assert.equal(story.liveValue('x'), 2);
 });
 
-test('what takes the place of a release goes by its policy as well, though neither side has its label', async () => {
+test('a release that replaces another one follows its policy as well, though neither side has its label', async () => {
   const story = startStory();
   story.declare([node('x', 1, {})]);
   await story.run(1_000);
@@ -350,8 +350,8 @@ test('a label that is put on and taken off before the engine looks counts as one
 test('I5: each policy needs its approvals, and one person may count for both', async () => {
   const story = startStory();
   story.declare([
-    named('strict', 'strict', { approvals: { required: 2, users: ['bob', 'cyd'] } }),
-    named('lax', 'lax', { priority: 1, approvals: { required: 1, users: ['cyd', 'dan'] } }),
+    policyFor('strict', 'strict', { approvals: { required: 2, users: ['bob', 'cyd'] } }),
+    policyFor('lax', 'lax', { priority: 1, approvals: { required: 1, users: ['cyd', 'dan'] } }),
   ]);
   story.declare([node('x', 1, { strict: '1' }), node('y', 1, { lax: '1' })], 'ann');
   await story.run(1_000);
@@ -380,7 +380,7 @@ test('a policy without stages does not carry what another one stages, nor withou
     ],
   ] as const) {
     const story = startStory();
-    story.declare([named('strict', 'strict', strict), named('lax', 'lax', { priority: 1, ...lax })]);
+    story.declare([policyFor('strict', 'strict', strict), policyFor('lax', 'lax', { priority: 1, ...lax })]);
     story.declare([node('x', 1, { strict: '1' }), node('y', 1, { lax: '1' })]);
     await story.run(MINUTE);
     const { status } = last(story);

@@ -89,7 +89,7 @@ test('nobody approves what still collects, nor what somebody has already', async
   await assert.rejects(story.ask('approve', name, 'cyd'), /it has started already/);
 });
 
-test('what is held and comes under a policy goes by a release, and not at once when the hold ends', async () => {
+test('a held object that a policy selects meanwhile goes live by a release, and not at once when the hold ends', async () => {
   const story = startStory();
   story.declare([node('x', 1)]);
   await story.run(1_000);
@@ -103,7 +103,7 @@ test('what is held and comes under a policy goes by a release, and not at once w
   assert.equal(story.liveValue('x'), 1);
 });
 
-test('no release is about nothing: nobody is asked for what is live already, and it goes when it is a change', async () => {
+test('no release is empty: an object that is live already needs no approval, and is released when it is a change', async () => {
   for (const end of ['promote', 'abort'] as const) {
     const story = await underWay({ ...HALF, queue: 'queue' });
     story.declare([node('x', 1)], 'bob');
@@ -123,7 +123,7 @@ test('no release is about nothing: nobody is asked for what is live already, and
   }
 });
 
-test('a release that waits and comes to be about nothing ends, whatever is ahead of it', async () => {
+test('a waiting release that no longer changes anything ends, whatever is ahead of it', async () => {
   const story = await underWay({ stages: [], approvals: { required: 1 }, queue: 'queue' });
   for (const value of [3, 2]) {
     story.declare([node('x', value)], 'ann');

@@ -26,7 +26,7 @@ const LANDING_MS = 6_000;
 /** The kinds that schedules release. */
 const RELEASED: readonly Kind[] = [Node, Workload, Tenant];
 
-/** What must hold after every write, whoever made it. */
+/** Invariants that hold after every write, by the engine or by people. */
 export class Invariants {
   readonly #store: MemoryStore;
   readonly #nowMs: () => number;
@@ -59,7 +59,7 @@ export class Invariants {
       try {
         this.#after(changes);
       } catch (error) {
-        // Thrown here it would only be a failed write to whoever wrote.
+        // Thrown here, it would only fail the write of the caller.
         this.#broken ??= error;
       }
     });
@@ -86,7 +86,7 @@ export class Invariants {
     }
   }
 
-  /** What everybody gets is whole, and so is what each cohort gets, alone and with any other. */
+  /** The world of everybody is whole, and so is that of each cohort, alone and with any other. */
   #wholeWorlds(): void {
     const everyone = new Map<string, LiveObject>();
     const candidates = new Map<string, Map<string, LiveObject | undefined>>();
@@ -128,15 +128,15 @@ export class Invariants {
       const spec = Release.spec(object);
       const parts = partsOf(spec, KINDS, this.#world.targets);
       const steps = parts.map(({ target, objects }) => {
-        const said = new Set(objects.map((one) => this.#entryOf(name, one)));
-        assert.ok(said.size === 1, `${name} is at ${[...said].join(' and at ')} of ${target.name}`);
-        return [...said][0];
+        const entries = new Set(objects.map((one) => this.#entryOf(name, one)));
+        assert.ok(entries.size === 1, `${name} is at ${[...entries].join(' and at ')} of ${target.name}`);
+        return [...entries][0];
       });
       assert.ok(!isOutOfOrder(steps), `${name} is out of order: ${steps.join(', ')}`);
     }
   }
 
-  /** What the Head of an object says of a release. */
+  /** The entry of a release in the Head of an object. */
   #entryOf(release: string, { kind, name }: { readonly kind: string; readonly name: string }): string {
     const head = this.#store.memory.get(Head, '', headName(KINDS.byId(kind), name))?.object();
     const candidate = head === undefined ? undefined : candidateOf(head);
@@ -210,7 +210,7 @@ export class Invariants {
     if (after?.revision === was?.revision) return;
     for (const found of this.#store.memory.find(Pin, 'object', `${shown.kind} ${shown.name}`)) {
       const { refuses, until } = Pin.spec(found.object());
-      // What was under way when it was pinned is not refused, and what somebody rolled back with it is taken back now.
+      // A pin refuses no change that was under way before it; a rollback with the pin takes that change back now.
       const isNew = found.version > (before?.version ?? 0);
       if (isNew || (until !== undefined && Date.parse(until) <= this.#nowMs())) continue;
       assert.ok(
@@ -221,7 +221,7 @@ export class Invariants {
     this.#reachesSomebody(`${shown.name} goes to everybody`);
   }
 
-  /** What is declared again was declared by what is taken back: nobody else's change is written over. */
+  /** A rollback only restores specs over changes of its own release: no other person's change is overwritten. */
   #writesBack({ entry, before }: Change): void {
     const was = before === undefined ? undefined : wantedLive(before);
     const isOurs = [...this.#store.memory.list(Release)].some((found) => {
@@ -266,7 +266,7 @@ export class Invariants {
    * In the end, with nothing going wrong and nobody holding anything: every release has ended or says what it waits for,
    * and what is declared is live, carried by a release, or held with its reason. Nothing is lost.
    */
-  settled(): void {
+  requireSettled(): void {
     this.check();
     const { memory } = this.#store;
     const open = [...memory.find(Release, 'open', 'true')].map((entry) => entry.object());
@@ -293,7 +293,7 @@ export class Invariants {
       );
       assert.ok(
         carried.has(name) || !(conditions[0]?.message ?? '').startsWith('Included in release '),
-        `${name} is said to be carried, and is not`,
+        `the status of ${name} names a release that does not include it`,
       );
     }
     for (const entry of memory.list(Head)) {

@@ -58,15 +58,15 @@ interface Engine {
   readonly time: VirtualTime;
   /** Statements that are under way. */
   busy: number;
-  /** What is lost of the next window that is kept of a guardrail. */
+  /** The part of the next stored window of a guardrail that gets lost. */
   loses: { readonly guardrail: string; readonly lost: LostPart } | undefined;
   /** Guardrails of which something hangs. */
   readonly hanging: Set<string>;
 }
 
-export interface Played {
+export interface ModelRun {
   readonly counts: ReadonlyMap<string, number>;
-  /** What became of each look, apart from what the shadow said. */
+  /** The result of each look, without the verdict of the shadow. */
   readonly history: readonly string[];
 }
 
@@ -77,7 +77,7 @@ export interface Played {
 export async function playJudge(
   database: Database,
   options: { readonly seed: number; readonly steps: number; readonly shadow: boolean; readonly raced: boolean },
-): Promise<Played> {
+): Promise<ModelRun> {
   const { seed, steps, shadow, raced } = options;
   const chance = seedRandom(seed);
   const below = (count: number): number => Math.floor(chance() * count);
@@ -207,7 +207,7 @@ export async function playJudge(
   function answer(name: string, window: Window, as: Weather, index: number): Measurement {
     const measured = { called: name, better: 'fewer', of: 'events', isSplit: true } as const;
     const cellsAs = CELLS_OF[name] ?? 'none';
-    const counted = happened(window.fromMs, window.toMs);
+    const counted = eventsBetween(window.fromMs, window.toMs);
     const of = (track: 'candidate' | 'stable') => ({
       units: sum(counted[track].map(({ units }) => units)) + index,
       bad: sum(counted[track].map(({ bad }) => bad)),
@@ -217,7 +217,7 @@ export async function playJudge(
         ? undefined
         : cellsAs === 'window'
           ? { since: 'window', ...counted }
-          : { since: 'stage', ...happened(0, realMs, window.stage) };
+          : { since: 'stage', ...eventsBetween(0, realMs, window.stage) };
     const whole: Measurement = {
       at: 'measured',
       measured,
@@ -250,8 +250,8 @@ export async function playJudge(
     }
   }
 
-  /** What happened by now in some time, or in a stage. */
-  function happened(fromMs: number, toMs: number, stage?: number): Pick<MeasuredCells, 'candidate' | 'stable'> {
+  /** Events so far in a time range, or in a stage. */
+  function eventsBetween(fromMs: number, toMs: number, stage?: number): Pick<MeasuredCells, 'candidate' | 'stable'> {
     const all = { candidate: new Map<number, [number, number]>(), stable: new Map<number, [number, number]>() };
     const first = Math.max(fromMs, releaseBeganMs, realMs - GRAINS_MAX * GRAIN_MS);
     for (let atMs = Math.ceil(first / GRAIN_MS) * GRAIN_MS; atMs < Math.min(toMs, realMs); atMs += GRAIN_MS) {
@@ -272,9 +272,9 @@ export async function playJudge(
         }
       }
     }
-    const listed = (track: ReadonlyMap<number, readonly [number, number]>) =>
+    const cellsOf = (track: ReadonlyMap<number, readonly [number, number]>) =>
       [...track].map(([cell, [units, bad]]) => ({ cell, units, bad }));
-    return { candidate: listed(all.candidate), stable: listed(all.stable) };
+    return { candidate: cellsOf(all.candidate), stable: cellsOf(all.stable) };
   }
 
   /** Whatever may happen at any moment. As much chance is taken with a shadow as without. */
@@ -326,7 +326,7 @@ export async function playJudge(
       engine.time.advance(ms);
       await quiet(engine);
     }
-    // Whoever is dead and has nothing under way will never do anything.
+    // A dead engine without a statement under way never acts again.
     for (const engine of dead.splice(0)) if (engine.hanging.size > 0) dead.push(engine);
   }
 
@@ -355,23 +355,23 @@ export async function playJudge(
   async function judgedBy(which: number, judged: JudgedRelease): Promise<ReadonlyMap<string, GuardrailVerdict>> {
     const both = which === 0 ? engines : engines.toReversed();
     if (raced) await Promise.all(both.map((engine) => look(engine, judged)));
-    // What was lost is found at the next look, and what the other one did as well.
-    const said: ReadonlyMap<string, GuardrailVerdict>[] = [];
+    // The next look finds lost parts, and writes of the other engine.
+    const answers: ReadonlyMap<string, GuardrailVerdict>[] = [];
     for (let round = 0; round < 3; round += 1) {
-      said.length = 0;
-      for (const engine of both) said.push(await look(engine, judged));
+      answers.length = 0;
+      for (const engine of both) answers.push(await look(engine, judged));
     }
     const hanging = new Set(both.flatMap((engine) => [...engine.hanging]));
     for (const { name } of guardrails) {
       if (hanging.has(name)) continue;
-      assert.deepEqual(said[1]?.get(name), said[0]?.get(name), `${name}: both engines say the same`);
-      await hold(name, judged, said[0]?.get(name));
+      assert.deepEqual(answers[1]?.get(name), answers[0]?.get(name), `${name}: both engines say the same`);
+      await hold(name, judged, answers[0]?.get(name));
     }
-    return said[0] ?? assert.fail();
+    return answers[0] ?? assert.fail();
   }
 
-  /** Holds what is said of a guardrail against what is kept of it. */
-  async function hold(name: string, judged: JudgedRelease, said: GuardrailVerdict | undefined): Promise<void> {
+  /** Compares the verdict of a guardrail with its stored windows. */
+  async function hold(name: string, judged: JudgedRelease, verdict: GuardrailVerdict | undefined): Promise<void> {
     const guardrail = guardrails.find((one) => one.name === name) ?? assert.fail();
     const windows = await windowsOf(name);
     assert.deepEqual(windowFaults(windows, nowMs()), [], name);
@@ -384,34 +384,34 @@ export async function playJudge(
     assert.ok(!isThrowing || lateMs < 30_000, `${name}: what throws is kept as down`);
     const wanted = oracle(guardrail, windows, lateMs, context);
     if (wanted === undefined) {
-      assert.ok(said === undefined || said.outcome === 'providerDown', name);
+      assert.ok(verdict === undefined || verdict.outcome === 'providerDown', name);
       return;
     }
-    assert.deepEqual(pair(said), pair(wanted), `${name}: from all windows`);
+    assert.deepEqual(pair(verdict), pair(wanted), `${name}: from all windows`);
     note(`${name}: ${wanted.outcome}`);
-    if (lateMs === 0) await again(guardrail, said ?? assert.fail(), windows.length);
+    if (lateMs === 0) await again(guardrail, verdict ?? assert.fail(), windows.length);
     await holdCells(name);
   }
 
-  /** Judged again from what is kept, it is what was said. */
-  async function again(guardrail: GuardrailSpec, said: GuardrailVerdict, count: number): Promise<void> {
+  /** A replay of the stored windows gives the same verdict. */
+  async function again(guardrail: GuardrailSpec, verdict: GuardrailVerdict, count: number): Promise<void> {
     const entry = { uid: uid(), object: () => object } as unknown as Entry;
     const [answers] = judgements({ store: { get: () => entry, fresh: async () => {} }, database }).values();
     const call = { name: object.metadata.name } as never;
     const spec = { guardrail: guardrail.name, replay: true };
     const given = await answers?.({ ...object, kind: 'Judgement', spec }, call);
     const status = (given as unknown as { status: { verdicts: object[]; windows: { verdict: object }[] } }).status;
-    const wanted = guardrailStatus(guardrail, said);
+    const wanted = guardrailStatus(guardrail, verdict);
     assert.deepEqual(status.verdicts, [wanted], 'judged again');
     assert.equal(status.windows.length, count);
     assert.deepEqual(status.windows.at(-1)?.verdict, wanted, 'replayed');
   }
 
-  /** What a cell has is no more than what happened in it. */
+  /** A cell counts at most the events that happened in it. */
   async function holdCells(name: string): Promise<void> {
     const kept = await readCellState(database, uid(), name);
     if (kept === undefined) return;
-    const all = happened(0, Infinity);
+    const all = eventsBetween(0, Infinity);
     for (const track of ['candidate', 'stable'] as const) {
       for (const { cell, units } of all[track]) {
         const counted: number = kept.state.release[track].units[cell] ?? 0;
@@ -484,7 +484,7 @@ export async function playJudge(
         }
         const others = Release.status(object)?.guardrails?.filter(({ name }) => name !== SHADOW);
         const stands = JSON.stringify([uid().split('-').at(-1), Release.status(object)?.phase, standingOf(), others]);
-        // A write that is about the shadow alone is no step of the release.
+        // A write that changes only the shadow is no step of the release.
         if (history.at(-1) !== stands) history.push(stands);
         // Its own write is a reason to look again.
         if (!isFinished(next)) continue;

@@ -11,7 +11,7 @@ const EMPTY_MS = 180_000;
 
 type MetricTraits = StoredWindow & { readonly reading: Extract<StoredAnswer, { at: 'measured' }> };
 
-/** What the judge has to say of a guardrail, from all windows that are kept, all at once and with nothing remembered. */
+/** The verdict that the judge must give for a guardrail: from all stored windows at once, without state. */
 export function oracle(
   guardrail: GuardrailSpec,
   windows: readonly StoredWindow[],
@@ -31,8 +31,8 @@ export function oracle(
   const counted = counting[last];
   if (counted !== undefined) {
     const all = intervals(counting.slice(0, last + 1));
-    const said = judge(spec, { at: 'intervals', intervals: all }, { ...context, nowMs: counted.toMs });
-    if (said.outcome === 'fail' || (counted === newest && lateMs === 0)) return said;
+    const verdict = judge(spec, { at: 'intervals', intervals: all }, { ...context, nowMs: counted.toMs });
+    if (verdict.outcome === 'fail' || (counted === newest && lateMs === 0)) return verdict;
   }
   const { reading } = newest;
   const at = { ...context, nowMs };
@@ -41,11 +41,11 @@ export function oracle(
     if (counting.length === 0) return judge(spec, { at: 'empty', because: 'unknown' }, at);
     return judge(spec, { at: 'intervals', intervals: intervals(counting) }, at);
   }
-  const told = windows.flatMap(({ reading: one }) => (one.at === 'empty' ? (one.requests ?? []) : []));
-  const requests = told.reduce((sum, one) => sum + one, 0);
+  const counts = windows.flatMap(({ reading: one }) => (one.at === 'empty' ? (one.requests ?? []) : []));
+  const requests = counts.reduce((sum, one) => sum + one, 0);
   const isLong = newest.toMs - (windows[0]?.fromMs ?? 0) >= EMPTY_MS;
-  const isTold = told.length > 0 && measured.length === 0 && (requests === 0 || isLong);
-  return judge(spec, isTold ? { at: 'empty', requests } : { at: 'empty' }, at);
+  const isCounted = counts.length > 0 && measured.length === 0 && (requests === 0 || isLong);
+  return judge(spec, isCounted ? { at: 'empty', requests } : { at: 'empty' }, at);
 }
 
 /** By how much longer than usual nothing new has come: since the moment from which the next window would be. */
@@ -68,7 +68,7 @@ export function lateness(
   return Math.max(0, nowMs - lagMs - next);
 }
 
-/** What is wrong with the windows that are kept of a guardrail; all of them are over, and none is counted twice. */
+/** Faults of the stored windows of a guardrail: each must be over, and no time may be counted twice. */
 export function windowFaults(windows: readonly StoredWindow[], nowMs: number): string[] {
   return windows.flatMap(({ fromMs, toMs }, index) => {
     const before = windows[index - 1]?.toMs ?? 0;

@@ -19,7 +19,7 @@ const audience = (matches: string) =>
 const attribute = (description: string) => put(Attribute, 'device', { type: 'string', title: description });
 
 /** The same in a namespace. */
-function placed(operation: Operation): Operation {
+function inSystem(operation: Operation): Operation {
   if (operation.verb !== 'apply') return operation;
   const object = operation.object as ResourceObject;
   const metadata = { ...object.metadata, namespace: SYSTEM_NAMESPACE };
@@ -29,20 +29,20 @@ function placed(operation: Operation): Operation {
 /** An audience that an earlier program accepted, with a pattern that only JavaScript knows, live and served. */
 async function withOldAudience() {
   const story = startStory();
-  story.declare([placed(attribute('What they hold.'))]);
+  story.declare([inSystem(attribute('What they hold.'))]);
   await story.run(1_000);
-  story.declare([placed(audience('test'))]);
+  story.declare([inSystem(audience('test'))]);
   await story.run(1_000);
   story.world.kill();
   const { store } = story.world;
   const before = store.memory.get(Audience, SYSTEM_NAMESPACE, 'testers') ?? assert.fail();
-  const declared = rewritten(Audience, before, (text) => text.replace('"matches":"test"', `"matches":"${PATTERN}"`));
+  const declared = rewriteEntry(Audience, before, (text) => text.replace('"matches":"test"', `"matches":"${PATTERN}"`));
   store.publish([{ version: declared.version, type: 'MODIFIED', entry: declared, before }]);
   const { object: wanted } = declaredIn(declared);
   const made = headOperation(Audience, 'testers', wanted, declared) as Extract<Operation, { verb: 'apply' }>;
   const head = store.memory.get(Head, '', headName(Audience, 'testers')) ?? assert.fail();
   const { spec } = made.object as ResourceObject;
-  const shown = rewritten(Head, head, (text) => JSON.stringify({ ...(JSON.parse(text) as ResourceObject), spec }));
+  const shown = rewriteEntry(Head, head, (text) => JSON.stringify({ ...(JSON.parse(text) as ResourceObject), spec }));
   store.publish([{ version: shown.version, type: 'MODIFIED', entry: shown, before: head }]);
   story.world.start();
   await story.run(1_000);
@@ -51,7 +51,7 @@ async function withOldAudience() {
       ?.conditions;
   return { ...story, standing };
 
-  function rewritten(kind: Kind, entry: StoredEntry, by: (text: string) => string): StoredEntry {
+  function rewriteEntry(kind: Kind, entry: StoredEntry, by: (text: string) => string): StoredEntry {
     return stampEntry(kind, JSON.parse(by(entry.text)) as ResourceObject, store.memory.version + 1);
   }
 }
@@ -62,14 +62,14 @@ test('what is live and no longer accepted is served on, and the log and its stat
   const [logged] = story.world.logged;
   assert.deepEqual([logged?.msg, logged?.name], ['releases: a live object is no longer valid; change it', 'testers']);
   assert.equal(story.world.logged.length, 1);
-  story.declare([placed(audience('^test'))]);
+  story.declare([inSystem(audience('^test'))]);
   await story.run(1_000);
   assert.match(JSON.stringify(story.standing()), /"status":"True","reason":"Released"/);
 });
 
 test('what is no longer accepted holds up no change of what it refers to', async () => {
   const story = await withOldAudience();
-  story.declare([placed(attribute('What they listen with.'))]);
+  story.declare([inSystem(attribute('What they listen with.'))]);
   await story.run(1_000);
   const head = story.world.store.memory.get(Head, '', headName(Attribute, 'device'));
   assert.match(head?.text ?? '', /What they listen with/);

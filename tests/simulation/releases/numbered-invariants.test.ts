@@ -12,13 +12,13 @@ test('each invariant of releases has a number, and a story that begins with it',
     numbers,
     numbers.map((_, index) => index + 1),
   );
-  const told = new Set<number>();
+  const storied = new Set<number>();
   for await (const path of glob('{src/kernel/releases,tests/simulation/releases}/**/*.test.ts', { cwd: ROOT })) {
     const text = await readFile(resolve(ROOT, path), 'utf8');
-    for (const [, number] of text.matchAll(/test\('I(\d+): /g)) told.add(Number(number));
+    for (const [, number] of text.matchAll(/test\('I(\d+): /g)) storied.add(Number(number));
   }
   assert.deepEqual(
-    [...told].toSorted((a, b) => a - b),
+    [...storied].toSorted((a, b) => a - b),
     numbers,
   );
 });

@@ -109,7 +109,7 @@ test('with `reject` what was written just before the release began takes nothing
   assert.deepEqual([...seen], ['Progressing,Queued']);
 });
 
-test('what is the same spec on top of what was rolled back waits for somebody, whatever becomes of the pin', async () => {
+test('a spec declared again on top of its rollback waits for a person, whatever happens to the pin', async () => {
   const twin = [node('x', 2, GOLD)];
   const again = [node('x', 3), node('x', 2)];
   const grouped = [node('x', 2, { policy: 'p', [GROUP_LABEL]: 'g' })];
@@ -152,7 +152,7 @@ test('what was rolled back may be declared again when its pin is over, and chang
   assert.deepEqual(story.phases(), ['RolledBack', 'Superseded', 'Progressing']);
 });
 
-test('a pin of a hand that comes to its end lets go of what it held, with a policy and without', async () => {
+test('a manual pin that expires releases the object that it held, with a policy and without', async () => {
   for (const isSelected of [true, false]) {
     const story = startStory();
     const labels: Record<string, string> = isSelected ? { policy: 'p' } : {};

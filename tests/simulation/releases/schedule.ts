@@ -27,13 +27,13 @@ const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
 const WORKLOADS = ['u', 'v', 'w'];
 /** Names in each namespace. */
 const TENANTS = ['a', 'b', 'c'];
-const RINGS = ['canary', 'rest'];
+const RINGS = ['pilot', 'rest'];
 const PEOPLE = ['ann', 'bob', 'cyd'];
 /** People who change nothing: somebody has to be left who may approve. */
 const APPROVERS = ['dan', 'eve', ...PEOPLE];
 const FAULTS: Faults = { crash: 0.01, lost: 0.03, unknown: 0.03, repeated: 0.1, unseen: 0.1 };
 
-/** What a schedule came to, to see that schedules are about something. */
+/** Counts of the events of a schedule; they show that schedules test something. */
 export type Counts = Map<string, number>;
 
 /**
@@ -48,16 +48,16 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     assert.ok(item !== undefined);
     return item;
   };
-  const said = new Map<string, Verdict>();
+  const verdicts = new Map<string, Verdict>();
   const isBad = (release: string): boolean => fnv1a32(`${seed} ${release}`) % 3 === 0;
   let isSure = false;
   const world = new World(chance, (release, guardrail, activeMs) => {
-    // What was judged of the same numbers stays judged.
+    // The same numbers give the same verdict.
     const key = `${release} ${guardrail}`;
-    const known = said.get(key);
+    const known = verdicts.get(key);
     if (known?.outcome === 'fail') return known;
     const verdict = verdictOf(isBad(release), activeMs > (isSure ? 0 : 60_000) && (isSure || chance() < 0.5), chance);
-    if (verdict !== undefined) said.set(key, verdict);
+    if (verdict !== undefined) verdicts.set(key, verdict);
     return verdict;
   });
   const { store, time } = world;
@@ -72,7 +72,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
   const note = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
   let requests = 0;
 
-  /** What people write; a refusal is an answer. */
+  /** A write of a person; a refusal is an answer. */
   const declare = (operations: readonly Operation[]): void => {
     requests += 1;
     try {
@@ -114,7 +114,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
       for (const user of APPROVERS) await ask('approve', {}, name, user);
     }
     if (standing?.state.at === 'exposing') await ask('promote', {}, name);
-    // Somebody went on although it had failed: then somebody has to say what becomes of it.
+    // A person overruled the failure, so a person has to end the release.
     if (isLate && standing?.overruled !== undefined) await ask('abort', {}, name);
   };
 
@@ -123,10 +123,10 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
   const hasClusters = chance() < 0.5;
   const { clusters } = world;
   world.start();
-  world.faults = scaled(FAULTS, badness);
+  world.faults = scaleFaults(FAULTS, badness);
   clusters.faults = { lost: 0.1 * badness, repeated: 0.1 * badness };
   if (hasClusters) {
-    for (const [index, ring] of ['canary', 'rest', 'rest'].entries()) clusters.join(`c${index}`, ring);
+    for (const [index, ring] of ['pilot', 'rest', 'rest'].entries()) clusters.join(`c${index}`, ring);
     world.follow();
   }
   declare([
@@ -151,7 +151,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     else if (dice < 80) {
       const every = [...store.memory.list(Release)].map(({ name }) => name);
       const names = chance() < 0.8 ? openReleases() : every;
-      if (names.length > 0) await ask(...asked(pick, below), pick(names));
+      if (names.length > 0) await ask(...pickCommand(pick, below), pick(names));
     } else if (dice < 82) {
       const pins = [...store.memory.list(Pin)];
       if (pins.length > 0) declare([drop(Pin, pick(pins).name)]);
@@ -208,7 +208,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
   });
   // The status of objects follows their releases.
   await time.run(LOOK_MS);
-  invariants.settled();
+  invariants.requireSettled();
   note(hasClusters ? 'with clusters' : 'without clusters');
   for (const [what, count] of world.happened) counts.set(what, count);
   for (const entry of store.memory.list(Release)) {
@@ -304,11 +304,11 @@ function partsOf(percent: number, index: number, count: number, order: 'clusters
   if (order === 'listeners') return listeners;
   if (order === 'together') return index === 0 ? { ...listeners, clusters: { percent: 100 } } : listeners;
   // The clusters first, and listeners from the second stage on: in the last one there are all clusters.
-  if (index === 0 && count > 1) return { clusters: { rings: ['canary'], percent: 50 } };
+  if (index === 0 && count > 1) return { clusters: { rings: ['pilot'], percent: 50 } };
   return index === (count > 1 ? 1 : 0) ? { ...listeners, clusters: { percent: 100 } } : listeners;
 }
 
-function asked(pick: Pick, below: Below): [CommandVerb, CommandSpec] {
+function pickCommand(pick: Pick, below: Below): [CommandVerb, CommandSpec] {
   const verb = pick([
     'approve',
     'approve',
@@ -329,20 +329,20 @@ function asked(pick: Pick, below: Below): [CommandVerb, CommandSpec] {
 }
 
 function verdictOf(isBad: boolean, isEnough: boolean, chance: () => number): Verdict | undefined {
-  const said = (outcome: Verdict['outcome']): Verdict => ({
+  const verdict = (outcome: Verdict['outcome']): Verdict => ({
     outcome,
     because: `It is ${outcome}.`,
     judgeVersion: 1,
     figures: { of: 'nothing' },
   });
-  if (isEnough) return said(isBad ? 'fail' : 'pass');
+  if (isEnough) return verdict(isBad ? 'fail' : 'pass');
   const others = ['undecided', 'providerDown', 'noData', 'zeroTraffic', 'notANumber', 'stale', 'invalid'] as const;
   const index = Math.floor(chance() * (others.length + 1));
   const outcome = others[index];
-  return outcome === undefined ? undefined : said(outcome);
+  return outcome === undefined ? undefined : verdict(outcome);
 }
 
-/** The store as people's commands get it: nothing goes wrong there, which would only be told to them. */
+/** The store for commands of people, without faults: a fault there would only be an answer to them. */
 export function throughApi({ store }: World): Store<Operation> {
   return {
     ...store.reads(),
@@ -369,7 +369,7 @@ export function drop(kind: Kind, name: string, namespace = ''): Operation {
   return { verb: 'delete', kind: kind.id, namespace, name };
 }
 
-function scaled(faults: Faults, by: number): Faults {
+function scaleFaults(faults: Faults, by: number): Faults {
   const { crash, lost, unknown, repeated, unseen } = faults;
   return { crash: crash * by, lost: lost * by, unknown: unknown * by, repeated: repeated * by, unseen: unseen * by };
 }

@@ -9,7 +9,7 @@ const SCHEDULES = amount({ usual: 2_500, long: 10_000 });
 const PROCESSES = 2;
 const RUN = fileURLToPath(new URL('run.ts', import.meta.url));
 
-/** What has to have happened, so that the schedules are about something. */
+/** Events that the schedules must contain; without them they prove nothing. */
 const MUST_HAPPEN = [
   'Promoted by policy',
   'Promoted at once',
@@ -35,9 +35,9 @@ test('no schedule of people, faults, jumping clocks and a dying engine breaks wh
   const [first = 1] = askedSeed();
   const count = Math.ceil(SCHEDULES / PROCESSES);
   for (const seed of keptSeeds('releases')) await run(seed, 1);
-  const told = await Promise.all(Array.from({ length: PROCESSES }, (_, part) => run(first + part * count, count)));
+  const outputs = await Promise.all(Array.from({ length: PROCESSES }, (_, part) => run(first + part * count, count)));
   const total = new Map<string, number>();
-  for (const text of told) {
+  for (const text of outputs) {
     for (const [, times = '', what = ''] of text.matchAll(/^(\d+)\t(.+)$/gm)) {
       total.set(what, (total.get(what) ?? 0) + Number(times));
     }
@@ -46,7 +46,7 @@ test('no schedule of people, faults, jumping clocks and a dying engine breaks wh
   for (const what of MUST_HAPPEN) assert.ok((total.get(what) ?? 0) > SCHEDULES / 1_000, `${what} hardly ever happened`);
 });
 
-/** What the schedules came to. Fails with the seed of the first that broke something, and how to run it again. */
+/** Runs schedules and returns their counts. Fails with the seed of the first broken one, and the command that repeats it. */
 function run(first: number, count: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = ['--first', String(first), '--schedules', String(count)];

@@ -85,7 +85,7 @@ test('an object whose history cannot be read holds no other, and never goes past
   await story.run(1_000);
   story.world.unreadable.add('x');
   story.world.kill();
-  // The label that the policy goes by is taken off on the way: only the history tells.
+  // The label that the policy selects is taken off on the way: only the history shows it.
   story.declare([node('x', 1, {})]);
   story.declare([node('x', 2)]);
   story.declare([node('x', 3, {})]);
@@ -96,11 +96,11 @@ test('an object whose history cannot be read holds no other, and never goes past
     assert.equal(story.liveValue('x'), 1);
   }
   assert.match(liveReason(story, Node, 'x') ?? '', /cannot be read/);
-  const carried = () => story.releases().map(({ objects }) => objects.join());
-  assert.deepEqual(carried(), ['y']);
+  const releasedNames = () => story.releases().map(({ objects }) => objects.join());
+  assert.deepEqual(releasedNames(), ['y']);
   story.world.unreadable.clear();
   await story.run(20_000);
-  assert.deepEqual(carried().toSorted(), ['x', 'y']);
+  assert.deepEqual(releasedNames().toSorted(), ['x', 'y']);
 });
 
 test('a name that what is live could not be kept under is refused at the write, with the longest that can be', () => {
@@ -168,7 +168,7 @@ const HARM = {
   leftOut: 0,
 } as const;
 
-test('a failure that was read stays with its figures, whatever source dies and whoever restarts: only force goes on', async () => {
+test('a failure keeps its figures, whatever source dies and whatever restarts: only force goes on', async () => {
   const more = { ...GUARDED, onFailure: 'halt', stages: [{ name: 'few', listeners: { percent: 1 }, soak: 'PT1M' }] };
   const outcomes = ['providerDown', 'notANumber', undefined, 'pass'] as const;
   let since = -1;
@@ -255,7 +255,7 @@ test('a shadow is judged and shown, and neither takes back nor holds anything', 
     assert.deepEqual(story.phases(), ['Promoted'], String(outcome));
     const shown = story
       .releases()[0]
-      ?.status.guardrails?.map(({ name, shadow, outcome: said }) => [name, shadow, said]);
+      ?.status.guardrails?.map(({ name, shadow, outcome: verdict }) => [name, shadow, verdict]);
     const trial = outcome === undefined ? [] : [['trial', true, outcome]];
     assert.deepEqual(shown, [['harm', undefined, 'pass'], ...trial]);
   }
@@ -266,10 +266,10 @@ test('a shadow is judged and shown, and neither takes back nor holds anything', 
 
 const BAKED = { ...GUARDED, stages: [{ name: 'few', listeners: { percent: 1 }, soak: 'PT1M' }], bake: 'PT10M' };
 
-test('while it bakes everybody has it, and it is told as promoted when that has gone well', async () => {
+test('during the bake everybody has the change, and "promoted" is sent when the bake has gone well', async () => {
   const notify = [{ type: 'webhook', url: 'https://hooks.example', on: ['started', 'stage', 'promoted'] }];
   const story = await underWay({ ...BAKED, notify });
-  const told = () =>
+  const sentEvents = () =>
     [...story.world.store.memory.list(Notification)].map((entry) => (entry.object().spec as { event: string }).event);
   await story.run(MINUTE + 2_000);
   const [release] = story.releases();
@@ -277,9 +277,9 @@ test('while it bakes everybody has it, and it is told as promoted when that has 
   assert.deepEqual([phase, stage, share], ['Progressing', 'bake', 100]);
   assert.match(message ?? '', /^Bakes until 2026-\d\d-\d\dT[\d:]+Z\.$/);
   await story.run(9 * MINUTE);
-  assert.deepEqual([story.phases()[0], told().toSorted()], ['Progressing', ['stage', 'started']]);
+  assert.deepEqual([story.phases()[0], sentEvents().toSorted()], ['Progressing', ['stage', 'started']]);
   await story.run(MINUTE + 2_000);
-  assert.deepEqual([story.phases()[0], told().toSorted()], ['Promoted', ['promoted', 'stage', 'started']]);
+  assert.deepEqual([story.phases()[0], sentEvents().toSorted()], ['Promoted', ['promoted', 'stage', 'started']]);
   assert.equal(story.liveValue('x'), 2);
 });
 
@@ -668,7 +668,7 @@ test('nothing that is asked before or in a pause, or while all is stopped, acts 
   assert.equal(story.releases()[0]?.status.stage, 'half');
 });
 
-test('a change of labels alone is said, with the name of the object', async () => {
+test('the status reports a change of labels alone, with the name of the object', async () => {
   const story = startStory();
   story.declare([node('x', 1, {})]);
   await story.run(1_000);
@@ -747,7 +747,7 @@ test('I15: nothing is promoted while held: not from the last stage, nor what was
   }
 });
 
-test('I16: a person who resumes after a failure is heeded: the engine pauses that stage no more, and takes nothing back', async () => {
+test('I16: the engine obeys a person who resumes after a failure: it pauses that stage no more, and takes nothing back', async () => {
   const stages = [{ name: 'few', listeners: { percent: 1 }, soak: 'PT1M' }];
   const story = await underWay({ ...GUARDED, stages, onFailure: 'halt' }, () => 'fail');
   await story.run(MINUTE);
@@ -1015,7 +1015,7 @@ test('a namespace that was deleted in the middle is declared again by a rollback
   }
 });
 
-test('abort, supersede and the pause of a person are told, and PagerDuty hears when its incident is over', async () => {
+test('abort, supersede and the pause of a person send notifications, and PagerDuty gets the end of its incident', async () => {
   const all = [
     'started',
     'approvalNeeded',
@@ -1033,7 +1033,7 @@ test('abort, supersede and the pause of a person are told, and PagerDuty hears w
     { type: 'pagerduty', secret: { namespace: 'ops', name: 's', key: 'key' }, on: ['paused'] },
   ];
   const story = await underWay({ notify });
-  const told = (type: string) =>
+  const sentBy = (type: string) =>
     [...story.world.store.memory.list(Notification)]
       .map((entry) => entry.object().spec as { event: string; message: string; at: string; channel: { type: string } })
       .filter(({ channel }) => channel.type === type)
@@ -1041,7 +1041,7 @@ test('abort, supersede and the pause of a person are told, and PagerDuty hears w
   await story.ask('pause', story.release, 'bob', { reason: 'Lunch.' });
   await story.run(2_000);
   assert.deepEqual(
-    told('webhook')
+    sentBy('webhook')
       .map(({ event, message }) => [event, message])
       .at(-1),
     ['paused', 'Paused by bob: Lunch.'],
@@ -1054,21 +1054,21 @@ test('abort, supersede and the pause of a person are told, and PagerDuty hears w
   await story.ask('abort', story.release, 'bob', { reason: 'No.' });
   await story.run(2_000);
   assert.deepEqual(
-    told('webhook').map(({ event }) => event),
+    sentBy('webhook').map(({ event }) => event),
     ['started', 'paused', 'resumed', 'paused', 'aborted'],
   );
   assert.deepEqual(
-    told('pagerduty').map(({ event }) => event),
+    sentBy('pagerduty').map(({ event }) => event),
     ['paused', 'resumed', 'paused', 'aborted'],
   );
   story.declare([node('x', 4)]);
   await story.run(2_000);
   story.declare([node('x', 5)]);
   await story.run(2_000);
-  assert.ok(told('webhook').some(({ event, message }) => event === 'superseded' && /supersedes it/.test(message)));
+  assert.ok(sentBy('webhook').some(({ event, message }) => event === 'superseded' && /supersedes it/.test(message)));
 });
 
-test('each thing is told once, whatever dies meanwhile', async () => {
+test('each notification is sent once, whatever dies meanwhile', async () => {
   for (let dieAt = 1; dieAt < 40; dieAt += 3) {
     const story = startStory();
     story.declare([
@@ -1080,10 +1080,10 @@ test('each thing is told once, whatever dies meanwhile', async () => {
       await story.run(5_000);
       if (!story.world.isRunning) story.world.start();
     }
-    const told = [...story.world.store.memory.list(Notification)].map(
+    const sent = [...story.world.store.memory.list(Notification)].map(
       (entry) => (entry.object().spec as { event: string }).event,
     );
-    assert.deepEqual(told.sort(), ['promoted', 'stage', 'started'], `died at moment ${dieAt}`);
+    assert.deepEqual(sent.sort(), ['promoted', 'stage', 'started'], `died at moment ${dieAt}`);
   }
 });
 

@@ -14,7 +14,7 @@ import { ReleasePolicy, World } from './world.ts';
 
 export const MINUTE = 60_000;
 
-/** What the judge says, by how long the stage has been seen. */
+/** The verdict of the judge, by how long the stage has been observed. */
 type StoryJudge = (
   activeMs: number,
   guardrail: string,
@@ -25,9 +25,9 @@ export function startStory(judge: StoryJudge = () => 'pass') {
   const world = new World(
     () => 0.5,
     (_release, guardrail, activeMs) => {
-      const said = judge(activeMs, guardrail);
-      if (said === undefined) return undefined;
-      const { outcome, ...more } = typeof said === 'string' ? { outcome: said } : said;
+      const verdict = judge(activeMs, guardrail);
+      if (verdict === undefined) return undefined;
+      const { outcome, ...more } = typeof verdict === 'string' ? { outcome: verdict } : verdict;
       return { outcome, because: `It is ${outcome}.`, judgeVersion: 1, figures: { of: 'nothing' }, ...more };
     },
   );

@@ -128,16 +128,16 @@ async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
       const heads = [...memory.memory.list(Head)]
         .map((entry) => entry.object())
         .filter(({ metadata }) => metadata.name.startsWith(`${kind.plural}.`));
-      const named = (of: (head: (typeof heads)[number]) => unknown) =>
+      const byHeadName = (of: (head: (typeof heads)[number]) => unknown) =>
         Object.fromEntries(
           heads.map((head) => [head.metadata.name, of(head)]).filter(([, value]) => value !== undefined),
         );
-      const everybody = named((head) => everyoneOf(head)?.object.spec);
+      const everybody = byHeadName((head) => everyoneOf(head)?.object.spec);
       const isShown = heads.some((head) => candidateOf(head) !== undefined);
       if (!isShown) return { everybody, candidate: undefined };
       return {
         everybody,
-        candidate: named((head) => {
+        candidate: byHeadName((head) => {
           const candidate = candidateOf(head);
           return candidate === undefined ? everyoneOf(head)?.object.spec : candidate.object?.spec;
         }),

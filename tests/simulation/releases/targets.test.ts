@@ -13,17 +13,17 @@ const workload = (name: string, value: number, needs: string[] = []) =>
 
 /** The clusters one after the other, and then a few listeners. */
 const STAGES = [
-  { name: 'canary', clusters: { rings: ['canary'], percent: 10 }, soak: 'PT1M' },
+  { name: 'pilot', clusters: { rings: ['pilot'], percent: 10 }, soak: 'PT1M' },
   { name: 'clusters', clusters: { percent: 100 }, soak: 'PT1M' },
   { name: 'few', listeners: { percent: 1 }, soak: 'PT1M' },
 ];
 
 /** A workload and a node that are live at 1, and a release under way that brings both to 2. */
-async function mixed(more: object = {}, others: readonly Operation[] = []) {
+async function releaseBoth(more: object = {}, others: readonly Operation[] = []) {
   const story = startStory();
   const { world } = story;
   for (const [name, ring] of [
-    ['berlin', 'canary'],
+    ['berlin', 'pilot'],
     ['oslo', 'rest'],
     ['paris', 'rest'],
   ] as const) {
@@ -41,7 +41,7 @@ async function mixed(more: object = {}, others: readonly Operation[] = []) {
     return found;
   };
   const headOf = (kind: typeof Node, name: string) => world.store.memory.get(Head, '', headName(kind, name))?.object();
-  const shown = (kind: typeof Node, name: string): number | undefined => {
+  const candidateValue = (kind: typeof Node, name: string): number | undefined => {
     const head = headOf(kind, name);
     const candidate = head === undefined ? undefined : candidateOf(head);
     return (candidate?.object?.spec as NodeSpec | undefined)?.value;
@@ -57,13 +57,13 @@ async function mixed(more: object = {}, others: readonly Operation[] = []) {
     assert.ok(found !== undefined);
     return found;
   };
-  return { ...story, last, shown, live, has, text, cluster };
+  return { ...story, last, shown: candidateValue, live, has, text, cluster };
 }
 
-type Mixed = Awaited<ReturnType<typeof mixed>>;
+type MixedStory = Awaited<ReturnType<typeof releaseBoth>>;
 
 /** Runs until something is so; fails when it does not come. */
-async function until(story: Mixed, what: string, isSo: () => boolean, stepMs = 1_000): Promise<void> {
+async function until(story: MixedStory, what: string, isSo: () => boolean, stepMs = 1_000): Promise<void> {
   for (let passed = 0; passed < 30 * MINUTE; passed += stepMs) {
     if (isSo()) return;
     await story.run(stepMs);
@@ -71,17 +71,17 @@ async function until(story: Mixed, what: string, isSo: () => boolean, stepMs = 1
   assert.fail(`${what}: ${JSON.stringify(story.last().status)}`);
 }
 
-const stageIs = (story: Mixed, name: string) => () => story.last().status.stage === name;
+const stageIs = (story: MixedStory, name: string) => () => story.last().status.stage === name;
 
 test('a release goes out target by target, and each stage is reached when its places were seen to have it', async () => {
-  const story = await mixed();
-  await until(story, 'the canary', stageIs(story, 'canary'));
+  const story = await releaseBoth();
+  await until(story, 'the pilot', stageIs(story, 'pilot'));
   const before = story.text('oslo');
   await story.run(10_000);
   assert.match(story.text('berlin') ?? '', /^\w{6} 10% of \w{6}$/);
   assert.equal(story.text('oslo'), before);
   const [clusters, listeners] = story.last().status.targets ?? [];
-  assert.deepEqual([clusters?.name, clusters?.stage, clusters?.state], ['clusters', 'canary', 'healthy']);
+  assert.deepEqual([clusters?.name, clusters?.stage, clusters?.state], ['clusters', 'pilot', 'healthy']);
   assert.deepEqual([listeners?.name, listeners?.stage, listeners?.state], ['listeners', undefined, 'healthy']);
   const berlin = clusters?.places.find(({ name }) => name === 'berlin');
   assert.equal(berlin?.observed, berlin?.wanted);
@@ -99,7 +99,7 @@ test('a release goes out target by target, and each stage is reached when its pl
 test('I17: intent is one atomic write: whatever dies, each target is at one step, and everybody gets all of it at once', async () => {
   let moments = 0;
   for (let dieAt = 1; ; dieAt += 5) {
-    const story = await mixed({ stages: STAGES.slice(1) }, [node('y', 3), workload('v', 3)]);
+    const story = await releaseBoth({ stages: STAGES.slice(1) }, [node('y', 3), workload('v', 3)]);
     const seen: string[] = [];
     story.world.store.subscribe((changes: readonly Change[]) => {
       const heads = changes.filter(({ entry }) => entry.kind === Head);
@@ -109,12 +109,12 @@ test('I17: intent is one atomic write: whatever dies, each target is at one step
         [Node, ['x', 'y']],
         [Workload, ['w', 'v']],
       ] as const) {
-        const said = names.map((name) => {
+        const steps = names.map((name) => {
           const head = story.world.store.memory.get(Head, '', headName(kind, name))?.object();
           const candidate = head === undefined ? undefined : candidateOf(head);
           return candidate?.release === release ? JSON.stringify([candidate.stage, candidate.where]) : 'none';
         });
-        if (new Set(said).size > 1) seen.push(`${kind.kind}: ${said.join(' and ')}`);
+        if (new Set(steps).size > 1) seen.push(`${kind.kind}: ${steps.join(' and ')}`);
       }
       const everybody = [story.live(Node, 'x'), story.live(Workload, 'w')];
       if (new Set(everybody).size > 1) seen.push(`everybody has ${everybody.join(' and ')}`);
@@ -133,7 +133,7 @@ test('I17: intent is one atomic write: whatever dies, each target is at one step
 });
 
 test('I18: what goes back goes the other way round: the clusters keep it until no listener has it', async () => {
-  const story = await mixed();
+  const story = await releaseBoth();
   await until(story, 'the listeners', () => story.shown(Node, 'x') === 2);
   const order: string[] = [];
   story.world.store.subscribe((changes: readonly Change[]) => {
@@ -149,7 +149,7 @@ test('I18: what goes back goes the other way round: the clusters keep it until n
   assert.deepEqual(['berlin', 'oslo', 'paris'].map(story.has), [true, true, true]);
   assert.deepEqual([story.live(Node, 'x'), story.live(Workload, 'w')], [1, 1]);
 
-  // What everybody has goes back the other way round as well.
+  // A rollback of a promoted release goes in reverse order as well.
   story.declare([node('x', 3), workload('w', 3)]);
   await until(story, 'everybody', () => story.last().status.phase === 'Promoted');
   const came: string[] = [];
@@ -167,8 +167,8 @@ test('I18: what goes back goes the other way round: the clusters keep it until n
 test('I19: an unknown place is never healthy, and never failed: it holds the stage, unless a budget allows for it', async () => {
   for (const maxUnknown of [0, 1]) {
     const stages = STAGES.map((stage) => ({ ...stage, maxUnknown }));
-    const story = await mixed({ stages });
-    await until(story, 'the canary', stageIs(story, 'canary'));
+    const story = await releaseBoth({ stages });
+    await until(story, 'the pilot', stageIs(story, 'pilot'));
     story.cluster('paris').isPartitioned = true;
     await story.run(20 * MINUTE);
     const { status } = story.last();
@@ -187,13 +187,13 @@ test('I19: an unknown place is never healthy, and never failed: it holds the sta
   }
 });
 
-test('I20: a joiner gets what everybody has: no stage that was reached before it came is about it', async () => {
+test('I20: a joiner gets the change that everybody has: no stage that was reached earlier includes it', async () => {
   const stages = [
     { name: 'half', clusters: { percent: 50 }, soak: 'PT10M' },
-    { name: 'canary', clusters: { rings: ['canary'], percent: 100 }, soak: 'PT10M' },
+    { name: 'pilot', clusters: { rings: ['pilot'], percent: 100 }, soak: 'PT10M' },
     ...STAGES.slice(1),
   ];
-  const story = await mixed({ stages });
+  const story = await releaseBoth({ stages });
   await until(story, 'half', () => story.has('oslo') && / 50% of /.test(story.text('oslo') ?? ''));
   story.world.clusters.join('rome', 'rest');
   await story.run(5 * MINUTE);
@@ -202,10 +202,10 @@ test('I20: a joiner gets what everybody has: no stage that was reached before it
   story.world.kill();
   story.world.start();
   await story.run(2 * MINUTE);
-  await until(story, 'the canary', () => stageIs(story, 'canary')() && !/%/.test(story.text('berlin') ?? ''));
+  await until(story, 'the pilot', () => stageIs(story, 'pilot')() && !/%/.test(story.text('berlin') ?? ''));
   await story.run(2 * MINUTE);
   assert.match(story.text('oslo') ?? '', / 50% of /);
-  assert.doesNotMatch(story.text('rome') ?? '', /%/, 'the next stage is about others');
+  assert.doesNotMatch(story.text('rome') ?? '', /%/, 'the next stage includes others');
   await until(story, 'the end', () => story.last().status.phase === 'Promoted');
   await story.run(MINUTE);
   assert.equal(story.text('rome'), story.text('oslo'));
@@ -213,7 +213,7 @@ test('I20: a joiner gets what everybody has: no stage that was reached before it
 
 test('a place that fails leads to what the policy says: all back, the stage back, or a halt', async () => {
   for (const onFailure of ['rollBack', 'rollBackStage', 'halt'] as const) {
-    const story = await mixed({ onFailure });
+    const story = await releaseBoth({ onFailure });
     await until(story, 'all clusters', stageIs(story, 'clusters'));
     await story.run(20_000);
     story.cluster('oslo').isFailing = true;
@@ -225,7 +225,7 @@ test('a place that fails leads to what the policy says: all back, the stage back
       assert.ok(story.has('oslo'));
       continue;
     }
-    assert.deepEqual([phase, stage], ['Paused', onFailure === 'halt' ? 'clusters' : 'canary']);
+    assert.deepEqual([phase, stage], ['Paused', onFailure === 'halt' ? 'clusters' : 'pilot']);
     assert.equal(/ 10% of /.test(story.text('berlin') ?? ''), onFailure === 'rollBackStage');
     story.cluster('oslo').isFailing = false;
     await story.ask('resume', story.last().name, 'bob');
@@ -238,7 +238,7 @@ test('a place that fails on keeps nothing from those who go back after it', asyn
     { name: 'everyone', listeners: { percent: 100 }, soak: 'PT1M' },
     { name: 'clusters', clusters: { percent: 100 }, soak: 'PT30M' },
   ];
-  const story = await mixed({ stages, before: { listeners: ['clusters'] } });
+  const story = await releaseBoth({ stages, before: { listeners: ['clusters'] } });
   await until(story, 'all clusters', () => stageIs(story, 'clusters')() && story.has('paris'));
   await story.run(25_000);
   story.cluster('paris').isFailing = true;
@@ -248,7 +248,7 @@ test('a place that fails on keeps nothing from those who go back after it', asyn
 
 test('a place that fails on keeps nothing from what is taken back from everybody', async () => {
   const stages = [{ name: 'everyone', listeners: { percent: 100 }, soak: 'PT1M' }];
-  const story = await mixed({ stages, before: { listeners: ['clusters'] } });
+  const story = await releaseBoth({ stages, before: { listeners: ['clusters'] } });
   await until(story, 'everybody', () => story.last().status.phase === 'Promoted');
   story.cluster('paris').isFailing = true;
   await story.run(MINUTE);
@@ -260,7 +260,7 @@ test('a place that fails on keeps nothing from what is taken back from everybody
 
 test('I18: what everybody has goes back the other way round than its policy brought it', async () => {
   const stages = [{ name: 'all', listeners: { percent: 100 }, soak: 'PT1M' }];
-  const story = await mixed({ stages, before: { listeners: ['clusters'] } }, [
+  const story = await releaseBoth({ stages, before: { listeners: ['clusters'] } }, [
     node('fresh', 1),
     workload('v', 4, ['fresh']),
   ]);
@@ -278,24 +278,24 @@ test('I18: what everybody has goes back the other way round than its policy brou
 });
 
 test('what takes a stage back passes the switch, and what would go on does not', async () => {
-  const story = await mixed({ onFailure: 'rollBackStage' });
+  const story = await releaseBoth({ onFailure: 'rollBackStage' });
   await until(story, 'all clusters', () => stageIs(story, 'clusters')() && story.has('oslo'));
   await story.run(25_000);
   story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);
   story.cluster('oslo').isFailing = true;
   await story.run(3 * MINUTE);
-  assert.equal(story.last().status.stage, 'canary');
+  assert.equal(story.last().status.stage, 'pilot');
   assert.match(story.text('berlin') ?? '', / 10% of /);
   story.cluster('oslo').isFailing = false;
   await story.ask('resume', story.last().name, 'bob');
   await story.run(20 * MINUTE);
-  assert.equal(story.last().status.stage, 'canary');
+  assert.equal(story.last().status.stage, 'pilot');
   story.declare([drop(Stop, STOP_NAME)]);
   await until(story, 'the end', () => story.last().status.phase === 'Promoted');
 });
 
 test('an unreachable place keeps the intent of a rollback, which ends when it is back', async () => {
-  const story = await mixed();
+  const story = await releaseBoth();
   await until(story, 'all clusters', () => stageIs(story, 'clusters')() && story.has('oslo'));
   await story.run(5_000);
   story.cluster('oslo').isPartitioned = true;
@@ -310,7 +310,7 @@ test('an unreachable place keeps the intent of a rollback, which ends when it is
 });
 
 test('a follower that dies is followed by another, which goes on from what Heads say', async () => {
-  const story = await mixed();
+  const story = await releaseBoth();
   for (let round = 0; round < 20; round += 1) {
     await story.run(7_000);
     story.world.clusters.stopFollowing();
@@ -322,7 +322,7 @@ test('a follower that dies is followed by another, which goes on from what Heads
 });
 
 test('a stage in which somebody would meet one target new and another old is refused at the plan, and a policy may turn the order', async () => {
-  const story = await mixed({ stages: [{ name: 'few', listeners: { percent: 1 }, clusters: { percent: 10 } }] });
+  const story = await releaseBoth({ stages: [{ name: 'few', listeners: { percent: 1 }, clusters: { percent: 10 } }] });
   await story.run(5_000);
   const { phase, message } = story.last().status;
   assert.equal(phase, 'Blocked');
@@ -332,7 +332,7 @@ test('a stage in which somebody would meet one target new and another old is ref
   await story.ask('abort', story.last().name, 'bob');
   await until(story, 'the abort', () => story.last().status.phase === 'Aborted');
 
-  const turned = await mixed({
+  const turned = await releaseBoth({
     stages: [{ name: 'few', listeners: { percent: 1 }, soak: 'PT1M' }],
     before: { listeners: ['clusters'] },
   });
@@ -346,7 +346,7 @@ test('a stage in which somebody would meet one target new and another old is ref
 });
 
 test('a target that would have something that it needs of a later one is refused at the plan', async () => {
-  const story = await mixed({ stages: [{ name: 'all', clusters: { percent: 100 } }] });
+  const story = await releaseBoth({ stages: [{ name: 'all', clusters: { percent: 100 } }] });
   await until(story, 'the end', () => story.last().status.phase === 'Promoted');
   story.declare([node('fresh', 1), workload('w', 4, ['fresh'])]);
   await story.run(5_000);
@@ -380,13 +380,13 @@ test('policies whose targets go before themselves, or that name a target nobody 
   );
 });
 
-test('what a rollback keeps is said before, and the release ends with a Remainder where something was kept', async () => {
-  const condition = (story: Mixed, name: string) => {
+test('the plan lists what a rollback keeps, and the release ends with a Remainder where something was kept', async () => {
+  const condition = (story: MixedStory, name: string) => {
     const found = story.releases().find((one) => one.name === name);
     return found?.status.conditions.find(({ type }) => type === 'Remainder');
   };
-  const story = await mixed({ stages: STAGES }, [workload('fresh', 1)]);
-  await until(story, 'the canary', stageIs(story, 'canary'));
+  const story = await releaseBoth({ stages: STAGES }, [workload('fresh', 1)]);
+  await until(story, 'the pilot', stageIs(story, 'pilot'));
   const kept = [
     {
       target: 'clusters',
@@ -421,7 +421,7 @@ test('what a rollback keeps is said before, and the release ends with a Remainde
 
 test('a stage that places do not reach by its deadline is undecided, without the time that it was held', async () => {
   const stages = STAGES.map((stage) => ({ ...stage, deadline: 'PT5M' }));
-  const story = await mixed({ stages });
+  const story = await releaseBoth({ stages });
   story.cluster('oslo').isPartitioned = true;
   await until(story, 'all clusters', () => story.last().status.message.includes('oslo is unknown'));
   story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);

@@ -51,7 +51,7 @@ test('two objects with one name go live, are released, promoted and rolled back 
   await story.run(1_000);
   const { name, spec, objects } = last(story);
   assert.deepEqual([objects, spec.authors], [['n1/a'], ['ann']]);
-  assert.deepEqual([story.liveOf('n1'), story.liveOf('n2')], [1, 5], 'no policy is about the second');
+  assert.deepEqual([story.liveOf('n1'), story.liveOf('n2')], [1, 5], 'no policy selects the second');
   assert.match(story.stateOf('n1') ?? '', /Included in release/);
   assert.match(story.stateOf('n2') ?? '', /is live/);
   await story.run(3 * MINUTE);
@@ -150,7 +150,7 @@ test('an object that is moved is another one: the old goes and the new comes, to
   const story = await startTenants();
   story.declare([drop(Tenant, 'a', 'n1'), tenant('n2', 'b', 1)]);
   await story.run(1_000);
-  assert.deepEqual(last(story).objects, ['n1/a', 'n2/b'], 'the policy of the first is about both');
+  assert.deepEqual(last(story).objects, ['n1/a', 'n2/b'], 'the policy of the first selects both');
   assert.deepEqual([story.liveOf('n1'), story.liveOf('n2', 'b')], [1, undefined]);
   await story.run(3 * MINUTE);
   assert.deepEqual([story.liveOf('n1'), story.liveOf('n2', 'b'), story.liveOf('n2')], [undefined, 1, 1]);

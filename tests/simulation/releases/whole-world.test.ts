@@ -15,8 +15,8 @@ const seat = (name: string, number: number, labels: Record<string, string> = {})
   put(Seat, name, { room: 'room', number }, labels);
 const staged = { policy: 'p' };
 
-/** What the status of a seat says of where it stands. */
-function saidOf(story: Story, name: string): string {
+/** The message of the live condition of a seat. */
+function messageOf(story: Story, name: string): string {
   const object = story.world.store.memory.get(Seat, '', name)?.object();
   return (object === undefined ? undefined : liveCondition(object)?.message) ?? '';
 }
@@ -45,11 +45,11 @@ test('I1: what goes live at once stands beside what cohorts are shown, or waits 
   const story = await seatUnderWay();
   story.declare([seat('second', 2), seat('rival', 1)]);
   await story.run(1_000);
-  assert.equal(saidOf(story, 'second'), 'The declared spec is live.');
-  assert.match(saidOf(story, 'rival'), /number 1 is taken by first/);
+  assert.equal(messageOf(story, 'second'), 'The declared spec is live.');
+  assert.match(messageOf(story, 'rival'), /number 1 is taken by first/);
   await story.ask('abort', story.releases()[0]?.name ?? '');
   await story.run(MINUTE);
-  assert.equal(saidOf(story, 'rival'), 'The declared spec is live.');
+  assert.equal(messageOf(story, 'rival'), 'The declared spec is live.');
 });
 
 test('I1: releases that rely on the same go beside each other where the world takes both, else one after the other', async () => {

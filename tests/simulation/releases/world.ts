@@ -85,7 +85,7 @@ export class World {
     activeMs: number,
   ) => (Verdict & { readonly isOfStage?: boolean }) | undefined;
   readonly #chance: () => number;
-  /** What carries Workloads; nobody follows Heads for it before `follow`. */
+  /** The target of Workloads; nothing follows its Heads before `follow`. */
   readonly clusters: FakeClusters;
   /** In the order in which they go out. */
   readonly targets: Targets;
@@ -99,7 +99,7 @@ export class World {
   /** Where the engine waits, counted; it dies at this one. */
   awaits = 0;
   dieAt = Infinity;
-  /** What was judged last. */
+  /** The release that was judged last. */
   judged: JudgedRelease | undefined;
   /** Names of Heads that are refused when they are written. */
   readonly refusedHeads = new Set<string>();
@@ -113,7 +113,7 @@ export class World {
   };
   /** Objects whose history cannot be read. */
   readonly unreadable = new Set<string>();
-  /** What the engine logs. */
+  /** Log lines of the engine. */
   readonly logged: { readonly msg: string; readonly name?: string }[] = [];
   #engine: ReleaseEngine | undefined;
   #kill: () => void = () => {};
@@ -173,7 +173,7 @@ export class World {
       nowMs: this.time.nowMs,
       after: (ms, call) => this.time.after(ms, () => (dead ? undefined : call())),
     };
-    /** Waits a little, as for a database; whoever is dead by then waits for ever. */
+    /** Waits a little, as for a database; an engine that is dead by then waits for ever. */
     const awhile = (): Promise<void> =>
       new Promise((resolve) => {
         if (dies()) return;

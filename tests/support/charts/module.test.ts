@@ -38,7 +38,7 @@ test('venues: a stage that is taken back is shown where the stage before it was,
   assert.deepEqual(
     aim('r', [BERLIN, BERLIN], first),
     { parts: 2, venues: ['arena', 'club'] },
-    'a later stage is about it',
+    'a later stage includes it',
   );
   const second = aim('r', [BERLIN, { cities: ['oslo'] }], first);
   assert.deepEqual(second, { parts: 2, venues: ['arena', 'hall'] });

@@ -236,7 +236,7 @@ const votes: Migration = {
       listener text not null,
       song text not null,
       voted_at timestamptz not null,
-      told boolean not null default false,
+      published boolean not null default false,
       primary key (listener, song)
     );
   `,
@@ -248,12 +248,12 @@ interface Charts {
   readonly banned: ReadonlySet<string>;
 }
 
-/** What other modules know of listeners. */
-interface Needed {
+/** Facts about listeners that other modules provide. */
+interface NeededFacts {
   readonly planOf: (listener: string) => Promise<string | undefined>;
 }
 
-/** What an answer of the route has of one song. */
+/** One song in an answer of the route. */
 const Place = Type.Object({ song: Type.String(), votes: Type.Integer() });
 
 export const charts = defineModule({
@@ -262,13 +262,13 @@ export const charts = defineModule({
   targets: [venues],
   migrations: [votes],
   records: ({ database }) => {
-    const changed = (text: string, values: readonly string[]): Promise<number> =>
+    const countChanged = (text: string, values: readonly string[]): Promise<number> =>
       database
         .query<{ n: number }>({ text: `with gone as (${text} returning 1) select count(*) as n from gone`, values })
         .then(([row]) => row?.n ?? 0);
     return {
       vote: (listener: string, song: string, now: Temporal.Instant) =>
-        changed(
+        countChanged(
           'insert into backline.chart_votes (listener, song, voted_at) values ($1, $2, $3) on conflict do nothing',
           [listener, song, now.toString()],
         ),
@@ -277,11 +277,11 @@ export const charts = defineModule({
           text: `select song, count(*) as votes from backline.chart_votes group by song order by votes desc, song limit $1`,
           values: [count],
         }),
-      drop: (song: string) => changed('delete from backline.chart_votes where song = $1', [song]),
+      drop: (song: string) => countChanged('delete from backline.chart_votes where song = $1', [song]),
       erasers: [
         {
           store: 'chart-votes',
-          erase: (listener) => changed('delete from backline.chart_votes where listener = $1', [listener]),
+          erase: (listener) => countChanged('delete from backline.chart_votes where listener = $1', [listener]),
         },
       ],
     };
@@ -292,7 +292,7 @@ export const charts = defineModule({
         charts: new Map([...world.list(Chart.id)].map((chart) => [chart.name, Chart.spec(chart)])),
         banned: new Set([...world.list(Ban.id)].map((ban) => Ban.spec(ban).song)),
       }));
-    const required = () => {
+    const requireValue = () => {
       if (records !== undefined) return records;
       throw chartRefusal('no-votes', 'This node has no database, and so no votes.');
     };
@@ -310,11 +310,11 @@ export const charts = defineModule({
           forServers: true,
           input: Type.Object({ listener: Type.String({ minLength: 1 }), song: Type.String({ minLength: 1 }) }),
           answer: Type.Object({ counted: Type.Boolean() }),
-          handle: async ({ listener, song }, { facts, now }: AnswerContext<Charts, Needed>) => {
+          handle: async ({ listener, song }, { facts, now }: AnswerContext<Charts, NeededFacts>) => {
             if ((await facts.planOf(listener)) === undefined) {
               throw chartRefusal('no-plan', 'Only who is on a plan votes.');
             }
-            return { counted: (await required().vote(listener, song, now)) === 1 };
+            return { counted: (await requireValue().vote(listener, song, now)) === 1 };
           },
         }),
         defineRoute({
@@ -332,7 +332,7 @@ export const charts = defineModule({
             if (chart === undefined) throw chartRefusal('unknown', `There is no chart "${name}".`);
             const { title, size, after } = chart;
             const before = after === undefined ? 0 : (table.charts.get(referredFrom(namespace, after))?.size ?? 0);
-            const found = await required().most(before + size + table.banned.size);
+            const found = await requireValue().most(before + size + table.banned.size);
             const songs = found.filter(({ song }) => !table.banned.has(song)).slice(0, before + size);
             return { title, songs: songs.slice(before) };
           },
@@ -374,13 +374,13 @@ export const charts = defineModule({
         },
       ],
     ]),
-  // Tells of each vote once.
+  // Publishes each vote once.
   jobs: ({ database, write, table, clock }) => {
     let working: Promise<void> = Promise.resolve();
     const tell = () =>
       database.transaction(async ({ query }) => {
         const rows = await query<{ listener: string; song: string; at: Temporal.Instant }>(
-          `update backline.chart_votes set told = true where not told returning listener, song, voted_at as at`,
+          `update backline.chart_votes set published = true where not published returning listener, song, voted_at as at`,
         );
         if (rows.length === 0) return;
         const events = rows.map(({ listener, song, at }) => ({
