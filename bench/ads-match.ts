@@ -49,7 +49,7 @@ export async function* run(): AsyncIterable<Figure> {
     const millis: number[] = [];
     for (let n = 0; n < UPDATES; n += 1) {
       const name = `a${n}.s${n}`;
-      const object = live(AdSet, name, { ...adSetSpec(luck, n), cpm: '99.00' });
+      const object = live(AdSet, name, { ...adSetSpec(luck, n), bid: '99.00' });
       const startedMs = performance.now();
       world.set(object);
       table = await inTurns(updateInSteps(table, world, [{ kind: AdSet.id, name: object.name }], audiences));
@@ -111,7 +111,7 @@ function adSetSpec(luck: Chance, n: number): object {
     campaign: `a${n}.c`,
     tier: 'auction',
     position: 'any',
-    cpm: (1 + luck.next() * 40).toFixed(2),
+    bid: (1 + luck.next() * 40).toFixed(2),
     ...(allOf.length === 0 ? {} : { when: { anyOf: [{ allOf }] } }),
   };
 }
@@ -128,6 +128,7 @@ function questionOf(luck: Chance, { placements }: AdsTable): BreakQuestion {
     seconds: 90,
     adjacent: new Set(),
     filtersExplicit: false,
+    heldBack: () => undefined,
     random: luck.next,
   };
 }

@@ -26,10 +26,10 @@ const PLACEMENT = declared('Placement', 'between-songs', {
   adFreeFeature: 'ad-free',
 });
 
-const account = (name: string, cpm: string): readonly (readonly [path: string, body: object])[] => [
+const account = (name: string, bid: string): readonly (readonly [path: string, body: object])[] => [
   ['advertisers', declared('Advertiser', name, { currency: 'EUR' })],
   ['campaigns', declared('Campaign', `${name}.c`, { account: name })],
-  ['adsets', declared('AdSet', `${name}.s`, { account: name, campaign: `${name}.c`, cpm })],
+  ['adsets', declared('AdSet', `${name}.s`, { account: name, campaign: `${name}.c`, bid })],
   [
     'assets',
     declared('Asset', `${name}.f`, {
@@ -97,7 +97,8 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
       advertiser: 'default/acme',
       categories: [],
       tier: 'auction',
-      cpm: '12.50',
+      goal: 'cpm',
+      price: '0.0125',
       currency: 'EUR',
       seconds: 30,
       renditions: [{ url: 'https://cdn.example.com/a.mp3', mime: 'audio/mpeg' }],
@@ -136,7 +137,7 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
     const bob = { listener: 'bob', plan: 'free', market: 'de' };
     await patch('adsets/acme.s', { paused: true });
     await become(['bolt.s'], bob);
-    await patch('adsets/acme.s', { paused: false, cpm: '2.50' });
+    await patch('adsets/acme.s', { paused: false, bid: '2.50' });
     await become(['bolt.s', 'acme.s'], bob);
     await patch('advertisers/bolt', { suspended: { reason: 'unpaid' } });
     await become(['acme.s'], bob);
@@ -145,7 +146,7 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
       { reason: 'advertiser suspended', adSets: 1, example: 'default/bolt.s' },
     ]);
     assert.deepEqual(explained.json.candidates, [
-      { adSet: 'default/acme.s', tier: 'auction', cpm: '2.50', served: true },
+      { adSet: 'default/acme.s', tier: 'auction', goal: 'cpm', bid: '2.50', served: true },
     ]);
     const gated = await call('POST', '/v1/ads/explain', {
       body: { placement: 'between-songs', plan: 'premium', market: 'de' },
@@ -164,13 +165,13 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
       assert.equal(answer.status, 422, answer.text);
       return answer.json.message;
     };
-    const spec = { account: 'acme', campaign: 'acme.c', cpm: '1' };
+    const spec = { account: 'acme', campaign: 'acme.c', bid: '1' };
     assert.match(await refused('adsets', declared('AdSet', 'other', spec)), /begins with "acme\."/);
     assert.match(
       await refused('adsets', declared('AdSet', 'acme.x', { ...spec, campaign: 'bolt.c' })),
       /no object of account acme/,
     );
-    assert.match(await refused('adsets', declared('AdSet', 'acme.x', { ...spec, cpm: '0' })), /not above 0/);
+    assert.match(await refused('adsets', declared('AdSet', 'acme.x', { ...spec, bid: '0' })), /not above 0/);
     assert.match(
       await refused('adsets', declared('AdSet', 'acme.x', { ...spec, until: '2020-01-01T00:00:00Z' })),
       /is over/,

@@ -10,8 +10,11 @@ import { countReasons } from './decisions/explain.ts';
 import type { AdsTable } from './decisions/table.ts';
 import { CATEGORIES_MAX } from './kinds/parts.ts';
 import { TIERS } from './kinds/ad-set.ts';
+import type { Money } from './money/money.ts';
 import { adRefusal } from './refusals.ts';
+import { GOALS } from './rules/goals.ts';
 import { decimalOf } from './rules/micros.ts';
+import { serveBreak } from './serve-break.ts';
 
 /** Facts of other modules that the gate needs. */
 interface AdFacts {
@@ -84,7 +87,10 @@ const AdAnswer = Type.Object(
     advertiser: word('Name of the Advertiser.'),
     categories: Type.Array(Type.String(), { description: 'Categories of the advertiser.' }),
     tier: Type.Enum(TIERS, { description: 'Its priority.' }),
-    cpm: word('The price of a thousand impressions.'),
+    goal: Type.Enum(GOALS, {
+      description: 'What is paid for. cpm: its impression. cpc: a click. cpcv: a play to the end.',
+    }),
+    price: word('What that one event costs.'),
     currency: word('ISO 4217 code of the price.'),
     seconds: Type.Integer({ description: 'How long it plays; 0 for an image.' }),
     clickThrough: Type.Optional(word('The page that a click opens.')),
@@ -111,7 +117,7 @@ const BreakAnswer = {
 };
 
 /** The questions of apps at a break, and of people who ask why. */
-export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>[] {
+export function adRoutes({ random, money }: BreakParts): readonly DecisionRoute<AdsTable>[] {
   const shared = {
     subjectInputs: ['listener', 'plan', 'market', 'territory', 'role'],
     // The gate reads it, and its answer tells who subscribes.
@@ -127,7 +133,9 @@ export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>
       summary: 'Fills a break with ads: never for a listener with the ad-free feature.',
       answer: Type.Object(BreakAnswer),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
-        return describeBreak(await answerBreak(question, context, random));
+        const gated = await openBreak(question, context, { random, money });
+        if (gated.noAds !== undefined) return describeBreak(gated);
+        return describeBreak(outcomeOf(gated.asked, await serveBreak(context.table, gated.asked, money)));
       },
     }),
     defineRoute({
@@ -152,15 +160,19 @@ export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>
           Type.Object({
             adSet: word('Name of the AdSet.'),
             tier: Type.Enum(TIERS, { description: 'Its priority.' }),
-            cpm: word('Its bid.'),
+            goal: Type.Enum(GOALS, { description: 'What it pays for.' }),
+            bid: word('The most that it pays for that.'),
             served: Type.Boolean({ description: 'Whether it is in the break.' }),
           }),
           { description: 'What the break was packed from, the best first.' },
         ),
       }),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
-        const answer = await answerBreak(question, context, random);
-        const { asked, noAds, decision } = answer;
+        const gated = await openBreak(question, context, { random, money });
+        const { asked } = gated;
+        // Nothing is reserved: who asks why spends nobody's money.
+        const answer = gated.noAds === undefined ? outcomeOf(asked, decideBreak(context.table, asked)) : gated;
+        const { noAds, decision } = answer;
         // A listener who gets no ads at all has no ad set to explain.
         const isGated = noAds !== undefined && noAds !== 'noCandidate';
         const reasons = isGated ? [] : await inTurns(countReasons(context.table, asked, decision));
@@ -172,13 +184,20 @@ export function adRoutes(random: () => number): readonly DecisionRoute<AdsTable>
           candidates: decision.candidates.map(({ adSet }) => ({
             adSet: adSet.name,
             tier: TIERS[adSet.tier],
-            cpm: decimalOf(adSet.cpm),
+            goal: adSet.goal,
+            bid: decimalOf(adSet.bid),
             served: served.has(adSet),
           })),
         };
       },
     }),
   ];
+}
+
+/** Beside the snapshot: chance, and the budgets of this process. */
+export interface BreakParts {
+  readonly random: () => number;
+  readonly money: Money;
 }
 
 type NoAds = 'adFree' | 'entitlementUnknown' | 'noCandidate';
@@ -192,27 +211,30 @@ interface BreakOutcome {
 
 const NOTHING: BreakDecision = { served: [], candidates: [], gap: 0 };
 
-async function answerBreak(
+/** The break that is asked about, behind the gate. */
+async function openBreak(
   question: Question,
   { table, facts, now }: AnswerContext<AdsTable, AdFacts>,
-  random: () => number,
+  parts: BreakParts,
 ): Promise<BreakOutcome> {
-  const asked = breakQuestion(table, question, now, random);
+  const asked = breakQuestion(table, question, now, parts);
   const isAdFree = await facts.hasFeature(question, asked.placement.spec.adFreeFeature, now);
   // Unknown is no: a subscriber must never hear an ad.
   if (isAdFree !== false) {
     return { asked, noAds: isAdFree === true ? 'adFree' : 'entitlementUnknown', decision: NOTHING };
   }
-  const decision = decideBreak(table, asked);
-  const noAds = decision.served.length === 0 ? 'noCandidate' : undefined;
-  return { asked, noAds, decision };
+  return { asked, noAds: undefined, decision: NOTHING };
+}
+
+function outcomeOf(asked: BreakQuestion, decision: BreakDecision): BreakOutcome {
+  return { asked, noAds: decision.served.length === 0 ? 'noCandidate' : undefined, decision };
 }
 
 function breakQuestion(
   { placements, audiences }: AdsTable,
   question: Question,
   now: Temporal.Instant,
-  random: () => number,
+  { random, money }: BreakParts,
 ): BreakQuestion {
   const placement = placements.get(question.placement);
   if (placement === undefined) {
@@ -238,6 +260,7 @@ function breakQuestion(
     seconds: spec.seconds === undefined ? most : Math.min(seconds, spec.seconds),
     adjacent: new Set(adjacent.flatMap(({ advertiser, categories }) => [advertiser, ...categories])),
     filtersExplicit,
+    heldBack: money.heldBack,
     random,
   };
 }
@@ -252,7 +275,7 @@ function describeBreak({ asked, noAds, decision: { served, gap } }: BreakOutcome
   };
 }
 
-function describeAd({ adSet, ad, pays }: ServedAd): object {
+function describeAd({ adSet, ad, charge }: ServedAd): object {
   const { asset, clickThrough } = ad;
   return {
     ad: ad.name,
@@ -261,7 +284,8 @@ function describeAd({ adSet, ad, pays }: ServedAd): object {
     advertiser: adSet.advertiser,
     categories: adSet.categories,
     tier: TIERS[adSet.tier],
-    cpm: decimalOf(pays),
+    goal: adSet.goal,
+    price: decimalOf(charge),
     currency: adSet.currency,
     seconds: asset.seconds,
     ...(clickThrough === undefined ? {} : { clickThrough }),

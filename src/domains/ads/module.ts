@@ -12,6 +12,7 @@ import { Advertiser } from './kinds/advertiser.ts';
 import { Asset } from './kinds/asset.ts';
 import { Campaign } from './kinds/campaign.ts';
 import { Placement } from './kinds/placement.ts';
+import { NO_MONEY } from './money/money.ts';
 
 export const adsKinds = [Placement, Advertiser, Asset, Campaign, AdSet, Ad];
 
@@ -25,7 +26,7 @@ export const ads = defineModule({
     compile: compileInSteps,
     update: updateInSteps,
     needs: ['hasFeature', 'cohortSubject'],
-    routes: adRoutes(random),
+    routes: adRoutes({ random, money: NO_MONEY }),
     subjectOf: (_table, input, facts) => subjectOf(isRecord(input) ? input : {}, facts as unknown as SubjectFacts),
   }),
 });

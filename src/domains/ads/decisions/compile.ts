@@ -12,7 +12,9 @@ import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { Placement, type PlacementSpec } from '../kinds/placement.ts';
+import { ecpmOf, RATES_MAX, type Priors } from '../rules/goals.ts';
 import { microsOf } from '../rules/micros.ts';
+import { moneyOf } from './budgets.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement, Halt } from './table.ts';
 
 /** Above every bid: what is in an earlier tier comes first, whatever it pays. */
@@ -68,7 +70,7 @@ export function* updateInSteps(
   const recent = [
     ...table.recent.filter(({ adSet }) => !stale.has(adSet.name)),
     ...fresh.map((adSet) => ({ adSet, matcher: adSet.rule && audiences.compile(adSet.rule) })),
-  ].toSorted((a, b) => compareRanks(a.adSet, b.adSet));
+  ].toSorted((a, b) => compareBounds(a.adSet, b.adSet));
   return { ...table, placements, adSets, setOfAd, audiences, outdated, recent };
 }
 
@@ -81,10 +83,10 @@ function* buildIndex(
     if (adSet.halts.length === 0) serving.push(adSet);
     yield;
   }
-  const indexed = yield* sortInSteps(serving, compareRanks);
+  const indexed = yield* sortInSteps(serving, compareBounds);
   const candidates: Candidate[] = [];
   for (const adSet of indexed) {
-    candidates.push({ rule: adSet.rule, upperBound: rankOf(adSet) });
+    candidates.push({ rule: adSet.rule, upperBound: boundOf(adSet) });
     yield;
   }
   const { attributes, matcher } = audiences;
@@ -133,14 +135,19 @@ function compilePlacements(world: World): ReadonlyMap<string, CompiledPlacement>
   );
 }
 
-/** The order of service: by rank, and of equal ranks by name. */
-export function compareRanks(a: CompiledAdSet, b: CompiledAdSet): number {
-  return rankOf(b) - rankOf(a) || (a.name < b.name ? -1 : Number(a.name > b.name));
+/** By the highest possible rank, and of equal ones by name. */
+function compareBounds(a: CompiledAdSet, b: CompiledAdSet): number {
+  return boundOf(b) - boundOf(a) || (a.name < b.name ? -1 : Number(a.name > b.name));
 }
 
-/** The tier, then the bid. */
-export function rankOf({ tier, cpm }: CompiledAdSet): number {
-  return (TIERS.length - tier) * TIER_STEP + cpm;
+/** The rank at a placement where most listeners click and play to the end. */
+function boundOf(adSet: CompiledAdSet): number {
+  return rankOf(adSet, RATES_MAX);
+}
+
+/** The tier, then what a thousand impressions earn where so many click and play to the end. */
+export function rankOf(adSet: CompiledAdSet, priors: Priors): number {
+  return (TIERS.length - adSet.tier) * TIER_STEP + ecpmOf(adSet, priors);
 }
 
 function compilePlacement(name: string, spec: PlacementSpec): CompiledPlacement {
@@ -172,7 +179,8 @@ function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable
     campaign: liveName(Campaign, namespace, spec.campaign),
     advertiser: liveName(Advertiser, namespace, spec.account),
     tier: TIERS.indexOf(spec.tier),
-    cpm: microsOf(spec.cpm),
+    goal: spec.goal,
+    bid: microsOf(spec.bid),
     currency: advertiser?.currency ?? '',
     placements: spec.placements === undefined ? undefined : new Set(spec.placements),
     fromMs: spec.from === undefined ? -Infinity : Temporal.Instant.from(spec.from).epochMilliseconds,
@@ -181,6 +189,7 @@ function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable
     categories: advertiser?.categories ?? [],
     rule: ruleOf(spec),
     ads,
+    money: moneyOf(object, spec, { campaign, advertiser }),
     halts,
   };
 }

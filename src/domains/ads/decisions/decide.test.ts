@@ -27,7 +27,7 @@ interface SetOptions {
 /** An advertiser with a campaign, an ad set, an ad and an asset of its own. */
 function adOf(
   account: string,
-  cpm: string,
+  bid: string,
   { seconds = 30, explicit = false, ...spec }: SetOptions = {},
   name = 'set',
 ) {
@@ -36,7 +36,7 @@ function adOf(
     live(AdSet, `${account}.${name}`, {
       account,
       campaign: `${account}.c`,
-      cpm,
+      bid,
       tier: 'auction',
       position: 'any',
       ...spec,
@@ -82,6 +82,7 @@ function ask(table: AdsTable, more: Partial<BreakQuestion> = {}): BreakQuestion 
     seconds: found.spec.seconds ?? found.spec.slots,
     adjacent: new Set(),
     filtersExplicit: false,
+    heldBack: () => undefined,
     random: () => 0.5,
     ...more,
   };
@@ -134,7 +135,7 @@ test('a floor is for an ad or for its seconds, and what is below it is not serve
 test('second price: what others lose, and the floor at least', () => {
   const objects = [advertiser('a'), advertiser('b'), ...adOf('a', '9.00'), ...adOf('b', '4.00')];
   const pays = (spec: object) =>
-    decide([placement({ pricing: 'secondPrice', ...spec }), ...objects]).map((one) => one.pays);
+    decide([placement({ pricing: 'secondPrice', ...spec }), ...objects]).map((one) => one.ecpm);
   assert.deepEqual(pays({ slots: 1 }), [4_000_000]);
   assert.deepEqual(pays({ slots: 2, floor: { cpm: '2.00' } }), [2_000_000, 2_000_000]);
   assert.deepEqual(pays({ slots: 1, floor: { cpm: '5.00' } }), [5_000_000]);
@@ -219,7 +220,7 @@ test('ads of a set are drawn by their weights', () => {
 
 const anySet = fc.record({
   account: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
-  cpm: fc.integer({ min: 1, max: 40 }),
+  bid: fc.integer({ min: 1, max: 40 }),
   tier: fc.constantFrom(...TIERS),
   seconds: fc.constantFrom(10, 15, 20, 30, 45, 60),
   position: fc.constantFrom('any', 'any', 'first', 'last', 'edge'),
@@ -235,7 +236,7 @@ function naiveSums(sets: readonly CompiledAdSet[], room: { seconds: number; slot
     let with_ = chosen;
     for (let set = 0; set < 2 ** rivals.length; set += 1) {
       const more = rivals.filter((_one, index) => (set >> index) % 2 === 1);
-      const sum = more.reduce((total, { cpm }) => total + cpm, 0);
+      const sum = more.reduce((total, { bid }) => total + bid, 0);
       if (sum > best && isAllowed([...chosen, ...more], room)) [best, with_] = [sum, [...chosen, ...more]];
     }
     chosen = with_;
@@ -275,10 +276,10 @@ test('a break is the best that each tier can do in what the tiers before leave',
           live(Attribute, 'plan', { type: 'string' }),
           placement({ seconds, slots }),
           ...Object.entries(categories).map(([account, own]) => advertiser(account, own)),
-          ...sets.flatMap(({ account, cpm, plan: wanted, ...spec }, index) =>
+          ...sets.flatMap(({ account, bid, plan: wanted, ...spec }, index) =>
             adOf(
               account,
-              `${cpm}.${index}`,
+              `${bid}.${index}`,
               {
                 ...spec,
                 ...(wanted === undefined
@@ -303,7 +304,7 @@ test('a break is the best that each tier can do in what the tiers before leave',
         );
         assert.ok(served.every(({ adSet }) => eligible.includes(adSet)));
         const sums = TIERS.map((_, tier) =>
-          served.filter(({ adSet }) => adSet.tier === tier).reduce((sum, { adSet }) => sum + adSet.cpm, 0),
+          served.filter(({ adSet }) => adSet.tier === tier).reduce((sum, { adSet }) => sum + adSet.bid, 0),
         );
         const naive = naiveSums(eligible, { seconds, slots });
         // Where two sets of a tier earn the same, what they leave differs: compared up to the first tier that has a choice.

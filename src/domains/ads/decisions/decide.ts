@@ -10,7 +10,8 @@ import {
   type PodCandidate,
   type PodEdges,
 } from '../rules/pack-pod.ts';
-import { compareRanks, rankOf } from './compile.ts';
+import { chargeOf, ecpmOf } from '../rules/goals.ts';
+import { rankOf } from './compile.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement } from './table.ts';
 
 /** A break that an app asks ads for. */
@@ -25,12 +26,18 @@ export interface BreakQuestion {
   /** Advertisers and categories of the breaks before and after. */
   readonly adjacent: ReadonlySet<string>;
   readonly filtersExplicit: boolean;
+  /** Why an ad set cannot be served at the moment, though it fits; undefined where it can. */
+  readonly heldBack: (adSet: CompiledAdSet) => HoldBack | undefined;
   /** A number in [0, 1). */
   readonly random: () => number;
 }
 
+/** Why an ad set waits, for any listener. */
+export type HoldBack = 'budget spent' | 'ahead of its pace' | 'budget unknown';
+
 /** Why an ad set is not among the candidates of a break. */
 export type Obstacle =
+  | HoldBack
   | 'not begun'
   | 'over'
   | 'other placements'
@@ -45,8 +52,10 @@ export type Obstacle =
 export interface ServedAd {
   readonly adSet: CompiledAdSet;
   readonly ad: CompiledAd;
-  /** For a thousand impressions, in micro-units. */
-  readonly pays: number;
+  /** Revenue of a thousand impressions at this price, in micro-units. */
+  readonly ecpm: number;
+  /** Price of the event of its goal, in micro-units. */
+  readonly charge: number;
 }
 
 export interface BreakDecision {
@@ -61,6 +70,8 @@ export interface BreakDecision {
 interface Candidate {
   readonly adSet: CompiledAdSet;
   readonly ad: CompiledAd;
+  /** Expected revenue of a thousand impressions at its bid, in micro-units. */
+  readonly ecpm: number;
 }
 
 /**
@@ -69,6 +80,7 @@ interface Candidate {
  */
 export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDecision {
   const candidates = candidatesOf(table, question);
+  const { priors } = question.placement.spec;
   const served: ServedAd[] = [];
   let edges: PodEdges = NO_EDGES;
   let [seconds, slots, gap] = [question.seconds, question.slots, 0];
@@ -88,7 +100,9 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
         : packing.chosen.map((index) => (pod[index] as PodCandidate).price);
     for (const [place, index] of packing.chosen.entries()) {
       const rival = rivals[index] as Candidate;
-      served.push({ ...rival, pays: payments[place] as number });
+      const ecpm = payments[place] as number;
+      const { adSet, ad } = rival;
+      served.push({ adSet, ad, ecpm, charge: chargeOf(adSet, ecpm, priors) });
       edges = withEdge(edges, rival.adSet.position) ?? edges;
       seconds -= lengthOf(rival.ad);
       slots -= 1;
@@ -97,7 +111,7 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
   }
   const order = inPlayOrder(
     served.map((_, index) => index),
-    served.map(({ adSet }) => ({ price: rankOf(adSet), position: adSet.position })),
+    served.map(({ adSet }) => ({ price: rankOf(adSet, priors), position: adSet.position })),
   );
   return { served: order.map((index) => served[index] as ServedAd), candidates, gap };
 }
@@ -105,31 +119,37 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
 function candidatesOf({ indexed, index, outdated, recent }: AdsTable, question: BreakQuestion): readonly Candidate[] {
   const { context, nowMs } = question;
   const byPosition = new Map<number, Candidate>();
-  const rooms = new Set<string>();
+  const rooms = new Map<string, number>();
   const best = index.best(context, nowMs, POD_LIMITS.candidatesMax, (at) => {
     const adSet = indexed[at] as CompiledAdSet;
     const found = outdated.has(adSet.name) ? undefined : candidateOf(adSet, question);
-    if (found === undefined || rooms.has(roomOf(found))) return undefined;
-    rooms.add(roomOf(found));
+    if (found === undefined) return undefined;
+    const room = roomOf(found);
+    const rank = rankOf(adSet, question.placement.spec.priors);
+    // The index is in the order of the highest possible ranks: a later candidate may be better.
+    if (rank <= (rooms.get(room) ?? -Infinity)) return undefined;
+    rooms.set(room, rank);
     byPosition.set(at, found);
-    return rankOf(adSet);
+    return rank;
   });
   const newer = recent.flatMap(({ adSet, matcher }) =>
     matcher === undefined || matcher(context, nowMs) === true ? (candidateOf(adSet, question) ?? []) : [],
   );
   const all = best.map((at) => byPosition.get(at) as Candidate);
-  if (newer.length === 0) return all;
-  return onePerRoom([...all, ...newer].toSorted((a, b) => compareRanks(a.adSet, b.adSet))).slice(
-    0,
-    POD_LIMITS.candidatesMax,
-  );
+  return onePerRoom([...all, ...newer].toSorted(compareCandidates)).slice(0, POD_LIMITS.candidatesMax);
 }
 
 function candidateOf(adSet: CompiledAdSet, question: BreakQuestion): Candidate | undefined {
   const ads = fittingAds(adSet, question);
   if (typeof ads === 'string') return undefined;
   const ad = drawAd(ads, question.random());
-  return ad && { adSet, ad };
+  return ad && { adSet, ad, ecpm: ecpmOf(adSet, question.placement.spec.priors) };
+}
+
+/** The order of service: by tier, by what they earn, and of equal ones by name. */
+function compareCandidates(a: Candidate, b: Candidate): number {
+  const byRank = a.adSet.tier - b.adSet.tier || b.ecpm - a.ecpm;
+  return byRank || (a.adSet.name < b.adSet.name ? -1 : Number(a.adSet.name > b.adSet.name));
 }
 
 /** Of ad sets that rule each other out and take the same room the first by rank is as good as any. */
@@ -162,8 +182,10 @@ export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): reado
   if (rest.length === 0) return 'explicit';
   rest = rest.filter(({ asset }) => asset.seconds <= question.seconds);
   if (rest.length === 0) return 'too long';
-  rest = rest.filter(({ asset }) => adSet.cpm >= placement.floorOf(asset.seconds));
-  return rest.length === 0 ? 'below the floor' : rest;
+  const ecpm = ecpmOf(adSet, placement.spec.priors);
+  rest = rest.filter(({ asset }) => ecpm >= placement.floorOf(asset.seconds));
+  if (rest.length === 0) return 'below the floor';
+  return question.heldBack(adSet) ?? rest;
 }
 
 /** One of the ads, by their weights. */
@@ -182,9 +204,9 @@ export function separationsOf({ advertiser, categories }: CompiledAdSet): readon
   return [advertiser, ...categories];
 }
 
-function podCandidate({ adSet, ad }: Candidate): PodCandidate {
+function podCandidate({ adSet, ad, ecpm }: Candidate): PodCandidate {
   return {
-    price: adSet.cpm,
+    price: ecpm,
     seconds: lengthOf(ad),
     position: adSet.position,
     separations: separationsOf(adSet),

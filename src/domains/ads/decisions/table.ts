@@ -2,6 +2,7 @@ import type { AudienceIndex } from '#kernel/audiences/index/audience-index.ts';
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Matcher } from '#kernel/audiences/language/language.ts';
 import type { LayeredMap } from '#kernel/base/layered-map.ts';
+import type { Goal } from '../rules/goals.ts';
 import type { PodPosition } from '../rules/pack-pod.ts';
 import type { AssetSpec } from '../kinds/asset.ts';
 import type { PlacementSpec } from '../kinds/placement.ts';
@@ -33,14 +34,37 @@ export interface CompiledAd {
   readonly asset: CompiledAsset;
 }
 
+/** One of the limits that every charge of an ad set keeps to. */
+export interface MoneyLimit {
+  /** `adset`, `campaign` or `account`, and its live name. */
+  readonly owner: string;
+  readonly per: 'day' | 'lifetime';
+  /** In micro-units; `unlimited` only counts. */
+  readonly limit: number | 'unlimited';
+}
+
+/** Limits of spend that apply to an ad set. */
+export interface AdSetMoney {
+  /** The Advertiser, by its live name: the ledger is kept for each. */
+  readonly account: string;
+  /** IANA zone of the account. */
+  readonly zone: string;
+  readonly limits: readonly MoneyLimit[];
+  /** Whether its own budget is spread over the day, or over the flight. */
+  readonly isEven: boolean;
+  /** Changes with the limits, the zone, the pacing and the flight. */
+  readonly version: string;
+}
+
 export interface CompiledAdSet {
   readonly name: string;
   readonly campaign: string;
   readonly advertiser: string;
   /** 0 for the first tier. */
   readonly tier: number;
-  /** The bid for a thousand impressions in micro-units of the currency. */
-  readonly cpm: number;
+  readonly goal: Goal;
+  /** For the event of the goal, in micro-units of the currency; of `cpm` for a thousand. */
+  readonly bid: number;
   readonly currency: string;
   readonly placements: ReadonlySet<string> | undefined;
   readonly fromMs: number;
@@ -49,6 +73,7 @@ export interface CompiledAdSet {
   readonly categories: readonly string[];
   readonly rule: AdSetSpec['when'];
   readonly ads: readonly CompiledAd[];
+  readonly money: AdSetMoney;
   /** All of its reasons. Empty for one that may be served. */
   readonly halts: readonly Halt[];
 }

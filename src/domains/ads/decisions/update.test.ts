@@ -50,21 +50,21 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     .record({
       at: account,
       number,
-      cpm: fc.integer({ min: 1, max: 9 }),
+      bid: fc.integer({ min: 1, max: 9 }),
       tier: fc.constantFrom(...TIERS),
       paused: fc.boolean(),
       audience: maybe(fc.constant('payers')),
       plan: maybe(fc.constantFrom('free', 'premium')),
       there: maybe(fc.constant(true)),
     })
-    .map(({ at, number: n, there, plan, cpm, audience, ...spec }) => ({
+    .map(({ at, number: n, there, plan, bid, audience, ...spec }) => ({
       kind: AdSet,
       name: `${at}.s${n}`,
       spec: there && {
         account: at,
         campaign: `${at}.c`,
         position: 'any',
-        cpm: `${cpm}.00`,
+        bid: `${bid}.00`,
         ...spec,
         ...(audience === undefined ? {} : { audience }),
         ...(plan === undefined ? {} : { when: rule(plan) }),
@@ -111,7 +111,7 @@ const FIRST: readonly LiveObject[] = [
   ...ACCOUNTS.flatMap((at) => [
     live(Advertiser, at, { currency: 'EUR', categories: [] }),
     live(Campaign, `${at}.c`, { account: at }),
-    live(AdSet, `${at}.s0`, { account: at, campaign: `${at}.c`, tier: 'auction', position: 'any', cpm: '5.00' }),
+    live(AdSet, `${at}.s0`, { account: at, campaign: `${at}.c`, tier: 'auction', position: 'any', bid: '5.00' }),
     live(Asset, `${at}.f0`, {
       account: at,
       format: 'audio',
@@ -135,12 +135,13 @@ function answersOf(table: AdsTable): unknown {
       seconds: 60,
       adjacent: new Set(),
       filtersExplicit: false,
+      heldBack: () => undefined,
       random: () => 0.4,
     };
     const decision = decideBreak(table, question);
     const counts = atOnce(countReasons(table, question, decision)).map(({ reason, adSets }) => `${reason} ${adSets}`);
     const { served, candidates } = decision;
-    return [served, candidates.map(({ adSet, ad }) => [adSet, ad]), counts.toSorted(), [...table.setOfAd].toSorted()];
+    return [served, candidates, counts.toSorted(), [...table.setOfAd].toSorted()];
   });
 }
 
@@ -171,7 +172,7 @@ test('the index is built anew when many ad sets have changed since', () => {
   const { index } = table;
   const built: number[] = [];
   for (let n = 0; n < 600; n += 1) {
-    const spec = { account: 'a', campaign: 'a.c', tier: 'auction', position: 'any', cpm: `${1 + (n % 9)}.00` };
+    const spec = { account: 'a', campaign: 'a.c', tier: 'auction', position: 'any', bid: `${1 + (n % 9)}.00` };
     const objects = [
       live(AdSet, `a.many-${n}`, spec),
       live(Ad, `a.many-ad-${n}`, { account: 'a', adSet: `a.many-${n}`, asset: 'a.f0', weight: 1 }),

@@ -6,7 +6,19 @@ import { AudienceRuleSchema } from '#kernel/audiences/language/language.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { CAMPAIGN, GROUP, PLACEMENT, VERSION } from './identity.ts';
-import { account, amount, nameOf, nameProblems, ownProblems, paused, positiveProblems, title } from './parts.ts';
+import { GOALS } from '../rules/goals.ts';
+import {
+  account,
+  amount,
+  budget,
+  budgetProblems,
+  nameOf,
+  nameProblems,
+  ownProblems,
+  paused,
+  positiveProblems,
+  title,
+} from './parts.ts';
 
 const PLACEMENTS_MAX = 100;
 
@@ -23,7 +35,18 @@ const AdSetSpecSchema = Type.Object(
       default: 'auction',
       description: 'Ads of an earlier tier are served before all of the later ones; within a tier the price decides.',
     }),
-    cpm: amount('The bid for a thousand impressions, in the currency of the account.'),
+    goal: Type.Enum(GOALS, {
+      default: 'cpm',
+      description: 'What is paid for. cpm: a thousand impressions. cpc: a click. cpcv: an ad that played to its end.',
+    }),
+    bid: amount('The most that it pays for that, in the currency of the account.'),
+    budget,
+    pacing: Type.Optional(
+      Type.Enum(['even', 'asap'], {
+        description:
+          'even: the budget is spent in the course of the day, or of the flight, as listeners come. asap: as soon as it can be. Default: even where a budget is daily or the ad set ends.',
+      }),
+    ),
     audience: Type.Optional(nameOf('Audience')),
     when: Type.Optional({ ...AudienceRuleSchema, description: 'A rule for its listeners, beside the audience.' }),
     placements: Type.Optional(
@@ -60,7 +83,8 @@ export const AdSet = defineKind({
   columns: [
     { name: 'Campaign', type: 'string', description: 'The Campaign.', value: ({ spec }) => spec.campaign },
     { name: 'Tier', type: 'string', description: 'Its priority.', value: ({ spec }) => spec.tier },
-    { name: 'CPM', type: 'string', description: 'The bid for a thousand impressions.', value: ({ spec }) => spec.cpm },
+    { name: 'Goal', type: 'string', description: 'What is paid for.', value: ({ spec }) => spec.goal },
+    { name: 'Bid', type: 'string', description: 'The most that it pays for that.', value: ({ spec }) => spec.bid },
     {
       name: 'Paused',
       type: 'boolean',
@@ -80,15 +104,24 @@ export const AdSet = defineKind({
   validate: (spec, context) => [
     ...nameProblems(spec, context.name),
     ...ownProblems(spec.account, ['spec', 'campaign'], spec.campaign),
-    ...positiveProblems(spec.cpm, ['spec', 'cpm']),
+    ...positiveProblems(spec.bid, ['spec', 'bid']),
+    ...budgetProblems(spec),
+    ...pacingProblems(spec),
     ...(spec.when === undefined ? [] : ruleProblems(spec.when, ['spec', 'when'], attributeLookup(context))),
     ...flightProblems(spec, context.before, context.now),
   ],
   example: {
     name: 'acme.runners',
-    spec: { account: 'acme', campaign: 'acme.spring', tier: 'auction', cpm: '12.50', position: 'any' },
+    spec: { account: 'acme', campaign: 'acme.spring', tier: 'auction', goal: 'cpm', bid: '12.50', position: 'any' },
   },
 });
+
+function pacingProblems({ pacing, budget: limits, until }: AdSetSpec): readonly Problem[] {
+  if (pacing !== 'even' || limits?.daily !== undefined || (limits?.lifetime !== undefined && until !== undefined))
+    return [];
+  const detail = 'nothing to spread: even pacing needs budget.daily, or budget.lifetime and until';
+  return [{ path: ['spec', 'pacing'], reason: 'FieldValueInvalid', detail }];
+}
 
 function flightProblems(
   { from, until }: AdSetSpec,

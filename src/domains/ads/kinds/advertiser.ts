@@ -1,14 +1,22 @@
 import { Type } from 'typebox';
+import { zoneClock } from '#kernel/audiences/language/zone.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { readLiveName } from '#kernel/kinds/live-name.ts';
 import { GROUP, VERSION } from './identity.ts';
-import { ACCOUNT_PATTERN, categories, currency, currencyProblems, title } from './parts.ts';
+import { ACCOUNT_PATTERN, budget, budgetProblems, categories, currency, currencyProblems, title } from './parts.ts';
 
 const AdvertiserSpecSchema = Type.Object(
   {
     title,
     currency: { ...currency, description: 'ISO 4217 code of its bids.' },
+    zone: Type.String({
+      minLength: 1,
+      maxLength: 60,
+      default: 'UTC',
+      description: 'IANA time zone, in which the days of its budgets begin.',
+    }),
+    budget,
     categories: categories('Its categories. Two ads that share one do not stand in one break.'),
     suspended: Type.Optional(
       Type.Object(
@@ -42,11 +50,22 @@ export const Advertiser = defineKind({
     },
   ],
   validate: (spec, context) => [
+    ...budgetProblems(spec),
+    ...zoneProblems(spec.zone),
     ...currencyProblems(spec.currency, ['spec', 'currency']),
     ...accountProblems(readLiveName({ names: 'namespace' }, context.name).name),
   ],
-  example: { name: 'acme', spec: { title: 'Acme Shoes', currency: 'EUR', categories: ['IAB18-3'] } },
+  example: {
+    name: 'acme',
+    spec: { title: 'Acme Shoes', currency: 'EUR', zone: 'Europe/Berlin', categories: ['IAB18-3'] },
+  },
 });
+
+function zoneProblems(zone: string): readonly Problem[] {
+  if (zoneClock(zone) !== undefined) return [];
+  const detail = `"${zone}" is not a time zone of the IANA database, like Europe/Berlin`;
+  return [{ path: ['spec', 'zone'], reason: 'FieldValueInvalid', detail }];
+}
 
 function accountProblems(name: string): readonly Problem[] {
   if (new RegExp(ACCOUNT_PATTERN).test(name)) return [];

@@ -32,7 +32,7 @@ const placementSpec = {
   blockedCategories: ['betting'],
 };
 const free = { anyOf: [{ allOf: [{ attribute: 'plan', in: ['free'] }] }] };
-const adSetSpec = { account: 'a', campaign: 'a.c', cpm: '9.00', tier: 'auction', position: 'any' };
+const adSetSpec = { account: 'a', campaign: 'a.c', bid: '9.00', tier: 'auction', position: 'any' };
 
 const WORLD: readonly LiveObject[] = [
   live(Attribute, 'plan', { type: 'string' }),
@@ -47,12 +47,17 @@ const WORLD: readonly LiveObject[] = [
       ...adSetSpec,
       account,
       campaign: `${account}.c`,
-      cpm: account === 'a' ? '9.00' : '5.00',
+      bid: account === 'a' ? '9.00' : '5.00',
     }),
     live(Asset, `${account}.f`, asset(account, 30)),
     live(Ad, `${account}.ad`, { account, adSet: `${account}.s`, asset: `${account}.f`, weight: 1 }),
   ]),
-  live(AdSet, 'a.t', { ...adSetSpec, cpm: '1.00' }),
+  live(AdSet, 'd.clicks', { ...adSetSpec, account: 'd', campaign: 'd.c', goal: 'cpc', bid: '4.00' }),
+  live(AdSet, 'd.plays', { ...adSetSpec, account: 'd', campaign: 'd.c', goal: 'cpcv', bid: '0.01' }),
+  live(Asset, 'd.g', asset('d', 20)),
+  live(Ad, 'd.ad2', { account: 'd', adSet: 'd.clicks', asset: 'd.g', weight: 1 }),
+  live(Ad, 'd.ad3', { account: 'd', adSet: 'd.plays', asset: 'd.g', weight: 1 }),
+  live(AdSet, 'a.t', { ...adSetSpec, bid: '1.00' }),
   live(Asset, 'a.g', asset('a', 20)),
   live(Ad, 'a.ad2', { account: 'a', adSet: 'a.s', asset: 'a.g', weight: 1 }),
 ];
@@ -84,11 +89,12 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
               seconds: found.spec.seconds ?? found.spec.slots,
               adjacent: new Set(),
               filtersExplicit,
+              heldBack: () => undefined,
               random: () => random,
             });
             return [
               found.spec.adFreeFeature,
-              served.map(({ adSet, ad, pays }) => [adSet.name, adSet.campaign, ad, pays]),
+              served.map(({ adSet, ad, ecpm, charge }) => [adSet.name, adSet.campaign, adSet.money, ad, ecpm, charge]),
             ];
           }),
         ),
@@ -99,6 +105,8 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
     return [breaks, kind.validate?.(spec, context), refs];
   };
 }
+
+const BUDGETS = { 'budget.daily': ['6.00'], 'budget.lifetime': ['60.00'] };
 
 const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string })[] = [
   {
@@ -117,6 +125,8 @@ const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string
       'floor.cpm': ['6.00'],
       'floor.cpmPerSecond': ['0.20'],
       'blockedCategories[]': ['cars'],
+      'priors.clickRate': [0.01],
+      'priors.completionRate': [0.1],
     },
   },
   {
@@ -125,22 +135,31 @@ const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string
     bases: [
       { currency: 'EUR', categories: ['cars'] },
       { currency: 'EUR', suspended: { reason: 'unpaid' } },
+      { currency: 'EUR', zone: 'Europe/Berlin', budget: { daily: '5.00', lifetime: '50.00' } },
     ],
     informational: ['title', 'suspended.reason'],
-    values: { currency: ['USD'], 'categories[]': ['betting'] },
+    values: { currency: ['USD'], 'categories[]': ['betting'], zone: ['Asia/Tokyo'], ...BUDGETS },
   },
-  { kind: Campaign, name: 'a.c', bases: [{ account: 'a' }], informational: ['title'] },
+  {
+    kind: Campaign,
+    name: 'a.c',
+    bases: [{ account: 'a', budget: { daily: '5.00', lifetime: '50.00' } }],
+    informational: ['title'],
+    values: BUDGETS,
+  },
   {
     kind: AdSet,
     name: 'a.s',
     bases: [
       { ...adSetSpec, audience: 'payers', placements: ['break'] },
+      { ...adSetSpec, pacing: 'asap', budget: { daily: '5.00', lifetime: '50.00' } },
       { ...adSetSpec, when: free, from: '2026-11-30T00:00:00Z', until: '2026-12-01T00:00:00Z' },
     ],
     informational: ['title'],
     shared: ['when'],
     values: {
-      cpm: ['3.00'],
+      bid: ['3.00'],
+      ...BUDGETS,
       tier: ['house', 'sponsorship'],
       position: ['last'],
       from: ['2026-11-30T18:00:00Z'],

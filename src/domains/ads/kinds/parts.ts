@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import { CURRENCIES } from '#kernel/base/currencies.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { readLiveName } from '#kernel/kinds/live-name.ts';
@@ -36,6 +36,32 @@ export const categories = (description: string) =>
       description,
     }),
   );
+
+/** Limits of spend: for a day in the zone of the account, and for the lifetime. */
+export const budget = Type.Optional(
+  Type.Object(
+    {
+      daily: Type.Optional(amount("The most that is spent in a day of the account's zone.")),
+      lifetime: Type.Optional(amount('The most that is ever spent.')),
+    },
+    { description: 'The most that is spent, in the currency of the account. Without one, as much as is won.' },
+  ),
+);
+
+export type Budget = Static<typeof budget>;
+
+export function budgetProblems(
+  spec: { readonly budget?: Budget },
+  path: Path = ['spec', 'budget'],
+): readonly Problem[] {
+  if (spec.budget === undefined) return [];
+  const { daily, lifetime } = spec.budget;
+  if (daily === undefined && lifetime === undefined)
+    return [{ path, reason: 'FieldValueInvalid', detail: 'a budget has daily, lifetime, or both' }];
+  return Object.entries({ daily, lifetime }).flatMap(([name, value]) =>
+    value === undefined ? [] : positiveProblems(value, [...path, name]),
+  );
+}
 
 const IN_NAMESPACE = { names: 'namespace' } as const;
 

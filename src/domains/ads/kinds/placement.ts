@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { RATES_MAX } from '../rules/goals.ts';
 import { FORMATS } from './asset.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { amount, categories, currency, currencyProblems, nameOf, title } from './parts.ts';
@@ -31,6 +32,23 @@ const PlacementSpecSchema = Type.Object(
       description:
         'firstPrice: each pays its bid. secondPrice: each pays what others lose by its presence (VCG); with one slot that is the second bid.',
     }),
+    priors: Type.Object(
+      {
+        clickRate: Type.Number({
+          exclusiveMinimum: 0,
+          maximum: RATES_MAX.clickRate,
+          default: 0.002,
+          description: 'Clicks for each impression.',
+        }),
+        completionRate: Type.Number({
+          exclusiveMinimum: 0,
+          maximum: RATES_MAX.completionRate,
+          default: 0.9,
+          description: 'Plays to the end for each impression.',
+        }),
+      },
+      { default: {}, description: 'What an ad is expected to do here: bids for clicks and plays are compared by it.' },
+    ),
     adFreeFeature: { ...nameOf('Feature'), description: 'Feature whose holders never get an ad.' },
     blockedCategories: categories('Categories that are not served here.'),
   },
@@ -77,6 +95,7 @@ export const Placement = defineKind({
       currency: 'EUR',
       floor: { cpm: '2.00' },
       pricing: 'firstPrice',
+      priors: { clickRate: 0.002, completionRate: 0.9 },
       adFreeFeature: 'ad-free',
     },
   },
