@@ -33,8 +33,8 @@ export async function* run(): AsyncIterable<Figure> {
   }
   for (const { name, candidates, room, microsMax } of CASES) {
     const breaks = Array.from({ length: BREAKS }, () => ads(luck, candidates));
-    const exact = timed(breaks, (one) => packPod(one, room).value);
-    const greedy = timed(breaks, (one) => greedySum(one, room));
+    const exact = measure(breaks, (one) => packPod(one, room).value);
+    const greedy = measure(breaks, (one) => greedySum(one, room));
     yield absolute(`ads-pods/${name}`, 'µs', exact.micros, { max: microsMax }, greedy.micros);
     yield absolute(`ads-pods/${name}, sum of greedy`, 'of the best', greedy.sum / exact.sum, { max: 1 });
     const gaps = breaks.filter((one) => packPod(one, room).gap > 0).length;
@@ -42,7 +42,7 @@ export async function* run(): AsyncIterable<Figure> {
   }
 }
 
-function timed(
+function measure(
   breaks: readonly (readonly PodCandidate[])[],
   pack: (candidates: readonly PodCandidate[]) => number,
 ): { readonly micros: number; readonly sum: number } {

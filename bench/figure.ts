@@ -23,7 +23,7 @@ export function against(
   const ratio = ours / peer;
   const [met, text] =
     'min' in goal ? [ratio >= goal.min, `ratio >= ${goal.min}`] : [ratio <= goal.max, `ratio <= ${goal.max}`];
-  return { name, unit, ours: rounded(ours), peer: rounded(peer), ratio: rounded(ratio), goal: text, met };
+  return { name, unit, ours: round(ours), peer: round(peer), ratio: round(ratio), goal: text, met };
 }
 
 /** A figure whose goal is a number of its own; the peer, where there is one, is shown for comparison. */
@@ -39,9 +39,9 @@ export function absolute(
   return {
     name,
     unit,
-    ours: rounded(ours),
-    peer: peer === null ? null : rounded(peer),
-    ratio: peer === null ? null : rounded(ours / peer),
+    ours: round(ours),
+    peer: peer === null ? null : round(peer),
+    ratio: peer === null ? null : round(ours / peer),
     goal: text,
     met,
   };
@@ -52,6 +52,6 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-function rounded(value: number): number {
+function round(value: number): number {
   return Number(value.toPrecision(4));
 }

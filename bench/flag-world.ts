@@ -50,7 +50,7 @@ export function flagWorld(count: number): LiveObjects {
   ]);
 }
 
-/** Listeners whom the flags split. */
+/** Contexts of listeners, for flags that split. */
 export function contexts(count: number): { targetingKey: string; country: string; appVersion: string }[] {
   return Array.from({ length: count }, (_, index) => ({
     targetingKey: `listener-${index * 7919}`,

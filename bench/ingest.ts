@@ -22,7 +22,7 @@ export async function* run(): AsyncIterable<Figure> {
       }));
       if (round > 0) rates.push((REQUESTS * BATCH) / seconds);
     }
-    const stored = await accepted(backline.url);
+    const stored = await countAccepted(backline.url);
     if (stored !== REQUESTS * BATCH * (ROUNDS + 1)) throw new Error(`only ${stored} events were accepted`);
     yield absolute('ingest/durable', 'events/s', median(rates), { min: 20_000 });
   } finally {
@@ -80,7 +80,7 @@ function batch(name: string): string {
 }
 
 /** Events that the server says it has accepted. */
-async function accepted(url: string): Promise<number> {
+async function countAccepted(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(/^backline_events_total\{type="play",outcome="accepted"\} (\d+)/m.exec(text)?.[1] ?? 0);
 }

@@ -6,7 +6,7 @@ const ALPHA = 0.05;
 /** Kayenta's rule: 98 % confidence, and a quarter of the baseline's level is tolerated. */
 const KAYENTA = { z: 2.326, tolerance: 0.25, minutes: 60 } as const;
 
-/** What others would say of the same windows: whether they would ever have raised an alarm. */
+/** Other judges over the same windows: whether each would ever have raised an alarm. */
 export interface Peers {
   readonly look: (interval: Interval) => void;
   readonly alarms: () => { readonly z: boolean; readonly msprt: boolean; readonly kayenta: boolean };
@@ -25,8 +25,8 @@ export function peersOf(baseRate: number): Peers {
   let hour: (readonly [number, number])[] = [];
   return {
     look: (interval) => {
-      candidate = added(candidate, interval.candidate);
-      stable = added(stable, interval.stable);
+      candidate = add(candidate, interval.candidate);
+      stable = add(stable, interval.stable);
       const pooled = (candidate.bad + stable.bad) / (candidate.units + stable.units);
       const variance = pooled * (1 - pooled) * (1 / candidate.units + 1 / stable.units);
       const off = candidate.bad / candidate.units - stable.bad / stable.units;
@@ -50,7 +50,7 @@ export function peersOf(baseRate: number): Peers {
   };
 }
 
-function added(a: Counts, b: Counts): Counts {
+function add(a: Counts, b: Counts): Counts {
   return { units: a.units + b.units, bad: a.bad + b.bad };
 }
 

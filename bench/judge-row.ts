@@ -7,7 +7,7 @@ import { windowsOf, type World } from './judge-world.ts';
 
 export const ALPHA = 0.05;
 
-/** What a release came to. */
+/** The result of one simulated release. */
 export interface Outcome {
   readonly failed: boolean;
   /** Whether it was called safe at any look before. */
@@ -15,7 +15,7 @@ export interface Outcome {
   /** Looks, and units of the candidate, up to the failure, or to the end. */
   readonly looks: number;
   readonly candidateUnits: number;
-  /** What evidence of harm was divided by at the last look. */
+  /** The divisor of the evidence of harm at the last look. */
   readonly dispersion: number;
   readonly peers: { readonly z: boolean; readonly msprt: boolean; readonly kayenta: boolean };
 }

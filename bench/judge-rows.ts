@@ -7,7 +7,7 @@ export interface Row {
   readonly name: string;
   readonly spec: RiskRatioSpec | ThresholdSpec;
   readonly world: World;
-  /** What is counted: how often it failed, was called safe, found nothing wrong, or how much it took to find. */
+  /** The figure of the row: the share of runs that failed or were called safe, or the units or looks until a failure. */
   readonly counts: 'failed' | 'passed' | 'units' | 'looks';
   /** In per cent, units, or looks. A promise of at most α is measured with two standard errors. */
   readonly goal: { readonly max: number } | { readonly min: number };

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ROWS } from './judge-rows.ts';
 import { play } from './judge-row.ts';
 
-/** Plays the row that it is told the number of. */
+/** Plays the row with the given number. */
 const { row, runs, seed } = workerData as { row: number; runs: number; seed: number };
 const { spec, world } = ROWS[row] ?? {};
 if (spec === undefined || world === undefined) throw new RangeError(`there is no row ${row}`);

@@ -6,7 +6,7 @@ import { normal, poisson } from '#kernel/statistics/testing/draws.ts';
 
 const MINUTE_MS = 60_000;
 
-/** What happens to a release while it is looked at. */
+/** A simulated release: its units, rates and noise, by look. */
 export interface World {
   /** The candidate's part of units, by look. */
   readonly share: (look: number) => number;
@@ -33,7 +33,7 @@ export interface World {
 /** The windows of one release. Units are simulated by cell, as what a household does shows in the sum of its cell only. */
 export function* windowsOf(world: World, chance: () => number): Iterable<Interval> {
   const { looks, minutes, unitsAMinute, households, noise } = world;
-  const history = world.hasHistory === true ? learned(world, chance) : undefined;
+  const history = world.hasHistory === true ? learnDay(world, chance) : undefined;
   const tracks = households === undefined ? undefined : tracksOf(households, world.share(0), chance);
   let cells: Cells = NO_CELLS;
   let own = [normal(chance), normal(chance)] as const;
@@ -81,13 +81,13 @@ export function* windowsOf(world: World, chance: () => number): Iterable<Interva
  * From a day in which tracks of these sizes had the same behind them. (What single instances do weighs as much against chance
  * in halves as in tracks of other sizes; noise that does not shrink with size, as here, does not.)
  */
-function learned(world: World, chance: () => number): TimeHistory | undefined {
+function learnDay(world: World, chance: () => number): TimeHistory | undefined {
   const looks = Math.round((24 * 60) / world.minutes);
   const day = { ...world, looks, ratio: () => 1, hasHistory: false };
   return learnHistory([...windowsOf(day, chance)]);
 }
 
-/** What the households of each cell are together: how many, and the sum of their rates, of which one has 1 in the mean. */
+/** Households by cell: their number and the sum of their rates; the mean rate of a household is 1. */
 interface Track {
   readonly sizes: readonly number[];
   readonly rates: readonly number[];
@@ -121,7 +121,7 @@ function cellCounts(
   const { burst = 1, retries = 0 } = world;
   const each = units / size;
   const mean = (ratesUpTo.at(-1) ?? 0) * each * rate;
-  // What makes a track's window burst hits all of its cells.
+  // A burst in a window of a track hits all of its cells.
   const factor = burst === 1 || mean === 0 ? 1 : gamma(mean / (burst - 1), chance) / (mean / (burst - 1));
   const bad = mean * factor < CELLS / 4 ? fewEvents(ratesUpTo, mean * factor, world, chance) : undefined;
   return sizes.flatMap((count, cell) => {

@@ -87,7 +87,7 @@ export async function load(
 ): Promise<number> {
   const { hostname, port, protocol } = new URL(url);
   const isTls = protocol === 'https:';
-  // The certificate's authority is the server's own: what is measured is the encryption, not whom to trust.
+  // The server has its own certificate authority; the benchmark measures encryption, not trust.
   const agent = isTls
     ? new TlsAgent({ keepAlive: true, maxSockets: connections, rejectUnauthorized: false })
     : new Agent({ keepAlive: true, maxSockets: connections });

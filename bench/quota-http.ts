@@ -53,7 +53,7 @@ export async function* run(): AsyncIterable<Figure> {
   yield absolute('quota-http/sender behind its beat, p99', 'ms', quantile(ours.lateMs, 0.99), { max: 5 });
 }
 
-async function peerOnPostgres(): Promise<Measured> {
+async function peerOnPostgres(): Promise<Measurement> {
   const directory = await mkdtemp(join(tmpdir(), 'backline-bench-'));
   await chmod(directory, 0o755);
   const postgres = await startEmbeddedPostgres({ dataDirectory: directory });
@@ -65,7 +65,7 @@ async function peerOnPostgres(): Promise<Measured> {
   }
 }
 
-async function peerOnRedis(): Promise<Measured | undefined> {
+async function peerOnRedis(): Promise<Measurement | undefined> {
   const redis = await startRedis('always');
   try {
     return redis === undefined ? undefined : await measurePeer('redis', redis.socket);
@@ -74,7 +74,7 @@ async function peerOnRedis(): Promise<Measured | undefined> {
   }
 }
 
-async function measurePeer(kind: 'postgres' | 'redis', address: string): Promise<Measured> {
+async function measurePeer(kind: 'postgres' | 'redis', address: string): Promise<Measurement> {
   const { child, url } = await startScript('bench/limiter-server.ts', [kind, address]);
   const gone = once(child, 'exit');
   try {
@@ -85,7 +85,7 @@ async function measurePeer(kind: 'postgres' | 'redis', address: string): Promise
   }
 }
 
-async function measureOurs(): Promise<Measured> {
+async function measureOurs(): Promise<Measurement> {
   const backline = await startBackline(['--no-simulation']);
   try {
     return await measure(backline.url, backline.token);
@@ -94,14 +94,14 @@ async function measureOurs(): Promise<Measured> {
   }
 }
 
-interface Measured {
+interface Measurement {
   readonly took: number[];
   readonly lateMs: number[];
   /** Under way when the last one was sent. */
   readonly behind: number;
 }
 
-async function measure(url: string, token: string): Promise<Measured> {
+async function measure(url: string, token: string): Promise<Measurement> {
   const took: number[] = [];
   const waiting: { readonly number: number; readonly dueMs: number }[] = [];
   let open = 0;

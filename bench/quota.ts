@@ -97,7 +97,7 @@ interface Peer {
   readonly rates: number[];
   /** Of one round: as many as ours, so that it is as warm; of one that takes seconds for them, fewer. */
   readonly requests: number;
-  /** What our rate should be of its rate; 0 where it only tells. */
+  /** The least ratio of our rate to its rate; 0: no goal, for information. */
   readonly min: number;
   readonly close: () => Promise<void>;
 }
@@ -120,7 +120,7 @@ async function limiters(url: string): Promise<Peer[]> {
   for (const log of ['always', 'no'] as const) {
     const redis = await startRedis(log);
     if (redis === undefined) continue;
-    const client = await connected(redis.socket);
+    const client = await connect(redis.socket);
     const close = async (): Promise<void> => {
       client.disconnect();
       await redis.close();
@@ -134,7 +134,7 @@ async function limiters(url: string): Promise<Peer[]> {
     peers.push({
       ...one(),
       name: 'the same with its key and an entry of a ledger',
-      // What we keep of each, in the cheapest way: sent together, though nothing makes it happen together.
+      // The records that we keep, in the cheapest way: sent together, but not atomic.
       consume: (subject, key) =>
         Promise.all([
           client.set(`${subject} ${key}`, '1', 'EX', KEY_SECONDS, 'NX'),
@@ -148,7 +148,7 @@ async function limiters(url: string): Promise<Peer[]> {
   return peers;
 }
 
-async function connected(socket: string): Promise<Redis> {
+async function connect(socket: string): Promise<Redis> {
   const client = new Redis(socket, { retryStrategy: () => 50 });
   client.on('error', () => {});
   await client.ping();

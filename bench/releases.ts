@@ -117,9 +117,9 @@ export async function* run(): AsyncIterable<Figure> {
     const [count, cpu] = [(await advances()) - advancesBefore, (await cpuSeconds(server.url)) - cpuBefore];
     // Looks are counted that change nothing, too: each release says itself when it was held.
     await until(async () => ((await phases()).counts.get('held') ?? 0) >= all, 500);
-    const told = ((await phases()).heldSinceMs - stoppedAtMs) / 1_000;
+    const heldSeconds = ((await phases()).heldSinceMs - stoppedAtMs) / 1_000;
     yield absolute('releases/stop-all-acknowledged', 's', acknowledged, { max: 1 });
-    yield absolute('releases/stop-all-told-by-each', 's', told, { max: 1 });
+    yield absolute('releases/stop-all-shown-by-each', 's', heldSeconds, { max: 1 });
     // Each sees, decides, writes what it decided, and is seen to have written it.
     yield absolute('releases/advances', '/CPU s', count / cpu, { min: 2_000 });
   } finally {

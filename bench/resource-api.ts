@@ -130,7 +130,7 @@ export async function* run(): AsyncIterable<Figure> {
   }
 }
 
-/** Twenty watchers while something is written: how many events reached them, all told. */
+/** Twenty watchers during writes: how many events reached them in total. */
 async function fanOut(url: string, token: string, write: () => Promise<unknown>): Promise<number> {
   let events = 0;
   const { promise: all, resolve } = Promise.withResolvers<void>();

@@ -30,7 +30,7 @@ const BLOCK_MS_MAX = new Map([
 ]);
 
 /**
- * How long a node takes to compile so many flags, and to take in one that changed, or an attribute that all go by; and the
+ * How long a node takes to compile so many flags, and to apply one changed flag, or an attribute that all use; and the
  * longest time for which nothing else ran meanwhile, garbage collection included. The peer of a change is the compile. Of the
  * most flags also: how long it takes to expose releases of many of them, and how long the first question about all of these
  * waits.
@@ -135,12 +135,12 @@ function sourceOf(objects: readonly LiveObject[]) {
     const spec = { ...(object.spec as object), description: `edit ${edit}` };
     return { ...object, spec, revision: contentHash(spec) };
   };
-  const edited = (object: LiveObject | undefined, edit: number): ResourceObject => {
+  const editedHead = (object: LiveObject | undefined, edit: number): ResourceObject => {
     if (object === undefined) throw new Error('there is no such object');
     return headFor(editedObject(object, edit));
   };
   return {
-    // What follows Heads lists and watches, and nothing else.
+    // A follower of Heads calls list and watch only.
     client: { list, watch } as unknown as ResourceClient,
     send: (changed: readonly ResourceObject[]): void => {
       const changes = changed.map((object) => ({ type: 'MODIFIED' as const, object }));
@@ -155,9 +155,9 @@ function sourceOf(objects: readonly LiveObject[]) {
         const candidate = { release: name, object: editedObject(object, EDITS), generation: 2, stage: 0, where };
         return headOf(Flag, object.name, { object, generation: 1 }, candidate);
       }),
-    flag: (edit: number, size: number) => edited(objects[(edit * 7_919) % size], edit),
+    flag: (edit: number, size: number) => editedHead(objects[(edit * 7_919) % size], edit),
     attribute: () =>
-      edited(
+      editedHead(
         objects.find(({ kind }) => kind === Attribute.id),
         1,
       ),

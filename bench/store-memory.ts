@@ -26,7 +26,7 @@ const ROWS_AT_ONCE = 2_000;
 const QUIET_MS = 2_000;
 
 /**
- * What one object takes of the memory of a whole process with all roles, and what a start takes with all of them. `held`
+ * Memory of one object in a whole process with all roles, and the time and CPU of a start with all of them. `held`
  * is what is left after a collection of garbage, beside a process without them; `process` is its resident memory; `settled`
  * includes what goes on after the start.
  */
@@ -146,7 +146,7 @@ async function declareOne(data: string, isReleased: boolean): Promise<Template> 
 
 function configMaps({ object }: Template, index: number): Row[] {
   const name = `m-${index}`;
-  return [row(ConfigMap, renamed(object, name, index), true)];
+  return [row(ConfigMap, rename(object, name, index), true)];
 }
 
 /** A Flag as it was declared, its Head, and the Flag with the status that says that it is live. */
@@ -155,7 +155,7 @@ function flags({ object, head }: Template, index: number): Row[] {
   const name = `flag-${index}`;
   const spec = flagSpec(index);
   const revision = contentHash(spec);
-  const { status, ...declared } = { ...renamed(object, name, index), spec };
+  const { status, ...declared } = { ...rename(object, name, index), spec };
   const { live, labels, object: place } = head.spec as { live: object[]; labels: object; object: object };
   const ofHead = {
     object: { ...place, name },
@@ -164,7 +164,7 @@ function flags({ object, head }: Template, index: number): Row[] {
   };
   return [
     row(Flag, declared, false),
-    row(Head, { ...renamed(head, headName(Flag, name), undefined), spec: ofHead }, true),
+    row(Head, { ...rename(head, headName(Flag, name), undefined), spec: ofHead }, true),
     {
       ...row(Flag, { ...declared, status: { ...(status as object), liveRevision: revision } }, true),
       type: 'MODIFIED',
@@ -177,7 +177,7 @@ function row(kind: Kind, object: ResourceObject, isCurrent: boolean): Row {
   return { kind, namespace, name, type: 'ADDED', object, isCurrent };
 }
 
-function renamed(object: ResourceObject, name: string, index: number | undefined): ResourceObject {
+function rename(object: ResourceObject, name: string, index: number | undefined): ResourceObject {
   const labels = index === undefined ? {} : { labels: { shard: shard(index) } };
   return { ...object, metadata: { ...object.metadata, name, uid: randomUUID(), ...labels } };
 }

@@ -128,7 +128,7 @@ const MARKETS: readonly MarketRow[] = [
   row('MA', 'Africa/Casablanca', 'TVA 20', '0.99', '59.99; 2023-10-01 64.99; 2025-09-01 69.99'),
 ];
 
-/** What the other plans cost, as a share of Premium in percent, moved to the market's price ending. */
+/** Prices of the other plans in percent of Premium, moved to the market's price ending. */
 const SHARE_OF_PREMIUM = { lite: 48n, student: 54n, premium: 100n, duo: 136n, family: 164n };
 type PaidPlan = keyof typeof SHARE_OF_PREMIUM;
 

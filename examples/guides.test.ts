@@ -17,7 +17,7 @@ test('the objects that guides show whole fit the schemas of their kinds', async 
     if (!name.endsWith('.md')) continue;
     const text = await readFile(resolve(docs, name), 'utf8');
     for (const [, block = ''] of text.matchAll(/```yaml\n(.*?)```/gs)) {
-      // What is left for the reader to fill in, or a part of an object.
+      // A block for the reader to fill in, or a part of an object.
       if (block.includes('…') || !block.includes('apiVersion:')) continue;
       for (const { value } of decodeManifests(block)) {
         const object = value as ResourceObject;

@@ -6,7 +6,7 @@ import { formatAmount } from '#domains/products/rules/money.ts';
 import { parseEnding, roundPrice, type Direction, type PriceRounding } from './price-rounding.ts';
 import { rational } from '#domains/products/rules/rational.ts';
 
-function rounded(amount: string, currency: string, exponent: number, rounding: PriceRounding): string {
+function roundText(amount: string, currency: string, exponent: number, rounding: PriceRounding): string {
   const [whole = '', fraction = ''] = amount.split('.');
   const exact = rational(BigInt(whole + fraction), 10n ** BigInt(fraction.length));
   return formatAmount(roundPrice(exact, currency, exponent, rounding));
@@ -38,7 +38,7 @@ test('a computed amount becomes a price of the market', () => {
     ['0.30', 'EUR', 2, { endings: ['0.99'] }, '0.99'],
   ];
   for (const [amount, currency, exponent, rounding, expected] of vectors) {
-    assert.equal(rounded(amount, currency, exponent, rounding), expected, `${amount} ${JSON.stringify(rounding)}`);
+    assert.equal(roundText(amount, currency, exponent, rounding), expected, `${amount} ${JSON.stringify(rounding)}`);
   }
 });
 

@@ -54,7 +54,7 @@ async function bind(world: World, name: string, role: string, subject: object): 
 const growth = { kind: 'Group', name: 'growth' };
 const bob = { kind: 'User', name: 'bob' };
 
-interface Recorded {
+interface RecordedRequest {
   readonly user: string;
   readonly verb: string;
   readonly resource: string;
@@ -70,13 +70,13 @@ interface Recorded {
   readonly version?: string;
 }
 
-async function records(world: World, fieldSelector: string): Promise<readonly Recorded[]> {
+async function records(world: World, fieldSelector: string): Promise<readonly RecordedRequest[]> {
   const query = new URLSearchParams({ fieldSelector });
   const { json } = await world.call('GET', `/apis/audit.backline.dev/v1/auditrecords?${query.toString()}`);
-  return json.items.map(({ spec }: { spec: Recorded }) => spec);
+  return json.items.map(({ spec }: { spec: RecordedRequest }) => spec);
 }
 
-function refused(answer: Answer, message: string | RegExp): void {
+function requireForbidden(answer: Answer, message: string | RegExp): void {
   assert.equal(answer.status, 403, answer.text);
   assert.equal(answer.json.reason, 'Forbidden');
   if (typeof message === 'string') assert.equal(answer.json.message, message);
@@ -87,11 +87,11 @@ test('people may do what their roles say, and the record tells them apart', asyn
   await using world = await startOffice(t);
   const { call } = world;
 
-  refused(
+  requireForbidden(
     await call('GET', `${PRODUCTS}/plans`, ANN),
     'plans.products.backline.dev is forbidden: User "ann" cannot list resource "plans" in API group "products.backline.dev" in the namespace "default"',
   );
-  refused(
+  requireForbidden(
     await call('GET', '/api/v1/namespaces', BOB),
     'namespaces is forbidden: User "bob" cannot list resource "namespaces" in API group "" at the cluster scope',
   );
@@ -103,7 +103,7 @@ test('people may do what their roles say, and the record tells them apart', asyn
   const body = feature('offline');
   assert.equal((await call('POST', `${PRODUCTS}/features`, { ...ANN, body })).status, 201);
   assert.equal((await call('GET', `${PRODUCTS}/features/offline`, BOB)).status, 200);
-  refused(
+  requireForbidden(
     await call('PATCH', `${PRODUCTS}/features/offline`, {
       ...BOB,
       body: { spec: { title: 'mine' } },
@@ -111,11 +111,14 @@ test('people may do what their roles say, and the record tells them apart', asyn
     }),
     'features.products.backline.dev "offline" is forbidden: User "bob" cannot patch resource "features" in API group "products.backline.dev" in the namespace "default"',
   );
-  refused(await call('GET', '/apis/products.backline.dev/v1/features', BOB), /at the cluster scope$/);
-  refused(await call('GET', `/api/v1/namespaces/default/secrets`, BOB), /cannot list resource "secrets"/);
-  refused(await call('DELETE', `${PRODUCTS}/features`, BOB), /cannot deletecollection/);
-  refused(await call('PATCH', `${PRODUCTS}/features/offline/status`, { ...ANN, body: {} }), /"features\/status"/);
-  refused(
+  requireForbidden(await call('GET', '/apis/products.backline.dev/v1/features', BOB), /at the cluster scope$/);
+  requireForbidden(await call('GET', `/api/v1/namespaces/default/secrets`, BOB), /cannot list resource "secrets"/);
+  requireForbidden(await call('DELETE', `${PRODUCTS}/features`, BOB), /cannot deletecollection/);
+  requireForbidden(
+    await call('PATCH', `${PRODUCTS}/features/offline/status`, { ...ANN, body: {} }),
+    /"features\/status"/,
+  );
+  requireForbidden(
     await call('POST', `${RBAC}/namespaces/default/roles`, { ...ANN, body: {} }),
     /cannot create resource "roles"/,
   );
@@ -163,7 +166,7 @@ test('without a credential, or with a wrong one, there is no answer', async (t) 
     assert.equal(answer.json.reason, 'Unauthorized');
   }
   const headers = { 'impersonate-user': 'bob' };
-  refused(await world.call('GET', '/apis', { headers }), /^Impersonation is not supported/);
+  requireForbidden(await world.call('GET', '/apis', { headers }), /^Impersonation is not supported/);
 });
 
 test('dry runs, repetitions and refusals are on record, newest first and in pages', async (t) => {
@@ -209,7 +212,7 @@ test('dry runs, repetitions and refusals are on record, newest first and in page
   assert.equal(one.json.spec.verb, 'create');
   assert.equal((await call('GET', `${list}/change-999999`)).status, 404);
   assert.equal((await call('GET', `${list}/nonsense`)).status, 404);
-  refused(await call('GET', list, ANN), /cannot list resource "auditrecords"/);
+  requireForbidden(await call('GET', list, ANN), /cannot list resource "auditrecords"/);
   assert.equal((await call('DELETE', list)).status, 405);
   const plans = '/apis/products.backline.dev/v1/namespaces/default/plans';
   const allowed = {
@@ -239,13 +242,16 @@ test('a change set is authorized object by object, and refused as a whole', asyn
   const elsewhere = { ...feature('there'), metadata: { name: 'there', namespace: 'other' } };
   for (const dryRun of [true, false]) {
     const answer = await post([feature('here'), elsewhere], dryRun);
-    refused(answer, /^features\.products\.backline\.dev is forbidden: User "ann" cannot create .* namespace "other"/);
+    requireForbidden(
+      answer,
+      /^features\.products\.backline\.dev is forbidden: User "ann" cannot create .* namespace "other"/,
+    );
     assert.equal(answer.json.details.causes[0].field, 'objects[1]');
   }
   assert.equal((await call('GET', `${PRODUCTS}/features/here`)).status, 404);
   assert.equal((await post([feature('here'), plan('p', { entitlements: [{ feature: 'here' }] })])).status, 201);
   const role = { apiVersion: rbac, kind: 'ClusterRole', metadata: { name: 'mine' }, rules: [] };
-  refused(await post([role]), /clusterroles\.rbac/);
+  requireForbidden(await post([role]), /clusterroles\.rbac/);
   const rows = await records(world, 'user=ann,code=201');
   assert.deepEqual(rows.map(({ verb, resource, name }) => `${verb} ${resource} ${name}`).sort(), [
     'create changesets ',
@@ -267,11 +273,11 @@ test('nobody grants what they do not hold', async (t) => {
   const merge = { 'content-type': 'application/merge-patch+json' };
 
   assert.equal((await call('POST', roles, { ...ANN, body: role('reader', readPlans) })).status, 201);
-  refused(
+  requireForbidden(
     await call('POST', roles, { ...ANN, body: role('more', readPlans, leases) }),
     /^roles\.rbac\.authorization\.k8s\.io "more" is forbidden: user "ann" \(groups=.*\) is attempting to grant RBAC permissions not currently held:\n\{APIGroups:\["coordination\.k8s\.io"\], Resources:\["leases"\], Verbs:\["get"\]\}\n\{.*"delete"/,
   );
-  refused(
+  requireForbidden(
     await call('PATCH', `${roles}/reader`, {
       ...ANN,
       body: { rules: [{ ...readPlans, verbs: ['*'] }] },
@@ -286,10 +292,16 @@ test('nobody grants what they do not hold', async (t) => {
     'what does not change the rules is not about them',
   );
   assert.equal((await call('POST', bindings, { ...ANN, body: binding('bob-edits', 'edit', bob) })).status, 201);
-  refused(await call('POST', bindings, { ...ANN, body: binding('up', 'cluster-admin', growth) }), /not currently held/);
+  requireForbidden(
+    await call('POST', bindings, { ...ANN, body: binding('up', 'cluster-admin', growth) }),
+    /not currently held/,
+  );
   assert.equal((await call('POST', bindings, { ...ANN, body: binding('up', 'nothing', growth) })).status, 404);
   const set = { metadata: { name: 'x' }, spec: { objects: [binding('up', 'cluster-admin', growth)] } };
-  refused(await call('POST', '/apis/releases.backline.dev/v1/changesets', { ...ANN, body: set }), /not currently held/);
+  requireForbidden(
+    await call('POST', '/apis/releases.backline.dev/v1/changesets', { ...ANN, body: set }),
+    /not currently held/,
+  );
   const moved = await call('PATCH', `${bindings}/bob-edits`, {
     ...ANN,
     body: { roleRef: { name: 'cluster-admin' } },
@@ -315,7 +327,7 @@ test('nobody grants what they do not hold', async (t) => {
   assert.equal((await call('POST', bindings, { ...ANN, body: binding('up', 'cluster-admin', bob) })).status, 201);
   assert.equal((await call('GET', '/api/v1/namespaces/default/secrets', BOB)).status, 200, 'in force at once');
   assert.equal((await call('DELETE', `${bindings}/up`)).status, 200);
-  refused(await call('DELETE', '/api/v1/namespaces/default', BOB), /cannot delete/);
+  requireForbidden(await call('DELETE', '/api/v1/namespaces/default', BOB), /cannot delete/);
 });
 
 test('a rule for certain names allows to list and watch just those', async (t) => {
@@ -334,7 +346,7 @@ test('a rule for certain names allows to list and watch just those', async (t) =
     call('GET', `${PRODUCTS}/features?fieldSelector=${encodeURIComponent(selector)}`, BOB);
   assert.equal((await list('metadata.name=offline')).json.items.length, 1);
   for (const selector of ['', 'metadata.name=lossless', 'metadata.name!=offline', 'metadata.namespace=default']) {
-    refused(await list(selector), /cannot list/);
+    requireForbidden(await list(selector), /cannot list/);
   }
   assert.equal((await list('metadata.name=offline,metadata.name=lossless')).json.items.length, 0);
 });
@@ -409,21 +421,21 @@ test('a token of a service account works until its time, and no longer than the 
   const other = await ask({ audiences: ['somebody-else'] });
   assert.equal((await whoami(other)).status, 401, 'a token for somebody else is not for us');
   assert.equal((await whoami(`${short.slice(0, -8)}AAAAAAAA`)).status, 401);
-  const reviewed = async (spec: object, token?: string) => {
+  const reviewToken = async (spec: object, token?: string) => {
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec };
     return call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', { body, ...(token && { token }) });
   };
-  const good = (await reviewed({ token: short })).json.status;
+  const good = (await reviewToken({ token: short })).json.status;
   assert.deepEqual([good.authenticated, good.user.username, good.user.uid], [true, userInfo.username, uid]);
-  const meant = (await reviewed({ token: other, audiences: ['somebody-else', 'x'] })).json.status;
+  const meant = (await reviewToken({ token: other, audiences: ['somebody-else', 'x'] })).json.status;
   assert.deepEqual([meant.authenticated, meant.audiences], [true, ['somebody-else']]);
   for (const spec of [{ token: other }, { token: 'nonsense' }, { token: short, audiences: ['somebody-else'] }]) {
-    const bad = (await reviewed(spec)).json.status;
+    const bad = (await reviewToken(spec)).json.status;
     assert.deepEqual([bad.authenticated, bad.user], [false, {}], JSON.stringify(spec));
   }
-  const own = (await reviewed({ token: world.connection.token })).json.status;
+  const own = (await reviewToken({ token: world.connection.token })).json.status;
   assert.deepEqual([own.authenticated, own.user.username], [true, 'admin']);
-  assert.equal((await reviewed({ token: short }, short)).status, 403, 'who asks needs a right to it');
+  assert.equal((await reviewToken({ token: short }, short)).status, 403, 'who asks needs a right to it');
   assert.equal(
     (await call('POST', `${accounts}/robot/token`, { body: { spec: { expirationSeconds: 10 } } })).status,
     422,
@@ -502,7 +514,7 @@ test('secrets are read by who may, and stand nowhere in the clear', async (t) =>
   assert.equal((await patch({ stringData: { password: `${marker}-2` } })).status, 200);
   assert.equal((await patch({ type: 'other' })).status, 422);
 
-  // What is refused is not repeated, in whatever way it was wrong.
+  // A refusal never repeats the value, in whatever way it was wrong.
   const jsonPatch = { 'content-type': 'application/json-patch+json' };
   const refusals = [
     await call('POST', secrets, { body: { metadata: { name: 'x' }, data: { a: marker } } }),
@@ -558,7 +570,7 @@ test('secrets are read by who may, and stand nowhere in the clear', async (t) =>
   const read = await call('GET', `${secrets}/keys`);
   assert.equal(Buffer.from(read.json.data.password, 'base64').toString(), `${marker}-2`);
   await bind(world, 'bob-views', 'view', bob);
-  refused(await call('GET', `${secrets}/keys`, BOB), /cannot get resource "secrets"/);
+  requireForbidden(await call('GET', `${secrets}/keys`, BOB), /cannot get resource "secrets"/);
   await bind(world, 'growth-edits', 'edit', growth);
   assert.equal((await call('GET', `${secrets}/keys`, ANN)).status, 200);
 

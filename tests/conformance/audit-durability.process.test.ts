@@ -30,7 +30,7 @@ async function startProcess(t: TestContext, database: TestDatabase, folder: stri
   return { call: caller({ server, token }), kill };
 }
 
-async function seen(call: Call): Promise<readonly string[]> {
+async function readRecords(call: Call): Promise<readonly string[]> {
   const { json } = await call('GET', '/apis/audit.backline.dev/v1/auditrecords?fieldSelector=user%3Dann');
   return json.items.map(
     ({ spec }: { spec: Record<string, string> }) =>
@@ -38,7 +38,7 @@ async function seen(call: Call): Promise<readonly string[]> {
   );
 }
 
-test('what was answered is on record, also when the server is killed right after', async (t) => {
+test('an answered request is on record, also when the server is killed right after', async (t) => {
   await using database = await startDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'backline-killed-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
@@ -64,6 +64,6 @@ test('what was answered is on record, also when the server is killed right after
     expected.unshift(record);
   }
   const { call, kill } = await startProcess(t, database, folder);
-  assert.deepEqual(await seen(call), expected);
+  assert.deepEqual(await readRecords(call), expected);
   await kill();
 });

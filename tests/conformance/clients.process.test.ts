@@ -201,7 +201,7 @@ test('a publishable client acts for the subject of its signed token and for nobo
     403,
   );
 
-  // What a browser listens with sends no headers: the answer names where, with the key, which is no secret.
+  // The EventSource of a browser sends no headers: the answer has its URL, with the key, which is no secret.
   const all = await call('POST', '/ofrep/v1/evaluate/flags', {
     token: 'bk_web',
     headers: { 'x-subject-token': token, origin },
@@ -270,7 +270,7 @@ test('a remembered subject token ends with its time, and with the keys that its 
   assert.equal(await ask(long), 401, 'its key is gone');
 });
 
-test('a client that asks too often is told when to come back, and the others do not notice', async (t) => {
+test('a client that asks too often gets Retry-After, and others do not notice', async (t) => {
   let now = Temporal.Instant.from('2026-11-22T10:00:00Z');
   await using world = await startWorld(t, { clock: () => now });
   const { call } = world;
@@ -306,7 +306,7 @@ test('large bodies of questions and of events are paid for by who sends them, on
     for (let time = 0; time < times; time += 1) seen.push((await call('POST', path, { body, ...options })).status);
     return seen.join();
   };
-  // What needs no credential: 1,000 units at once.
+  // Requests without a credential: a burst of 1,000 units.
   const open = await statusesOf(flags, question, { token: '' }, 36);
   assert.equal(open, [...Array<number>(34).fill(200), 429, 429].join());
 
@@ -428,14 +428,14 @@ test('pages and phones that can set no headers send their key, and who they are,
   });
   assert.match(String(preflight.headers['access-control-allow-headers']), /content-encoding/);
   const erasures = '/apis/events.backline.dev/v1/erasures';
-  const erased = async (subject: string) => {
+  const erase = async (subject: string) => {
     const body = { apiVersion: 'events.backline.dev/v1', kind: 'Erasure', metadata: { name: 'x' }, spec: { subject } };
     const { json } = await call('POST', erasures, { body });
     return [json.status.erased.pseudonyms, json.status.erased['quarantined-events']];
   };
-  assert.deepEqual(await erased('anonymous:a1'), [1, 1], 'the one that was sent again stands aside');
-  assert.deepEqual(await erased('anonymous:known'), [0, 1], 'nobody becomes somebody by saying so');
-  assert.deepEqual(await erased('known'), [1, 0]);
+  assert.deepEqual(await erase('anonymous:a1'), [1, 1], 'the one that was sent again stands aside');
+  assert.deepEqual(await erase('anonymous:known'), [0, 1], 'nobody becomes somebody by saying so');
+  assert.deepEqual(await erase('known'), [1, 0]);
 });
 
 test('an app without logins asks for flags with its key alone, as nobody who has an account', async (t) => {
@@ -446,7 +446,7 @@ test('an app without logins asks for flags with its key alone, as nobody who has
   const { publicKey } = await generateKeyPair('ES256');
   const subjectTokens = { issuer: 'i', audience: 'a', publicKeys: [await exportJWK(publicKey)] };
   const open = { type: 'publishable', anonymous: true, rate: { perSecond: 500 }, origins: [origin] };
-  const listed = (attribute: string, values: string[]) => [
+  const rulesFor = (attribute: string, values: string[]) => [
     { name: 'r', when: { anyOf: [{ allOf: [{ attribute, in: values }] }] }, serve: 'on' },
   ];
   const variants = ['on', 'off'].map((name) => ({ name, value: name }));
@@ -461,8 +461,8 @@ test('an app without logins asks for flags with its key alone, as nobody who has
     ...catalogue,
     client('page', { ...open, keys: key('page') }),
     client('closed', { type: 'publishable', keys: key('closed'), subjectTokens }),
-    flag('for-ann', listed('targetingKey', ['ann'])),
-    flag('for-nobody-ann', listed('targetingKey', ['anonymous:ann'])),
+    flag('for-ann', rulesFor('targetingKey', ['ann'])),
+    flag('for-nobody-ann', rulesFor('targetingKey', ['anonymous:ann'])),
   );
   const ask = async (token: string, path = '', context: object = { targetingKey: 'ann' }) =>
     call('POST', `/ofrep/v1/evaluate/flags${path}`, { token, body: { context }, headers: { origin } });

@@ -25,7 +25,7 @@ interface Scene {
   /** Makes a ConfigMap, owned by the given objects. */
   readonly make: (name: string, owners?: readonly OwnerReference[], namespace?: string) => Promise<ResourceObject>;
   /** Resolves when the object is gone. */
-  readonly gone: (kind: Kind, at: At) => Promise<void>;
+  readonly untilGone: (kind: Kind, at: At) => Promise<void>;
 }
 
 async function startScene(t: TestContext, given: readonly Role[] = roles): Promise<Scene> {
@@ -40,7 +40,7 @@ async function startScene(t: TestContext, given: readonly Role[] = roles): Promi
         kind: 'ConfigMap',
         metadata: { name, namespace, ownerReferences: [...ownerReferences] },
       }),
-    gone: (kind, at) => until(client, kind, at, (object) => object === undefined).then(() => undefined),
+    untilGone: (kind, at) => until(client, kind, at, (object) => object === undefined).then(() => undefined),
   };
 }
 
@@ -74,30 +74,30 @@ function owner({ apiVersion, kind, metadata }: ResourceObject, more: Partial<Own
 const at = (name: string, namespace = 'default') => ({ namespace, name });
 
 test('what is owned goes when the last of its owners has gone, and what it owns after it', async (t) => {
-  const { client, make, gone } = await startScene(t);
+  const { client, make, untilGone } = await startScene(t);
   const [one, two] = [await make('one'), await make('two')];
   await make('owned', [owner(one), owner(two)]);
   await make('below', [owner(await make('between', [owner(one)]))]);
   await make('free');
   await client.delete(ConfigMap, at('one'));
-  await gone(ConfigMap, at('below'));
+  await untilGone(ConfigMap, at('below'));
   const left = await until(client, ConfigMap, at('owned'), (object) => object?.metadata.ownerReferences?.length === 1);
   assert.deepEqual(left?.metadata.ownerReferences, [owner(two)], 'the one that is left still owns it');
   await client.delete(ConfigMap, at('two'));
-  await gone(ConfigMap, at('owned'));
+  await untilGone(ConfigMap, at('owned'));
   assert.ok(await client.get(ConfigMap, at('free')));
 });
 
 test('an owner that never was, is another object of the same name, or is elsewhere counts as absent', async (t) => {
-  const { world, client, make, gone } = await startScene(t);
+  const { world, client, make, untilGone } = await startScene(t);
   await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } });
   const here = await make('here');
   await make('stray', [owner({ ...here, metadata: { name: 'nobody', uid: crypto.randomUUID() } })]);
-  await gone(ConfigMap, at('stray'));
+  await untilGone(ConfigMap, at('stray'));
   await make('mistaken', [owner(here, { uid: crypto.randomUUID() })]);
-  await gone(ConfigMap, at('mistaken'));
+  await untilGone(ConfigMap, at('mistaken'));
   const far = await make('far', [owner(here)], 'team');
-  await gone(ConfigMap, at('far', 'team'));
+  await untilGone(ConfigMap, at('far', 'team'));
   const event = await until(
     client,
     Event,
@@ -107,7 +107,7 @@ test('an owner that never was, is another object of the same name, or is elsewhe
   assert.equal(event?.['reason'], 'OwnerRefInvalidNamespace');
   const unknown = await make('unknown', [owner(here, { apiVersion: 'example.com/v1', kind: 'Mystery' })]);
   await make('last', [owner(unknown, { uid: crypto.randomUUID() })]);
-  await gone(ConfigMap, at('last'));
+  await untilGone(ConfigMap, at('last'));
   assert.ok(await client.get(ConfigMap, at('unknown')), 'an owner of an unknown kind may be there');
 });
 
@@ -138,15 +138,15 @@ test('something without a namespace is not collected for an owner that has one, 
 });
 
 test('in the foreground dependents that block go first, and circles are broken', async (t) => {
-  const { client, make, gone } = await startScene(t);
+  const { client, make, untilGone } = await startScene(t);
   const top = await make('top');
   const held = await make('held', [owner(top, { blockOwnerDeletion: true })]);
   await client.mergePatch(ConfigMap, at('held'), { metadata: { finalizers: ['example.com/hold'] } });
   await make('below', [owner(held, { blockOwnerDeletion: true })]);
   await make('loose', [owner(top)]);
   await client.delete(ConfigMap, at('top'), { propagation: 'Foreground' });
-  await gone(ConfigMap, at('below'));
-  await gone(ConfigMap, at('loose'));
+  await untilGone(ConfigMap, at('below'));
+  await untilGone(ConfigMap, at('loose'));
   assert.ok((await client.get(ConfigMap, at('top')))?.metadata.deletionTimestamp, 'it waits for the one that is held');
   await client.mergePatch(ConfigMap, at('held'), { metadata: { finalizers: ['foregroundDeletion'] } }).catch(() => {});
   await until(
@@ -156,7 +156,7 @@ test('in the foreground dependents that block go first, and circles are broken',
     (object) => object?.metadata.finalizers?.includes('foregroundDeletion') !== true,
   );
   await client.mergePatch(ConfigMap, at('held'), { metadata: { finalizers: null } });
-  await gone(ConfigMap, at('top'));
+  await untilGone(ConfigMap, at('top'));
 
   const first = await make('first');
   const second = await make('second', [owner(first, { blockOwnerDeletion: true })]);
@@ -164,23 +164,23 @@ test('in the foreground dependents that block go first, and circles are broken',
     metadata: { ownerReferences: [owner(second, { blockOwnerDeletion: true })] },
   });
   await client.delete(ConfigMap, at('first'), { propagation: 'Foreground' });
-  await gone(ConfigMap, at('first'));
-  await gone(ConfigMap, at('second'));
+  await untilGone(ConfigMap, at('first'));
+  await untilGone(ConfigMap, at('second'));
 });
 
 test('orphans stay, without the owner that left them', async (t) => {
-  const { client, make, gone } = await startScene(t);
+  const { client, make, untilGone } = await startScene(t);
   const [one, two] = [await make('one'), await make('two')];
   await make('both', [owner(one), owner(two)]);
   await make('only', [owner(one, { blockOwnerDeletion: true })]);
   await client.delete(ConfigMap, at('one'), { propagation: 'Orphan' });
-  await gone(ConfigMap, at('one'));
+  await untilGone(ConfigMap, at('one'));
   assert.deepEqual((await client.get(ConfigMap, at('both')))?.metadata.ownerReferences, [owner(two)]);
   assert.equal((await client.get(ConfigMap, at('only')))?.metadata.ownerReferences, undefined);
 });
 
 test('a namespace goes with all that is in it, when nobody holds any of it', async (t) => {
-  const { client, make, gone } = await startScene(t);
+  const { client, make, untilGone } = await startScene(t);
   await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } });
   for (let index = 0; index < 40; index += 1) await make(`m${index}`, [], 'team');
   await client.mergePatch(ConfigMap, at('m7', 'team'), { metadata: { finalizers: ['example.com/hold'] } });
@@ -195,11 +195,11 @@ test('a namespace goes with all that is in it, when nobody holds any of it', asy
     String(messages),
   );
   await client.mergePatch(ConfigMap, at('m7', 'team'), { metadata: { finalizers: null } });
-  await gone(Namespace, { name: 'team' });
+  await untilGone(Namespace, { name: 'team' });
 });
 
 test('a price that has begun keeps its namespace, the namespace says why, and all else goes', async (t) => {
-  const { world, client, gone } = await startScene(t);
+  const { world, client, untilGone } = await startScene(t);
   await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } });
   const timeline = [{ from: '2020-01-01', amount: '9.99', currency: 'EUR' }];
   for (const object of [
@@ -228,17 +228,17 @@ test('a price that has begun keeps its namespace, the namespace says why, and al
   await client.mergePatch(Price, at('premium-de', 'team'), {
     metadata: { annotations: { 'products.backline.dev/discard-history': 'true' } },
   });
-  await gone(Namespace, { name: 'team' });
+  await untilGone(Namespace, { name: 'team' });
 });
 
-interface Said {
+interface Condition {
   readonly type: string;
   readonly status: string;
   readonly message: string;
 }
 
-function conditionsOf(namespace: ResourceObject | undefined): readonly Said[] {
-  return (namespace?.status as { conditions?: readonly Said[] } | undefined)?.conditions ?? [];
+function conditionsOf(namespace: ResourceObject | undefined): readonly Condition[] {
+  return (namespace?.status as { conditions?: readonly Condition[] } | undefined)?.conditions ?? [];
 }
 
 function says(namespace: ResourceObject | undefined, type: string): boolean {
@@ -246,7 +246,7 @@ function says(namespace: ResourceObject | undefined, type: string): boolean {
 }
 
 test('when the process that leads is killed, the other takes over after the lease, and gives it back when it ends', async (t) => {
-  const { world, client, make, gone } = await startScene(t, ['api']);
+  const { world, client, make, untilGone } = await startScene(t, ['api']);
   const script = join(import.meta.dirname, '../support/controllers-process.ts');
   const children = new Map(
     ['first', 'second'].map((identity) => {
@@ -265,7 +265,7 @@ test('when the process that leads is killed, the other takes over after the leas
     const top = await make(name);
     await make(`${name}-owned`, [owner(top)]);
     await client.delete(ConfigMap, at(name));
-    await gone(ConfigMap, at(`${name}-owned`));
+    await untilGone(ConfigMap, at(`${name}-owned`));
   };
 
   const leader = await holder((identity) => identity !== '');

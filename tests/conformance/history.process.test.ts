@@ -73,14 +73,14 @@ test('what programs write all the time is kept for a day, everything else as lon
     await call('PATCH', `${leases}/turn`, { body: { spec: { holderIdentity: holder } }, headers: merge });
     await call('PATCH', `${features}/offline`, { body: { spec: { title: holder } }, headers: merge });
   }
-  const kept = async (path: string) =>
+  const countVersions = async (path: string) =>
     (await call('GET', `${path}/history`)).json.items.filter(({ changes }: Item) =>
       changes.some(({ path: changed }) => changed.startsWith('spec')),
     ).length;
-  assert.deepEqual([await kept(`${leases}/turn`), await kept(`${features}/offline`)], [3, 3]);
+  assert.deepEqual([await countVersions(`${leases}/turn`), await countVersions(`${features}/offline`)], [3, 3]);
   now = now.add({ hours: 25 });
   await world.running.control?.store.compact({ historyDays: 30 });
-  assert.deepEqual([await kept(`${leases}/turn`), await kept(`${features}/offline`)], [1, 3]);
+  assert.deepEqual([await countVersions(`${leases}/turn`), await countVersions(`${features}/offline`)], [1, 3]);
   await world.restart();
   assert.equal((await call('GET', `${leases}/turn`)).json.spec.holderIdentity, 'c');
 });

@@ -20,7 +20,7 @@ import { startDatabase } from '../support/database.ts';
 const outcomes = (answer: { json: { results: { outcome: string; reason?: string }[] } }) =>
   answer.json.results.map(({ outcome, reason }) => reason ?? outcome);
 
-async function logged({ database }: Pick<Ingest, 'database'>): Promise<string[]> {
+async function readLog({ database }: Pick<Ingest, 'database'>): Promise<string[]> {
   const rows = await database.query<{ id: string }>('select id from backline.event_log order by id');
   return rows.map(({ id }) => id);
 }
@@ -127,11 +127,11 @@ test('a request that cannot be read is refused as a whole, with what would be ri
 test('an event that is nested too deep is set aside alone, and everything beside it is accepted', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
-  const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+  const nest = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
   const deep = JSON.stringify(play('deep', { properties: { track: 't', extra: 0 } }));
   for (const levels of [201, 60_000]) {
     const events = [play(`a${levels}`), 'DEEP', play(`b${levels}`)].map((event) => JSON.stringify(event)).join();
-    const body = `{"events":[${events.replace('"DEEP"', deep.replace('"extra":0', `"extra":${nested(levels)}`))}]}`;
+    const body = `{"events":[${events.replace('"DEEP"', deep.replace('"extra":0', `"extra":${nest(levels)}`))}]}`;
     const answer = await ingest.post('/v1/events', body);
     assert.deepEqual(outcomes(answer), ['accepted', 'invalid', 'accepted']);
     assert.match(
@@ -141,15 +141,15 @@ test('an event that is nested too deep is set aside alone, and everything beside
   }
   const message = { type: 'track', event: 'Song Played', userId: 'u', timestamp: '2026-05-01T11:59:00Z' };
   const batch = JSON.stringify({ batch: [{ ...message, messageId: 'm', properties: 0 }] });
-  const segment = await ingest.post('/v1/batch', batch.replace('"properties":0', `"properties":${nested(300)}`));
+  const segment = await ingest.post('/v1/batch', batch.replace('"properties":0', `"properties":${nest(300)}`));
   assert.deepEqual(outcomes(segment), ['invalid']);
   const cloud = JSON.stringify([{ specversion: '1.0', type: 'play', source: '/a', id: '1', data: 0 }]);
   const cloudEvents = { 'content-type': 'application/cloudevents-batch+json' };
-  const answer = await ingest.post('/v1/events', cloud.replace('"data":0', `"data":${nested(300)}`), cloudEvents);
+  const answer = await ingest.post('/v1/events', cloud.replace('"data":0', `"data":${nest(300)}`), cloudEvents);
   assert.deepEqual(outcomes(answer), ['invalid']);
 });
 
-test('only POST is taken, and whoever is not let in is told so before the body is read', async (t) => {
+test('only POST is taken, and a caller without access is refused before the body is read', async (t) => {
   await using db = await startDatabase();
   const { url } = await startIngest(t, { databaseUrl: db.url });
   const answer = await fetch(`${url}/v1/events`);
@@ -195,7 +195,7 @@ test('the real library of Segment delivers what it tracks', async (t) => {
   await analytics.closeAndFlush();
   assert.deepEqual(failures, []);
   assert.deepEqual([...new Set(seen)], ['Basic bk_key']);
-  assert.deepEqual(await logged(ingest), ['m1', 'm2', 'm3']);
+  assert.deepEqual(await readLog(ingest), ['m1', 'm2', 'm3']);
   const kept = await ingest.database.query('select id, type, reason from backline.event_quarantine');
   assert.deepEqual(kept, [{ id: 'm4', type: 'never-declared', reason: 'unknown-type' }]);
 });
@@ -239,7 +239,7 @@ test('CloudEvents are taken in their three forms, and are replayed as what they 
   assert.deepEqual(outcomes(await ingest.post('/v1/events', { track: 't1' }, { ...binary, 'ce-type': 'like' })), [
     'unknown-type',
   ]);
-  assert.deepEqual(await logged(ingest), ['/app#1', '/app#4 b', '/other#1']);
+  assert.deepEqual(await readLog(ingest), ['/app#1', '/app#4 b', '/other#1']);
   const subjects = await ingest.database.query('select subject from backline.pseudonyms order by 1');
   assert.deepEqual(subjects, [{ subject: 'u1' }, { subject: 'uü1' }]);
   ingest.table = tableOf({ ...eventTypes, like: eventTypes.play });
@@ -309,13 +309,13 @@ test('while the database is away nothing is acknowledged, and what is sent again
     assert.deepEqual([status, json.code, headers.get('retry-after')], [503, 'events/not-stored', '1']);
   }
   await admin.query(`alter database ${name} with allow_connections true`);
-  assert.deepEqual(await logged(ingest), ['before']);
+  assert.deepEqual(await readLog(ingest), ['before']);
   for (let index = 0; index < 5; index += 1) {
     assert.deepEqual(outcomes(await ingest.post('/v1/events', { events: [play(`away-${index}`)] })), ['accepted']);
   }
 });
 
-test('when too much is waiting senders are told to come back, and nothing that was taken is lost', async (t) => {
+test('when too much is waiting senders get Retry-After, and no accepted event is lost', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url, limits: { waitingEventsMax: 20 } });
   assert.equal((await ingest.post('/v1/events', { events: [play('first')] })).status, 200);
@@ -344,7 +344,7 @@ test('when too much is waiting senders are told to come back, and nothing that w
   await done;
   assert.equal(taken.length, 4);
   const expected = ['first', ...taken.flatMap((id) => batch(id).events.map((event) => event['id']))].sort();
-  assert.deepEqual(await logged(ingest), expected);
+  assert.deepEqual(await readLog(ingest), expected);
   assert.match(await ingest.metrics(), /backline_events_turned_away_total 6/);
 });
 
@@ -393,7 +393,7 @@ test('what was acknowledged survives a crash of the database', async (t) => {
   const second = await startEmbeddedPostgres({ dataDirectory: directory });
   closers.push(second.close);
   const database = openDatabase(second.url);
-  const kept = new Set(await logged({ database }));
+  const kept = new Set(await readLog({ database }));
   await database.close();
   assert.deepEqual(
     acknowledged.filter((id) => !kept.has(id)),

@@ -208,11 +208,11 @@ async function everyVerb({ run, ok, folder }: Shell): Promise<void> {
     /g created\nconfigmap\/f pruned/,
   );
 
-  const held = (...finalizers: string[]) =>
+  const heldMap = (...finalizers: string[]) =>
     yaml({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'held', finalizers } });
-  await inTeam('apply -f -', held('x.example/a', 'x.example/b'));
+  await inTeam('apply -f -', heldMap('x.example/a', 'x.example/b'));
   await inTeam('patch cm held -p {"metadata":{"finalizers":["x.example/other"]}}');
-  await inTeam('apply -f -', held('x.example/a'));
+  await inTeam('apply -f -', heldMap('x.example/a'));
   assert.equal(
     await inTeam('get cm held -o jsonpath={.metadata.finalizers}'),
     '["x.example/a","x.example/other"]',
@@ -228,7 +228,7 @@ async function everyVerb({ run, ok, folder }: Shell): Promise<void> {
   assert.match(await inTeam('delete cm owner --cascade=orphan --wait=false'), /"owner" deleted/);
 }
 
-/** What has to do with identity and permission, most of which newer ones send as protobuf. */
+/** Commands for identity and permission; newer kubectl sends most of them as protobuf. */
 async function access({ run, ok }: Shell): Promise<void> {
   assert.match(await ok('create secret generic keys --from-literal=a=b'), /secret\/keys created/);
   assert.equal(await ok('get secret keys -o jsonpath={.type},{.data.a}'), 'Opaque,Yg==');
@@ -265,7 +265,7 @@ async function access({ run, ok }: Shell): Promise<void> {
   assert.match((await asRobot('get configmaps')).stderr, /Forbidden.*cannot list resource "configmaps"/);
 }
 
-/** What `kubectl get -w` prints after something was done. */
+/** The output of `kubectl get -w` after a change. */
 function watchOnce(
   kubectl: Kubectl,
   world: World,

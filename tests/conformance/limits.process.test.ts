@@ -11,7 +11,7 @@ import { CHANGE_SETS, changeSet } from '../support/flags.ts';
 import { until } from '../support/installation.ts';
 import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
 
-test('a user who floods the resource API is told to wait; the administrator still gets through', async (t) => {
+test('a user who floods the resource API gets Retry-After; the administrator still gets through', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const tokenFile = join(folder, 'tokens.csv');
@@ -56,7 +56,7 @@ test('large answers are paid for by who asked for them', async (t) => {
   assert.deepEqual([statuses[0], statuses.at(-1)], [200, 429], statuses.join());
 });
 
-test('a watcher that does not read holds up nobody, and is told what it missed, or that it missed too much', async (t) => {
+test('a watcher that does not read holds up nobody, and gets the missed events, or an error when there are too many', async (t) => {
   await using world = await startWorld(t);
   const { call, url } = world;
   const { hostname, port } = new URL(url);
@@ -113,23 +113,23 @@ test('a name that could not go live is refused by a write and by a plan, and hol
   const changeSets = '/apis/releases.backline.dev/v1/changesets';
   const long = 'a'.repeat(253);
   const most = 253 - 'features.products.backline.dev.'.length;
-  const named = (name: string) => feature(name, { title: 'A feature' });
-  const made = await call('POST', features, { body: named(long) });
+  const featureNamed = (name: string) => feature(name, { title: 'A feature' });
+  const made = await call('POST', features, { body: featureNamed(long) });
   assert.equal(made.status, 422, made.text);
   assert.equal(made.json.details.causes[0].field, 'metadata.name');
   assert.match(made.json.message, new RegExp(`use at most ${most}$`));
-  const planned = await call('POST', `${changeSets}?dryRun=All`, { body: { spec: { objects: [named(long)] } } });
+  const planned = await call('POST', `${changeSets}?dryRun=All`, { body: { spec: { objects: [featureNamed(long)] } } });
   assert.equal(planned.status, 422, planned.text);
   assert.equal(planned.json.details.causes[0].field, 'objects[0].metadata.name');
   for (const name of ['a'.repeat(most), 'other']) {
-    const applied = await call('POST', changeSets, { body: { spec: { objects: [named(name)] } } });
+    const applied = await call('POST', changeSets, { body: { spec: { objects: [featureNamed(name)] } } });
     assert.equal(applied.status, 201, applied.text);
     const { json } = await call('GET', `${features}/${name}`);
     assert.equal(json.status.conditions[0].status, 'True', name);
   }
 });
 
-test('a history of large versions is told in part, and says that there is more', async (t) => {
+test('a history of large versions is answered in part, and says that there is more', async (t) => {
   await using world = await startWorld(t);
   const path = '/api/v1/namespaces/default/configmaps';
   const data = { text: 'x'.repeat(1_000_000) };
@@ -183,7 +183,7 @@ test('a header that says who asks, and from where, stands there once', async (t)
   assert.equal(await statusOf('host: localhost', token, origin, 'Origin: http://evil.example'), '400');
 });
 
-test('whoever may not write an object hears so before its content is looked at, in a change set too', async (t) => {
+test('a user who may not write an object is refused before its content is checked, in a change set too', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const tokenFile = join(folder, 'tokens.csv');
@@ -217,7 +217,7 @@ test('an object holds so many values and members, however it comes, and a large 
   assert.match(codeOf(await post('values', values)), /^413 The object holds more than 32768 values/);
   const items = { data: { a: Array.from({ length: 10_001 }, () => 'x') } };
   assert.match(codeOf(await post('items', items)), /^413 data\.a has more than 10000 items/);
-  // What no body could bring, no patch makes of what stands.
+  // A patch cannot make an object larger than a body could be.
   assert.match(codeOf(await patch('many', { data: { one: 'more' } })), /^413 data has more than 5000 members/);
   assert.equal((await patch('many', { data: { k0: null, one: 'more' } })).status, 200);
   const second = { data: { second: 'x'.repeat(2 * 1024 * 1024) } };
@@ -248,7 +248,7 @@ test('an object holds so many values and members, however it comes, and a large 
   assert.equal(heavy.json.details.causes[0].field, 'objects[1]');
 });
 
-test('whoever may write nothing at all is refused before a change set of theirs is read', async (t) => {
+test('a user who may write nothing at all is refused before the change set is read', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const tokenFile = join(folder, 'tokens.csv');

@@ -83,7 +83,7 @@ test('a domain is added by one line: its kind, table, question, controller, comm
     ]) {
       await post('/v1/charts/votes', { listener, song });
     }
-    assert.deepEqual(await post('/v1/charts/votes', { listener: 'ann', song: 'Anthem' }).then(counted), false);
+    assert.deepEqual(await post('/v1/charts/votes', { listener: 'ann', song: 'Anthem' }).then(isCounted), false);
     const { json } = await call('GET', '/v1/chart?namespace=default&name=top');
     assert.deepEqual(json.songs, [
       { song: 'Anthem', votes: 3 },
@@ -354,6 +354,6 @@ test('a domain that is not on the list is not there', async (t) => {
   assert.equal((await world.call('GET', '/v1/chart?namespace=default&name=top')).status, 404);
 });
 
-function counted({ counted: is }: { readonly counted: boolean }): boolean {
+function isCounted({ counted: is }: { readonly counted: boolean }): boolean {
   return is;
 }

@@ -18,7 +18,7 @@ import { attribute, changeSet, CHANGE_SETS, experiment, flag, when } from '../su
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** What is published as types is what the code is: checked when types are. */
+/** The published types match the code: the type check holds it. */
 const connect: typeof Declared.connectBackline = connectBackline;
 
 const exposureType = {
@@ -90,7 +90,7 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
   }
 }
 
-function connected(
+function openClient(
   t: TestContext,
   options: Declared.BacklineOptions,
 ): { client: Declared.Backline; warnings: string[] } {
@@ -102,7 +102,7 @@ function connected(
 
 test('it decides as the server does, for flags and for what plans give', async (t) => {
   const world = await startService(t);
-  const { client } = connected(t, { url: world.url, key: KEY });
+  const { client } = openClient(t, { url: world.url, key: KEY });
   await client.ready();
   for (let number = 0; number < 100; number += 1) {
     const context = {
@@ -129,7 +129,7 @@ test('it decides as the server does, for flags and for what plans give', async (
 test('it sees a change within a second, and tells that there was one', async (t) => {
   const world = await startService(t);
   const changes: string[] = [];
-  const { client } = connected(t, { url: world.url, key: KEY, changed: (flags) => changes.push(flags.join()) });
+  const { client } = openClient(t, { url: world.url, key: KEY, changed: (flags) => changes.push(flags.join()) });
   await client.ready();
   assert.deepEqual(changes, ['paid,plain,shared,theme,tried']);
   const startedMs = performance.now();
@@ -152,7 +152,7 @@ test('a server behind a path of a gateway is asked below that path', async (t) =
   t.after(() => gateway.close());
   const { port } = gateway.address() as AddressInfo;
   for (const path of ['/gateway', '/gateway/']) {
-    const { client } = connected(t, { url: `http://127.0.0.1:${port}${path}` });
+    const { client } = openClient(t, { url: `http://127.0.0.1:${port}${path}` });
     await assert.rejects(client.ready(300), /GET \/gateway\/v1\/snapshot answered 404/);
     client.track('play', 'u');
     await client.flush();
@@ -161,9 +161,9 @@ test('a server behind a path of a gateway is asked below that path', async (t) =
   assert.deepEqual(new Set(asked), new Set(['GET /gateway/v1/snapshot', 'POST /gateway/v1/events']));
 });
 
-test('wrong questions are told apart from defaults', async (t) => {
+test('wrong questions are distinguished from defaults', async (t) => {
   const world = await startService(t);
-  const { client } = connected(t, { url: world.url, key: KEY });
+  const { client } = openClient(t, { url: world.url, key: KEY });
   assert.equal(client.details('plain', {}).errorCode, 'PROVIDER_NOT_READY');
   await client.ready();
   assert.equal(client.details('plane', {}).errorCode, 'FLAG_NOT_FOUND');
@@ -175,7 +175,7 @@ test('wrong questions are told apart from defaults', async (t) => {
 test('nothing that an application does to it ends the application or reaches other listeners', async (t) => {
   const world = await startService(t);
   const failing = () => assert.fail('the application fails');
-  const { client, warnings } = connected(t, { url: `${world.url}/`, key: KEY, changed: failing });
+  const { client, warnings } = openClient(t, { url: `${world.url}/`, key: KEY, changed: failing });
   await client.ready();
   const none = undefined as unknown as Declared.Context;
   assert.equal(client.flag('plain', 'mine', none), 'mine');
@@ -208,7 +208,7 @@ test('nothing that an application does to it ends the application or reaches oth
 
 test('while the server is away it answers on, and its events arrive when the server is back', async (t) => {
   const world = await startService(t);
-  const { client, warnings } = connected(t, { url: world.url, key: KEY });
+  const { client, warnings } = openClient(t, { url: world.url, key: KEY });
   await client.ready();
   const unit = await exposedUnit(client);
   await world.running.close();
@@ -242,8 +242,8 @@ async function exposedUnit(client: Declared.Backline): Promise<string> {
 
 test('looking at flags exposes nobody; using one does, once for each listener and identity', async (t) => {
   const world = await startService(t);
-  const first = connected(t, { url: world.url, key: KEY }).client;
-  const second = connected(t, { url: world.url, key: KEY }).client;
+  const first = openClient(t, { url: world.url, key: KEY }).client;
+  const second = openClient(t, { url: world.url, key: KEY }).client;
   await Promise.all([first.ready(), second.ready()]);
   const unit = await exposedUnit(first);
   first.all({ targetingKey: unit });
@@ -275,27 +275,27 @@ test('a start without the server answers from what was kept, also by a process t
   const directory = await mkdtemp(join(tmpdir(), 'backline-client-'));
   t.after(() => rm(directory, { recursive: true }));
   const cacheFile = join(directory, 'backline.json');
-  const { client } = connected(t, { url: world.url, key: KEY, cacheFile });
+  const { client } = openClient(t, { url: world.url, key: KEY, cacheFile });
   await client.ready();
   await client.close();
-  const alone = connected(t, { url: 'http://127.0.0.1:1', cacheFile }).client;
+  const alone = openClient(t, { url: 'http://127.0.0.1:1', cacheFile }).client;
   await alone.ready();
   assert.equal(alone.flag('plain', '', {}), 'A');
   assert.equal(alone.status.connected, false);
-  const nothing = connected(t, { url: 'http://127.0.0.1:1' }).client;
+  const nothing = openClient(t, { url: 'http://127.0.0.1:1' }).client;
   await assert.rejects(nothing.ready(300), /gave no snapshot in 300 ms/);
-  const wrong = connected(t, { url: 'decisions.example.com' }).client;
+  const wrong = openClient(t, { url: 'decisions.example.com' }).client;
   await assert.rejects(wrong.ready(300), /"decisions.example.com" is no URL of a server: write it like/);
   // Another installation, or this one restored from a backup: the version that was kept is another world there.
   await declare(world, flag('plain', { default: 'b' }));
   const version = (await world.call('POST', '/ofrep/v1/evaluate/flags/plain', { body: {} })).json.metadata.snapshot;
   const kept = await readFile(cacheFile, 'utf8');
   await writeFile(cacheFile, kept.replaceAll(/"version":"\d+"/g, `"version":"${version}"`));
-  const moved = connected(t, { url: world.url, key: KEY, cacheFile }).client;
+  const moved = openClient(t, { url: world.url, key: KEY, cacheFile }).client;
   await moved.ready();
   await until('it has what is live here', () => moved.flag('plain', '', {}) === 'B');
   await writeFile(cacheFile, kept.slice(0, kept.length / 2));
-  const { client: torn, warnings } = connected(t, { url: world.url, key: KEY, cacheFile });
+  const { client: torn, warnings } = openClient(t, { url: world.url, key: KEY, cacheFile });
   await torn.ready();
   assert.equal(torn.flag('plain', '', {}), 'B');
   assert.match(warnings.join(), /cannot be used: it is not whole/);
@@ -304,7 +304,7 @@ test('a start without the server answers from what was kept, also by a process t
 test('flags whose variants are on record are asked of the server', async (t) => {
   const world = await startService(t);
   await declare(world, flag('kept'), experiment('keeps', 'kept', { sticky: { days: 30 } }));
-  const { client } = connected(t, { url: world.url, key: KEY });
+  const { client } = openClient(t, { url: world.url, key: KEY });
   await client.ready();
   await until('the flag is there', () => client.details('kept', { targetingKey: 'u' }).errorCode === 'GENERAL');
   const first = await client.detailsOnRecord('kept', { targetingKey: 'u' });
@@ -334,17 +334,17 @@ test('the OpenFeature provider evaluates here, follows changes, and turns tracki
     'select type, reason from backline.event_quarantine',
   );
   assert.deepEqual([row?.type, row?.reason], ['checkout', 'unknown-type']);
-  const told: string[] = [];
+  const events: string[] = [];
   client.addHandler(ProviderEvents.ConfigurationChanged, (event) =>
-    told.push(`changed ${event?.flagsChanged?.join()}`),
+    events.push(`changed ${event?.flagsChanged?.join()}`),
   );
-  client.addHandler(ProviderEvents.Stale, () => told.push('stale'));
+  client.addHandler(ProviderEvents.Stale, () => events.push('stale'));
   await declare(world, plan('basic', {}));
   await declare(world, flag('plain', { default: 'b' }));
-  await until('the change is told', () => told.includes('changed plain'));
+  await until('the event of the change', () => events.includes('changed plain'));
   await world.running.close();
   await until('it is stale', () => client.providerStatus === ProviderStatus.STALE);
-  assert.deepEqual(told, ['changed plain', 'stale']);
+  assert.deepEqual(events, ['changed plain', 'stale']);
   assert.equal(await client.getStringValue('plain', 'x', {}), 'B');
   await world.restart();
   await until('it is ready again', () => client.providerStatus === ProviderStatus.READY);
@@ -369,7 +369,7 @@ test('the stream is for server clients and users alone', async (t) => {
     async () => (await call('GET', '/v1/snapshot', { token: keys.partner })).status === 403,
   );
   assert.equal((await call('GET', '/v1/snapshot', { token: 'bk_none' })).status, 401);
-  const { client } = connected(t, { url: world.url, key: keys.server });
+  const { client } = openClient(t, { url: world.url, key: keys.server });
   await client.ready();
   assert.equal(client.flag('plain', '', {}), 'A');
 });

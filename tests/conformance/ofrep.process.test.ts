@@ -173,7 +173,7 @@ test('bad questions are refused as OFREP says, with what would be right', async 
   assert.equal((await world.call('POST', BULK, { body: `{"context":{"x":"${'y'.repeat(70_000)}"}}` })).status, 413);
 });
 
-test('a value of the wrong type takes the flags that go by it, and no other', async (t) => {
+test('a value of the wrong type affects the flags that use it, and no other', async (t) => {
   const world = await startWorld(t);
   const newest = { anyOf: [{ allOf: [{ attribute: 'appVersion', semver: '>=9' }] }] };
   await declare(
@@ -279,7 +279,7 @@ test('the tag of a bulk answer follows what this context gets, and nothing else'
   );
   assert.equal((await bulk('9.0.0', fresh.headers['etag'])).status, 200);
   const seen = await bulk('8.0.0', old.headers['etag']);
-  // A changed flag has another revision, which is told: it is the only difference.
+  // A changed flag has another revision in the answer: it is the only difference.
   assert.equal(seen.status, 200);
   await declare(world, audience('unused', { attribute: 'plan', in: ['free'] }));
   assert.equal((await bulk('8.0.0', seen.headers['etag'])).status, 304);
@@ -361,7 +361,7 @@ test('what would move listeners between variants of a running experiment is refu
   const refused = await world.call('PATCH', path, { body, headers });
   assert.equal(refused.status, 422);
   assert.match(refused.json.message, /would move listeners between variants; raise iteration/);
-  // What others declare would move them as well: it is held, and says for whom.
+  // A change by others would move them as well: it is held, and names the experiment.
   const values = (a: string, b: string) => [
     { name: 'a', value: a },
     { name: 'b', value: b },
@@ -381,7 +381,7 @@ test('what would move listeners between variants of a running experiment is refu
   assert.ok([...large].some(([unit, variant]) => again.get(unit) !== variant));
 });
 
-test('a flag that is deleted while an experiment runs on it stays live, and that is told and listed', async (t) => {
+test('a flag that is deleted while an experiment runs on it stays live, and that is reported and listed', async (t) => {
   const world = await startWorld(t);
   await declare(world, flag('one'), experiment('exp', 'one'));
   const paths = ['flags/one', 'experiments/exp'].map(
@@ -555,7 +555,7 @@ test('explain says what was looked at and why', async (t) => {
   );
 });
 
-test('the stream of events goes on after a reconnection: what was missed is told', async (t) => {
+test('the stream of events goes on after a reconnection, with the missed events', async (t) => {
   const world = await startWorld(t);
   await declare(world, flag('one'));
   const listen = (lastId?: string) =>

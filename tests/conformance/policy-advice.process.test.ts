@@ -20,7 +20,7 @@ const audience = {
   spec: { members: { include: ['ann'] } },
 };
 
-test('what a policy names and is not there is warned of, by the API as kubectl shows it and by a plan', async (t) => {
+test('the API, as kubectl shows it, and a plan warn of a policy that names absent objects', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
   const spec = {
@@ -43,31 +43,31 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
   const warnings = String(made.headers['warning']);
   for (const sentence of expected) assert.ok(warnings.includes(JSON.stringify(sentence).slice(1, -1)), sentence);
 
-  const planned = async (objects: object[]) => {
+  const plan = async (objects: object[]) => {
     const { status, json, text } = await call('POST', `${CHANGE_SETS}?dryRun=All`, { body: { spec: { objects } } });
     assert.equal(status, 201, text);
     return json.status.results as { warnings: string[]; sentences: string[] }[];
   };
-  assert.deepEqual((await planned([policy(spec)]))[0]?.warnings, expected);
-  // What comes with it is there.
-  const [withAudience] = await planned([
+  assert.deepEqual((await plan([policy(spec)]))[0]?.warnings, expected);
+  // An object of the same change set counts as present.
+  const [withAudience] = await plan([
     policy(spec),
     audience,
     { ...feature('offline'), metadata: { name: 'offline', namespace: 'default', labels: { staged: '1' } } },
   ]);
   assert.deepEqual(withAudience?.warnings, expected.slice(2));
 
-  const gone = await planned([policy({ selector: { kinds: ['Feature'], namespaces: ['nowhere'] } })]);
+  const gone = await plan([policy({ selector: { kinds: ['Feature'], namespaces: ['nowhere'] } })]);
   assert.deepEqual(gone[0]?.warnings, ['spec.selector.namespaces: there is no namespace "nowhere".']);
-  const flags = await planned([policy({ selector: { kinds: ['Flag', 'Holdout'], namespaces: ['default'] } })]);
+  const flags = await plan([policy({ selector: { kinds: ['Flag', 'Holdout'], namespaces: ['default'] } })]);
   assert.match(
     flags[0]?.warnings.at(-1) ?? '',
     /^spec\.selector\.kinds: a Flag is also decided by Audience and Experiment, which this policy does not/,
   );
-  const all = await planned([policy({ selector: { kinds: ['Flag', 'Holdout', 'Audience', 'Experiment'] } })]);
+  const all = await plan([policy({ selector: { kinds: ['Flag', 'Holdout', 'Audience', 'Experiment'] } })]);
   assert.ok(!all[0]?.warnings.some((warning) => warning.includes('decided')));
   const soft = { stages: [{ name: 'few', listeners: { percent: 10 }, deadline: 'P1D' }], onUndecided: 'rollBack' };
-  const undecided = await planned([policy({ selector: { namespaces: ['nowhere'] }, ...soft })]);
+  const undecided = await plan([policy({ selector: { namespaces: ['nowhere'] }, ...soft })]);
   assert.deepEqual(undecided[0]?.warnings.slice(1), [
     'spec.stages[0].deadline does nothing without guardrails: a deadline applies only to their evidence.',
     'spec.onUndecided does nothing without guardrails: a deadline applies only to their evidence.',
@@ -79,7 +79,7 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
     spec: { title: 'Bought', owner: 'growth', type: 'proportion', eventType: 'purchase', direction: 'increase' },
   };
   const counts = { source: 'main', bad: 'a', total: 'b' };
-  const unreached = await planned([
+  const unreached = await plan([
     policy({
       selector: { namespaces: ['default'] },
       stages: [{ name: 'few', listeners: { percent: 10 } }],
@@ -104,7 +104,7 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
     metadata: { name: 'past' },
     spec: { timeZone: 'UTC', start: '2020-01-01T00:00', end: '2020-01-02T00:00', reason: 'r', owner: 'o' },
   };
-  assert.deepEqual((await planned([over]))[0]?.warnings, ['The freeze is over: it holds nothing.']);
+  assert.deepEqual((await plan([over]))[0]?.warnings, ['The freeze is over: it holds nothing.']);
 });
 
 test('a plan of a policy says what it selects now, and its status does', async (t) => {
@@ -126,7 +126,7 @@ test('a plan of a policy says what it selects now, and its status does', async (
   });
 });
 
-test('a stage that cannot have the units that safety takes is told, of the policy and of what it carries', async (t) => {
+test('a stage with too few units for its guardrail is reported, for the policy and for the objects of a plan', async (t) => {
   await using world = await startWorld(t);
   await world.database.query(`
     with made as (
@@ -142,16 +142,16 @@ test('a stage that cannot have the units that safety takes is told, of the polic
   });
   const sentence =
     'spec.stages[0].listeners: stage tenth has at most 200 of about 2,000 households on record; a guardrail noWorse (denials) needs 300 to pass.';
-  const planned = async (...objects: object[]) => {
+  const plan = async (...objects: object[]) => {
     const { json, text } = await world.call('POST', `${CHANGE_SETS}?dryRun=All`, { body: { spec: { objects } } });
     assert.ok(json.status !== undefined, text);
     return json.status as { results: { warnings: string[] }[]; policy?: { warnings: string[] } };
   };
   const endMs = performance.now() + 10_000;
-  const ofPolicy = async () => (await planned(guarded)).results[0]?.warnings.at(-1);
+  const ofPolicy = async () => (await plan(guarded)).results[0]?.warnings.at(-1);
   while ((await ofPolicy()) !== sentence && performance.now() < endMs) await new Promise(setImmediate);
   assert.equal(await ofPolicy(), sentence);
   const made = await world.call('POST', POLICIES, { body: guarded });
   assert.equal(made.status, 201, made.text);
-  assert.deepEqual((await planned(feature('offline'))).policy?.warnings, [sentence]);
+  assert.deepEqual((await plan(feature('offline'))).policy?.warnings, [sentence]);
 });

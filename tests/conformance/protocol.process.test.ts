@@ -64,7 +64,7 @@ test('the resource API answers as Kubernetes does, in every form that clients as
   let spaces = 0;
   const space = () => newSpace(world, `space-${(spaces += 1)}`);
 
-  await t.test('whoever wants metadata alone gets nothing else: of one object, of a list, of events', async () => {
+  await t.test('a request for metadata alone gets nothing else: of one object, of a list, of events', async () => {
     const { call, configMaps, makeMaps, events } = await space();
     const [made] = await makeMaps('a', 'b');
     const one = await call('GET', `${configMaps}/a`, { headers: asObject });
@@ -172,21 +172,17 @@ test('the resource API answers as Kubernetes does, in every form that clients as
     const { call, configMaps, makeMaps } = await space();
     const [a] = await makeMaps('a', 'b');
     const version = a?.json.metadata.resourceVersion;
-    const listed = async (query: string) => {
+    const list = async (query: string) => {
       const { items, metadata } = (await call('GET', `${configMaps}?${query}`)).json;
       return [items.length, metadata.resourceVersion === version];
     };
-    assert.deepEqual(await listed(`resourceVersion=${version}&resourceVersionMatch=Exact`), [1, true]);
-    assert.deepEqual(await listed(`resourceVersion=${version}&resourceVersionMatch=NotOlderThan`), [2, false]);
-    assert.deepEqual(await listed(`resourceVersion=${version}`), [2, false]);
-    assert.deepEqual(
-      await listed(`resourceVersion=${version}&limit=5`),
-      [1, true],
-      'a page is of exactly that version',
-    );
-    assert.deepEqual(await listed(`resourceVersion=${version}&limit=5&resourceVersionMatch=NotOlderThan`), [2, false]);
-    assert.deepEqual(await listed('resourceVersion=0&limit=5'), [2, false]);
-    assert.deepEqual(await listed('nobody=knows&this=parameter'), [2, false]);
+    assert.deepEqual(await list(`resourceVersion=${version}&resourceVersionMatch=Exact`), [1, true]);
+    assert.deepEqual(await list(`resourceVersion=${version}&resourceVersionMatch=NotOlderThan`), [2, false]);
+    assert.deepEqual(await list(`resourceVersion=${version}`), [2, false]);
+    assert.deepEqual(await list(`resourceVersion=${version}&limit=5`), [1, true], 'a page is of exactly that version');
+    assert.deepEqual(await list(`resourceVersion=${version}&limit=5&resourceVersionMatch=NotOlderThan`), [2, false]);
+    assert.deepEqual(await list('resourceVersion=0&limit=5'), [2, false]);
+    assert.deepEqual(await list('nobody=knows&this=parameter'), [2, false]);
   });
 
   await t.test('a list whose pages expired can go on with the objects as they are now', async () => {
@@ -279,7 +275,7 @@ test('the resource API answers as Kubernetes does, in every form that clients as
 
   await t.test('bodies and answers of types that there are not are refused with those that there are', async () => {
     const { call, configMaps } = await space();
-    const refused = async (
+    const requireRefusal = async (
       method: string,
       path: string,
       headers: Record<string, string>,
@@ -290,34 +286,40 @@ test('the resource API answers as Kubernetes does, in every form that clients as
       assert.equal(answer.status, status, answer.text);
       assert.match(answer.json.message, message);
     };
-    await refused(
+    await requireRefusal(
       'POST',
       configMaps,
       { 'content-type': 'application/cbor' },
       415,
       /unknown format \(application\/cbor\) - accepted media types include: application\/json, application\/yaml, application\/vnd\.kubernetes\.protobuf/,
     );
-    await refused('POST', configMaps, { 'content-type': 'application/vnd.kubernetes.protobuf' }, 400, /protobuf/);
-    await refused(
+    await requireRefusal(
+      'POST',
+      configMaps,
+      { 'content-type': 'application/vnd.kubernetes.protobuf' },
+      400,
+      /protobuf/,
+    );
+    await requireRefusal(
       'PATCH',
       `${features}/x`,
       { 'content-type': 'application/strategic-merge-patch+json' },
       415,
       /application\/merge-patch\+json/,
     );
-    await refused(
+    await requireRefusal(
       'GET',
       configMaps,
       { accept: 'application/vnd.kubernetes.protobuf' },
       406,
       /only the following media types are accepted: application\/json/,
     );
-    await refused('GET', '/openapi/v2', { accept: 'text/html' }, 406, /application\/com\.github\.proto-openapi/);
+    await requireRefusal('GET', '/openapi/v2', { accept: 'text/html' }, 406, /application\/com\.github\.proto-openapi/);
   });
 
   await t.test('an object in protobuf is the object in JSON, and is answered in JSON', async () => {
     const { call, configMaps } = await space();
-    // What kubectl 1.33 sends for: create configmap greeting --from-literal=text=… --from-literal=empty= --from-file=blob
+    // The body of kubectl 1.33: create configmap greeting --from-literal=text=… --from-literal=empty= --from-file=blob
     const body = Buffer.from(
       'azhzAAoPCgJ2MRIJQ29uZmlnTWFwEkkKGAoIZ3JlZXRpbmcSABoAIgAqADIAOABCABIJCgVlbXB0eRIAEhIKBHRleHQSCmjDqWxsbyDigqwaDgoEYmxvYhIGAP+AYmluGgAiAA==',
       'base64',

@@ -8,14 +8,14 @@ import { startWorld, type Answer, type World } from '../support/backline.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
 import { attribute, experiment, flag, holdout, when } from '../support/flags.ts';
 
-interface Declared {
+interface DeclaredObject {
   readonly metadata: object;
 }
 
 /** The same object in another namespace. */
-const inNamespace = (namespace: string, object: object): Declared => ({
+const inNamespace = (namespace: string, object: object): DeclaredObject => ({
   ...object,
-  metadata: { ...(object as Declared).metadata, namespace },
+  metadata: { ...(object as DeclaredObject).metadata, namespace },
 });
 
 const AMOUNT = { from: '2026-01-01', amount: '10.99', currency: 'EUR' };
@@ -30,7 +30,7 @@ async function start(t: TestContext): Promise<World> {
   await writeFile(tokenFile, ['ed', 'adam', 'ann', 'letter'].map((name) => `tok-${name},${name},${name}\n`).join(''));
   const world = await startWorld(t, { access: { tokenFile } });
   for (const name of ['aria', 'team-c']) {
-    await created(world, '/api/v1/namespaces', { metadata: { name } });
+    await create(world, '/api/v1/namespaces', { metadata: { name } });
   }
   await bind(world, 'team-c', 'ed', 'edit');
   await bind(world, 'team-c', 'adam', 'admin');
@@ -47,13 +47,13 @@ async function start(t: TestContext): Promise<World> {
   return world;
 }
 
-async function created({ call }: World, path: string, body: object): Promise<void> {
+async function create({ call }: World, path: string, body: object): Promise<void> {
   const answer = await call('POST', path, { body });
   assert.equal(answer.status, 201, answer.text);
 }
 
 async function bind(world: World, namespace: string, user: string, role: string): Promise<void> {
-  await created(world, `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
+  await create(world, `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
     metadata: { name: `${user}-${role}` },
     subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: user }],
     roleRef: { kind: 'ClusterRole', apiGroup: 'rbac.authorization.k8s.io', name: role },
@@ -80,7 +80,7 @@ test('a reference to an object of another namespace needs refer there, however i
     refused.json.message,
     /plans\.products\.backline\.dev "premium" is forbidden: it belongs to another namespace/,
   );
-  assert.doesNotMatch(refused.text, /aria/, 'where it is is not told to whom may not read it');
+  assert.doesNotMatch(refused.text, /aria/, 'a writer who may not read it does not learn its namespace');
   assert.equal((await declare(world, 'ed', evil)).status, 403);
   assert.equal((await call('POST', `${PRICES}?dryRun=All`, { token: 'tok-ed', body: evil })).status, 403);
   const others = [
@@ -136,17 +136,17 @@ test('a name that others refer to before it is there is made by nobody who could
   assert.equal((await declare(world, 'ann', future)).status, 201);
 });
 
-test('nothing is told of objects that the writer may not read', async (t) => {
+test('answers reveal nothing about objects that the writer may not read', async (t) => {
   const world = await start(t);
   const { call } = world;
   const secret = inNamespace('aria', premiumPrice('secret-price', { timeline: [{ ...AMOUNT, amount: '7.77' }] }));
   assert.equal((await declare(world, undefined, secret)).status, 201);
   const rule = { apiGroups: ['products.backline.dev'], resources: ['plans', 'markets', 'features'], verbs: ['refer'] };
-  await created(world, '/apis/rbac.authorization.k8s.io/v1/namespaces/aria/roles', {
+  await create(world, '/apis/rbac.authorization.k8s.io/v1/namespaces/aria/roles', {
     metadata: { name: 'seller' },
     rules: [rule],
   });
-  await created(world, '/apis/rbac.authorization.k8s.io/v1/namespaces/aria/rolebindings', {
+  await create(world, '/apis/rbac.authorization.k8s.io/v1/namespaces/aria/rolebindings', {
     metadata: { name: 'ed-seller' },
     subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: 'ed' }],
     roleRef: { kind: 'Role', apiGroup: 'rbac.authorization.k8s.io', name: 'seller' },
@@ -247,7 +247,7 @@ test('letting in applications is for who may do so everywhere: no RoleBinding gi
   await bind(world, 'team-c', 'adam', 'cluster-admin');
   assert.deepEqual(await attempts('tok-letter'), [403, 403, 403]);
   assert.deepEqual(await attempts('tok-adam'), [403, 403, 403]);
-  await created(world, '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+  await create(world, '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
     metadata: { name: 'letter' },
     subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: 'letter' }],
     roleRef: { kind: 'ClusterRole', apiGroup: 'rbac.authorization.k8s.io', name: 'client-admin' },

@@ -18,7 +18,7 @@ async function makeMaps(call: Call, count: number): Promise<void> {
 }
 
 /** Opens a watch and collects its events until `enough` says so or the server ends it. */
-async function watched(
+async function watch(
   url: string,
   token: string,
   path: string,
@@ -234,7 +234,7 @@ test('a watch begins where it is asked to, and says so when that is no longer ke
   });
   await call('DELETE', `${configMaps}/m1`);
 
-  const all = await watched(
+  const all = await watch(
     url,
     token,
     `${configMaps}?watch=true&resourceVersion=${resourceVersion}`,
@@ -250,7 +250,7 @@ test('a watch begins where it is asked to, and says so when that is no longer ke
   const versions = all.map(({ object }) => Number(object.metadata.resourceVersion));
   assert.ok(versions[0] !== undefined && versions[1] !== undefined && versions[1] > versions[0]);
 
-  const left = await watched(
+  const left = await watch(
     url,
     token,
     `${configMaps}?watch=true&resourceVersion=${resourceVersion}&labelSelector=n%3D0`,
@@ -260,13 +260,13 @@ test('a watch begins where it is asked to, and says so when that is no longer ke
   assert.equal(left[0]?.object.metadata.labels?.['n'], '0', 'and is shown as it was');
   assert.equal(left[0]?.object.metadata.resourceVersion, String(versions[0]));
 
-  const fresh = await watched(url, token, `${configMaps}?watch=true`, (events) => events.length === 1);
+  const fresh = await watch(url, token, `${configMaps}?watch=true`, (events) => events.length === 1);
   assert.deepEqual(
     fresh.map(({ type, object }) => [type, object.metadata.name]),
     [['ADDED', 'm0']],
   );
 
-  const timed = await watched(
+  const timed = await watch(
     url,
     token,
     `${configMaps}?watch=true&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=${versions[1]}`,
@@ -277,13 +277,13 @@ test('a watch begins where it is asked to, and says so when that is no longer ke
     ['BOOKMARK'],
   );
 
-  const table = await watched(url, token, `${configMaps}?watch=true`, (events) => events.length === 1, {
+  const table = await watch(url, token, `${configMaps}?watch=true`, (events) => events.length === 1, {
     accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json',
   });
   assert.equal(table[0]?.object.kind, 'Table');
 
   const soon = versions[1] + 2;
-  const later = watched(url, token, `${configMaps}?watch=true&resourceVersion=${soon}`, (events) => events.length > 0);
+  const later = watch(url, token, `${configMaps}?watch=true&resourceVersion=${soon}`, (events) => events.length > 0);
   const meant = call('GET', `${configMaps}/m0?resourceVersion=${soon}`);
   for (const value of ['1', '2', '3']) {
     await call('PATCH', `${configMaps}/m0`, {
@@ -518,7 +518,7 @@ test('namespaces that the server needs are not deleted', async (t) => {
   assert.match(refused.json.message, /may not be deleted/);
 });
 
-test('a deletion says with finalizers what becomes of the dependents', async (t) => {
+test('finalizers of a deletion decide what happens to the dependents', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
   await makeMaps(call, 4);

@@ -133,25 +133,25 @@ for (const [name, open] of Object.entries(implementations)) {
     const client = open(world);
     const made = await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } });
     const conditions = [{ type: 'Checked', status: 'True' }];
-    const said = await client.patchStatus(Namespace, { name: 'team' }, { conditions });
-    assert.deepEqual(said.status, { phase: 'Active', conditions });
-    const finalized = await client.update(Namespace, { ...said, spec: {}, status: {} }, 'finalize');
+    const namespace = await client.patchStatus(Namespace, { name: 'team' }, { conditions });
+    assert.deepEqual(namespace.status, { phase: 'Active', conditions });
+    const finalized = await client.update(Namespace, { ...namespace, spec: {}, status: {} }, 'finalize');
     assert.deepEqual([made.spec, finalized.spec], [{ finalizers: ['kubernetes'] }, { finalizers: [] }]);
-    assert.deepEqual(finalized.status, said.status);
+    assert.deepEqual(finalized.status, namespace.status);
   });
 
   test(`${name}: lists and watches show what is selected, and what leaves the selection is deleted to them`, async (t) => {
     await using world = await startWorld(t);
     const client = open(world);
     await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } });
-    const labelled = (name: string, tier: string, namespace = 'default') =>
+    const createMap = (name: string, tier: string, namespace = 'default') =>
       client.create(ConfigMap, {
         ...map(name, {}),
         metadata: { name, namespace, labels: { tier } },
       });
-    await labelled('a', 'paid');
-    await labelled('b', 'free');
-    await labelled('c', 'paid', 'team');
+    await createMap('a', 'paid');
+    await createMap('b', 'free');
+    await createMap('c', 'paid', 'team');
     const names = async (selected: SelectOptions) =>
       Array.from((await client.list(ConfigMap, selected)).items, ({ metadata }) => metadata.name);
     assert.deepEqual(await names({}), ['a', 'b', 'c']);
@@ -161,7 +161,7 @@ for (const [name, open] of Object.entries(implementations)) {
 
     const selected = { namespace: 'default', labelSelector: 'tier=paid' };
     const { version } = await client.list(ConfigMap, selected);
-    await labelled('d', 'paid', 'team');
+    await createMap('d', 'paid', 'team');
     await client.mergePatch(ConfigMap, { namespace: 'default', name: 'b' }, { metadata: { labels: { tier: 'paid' } } });
     await client.mergePatch(ConfigMap, { namespace: 'default', name: 'a' }, { metadata: { labels: { tier: 'free' } } });
     const stop = new AbortController();

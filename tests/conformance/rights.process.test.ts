@@ -69,7 +69,7 @@ async function bind({ call }: World, user: string, ...roles: string[]): Promise<
   }
 }
 
-/** Questions about whoever asks them. */
+/** Questions about the caller. */
 const SELF = new Set(['selfsubjectaccessreviews', 'selfsubjectrulesreviews', 'selfsubjectreviews']);
 
 const json = { 'content-type': 'application/json' };
@@ -84,7 +84,7 @@ test('every path asks for a right: without a credential, and for a user without 
     for (const { path, by } of running.served) {
       const asked = path.replace('*', 'x');
       const traced = (await ask('TRACE', asked, token)).status;
-      // What is declared is for users: who they are comes first.
+      // Declared objects are for users, so authentication comes first.
       assert.ok(traced === 405 || (by === 'users' && traced === expected), `TRACE ${asked}: ${traced}`);
       // The answer to who may listen never ends.
       const methods = isOpen(by) && path === '/ofrep/v1/events' ? [] : ['GET', 'POST'];
@@ -106,7 +106,7 @@ test('every path asks for a right: without a credential, and for a user without 
   await declare(world, [client]);
   await untilStatus(world, CHECK, '', 401);
   await refusals('', isForEverybody, 401);
-  // What everybody who is known may do: see what there is, and ask about themselves.
+  // Every authenticated user may list the APIs and ask about their own rights.
   const known = new Set(['/version', '/api', '/apis']);
   for (const { path, by } of running.served) {
     if (by === 'everybody' || by === 'users' || by === 'peers') continue;
@@ -262,8 +262,8 @@ test('who follows what is live, or hears of changes, stops to when the right is 
     { ...client, spec: { ...client.spec, keys: [{ name: 'a', hash: 'c'.repeat(64) }] } },
     flag('secret', {}),
   ]);
-  const [, told = ''] = await Promise.all(streams.map(({ ended }) => ended));
-  assert.doesNotMatch(told, /secret/, 'nothing of what changed with it');
+  const [, lines = ''] = await Promise.all(streams.map(({ ended }) => ended));
+  assert.doesNotMatch(lines, /secret/, 'nothing of what changed with it');
 });
 
 test('a node that knows no roles answers clients, and of users administrators alone', async (t) => {
@@ -285,23 +285,23 @@ test('a node that knows no roles answers clients, and of users administrators al
   }
 });
 
-test('whoever declares the first client is told what that ends, and how many are concerned', async (t) => {
+test('the first client warns that requests without a key will be refused, and how many there were', async (t) => {
   const world = await start(t);
   const { call } = world;
   await untilStatus(world, CHECK, '', 200);
   for (let times = 0; times < 3; times += 1) await call('GET', CHECK, { token: '' });
   const objects = [client];
   const body = { apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: {}, spec: { objects } };
-  const said = async (query: string) => {
+  const warningsOf = async (query: string) => {
     const answer = await call('POST', `/apis/releases.backline.dev/v1/changesets${query}`, { body });
     return answer.json.status.results[0].warnings.join(' ');
   };
   const telling = /once it is live, requests without a key are refused: \d+ were answered in the last 5 minutes here/;
-  assert.match(await said('?dryRun=All'), telling);
+  assert.match(await warningsOf('?dryRun=All'), telling);
   const clients = '/apis/access.backline.dev/v1/namespaces/default/clients';
   const dry = await call('POST', `${clients}?dryRun=All`, { body: client });
   assert.match(String(dry.headers['warning']), telling);
-  assert.match(await said(''), telling);
+  assert.match(await warningsOf(''), telling);
   const second = {
     ...client,
     metadata: { ...client.metadata, name: 'second' },

@@ -30,23 +30,23 @@ interface Answer {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** What is compared of an answer, whoever gave it. */
-function told({ key, variant, value, reason, errorCode, metadata = {} }: Answer): object {
+/** The fields of an answer that must be the same from every interface. */
+function comparable({ key, variant, value, reason, errorCode, metadata = {} }: Answer): object {
   if (errorCode !== undefined) return { key, errorCode };
   const { snapshot: _, ...rest } = metadata;
   return { key, variant, value, reason, ...rest };
 }
 
-function toldHere(details: FlagDetails): object {
+function comparableHere(details: FlagDetails): object {
   const { key, variant, value, reason, errorCode, rule, experiment, assignmentId, holdout, unit, revision } = details;
   if (errorCode !== undefined) return { key, errorCode };
   const all = { rule, experiment, assignmentId, holdout, version: revision };
-  const said = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const given = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const isNamed = unit !== undefined && unit.some((name) => name !== 'targetingKey');
-  return { key, variant, value, reason, ...Object.fromEntries(said), ...(isNamed ? { unit: unit.join() } : {}) };
+  return { key, variant, value, reason, ...Object.fromEntries(given), ...(isNamed ? { unit: unit.join() } : {}) };
 }
 
-/** Rules that the API takes and that do not go by the time of day: that passes between two answers. */
+/** Rules that the API accepts, without conditions on the time of day, which passes between two answers. */
 function rules(count: number): readonly AudienceRule[] {
   const isTimeless = (one: AudienceRule) => !JSON.stringify(one).includes('"time"');
   return fc.sample(rule(['a0', 'a1', 'a2']).filter(isTimeless), { seed, numRuns: count });
@@ -81,14 +81,14 @@ const halves = [
   { variant: 'b', weight: 1 },
 ];
 
-interface Declared {
+interface DeclaredWorld {
   readonly audiences: ReadonlyMap<string, AudienceSpec>;
   /** Rules by the flags that serve `b` where they are true. */
   readonly served: ReadonlyMap<string, AudienceRule>;
 }
 
 /** Flags of every make, over rules made by chance. */
-async function declareWorld(world: World): Promise<Declared> {
+async function declareWorld(world: World): Promise<DeclaredWorld> {
   const declared = ATTRIBUTES.map(({ name, ...spec }) => attribute(attributeObjectName(name), { name, ...spec }));
   assert.ok(await declare(world, ...declared, attribute('home.id', { type: 'string' }), holdout('rest', 20)));
   const specs = new Map<string, AudienceSpec>();
@@ -161,7 +161,7 @@ test('one by one, together, in the client, explained, on the command line and by
       continue;
     }
     const together = bulk.json.flags as readonly Answer[];
-    assert.deepEqual(here.map(toldHere), together.map(told), shown);
+    assert.deepEqual(here.map(comparableHere), together.map(comparable), shown);
     compared += together.length;
     const matching = new Set(index.matches(given, Date.now()));
     for (const [position, name] of [...served.keys()].entries()) {
@@ -172,7 +172,7 @@ test('one by one, together, in the client, explained, on the command line and by
     const one = together[at % together.length];
     assert.ok(one !== undefined);
     const alone = (await world.call('POST', `${BULK}/${one.key}`, { body: { context: given } })).json as Answer;
-    assert.deepEqual(told(alone), told(one), shown);
+    assert.deepEqual(comparable(alone), comparable(one), shown);
     if (at % 10 !== 0) continue;
     const explained = (await world.call('POST', '/v1/flags/explain', { body: { flag: one.key, context: given } })).json;
     assert.deepEqual([explained.variant, explained.reason.code], [one.variant, one.errorCode ?? one.reason], shown);

@@ -60,7 +60,7 @@ test('rights by selector: a user of one account sees and writes what is of that 
   const { call } = world;
   const ANN = { token: 'ann-token-1234' };
   const post = (path: string, body: object, as: object = {}) => call('POST', path, { body, ...as });
-  const made = async (path: string, body: object) => {
+  const create = async (path: string, body: object) => {
     const answer = await post(path, body);
     assert.equal(answer.status, 201, answer.text);
     return answer.json;
@@ -73,7 +73,7 @@ test('rights by selector: a user of one account sees and writes what is of that 
   });
   const rule = (more: object) => ({ apiGroups: ['adverts.example'], resources: ['campaigns'], verbs: ['*'], ...more });
   const bind = (name: string, user: string) =>
-    made(`${RBAC}/rolebindings`, {
+    create(`${RBAC}/rolebindings`, {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'RoleBinding',
       metadata: { name },
@@ -83,12 +83,12 @@ test('rights by selector: a user of one account sees and writes what is of that 
   const patch = (name: string, spec: object, as: object = ANN) =>
     call('PATCH', `${CAMPAIGNS}/${name}`, { body: { spec }, headers: MERGE, ...as });
 
-  await made(`${RBAC}/roles`, role('of-a', [rule({ fieldSelector: 'spec.account=a' })]));
+  await create(`${RBAC}/roles`, role('of-a', [rule({ fieldSelector: 'spec.account=a' })]));
   await bind('of-a', 'ann');
-  await made(CAMPAIGNS, campaign('mine', 'a'));
-  await made(CAMPAIGNS, campaign('theirs', 'b'));
+  await create(CAMPAIGNS, campaign('mine', 'a'));
+  await create(CAMPAIGNS, campaign('theirs', 'b'));
 
-  await t.test('a list, watch or deletion of many says what it selects, or is told what to add', async () => {
+  await t.test('a list, watch or deletion of many needs a selector; a refusal names the one to add', async () => {
     const all = await call('GET', CAMPAIGNS, ANN);
     assert.equal(all.status, 403, all.text);
     assert.match(all.json.message, /it is allowed with fieldSelector=spec\.account=a; add it to the request/);
@@ -115,7 +115,7 @@ test('rights by selector: a user of one account sees and writes what is of that 
     assert.match(wrong.json.message, /not supported: spec\.colour\. Select by .*, spec\.account, spec\.budget/);
   });
 
-  await t.test('one object is read where it is selected; whether another is there is not told', async () => {
+  await t.test('one object is read where it is selected; the answer does not reveal whether others exist', async () => {
     assert.equal((await call('GET', `${CAMPAIGNS}/mine`, ANN)).status, 200);
     const theirs = await call('GET', `${CAMPAIGNS}/theirs`, ANN);
     const nothing = await call('GET', `${CAMPAIGNS}/nothing`, ANN);
@@ -150,10 +150,10 @@ test('rights by selector: a user of one account sees and writes what is of that 
   });
 
   await t.test(
-    'what others have is told only of a write that the selector allows, and only of readable ones',
+    'a conflict with another object is reported only for a write that the selector allows, and names only readable ones',
     async () => {
-      await made(CAMPAIGNS, campaign('slot-of-a', 'a', { slot: '1' }));
-      await made(CAMPAIGNS, campaign('slot-of-b', 'b', { slot: '2' }));
+      await create(CAMPAIGNS, campaign('slot-of-a', 'a', { slot: '1' }));
+      await create(CAMPAIGNS, campaign('slot-of-b', 'b', { slot: '2' }));
       for (const slot of ['1', '2', '3']) {
         const outside = await post(`${CAMPAIGNS}?dryRun=All`, campaign('probe', 'b', { slot }), ANN);
         assert.equal(outside.status, 403, outside.text);
@@ -170,15 +170,15 @@ test('rights by selector: a user of one account sees and writes what is of that 
   );
 
   await t.test(
-    'what is posted and not stored takes a rule without a selector: whoever posts it chooses its labels',
+    'a posted kind that is not stored needs a rule without a selector: its labels are chosen by the caller',
     async () => {
       const apiGroups = ['authorization.k8s.io', 'releases.backline.dev'];
       const resources = ['subjectaccessreviews', 'changesets'];
-      await made(`${RBAC.replace('/namespaces/default', '')}/clusterroles`, {
+      await create(`${RBAC.replace('/namespaces/default', '')}/clusterroles`, {
         ...role('asks', [{ apiGroups, resources, verbs: ['create'], labelSelector: 'team=x' }]),
         kind: 'ClusterRole',
       });
-      await made(`${RBAC.replace('/namespaces/default', '')}/clusterrolebindings`, {
+      await create(`${RBAC.replace('/namespaces/default', '')}/clusterrolebindings`, {
         apiVersion: 'rbac.authorization.k8s.io/v1',
         kind: 'ClusterRoleBinding',
         metadata: { name: 'asks' },
@@ -235,7 +235,7 @@ test('rights by selector: a user of one account sees and writes what is of that 
   await t.test('one that leaves with the change that removes it is shown as it was before', async () => {
     const { metadata } = (await call('GET', CAMPAIGNS)).json;
     const held = campaign('held', 'a');
-    await made(CAMPAIGNS, { ...held, metadata: { ...held.metadata, finalizers: ['adverts.example/hold'] } });
+    await create(CAMPAIGNS, { ...held, metadata: { ...held.metadata, finalizers: ['adverts.example/hold'] } });
     await call('DELETE', `${CAMPAIGNS}/held`);
     const removal = { metadata: { finalizers: null }, spec: { account: 'b', budget: 9 } };
     assert.equal((await call('PATCH', `${CAMPAIGNS}/held`, { body: removal, headers: MERGE })).status, 200);
@@ -259,13 +259,13 @@ test('rights by selector: a user of one account sees and writes what is of that 
   });
 
   await t.test('a deletion of many leaves what is no longer selected, whichever version it names', async () => {
-    await made(
+    await create(
       `${RBAC}/roles`,
       role('cleans-a', [rule({ verbs: ['deletecollection'], fieldSelector: 'spec.account=a' })]),
     );
     await bind('cleans-a', 'bob');
-    await made(CAMPAIGNS, campaign('left', 'a'));
-    const { metadata } = await made(CAMPAIGNS, campaign('stays', 'a'));
+    await create(CAMPAIGNS, campaign('left', 'a'));
+    const { metadata } = await create(CAMPAIGNS, campaign('stays', 'a'));
     assert.equal((await patch('left', { account: 'b' }, {})).status, 200);
     const moment = `resourceVersion=${metadata.resourceVersion}&resourceVersionMatch=Exact`;
     const selector = 'fieldSelector=spec.account%3Da,metadata.name!%3Dmine,metadata.name!%3Dnew';
@@ -300,9 +300,9 @@ test('rights by selector: a user of one account sees and writes what is of that 
       return answer.json.status;
     };
     assert.equal((await ask({ rawSelector: 'spec.account=a' })).allowed, true);
-    const required = (values: string[]) => ({ requirements: [{ key: 'spec.account', operator: 'In', values }] });
-    assert.equal((await ask(required(['a']))).allowed, true);
-    assert.equal((await ask(required(['a', 'b']))).allowed, false);
+    const selectorFor = (values: string[]) => ({ requirements: [{ key: 'spec.account', operator: 'In', values }] });
+    assert.equal((await ask(selectorFor(['a']))).allowed, true);
+    assert.equal((await ask(selectorFor(['a', 'b']))).allowed, false);
     const without = await ask(undefined);
     assert.deepEqual([without.allowed, without.reason], [false, 'allowed only with fieldSelector=spec.account=a']);
   });
@@ -330,7 +330,7 @@ test('rights by selector: a user of one account sees and writes what is of that 
         assert.equal(refused.status, 422, refused.text);
         assert.match(refused.text, why);
       }
-      await made(
+      await create(
         `${RBAC}/roles`,
         role('grants', [
           { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles'], verbs: ['create', 'update'] },
@@ -348,7 +348,7 @@ test('rights by selector: a user of one account sees and writes what is of that 
 
   await t.test('a rule for a subresource alone selects by the fields of its object', async () => {
     const spends = rule({ fieldSelector: 'spec.account=a', resources: ['campaigns/status'], verbs: ['patch'] });
-    await made(`${RBAC}/roles`, role('spends', [spends]));
+    await create(`${RBAC}/roles`, role('spends', [spends]));
     await bind('spends', 'ann');
     const status = (name: string) =>
       call('PATCH', `${CAMPAIGNS}/${name}/status`, { body: { status: { spent: 1 } }, headers: MERGE, ...ANN });
@@ -370,7 +370,7 @@ test('rights by selector: a user of one account sees and writes what is of that 
   });
 
   await t.test('labels select as fields do', async () => {
-    await made(`${RBAC}/roles`, role('of-team', [rule({ labelSelector: 'team in (x,y)', verbs: ['get', 'list'] })]));
+    await create(`${RBAC}/roles`, role('of-team', [rule({ labelSelector: 'team in (x,y)', verbs: ['get', 'list'] })]));
     await bind('of-team', 'bob');
     const BOB = { token: 'bob-token-1234' };
     await call('PATCH', `${CAMPAIGNS}/mine`, { body: { metadata: { labels: { team: 'x' } } }, headers: MERGE });
@@ -387,25 +387,25 @@ test('a rule for objects with a label reads nothing beside them: no path, query,
   await writeFile(tokenFile, 'ann-token-1234,ann,1,\n');
   const world = await startWorld(t, { access: { tokenFile } });
   const { call } = world;
-  const done = async (path: string, body: object): Promise<void> => {
+  const create = async (path: string, body: object): Promise<void> => {
     const answer = await call('POST', path, { body });
     assert.ok(answer.status < 300, answer.text);
   };
   const everywhere = RBAC.replace('/namespaces/default', '');
   const rules = [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'], labelSelector: 'team=x' }];
-  await done(`${everywhere}/clusterroles`, { metadata: { name: 'of-x' }, rules });
-  await done(`${everywhere}/clusterrolebindings`, {
+  await create(`${everywhere}/clusterroles`, { metadata: { name: 'of-x' }, rules });
+  await create(`${everywhere}/clusterrolebindings`, {
     metadata: { name: 'of-x' },
     subjects: [{ kind: 'User', name: 'ann' }],
     roleRef: { kind: 'ClusterRole', name: 'of-x' },
   });
   const [mine, theirs] = [flag('mine'), flag('theirs')] as { readonly metadata: object }[];
   const labels = { team: 'x' };
-  await done(CHANGE_SETS, changeSet({ ...mine, metadata: { ...mine?.metadata, labels } }, theirs ?? {}));
+  await create(CHANGE_SETS, changeSet({ ...mine, metadata: { ...mine?.metadata, labels } }, theirs ?? {}));
   const ANN = { token: 'ann-token-1234' };
   const FLAGS = '/apis/experience.backline.dev/v1/namespaces/default/flags';
   const RELEASES = '/apis/releases.backline.dev/v1/releases';
-  const posted = (apiVersion: string, kind: string, spec: object) => ({
+  const bodyOf = (apiVersion: string, kind: string, spec: object) => ({
     body: { apiVersion, kind, metadata: { labels }, spec },
     ...ANN,
   });
@@ -415,11 +415,11 @@ test('a rule for objects with a label reads nothing beside them: no path, query,
     ['GET', `${FLAGS}/theirs`],
     ['GET', `${FLAGS}/mine/history`],
     ['GET', `${RELEASES}/${release.metadata.name}`],
-    ['POST', `${RELEASES}/${release.metadata.name}/changes`, posted('releases.backline.dev/v1', 'ReleaseChanges', {})],
+    ['POST', `${RELEASES}/${release.metadata.name}/changes`, bodyOf('releases.backline.dev/v1', 'ReleaseChanges', {})],
     [
       'POST',
       '/apis/events.backline.dev/v1/queries',
-      posted('events.backline.dev/v1', 'Query', { sql: 'select * from watermarks' }),
+      bodyOf('events.backline.dev/v1', 'Query', { sql: 'select * from watermarks' }),
     ],
     ['GET', '/v1/explain?plan=free&market=de'],
     ['GET', '/v1/flags/explain?flag=theirs'],
@@ -433,12 +433,12 @@ test('a rule for objects with a label reads nothing beside them: no path, query,
     const answer = await call(method, path, { ...ANN, ...more });
     assert.equal(answer.status, 403, `${method} ${path}: ${answer.text}`);
   }
-  const listed = async (path: string): Promise<readonly string[]> => {
+  const namesOf = async (path: string): Promise<readonly string[]> => {
     const { json, text, status } = await call('GET', `${path}?labelSelector=team%3Dx`, ANN);
     assert.equal(status, 200, text);
     return json.items.map(({ metadata }: { readonly metadata: { readonly name: string } }) => metadata.name);
   };
-  assert.deepEqual(await listed(FLAGS), ['mine']);
+  assert.deepEqual(await namesOf(FLAGS), ['mine']);
   for (const path of [
     RELEASES,
     '/apis/releases.backline.dev/v1/heads',
@@ -447,6 +447,6 @@ test('a rule for objects with a label reads nothing beside them: no path, query,
     '/apis/events.backline.dev/v1/quarantinedevents',
     '/apis/events.backline.dev/v1/erasures',
   ]) {
-    assert.deepEqual(await listed(path), [], path);
+    assert.deepEqual(await namesOf(path), [], path);
   }
 });

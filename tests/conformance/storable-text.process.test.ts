@@ -173,12 +173,12 @@ test('no text and no date makes any path answer 5xx', async (t) => {
   await fc.assert(
     fc.asyncProperty(request, async ({ method, path, body: text }) => {
       const headers = { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' };
-      const { status, text: said } = await call(method, path, {
+      const { status, text: answer } = await call(method, path, {
         headers,
         ...(text === undefined ? {} : { body: text }),
       });
       if (status >= 500)
-        failing.set(`${method} ${path.split('?')[0]}`, `${path} ${text} ${status} ${said.slice(0, 200)}`);
+        failing.set(`${method} ${path.split('?')[0]}`, `${path} ${text} ${status} ${answer.slice(0, 200)}`);
     }),
     { numRuns: 1_500 },
   );

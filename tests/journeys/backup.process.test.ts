@@ -68,32 +68,32 @@ async function fill(call: Call): Promise<void> {
     201,
   );
   const event = { type: 'play', id: 'one', subject: 'ann', at: new Date().toISOString(), properties: { track: 'x' } };
-  let said = '';
+  let answer = '';
   await until(
     async () => {
       const taken = await call('POST', '/v1/events', {
         body: { events: [event] },
         headers: { 'content-type': 'application/json' },
       });
-      said = taken.text;
+      answer = taken.text;
       return (taken.status === 200 && taken.json.quarantined === 0) || undefined;
     },
-    () => `the event to be taken, and not ${said}`,
+    () => `the event to be taken, and not ${answer}`,
   );
   await plays(call, 1);
 }
 
 /** The rows of the event type, from its files. */
 async function plays(call: Call, count: number): Promise<void> {
-  let said = '';
+  let text = '';
   await until(
     async () => {
       const body = { metadata: {}, spec: { sql: 'select count(*) as n from play' } };
       const answer = await call('POST', '/apis/events.backline.dev/v1/queries', { body });
-      said = answer.text;
+      text = answer.text;
       return (answer.status === 201 && JSON.stringify(answer.json.status.rows) === `[[${count}]]`) || undefined;
     },
-    () => `${count} plays, and not ${said}`,
+    () => `${count} plays, and not ${text}`,
     30,
   );
 }

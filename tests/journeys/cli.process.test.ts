@@ -107,22 +107,22 @@ test('a business is planned, applied, changed and asked from the command line', 
 
 test('what files do not have any more is planned, and goes with --prune; nothing else does', async (t) => {
   const { write, backline } = await startTerminal(t);
-  const labelled = (name: string, team: string) => {
+  const featureOf = (name: string, team: string) => {
     const feature = object('Feature', name, { title: name, type: 'boolean' });
     return { ...feature, metadata: { name, labels: { team } } };
   };
   const elsewhere = {
-    ...labelled('far', 'a'),
+    ...featureOf('far', 'a'),
     metadata: { name: 'far', namespace: 'far', labels: { team: 'a' } },
   };
   const far = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'far' } };
   const settings = ['default', 'far'].map((namespace) => {
     return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace, labels: { team: 'a' } } };
   });
-  const ours = [labelled('one', 'a'), labelled('two', 'a'), labelled('three', 'b')];
+  const ours = [featureOf('one', 'a'), featureOf('two', 'a'), featureOf('three', 'b')];
   await write('all.yaml', far, ...ours, elsewhere, ...settings);
   assert.equal((await backline('apply -f all.yaml')).status, 0);
-  await write('some.yaml', labelled('one', 'a'));
+  await write('some.yaml', featureOf('one', 'a'));
   assert.match((await backline('plan -f some.yaml')).out, /0 to change, 1 unchanged/, 'without --prune');
 
   const planned = await backline('plan -f some.yaml --prune -l team=a');
@@ -147,7 +147,7 @@ test('what files do not have any more is planned, and goes with --prune; nothing
   );
 });
 
-test('objects are deleted by name, by label and by file, and what is not there is said', async (t) => {
+test('objects are deleted by name, by label and by file, and absent ones are reported', async (t) => {
   const { write, backline } = await startTerminal(t);
   const names = ['one', 'two', 'three', 'four'];
   const feature = (name: string) => {
@@ -157,15 +157,15 @@ test('objects are deleted by name, by label and by file, and what is not there i
   await write('all.yaml', ...names.map(feature));
   await write('four.yaml', feature('four'));
   await backline('apply -f all.yaml');
-  const shown = (name: string) => `feature.products.backline.dev/${name}`;
+  const idOf = (name: string) => `feature.products.backline.dev/${name}`;
 
-  assert.equal((await backline('delete feature one --dry-run')).out, `${shown('one')} deleted (dry run)\n`);
+  assert.equal((await backline('delete feature one --dry-run')).out, `${idOf('one')} deleted (dry run)\n`);
   const byName = await backline('delete feature one nowhere two');
-  assert.deepEqual([byName.status, byName.out], [1, `${shown('one')} deleted\n${shown('two')} deleted\n`]);
+  assert.deepEqual([byName.status, byName.out], [1, `${idOf('one')} deleted\n${idOf('two')} deleted\n`]);
   assert.match(byName.err, /nowhere is not there \(namespace default\)\n.*1 of 3 objects was not there\./);
   assert.equal((await backline('delete feature/one --ignore-not-found')).status, 0);
-  assert.equal((await backline('delete features -l odd=true')).out, `${shown('three')} deleted\n`);
-  assert.equal((await backline('delete -f four.yaml')).out, `${shown('four')} deleted\n`);
+  assert.equal((await backline('delete features -l odd=true')).out, `${idOf('three')} deleted\n`);
+  assert.equal((await backline('delete -f four.yaml')).out, `${idOf('four')} deleted\n`);
   assert.match((await backline('get features')).err, /No features found/);
   for (const line of [
     'delete',
@@ -232,7 +232,7 @@ test('a refused change names file, line and field of everything that is wrong, a
   assert.equal((await backline('get features -A')).out, '');
 });
 
-test('what waits for something that is not there is applied, and the user is told what it waits for', async (t) => {
+test('an object whose reference is absent is applied, and the user sees which one it waits for', async (t) => {
   const { write, backline } = await startTerminal(t);
   await write('plan.yaml', plan('Premium'));
   assert.match((await backline('plan -f plan.yaml')).out, /Plan: 1 to create.*; 1 would not go live\.$/m);
@@ -246,7 +246,7 @@ test('what waits for something that is not there is applied, and the user is tol
   assert.match((await backline('get plan premium')).out, / True +\d+s$/m);
 });
 
-test('versions of client and server are told, and kubectl-like output for programs parses', async (t) => {
+test('versions of client and server are printed, and kubectl-like output for programs parses', async (t) => {
   const { backline } = await startTerminal(t);
   assert.match(
     (await backline('version')).out,

@@ -119,12 +119,12 @@ test('an explanation says which release answers, who gets it, and who does not',
   const release = releaseByHand(store, 'premium-2', [changeObject(store, Plan, 'premium', { title: 'Premium 2' })]);
   await release.expose(half);
   await caughtUp(world.call, world);
-  const explained = async (track: Track) => {
+  const explain = async (track: Track) => {
     const listener = listeners.find((each) => trackOf(half, each) === track);
     const { json } = await world.call('GET', `/v1/explain?plan=premium&market=de&feature=offline&listener=${listener}`);
     return json;
   };
-  const inside = await explained('candidate');
+  const inside = await explain('candidate');
   const { revision } = inside.snapshot.releases[0];
   assert.equal(
     inside.releases[0].says,
@@ -136,7 +136,7 @@ test('an explanation says which release answers, who gets it, and who does not',
   const context = { targetingKey: listeners.find((each) => trackOf(half, each) === 'candidate') };
   const { json } = await world.call('POST', '/v1/flags/explain', { body: { flag: 'one', context } });
   assert.deepEqual([json.value, json.releases[0].seen, json.snapshot.releases[0].name], ['v1', true, 'one-1']);
-  const outside = await explained('stable');
+  const outside = await explain('stable');
   assert.match(outside.releases[0].says, /^Release premium-2 shows something else to 50 % of listeners; not to this/);
   assert.match(outside.steps[1].says, /^Premium 0 /);
 });
@@ -216,7 +216,7 @@ test('flags: what is new is there for the cohort alone, what is taken away is go
   );
 });
 
-test('applications are told to ask again when a cohort changes', async (t) => {
+test('applications get an event to ask again when a cohort changes', async (t) => {
   const world = await startBusiness(t);
   const store = storeOf(world);
   const answer = await fetch(`${world.url}/ofrep/v1/events`);
@@ -224,21 +224,21 @@ test('applications are told to ask again when a cohort changes', async (t) => {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   t.after(() => reader.cancel());
   let heard = '';
-  const told = async (times: number): Promise<void> => {
+  const waitForRefetches = async (times: number): Promise<void> => {
     while (heard.split('refetchEvaluation').length - 1 < times) heard += (await reader.read()).value ?? '';
   };
   while (!heard.includes('connected')) heard += (await reader.read()).value ?? '';
   const release = releaseByHand(store, 'flags', [changeObject(store, Flag, 'one', { default: 'v1' })]);
   await release.expose(half);
-  await told(1);
+  await waitForRefetches(1);
   await release.expose({ ...half, slices: [...half.slices, { share: SHARE_TOTAL }] });
-  await told(2);
+  await waitForRefetches(2);
   await release.retract();
-  await told(3);
+  await waitForRefetches(3);
   assert.equal(new Set(heard.match(/^id: .*$/gm)).size, 3, 'taken back, all is as it was');
 });
 
-/** What one answer shows: each number is that of the version in which an object is. */
+/** The versions of objects in one answer, and the release that it names. */
 type Sight = { readonly seen: readonly string[]; readonly named: string | undefined };
 
 async function lookAtProducts(call: Call, listener: string): Promise<Sight> {
@@ -262,7 +262,7 @@ test('whatever releases do meanwhile, each answer is wholly of one world, and na
   const store = storeOf(world);
   const chance = seededChance(t);
   const nodes = [world.call, (await startDecisionNode(t, world)).call];
-  const carried = (number: number) => ({
+  const changesOf = (number: number) => ({
     products: [
       changeObject(store, Plan, 'premium', { title: `Premium ${number}` }),
       changeObject(store, Price, 'premium-de', {
@@ -300,7 +300,7 @@ test('whatever releases do meanwhile, each answer is wholly of one world, and na
 
   const releases = async (): Promise<void> => {
     for (let number = 1; number <= 9; number += 1) {
-      const { products, flags } = carried(number);
+      const { products, flags } = changesOf(number);
       // Beside each other, as they share nothing; and one that carries both.
       const running =
         number % 3 === 0
@@ -325,8 +325,8 @@ test('whatever releases do meanwhile, each answer is wholly of one world, and na
   assert.ok(looks > 200 && named.size >= 5, `${looks} looks saw ${named.size} releases`);
 });
 
-/** The answers that are counted by now. */
-async function counted({ database }: World): Promise<readonly (readonly unknown[])[]> {
+/** The answers that have been counted so far. */
+async function readCounts({ database }: World): Promise<readonly (readonly unknown[])[]> {
   const rows = await database.query<Record<'track' | 'answers' | 'denied' | 'failed', unknown>>(
     `select track, sum(answers)::int as answers, sum(denied)::int as denied, sum(failed)::int as failed
      from backline.release_counts where release = 'premium-2' group by track order by track`,
@@ -369,8 +369,8 @@ test('what each track was answered is counted, and who was compared can be asked
     ['candidate', candidates * 3, candidates * 3, 0],
     ['stable', stable * 3, stable, 0],
   ];
-  await until('all is counted', async () => JSON.stringify(await counted(world)) === JSON.stringify(expected));
-  const exposed = async () =>
+  await until('all is counted', async () => JSON.stringify(await readCounts(world)) === JSON.stringify(expected));
+  const readExposures = async () =>
     sql(
       world,
       'select track, count(distinct pseudonym)::int, count(distinct releaseRevision)::int, bool_and(cell between 0 and 511) from release_exposure group by all order by 1',
@@ -379,7 +379,7 @@ test('what each track was answered is counted, and who was compared can be asked
     ['candidate', candidates, 1, true],
     ['stable', stable, 1, true],
   ];
-  await until('the files have it', async () => JSON.stringify(await exposed()) === JSON.stringify(seen));
+  await until('the files have it', async () => JSON.stringify(await readExposures()) === JSON.stringify(seen));
 });
 
 test('a node of its own that has the database counts and tells as well', async (t) => {
@@ -397,7 +397,7 @@ test('a node of its own that has the database counts and tells as well', async (
   await close();
   const cells = await readReleaseCells(world.database, { release: 'premium-2', stage: 0 });
   const candidates = listeners.filter((listener) => trackOf(half, listener) === 'candidate').length;
-  assert.deepEqual(await counted(world), [
+  assert.deepEqual(await readCounts(world), [
     ['candidate', candidates, 0, 0],
     ['stable', listeners.length - candidates, 0, 0],
   ]);

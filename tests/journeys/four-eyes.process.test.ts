@@ -37,7 +37,7 @@ async function startOffice(t: TestContext) {
   await writeFile(tokenFile, [...PEOPLE, EVE].map((name) => `${name}-token-1234,${name},,`).join('\n'));
   const world = await startWorld(t, { access: { tokenFile } });
   const { call } = world;
-  const done = (answer: Answer): Answer => {
+  const requireDone = (answer: Answer): Answer => {
     assert.ok(answer.status < 300, answer.text);
     return answer;
   };
@@ -47,28 +47,28 @@ async function startOffice(t: TestContext) {
       roleRef: { kind: 'ClusterRole', name: 'edit' },
       subjects: [{ kind: 'User', name }],
     };
-    done(await call('POST', `${RBAC}/clusterrolebindings`, { body }));
+    requireDone(await call('POST', `${RBAC}/clusterrolebindings`, { body }));
   };
   for (const name of PEOPLE) await bind(name);
   for (const name of ['team-a', 'team-c']) {
-    done(await call('POST', '/api/v1/namespaces', { body: { metadata: { name } } }));
+    requireDone(await call('POST', '/api/v1/namespaces', { body: { metadata: { name } } }));
   }
   const tokenOf = (name: string): string => `${name}-token-1234`;
-  const releases = async (): Promise<readonly Release[]> => done(await call('GET', RELEASES)).json.items;
+  const releases = async (): Promise<readonly Release[]> => requireDone(await call('GET', RELEASES)).json.items;
   return {
     ...world,
     call,
-    done,
+    requireDone,
     bind,
     tokenOf,
     releases,
     policy: async (spec: object) => {
       const kind = { apiVersion: 'releases.backline.dev/v1', kind: 'ReleasePolicy', metadata: { name: 'agreed' } };
-      done(await call('POST', CHANGE_SETS, { body: changeSet({ ...kind, spec: { stages: [], ...spec } }) }));
+      requireDone(await call('POST', CHANGE_SETS, { body: changeSet({ ...kind, spec: { stages: [], ...spec } }) }));
     },
     /** Declares flags; the answer names the release. */
     declare: async (token: string, ...objects: object[]): Promise<string> => {
-      const { json } = done(await call('POST', CHANGE_SETS, { body: changeSet(...objects), token }));
+      const { json } = requireDone(await call('POST', CHANGE_SETS, { body: changeSet(...objects), token }));
       return json.status.release;
     },
     approve: (name: string, token: string) =>
@@ -99,20 +99,20 @@ const inNamespace = (namespace: string, name: string, spec: object = {}): object
 
 test('who minted the token of a service account does not approve what was declared with it', async (t) => {
   const office = await startOffice(t);
-  const { call, done, tokenOf } = office;
+  const { call, requireDone, tokenOf } = office;
   await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 1 } });
   const accounts = '/api/v1/namespaces/team-a/serviceaccounts';
-  done(await call('POST', accounts, { body: { metadata: { name: 'pricing' } } }));
+  requireDone(await call('POST', accounts, { body: { metadata: { name: 'pricing' } } }));
   const subject = { kind: 'ServiceAccount', name: 'pricing', namespace: 'team-a' };
   const binding = {
     metadata: { name: 'pricing' },
     roleRef: { kind: 'ClusterRole', name: 'edit' },
     subjects: [subject],
   };
-  done(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
+  requireDone(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
   const mint = async (name: string): Promise<string> =>
-    done(await call('POST', `${accounts}/pricing/token`, { body: { spec: {} }, token: tokenOf(name) })).json.status
-      .token;
+    requireDone(await call('POST', `${accounts}/pricing/token`, { body: { spec: {} }, token: tokenOf(name) })).json
+      .status.token;
   const token = await mint('ann');
   const name = await office.declare(token, inNamespace('team-a', 'fd'));
   const [release] = await office.until((all) => all.some(({ status }) => status.phase === 'AwaitingApproval'));
@@ -128,18 +128,22 @@ test('who minted the token of a service account does not approve what was declar
 
 test('authors are those of the record, also after the process began anew', async (t) => {
   const office = await startOffice(t);
-  const { call, done, tokenOf } = office;
+  const { call, requireDone, tokenOf } = office;
   await office.declare(tokenOf('cyd'), inNamespace('team-a', 'shown'), inNamespace('team-a', 'free'));
   await office.policy({ selector: { kinds: ['Flag'], matchLabels: { agreed: '1' } }, approvals: { required: 1 } });
-  const labelled = (spec: object): object => {
+  const flagWithLabel = (spec: object): object => {
     const object = inNamespace('team-a', 'shown', spec) as { readonly metadata: object };
     return { ...object, metadata: { ...object.metadata, labels: { agreed: '1' } } };
   };
-  await office.declare(tokenOf('ann'), labelled({ default: 'b' }), inNamespace('team-a', 'free', { default: 'b' }));
+  await office.declare(
+    tokenOf('ann'),
+    flagWithLabel({ default: 'b' }),
+    inNamespace('team-a', 'free', { default: 'b' }),
+  );
   await office.restart();
   const headers = { 'content-type': 'application/merge-patch+json' };
   const body = { metadata: { labels: { agreed: null } } };
-  done(await call('PATCH', `${FLAGS('team-a')}/shown`, { body, headers, token: tokenOf('bob') }));
+  requireDone(await call('PATCH', `${FLAGS('team-a')}/shown`, { body, headers, token: tokenOf('bob') }));
   const all = await office.until((found) => found.some(({ status }) => status.phase === 'Superseded'));
   const release = all.find(({ spec }) => spec.open);
   assert.deepEqual(
@@ -163,7 +167,7 @@ test('a request id of the caller makes nobody the author of what others declared
   await Promise.all(
     pairs.map(async ({ name, flag: one }) => {
       const body = changeSet(inNamespace('team-a', one));
-      office.done(await office.call('POST', CHANGE_SETS, { body, headers, token: office.tokenOf(name) }));
+      office.requireDone(await office.call('POST', CHANGE_SETS, { body, headers, token: office.tokenOf(name) }));
     }),
   );
   const all = await office.until((found) => found.length >= pairs.length);
@@ -176,12 +180,12 @@ test('a request id of the caller makes nobody the author of what others declared
 
 test('neither another namespace nor a label that is taken off leads past the policy of what is live', async (t) => {
   const office = await startOffice(t);
-  const { call, tokenOf, done } = office;
+  const { call, tokenOf, requireDone } = office;
   await office.declare(tokenOf('ann'), inNamespace('team-a', 'shown'));
   await office.until((all) => all.every(({ status }) => status.phase === 'Promoted'));
   assert.equal(await office.valueOf('shown'), 'A');
   await office.policy({ selector: { kinds: ['Flag'], namespaces: ['team-a'] }, approvals: { required: 2 } });
-  done(await call('DELETE', `${FLAGS('team-a')}/shown`, { token: tokenOf('ann') }));
+  requireDone(await call('DELETE', `${FLAGS('team-a')}/shown`, { token: tokenOf('ann') }));
   await office.until((all) => all.at(-1)?.status.phase === 'AwaitingApproval');
   await office.declare(tokenOf('ann'), inNamespace('team-c', 'shown', { default: 'b' }));
   const waiting = await office.until(
@@ -199,19 +203,19 @@ test('neither another namespace nor a label that is taken off leads past the pol
 
 test('the approval of a service account that is gone does not count, nor by another one of its name', async (t) => {
   const office = await startOffice(t);
-  const { call, done, tokenOf } = office;
+  const { call, requireDone, tokenOf } = office;
   await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 2 } });
   const accounts = '/api/v1/namespaces/team-a/serviceaccounts';
   const subject = { kind: 'ServiceAccount', name: 'robot', namespace: 'team-a' };
   const roleRef = { kind: 'ClusterRole', name: 'release-approver' };
   const binding = { metadata: { name: 'robot' }, roleRef, subjects: [subject] };
-  done(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
+  requireDone(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
   const make = async (): Promise<string> => {
-    done(await call('POST', accounts, { body: { metadata: { name: 'robot' } } }));
-    return done(await call('POST', `${accounts}/robot/token`, { body: { spec: {} }, token: tokenOf('cyd') })).json
-      .status.token;
+    requireDone(await call('POST', accounts, { body: { metadata: { name: 'robot' } } }));
+    return requireDone(await call('POST', `${accounts}/robot/token`, { body: { spec: {} }, token: tokenOf('cyd') }))
+      .json.status.token;
   };
-  const drop = async () => done(await call('DELETE', `${accounts}/robot`));
+  const drop = async () => requireDone(await call('DELETE', `${accounts}/robot`));
   const name = await office.declare(tokenOf('ann'), inNamespace('team-a', 'fd'));
   await office.until((all) => all.some(({ status }) => status.phase === 'AwaitingApproval'));
   assert.equal((await office.approve(name, await make())).status, 201);
@@ -220,7 +224,7 @@ test('the approval of a service account that is gone does not count, nor by anot
   const isGone = (all: readonly Release[]) => all.some(({ status }) => GONE.test(status.message));
   await office.until(isGone);
   const token = await make();
-  done(await office.approve(name, tokenOf('bob')));
+  requireDone(await office.approve(name, tokenOf('bob')));
   const [release] = await office.until((all) => all.some(({ status }) => GONE.test(status.message)));
   assert.deepEqual(
     release?.status.approvals?.given.map(({ user, counts }) => [user, counts]),
@@ -229,23 +233,23 @@ test('the approval of a service account that is gone does not count, nor by anot
       ['bob', true],
     ],
   );
-  done(await office.approve(name, token));
+  requireDone(await office.approve(name, token));
   await office.until(([one]) => one?.status.phase === 'Promoted');
 });
 
 test('who may approve Releases with a label approves no other, and counts no longer when the label is gone', async (t) => {
   const office = await startOffice(t);
-  const { call, done, tokenOf } = office;
+  const { call, requireDone, tokenOf } = office;
   await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 2 } });
   const rule = { apiGroups: ['releases.backline.dev'], resources: ['releases/approve'], verbs: ['create'] };
   const rules = [{ ...rule, labelSelector: 'desk=eve' }];
-  done(await call('POST', `${RBAC}/clusterroles`, { body: { metadata: { name: 'desk' }, rules } }));
+  requireDone(await call('POST', `${RBAC}/clusterroles`, { body: { metadata: { name: 'desk' }, rules } }));
   const binding = {
     metadata: { name: 'desk' },
     roleRef: { kind: 'ClusterRole', name: 'desk' },
     subjects: [{ kind: 'User', name: EVE }],
   };
-  done(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
+  requireDone(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
   /** As a part of this program: people label no Releases. */
   const label = async (name: string, desk: string | null) => {
     const patch = { metadata: { labels: { desk } } };
@@ -271,14 +275,14 @@ test('who may approve Releases with a label approves no other, and counts no lon
   const refused = await office.approve(other, tokenOf(EVE));
   assert.equal(refused.status, 403, refused.text);
   assert.match(refused.json.message, /it is allowed for objects with labelSelector=desk=eve/);
-  done(await office.approve(hers, tokenOf(EVE)));
+  requireDone(await office.approve(hers, tokenOf(EVE)));
   const find = (all: readonly Release[]) => all.find(({ metadata }) => metadata.name === hers);
   assert.deepEqual(counts(find(await office.releases())), [[EVE, true]]);
 
   await label(hers, null);
   const GONE = /The approval of eve does not count: eve no longer has the right/;
   await office.until((all) => GONE.test(find(all)?.status.message ?? ''));
-  done(await office.approve(hers, tokenOf('bob')));
+  requireDone(await office.approve(hers, tokenOf('bob')));
   const counted = await office.until((all) => counts(find(all))?.length === 2);
   assert.deepEqual(counts(find(counted)), [
     [EVE, false],
@@ -291,11 +295,11 @@ test('who may approve Releases with a label approves no other, and counts no lon
 
 test('who lost the role between two approvals no longer counts, is shown so, and counts again with it', async (t) => {
   const office = await startOffice(t);
-  const { call, done, tokenOf } = office;
+  const { call, requireDone, tokenOf } = office;
   await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 2 } });
   const name = await office.declare(tokenOf('ann'), inNamespace('team-a', 'shown'));
   assert.equal((await office.approve(name, tokenOf('bob'))).status, 201);
-  done(await call('DELETE', `${RBAC}/clusterrolebindings/bob-edits`));
+  requireDone(await call('DELETE', `${RBAC}/clusterrolebindings/bob-edits`));
   assert.equal((await office.approve(name, tokenOf('cyd'))).status, 201);
   const [release] = await office.until(([one]) => /does not count/.test(one?.status.message ?? ''));
   assert.match(release?.status.message ?? '', /The approval of bob does not count: bob no longer has the right/);

@@ -53,7 +53,7 @@ test('a definition of flagd is applied, and everybody keeps their variant under 
   assert.ok(counts.shelves > 40 && counts.grid > 80, JSON.stringify(counts));
 });
 
-test('what cannot be carried over exactly is told, and nothing is applied', async (t) => {
+test('an import reports what it cannot translate exactly, and applies nothing', async (t) => {
   const world = await startWorld(t);
   const directory = await mkdtemp(join(tmpdir(), 'backline-import-'));
   t.after(() => rm(directory, { recursive: true }));
@@ -72,7 +72,7 @@ test('what cannot be carried over exactly is told, and nothing is applied', asyn
   assert.equal((await world.call('POST', '/ofrep/v1/evaluate/flags/plain', { body: {} })).json.value, true);
   assert.equal((await world.call('POST', '/ofrep/v1/evaluate/flags/odd', { body: {} })).status, 404);
   // A ramp in the source is imported again: nobody who takes part changes variant.
-  const ramped = (coverage: number) => {
+  const payloadOf = (coverage: number) => {
     const rule = { key: 'r', variations: ['off', 'on'], hashAttribute: 'id', hashVersion: 2, seed: 's', coverage };
     return JSON.stringify({ features: { ramped: { defaultValue: 'none', rules: [rule] } } });
   };
@@ -87,7 +87,7 @@ test('what cannot be carried over exactly is told, and nothing is applied', asyn
   };
   const takingPart: ReadonlyMap<string, string>[] = [];
   for (const coverage of [0.2, 0.7]) {
-    await writeFile(file, ramped(coverage));
+    await writeFile(file, payloadOf(coverage));
     const imported = await run('--apply', '--targeting-key', 'id');
     assert.equal(imported.code, 0, imported.stderr);
     await world.running.control?.releases()?.caughtUp();
@@ -96,7 +96,7 @@ test('what cannot be carried over exactly is told, and nothing is applied', asyn
   const [few = new Map<string, string>(), many = new Map<string, string>()] = takingPart;
   assert.ok(few.size > 10 && many.size > few.size * 2, `${few.size}, then ${many.size}`);
   for (const [unit, variant] of few) assert.equal(many.get(unit), variant, unit);
-  // What would be held back would leave everybody with another variant: then nothing is applied.
+  // A held object would leave everybody with another variant, so nothing is applied.
   const tested = { key: 'e', variations: ['off', 'on'], hashAttribute: 'id', hashVersion: 2, seed: 's' };
   await writeFile(file, JSON.stringify({ features: { tested: { defaultValue: 'off', rules: [tested] } } }));
   const holdouts = '/apis/experience.backline.dev/v1/namespaces/default/holdouts';

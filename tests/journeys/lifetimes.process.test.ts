@@ -31,25 +31,25 @@ function startUp(
   t: TestContext,
   folder: string,
   ...more: readonly string[]
-): { child: ChildProcess; said: () => string } {
+): { child: ChildProcess; errorText: () => string } {
   const { DATABASE_URL: _none, ...env } = process.env;
   const args = [MAIN, 'up', '--no-sample', '--port', '0', '--quiet', '--data', join(folder, 'data'), ...more];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   t.after(() => child.kill('SIGKILL'));
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-  return { child, said: () => said };
+  let text = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  return { child, errorText: () => text };
 }
 
 test('a folder of datasets that cannot be made ends the start, and is named with what to do', async (t) => {
   const folder = await folderFor(t);
   await writeFile(join(folder, 'no-folder'), '');
   const datasets = join(folder, 'no-folder/datasets');
-  const { child, said } = startUp(t, folder, '--datasets', datasets);
+  const { child, errorText } = startUp(t, folder, '--datasets', datasets);
   const [code] = await once(child, 'close');
-  assert.equal(code, 1, said());
-  assert.ok(said().includes(`Datasets cannot be written to ${datasets}`), said());
-  assert.match(said(), /Name a folder that this user may make and write to with --datasets/);
+  assert.equal(code, 1, errorText());
+  assert.ok(errorText().includes(`Datasets cannot be written to ${datasets}`), errorText());
+  assert.match(errorText(), /Name a folder that this user may make and write to with --datasets/);
 });
 
 test('without a place for files everything else works, and a process whose PostgreSQL was killed ends', async (t) => {
@@ -58,13 +58,13 @@ test('without a place for files everything else works, and a process whose Postg
   await mkdir(datasets);
   // Where the working folder has to be.
   await writeFile(join(datasets, WORK), '');
-  const { child, said } = startUp(t, folder, '--datasets', datasets);
+  const { child, errorText } = startUp(t, folder, '--datasets', datasets);
   let url: string | undefined;
   for await (const line of createInterface({ input: child.stdout ?? process.stdin })) {
     url = /^ready (\S+)/.exec(line)?.[1];
     if (url !== undefined) break;
   }
-  assert.ok(url !== undefined, said());
+  assert.ok(url !== undefined, errorText());
   const token = (await readFile(join(folder, 'data/admin-token'), 'utf8')).trim();
   const call = caller({ server: url, token });
   const health = await call('GET', '/readyz?verbose');
@@ -77,24 +77,24 @@ test('without a place for files everything else works, and a process whose Postg
   const begun = performance.now();
   process.kill(Number(pid), 'SIGKILL');
   const [code] = await ended;
-  assert.equal(code, 1, said());
+  assert.equal(code, 1, errorText());
   assert.ok(performance.now() - begun < 10_000, 'within seconds, so that it is started again');
-  assert.match(said(), /PostgreSQL was ended by SIGKILL/);
-  assert.ok(said().split('\n').length < 30, said());
+  assert.match(errorText(), /PostgreSQL was ended by SIGKILL/);
+  assert.ok(errorText().split('\n').length < 30, errorText());
 });
 
 test('Ctrl-C while the database is being made ends the start, with nothing to say', async (t) => {
   const folder = await folderFor(t);
-  const { child, said } = startUp(t, folder);
+  const { child, errorText } = startUp(t, folder);
   const drafts = async () =>
     (await readdir(join(folder, 'data')).catch(() => [])).some((name) => name.startsWith('data.draft-')) || undefined;
   await until(drafts, () => 'initdb');
   const ended = once(child, 'exit');
   child.kill('SIGINT');
-  assert.deepEqual([(await ended)[0], said()], [130, '']);
+  assert.deepEqual([(await ended)[0], errorText()], [130, '']);
 });
 
-test('while the database is away health says so, requests get 503, and the process still ends when told to', async (t) => {
+test('while the database is away health says so, requests get 503, and the process can still be closed', async (t) => {
   const db = await startDatabase();
   const proxy = await proxyTo(db.url);
   t.after(() => proxy[Symbol.asyncDispose]());

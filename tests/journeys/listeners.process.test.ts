@@ -33,7 +33,7 @@ async function sql({ call }: World, text: string): Promise<unknown[][]> {
 }
 
 /** Asks until the files have caught up with the log. */
-async function settled(world: World, accepted: number): Promise<void> {
+async function waitForFiles(world: World, accepted: number): Promise<void> {
   for (;;) {
     const [[rows = 0] = []] = await sql(world, 'select sum(rows)::int from loss_audit');
     if (rows === accepted) return;
@@ -55,7 +55,7 @@ test('made-up listeners use the sample business, and SQL shows what they did and
   });
   assert.deepEqual([done.sessions, done.failed, done.quarantined], [150, 0, 0], String(done.lastFailure));
   assert.ok(done.duplicates > 0, 'who comes back the same day is exposed once');
-  await settled(world, done.accepted);
+  await waitForFiles(world, done.accepted);
   assert.deepEqual(await sql(world, 'select sum(difference)::int from loss_audit'), [[0]]);
   assert.deepEqual(await sql(world, 'select count(*)::int from session'), [[150]]);
   const plays = await sql(world, 'select plan, count(*)::int from play group by all');
@@ -98,7 +98,7 @@ test('who is erased is in no file and no record any more, and a query proves it'
     sent.json.results.map(({ outcome }: { outcome: string }) => outcome),
     ['accepted', 'accepted'],
   );
-  await settled(world, 2);
+  await waitForFiles(world, 2);
   const [row] = await database.query<{ pseudonym: string }>(
     "select pseudonym from backline.pseudonyms where subject = 'listener-to-forget'",
   );

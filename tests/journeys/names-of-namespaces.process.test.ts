@@ -44,25 +44,26 @@ async function startTeams(t: TestContext) {
     access: { tokenFile },
   });
   const { call } = world;
-  const done = async (method: string, path: string, body?: object): Promise<Json> => {
+  const request = async (method: string, path: string, body?: object): Promise<Json> => {
     const answer = await call(method, path, body === undefined ? {} : { body });
     assert.ok(answer.status < 300, `${path}: ${answer.text}`);
     return answer.json;
   };
-  for (const name of ['team-a', 'team-b', 'team-c']) await done('POST', '/api/v1/namespaces', { metadata: { name } });
+  for (const name of ['team-a', 'team-b', 'team-c'])
+    await request('POST', '/api/v1/namespaces', { metadata: { name } });
   for (const name of PEOPLE) {
     const subjects = [{ kind: 'User', name }];
     const roleRef = { kind: 'ClusterRole', name: 'edit' };
-    await done('POST', `${RBAC}/clusterrolebindings`, { metadata: { name: `${name}-edits` }, roleRef, subjects });
+    await request('POST', `${RBAC}/clusterrolebindings`, { metadata: { name: `${name}-edits` }, roleRef, subjects });
   }
   for (const [name, namespace] of Object.entries(MEMBERS)) {
     const subjects = [{ kind: 'User', name }];
     const roleRef = { kind: 'ClusterRole', name: 'edit' };
     const path = `${RBAC}/namespaces/${namespace}/rolebindings`;
-    await done('POST', path, { metadata: { name: `${name}-edits` }, roleRef, subjects });
+    await request('POST', path, { metadata: { name: `${name}-edits` }, roleRef, subjects });
   }
   for (const [name, city] of Object.entries({ arena: 'berlin', hall: 'oslo' })) {
-    await done('POST', '/apis/charts.example.dev/v1/venues', object('Venue', { name }, { city }));
+    await request('POST', '/apis/charts.example.dev/v1/venues', object('Venue', { name }, { city }));
   }
   const titleOf = async (namespace: string, name = 'top'): Promise<string | undefined> => {
     const { status, json } = await call('GET', `/v1/chart?namespace=${namespace}&name=${name}`);
@@ -70,7 +71,7 @@ async function startTeams(t: TestContext) {
   };
   return {
     world,
-    done,
+    done: request,
     titleOf,
     /** Resolves when everybody is answered so. */
     titled: async (titles: Readonly<Record<string, string | undefined>>): Promise<void> => {
@@ -85,7 +86,7 @@ async function startTeams(t: TestContext) {
       );
     },
     shownIn: async (venue: string, name: string): Promise<string | undefined> =>
-      (await done('GET', `/apis/charts.example.dev/v1/venues/${venue}`)).status?.shown?.[name],
+      (await request('GET', `/apis/charts.example.dev/v1/venues/${venue}`)).status?.shown?.[name],
     /** A command line; what it wrote. */
     backline: async (person: (typeof PEOPLE)[number] | 'admin', line: string): Promise<string> => {
       const io = { ...fakeIo({ directory }), env: { BACKLINE_KUBECONFIG: world.running.kubeconfigFile } };
@@ -169,7 +170,7 @@ test('two projects have objects of one name: each is released, rolled back, dele
     assert.deepEqual(conditions, [`Included in release ${release}.`, 'The declared spec is live.']);
   });
 
-  await t.test('who looks at it is told which one it is', async () => {
+  await t.test('the release shows the namespace of the object', async () => {
     const { spec } = await releaseNamed(release);
     assert.deepEqual([spec.authors, spec.objects.map((one: Json) => one.name)], [['ann'], ['team-a/top']]);
     const shown = await backline('bob', `release show ${release}`);

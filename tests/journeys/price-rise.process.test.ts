@@ -6,7 +6,7 @@ import { apply, declareAria, inStage, policyNamed, untilRelease } from '../suppo
 import { startWorld } from '../support/backline.ts';
 import { example, officeOf, until, type Json } from '../support/installation.ts';
 
-/** So many seconds pass in one: Metrics are measured in whole minutes, and harm is told after three of them. */
+/** Seconds of the clock in one second: Metrics are measured in whole minutes, and harm is found after three of them. */
 const CLOCK_FACTOR = 6;
 /** A hundred visits of the shop a second, ten for each session: a thousand in each minute of that clock. */
 const SIMULATION = { listeners: 20_000, seed: 1, sessionsPerSecond: 10 } as const;
@@ -18,8 +18,12 @@ function fastClock(): Clock {
   return () => origin.add({ milliseconds: Math.round((performance.now() - beganMs) * CLOCK_FACTOR) });
 }
 
-/** Prices of the sample as they are, with another amount from a few seconds from now on. */
-async function raised(now: Temporal.Instant, file: string, changes: Readonly<Record<string, string>>): Promise<Json[]> {
+/** Prices of the sample, with another amount that starts in a few seconds. */
+async function raisePrices(
+  now: Temporal.Instant,
+  file: string,
+  changes: Readonly<Record<string, string>>,
+): Promise<Json[]> {
   const from = now.add({ seconds: 20 }).toString({ smallestUnit: 'second' });
   return (await example(`aria/products/${file}.yaml`))
     .filter(({ metadata }) => metadata.name in changes)
@@ -47,7 +51,7 @@ test('a price rise in three markets goes to 1 %, 10 %, everybody; one that sells
   const names = ['us', 'gb', 'in'];
   const rise = await apply(
     aria,
-    await raised(clock(), 'prices-premium', {
+    await raisePrices(clock(), 'prices-premium', {
       'premium-us-monthly': '13.99',
       'premium-gb-monthly': '13.99',
       'premium-in-monthly': '149',
@@ -55,7 +59,7 @@ test('a price rise in three markets goes to 1 %, 10 %, everybody; one that sells
   );
   const bad = await apply(
     aria,
-    await raised(clock(), 'prices-family', {
+    await raisePrices(clock(), 'prices-family', {
       'family-us-monthly': '27.99',
       'family-gb-monthly': '27.99',
       'family-in-monthly': '299',

@@ -96,7 +96,7 @@ async function follow(
   assert.equal(code, 0, 'it stops in order, with status 0');
 }
 
-/** What the reference says of each metric and a server says too. */
+/** Name, type and help of each metric in the reference, which a server must also give. */
 const METRICS_OF_REFERENCE = Object.entries(METRICS)
   .map(([name, { type, help }]) => `${name} ${type} ${help}`)
   .toSorted();

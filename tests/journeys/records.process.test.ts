@@ -40,7 +40,7 @@ async function post(path: string, body: object): Promise<Json> {
   assert.equal(answer.status, 200, `${path}: ${answer.text}`);
   return answer.json;
 }
-async function refused(path: string, body: object): Promise<string> {
+async function refusalOf(path: string, body: object): Promise<string> {
   const answer = await send(path, { key: key(), ...body });
   assert.ok(answer.status >= 400 && answer.status < 500, `${path}: ${answer.status} ${answer.text}`);
   return answer.json.code;
@@ -61,7 +61,7 @@ const change = (subscription: string, plan: string, more: object = {}): Promise<
   post('subscriptions/plan', { subscription, plan, ...more });
 const consume = (listener: string, amount: number, more: object = {}): Promise<Json> =>
   post('consume', { listener, feature: 'books', amount, ...more });
-const left = async (listener: string, feature = 'books'): Promise<number> =>
+const remainingOf = async (listener: string, feature = 'books'): Promise<number> =>
   (await ask(`check?listener=${listener}&feature=${feature}`)).usage?.remaining;
 const pass = (duration: Temporal.DurationLike): void => {
   now = now.toZonedDateTimeISO('Europe/Berlin').add(duration).toInstant();
@@ -77,7 +77,7 @@ story('a change between plans that count by other windows takes use along, both 
     ['monthly', 240],
   ] as const) {
     assert.equal((await change(id, plan)).plan, plan);
-    assert.equal(await left('windows', 'podmin'), remaining, plan);
+    assert.equal(await remainingOf('windows', 'podmin'), remaining, plan);
   }
 });
 
@@ -105,7 +105,7 @@ story('a repeated write answers as the first time and does nothing; another one 
   for (const { path, body, answer } of first.toReversed()) {
     const { snapshot: _, ...again } = await post(path, body);
     assert.deepEqual(again, answer, path);
-    assert.equal(await refused(path, { ...body, ...other(body) }), 'http/key-reused', path);
+    assert.equal(await refusalOf(path, { ...body, ...other(body) }), 'http/key-reused', path);
   }
   assert.deepEqual(await ask('subjects?listener=retry'), {
     ...before,
@@ -113,9 +113,9 @@ story('a repeated write answers as the first time and does nothing; another one 
   });
   const own = { listener: 'retry-own', plan: 'monthly', market: 'de', key: 'retry-own' };
   await post('subscriptions', own);
-  assert.equal(await refused('subscriptions', { ...own, listener: 'retry-else' }), 'http/key-reused');
+  assert.equal(await refusalOf('subscriptions', { ...own, listener: 'retry-else' }), 'http/key-reused');
   assert.equal((await ask('subjects?listener=retry-else')).subscription, undefined);
-  assert.equal(await refused('grants', { listener: 'retry-own', addOn: 'ten', key: 'retry-7' }), 'http/key-reused');
+  assert.equal(await refusalOf('grants', { listener: 'retry-own', addOn: 'ten', key: 'retry-7' }), 'http/key-reused');
 
   function other(body: Json): object {
     if ('plan' in body) return { plan: 'weekly' };
@@ -129,7 +129,7 @@ story('what was refused has not happened, and its key is free', async () => {
   const { id } = await begin('free-key', 'duo');
   await post('subscriptions/members', { subscription: id, listener: 'fk-b' });
   const third = { subscription: id, listener: 'fk-c', key: 'fk' };
-  assert.equal(await refused('subscriptions/members', third), 'products/no-seat');
+  assert.equal(await refusalOf('subscriptions/members', third), 'products/no-seat');
   await post('subscriptions/members/remove', { subscription: id, listener: 'fk-b' });
   assert.equal((await post('subscriptions/members', third)).members.length, 2);
 });
@@ -140,7 +140,7 @@ story('an offline lease is the same under its key, however late it is asked for 
   const first = await post('offline/leases', wish);
   pass({ minutes: 20 });
   assert.equal((await post('offline/leases', wish)).lease, first.lease);
-  assert.equal(await left('lease'), 600);
+  assert.equal(await remainingOf('lease'), 600);
 });
 
 story('what was counted is settled by what the listener was on then, whatever came since', async () => {
@@ -180,7 +180,7 @@ story('what was counted is settled by what the listener was on then, whatever ca
       if (name === 'end') await begin(listener, 'monthly');
       else if (name === 'lapse') await post('subscriptions/resume', { subscription: id });
       else await change(id, 'monthly');
-      assert.equal(await left(listener), 900 - 100 + 30 - 50 - 350 - 5, listener);
+      assert.equal(await remainingOf(listener), 900 - 100 + 30 - 50 - 350 - 5, listener);
     }
   }
 });
@@ -194,10 +194,10 @@ story('a member who has left gives back what was shared, and takes no more', asy
   await post('acquire', { listener: 'leaver-b', feature: 'streams', session: 's', holder: 'Phone', seconds: 600 });
   pass({ seconds: 1 });
   await post('subscriptions/members/remove', { subscription: id, listener: 'leaver-b' });
-  assert.equal(await refused('consume', { ...who, amount: 1 }), 'products/plan-needed');
+  assert.equal(await refusalOf('consume', { ...who, amount: 1 }), 'products/plan-needed');
   assert.equal((await post('commit', { ...who, of: 'leaver-r', amount: 5 })).charged, 5);
   assert.equal((await post('refund', { ...who, of: 'leaver-c', plan: 'free', market: 'de' })).charged, 10);
-  assert.equal(await left('leaver', 'skips'), 45);
+  assert.equal(await remainingOf('leaver', 'skips'), 45);
   const gone = await post('heartbeat', { listener: 'leaver-b', feature: 'streams', session: 's', seconds: 60 });
   assert.deepEqual([gone.outcome, gone.because], ['ended', 'not-given']);
   for (const session of ['a', 'b']) {
@@ -220,19 +220,19 @@ story(
     await post('subscriptions/end', { subscription: first.id });
     pass({ hours: 1 });
     const second = await begin('again', 'monthly');
-    assert.equal(await left('again'), 0, 'ended and begun');
+    assert.equal(await remainingOf('again'), 0, 'ended and begun');
     await post('subscriptions/end', { subscription: second.id });
     pass({ hours: 1 });
     const third = await begin('again', 'none', { anchor: '2026-10-17T00:00:00' });
     await change(third.id, 'weekly');
-    assert.equal(await left('again'), 0, 'with a plan between that gives none');
+    assert.equal(await remainingOf('again'), 0, 'with a plan between that gives none');
 
     const fresh = await begin('fresh', 'fresh', { anchor: '2026-10-10T00:00:00' });
     await consume('fresh', 10, { feature: 'bonus' });
     await post('subscriptions/end', { subscription: fresh.id });
     pass({ hours: 1 });
     await begin('fresh', 'fresh');
-    assert.equal(await left('fresh', 'bonus'), 0, 'where another plan would begin anew');
+    assert.equal(await remainingOf('fresh', 'bonus'), 0, 'where another plan would begin anew');
 
     const families = [];
     for (const [manager, anchor] of [
@@ -245,12 +245,12 @@ story(
     await consume('hopper', 900);
     await post('subscriptions/members/remove', { subscription: families[0], listener: 'hopper' });
     await post('subscriptions/members', { subscription: families[1], listener: 'hopper' });
-    assert.equal(await left('hopper'), 0, 'in another family');
+    assert.equal(await remainingOf('hopper'), 0, 'in another family');
 
     await begin('early', 'monthly');
     pass({ seconds: 1 });
     await consume('early', 600, { usedAt: now.subtract({ hours: 1 }).toString() });
-    assert.equal(await left('early'), 300, 'before it began nothing was given');
+    assert.equal(await remainingOf('early'), 300, 'before it began nothing was given');
   },
 );
 
@@ -280,7 +280,7 @@ story('a lapse and what it has been is kept; a lapsed subscription may change it
   pass({ seconds: 5 });
   assert.equal((await change(id, 'monthly')).status, 'lapsed');
   assert.equal((await post('subscriptions/resume', { subscription: id })).plan, 'monthly');
-  assert.equal(await left('back'), 500);
+  assert.equal(await remainingOf('back'), 500);
 });
 
 story('the price on record is that of the plan, where and for how long it was bought', async () => {
@@ -293,9 +293,9 @@ story('the price on record is that of the plan, where and for how long it was bo
   assert.deepEqual([web.amount, web.channel, web.interval], ['19.99', 'web', 'P1M']);
   assert.equal((await change(id, 'free')).price, undefined);
   const nowhere = { listener: 'price-2', plan: 'monthly', market: 'us' };
-  assert.equal(await refused('subscriptions', nowhere), 'products/not-sold');
+  assert.equal(await refusalOf('subscriptions', nowhere), 'products/not-sold');
   const wrong = { listener: 'price-2', plan: 'monthly', market: 'de', interval: 'P1Y' };
-  assert.equal(await refused('subscriptions', wrong), 'products/not-sold');
+  assert.equal(await refusalOf('subscriptions', wrong), 'products/not-sold');
   assert.equal((await ask('subjects?listener=price-2')).subscription, undefined);
   await begin('price-2', 'weekly');
 });
@@ -314,7 +314,7 @@ story('where two currencies are legal, each has its price, and who pays chooses'
   assert.equal((await change(id, 'monthly')).price.currency, 'ZWG', 'as before');
   assert.equal((await change(id, 'monthly', { currency: 'USD' })).price.amount, '5.00');
   const wrong = { listener: 'tender-3', plan: 'weekly', ...there, currency: 'USD' };
-  assert.equal(await refused('subscriptions', wrong), 'products/not-sold');
+  assert.equal(await refusalOf('subscriptions', wrong), 'products/not-sold');
 });
 
 story('use that is counted while plans change is lost in neither plan', async () => {
@@ -357,13 +357,13 @@ story('what is settled after a change is settled in the plan of now as well', as
     pass({ seconds: 1 });
     await change(id, to);
     const limit = feature === 'points' ? 200 : 300;
-    assert.equal(await left(listener, feature), limit - 50 * ratio);
+    assert.equal(await remainingOf(listener, feature), limit - 50 * ratio);
     await post('commit', { ...who, of: `${listener}-r`, amount: 10 });
-    assert.equal(await left(listener, feature), limit - 30 * ratio);
+    assert.equal(await remainingOf(listener, feature), limit - 30 * ratio);
     await post('refund', { ...who, of: `${listener}-c`, amount: 15 });
-    assert.equal(await left(listener, feature), limit - 15 * ratio);
+    assert.equal(await remainingOf(listener, feature), limit - 15 * ratio);
     await post('consume', { ...who, amount: 5, usedAt: now.subtract({ milliseconds: 1_500 }).toString() });
-    assert.equal(await left(listener, feature), limit - 20 * ratio);
+    assert.equal(await remainingOf(listener, feature), limit - 20 * ratio);
   }
 });
 
@@ -389,7 +389,7 @@ story('a process that dies right after it has changed a plan leaves no use behin
   const planOf = async (): Promise<string> => (await ask('entitlements?listener=died')).plan;
   for (let tries = 0; (await planOf()) !== 'monthly'; tries += 1) assert.ok(tries < 200, 'it was not heard');
   await consume('died', 10, { feature: 'podmin' });
-  assert.equal(await left('died', 'podmin'), 230);
+  assert.equal(await remainingOf('died', 'podmin'), 230);
   assert.deepEqual(await database.query('select 1 from backline.use_moves'), []);
 });
 
@@ -400,7 +400,7 @@ story('however often a plan was changed, its counters are there for who comes ba
   for (let round = 0; round < 6; round += 1) for (const other of ['none', 'small']) await change(id, other);
   await change(id, 'weekly');
   assert.equal((await consume('often', 10, { feature: 'podmin' })).charged, 10);
-  assert.equal(await left('often', 'podmin'), 80);
+  assert.equal(await remainingOf('often', 'podmin'), 80);
 });
 
 story(
@@ -410,18 +410,18 @@ story(
     for (let bought = 0; bought < 90; bought += 6) {
       await Promise.all(Array.from({ length: 6 }, () => post('grants', { listener: 'rich', addOn: 'kept' })));
     }
-    assert.equal(await refused('grants', { listener: 'rich', addOn: 'kept' }), 'products/too-many-grants');
-    assert.equal(await left('rich'), 1_800);
+    assert.equal(await refusalOf('grants', { listener: 'rich', addOn: 'kept' }), 'products/too-many-grants');
+    assert.equal(await remainingOf('rich'), 1_800);
     await consume('rich', 915);
     await post('grants', { listener: 'rich', addOn: 'kept' });
-    assert.equal(await refused('grants', { listener: 'rich', addOn: 'kept' }), 'products/too-many-grants');
-    assert.equal(await left('rich'), 895);
+    assert.equal(await refusalOf('grants', { listener: 'rich', addOn: 'kept' }), 'products/too-many-grants');
+    assert.equal(await remainingOf('rich'), 895);
     const record = await ask('subjects?listener=rich');
     await post('grants/end', { grant: record.grants.at(-1).id });
     await post('grants', { listener: 'rich', addOn: 'ten' });
     assert.equal((await ask('entitlements?listener=rich')).plan, 'monthly');
     pass({ months: 13 });
-    assert.equal(await left('rich'), 900 + 885, 'what has ended is not looked at');
+    assert.equal(await remainingOf('rich'), 900 + 885, 'what has ended is not looked at');
   },
 );
 
@@ -434,7 +434,7 @@ story('an ended subscription stays as it is, and nobody is put on it', async () 
     ['subscriptions/plan', { plan: 'duo' }],
     ['subscriptions/resume', {}],
   ] as const) {
-    assert.equal(await refused(path, { subscription: id, ...body }), 'products/subscription-ended', path);
+    assert.equal(await refusalOf(path, { subscription: id, ...body }), 'products/subscription-ended', path);
   }
   await begin('over-b', 'monthly');
 });
@@ -478,23 +478,23 @@ story('what was bought or given by hand can be taken back, now or later', async 
   const more = { listener: 'taken', feature: 'books', limit: 1_000, reason: 'sorry', until };
   const override = await post('overrides', more);
   const quality = await post('overrides', { listener: 'taken', feature: 'hq', value: 'high', reason: 'sorry', until });
-  assert.equal(await left('taken'), 1_000 + 600 + 600);
+  assert.equal(await remainingOf('taken'), 1_000 + 600 + 600);
   await consume('taken', 1_100);
   assert.equal((await post('overrides/end', { override: override.id })).until, now.toString());
   assert.match(await backline('record', 'taken'), new RegExp(`id: "?${quality.id}`));
   assert.match(await backline('end', 'override', quality.id), /feature: hq/);
   assert.notEqual((await ask('check?listener=taken&feature=hq')).outcome, 'allow');
-  assert.equal(await left('taken'), 500 + 600, 'what was used of it stays used');
+  assert.equal(await remainingOf('taken'), 500 + 600, 'what was used of it stays used');
   const later = now.add({ hours: 48 });
   assert.equal((await post('grants/end', { grant: plus.id, until: later.toString() })).validUntil, later.toString());
   await post('grants/end', { grant: ten.id });
-  assert.equal(await left('taken'), 500);
+  assert.equal(await remainingOf('taken'), 500);
   pass({ hours: 49 });
-  assert.equal(await left('taken'), 0);
-  assert.equal(await refused('grants/end', { grant: 'nothing' }), 'products/no-grant');
-  assert.equal(await refused('overrides/end', { override: 'nothing' }), 'products/no-override');
+  assert.equal(await remainingOf('taken'), 0);
+  assert.equal(await refusalOf('grants/end', { grant: 'nothing' }), 'products/no-grant');
+  assert.equal(await refusalOf('overrides/end', { override: 'nothing' }), 'products/no-override');
   const gone = { grant: plus.id, until: now.subtract({ hours: 1 }).toString() };
-  assert.equal(await refused('grants/end', gone), 'products/invalid-record');
+  assert.equal(await refusalOf('grants/end', gone), 'products/invalid-record');
   const { changes } = await ask('subjects?listener=taken');
   assert.equal(changes.filter(({ action }: Json) => action.endsWith('-ended')).length, 4);
 });
@@ -507,16 +507,16 @@ story('what settles an operation names what was counted, and whose it was', asyn
   await post('consume', { ...who, feature: 'podmin', amount: 5, key: 'named-c' });
   const { lease } = await post('offline/leases', { ...who, feature: 'books', amount: 100, device: 'd' });
   const about = { ...who, feature: 'books', of: 'named-r' };
-  assert.equal(await refused('commit', { ...about, amount: 2 }), 'quotas/other-quota');
-  assert.equal(await refused('commit', { ...about, amount: 9, over: 'charge' }), 'quotas/other-quota');
-  assert.equal(await refused('release', about), 'quotas/other-quota');
-  assert.equal(await refused('extend', { ...about, seconds: 60 }), 'quotas/other-quota');
-  assert.equal(await refused('refund', { ...about, of: 'named-c' }), 'quotas/other-quota');
+  assert.equal(await refusalOf('commit', { ...about, amount: 2 }), 'quotas/other-quota');
+  assert.equal(await refusalOf('commit', { ...about, amount: 9, over: 'charge' }), 'quotas/other-quota');
+  assert.equal(await refusalOf('release', about), 'quotas/other-quota');
+  assert.equal(await refusalOf('extend', { ...about, seconds: 60 }), 'quotas/other-quota');
+  assert.equal(await refusalOf('refund', { ...about, of: 'named-c' }), 'quotas/other-quota');
   const back = { device: 'd', lease, used: 130 };
-  assert.equal(await refused('offline/returns', { ...who, feature: 'podmin', ...back }), 'products/other-lease');
+  assert.equal(await refusalOf('offline/returns', { ...who, feature: 'podmin', ...back }), 'products/other-lease');
   const other = { listener: 'named-b', feature: 'books', ...back };
-  assert.equal(await refused('offline/returns', other), 'products/other-lease');
-  assert.deepEqual([await left('named'), await left('named', 'podmin')], [800, 290]);
+  assert.equal(await refusalOf('offline/returns', other), 'products/other-lease');
+  assert.deepEqual([await remainingOf('named'), await remainingOf('named', 'podmin')], [800, 290]);
   assert.ok(id);
 });
 
@@ -524,8 +524,8 @@ story('what is used at once has slots and nothing else, and each listener names 
   const { id } = await begin('slots', 'family');
   await post('subscriptions/members', { subscription: id, listener: 'slots-b' });
   const at = { listener: 'slots', feature: 'streams' };
-  assert.equal(await refused('consume', { ...at, amount: 1 }), 'products/not-used-up');
-  assert.equal(await refused('reserve', { ...at, amount: 1, seconds: 60 }), 'products/not-used-up');
+  assert.equal(await refusalOf('consume', { ...at, amount: 1 }), 'products/not-used-up');
+  assert.equal(await refusalOf('reserve', { ...at, amount: 1, seconds: 60 }), 'products/not-used-up');
   const slot = { session: 'player', holder: 'Kitchen', seconds: 600 };
   const wrong = await send('acquire', { listener: 'slots', feature: 'books', ...slot });
   assert.equal(wrong.json.code, 'products/not-at-once');
@@ -574,14 +574,14 @@ story('what is given without limit is answered the same under its key, whatever 
   const first = await post('consume', body);
   assert.deepEqual([first.outcome, first.charged, first.receipt, first.replayed], ['allow', 0, [], false]);
   assert.equal((await post('batch/consume', { ...both, key: 'free-use-2' })).charged, 0);
-  assert.equal(await refused('consume', { ...body, amount: 20 }), 'http/key-reused');
+  assert.equal(await refusalOf('consume', { ...body, amount: 20 }), 'http/key-reused');
   pass({ seconds: 1 });
   await change(id, 'monthly');
   const again = await post('consume', body);
   assert.deepEqual([again.outcome, again.charged, again.reason, again.replayed], ['allow', 0, first.reason, true]);
   assert.equal((await post('batch/consume', { ...both, key: 'free-use-2' })).charged, 0);
   assert.equal(
-    await refused('refund', { listener: 'free-use', feature: 'books', of: 'free-use-1' }),
+    await refusalOf('refund', { listener: 'free-use', feature: 'books', of: 'free-use-1' }),
     'quotas/nothing-to-refund',
   );
   const until = now.add({ hours: 48 }).toString();
@@ -590,7 +590,7 @@ story('what is given without limit is answered the same under its key, whatever 
   await post('consume', { ...body, key: 'free-use-3' });
   await post('overrides/end', { override });
   assert.equal((await post('consume', { ...body, key: 'free-use-3' })).charged, 0);
-  assert.deepEqual([await left('free-use'), await left('free-use', 'podmin')], [900, 300]);
+  assert.deepEqual([await remainingOf('free-use'), await remainingOf('free-use', 'podmin')], [900, 300]);
 });
 
 story('a reservation whose time is over gives its units back, and once', async () => {
@@ -599,13 +599,13 @@ story('a reservation whose time is over gives its units back, and once', async (
   await post('reserve', { ...who, amount: 100, seconds: 60, key: 'expired-r' });
   await post('reserve', { ...who, amount: 50, seconds: 60, key: 'expired-s' });
   await post('extend', { ...who, of: 'expired-s', seconds: 600 });
-  assert.equal(await left('expired'), 750);
+  assert.equal(await remainingOf('expired'), 750);
   pass({ seconds: 61 });
-  assert.equal(await left('expired'), 850);
-  assert.equal(await refused('commit', { ...who, of: 'expired-r', amount: 100 }), 'quotas/reservation-settled');
+  assert.equal(await remainingOf('expired'), 850);
+  assert.equal(await refusalOf('commit', { ...who, of: 'expired-r', amount: 100 }), 'quotas/reservation-settled');
   assert.equal((await consume('expired', 850)).charged, 850);
   assert.equal((await post('commit', { ...who, of: 'expired-s', amount: 50 })).charged, 50);
-  assert.equal(await left('expired'), 0);
+  assert.equal(await remainingOf('expired'), 0);
 });
 
 story('what is left of a month goes on only from months in which the plan gave it', async () => {
@@ -613,17 +613,17 @@ story('what is left of a month goes on only from months in which the plan gave i
   const { id } = await begin('saver', 'none');
   await begin('saver-b', 'saving');
   pass({ months: 2, hours: 1 });
-  assert.equal(await left('saver-b', 'saved'), 30, 'the first one, too');
+  assert.equal(await remainingOf('saver-b', 'saved'), 30, 'the first one, too');
   await change(id, 'saving');
-  assert.equal(await left('saver', 'saved'), 10, 'before, the plan gave none');
+  assert.equal(await remainingOf('saver', 'saved'), 10, 'before, the plan gave none');
   pass({ months: 1 });
-  assert.equal(await left('saver', 'saved'), 10, 'and then for a part of a month');
+  assert.equal(await remainingOf('saver', 'saved'), 10, 'and then for a part of a month');
   pass({ months: 1 });
-  assert.equal(await left('saver', 'saved'), 20);
+  assert.equal(await remainingOf('saver', 'saved'), 20);
   await post('subscriptions/lapse', { subscription: id });
   pass({ months: 2 });
   await post('subscriptions/resume', { subscription: id });
-  assert.equal(await left('saver', 'saved'), 10, 'while it had lapsed it gave none');
+  assert.equal(await remainingOf('saver', 'saved'), 10, 'while it had lapsed it gave none');
 });
 
 story('late use that is repeated after another change is answered as the first time', async () => {
@@ -672,7 +672,7 @@ story('an override that nobody would have is refused', async () => {
     ['hq', {}],
   ] as const) {
     const body = { listener: 'odd', feature, reason: 'sorry', until, ...given };
-    assert.equal(await refused('overrides', body), 'products/invalid-record', JSON.stringify(body));
+    assert.equal(await refusalOf('overrides', body), 'products/invalid-record', JSON.stringify(body));
   }
 });
 
@@ -681,7 +681,7 @@ story('who has a plan, a role or an add-on that is no longer declared is answere
     const applied = await call('POST', CHANGE_SETS, { body: changeSet(...objects) });
     assert.equal(applied.status, 201, applied.text);
   };
-  const served = async (isSo: () => Promise<boolean>) => {
+  const untilServed = async (isSo: () => Promise<boolean>) => {
     for (let tries = 0; !(await isSo()); tries += 1) {
       assert.ok(tries < 200, 'it was not served');
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -696,8 +696,8 @@ story('who has a plan, a role or an add-on that is no longer declared is answere
     ],
   };
   await apply(plan('old', { rank: 46 }), plan('band', { ...spec, roles: ['manager', 'kid'] }));
-  await served(async () => (await call('GET', '/v1/check?plan=old&market=de&feature=hq')).status === 200);
-  await served(async () => (await call('GET', '/v1/check?plan=band&market=de&feature=hq')).status === 200);
+  await untilServed(async () => (await call('GET', '/v1/check?plan=old&market=de&feature=hq')).status === 200);
+  await untilServed(async () => (await call('GET', '/v1/check?plan=band&market=de&feature=hq')).status === 200);
   const old = await begin('gone', 'old');
   const band = await begin('gone-m', 'band');
   await post('subscriptions/members', { subscription: band.id, listener: 'gone-kid', role: 'kid' });
@@ -719,17 +719,17 @@ story('who has a plan, a role or an add-on that is no longer declared is answere
     const deleted = await call('DELETE', `${base}/${path}`);
     assert.equal(deleted.status, 200, deleted.text);
   }
-  await served(async () => (await call('GET', '/v1/check?plan=old&market=de&feature=hq')).status === 422);
+  await untilServed(async () => (await call('GET', '/v1/check?plan=old&market=de&feature=hq')).status === 422);
   assert.equal((await ask('check?listener=gone&feature=hq')).reason.code, 'plan-gone');
   assert.equal((await ask('entitlements?listener=gone')).offered, false);
   assert.equal((await ask('explain?listener=gone&feature=hq')).answer.reason.code, 'plan-gone');
   assert.equal((await change(old.id, 'monthly')).plan, 'monthly');
-  assert.equal(await left('gone'), 900);
-  await served(async () => (await ask('check?listener=gone-kid&feature=downloads')).outcome !== 'allow');
-  assert.equal(await left('gone-kid'), 900, 'what is for every role');
-  assert.equal(await left('gone-plus'), 1_500, 'what was bought stays as it was sold');
+  assert.equal(await remainingOf('gone'), 900);
+  await untilServed(async () => (await ask('check?listener=gone-kid&feature=downloads')).outcome !== 'allow');
+  assert.equal(await remainingOf('gone-kid'), 900, 'what is for every role');
+  assert.equal(await remainingOf('gone-plus'), 1_500, 'what was bought stays as it was sold');
   pass({ months: 1 });
-  assert.equal(await left('gone-plus'), 1_500, 'and comes anew');
+  assert.equal(await remainingOf('gone-plus'), 1_500, 'and comes anew');
 });
 
 story('who is in a market that is no longer declared has what the plan gives everywhere, and can go on', async () => {
@@ -737,8 +737,8 @@ story('who is in a market that is no longer declared has what the plan gives eve
     body: changeSet(market('se', { title: 'Sweden', zone: 'Europe/Stockholm', currencies: [{ code: 'SEK' }] })),
   });
   assert.equal(sent.status, 201, sent.text);
-  const known = async () => (await call('GET', '/v1/check?plan=all&market=se&feature=hq')).status;
-  for (let tries = 0; (await known()) !== 200; tries += 1) {
+  const statusOfMarket = async () => (await call('GET', '/v1/check?plan=all&market=se&feature=hq')).status;
+  for (let tries = 0; (await statusOfMarket()) !== 200; tries += 1) {
     assert.ok(tries < 200, 'it was not served');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -746,11 +746,11 @@ story('who is in a market that is no longer declared has what the plan gives eve
   await consume('nowhere', 100);
   const gone = await call('DELETE', '/apis/products.backline.dev/v1/namespaces/default/markets/se');
   assert.equal(gone.status, 200, gone.text);
-  for (let tries = 0; (await known()) !== 422; tries += 1) {
+  for (let tries = 0; (await statusOfMarket()) !== 422; tries += 1) {
     assert.ok(tries < 200, 'it was not served');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  assert.equal(await left('nowhere'), 800);
+  assert.equal(await remainingOf('nowhere'), 800);
   assert.equal((await consume('nowhere', 800)).charged, 800);
   const denied = await consume('nowhere', 1);
   assert.deepEqual([denied.outcome, denied.plans], ['upsell', []], 'only add-ons are sold without a market');
@@ -760,11 +760,11 @@ story('who is in a market that is no longer declared has what the plan gives eve
   await post('grants', { listener: 'nowhere', addOn: 'ten' });
   assert.equal((await post('subscriptions/members', { subscription: id, listener: 'nowhere-b' })).members.length, 2);
   await post('subscriptions/members/remove', { subscription: id, listener: 'nowhere-b' });
-  assert.equal(await refused('subscriptions/plan', { subscription: id, plan: 'monthly' }), 'products/not-sold');
+  assert.equal(await refusalOf('subscriptions/plan', { subscription: id, plan: 'monthly' }), 'products/not-sold');
   assert.equal((await change(id, 'all')).plan, 'all');
   assert.equal((await post('subscriptions/end', { subscription: id })).status, 'ended');
   await begin('nowhere', 'monthly', { anchor: '2026-12-25T00:00:00' });
-  assert.equal(await left('nowhere'), 600, 'what was used there goes along');
+  assert.equal(await remainingOf('nowhere'), 600, 'what was used there goes along');
 });
 
 story('a change of tax is declared ahead, and the past keeps what it had', async () => {

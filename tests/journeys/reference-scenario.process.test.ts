@@ -14,7 +14,7 @@ interface Shop {
   // Tests look into answers of every shape.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly post: (path: string, body: object) => Promise<any>;
-  readonly refused: (path: string, body: object) => Promise<{ status: number; code: string; detail: string }>;
+  readonly refuse: (path: string, body: object) => Promise<{ status: number; code: string; detail: string }>;
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly check: (listener: string, feature: string, more?: string) => Promise<any>;
   readonly travelTo: (instant: string) => void;
@@ -42,7 +42,7 @@ async function startShop(t: TestContext, start: string): Promise<Shop> {
       assert.equal(answer.status, 200, `${path}: ${answer.text}`);
       return answer.json;
     },
-    refused: async (path, body) => {
+    refuse: async (path, body) => {
       const { status, json } = await send(path, body);
       return { status, code: json.code, detail: json.detail };
     },
@@ -61,7 +61,7 @@ async function startShop(t: TestContext, start: string): Promise<Shop> {
 const NO_KEY = new Set(['/v1/acquire', '/v1/heartbeat', '/v1/leave']);
 
 test('audiobooks: fifteen hours for the manager, then the add-on, then top-ups, through a lapse and back', async (t) => {
-  const { post, check, refused, travelTo } = await startShop(t, '2026-01-31T14:00:00Z');
+  const { post, check, refuse, travelTo } = await startShop(t, '2026-01-31T14:00:00Z');
   const anna = await post('/v1/subscriptions', {
     listener: 'anna',
     plan: 'family',
@@ -77,7 +77,7 @@ test('audiobooks: fifteen hours for the manager, then the add-on, then top-ups, 
   const member = await check('bo', 'audiobooks');
   assert.notEqual(member.outcome, 'allow', 'for who pays alone');
 
-  // Content time: five hours at double speed are ten hours of a book, told by whoever plays it.
+  // Content time: five hours at double speed are ten hours of a book, as the player reports it.
   const listened = { listener: 'anna', feature: 'audiobooks', amount: 600, key: 'book-1' };
   assert.equal((await post('/v1/consume', listened)).usage.remaining, 300);
   const again = await post('/v1/consume', listened);
@@ -85,7 +85,7 @@ test('audiobooks: fifteen hours for the manager, then the add-on, then top-ups, 
 
   await post('/v1/grants', { listener: 'anna', addOn: 'audiobooks-plus' });
   await post('/v1/grants', { listener: 'anna', addOn: 'audiobooks-10h' });
-  const forMember = await refused('/v1/grants', { listener: 'bo', addOn: 'audiobooks-10h' });
+  const forMember = await refuse('/v1/grants', { listener: 'bo', addOn: 'audiobooks-10h' });
   assert.deepEqual([forMember.status, forMember.code], [409, 'products/add-on-not-for-sale']);
   travelTo('2026-02-10T12:00:00Z');
   await post('/v1/grants', { listener: 'anna', addOn: 'audiobooks-10h' });
@@ -156,12 +156,12 @@ test('free: thirty minutes of any track a day, then shuffle; six skips within an
 });
 
 test('a family has six seats and a stream for each; who wants a second one may take over', async (t) => {
-  const { post, refused } = await startShop(t, '2026-11-22T09:00:00Z');
+  const { post, refuse } = await startShop(t, '2026-11-22T09:00:00Z');
   const { id } = await post('/v1/subscriptions', { listener: 'anna', plan: 'family', market: 'de' });
   const members = ['bo', 'cy', 'di', 'ed', 'flo'];
   for (const listener of members)
     await post('/v1/subscriptions/members', { subscription: id, listener, role: 'member' });
-  const seventh = await refused('/v1/subscriptions/members', { subscription: id, listener: 'gus', role: 'member' });
+  const seventh = await refuse('/v1/subscriptions/members', { subscription: id, listener: 'gus', role: 'member' });
   assert.deepEqual([seventh.status, seventh.code], [409, 'products/no-seat']);
   const stream = (listener: string, session: string, more: object = {}) =>
     post('/v1/acquire', {
@@ -188,7 +188,7 @@ test('a family has six seats and a stream for each; who wants a second one may t
 });
 
 test('a device may be offline for thirty days, and what it used counts when it is back', async (t) => {
-  const { post, check, refused, travelTo } = await startShop(t, '2026-11-01T12:00:00Z');
+  const { post, check, refuse, travelTo } = await startShop(t, '2026-11-01T12:00:00Z');
   await post('/v1/subscriptions', { listener: 'anna', plan: 'premium', market: 'de', anchor: '2026-11-01T12:00:00' });
   const taken = await post('/v1/offline/leases', {
     listener: 'anna',
@@ -199,12 +199,12 @@ test('a device may be offline for thirty days, and what it used counts when it i
   assert.equal((await check('anna', 'audiobooks')).usage.remaining, 600, 'kept for the device');
   travelTo('2026-11-20T12:00:00Z');
   const back = { listener: 'anna', feature: 'audiobooks', device: 'phone', lease: taken.lease };
-  const forged = await refused('/v1/offline/returns', { ...back, lease: `${taken.lease}x`, used: 1 });
+  const forged = await refuse('/v1/offline/returns', { ...back, lease: `${taken.lease}x`, used: 1 });
   assert.deepEqual([forged.status < 500, forged.code], [true, 'quotas/lease-forged']);
   const settled = await post('/v1/offline/returns', { ...back, used: 350 });
   assert.deepEqual([settled.return, settled.overBudget], ['in-time', 50]);
   assert.equal((await check('anna', 'audiobooks')).usage.remaining, 550);
-  const replayed = await refused('/v1/offline/returns', { ...back, used: 1 });
+  const replayed = await refuse('/v1/offline/returns', { ...back, used: 1 });
   assert.equal(replayed.code, 'quotas/lease-replayed');
   const late = await post('/v1/offline/leases', {
     listener: 'anna',
@@ -218,9 +218,9 @@ test('a device may be offline for thirty days, and what it used counts when it i
 });
 
 test('what makes no sense is refused with what would be right, and nothing is charged', async (t) => {
-  const { post, check, refused, world } = await startShop(t, '2026-11-22T09:00:00Z');
+  const { post, check, refuse, world } = await startShop(t, '2026-11-22T09:00:00Z');
   await post('/v1/subscriptions', { listener: 'anna', plan: 'premium', market: 'de' });
-  const use = (more: object) => refused('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 1, ...more });
+  const use = (more: object) => refuse('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 1, ...more });
   const cases: readonly [object, number, RegExp][] = [
     [{ amount: -1 }, 422, /-1/],
     [{ amount: 0 }, 422, /0/],
@@ -260,7 +260,7 @@ test('every change of a record is an event and says who did it', async (t) => {
     listener: 'bo',
     feature: 'audiobooks',
     limit: 60,
-    reason: 'said sorry for an outage',
+    reason: 'credit for an outage',
     until: '2026-12-01T00:00:00Z',
   });
   const record = (await world.call('GET', '/v1/subjects?listener=anna')).json;
@@ -276,8 +276,8 @@ test('every change of a record is an event and says who did it', async (t) => {
     world.database.query<{ payload: string }>("select payload from backline.event_log where type = 'subject-change'");
   const endMs = performance.now() + 20_000;
   while ((await events()).length < 5 && performance.now() < endMs) await new Promise((done) => setTimeout(done, 100));
-  const told = (await events()).map(({ payload }) => JSON.parse(payload).action).toSorted();
-  assert.deepEqual(told, ['granted', 'member-added', 'member-added', 'overridden', 'subscribed']);
+  const actions = (await events()).map(({ payload }) => JSON.parse(payload).action).toSorted();
+  assert.deepEqual(actions, ['granted', 'member-added', 'member-added', 'overridden', 'subscribed']);
   const texts = (await events()).map(({ payload }) => payload).join();
   const shown = (await world.call('GET', '/v1/subjects?listener=anna')).json;
   const ids = [shown.subscription.id, ...[...shown.grants, ...shown.overrides].map((one: { id: string }) => one.id)];
@@ -297,7 +297,7 @@ test('every change of a record is an event and says who did it', async (t) => {
 });
 
 test('a time that no calendar or nobody has is refused where it is given, and locks nobody out', async (t) => {
-  const { post, refused, check, world } = await startShop(t, '2026-11-22T09:00:00Z');
+  const { post, refuse, check, world } = await startShop(t, '2026-11-22T09:00:00Z');
   const anchors = [
     '-271821-04-20T00:00:00',
     '+275760-09-13T00:00:00',
@@ -314,11 +314,11 @@ test('a time that no calendar or nobody has is refused where it is given, and lo
   ];
   const begin = { plan: 'premium', market: 'de' };
   for (const anchor of anchors) {
-    const { status, detail } = await refused('/v1/subscriptions', { ...begin, listener: 'x', anchor });
+    const { status, detail } = await refuse('/v1/subscriptions', { ...begin, listener: 'x', anchor });
     assert.deepEqual([status, detail.startsWith('anchor: ')], [422, true], `${anchor}: ${detail}`);
   }
   for (const zone of ['+02:00', 'Europe/Nowhere', '-00:00']) {
-    assert.equal((await refused('/v1/subscriptions', { ...begin, listener: 'x', zone })).status, 422, zone);
+    assert.equal((await refuse('/v1/subscriptions', { ...begin, listener: 'x', zone })).status, 422, zone);
   }
   for (const [listener, anchor] of [
     ['old', '1970-01-01T00:00:00'],
@@ -336,9 +336,9 @@ test('a time that no calendar or nobody has is refused where it is given, and lo
   ];
   const override = { listener: 'old', feature: 'audiobooks', limit: 1, reason: 'because' };
   for (const instant of instants) {
-    const used = await refused('/v1/consume', { listener: 'old', feature: 'audiobooks', amount: 1, usedAt: instant });
+    const used = await refuse('/v1/consume', { listener: 'old', feature: 'audiobooks', amount: 1, usedAt: instant });
     assert.ok(used.status === 400 || used.status === 422, `usedAt ${instant}: ${used.status} ${used.detail}`);
-    const given = await refused('/v1/overrides', { ...override, until: instant });
+    const given = await refuse('/v1/overrides', { ...override, until: instant });
     assert.ok(given.status === 400 || given.status === 422, `until ${instant}: ${given.status} ${given.detail}`);
   }
   await post('/v1/consume', {

@@ -62,7 +62,7 @@ async function startOffice(t: TestContext) {
     backline: (person: Person, line: string): Promise<Ran> => run(person, ...line.split(' ')),
     write: (name: string, ...objects: readonly object[]) =>
       writeFile(join(directory, name), objects.map((each) => stringify(each)).join('---\n')),
-    /** What people without a listener are told: what everybody gets. */
+    /** Answers without a listener: the state for everybody. */
     live: async () => {
       const { json } = await world.call('GET', `/v1/check?plan=free&market=de&feature=offline&at=${NEXT_PRICE}`);
       const evaluated = await world.call('POST', '/ofrep/v1/evaluate/flags/layout', {
@@ -78,7 +78,7 @@ type Office = Awaited<ReturnType<typeof startOffice>>;
 
 const base = [market('de'), feature('offline'), plan('free', { rank: 0, title: 'Free' })];
 
-/** What a price costs from a day on that has not come yet: what has begun is not changed. */
+/** A future day of a price entry; an entry that has begun may not change. */
 const NEXT_PRICE = '2027-01-01';
 
 /** A plan, what it costs and how it is shown: a change of all three at once. */
@@ -126,7 +126,7 @@ async function startBusiness(t: TestContext, policySpec: object): Promise<Office
   return office;
 }
 
-/** The name that apply told. */
+/** The release name in the output of `apply`. */
 function releaseIn({ out }: Ran): string {
   const [, name] = /^Release (\S+) by policy/m.exec(out) ?? [];
   assert.ok(name !== undefined, out);
@@ -153,7 +153,7 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   assert.match(looking.err, /cannot create resource "releases\/approve"/);
 
   const early = await backline('bob', `release rollback ${name}`);
-  assert.deepEqual([early.status, early.out], [1, ''], 'nothing is said to be done that is refused');
+  assert.deepEqual([early.status, early.out], [1, ''], 'a refused command reports no success');
   assert.match(early.err, /it has not been exposed yet.*Abort it/);
 
   const read = await backline('eve', `release show ${name}`);
@@ -228,11 +228,7 @@ test('what is aborted is declared no more, and may be applied again', async (t) 
   const name = releaseIn(await backline('ann', 'apply -f offer.yaml'));
   const waiting = await backline('ann', 'apply -f offer.yaml --wait --timeout 0s');
   assert.equal(waiting.status, 1);
-  assert.match(
-    waiting.out,
-    new RegExp(`^Release ${name} by policy catalogue: `, 'm'),
-    'it is told which release carries it',
-  );
+  assert.match(waiting.out, new RegExp(`^Release ${name} by policy catalogue: `, 'm'), 'the output names its release');
   assert.match(waiting.err, new RegExp(`timeout: release ${name} is not finished`));
 
   const aborted = await run('bob', 'release', 'abort', name, '-m', 'wrong file');
@@ -303,7 +299,7 @@ test('what belongs to a group is collected until it is sealed, and goes out toge
   assert.deepEqual(await live(), LIVE[1]);
 });
 
-test('what gets nothing but another label is told its release as well', async (t) => {
+test('a change of labels alone gets the name of its release as well', async (t) => {
   const { backline, write } = await startBusiness(t, { stages: HELD });
   const [premium] = offer(0) as [{ readonly metadata: object }];
   const labels = { 'releases.backline.dev/group': 'spring' };
@@ -315,7 +311,7 @@ test('what gets nothing but another label is told its release as well', async (t
   );
 });
 
-test('who may write objects of a namespace but not look at releases is told the name', async (t) => {
+test('a user who may write objects of a namespace but not read releases gets the release name', async (t) => {
   const { world, run } = await startBusiness(t, { stages: HELD });
   await world.call('DELETE', `${RBAC}/clusterrolebindings/ann-edit`);
   const body = {
@@ -366,7 +362,7 @@ test('an edit of what is on its way takes its place, and carries the rest along'
   assert.deepEqual([items[0].spec.authors, items[0].spec.objects.length], [['ann', 'bob'], 3]);
 });
 
-test('who approves reads every object of a large release, and is told of those that are not shown', async (t) => {
+test('an approver can read every object of a large release, and sees how many are not shown', async (t) => {
   const office = await startBusiness(t, { approvals: { required: 1 }, stages: [] });
   const { backline, write, world } = office;
   const names = Array.from({ length: 120 }, (_, index) => `many-${String(index).padStart(3, '0')}`);

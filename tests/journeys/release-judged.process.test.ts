@@ -68,20 +68,20 @@ async function releaseNow({ call }: World) {
   return json.items.find((one: { spec: { policy?: object } }) => one.spec.policy !== undefined);
 }
 
-/** Takes what a release tells. */
+/** A webhook that collects the messages of a release. */
 async function startReceiver(t: TestContext) {
-  const told: { readonly type: string; readonly policy: string; readonly message: string }[] = [];
+  const messages: { readonly type: string; readonly policy: string; readonly message: string }[] = [];
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (text: string) => (body += text));
     request.on('end', () => {
-      told.push(JSON.parse(body));
+      messages.push(JSON.parse(body));
       response.end();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => new Promise((resolve) => server.close(resolve)));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, told };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, messages };
 }
 
 /** Every listener skips once; of everybody some ask for more than anybody may have. Gives who saw the release. */
@@ -126,7 +126,7 @@ async function goOn(
     await use(round);
     await unlessOver(world, ANSWERS, (round + 1) * LISTENERS);
     pass(stepMs);
-    // What is due now is measured before more happens.
+    // Windows that are due are measured before more happens.
     if (round < 2) continue;
     const whole = Math.floor(((round + 1) * stepMs - LAG_MS_MAX) / stepMs) * stepMs;
     await unlessOver(world, MEASURED, Date.parse(START) + whole);
@@ -136,7 +136,7 @@ async function goOn(
   }
 }
 
-/** What is said of a release that is under way is what is said of its windows, as soon as it has been looked at. */
+/** An open release has the verdicts of its windows as soon as the engine has looked at it. */
 async function judgedAlike(world: World, name: string): Promise<void> {
   await until(async () => {
     const { verdicts } = await judgedAgain(world, name, {});
@@ -156,7 +156,7 @@ async function judgedAgain(world: World, name: string, spec: object) {
 const ANSWERS = 'select coalesce(sum(answers), 0)::bigint as reached from backline.release_counts';
 const EXPOSURES = "select count(*) as reached from backline.event_log where type = 'release-exposure'";
 const MEASURED = 'select coalesce(max(to_ms), 0)::bigint as reached from backline.release_intervals';
-/** What is measured is behind by less. */
+/** Measurements are at most this far behind. */
 const LAG_MS_MAX = 25_000;
 
 /** The release that a change of the cap makes, once its cohort has it. */
@@ -185,7 +185,7 @@ async function unlessOver(world: World, figure: string, wanted: number): Promise
 }
 
 test('a cap that denies its cohort more takes itself back, and tells by which numbers', async (t) => {
-  const { url, told } = await startReceiver(t);
+  const { url, messages } = await startReceiver(t);
   const business = await startBusiness(t, {
     guardrails: [{ name: 'denials', decisions: 'denied', noWorse: { margin: 1.5 } }],
     notify: [{ type: 'webhook', url, on: ['rolledBack'] }],
@@ -234,7 +234,7 @@ test('a cap that denies its cohort more takes itself back, and tells by which nu
   });
   assert.equal(refused.status, 404);
   assert.match(refused.json.message, /has no guardrail "denial" \(did you mean "denials"\?\)/);
-  const message = await until(async () => told[0], 'somebody to be told');
+  const message = await until(async () => messages[0], 'a message of the webhook');
   assert.deepEqual([message.type, message.policy, message.message], ['release.rolledBack', 'caps', status.message]);
   const { json } = await world.call('GET', '/apis/products.backline.dev/v1/namespaces/default/caps/skips-daily');
   assert.equal(json.spec.limit, 1_000, 'what was live before is declared again');

@@ -104,7 +104,7 @@ test('a plan, its price and its flag wait for two others than the author, go out
   assert.match(again.json.message, /is pinned by bob after release .* was rolled back: Nobody gets up so early\./);
 });
 
-/** What the decision node says of the plan and of the flag. */
+/** Status codes of the decision node for the plan and the flag. */
 async function live({ ask }: Installation): Promise<{ plan: number; flag: number }> {
   const plan = await ask('GET', '/v1/prices?market=de&plan=early&listener=somebody');
   const flag = await ask('POST', '/ofrep/v1/evaluate/flags/early-bird', {

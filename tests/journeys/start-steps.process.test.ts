@@ -202,15 +202,15 @@ async function failToStart({ name, args, env = {}, says, remedy }: Fault): Promi
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...inherited, ...env },
   });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  let text = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   const kill = setTimeout(() => child.kill('SIGKILL'), EXIT_MS_MAX);
   const [code] = (await once(child, 'close')) as [number | null];
   clearTimeout(kill);
-  assert.ok(code !== null && code > 0, `${name} ends with ${code}: ${said}`);
-  assert.match(said, says, name);
-  assert.match(said, remedy, name);
-  assert.doesNotMatch(said, /^ {4}at /m, `${name} has a sentence, not a trace`);
+  assert.ok(code !== null && code > 0, `${name} ends with ${code}: ${text}`);
+  assert.match(text, says, name);
+  assert.match(text, remedy, name);
+  assert.doesNotMatch(text, /^ {4}at /m, `${name} has a sentence, not a trace`);
 }
 
 test('a process that cannot start ends with a status and a sentence that names what to do', async (t) => {

@@ -10,11 +10,11 @@ import { startDatabase } from '../support/database.ts';
 import { flag } from '../support/flags.ts';
 import { officeOf, until, type Json } from '../support/installation.ts';
 
-/** What a process with the first ten migrations left of the releases of a small installation, one row a line. */
+/** Rows of a small installation that a process with the first ten migrations left, one a line. */
 const ROWS = join(import.meta.dirname, '../support/old-releases.jsonl');
 const OLD_MIGRATIONS = 10;
 const LEFT_AT_MS = Date.parse('2026-11-29T07:55:20Z');
-/** What the approval of asked-twice-40 is for. */
+/** The plan hash of the approval of asked-twice-40. */
 const OLD_PLAN = '32a94f8a6a6c';
 const RELEASES = '/apis/releases.backline.dev/v1/releases';
 const tokenOf = (name: string): string => `${name}-token-1234`;
@@ -24,7 +24,7 @@ interface OldRow {
   readonly row: Readonly<Record<string, unknown>>;
 }
 
-/** The program of today on what the old one left, a moment later. */
+/** The program of today on the rows of the old one, a moment later. */
 async function startOverOldRows(t: TestContext) {
   const database = await startDatabase();
   const { query } = database.database;
@@ -57,27 +57,27 @@ async function startOverOldRows(t: TestContext) {
       10,
     );
   };
-  const told = async (name: string, verb: string, token?: string): Promise<void> => {
+  const command = async (name: string, verb: string, token?: string): Promise<void> => {
     const answer = await office.tell(name, verb, {}, token);
     assert.ok(answer.status < 300, answer.text);
   };
-  return { ...office, untilPhase, told, world };
+  return { ...office, untilPhase, command, world };
 }
 
 /** A flag as the old installation declares it. */
-function labelled(name: string, by: string, spec: object): object {
+function oldFlag(name: string, by: string, spec: object): object {
   const object = flag(name, spec) as { readonly metadata: object };
   return { ...object, metadata: { ...object.metadata, labels: { by } } };
 }
 
 test('releases from before they had authors are listed, and go on', async (t) => {
-  const { call, declare, release, tell, told, untilPhase } = await startOverOldRows(t);
+  const { call, declare, release, tell, command, untilPhase } = await startOverOldRows(t);
 
   const { json, text } = await call('GET', RELEASES);
   assert.equal(json.items?.length, 10, text);
   const authors = json.items.map(({ metadata, spec }: Json) => [metadata.name, spec.authors, spec.author]);
   for (const [name, who, author] of authors) {
-    // What waits behind another one is also its author's, as soon as the engine has looked at it.
+    // A release that waits behind another one includes its authors, as soon as the engine has looked at it.
     const most = name === 'queue-115' ? 2 : 1;
     assert.ok(who.length >= 1 && who.length <= most && author === undefined, `${name}: ${who}, ${author}`);
   }
@@ -96,36 +96,36 @@ test('releases from before they had authors are listed, and go on', async (t) =>
     );
     const own = await tell('asked-twice-40', 'approve', {}, tokenOf('ann'));
     assert.match(own.text, /ann made the change/);
-    await told('asked-twice-40', 'approve', tokenOf('cyd'));
+    await command('asked-twice-40', 'approve', tokenOf('cyd'));
     assert.equal((await untilPhase('asked-twice-40', 'AwaitingApproval')).spec.open, true);
-    await told('asked-twice-40', 'approve', tokenOf('bob'));
+    await command('asked-twice-40', 'approve', tokenOf('bob'));
     await untilPhase('asked-twice-40', 'Promoted');
   });
 
   await t.test('what is under way goes on, and what waited behind an aborted one waits for a decision', async () => {
     await untilPhase('staged-47', 'Progressing');
-    await told('staged-47', 'promote', tokenOf('ann'));
+    await command('staged-47', 'promote', tokenOf('ann'));
     assert.equal((await untilPhase('staged-47', 'Progressing')).spec.authors[0], 'ann');
     await untilPhase('queue-115', 'Queued');
-    await told('queue-107', 'abort', tokenOf('ann'));
+    await command('queue-107', 'abort', tokenOf('ann'));
     await untilPhase('queue-107', 'Aborted');
     await untilPhase('queue-115', 'Paused');
   });
 
   await t.test('what a release carries is edited, and taken back', async () => {
-    const edited = await declare([labelled('staged', 'staged', { default: 'b' })], tokenOf('bob'));
+    const edited = await declare([oldFlag('staged', 'staged', { default: 'b' })], tokenOf('bob'));
     assert.equal(edited.status, 201, edited.text);
     await untilPhase('staged-47', 'Superseded');
     const next = edited.json.status.release;
     assert.deepEqual((await untilPhase(next, 'Progressing')).spec.authors, ['ann', 'bob']);
-    await told(next, 'rollback', tokenOf('bob'));
+    await command(next, 'rollback', tokenOf('bob'));
     await untilPhase(next, 'RolledBack');
   });
 
   await t.test('a group is sealed, and waits for its approval', async () => {
-    await told('g-120', 'seal', tokenOf('ann'));
+    await command('g-120', 'seal', tokenOf('ann'));
     await untilPhase('g-120', 'AwaitingApproval');
-    await told('g-120', 'abort', tokenOf('ann'));
+    await command('g-120', 'abort', tokenOf('ann'));
     await untilPhase('g-120', 'Aborted');
     assert.equal((await release('asked-35')).status.phase, 'AwaitingApproval');
   });

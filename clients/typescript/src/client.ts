@@ -35,8 +35,8 @@ const LIMITS = {
 
 /** Callbacks about the connection, beside the options of applications. */
 interface Hooks {
-  readonly connected?: () => void;
-  readonly lost?: () => void;
+  readonly onConnect?: () => void;
+  readonly onLoss?: () => void;
 }
 
 /** A flag, and what it is asked. */
@@ -214,13 +214,13 @@ export class Backline {
       transport: this.#transport,
       place: () => this.#world.place,
       take: (line) => this.#take(line),
-      connected: () => {
+      onConnect: () => {
         if (this.#lostAtMs === undefined) return;
         this.#lostAtMs = undefined;
         this.#problem = undefined;
-        guard(() => this.#hooks.connected?.());
+        guard(() => this.#hooks.onConnect?.());
       },
-      lost: (why) => this.#lost(why),
+      onLoss: (why) => this.#lost(why),
       signal: this.#stopping.signal,
     });
   }
@@ -234,7 +234,7 @@ export class Backline {
       this.#warnedAtMs = nowMs;
       this.#warn(`lost the server, answering from the last snapshot: ${why}`);
     }
-    guard(() => this.#hooks.lost?.());
+    guard(() => this.#hooks.onLoss?.());
   }
 
   #take(line: StreamLine): void {

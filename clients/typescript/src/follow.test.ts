@@ -36,8 +36,8 @@ test('a server that ends each stream after its first line is asked less and less
     },
     place: () => undefined,
     take: () => {},
-    connected: () => {},
-    lost: () => {},
+    onConnect: () => {},
+    onLoss: () => {},
     signal: stopping.signal,
     time: jumpingTime(150_000, () => stopping.abort()),
   });

@@ -18,13 +18,13 @@ export async function followStream(options: {
   readonly transport: Transport;
   readonly place: () => StreamPlace | undefined;
   readonly take: (line: StreamLine) => void;
-  readonly connected: () => void;
+  readonly onConnect: () => void;
   /** Called with the error each time that the stream is lost. */
-  readonly lost: (why: string) => void;
+  readonly onLoss: (why: string) => void;
   readonly signal: AbortSignal;
   readonly time?: Time;
 }): Promise<void> {
-  const { transport, place, take, connected, lost, signal, time = backgroundTime } = options;
+  const { transport, place, take, onConnect, onLoss, signal, time = backgroundTime } = options;
   let retryMs: number = LIMITS.retryMsMin;
   while (!signal.aborted) {
     const silence = new AbortController();
@@ -41,12 +41,12 @@ export async function followStream(options: {
       for await (const line of linesOf(answer, heard)) {
         if (line === '') continue;
         take(JSON.parse(line) as StreamLine);
-        connected();
+        onConnect();
       }
-      lost('the server ended the stream');
+      onLoss('the server ended the stream');
     } catch (error) {
       if (signal.aborted) return;
-      lost(
+      onLoss(
         silence.signal.aborted
           ? 'the stream was silent for too long'
           : error instanceof Error

@@ -32,10 +32,10 @@ export class BacklineProvider implements Provider {
         },
       },
       {
-        connected: () => {
+        onConnect: () => {
           if (this.#isReady) this.events.emit(ProviderEvents.Ready);
         },
-        lost: () => this.#stale(),
+        onLoss: () => this.#stale(),
       },
     );
   }

@@ -1,5 +1,5 @@
 /**
- * What is known of a listener: attributes by name, as JSON values. `targetingKey` names the listener. An id beyond 2^53 is
+ * Attributes of a listener by name, as JSON values. `targetingKey` names the listener. An id beyond 2^53 is
  * a text or a bigint. Any object will do, also one of an interface of yours.
  */
 export type Context = object;
@@ -20,9 +20,9 @@ export interface BacklineOptions {
   readonly url: string;
   /** Key of a Client of type server; none is needed on the machine of a server without Clients. */
   readonly key?: string | undefined;
-  /** Where what is live is kept, so that a start without the server has something to answer from. */
+  /** File with the last snapshot, so that a start without the server can answer. */
   readonly cacheFile?: string | undefined;
-  /** Told what goes wrong in the background. Default console.warn. */
+  /** Called with errors in the background. Default console.warn. */
   readonly warn?: ((message: string) => void) | undefined;
   /** Called whenever there is a new snapshot, with the keys of the flags that may have changed. */
   readonly changed?: ((flags: readonly string[]) => void) | undefined;
@@ -30,7 +30,7 @@ export interface BacklineOptions {
   readonly exposureType?: string | undefined;
 }
 
-/** What a flag is, and why. */
+/** The value of a flag, with its reason. */
 export interface FlagDetails {
   readonly key: string;
   /** Frozen. Undefined: use the default in your code. */
@@ -68,7 +68,7 @@ export interface FeatureQuestion extends PlanQuestion {
   readonly at?: string;
 }
 
-/** What a plan gives of a feature. */
+/** A feature that a plan gives, with its value or limit. */
 export interface Grant {
   readonly feature: string;
   readonly title: string;
@@ -89,7 +89,7 @@ export interface Entitlements {
   readonly entitlements: readonly Grant[];
 }
 
-export interface Checked {
+export interface CheckResult {
   readonly outcome: 'allow' | 'degrade' | 'upsell' | 'deny';
   readonly plan: string;
   readonly feature: string;
@@ -104,7 +104,7 @@ export interface EventCounts {
   readonly quarantined: number;
 }
 
-/** What the client knows of itself. */
+/** State of the client. */
 export interface Status {
   /** The snapshot that answers come from; undefined while there is none. */
   readonly snapshot: string | undefined;
@@ -132,10 +132,10 @@ export interface Backline {
   all(context: Context): FlagDetails[];
   /** Logs that somebody was shown a variant. */
   expose(details: FlagDetails, context: Context): void;
-  /** What a plan gives. Throws for names that there are not. */
+  /** The features of a plan. Throws for unknown names. */
   entitlements(question: PlanQuestion): Entitlements;
-  /** Whether a plan gives a feature. Throws for names that there are not. */
-  check(question: FeatureQuestion): Checked;
+  /** Whether a plan gives a feature. Throws for unknown names. */
+  check(question: FeatureQuestion): CheckResult;
   /** Queues an event. */
   track(type: string, subject: string | undefined, properties?: Readonly<Record<string, unknown>>): void;
   /** Sends what is queued now. */
