@@ -10,14 +10,14 @@ import { changeObject, releaseByHand } from '../support/release-by-hand.ts';
 
 const ADS = '/apis/ads.backline.dev/v1/namespaces/default';
 const apiVersion = 'ads.backline.dev/v1';
-const declared = (kind: string, name: string, spec: object) => ({
+const objectOf = (kind: string, name: string, spec: object) => ({
   apiVersion,
   kind,
   metadata: { name, namespace: 'default' },
   spec,
 });
 
-const PLACEMENT = declared('Placement', 'between-songs', {
+const PLACEMENT = objectOf('Placement', 'between-songs', {
   format: 'audio',
   slots: 2,
   seconds: 60,
@@ -27,19 +27,19 @@ const PLACEMENT = declared('Placement', 'between-songs', {
 });
 
 const account = (name: string, bid: string): readonly (readonly [path: string, body: object])[] => [
-  ['advertisers', declared('Advertiser', name, { currency: 'EUR' })],
-  ['campaigns', declared('Campaign', `${name}.c`, { account: name })],
-  ['adsets', declared('AdSet', `${name}.s`, { account: name, campaign: `${name}.c`, bid })],
+  ['advertisers', objectOf('Advertiser', name, { currency: 'EUR' })],
+  ['campaigns', objectOf('Campaign', `${name}.c`, { account: name })],
+  ['adsets', objectOf('AdSet', `${name}.s`, { account: name, campaign: `${name}.c`, bid })],
   [
     'assets',
-    declared('Asset', `${name}.f`, {
+    objectOf('Asset', `${name}.f`, {
       account: name,
       format: 'audio',
       seconds: 30,
       renditions: [{ url: 'https://cdn.example.com/a.mp3', mime: 'audio/mpeg' }],
     }),
   ],
-  ['ads', declared('Ad', `${name}.a`, { account: name, adSet: `${name}.s`, asset: `${name}.f` })],
+  ['ads', objectOf('Ad', `${name}.a`, { account: name, adSet: `${name}.s`, asset: `${name}.f` })],
 ];
 
 test('ads: a free listener hears them, a subscriber never does, and a pause is heard within a second', async (t) => {
@@ -114,7 +114,7 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
     assert.equal(await noAds(ann), 'adFree');
   });
 
-  await t.test('whoever cannot be placed gets none', async () => {
+  await t.test('a listener without a plan or market gets no ads', async () => {
     const noAds = async (body: object) => (await decide(body)).json.noAds;
     assert.equal(await noAds({}), 'entitlementUnknown');
     assert.equal(await noAds({ listener: 'cyd' }), 'entitlementUnknown');
@@ -160,34 +160,34 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
   });
 
   await t.test('wrong objects and questions are refused with a remedy', async () => {
-    const refused = async (path: string, body: object): Promise<string> => {
+    const refusalOf = async (path: string, body: object): Promise<string> => {
       const answer = await call('POST', `${ADS}/${path}`, { body });
       assert.equal(answer.status, 422, answer.text);
       return answer.json.message;
     };
     const spec = { account: 'acme', campaign: 'acme.c', bid: '1' };
-    assert.match(await refused('adsets', declared('AdSet', 'other', spec)), /begins with "acme\."/);
+    assert.match(await refusalOf('adsets', objectOf('AdSet', 'other', spec)), /begins with "acme\."/);
     assert.match(
-      await refused('adsets', declared('AdSet', 'acme.x', { ...spec, campaign: 'bolt.c' })),
+      await refusalOf('adsets', objectOf('AdSet', 'acme.x', { ...spec, campaign: 'bolt.c' })),
       /no object of account acme/,
     );
-    assert.match(await refused('adsets', declared('AdSet', 'acme.x', { ...spec, bid: '0' })), /not above 0/);
+    assert.match(await refusalOf('adsets', objectOf('AdSet', 'acme.x', { ...spec, bid: '0' })), /not above 0/);
     assert.match(
-      await refused('adsets', declared('AdSet', 'acme.x', { ...spec, until: '2020-01-01T00:00:00Z' })),
+      await refusalOf('adsets', objectOf('AdSet', 'acme.x', { ...spec, until: '2020-01-01T00:00:00Z' })),
       /is over/,
     );
     assert.match(
-      await refused('advertisers', declared('Advertiser', 'x', { currency: 'EUX' })),
+      await refusalOf('advertisers', objectOf('Advertiser', 'x', { currency: 'EUX' })),
       /did you mean|ISO 4217/,
     );
     for (const name of ['a.b', 'x'.repeat(64)])
-      assert.match(await refused('advertisers', declared('Advertiser', name, { currency: 'EUR' })), /at most 63/);
+      assert.match(await refusalOf('advertisers', objectOf('Advertiser', name, { currency: 'EUR' })), /at most 63/);
     const noLength = {
       account: 'acme',
       format: 'audio',
       renditions: [{ url: 'https://a.example/a', mime: 'audio/aac' }],
     };
-    assert.match(await refused('assets', declared('Asset', 'acme.y', noLength)), /has a length/);
+    assert.match(await refusalOf('assets', objectOf('Asset', 'acme.y', noLength)), /has a length/);
     const unknown = await call('POST', '/v1/ads/decide', { body: { placement: 'between-song' } });
     assert.deepEqual([unknown.status, unknown.json.code], [404, 'ads/unknown-placement']);
     assert.match(unknown.text, /between-songs/);
@@ -247,9 +247,9 @@ test('ads: the gate knows of a listener what products knows, and tells nobody wh
     const hasIt = async (listener: string) =>
       (await call('GET', `/v1/check?feature=ad-free&plan=free&market=de&listener=${listener}`)).json.outcome ===
       'allow';
-    const shown = async (listener: string) => (await ask({ listener })).json;
+    const answerFor = async (listener: string) => (await ask({ listener })).json;
     await until(
-      async () => ((await shown('manager')).snapshot.version === String(store.version()) ? true : undefined),
+      async () => ((await answerFor('manager')).snapshot.version === String(store.version()) ? true : undefined),
       () => 'the release',
       10,
     );
@@ -265,7 +265,7 @@ test('ads: the gate knows of a listener what products knows, and tells nobody wh
       members.push(`m${number}`);
     }
     const answers = await Promise.all(
-      members.map(async (listener) => [await hasIt(listener), (await shown(listener)).noAds === 'adFree']),
+      members.map(async (listener) => [await hasIt(listener), (await answerFor(listener)).noAds === 'adFree']),
     );
     for (const [allowed, adFree] of answers) assert.equal(adFree, allowed);
     assert.deepEqual(new Set(answers.map(([allowed]) => allowed)), new Set([true, false]));
