@@ -105,6 +105,14 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
     });
   });
 
+  await t.test('an answer that may reach a listener has no bid', async () => {
+    const body = { placement: 'between-songs', plan: 'free', market: 'de' };
+    const { json } = await call('POST', '/v1/ads/decide', { token: '', body });
+    assert.equal(json.ads.length, 2);
+    for (const ad of json.ads)
+      for (const field of ['tier', 'goal', 'price', 'currency']) assert.ok(!(field in ad), field);
+  });
+
   await t.test('a subscriber gets none, whatever the question says, from the moment of the upgrade on', async () => {
     const noAds = async (body: object) => (await decide(body)).json.noAds;
     assert.equal(await noAds({ plan: 'premium', market: 'de' }), 'adFree');

@@ -30,18 +30,19 @@ const ACCESS_TEXT: Readonly<Record<DeclaredPath['access'], string>> = {
   records: 'records: what is stored for one listener',
   write: 'write: changes what is stored for a listener',
   ingest: 'ingest: takes events',
+  token: 'token: takes the token of an answer, from anyone who holds it',
 };
 
 /** Every path beside the resource API: who may ask it, what it takes, what it answers. */
 export function httpPage(document: object, declared: readonly DeclaredPath[]): string {
   const { paths, info } = document as Document;
-  const accessOf = (path: string) => declared.find((one) => one.path === path.replace('{key}', '*'))?.access;
+  const accessOf = (path: string) => declared.find((one) => one.path === path.replace(/\{\w+\}/, '*'))?.access;
   const sections = Object.entries(paths).flatMap(([path, item]) => {
     const access = accessOf(path);
     const right =
       access === undefined
         ? ''
-        : `\n\nAccess: ${ACCESS_TEXT[access]}. Users need the verb \`${verbOfPath(access)}\` on it.`;
+        : `\n\nAccess: ${ACCESS_TEXT[access]}.${access === 'token' ? '' : ` Users need the verb \`${verbOfPath(access)}\` on it.`}`;
     const operations = Object.entries(item).filter(([method]) => method !== 'parameters');
     // A question asked with GET or POST is one question.
     const methods = operations.map(([method]) => method.toUpperCase()).join(', ');

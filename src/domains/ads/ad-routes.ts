@@ -7,7 +7,7 @@ import { inTurns } from '#kernel/base/turns.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { decideBreak, type BreakDecision, type BreakQuestion, type ServedAd } from './decisions/decide.ts';
 import { countReasons } from './decisions/explain.ts';
-import type { AdsTable } from './decisions/table.ts';
+import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
 import { CATEGORIES_MAX } from './kinds/parts.ts';
 import { TIERS } from './kinds/ad-set.ts';
 import type { Money } from './money/money.ts';
@@ -86,12 +86,16 @@ const AdAnswer = Type.Object(
     campaign: word('Name of the Campaign.'),
     advertiser: word('Name of the Advertiser.'),
     categories: Type.Array(Type.String(), { description: 'Categories of the advertiser.' }),
-    tier: Type.Enum(TIERS, { description: 'Its priority.' }),
-    goal: Type.Enum(GOALS, {
-      description: 'What is paid for. cpm: its impression. cpc: a click. cpcv: a play to the end.',
-    }),
-    price: word('What that one event costs.'),
-    currency: word('ISO 4217 code of the price.'),
+    // Bids are not for listeners: what tells of them is answered to server Clients and users.
+    tier: Type.Optional(Type.Enum(TIERS, { description: 'Its priority; for server Clients.' })),
+    goal: Type.Optional(
+      Type.Enum(GOALS, {
+        description:
+          'What is paid for, for server Clients. cpm: its impression. cpc: a click. cpcv: a play to the end.',
+      }),
+    ),
+    price: Type.Optional(word('What that one event costs; for server Clients.')),
+    currency: Type.Optional(word('ISO 4217 code of the price; for server Clients.')),
     seconds: Type.Integer({ description: 'How long it plays; 0 for an image.' }),
     clickThrough: Type.Optional(word('The page that a click opens.')),
     renditions: Type.Array(Type.Unknown(), { description: 'Its files, as the Asset has them.' }),
@@ -134,8 +138,9 @@ export function adRoutes({ random, money }: BreakParts): readonly DecisionRoute<
       answer: Type.Object(BreakAnswer),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
         const gated = await openBreak(question, context, { random, money });
-        if (gated.noAds !== undefined) return describeBreak(gated);
-        return describeBreak(outcomeOf(gated.asked, await serveBreak(context.table, gated.asked, money)));
+        if (gated.noAds !== undefined) return describeBreak(gated, context.isTrusted);
+        const decision = await serveBreak(context.table, gated.asked, money);
+        return describeBreak(outcomeOf(gated.asked, decision), context.isTrusted);
       },
     }),
     defineRoute({
@@ -178,7 +183,7 @@ export function adRoutes({ random, money }: BreakParts): readonly DecisionRoute<
         const reasons = isGated ? [] : await inTurns(countReasons(context.table, asked, decision));
         const served = new Set(decision.served.map(({ adSet }) => adSet));
         return {
-          ...describeBreak(answer),
+          ...describeBreak(answer, context.isTrusted),
           adSets: context.table.adSets.size,
           reasons,
           candidates: decision.candidates.map(({ adSet }) => ({
@@ -265,17 +270,17 @@ function breakQuestion(
   };
 }
 
-function describeBreak({ asked, noAds, decision: { served, gap } }: BreakOutcome): object {
+function describeBreak({ asked, noAds, decision: { served, gap } }: BreakOutcome, isTrusted: boolean): object {
   return {
     placement: asked.placement.name,
-    ads: served.map(describeAd),
+    ads: served.map((one) => describeAd(one, isTrusted)),
     seconds: served.reduce((sum, { ad }) => sum + ad.asset.seconds, 0),
     ...(noAds === undefined ? {} : { noAds }),
     ...(gap === 0 ? {} : { gap }),
   };
 }
 
-function describeAd({ adSet, ad, charge }: ServedAd): object {
+function describeAd({ adSet, ad, charge }: ServedAd, isTrusted: boolean): object {
   const { asset, clickThrough } = ad;
   return {
     ad: ad.name,
@@ -283,12 +288,13 @@ function describeAd({ adSet, ad, charge }: ServedAd): object {
     campaign: adSet.campaign,
     advertiser: adSet.advertiser,
     categories: adSet.categories,
-    tier: TIERS[adSet.tier],
-    goal: adSet.goal,
-    price: decimalOf(charge),
-    currency: adSet.currency,
+    ...(isTrusted ? pricingOf(adSet, charge) : {}),
     seconds: asset.seconds,
     ...(clickThrough === undefined ? {} : { clickThrough }),
     renditions: asset.renditions,
   };
+}
+
+function pricingOf({ tier, goal, currency }: CompiledAdSet, charge: number): object {
+  return { tier: TIERS[tier], goal, price: decimalOf(charge), currency };
 }

@@ -24,6 +24,21 @@ export function requireOwnHost(exchange: Exchange, names: ReadonlySet<string>): 
   throw httpRefusal('foreign-host', `"${shown}" is not a name of this server.`);
 }
 
+/**
+ * Scheme and authority under which a request reached this server, for links in its answer. With TLS `Host` may be anything,
+ * so another name than an address or one of the server's is refused: a cache would give such links to others.
+ */
+export function requestedBase(exchange: Exchange, names: ReadonlySet<string>): string {
+  const authority = exchange.header('host') ?? '';
+  const host = hostIn(authority);
+  if (host === undefined || (isIP(host) === 0 && host !== 'localhost' && !names.has(host))) {
+    throw httpRefusal('foreign-host', `"${authority.slice(0, 100)}" is not a name of this server.`);
+  }
+  // A proxy that ends TLS says so; anybody may claim it, and gets links that are no less safe.
+  const isTls = 'encrypted' in exchange.request.socket || exchange.header('x-forwarded-proto') === 'https';
+  return `${isTls ? 'https' : 'http'}://${authority}`;
+}
+
 /** Who asks, from where and for how long: a proxy before the server may read another of two values than the server. */
 const SINGLE_HEADERS: ReadonlySet<string> = new Set([
   'host',

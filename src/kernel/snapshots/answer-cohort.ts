@@ -12,8 +12,9 @@ import type { ReleaseView } from './worlds.ts';
 /** A question that was let through; its input fits the schema of the route. */
 export interface CheckedQuestion {
   readonly input: unknown;
-  /** As `AdmittedQuestion.by`. */
+  /** As in `AdmittedQuestion`. */
   readonly by: string;
+  readonly isTrusted: boolean;
 }
 
 /** An answer and what the plane adds to it. */
@@ -31,7 +32,7 @@ interface CohortAnswer {
 export async function answerCohort(
   { follower, clock, witness, facts }: DecisionParts,
   { module, route }: ReadyRoute,
-  { input, by }: CheckedQuestion,
+  { input, by, isTrusted }: CheckedQuestion,
   { exchange, limit }: { readonly exchange: Exchange; readonly limit: RequestContext },
 ): Promise<CohortAnswer> {
   const { tables } = follower.snapshot();
@@ -58,7 +59,7 @@ export async function answerCohort(
   };
   let answer: object;
   try {
-    const context = { table: tableOf(module.name), facts: facts.of(module, tableOf), now, by, limit };
+    const context = { table: tableOf(module.name), facts: facts.of(module, tableOf), now, by, isTrusted, limit };
     answer = await route.handle(input, context);
   } catch (error) {
     note(error instanceof Refusal ? resultOfStatus(error.status) : 'failed');

@@ -1,6 +1,7 @@
 import { verbOfPath, type DeclaredPath, type PathAccess } from '#kernel/access/authorization/path-access.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import { requestedBase } from '#kernel/http/request-guards.ts';
 import type { Deadline } from '#kernel/http/request-limit.ts';
 import { READ_METHODS, type Method, type RequestContext, type Route } from '#kernel/http/router.ts';
 import { answerCohort, type CheckedQuestion } from './answer-cohort.ts';
@@ -8,7 +9,7 @@ import { protocolAnswer } from './answer-protocol.ts';
 import type { DecisionParts } from './decision-parts.ts';
 import { factsBetween } from './facts.ts';
 import type { DecisionModule, DecisionRoute } from './module.ts';
-import { jsonInput, queryInput, readyRoute, requireInput, type ReadyRoute } from './question-input.ts';
+import { jsonInput, queryInput, readyRoute, requireInput, urlInput, type ReadyRoute } from './question-input.ts';
 
 const BODY_BYTES_MAX = 16 * 1024;
 
@@ -25,7 +26,7 @@ export function decisionApi(
   return modules.flatMap((module) => [
     ...module.routes.map((route): Route<PathAccess> => {
       const { path, access: by } = route;
-      const methods: readonly Method[] = verbOfPath(by) === 'post' ? ['POST'] : [...READ_METHODS, 'POST'];
+      const methods = methodsOf(route);
       return { methods, path, by, deadline: DEADLINE, answerPreflight, handle: questionAnswer(parts, module, route) };
     }),
     ...(module.protocols ?? []).map((protocol): Route<PathAccess> => {
@@ -42,10 +43,11 @@ function questionAnswer(
   module: DecisionModule<unknown>,
   route: DecisionRoute<unknown>,
 ): (exchange: Exchange, limit: RequestContext) => void | Promise<void> {
-  const { follower, clock, gate, facts } = parts;
+  const { follower, clock, gate, facts, ownNames } = parts;
   const ready: ReadyRoute = readyRoute(module, route);
   const sources = facts.sourcesOf(module);
   return (exchange, limit) => {
+    if (route.pathInput !== undefined) return ask(exchange, limit, urlInput(exchange, ready, route.pathInput));
     if (exchange.method !== 'POST') return ask(exchange, limit, queryInput(exchange.queryText, ready));
     return readBody(exchange, route.bodyBytesMax ?? BODY_BYTES_MAX).then((bytes) =>
       ask(exchange, limit, jsonInput(bytes)),
@@ -59,13 +61,13 @@ function questionAnswer(
       return admitted.then((allowed) => {
         // Nothing is counted for who no longer waits for the answer.
         limit.signal.throwIfAborted();
-        return respond(exchange, limit, { input: isObject ? allowed.input : input, by: allowed.by });
+        return respond(exchange, limit, { ...allowed, input: isObject ? allowed.input : input });
       });
-    return respond(exchange, limit, { input: isObject ? admitted.input : input, by: admitted.by });
+    return respond(exchange, limit, { ...admitted, input: isObject ? admitted.input : input });
   }
 
   function respond(exchange: Exchange, limit: RequestContext, question: CheckedQuestion): void | Promise<void> {
-    const { input, by } = question;
+    const { input, by, isTrusted } = question;
     requireInput(ready, input);
     const { version, tables, worlds } = follower.snapshot();
     if (worlds.size > 0 && sources.some((name) => worlds.has(name))) {
@@ -78,6 +80,7 @@ function questionAnswer(
       facts: facts.of(module, (name) => tables.get(name)),
       now: clock(),
       by,
+      isTrusted,
       limit,
     });
     if (answer instanceof Promise) return answer.then((settled: object) => finish(exchange, settled, version, ''));
@@ -85,11 +88,23 @@ function questionAnswer(
   }
 
   function finish(exchange: Exchange, given: object, version: string, releases: string): void {
+    const request = { method: exchange.method, baseUrl: () => requestedBase(exchange, ownNames) };
+    const document = route.present?.(given, request);
+    if (document !== undefined) {
+      const { status, body, contentType, headers } = document;
+      return send(exchange, status, body, { contentType, headers: { ...headers, 'x-snapshot-version': version } });
+    }
     const answer = JSON.stringify(given);
     const ageSeconds = Math.round(follower.ageMs() / 1000);
     const snapshot = `"snapshot":{"version":"${version}","ageSeconds":${ageSeconds}${releases}}}`;
     send(exchange, 200, `${answer.slice(0, -1)}${answer.length > 2 ? ',' : ''}${snapshot}`);
   }
+}
+
+/** Questions are asked with GET too. Players send beacons with GET; a HEAD would count as one. */
+function methodsOf({ access, pathInput }: DecisionRoute<unknown>): readonly Method[] {
+  if (pathInput !== undefined) return ['GET', 'POST'];
+  return verbOfPath(access) === 'post' ? ['POST'] : [...READ_METHODS, 'POST'];
 }
 
 /** The access rights of the modules' paths. */

@@ -10,6 +10,8 @@ export interface DecisionParts {
   readonly clock: Clock;
   readonly gate: Gate;
   readonly witness: Witness;
+  /** Names of this server, for links back to it. */
+  readonly ownNames: ReadonlySet<string>;
   /** Between the modules that are asked. */
   readonly facts: FactSources;
 }

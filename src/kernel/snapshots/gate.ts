@@ -31,8 +31,10 @@ const PARTNER_DEFAULT: ReadonlySet<string> = new Set(['/v1/prices']);
 export interface AdmittedQuestion {
   /** The inputs that the caller is entitled to. */
   readonly input: Record<string, unknown>;
-  /** The caller: `client:NAME`, `user:NAME`, or `local` for programs on this machine. */
+  /** The caller: `client:NAME`, `user:NAME`, `local` for programs on this machine, or `token` for the holder of one. */
   readonly by: string;
+  /** Whether a server Client or a user asks, who may see what is not for listeners. */
+  readonly isTrusted: boolean;
   /** The key of a publishable client. */
   readonly publishableKey?: string;
 }
@@ -120,6 +122,7 @@ interface GateParts extends GateOptions {
 
 function admit(parts: GateParts, question: Question): AdmittedQuestion | Promise<AdmittedQuestion> {
   const { exchange, asking, input, body } = question;
+  if (asking.access === 'token') return admitHolder(parts, exchange, input);
   const authorization = exchange.header('authorization');
   const mayBeInUrl = asking.isAboutNobody === true || asking.access === 'ingest';
   const elsewhere = (mayBeInUrl ? keyInQuery(exchange) : undefined) ?? body?.key;
@@ -133,7 +136,14 @@ function admit(parts: GateParts, question: Question): AdmittedQuestion | Promise
   refuseForeignPage(exchange);
   rates.chargeAddress(exchange);
   openAnswers.count(clock().epochMilliseconds);
-  return { input, by: 'local' };
+  return { input, by: 'local', isTrusted: false };
+}
+
+/** Holders of tokens send from players and pages that nobody declared. The address pays for their bodies. */
+function admitHolder({ rates }: GateParts, exchange: Exchange, input: Record<string, unknown>): AdmittedQuestion {
+  exchange.response.setHeader('access-control-allow-origin', '*');
+  rates.chargeAddress(exchange);
+  return { input, by: 'token', isTrusted: false };
 }
 
 function admitClient(parts: GateParts, question: Question, key: string): AdmittedQuestion | Promise<AdmittedQuestion> {
@@ -168,11 +178,12 @@ function admitClient(parts: GateParts, question: Question, key: string): Admitte
   if (isPublishable) return admitStranger(parts, question, client, key);
   const by = `client:${client.name}`;
   exchange.countCaller(by);
+  const admitted = { input, by, isTrusted: client.spec.type === 'server' };
   const listener = listenerIn(asking, input);
   // Reads by Clients are not recorded: they are too many, and each Client knows its own.
-  if (listener === undefined || asking.access === 'catalogue') return { input, by };
+  if (listener === undefined || asking.access === 'catalogue') return admitted;
   check?.(input);
-  return keepRead({ by, listener, path: asking.path, isBounded: false }).then(() => ({ input, by }));
+  return keepRead({ by, listener, path: asking.path, isBounded: false }).then(() => admitted);
 }
 
 function admitStranger(
@@ -182,16 +193,16 @@ function admitStranger(
   publishableKey: string,
 ): AdmittedQuestion | Promise<AdmittedQuestion> {
   const by = `client:${client.name}`;
-  if (asking.isAboutNobody === true) return { input, by, publishableKey };
+  if (asking.isAboutNobody === true) return { input, by, isTrusted: false, publishableKey };
   const token = exchange.header('x-subject-token') ?? body?.subjectToken;
   if (token === undefined && client.spec.anonymous === true && (asking.access === 'ingest' || isAboutUnits(asking))) {
     rates.chargeAddress(exchange);
     const asked = asking.access === 'ingest' ? input : anonymously(input);
-    return { input: asked, by: `${ANONYMOUS}${client.name}`, publishableKey };
+    return { input: asked, by: `${ANONYMOUS}${client.name}`, isTrusted: false, publishableKey };
   }
   return subjectOf(token, client, clock().epochMilliseconds).then((claims) => {
     rates.spendOfSubject(exchange, client, claims);
-    return { input: boundTo(claims, asking, input), by, publishableKey };
+    return { input: boundTo(claims, asking, input), by, isTrusted: false, publishableKey };
   });
 }
 
@@ -210,13 +221,13 @@ async function admitUser(
   authorize(user, { verb: verbOfPath(asking.access), path: exchange.path });
   const by = `user:${user.name}`;
   const listener = listenerIn(asking, input);
-  if (listener === undefined || asking.recordOf === undefined) return { input, by };
+  if (listener === undefined || asking.recordOf === undefined) return { input, by, isTrusted: true };
   authorize(user, { verb: 'get', path: asking.recordOf.path });
   check?.(input);
   const isBounded = !isMaster(user);
   if (isBounded) rates.spendRecord(user);
   await keepRead({ by, listener, path: asking.path, isBounded });
-  return { input, by };
+  return { input, by, isTrusted: true };
 }
 
 function answerPreflight({ origins }: ClientTable, exchange: Exchange): boolean {

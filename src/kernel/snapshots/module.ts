@@ -123,6 +123,8 @@ export interface DecisionRoute<Table> extends Asking {
   readonly explains?: boolean;
   /** Schema of the input, an object. Query values arrive as text and are converted to what the schema names. */
   readonly input: TSchema;
+  /** The input that the last part of the path gives, where the path ends with a star. Its other inputs stand in the URL. */
+  readonly pathInput?: string;
   /** Bytes of a body; by default as many as a question of names and numbers needs. */
   readonly bodyBytesMax?: number;
   readonly answer: TSchema;
@@ -131,6 +133,24 @@ export interface DecisionRoute<Table> extends Asking {
    * Throws Refusal for what is wrong with the input.
    */
   readonly handle: (input: unknown, context: AnswerContext<Table>) => object | Promise<object>;
+  /** The answer as a document of another type, or a redirect; undefined: as JSON. */
+  readonly present?: (answer: object, request: PresentedRequest) => AnswerDocument | undefined;
+  /** Type of the document that `present` makes, for OpenAPI. */
+  readonly presentedType?: string;
+}
+
+/** The request that an answer is presented to. */
+interface PresentedRequest {
+  readonly method: string;
+  /** Scheme and authority of links back to this server. Throws a Refusal for a host that is none of its names. */
+  readonly baseUrl: () => string;
+}
+
+interface AnswerDocument {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The sources of an answer: all of one moment, as the subject sees them. */
@@ -141,6 +161,8 @@ export interface AnswerContext<Table, Facts = Readonly<Record<string, unknown>>>
   readonly now: Temporal.Instant;
   /** Who asks, see `AdmittedQuestion`. */
   readonly by: string;
+  /** See `AdmittedQuestion`. */
+  readonly isTrusted: boolean;
   /** The time that the request has. */
   readonly limit: RequestContext;
 }

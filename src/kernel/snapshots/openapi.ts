@@ -6,6 +6,8 @@ import type { DecisionModule, DecisionRoute } from './module.ts';
 export interface DescribedPath {
   readonly path: string;
   readonly tag: string;
+  /** The input in the last part of the path and its schema, where that is not the key of a flag. */
+  readonly pathInput?: { readonly name: string; readonly schema: object };
   readonly operations: Readonly<Record<string, object>>;
 }
 
@@ -83,7 +85,12 @@ export function decisionOpenApi(
 ): object {
   const described = [
     ...modules.flatMap(({ name, routes, protocols = [] }) => [
-      ...routes.map((route) => ({ path: route.path, tag: name, operations: operationsOf(route) })),
+      ...routes.map((route) => ({
+        path: route.path,
+        tag: name,
+        operations: operationsOf(route),
+        ...pathInputOf(route),
+      })),
       ...protocols.map(({ path, openApi }) => ({ path, tag: name, operations: openApi })),
     ]),
     ...others,
@@ -99,7 +106,7 @@ export function decisionOpenApi(
     servers: [{ url: '/' }],
     security: [{ key: [] }, { key: [], subjectToken: [] }],
     tags: [...new Set(described.map(({ tag }) => tag))].map((name) => ({ name })),
-    paths: Object.fromEntries(described.map((one) => [one.path.replace('*', '{key}'), pathItem(one)])),
+    paths: Object.fromEntries(described.map((one) => [one.path.replace('*', `{${keyOf(one)}}`), pathItem(one)])),
     components: {
       securitySchemes: SECURITY_SCHEMES,
       schemas: { Problem: PROBLEM, Snapshot: SNAPSHOT },
@@ -113,8 +120,15 @@ export function decisionOpenApi(
   };
 }
 
-function pathItem({ path, tag, operations }: DescribedPath): object {
-  const key = { name: 'key', in: 'path', required: true, schema: text, description: 'The key of the flag.' };
+function keyOf({ pathInput }: DescribedPath): string {
+  return pathInput?.name ?? 'key';
+}
+
+function pathItem({ path, tag, operations, pathInput }: DescribedPath): object {
+  const key =
+    pathInput === undefined
+      ? { name: 'key', in: 'path', required: true, schema: text, description: 'The key of the flag.' }
+      : { ...pathInput, in: 'path', required: true };
   return {
     ...(path.includes('*') ? { parameters: [key] } : {}),
     ...Object.fromEntries(
@@ -135,23 +149,27 @@ function operationId(method: string, path: string): string {
   return method + named.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
 
+function pathInputOf({ input, pathInput }: DecisionRoute<unknown>): Pick<DescribedPath, 'pathInput'> {
+  const schema = pathInput === undefined ? undefined : propertiesOf(input)[pathInput];
+  return pathInput === undefined || schema === undefined ? {} : { pathInput: { name: pathInput, schema } };
+}
+
 function operationsOf(route: DecisionRoute<unknown>): DescribedPath['operations'] {
-  const { summary, input, answer, access, explains } = route;
+  const { summary, input, answer, access, explains, pathInput, presentedType } = route;
   const snapshot = { $ref: '#/components/schemas/Snapshot' };
   const added = explains === true ? { snapshot, releases: RELEASES } : { snapshot };
   const schema = { allOf: [answer, { properties: added }] };
-  const shared = {
-    summary,
-    responses: { 200: { description: 'The answer.', content: { 'application/json': { schema } } } },
+  const content = {
+    'application/json': { schema },
+    ...(presentedType === undefined ? {} : { [presentedType]: { schema: { type: 'string' } } }),
   };
+  const shared = { summary, responses: { 200: { description: 'The answer.', content } } };
   const post = { ...shared, requestBody: { required: true, content: { 'application/json': { schema: input } } } };
-  if (verbOfPath(access) === 'post') return { post };
   const required = new Set((input as { required?: string[] }).required ?? []);
-  const parameters = Object.entries(propertiesOf(input)).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    required: required.has(name),
-    schema,
-  }));
+  const parameters = Object.entries(propertiesOf(input)).flatMap(([name, schema]) =>
+    name === pathInput ? [] : { name, in: 'query', required: required.has(name), schema },
+  );
+  if (pathInput !== undefined) return { get: { ...shared, parameters }, post: { ...shared, parameters } };
+  if (verbOfPath(access) === 'post') return { post };
   return { get: { ...shared, parameters }, post };
 }

@@ -70,6 +70,19 @@ export function queryInput(queryText: string, { types }: ReadyRoute): Record<str
   return input;
 }
 
+/** The inputs of a URL whose last part is one of them. */
+export function urlInput(
+  { path, queryText }: { readonly path: string; readonly queryText: string },
+  ready: ReadyRoute,
+  pathInput: string,
+): Record<string, unknown> {
+  const input = queryInput(queryText, ready);
+  if (input[pathInput] !== undefined) {
+    throw decisionRefusal('repeated-parameter', `The parameter ${pathInput} stands in the path.`);
+  }
+  return { ...input, [pathInput]: decode(path.slice(path.lastIndexOf('/') + 1)) };
+}
+
 function decode(text: string): string {
   try {
     return text.includes('%') || text.includes('+') ? decodeURIComponent(text.replaceAll('+', ' ')) : text;

@@ -22,7 +22,7 @@ export async function startDecide(
   return {
     routes: [
       snapshotStream({ follower, gate, kinds }),
-      ...decisionApi(node.modules, { follower, clock: shared.clock, gate, witness }),
+      ...decisionApi(node.modules, { follower, clock: shared.clock, gate, witness, ownNames: shared.ownNames }),
     ],
     checks: [],
   };

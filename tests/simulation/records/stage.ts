@@ -88,6 +88,7 @@ export async function stageOfDesks(t: TestContext): Promise<Stage> {
             facts: {},
             now: clock(),
             by: 'user:model',
+            isTrusted: true,
             limit: { signal: new AbortController().signal, leftMs: Infinity },
           }),
         );

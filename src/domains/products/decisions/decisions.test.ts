@@ -338,6 +338,7 @@ test('every answer over HTTP fits its schema, and brings back the listener', () 
             facts: {},
             now: NOW,
             by: 'local',
+            isTrusted: false,
             limit: { signal: new AbortController().signal, leftMs: Infinity },
           }),
         ),
