@@ -157,17 +157,18 @@ async function connect(socket: string): Promise<Redis> {
 
 /** Spending from memory, with slices fetched in the background. */
 async function spendFigure(quotas: Quotas): Promise<Figure> {
-  const slices = quotas.slices({ name: 'bench', unitsMax: 1_000_000, usableMs: 60_000, tokenMs: 60_000 });
+  const slices = quotas.slices({ name: 'bench', usableMs: 60_000, tokenMs: 60_000 });
   const budget = {
     id: 'campaign',
     subject: 'account',
-    items: [{ quota: 'lifetime', buckets: [bucket('campaign', { type: 'lifetime' })] }],
+    version: '',
+    items: () => [{ quota: 'lifetime', buckets: [bucket('campaign', { type: 'lifetime' })] }],
   };
   let spent = 0;
   const started = performance.now();
   while (spent < SPENDS) {
-    if (!(await slices.take(budget, 1))) throw new Error('the budget ended');
-    for (spent += 1; spent < SPENDS && slices.spend(budget, 1); spent += 1);
+    if ((await slices.fetch(budget, 1)) === undefined) throw new Error('the budget ended');
+    for (spent += 1; spent < SPENDS && slices.reserve(budget, 1) !== undefined; spent += 1);
   }
   const seconds = (performance.now() - started) / 1_000;
   await slices.close();

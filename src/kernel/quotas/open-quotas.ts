@@ -14,7 +14,7 @@ import type { Charge, Item } from './rules/operation.ts';
 import { quotaMetrics } from './quota-metrics.ts';
 import { eraseSubject, subjectsFrom } from './records/erase.ts';
 import { findOperations } from './records/read-book.ts';
-import { readOverdueSlices, recallSlices, readRecalledSlices } from './records/slices.ts';
+import { readEndedSlices, recallSlices, readRecalledSlices } from './records/slices.ts';
 import { subjectsWithExpired, tidyRecords } from './records/tidy.ts';
 import { openRecentCounters } from './rules/recent-counters.ts';
 import { openSlices } from './slices.ts';
@@ -250,7 +250,7 @@ function offlineOf({ shardOf, charge, signer }: Shards): Pick<Quotas, 'grantOffl
 }
 
 /** Budgets that nodes spend in slices. */
-function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices' | 'lostSlices' | 'settleSlice'> {
+function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices' | 'endedSlices' | 'settleSlice'> {
   return {
     slices: (node) => {
       checkName('name of the node', node.name);
@@ -267,8 +267,8 @@ function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices
         log,
       });
     },
-    lostSlices: async () =>
-      (await Promise.all(shards.map(({ database }) => readOverdueSlices(database, clock?.())))).flat(),
+    endedSlices: async () =>
+      (await Promise.all(shards.map(({ database }) => readEndedSlices(database, clock?.())))).flat(),
     settleSlice: async ({ subject, slice, settled }) => {
       checkOperationName({ subject, key: slice });
       const commit = {
@@ -278,7 +278,7 @@ function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices
         amount: amountOf(settled, 0),
         over: 'refuse',
       } as const;
-      return shardOf(subject).store.operate({ kind: 'commit', lost: true, ...commit });
+      return shardOf(subject).store.operate({ kind: 'commit', ended: true, ...commit });
     },
   };
 }

@@ -1,134 +1,169 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Budget } from './rules/contract.ts';
+import { until } from '#tests/support/installation.ts';
+import type { Budget, Slices, SliceUnits } from './rules/contract.ts';
 import { bucket } from './testing/bucket.ts';
-import { startQuotasWorld } from './testing/quotas-world.ts';
+import { startQuotasWorld, type QuotasWorld } from './testing/quotas-world.ts';
 
-const NODE = { unitsMax: 500, usableMs: 60_000, tokenMs: 60_000 };
+const NODE = { usableMs: 60_000, tokenMs: 60_000 };
 
-function campaign(day: number, lifetime: number): Budget {
-  return {
-    id: 'campaign-1',
-    subject: 'account-1',
-    items: [
-      { quota: 'day', buckets: [bucket('c1-day', day, { window: { type: 'calendar', per: 'P1D', zone: 'UTC' } })] },
-      { quota: 'lifetime', buckets: [bucket('c1-lifetime', lifetime, { window: { type: 'lifetime' } })] },
-    ],
-  };
+interface Limits {
+  readonly day: number;
+  readonly lifetime: number;
+  readonly version?: string;
 }
 
-test('nodes spend a budget from memory, to its last unit and not beyond, and the rest goes back at the end', async () => {
+function adSet({ day, lifetime, version = '' }: Limits): Budget {
+  const items = [
+    { quota: 'day', buckets: [bucket('c1-day', day, { window: { type: 'calendar', per: 'P1D', zone: 'UTC' } })] },
+    { quota: 'lifetime', buckets: [bucket('c1-lifetime', lifetime, { window: { type: 'lifetime' } })] },
+  ];
+  return { id: 'adset-1', subject: 'account-1', version, items: () => items };
+}
+
+/** Reserves one unit after the other until the budget has none for this node. */
+async function reserveAll(node: Slices, budget: Budget): Promise<readonly SliceUnits[]> {
+  const all: SliceUnits[] = [];
+  for (let denials = 0; denials < 3;) {
+    const units = node.reserve(budget, 1) ?? (await node.fetch(budget, 1));
+    if (units === undefined) denials += 1;
+    else all.push(units);
+  }
+  return all;
+}
+
+async function readUse(world: QuotasWorld): Promise<readonly number[]> {
+  const rows = await world.database.query<{ used: number }>('select used from backline.quota_counters order by bucket');
+  return rows.map(({ used }) => used);
+}
+
+async function untilUse(world: QuotasWorld, expected: number): Promise<void> {
+  await until(
+    async () => ((await readUse(world))[0] === expected ? true : undefined),
+    () => `a use of ${expected}`,
+    10,
+  );
+}
+
+/** Settles all that has ended: so many units of each slice. */
+async function settleEnded(world: QuotasWorld, settledOf: (key: string) => number): Promise<number> {
+  const ended = await world.quotas.endedSlices();
+  for (const { subject, key } of ended)
+    await world.quotas.settleSlice({ subject, slice: key, settled: settledOf(key) });
+  return ended.length;
+}
+
+test('nodes reserve from memory, to the last unit and not beyond, and evidence says what is charged', async () => {
   await using world = await startQuotasWorld();
   const nodes = [world.quotas, world.another(), world.another()].map((quotas, index) =>
     quotas.slices({ ...NODE, name: `node-${index}` }),
   );
-  const budget = campaign(1_000, 5_000);
-  const spent = await Promise.all(
-    nodes.map(async (node) => {
-      let own = 0;
-      while (node.spend(budget, 1) || (await node.take(budget, 1))) own += 1;
-      return own;
-    }),
-  );
-  assert.equal(
-    spent.reduce((sum, units) => sum + units, 0),
-    1_000,
-  );
-  assert.ok(spent.every((units) => units > 0));
+  const budget = adSet({ day: 1_000, lifetime: 5_000 });
+  const reserved = (await Promise.all(nodes.map((node) => reserveAll(node, budget)))).flat();
+  assert.ok(reserved.length > 800 && reserved.length <= 1_000, `${reserved.length}`);
   for (const node of nodes) await node.close();
-  const [day, lifetime] = budget.items;
-  assert.ok(day !== undefined && lifetime !== undefined);
-  const readUse = async (source: typeof day) =>
-    (await world.quotas.check({ ...source, subject: 'account-1', amount: 0 })).balances[0]?.used;
-  assert.deepEqual([await readUse(day), await readUse(lifetime)], [1_000, 1_000]);
+  assert.deepEqual(await readUse(world), [reserved.length, reserved.length]);
+  assert.deepEqual(await world.quotas.endedSlices(), []);
+  world.pass({ minutes: 3 });
+  const settled = reserved.filter((_, index) => index % 3 > 0);
+  await settleEnded(world, (key) => settled.filter(({ slice }) => slice === key).length);
+  assert.deepEqual(await readUse(world), [settled.length, settled.length]);
+  assert.deepEqual(await world.quotas.endedSlices(), []);
 });
 
-test('the rest of a slice goes back when its node ends cleanly', async () => {
+test('units that are given back, and those of a closed slice, are there for others', async () => {
   await using world = await startQuotasWorld();
-  const budget = campaign(1_000, 900);
+  const budget = adSet({ day: 1_000, lifetime: 900 });
   const node = world.quotas.slices({ ...NODE, name: 'node' });
-  assert.equal(await node.take(budget, 10), true);
-  assert.equal(node.spend(budget, 5), (await Promise.resolve(true)) && true);
+  const ten = await node.fetch(budget, 10);
+  const five = node.reserve(budget, 5);
+  assert.ok(ten !== undefined && five !== undefined && five.slice === ten.slice);
+  node.giveBack(five);
   await node.close();
-  const rows = await world.database.query<{ bucket: string; used: number }>(
-    'select bucket, used from backline.quota_counters order by bucket',
-  );
-  assert.deepEqual(rows, [
-    { bucket: 'c1-day', used: 15 },
-    { bucket: 'c1-lifetime', used: 15 },
-  ]);
+  assert.deepEqual(await readUse(world), [10, 10]);
+  node.giveBack(ten);
+  assert.deepEqual(await readUse(world), [10, 10]);
 });
 
 test('a slice whose node died stays charged in full, until evidence settles it after its last token', async () => {
   await using world = await startQuotasWorld();
-  const budget = campaign(100, 100);
+  const budget = adSet({ day: 100, lifetime: 100 });
   const dead = world.another().slices({ ...NODE, name: 'dead' });
-  assert.equal(await dead.take(budget, 60), true);
-  const alive = world.quotas.slices({ ...NODE, name: 'alive' });
-  // The dead node returns nothing: its slices get no maintenance any more.
+  const units = await dead.fetch(budget, 10);
+  assert.ok(units !== undefined);
+  // A node that is gone gets no maintenance and closes nothing.
+  const [charged = 0] = await readUse(world);
+  assert.ok(charged >= 10);
+  const early = { subject: 'account-1', slice: units.slice, settled: 7 };
+  await assert.rejects(world.quotas.settleSlice(early), { code: 'quotas/slice-outstanding' });
+  world.pass({ minutes: 2 });
+  assert.deepEqual(await world.quotas.endedSlices(), [], 'the margin for slow commits');
+  world.pass({ seconds: 11 });
+  assert.ok((await settleEnded(world, (key) => (key === units.slice ? 7 : 0))) > 0);
+  assert.deepEqual(await readUse(world), [7, 7]);
   await dead.close();
-  const second = world.another().slices({ ...NODE, name: 'second' });
-  assert.equal(await second.take(budget, 10), true);
-  await world.database.query(
-    "update backline.quota_holds set recalled_at = null, owner = 'gone' where owner = 'second'",
-  );
-  assert.equal(await alive.take(budget, 30), false);
-  assert.deepEqual(await world.quotas.lostSlices(), []);
-  const [slice] = await world.database.query<{ key: string }>(
-    "select key from backline.quota_holds where owner = 'gone'",
-  );
-  assert.ok(slice !== undefined);
-  const settle = { subject: 'account-1', slice: slice.key, settled: 11 };
-  await assert.rejects(world.quotas.settleSlice(settle), { code: 'quotas/slice-outstanding' });
-  world.pass({ minutes: 5 });
-  assert.deepEqual(
-    (await world.quotas.lostSlices())
-      .filter(({ node }) => node === 'gone')
-      .map(({ node, amount }) => ({ node, amount })),
-    [{ node: 'gone', amount: 12 }],
-  );
-  await world.quotas.settleSlice(settle);
-  await alive.close();
-  const { balances } = await world.quotas.check({
-    subject: 'account-1',
-    quota: 'lifetime',
-    buckets: budget.items[1]?.buckets ?? [],
-    amount: 0,
-  });
-  assert.equal(balances[0]?.used, 71);
-  await second.close();
+  assert.deepEqual(await readUse(world), [7, 7], 'a node that wakes up late changes nothing');
 });
 
-test('a node recalls units that another node holds, and gets them before any caller is denied', async () => {
+test('a lowered limit holds with the next reservation: units of the old one go back', async () => {
   await using world = await startQuotasWorld();
-  const budget = campaign(100, 100);
-  const rich = world.another().slices({ ...NODE, name: 'rich' });
-  const poor = world.quotas.slices({ ...NODE, name: 'poor' });
-  assert.equal(await rich.take({ ...budget, id: 'as-a-whole' }, 80), true);
-  // Nine of the twenty that are left, of which it spends one.
-  assert.equal(await rich.take(budget, 9), true);
-  assert.equal(await rich.take(budget, 1), true);
-  assert.equal(await poor.take(budget, 10), true);
-  assert.equal(await poor.take(budget, 1), false);
-  await rich.close();
-  await poor.close();
-  const rows = await world.database.query("select used from backline.quota_counters where bucket = 'c1-lifetime'");
-  assert.deepEqual(rows, [{ used: 100 }]);
+  let steadyMs = 0;
+  const node = world.quotas.slices({ ...NODE, name: 'node', steadyMs: () => steadyMs });
+  const before = adSet({ day: 1_000, lifetime: 1_000, version: 'before' });
+  assert.ok((await node.fetch(before, 10)) !== undefined);
+  const after = adSet({ day: 1_000, lifetime: 12, version: 'after' });
+  assert.equal(node.reserve(after, 10), undefined);
+  await untilUse(world, 10);
+  assert.equal(await node.fetch(after, 3), undefined);
+  steadyMs += 1_000;
+  assert.ok((await node.fetch(after, 2)) !== undefined);
+  assert.equal(node.reserve(after, 1), undefined);
+  await node.close();
 });
 
-test('the rest of the account is recalled from the other campaigns that hold it', async () => {
+test('a budget that knows when more units come is not asked before', async () => {
   await using world = await startQuotasWorld();
-  const account = { quota: 'account', buckets: [bucket('account', 100, { window: { type: 'lifetime' } })] };
+  let steadyMs = 0;
+  const node = world.quotas.slices({ ...NODE, name: 'node', steadyMs: () => steadyMs });
+  let limit = 5;
+  let asked = 0;
+  const budget: Budget = {
+    ...adSet({ day: 5, lifetime: 5 }),
+    items: () => {
+      asked += 1;
+      return [{ quota: 'paced', buckets: [bucket('paced', limit)] }];
+    },
+    retryMs: () => 30_000,
+  };
+  assert.equal((await reserveAll(node, budget)).length, 5);
+  const before = asked;
+  limit = 8;
+  assert.deepEqual([await node.fetch(budget, 1), node.isDenied('adset-1', 1), asked], [undefined, true, before]);
+  steadyMs = 30_000;
+  assert.equal((await reserveAll(node, budget)).length, 3);
+  await node.close();
+});
+
+test('after a denial the units of the account that another budget holds are recalled', async () => {
+  await using world = await startQuotasWorld();
+  const account = { quota: 'account', buckets: [bucket('account', 100)] };
   const budget = (id: string): Budget => ({
     id,
     subject: 'account-1',
-    items: [{ quota: id, buckets: [bucket(id, 1_000, { window: { type: 'lifetime' } })] }, account],
+    version: '',
+    items: () => [{ quota: id, buckets: [bucket(id, 1_000)] }, account],
   });
   const one = world.another().slices({ ...NODE, name: 'one' });
-  const other = world.quotas.slices({ ...NODE, name: 'other' });
-  assert.equal(await one.take(budget('spring'), 1), true);
-  assert.equal(await other.take(budget('summer'), 99), true);
-  assert.equal(await other.take(budget('summer'), 1), false);
+  let steadyMs = 0;
+  const other = world.quotas.slices({ ...NODE, name: 'other', steadyMs: () => steadyMs });
+  const spring = await one.fetch(budget('spring'), 1);
+  assert.ok(spring !== undefined);
+  const before = await readUse(world);
+  assert.ok((before[0] ?? 0) > 1);
+  assert.equal(await other.fetch(budget('summer'), 99), undefined);
+  await untilUse(world, 1);
+  steadyMs += 1_000;
+  assert.ok((await other.fetch(budget('summer'), 99)) !== undefined);
   await one.close();
   await other.close();
 });

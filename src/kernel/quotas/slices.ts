@@ -1,26 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import type { Answer, Budget, SliceNode, Slices } from './rules/contract.ts';
+import type { Answer, Budget, SliceNode, Slices, SliceUnits } from './rules/contract.ts';
 import type { Operation } from './rules/operation.ts';
-import { leftIn, sliceSize, spendFrom, takeOver, type Pool, type Slice } from './rules/slice-pool.ts';
+import { hasUnits, leftIn, reserveFrom, sliceSize, takeOver, type Pool, type Slice } from './rules/slice-pool.ts';
 
 const SLICE_LIMITS = {
   /** A slice takes at most this part of the remaining budget: eight nodes find units. */
   share: 8,
+  /** The first slice of a budget on a node is enough for so many reservations like the first. */
+  firstCharges: 4,
   /** The next slice is fetched when less than this part of the last one is left: early enough at 100,000 a second. */
   refillAt: 0.5,
   /** How often a node checks for recalls of its slices, and closes those that are over. */
   lookMs: 100,
-  /** How long a node waits for others to return recalled units; a silent node is charged in full. */
-  recallMsMax: 1_000,
-  /**
-   * After a final denial a node waits so long before it asks the database again: a paused campaign must not be polled
-   * all day.
-   */
+  /** After a denial a node waits so long before it asks the database again, unless the budget knows better. */
   deniedMs: 1_000,
+  /** Other nodes are asked to return units of a budget at most this often. */
+  recallMs: 10_000,
+  /** A budget without slices that nobody has asked for so long is forgotten. */
+  idleMs: 600_000,
+  /** Units of a slice at most: far below what a number counts exactly. */
+  unitsMax: 2 ** 46,
   /**
-   * Margin between the last use of a slice and the moment from which evidence counts; covers clocks and slow answers.
+   * Margin between the last settlement in a slice and the moment from which evidence counts; covers clocks and slow
+   * commits.
    */
   marginMs: 10_000,
 } as const;
@@ -28,27 +32,25 @@ const SLICE_LIMITS = {
 /** The part of the store of a subject that slices need. */
 export interface SliceStore {
   readonly operate: (operation: Operation) => Promise<Answer>;
-  /** Asks the nodes to return the slices of these buckets; gives how many there are. */
-  readonly recall: (subject: string, buckets: readonly string[]) => Promise<number>;
+  /** Asks the nodes to return the slices of these buckets. */
+  readonly recall: (subject: string, buckets: readonly string[]) => Promise<unknown>;
 }
 
 interface BudgetPool extends Pool {
   budget: Budget;
-  /** Of the last slice. */
-  size: number;
+  /** Units that the next slice should have, by the use of the last ones. */
+  recent: number;
   remaining: number | undefined;
-  /** Buckets that had too few units at the last request: other nodes may have them, also for another budget. */
-  scarce: readonly string[];
-  refilling: Promise<boolean> | undefined;
-  /** The budget is spent, as far as all nodes know. */
+  refilling: Promise<void> | undefined;
+  /** No units were there at the last request: the next one waits until then. */
   deniedUntilMs: number;
-  /** No slice was available: the next background fetch waits until then. */
-  noSliceUntilMs: number;
+  recalledMs: number;
+  usedMs: number;
 }
 
 /**
- * Serves budgets from memory. A slice is a reservation without an end: it is charged in full when it is taken, and its
- * rest goes back when this node closes it. When the node dies, all of it stays charged.
+ * Serves budgets from memory. A slice is a hold: it is charged in full when it is taken. When this node closes it, the hold
+ * shrinks to what was reserved, and the rest goes back. Evidence settles it in the end, also that of a node that died.
  *
  * @param readRecalled keys of this node's slices that others wait for
  */
@@ -58,133 +60,148 @@ export function openSlices(
     readonly storeOf: (subject: string) => SliceStore;
     readonly readRecalled: (node: string) => Promise<readonly string[]>;
     readonly log: Log;
-    readonly steadyMs?: () => number;
   },
 ): Slices {
-  const { storeOf, readRecalled, log, steadyMs = () => performance.now() } = options;
-  const parts: SliceParts = { node, storeOf, log, steadyMs };
-  const pools = new Map<string, BudgetPool>();
-  const closing = new Set<Promise<void>>();
+  const { steadyMs = () => performance.now() } = node;
+  const parts: SliceParts = { node, ...options, steadyMs, pools: new Map(), bySlice: new Map(), closing: new Set() };
+  const { pools, bySlice, closing } = parts;
   let isClosed = false;
   let looking = Promise.resolve();
   const timer = setInterval(() => {
     looking = looking
-      .then(look)
-      .catch((error: unknown) => log.warn({ err: error }, 'quota slices: maintenance failed; retrying'));
+      .then(() => look(parts))
+      .catch((error: unknown) => options.log.warn({ err: error }, 'quota slices: maintenance failed; retrying'));
   }, SLICE_LIMITS.lookMs);
   timer.unref();
+  const reserve: Slices['reserve'] = (budget, amount) => (isClosed ? undefined : reserveUnits(parts, budget, amount));
 
   return {
-    spend: (budget, amount) => {
-      const pool = poolOf(pools, budget);
-      const nowMs = steadyMs();
-      const spent = spendFrom(pool, amount, nowMs);
-      if (!spent || leftIn(pool, nowMs) < pool.size * SLICE_LIMITS.refillAt) {
-        const isVain = nowMs < Math.max(pool.deniedUntilMs, pool.noSliceUntilMs);
-        if (!isVain && !isClosed) void refill(parts, pool, amount).catch(() => {});
-      }
-      return spent;
+    reserve,
+    fetch: async (budget, amount) => {
+      const units = reserve(budget, amount);
+      const refilling = pools.get(budget.id)?.refilling;
+      if (units !== undefined || refilling === undefined) return units;
+      await refilling;
+      return reserve(budget, amount);
     },
-    take: (budget, amount) => takeFrom(parts, poolOf(pools, budget), amount, { isClosed: () => isClosed, look }),
+    isDenied: (id, amount) => {
+      const pool = pools.get(id);
+      const nowMs = steadyMs();
+      return pool !== undefined && nowMs < pool.deniedUntilMs && !hasUnits(pool, amount, nowMs);
+    },
+    giveBack: ({ slice, amount }) => {
+      const open = bySlice.get(slice);
+      if (open !== undefined) open.reserved -= amount;
+    },
     close: async () => {
       isClosed = true;
       clearInterval(timer);
       await looking;
-      await Promise.all([...pools.values()].map(async ({ refilling }) => refilling?.catch(() => false)));
+      await Promise.all([...pools.values()].map(async ({ refilling }) => refilling));
       for (const pool of pools.values()) for (const slice of pool.slices) slice.isRecalled = true;
-      closeOver();
+      closeOver(parts);
       await Promise.all(closing);
     },
   };
-
-  async function look(): Promise<void> {
-    const keys = new Set(await readRecalled(node.name));
-    for (const { slices } of pools.values()) for (const slice of slices) slice.isRecalled ||= keys.has(slice.key);
-    closeOver();
-    await Promise.all(closing);
-  }
-
-  function closeOver(): void {
-    for (const pool of pools.values()) {
-      for (const slice of takeOver(pool, steadyMs())) {
-        const running: Promise<void> = closeSlice(parts, pool.budget, slice).finally(() => closing.delete(running));
-        closing.add(running);
-      }
-    }
-  }
 }
 
-/** Parts that fetch and close slices. */
+/** State of the slices of a node, and the parts that fetch and close them. */
 interface SliceParts {
   readonly node: SliceNode;
   readonly storeOf: (subject: string) => SliceStore;
+  readonly readRecalled: (node: string) => Promise<readonly string[]>;
   readonly log: Log;
   readonly steadyMs: () => number;
+  /** By budget. */
+  readonly pools: Map<string, BudgetPool>;
+  /** The open slices. */
+  readonly bySlice: Map<string, Slice>;
+  readonly closing: Set<Promise<void>>;
 }
 
-function poolOf(pools: Map<string, BudgetPool>, budget: Budget): BudgetPool {
+/** Reserves from memory, and begins to fetch the next slice in time. */
+function reserveUnits(parts: SliceParts, budget: Budget, amount: number): SliceUnits | undefined {
+  const { pools, bySlice, log, steadyMs } = parts;
+  const nowMs = steadyMs();
+  const pool = poolOf(pools, budget, nowMs);
+  const slice = reserveFrom(pool, amount, nowMs);
+  const isLow = slice === undefined || leftIn(pool, nowMs) < slice.amount * SLICE_LIMITS.refillAt;
+  if (isLow && pool.refilling === undefined && nowMs >= pool.deniedUntilMs) {
+    pool.refilling = fetchSlice(parts, pool, amount)
+      .then((fetched) => {
+        if (fetched !== undefined) bySlice.set(fetched.key, fetched);
+      })
+      .catch((error: unknown) => {
+        pool.deniedUntilMs = steadyMs() + SLICE_LIMITS.deniedMs;
+        log.warn({ err: error, budget: pool.budget.id }, 'quota slices: cannot fetch a slice; retrying');
+      })
+      .finally(() => {
+        pool.refilling = undefined;
+      });
+  }
+  return slice && { slice: slice.key, amount, untilMs: slice.settledUntilMs };
+}
+
+async function look(parts: SliceParts): Promise<void> {
+  const { node, bySlice, readRecalled, closing } = parts;
+  const keys = bySlice.size === 0 ? [] : await readRecalled(node.name);
+  for (const key of keys) {
+    const slice = bySlice.get(key);
+    if (slice !== undefined) slice.isRecalled = true;
+  }
+  closeOver(parts);
+  await Promise.all(closing);
+}
+
+function closeOver(parts: SliceParts): void {
+  const { pools, bySlice, closing, steadyMs } = parts;
+  const nowMs = steadyMs();
+  for (const [id, pool] of pools) {
+    for (const slice of takeOver(pool, nowMs)) {
+      bySlice.delete(slice.key);
+      // Twice the use of its life: the next slice lasts as long, and the node may speed up.
+      if (slice.reserved < slice.amount) pool.recent = Math.max(1, 2 * slice.reserved);
+      const running: Promise<void> = trimSlice(parts, pool.budget, slice).finally(() => closing.delete(running));
+      closing.add(running);
+    }
+    const isIdle = pool.slices.length === 0 && pool.refilling === undefined;
+    if (isIdle && nowMs - pool.usedMs > SLICE_LIMITS.idleMs) pools.delete(id);
+  }
+}
+
+function poolOf(pools: Map<string, BudgetPool>, budget: Budget, nowMs: number): BudgetPool {
   let pool = pools.get(budget.id);
   if (pool === undefined) {
     pool = {
       slices: [],
       budget,
-      size: 0,
+      recent: 0,
       remaining: undefined,
-      scarce: [],
       refilling: undefined,
       deniedUntilMs: -Infinity,
-      noSliceUntilMs: -Infinity,
+      recalledMs: -Infinity,
+      usedMs: nowMs,
     };
     pools.set(budget.id, pool);
   }
+  if (pool.budget.version !== budget.version) {
+    // A lowered limit holds at once: units of the old one go back.
+    for (const slice of pool.slices) slice.isRecalled = true;
+    pool.deniedUntilMs = -Infinity;
+    pool.remaining = undefined;
+  }
   pool.budget = budget;
+  pool.usedMs = nowMs;
   return pool;
 }
 
-/** Spends; first fetches a slice, or recalls those of other nodes. */
-async function takeFrom(
-  parts: SliceParts,
-  pool: BudgetPool,
-  amount: number,
-  { isClosed, look }: { readonly isClosed: () => boolean; readonly look: () => Promise<void> },
-): Promise<boolean> {
-  const { storeOf, steadyMs } = parts;
-  const { subject } = pool.budget;
-  const giveUpMs = steadyMs() + SLICE_LIMITS.recallMsMax;
-  let hasRecalled = false;
-  for (;;) {
-    if (spendFrom(pool, amount, steadyMs())) return true;
-    if (isClosed() || steadyMs() < pool.deniedUntilMs) return false;
-    if (await refill(parts, pool, amount)) continue;
-    if (!hasRecalled) {
-      // This node's other slices are among them, and come back the same way.
-      const outstanding = await storeOf(subject).recall(subject, pool.scarce);
-      hasRecalled = true;
-      if (outstanding === 0 && !spendFrom(pool, amount, steadyMs())) return deny(pool, steadyMs());
-    }
-    if (steadyMs() >= giveUpMs) return deny(pool, steadyMs());
-    await look();
-    await new Promise((resolve) => setTimeout(resolve, SLICE_LIMITS.lookMs / 2));
-  }
-}
-
-function deny(pool: BudgetPool, nowMs: number): false {
-  pool.deniedUntilMs = nowMs + SLICE_LIMITS.deniedMs;
-  return false;
-}
-
-/** One refill at a time for each budget; true when there is a new slice. */
-function refill(parts: SliceParts, pool: BudgetPool, amount: number): Promise<boolean> {
-  pool.refilling ??= fetchSlice(parts, pool, amount).finally(() => {
-    pool.refilling = undefined;
-  });
-  return pool.refilling;
-}
-
-async function fetchSlice({ node, storeOf, steadyMs }: SliceParts, pool: BudgetPool, amount: number): Promise<boolean> {
-  const { subject, items } = pool.budget;
-  const share = { share: SLICE_LIMITS.share, unitsMax: node.unitsMax };
-  const wanted = sliceSize(amount, pool.remaining ?? limitOf(pool.budget), share);
+async function fetchSlice(parts: SliceParts, pool: BudgetPool, amount: number): Promise<Slice | undefined> {
+  const { node, storeOf, steadyMs } = parts;
+  const { budget } = pool;
+  const { subject } = budget;
+  const items = await budget.items();
+  const remaining = pool.remaining ?? limitOf(items);
+  const units = sliceSize(amount, { recent: pool.recent, remaining }, SLICE_LIMITS);
   const key = `slice ${node.name} ${randomUUID()}`;
   // Read before the request, so that our end of the slice comes before that of the database.
   const askedMs = steadyMs();
@@ -192,54 +209,65 @@ async function fetchSlice({ node, storeOf, steadyMs }: SliceParts, pool: BudgetP
     kind: 'charge',
     subject,
     key,
-    items: items.map((item) => ({ ...item, subject, amount: wanted })),
+    items: items.map((item) => ({ ...item, subject, amount: Math.min(units, SLICE_LIMITS.unitsMax) })),
     manner: 'partial',
     hold: { kind: 'slice', owner: node.name, ttlMs: node.usableMs + node.tokenMs + SLICE_LIMITS.marginMs },
   });
-  const counts = answer.balances.flatMap(({ remaining }) => (remaining === 'unlimited' ? [] : [remaining]));
-  pool.remaining = counts.length === 0 ? node.unitsMax * SLICE_LIMITS.share : Math.min(...counts);
-  pool.scarce = answer.balances
-    .filter(({ remaining }) => remaining !== 'unlimited' && remaining < amount)
-    .map(({ bucket }) => bucket);
-  if (answer.outcome !== 'granted') {
-    pool.noSliceUntilMs = steadyMs() + SLICE_LIMITS.lookMs;
-    return false;
-  }
-  // Units of one day are not spent on the next.
+  const counts = answer.balances.flatMap(({ remaining: left }) => (left === 'unlimited' ? [] : [left]));
+  pool.remaining = counts.length === 0 ? SLICE_LIMITS.unitsMax : Math.min(...counts);
+  const granted = answer.outcome === 'granted' ? answer.amount / items.length : 0;
+  if (granted < amount) await waitForUnits(parts, pool, { amount, answer });
+  if (granted === 0) return undefined;
+  // Units of one day are not reserved on the next.
   const ends = answer.receipt.map(({ untilMs = Infinity }) => untilMs - answer.atMs);
   const slice: Slice = {
     key,
-    amount: answer.amount / items.length,
+    amount: granted,
     usableUntilMs: askedMs + Math.min(node.usableMs, ...ends),
-    spent: 0,
+    settledUntilMs: answer.atMs + node.usableMs + node.tokenMs,
+    reserved: 0,
     isRecalled: false,
   };
-  pool.size = slice.amount;
+  // The one before was used up before its time.
+  pool.recent = Math.min(SLICE_LIMITS.unitsMax, 2 * granted);
   pool.slices.push(slice);
-  return true;
+  return slice;
 }
 
-async function closeSlice({ storeOf, log }: SliceParts, { subject }: Budget, { key, spent }: Slice): Promise<void> {
+/** After a denial: asks other nodes for their units, and waits before the next request. */
+async function waitForUnits(
+  { storeOf, steadyMs }: SliceParts,
+  pool: BudgetPool,
+  { amount, answer }: { readonly amount: number; readonly answer: Answer },
+): Promise<void> {
+  const { budget } = pool;
+  const retryMs = budget.retryMs?.(answer, amount);
+  const nowMs = steadyMs();
+  pool.deniedUntilMs = nowMs + (retryMs ?? SLICE_LIMITS.deniedMs);
+  if (retryMs !== undefined || nowMs - pool.recalledMs < SLICE_LIMITS.recallMs) return;
+  pool.recalledMs = nowMs;
+  const scarce = answer.balances.filter(({ remaining }) => remaining !== 'unlimited' && remaining < amount);
+  await storeOf(budget.subject).recall(
+    budget.subject,
+    scarce.map(({ bucket }) => bucket),
+  );
+}
+
+async function trimSlice(parts: SliceParts, { subject }: Budget, { key, amount, reserved }: Slice): Promise<void> {
+  if (reserved === amount) return;
   try {
-    await storeOf(subject).operate({
-      kind: 'commit',
-      subject,
-      key: `close ${key}`,
-      of: key,
-      amount: spent,
-      over: 'refuse',
-    });
+    await parts.storeOf(subject).operate({ kind: 'trim', subject, key: `trim ${key}`, of: key, amount: reserved });
   } catch (error) {
     // The slice stays charged in full until evidence settles it: too much for a while, never too little.
     const known = error instanceof Refusal ? error.code : undefined;
-    log.warn({ err: error, slice: key, code: known }, 'quota slices: cannot close a slice');
+    parts.log.warn({ err: error, slice: key, code: known }, 'quota slices: cannot close a slice');
   }
 }
 
 /** The largest possible size of a budget; the first slice is a share of it. */
-function limitOf({ items }: Budget): number {
+function limitOf(items: Awaited<ReturnType<Budget['items']>>): number {
   const limits = items.map(({ buckets }) =>
-    buckets.reduce((sum, { limit }) => sum + (limit === 'unlimited' ? Number.MAX_SAFE_INTEGER : limit), 0),
+    buckets.reduce((sum, { limit }) => sum + (limit === 'unlimited' ? SLICE_LIMITS.unitsMax : limit), 0),
   );
   return Math.min(...limits);
 }

@@ -1,6 +1,6 @@
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { LostSlice } from '../rules/contract.ts';
+import type { EndedSlice } from '../rules/contract.ts';
 
 /**
  * Marks the slices of these buckets as recalled; gives how many nodes may return units. Needs no lock on the subject:
@@ -36,12 +36,12 @@ export async function readRecalledSlices({ query }: Database, node: string): Pro
   return rows.map(({ key }) => key);
 }
 
-/** Slices that no node closed, and of which no unit can be outstanding any more; the oldest first. */
-export async function readOverdueSlices(
+/** Slices of which no unit can be settled any more; the oldest first. */
+export async function readEndedSlices(
   { query }: Database,
   now: Temporal.Instant | undefined,
-): Promise<readonly LostSlice[]> {
-  return query<LostSlice>({
+): Promise<readonly EndedSlice[]> {
+  return query<EndedSlice>({
     text: `
       select subject, key, owner as node, amount from backline.quota_holds
       where state = 'held' and kind = 'slice' and expires_at <= coalesce($1::timestamptz, now())

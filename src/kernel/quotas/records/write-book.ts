@@ -195,7 +195,8 @@ async function writeHolds({ query }: Queryable, book: Book): Promise<void> {
         $9::bigint[], $10::bigint[])
         as g (subject, key, quota, kind, owner, state, amount, lines, expires, settled)
       on conflict (subject, key) do update
-      set state = excluded.state, expires_at = excluded.expires_at, settled_at = excluded.settled_at`,
+      set state = excluded.state, amount = excluded.amount, lines = excluded.lines, expires_at = excluded.expires_at,
+        settled_at = excluded.settled_at`,
     values: [
       textArray(holds.map(({ subject }) => subject)),
       textArray(holds.map(({ key }) => key)),

@@ -94,6 +94,11 @@ export interface Commit extends OperationReference {
   readonly buckets?: readonly Bucket[];
 }
 
+/** Leaves so many units in a reservation; the others go back. It stays until it ends. */
+export interface Trim extends OperationReference {
+  readonly amount: number;
+}
+
 export interface Release extends OperationReference {
   readonly buckets?: readonly Bucket[];
 }
@@ -301,11 +306,11 @@ export interface Quotas {
   readonly reconcile: (request: Reconcile, signal?: AbortSignal) => Promise<ReconcileAnswer>;
   /** Serves budgets from the memory of this process. */
   readonly slices: (node: SliceNode) => Slices;
-  /** Slices that no node closed, and of which no unit can be outstanding any more. */
-  readonly lostSlices: () => Promise<readonly LostSlice[]>;
+  /** Slices that have ended and wait for their evidence, the oldest first: 1,000 at most. */
+  readonly endedSlices: () => Promise<readonly EndedSlice[]>;
   /**
-   * Gives back the unspent units of a lost slice. Refused with `quotas/slice-outstanding` while spent units may still
-   * be settled.
+   * Charges what was settled in a slice, and gives the rest back. Refused with `quotas/slice-outstanding` while units may
+   * still be settled.
    */
   readonly settleSlice: (request: SettleSlice) => Promise<Answer>;
   /**
@@ -319,45 +324,63 @@ export interface Quotas {
   readonly close: () => Promise<void>;
 }
 
-/** A budget that nodes spend from memory, like that of an ad campaign: every one of its quotas must have room. */
+/** A budget that nodes spend from memory, like that of an ad set: every one of its quotas must have room. */
 export interface Budget {
   /** The caller's name of it. */
   readonly id: string;
   /** The owner of the counters, like the account: the quotas of one budget are decided together. */
   readonly subject: string;
-  /** The limits that apply at once: of the day, the campaign, the account. */
-  readonly items: readonly Source[];
+  /** Changes when a limit does: slices of an earlier version go back. */
+  readonly version: string;
+  /** The limits that apply at once: of the day, the campaign, the account. Read for each slice. */
+  readonly items: () => readonly Source[] | Promise<readonly Source[]>;
+  /**
+   * How long to wait after a denial, where the budget knows when more units come. Undefined: other nodes are asked to return
+   * theirs.
+   */
+  readonly retryMs?: (denial: Pick<Answer, 'balances' | 'atMs'>, amount: number) => number | undefined;
 }
 
 export interface SliceNode {
   /** Unique to this process: another run on the same host needs another name. */
   readonly name: string;
-  /** Units of a slice at most. */
-  readonly unitsMax: number;
-  /** A slice is spent within this time, then the rest goes back. */
+  /** Units of a slice are reserved within this time, then the rest goes back. */
   readonly usableMs: number;
-  /** How long after it was spent a unit may still be settled, like the token of an ad. */
+  /** How long after it was reserved a unit may be settled, like the token of an ad. */
   readonly tokenMs: number;
+  /** A clock that never goes back; that of the process by default. */
+  readonly steadyMs?: () => number;
+}
+
+/** Units of one slice that are set aside. */
+export interface SliceUnits {
+  /** Key of the slice. */
+  readonly slice: string;
+  readonly amount: number;
+  /** Until when they may be settled, by the time of the database. */
+  readonly untilMs: number;
 }
 
 /**
- * Budgets served from memory, 100,000 times a second and more. At every instant, settled units and units of nodes are
- * at most the limit: a slice is charged in full, durably, before its first unit is spent.
+ * Budgets served from memory, 100,000 times a second and more. At every instant, settled units and units of nodes are at
+ * most the limit: a slice is charged in full, durably, before its first unit is reserved. The caller keeps durable evidence of
+ * what is settled in which slice; when a slice has ended, the evidence is its charge (`settleSlice`).
  */
 export interface Slices {
-  /**
-   * Spends from memory: true, or false when too few units are here now. Slices are fetched in the background, in time;
-   * a caller that can wait uses `take`.
-   */
-  readonly spend: (budget: Budget, amount: number) => boolean;
-  /** Spends; before it answers false, it fetches a slice or recalls those of other nodes. */
-  readonly take: (budget: Budget, amount: number) => Promise<boolean>;
-  /** Gives back the unspent units. A node that ends without it has spent its slices in full, until `settleSlice`. */
+  /** Reserves from memory; undefined when too few units are here now. Slices are fetched in the background, in time. */
+  readonly reserve: (budget: Budget, amount: number) => SliceUnits | undefined;
+  /** Reserves; waits for the slice that is being fetched, if one is. */
+  readonly fetch: (budget: Budget, amount: number) => Promise<SliceUnits | undefined>;
+  /** Whether so many units are not here, were denied, and the next request still waits. */
+  readonly isDenied: (id: string, amount: number) => boolean;
+  /** Takes back units that nothing can settle. Without effect once the slice is closed. */
+  readonly giveBack: (units: SliceUnits) => void;
+  /** Gives back all units that are not reserved. */
   readonly close: () => Promise<void>;
 }
 
-/** A slice whose node is gone. */
-export interface LostSlice {
+/** A slice of which nothing can be settled any more. */
+export interface EndedSlice {
   readonly subject: string;
   readonly key: string;
   readonly node: string;

@@ -196,12 +196,12 @@ test('a commit beyond the reservation is refused, charged, or recorded, by its `
   assert.equal(nowhere.world.ask(nowhere.commit).outcome, 'denied');
 });
 
-test('an expired reservation gives back once; a late commit is new use; a lost one waits for its time', () => {
+test('an expired reservation gives back once; a late commit is new use; one of an ended slice waits for its time', () => {
   const world = openWorld();
   const plan = bucket('plan', 10);
   world.charge([plan], 6, { ...RESERVED, key: 'r' });
   const commit = { kind: 'commit', subject: 's', of: 'r', amount: 2, over: 'charge', buckets: [plan] } as const;
-  assert.throws(() => world.ask({ ...commit, lost: true }), {
+  assert.throws(() => world.ask({ ...commit, ended: true }), {
     code: 'quotas/slice-outstanding',
     retryAfterSeconds: 600,
     remedy: /durable records/,
@@ -211,7 +211,7 @@ test('an expired reservation gives back once; a late commit is new use; a lost o
   world.settle();
   assert.deepEqual([world.left(plan), world.state('r')?.state], [10, 'expired']);
   assert.throws(() => world.ask(commit), { code: 'quotas/reservation-settled', remedy: /consume the used units/ });
-  assert.deepEqual(summary(world.ask({ ...commit, late: true, lost: true })), ['granted', 2, 2, 'plan:2']);
+  assert.deepEqual(summary(world.ask({ ...commit, late: true, ended: true })), ['granted', 2, 2, 'plan:2']);
   assert.equal(world.left(plan), 8);
   assert.throws(() => world.ask(commit), { code: 'quotas/reservation-settled', remedy: /under its own key/ });
   assert.throws(() => world.ask({ ...commit, late: true }), { code: 'quotas/reservation-settled' });
@@ -227,7 +227,7 @@ test('a slice ends only when it is settled, and a released reservation gives all
   world.pass(MINUTE);
   world.settle();
   assert.equal(world.state('slice')?.state, 'held');
-  const commit = { kind: 'commit', subject: 's', of: 'slice', amount: 1, over: 'refuse', lost: true } as const;
+  const commit = { kind: 'commit', subject: 's', of: 'slice', amount: 1, over: 'refuse', ended: true } as const;
   assert.deepEqual(summary(world.ask(commit)), ['granted', 1, 1, 'day:1 month:1'], 'of each limit as much');
   assert.deepEqual([world.left(day), world.left(month)], [9, 19]);
   world.charge([day], 3, { ...RESERVED, key: 'r' });

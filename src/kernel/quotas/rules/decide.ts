@@ -57,6 +57,8 @@ function decideNew(book: Book, operation: Operation): Answer {
       return extend(book, operation);
     case 'commit':
       return commit(book, operation);
+    case 'trim':
+      return trim(book, operation);
     case 'release':
       return release(book, operation);
     case 'refund':
@@ -194,13 +196,13 @@ function extend(book: Book, { subject, of, ttlMs, quota }: Of<'extend'>): Answer
   return { ...plainAnswer(book, 'extended', { asked: amount, amount, receipt: lines }), expiresAtMs };
 }
 
-function commit(book: Book, { subject, of, quota, amount, over, buckets, late, lost }: Of<'commit'>): Answer {
+function commit(book: Book, { subject, of, quota, amount, over, buckets, late, ended }: Of<'commit'>): Answer {
   const found = book.holds.get(idOf(subject, of));
   const hold =
     late === true && found?.state === 'expired'
       ? { ...found, amount: 0, lines: [] }
       : requireHeld(book, subject, of, quota);
-  if (lost === true && hold.expiresAtMs > book.nowMs) throw outstandingRefusal(hold, book.nowMs);
+  if (ended === true && hold.expiresAtMs > book.nowMs) throw outstandingRefusal(hold, book.nowMs);
   const beyond = Math.max(0, amount - hold.amount);
   let extra: readonly Line[] = [];
   if (beyond > 0) {
@@ -229,14 +231,38 @@ function commit(book: Book, { subject, of, quota, amount, over, buckets, late, l
   const back = returnOfEach(book, hold.lines, Math.max(0, hold.amount - amount), buckets);
   for (const line of extra) add(book, line);
   writeHold(book, { ...(found ?? hold), state: 'committed', settledAtMs: book.nowMs });
-  const kept = hold.lines.flatMap((line, index) => {
-    const left = line.amount - (back[index] ?? 0);
-    return left === 0 ? [] : [{ ...line, amount: left }];
-  });
+  const kept = linesWithout(hold.lines, back);
   const answer = plainAnswer(book, 'granted', { asked: amount, amount, receipt: [...kept, ...extra] });
   return buckets === undefined
     ? answer
     : { ...answer, balances: readUses(book, { subject, buckets }, book.nowMs).map(balanceOf) };
+}
+
+function trim(book: Book, { subject, of, quota, amount }: Of<'trim'>): Answer {
+  const hold = requireHeld(book, subject, of, quota);
+  if (amount > hold.amount) {
+    throw quotaRefusal(
+      'commit-above-reserved',
+      `The reservation "${of}" has ${hold.amount} units: it cannot keep ${amount}.`,
+    );
+  }
+  const back = returnOfEach(book, hold.lines, hold.amount - amount, undefined);
+  const lines = linesWithout(hold.lines, back);
+  const end = amount === 0 ? ({ state: 'released', settledAtMs: book.nowMs } as const) : {};
+  writeHold(book, { ...hold, amount, lines, ...end });
+  return answerReturn(
+    book,
+    hold.amount - amount,
+    hold.lines.flatMap((line, index) => partOf(line, back[index] ?? 0)),
+  );
+}
+
+function linesWithout(lines: readonly Line[], back: readonly number[]): readonly Line[] {
+  return lines.flatMap((line, index) => partOf(line, line.amount - (back[index] ?? 0)));
+}
+
+function partOf(line: Line, amount: number): readonly Line[] {
+  return amount === 0 ? [] : [{ ...line, amount }];
 }
 
 /** Gives back so many units of each quota: a budget was charged in all of its limits. */

@@ -1,6 +1,6 @@
 import { contentHash } from '#kernel/base/ids.ts';
 import type { HoldKind } from './book.ts';
-import type { Carry, Commit, Extend, Refund, Release, Source } from './contract.ts';
+import type { Carry, Commit, Extend, Refund, Release, Source, Trim } from './contract.ts';
 import type { Manner } from './deduct.ts';
 
 /** Requested units of one quota. */
@@ -36,10 +36,11 @@ export type Operation =
   | ChargeOperation
   | ({ readonly kind: 'extend' } & Extend)
   /**
-   * `late`: also after the reservation ended; then all of it is new use. `lost`: by another caller than its owner, so
+   * `late`: also after the reservation ended; then all of it is new use. `ended`: by another caller than its owner, so
    * only when no unit of it can be outstanding.
    */
-  | ({ readonly kind: 'commit'; readonly late?: boolean; readonly lost?: boolean } & Commit)
+  | ({ readonly kind: 'commit'; readonly late?: boolean; readonly ended?: boolean } & Commit)
+  | ({ readonly kind: 'trim' } & Trim)
   | ({ readonly kind: 'release' } & Release)
   | ({ readonly kind: 'refund' } & Refund)
   | ({ readonly kind: 'carry' } & Carry);
@@ -80,6 +81,8 @@ function payloadOf(operation: Operation): unknown {
       return [kind, operation.of, operation.ttlMs];
     case 'commit':
       return [kind, operation.of, operation.amount, operation.over];
+    case 'trim':
+      return [kind, operation.of, operation.amount];
     case 'release':
       return [kind, operation.of];
     case 'refund':
@@ -104,6 +107,7 @@ export function bucketsOf(operation: Operation): readonly (readonly [subject: st
     case 'carry':
       return operation.moves.flatMap(({ from, to }) => [[subject, from.id] as const, [subject, to.id] as const]);
     case 'extend':
+    case 'trim':
       return [];
     default:
       return (operation.buckets ?? []).map(({ id }) => [subject, id] as const);

@@ -1,10 +1,12 @@
-/** Units of a budget that this node may spend from memory. Times are of its own steady clock. */
+/** Units of a budget that this node may reserve from memory. Times are of its own steady clock, unless they say otherwise. */
 export interface Slice {
   readonly key: string;
   readonly amount: number;
-  /** After this moment no unit of it is spent: others may then count on its written state. */
+  /** After this moment no unit of it is reserved: others may then count on its written state. */
   readonly usableUntilMs: number;
-  spent: number;
+  /** Until when its units may be settled, by the time of the database. */
+  readonly settledUntilMs: number;
+  reserved: number;
   isRecalled: boolean;
 }
 
@@ -13,28 +15,25 @@ export interface Pool {
   readonly slices: Slice[];
 }
 
-/** Spends from the slices, the oldest first, all or nothing. The hot path: no promise, no object. */
-export function spendFrom({ slices }: Pool, amount: number, nowMs: number): boolean {
-  const [first] = slices;
-  if (first !== undefined && isUsable(first, nowMs) && first.amount - first.spent >= amount) {
-    first.spent += amount;
-    return true;
-  }
-  if (leftIn({ slices }, nowMs) < amount) return false;
-  let missing = amount;
-  for (const slice of slices) {
-    if (!isUsable(slice, nowMs)) continue;
-    const taken = Math.min(missing, slice.amount - slice.spent);
-    slice.spent += taken;
-    missing -= taken;
-  }
-  return true;
+/** Whether one slice has so many units now. */
+export function hasUnits({ slices }: Pool, amount: number, nowMs: number): boolean {
+  return slices.some((slice) => isUsable(slice, nowMs) && slice.amount - slice.reserved >= amount);
 }
 
-/** Units that can be spent now. */
+/** Reserves from the first slice that has so many units: what settles them names one slice. */
+export function reserveFrom({ slices }: Pool, amount: number, nowMs: number): Slice | undefined {
+  for (const slice of slices) {
+    if (!isUsable(slice, nowMs) || slice.amount - slice.reserved < amount) continue;
+    slice.reserved += amount;
+    return slice;
+  }
+  return undefined;
+}
+
+/** Units that can be reserved now. */
 export function leftIn({ slices }: Pool, nowMs: number): number {
   let left = 0;
-  for (const slice of slices) if (isUsable(slice, nowMs)) left += slice.amount - slice.spent;
+  for (const slice of slices) if (isUsable(slice, nowMs)) left += slice.amount - slice.reserved;
   return left;
 }
 
@@ -42,23 +41,25 @@ function isUsable({ isRecalled, usableUntilMs }: Slice, nowMs: number): boolean 
   return !isRecalled && nowMs < usableUntilMs;
 }
 
-/** Removes the slices that are over: spent, recalled, or past their time. Their rest goes back. */
+/** Removes the slices that are over: all reserved, recalled, or past their time. Their rest goes back. */
 export function takeOver({ slices }: Pool, nowMs: number): readonly Slice[] {
-  const over = slices.filter((slice) => !isUsable(slice, nowMs) || slice.spent === slice.amount);
+  const over = slices.filter((slice) => !isUsable(slice, nowMs) || slice.reserved === slice.amount);
   for (const slice of over) slices.splice(slices.indexOf(slice), 1);
   return over;
 }
 
 /**
- * Units to ask for: a share of the remaining budget. Slices shrink as it runs out, and no node sits on units that
- * others need.
+ * Units of the next slice: as many as this node has lately used in the life of one, but a share of the remaining budget at
+ * most. Slices shrink as it runs out, and no node sits on units that others need.
  *
+ * @param recent units that the next slice would last for, by the use of the last ones; 0 for the first slice
  * @param remaining of the budget, at the last answer
  */
 export function sliceSize(
   amount: number,
-  remaining: number,
-  { share, unitsMax }: { readonly share: number; readonly unitsMax: number },
+  { recent, remaining }: { readonly recent: number; readonly remaining: number },
+  { share, firstCharges }: { readonly share: number; readonly firstCharges: number },
 ): number {
-  return Math.max(amount, Math.min(unitsMax, Math.floor(remaining / share)));
+  const wanted = recent === 0 ? amount * firstCharges : recent;
+  return Math.max(amount, Math.min(wanted, Math.floor(remaining / share)));
 }

@@ -15,7 +15,7 @@ import {
 import type { Answer, Line } from '../rules/contract.ts';
 import { decide, settleExpired } from '../rules/decide.ts';
 import type { Operation } from '../rules/operation.ts';
-import { leftIn, spendFrom, takeOver, type Pool, type Slice } from '../rules/slice-pool.ts';
+import { leftIn, reserveFrom, takeOver, type Pool, type Slice } from '../rules/slice-pool.ts';
 
 const NODES = 3;
 const STEPS = 60;
@@ -80,8 +80,10 @@ export function simulate(seed: number): ScheduleCounts {
   }));
   const asked: Operation[] = [];
   const answered = new Map<string, Answer>();
-  /** Units that were in fact spent of each slice. */
-  const spentOf = new Map<string, number>();
+  /** Units that were in fact reserved in each slice. */
+  const reservedOf = new Map<string, number>();
+  /** Units that were settled in each slice that has ended. */
+  const settledOf = new Map<string, number>();
   const counts = { decided: 0, granted: 0, denied: 0, replayed: 0, lost: 0, settled: 0 };
   let names = 0;
   const name = (): string => `k${(names += 1)}`;
@@ -215,36 +217,35 @@ export function simulate(seed: number): ScheduleCounts {
       key,
       amount: answer.amount,
       usableUntilMs: askedMs + USABLE_MS,
-      spent: 0,
+      settledUntilMs: answer.atMs + OUTSTANDING_MS,
+      reserved: 0,
       isRecalled: false,
     };
     node.pool.slices.push(slice);
   }
 
   function spend(node: SimulatedNode, amount: number): void {
-    const { slices } = node.pool;
-    const before = slices.map(({ spent }) => spent);
     const left = leftIn(node.pool, steady(node));
-    assert.equal(spendFrom(node.pool, amount, steady(node)), amount <= left);
-    for (const [index, { key, spent }] of slices.entries()) {
-      spentOf.set(key, (spentOf.get(key) ?? 0) + spent - (before[index] ?? 0));
-    }
+    const slice = reserveFrom(node.pool, amount, steady(node));
+    if (slice === undefined) return;
+    assert.ok(amount <= left);
+    reservedOf.set(slice.key, (reservedOf.get(slice.key) ?? 0) + amount);
   }
 
   function bringBack(node: SimulatedNode, all: boolean): void {
     if (all) for (const slice of node.pool.slices) slice.isRecalled = true;
-    for (const { key, spent } of takeOver(node.pool, steady(node))) {
-      const commit = { subject: ACCOUNT, key: `close ${key}`, of: key, amount: spent, over: 'refuse' } as const;
-      transact([{ kind: 'commit', ...commit }], fate());
+    for (const { key, reserved } of takeOver(node.pool, steady(node))) {
+      transact([{ kind: 'trim', subject: ACCOUNT, key: `trim ${key}`, of: key, amount: reserved }], fate());
     }
   }
 
-  /** Settled tokens are the evidence: all spent units. Before its time it is refused. */
+  /** Settles slices by evidence: a part of the reserved units. A slice that has not ended is refused. */
   function settleLost(): void {
     for (const { key, state, kind, expiresAtMs } of durable.holds.values()) {
       if (state !== 'held' || kind !== 'slice') continue;
-      const amount = spentOf.get(key) ?? 0;
-      const commit = { subject: ACCOUNT, key: `settle ${key}`, of: key, amount, over: 'refuse', lost: true } as const;
+      const amount = settledOf.get(key) ?? below(1 + (reservedOf.get(key) ?? 0));
+      settledOf.set(key, amount);
+      const commit = { subject: ACCOUNT, key: `settle ${key}`, of: key, amount, over: 'refuse', ended: true } as const;
       const [outcome] = transact([{ kind: 'commit', ...commit }], 'answered') ?? [];
       if (outcome instanceof Refusal) assert.ok(outcome.code === 'quotas/slice-outstanding' && expiresAtMs > nowMs);
       else counts.settled += 1;
@@ -262,19 +263,17 @@ export function simulate(seed: number): ScheduleCounts {
       if (counter.entries === undefined) assert.equal(used, byLedger.get(id) ?? 0, `${id} is not what the ledger says`);
     }
     for (const [id, answer] of answered) assert.deepEqual(durable.operations.get(id)?.answer, answer);
-    let spent = 0;
-    for (const [key, units] of spentOf) {
+    let most = 0;
+    for (const [key, units] of reservedOf) {
       const hold = durable.holds.get(idOf(ACCOUNT, key));
-      const commits = ['close', 'settle'].map((how) => durable.operations.get(idOf(ACCOUNT, `${how} ${key}`)));
+      // Until a slice is settled, all that is reserved in it may still be.
+      const due = hold?.state === 'held' ? units : (settledOf.get(key) ?? 0);
       const recorded =
-        hold?.state === 'held' ? hold.amount : commits.find((commit) => commit !== undefined)?.answer.amount;
-      assert.ok(
-        recorded !== undefined && units <= recorded,
-        `${units} were spent of slice ${key}, ${recorded} are charged`,
-      );
-      spent += units;
+        hold?.state === 'held' ? hold.amount : durable.operations.get(idOf(ACCOUNT, `settle ${key}`))?.answer.amount;
+      assert.ok(due <= (recorded ?? 0), `${due} may be settled in slice ${key}, ${recorded} are charged`);
+      most += due;
     }
-    assert.ok(spent <= Number(CAMPAIGN.limit));
+    assert.ok(most <= Number(CAMPAIGN.limit));
   }
 }
 
@@ -288,8 +287,9 @@ function ledgerUse({ operations, holds }: Durable): ReadonlyMap<string, number> 
     }
   };
   for (const { subject, key, kind, answer } of operations.values()) {
-    const isHeld = holds.get(idOf(subject, key))?.state === 'held';
-    if (kind === 'charge' || kind === 'commit' || (kind === 'reserve' && isHeld)) count(answer.receipt, 1);
+    const hold = kind === 'reserve' ? holds.get(idOf(subject, key)) : undefined;
+    if (kind === 'charge' || kind === 'commit') count(answer.receipt, 1);
+    if (hold?.state === 'held') count(hold.lines, 1);
     if (kind === 'refund') count(answer.receipt, -1);
   }
   return use;
