@@ -6,7 +6,7 @@ import { observeUnder } from '#tests/simulation/abuse/observe-under-attack.ts';
 import { absolute, type Figure } from './figure.ts';
 import { startBackline } from './load.ts';
 
-/** Of each attack. */
+/** Duration of each attack. */
 const SECONDS = Number(process.env['BENCH_ABUSE_SECONDS'] ?? 60);
 
 /**

@@ -35,7 +35,7 @@ export function peersOf(baseRate: number): Peers {
         const spread = baseRate ** 2;
         const log =
           0.5 * Math.log(variance / (variance + spread)) + (spread * off ** 2) / (2 * variance * (variance + spread));
-        // Of both sides, of which one is harm.
+        // The test is two-sided, and only one side is harm.
         msprt ||= off > 0 && log >= Math.log(1 / (2 * ALPHA));
       }
       hour.push([interval.candidate.bad / interval.candidate.units, interval.stable.bad / interval.stable.units]);

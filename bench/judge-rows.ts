@@ -23,7 +23,7 @@ const BLOCKED: RiskRatioSpec = { ...ERRORS, independentMs: 30 * 60_000 };
 const LIMIT: ThresholdSpec = { type: 'threshold', name: 'Errors', measure: 'rate', max: 0.02, unitsMin: 100 };
 /** 200 requests a second. */
 const UNITS_A_MINUTE = 12_000;
-/** So many that households are no matter. */
+/** So many households that their differences average out. */
 const MANY = { count: 1_000_000, variation: 0 } as const;
 const ALPHA_PERCENT = 5;
 
@@ -35,7 +35,7 @@ const SOURCES = [
   ['windows', {}],
 ] as const;
 
-/** Of a source that knows units a few will do: with households of one kind it differs from the other by that alone. */
+/** A source of units needs few rows: with households of one kind only the source differs from the other rows. */
 const alike: readonly Row[] = SOURCES.flatMap(([source, more]) =>
   (source === 'units' ? [0.001, 0.3] : [0.0001, 0.001, 0.01, 0.3]).flatMap((rate) =>
     (source === 'units' ? [0.05, 0.5] : [0.01, 0.05, 0.5]).map((share): Row => ({
@@ -209,6 +209,6 @@ export const ROWS: readonly Row[] = [
   ...restless,
   ...limited,
   ...found,
-  // Of fewer than 300 units none is ever called safe.
+  // A release with fewer than 300 units is never called safe.
   ...ofHouseholds(MARGIN, 'passed', 'called safe, 1.5 times as bad').filter(({ name }) => !/^(90|100) of/.test(name)),
 ];

@@ -12,7 +12,7 @@ export interface World {
   readonly share: (look: number) => number;
   /** The rate of bad events of stable, by look. */
   readonly rate: (look: number) => number;
-  /** How many times that of stable the candidate has, by look. */
+  /** Ratio of the candidate's rate to that of stable, by look. */
   readonly ratio: (look: number) => number;
   readonly looks: number;
   readonly minutes: number;
@@ -78,8 +78,8 @@ export function* windowsOf(world: World, chance: () => number): Iterable<Interva
 }
 
 /**
- * From a day in which tracks of these sizes had the same behind them. (What single instances do weighs as much against chance
- * in halves as in tracks of other sizes; noise that does not shrink with size, as here, does not.)
+ * Learns the history from a day in which both tracks had the same version, with the sizes of this world. (Noise of single
+ * instances has the same weight in halves as in tracks of other sizes; noise that does not shrink with size, as here, has not.)
  */
 function learnDay(world: World, chance: () => number): TimeHistory | undefined {
   const looks = Math.round((24 * 60) / world.minutes);

@@ -9,7 +9,7 @@ import { absolute, median, type Figure } from './figure.ts';
 import type { Outcome } from './judge-row.ts';
 import { ROWS, type Row } from './judge-rows.ts';
 
-/** Of each row. */
+/** Simulated releases of each row. */
 const RUNS = Number(process.env['BENCH_JUDGE_RUNS'] ?? 400);
 const SEED = 20_261_129;
 const WORKERS = 2;

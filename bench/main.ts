@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { Figure } from './figure.ts';
 
-// As src/main.ts does.
+// src/main.ts sets the same flag.
 setFlagsFromString('--no-allocation-site-pretenuring');
 
 const known = readdirSync(import.meta.dirname)

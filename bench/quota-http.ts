@@ -10,12 +10,12 @@ import { startBackline, startScript } from './load.ts';
 
 const RATE = 3_000;
 const SECONDS = 15;
-/** Until the program is compiled for good, and what came before is worked off. */
+/** Time until the code is optimized and the queue of the start is empty. */
 const WARM_SECONDS = 25;
 const LISTENERS = 2_000;
 /** Requests are sent on a beat, whether earlier ones are answered or not: three at a time, not a burst. */
 const BEAT_MS = 1;
-/** More than are ever under way; a request that finds none free waits for one, and that counts. */
+/** More than the requests that are ever under way; a wait for a free one is part of the measured time. */
 const CONNECTIONS = 64;
 
 /**

@@ -95,7 +95,7 @@ interface Peer {
   readonly name: string;
   readonly consume: (subject: string, key: string) => Promise<unknown>;
   readonly rates: number[];
-  /** Of one round: as many as ours, so that it is as warm; of one that takes seconds for them, fewer. */
+  /** Requests of one round: as many as ours, so that both are equally warm; fewer for a peer that takes seconds. */
   readonly requests: number;
   /** The least ratio of our rate to its rate; 0: no goal, for information. */
   readonly min: number;

@@ -120,7 +120,7 @@ export async function* run(): AsyncIterable<Figure> {
     const heldSeconds = ((await phases()).heldSinceMs - stoppedAtMs) / 1_000;
     yield absolute('releases/stop-all-acknowledged', 's', acknowledged, { max: 1 });
     yield absolute('releases/stop-all-shown-by-each', 's', heldSeconds, { max: 1 });
-    // Each sees, decides, writes what it decided, and is seen to have written it.
+    // An advance observes, decides, writes the decision, and observes the write.
     yield absolute('releases/advances', '/CPU s', count / cpu, { min: 2_000 });
   } finally {
     await server.close();

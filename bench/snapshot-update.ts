@@ -17,12 +17,12 @@ import { flagWorld } from './flag-world.ts';
 
 const SIZES = [1_000, 10_000, 100_000];
 const EDITS = 41;
-/** One more than those whose worlds are compiled before anybody asks. */
+/** One more than the releases whose worlds are compiled before the first question. */
 const RELEASES = 5;
 const CARRIED = 10_000;
-/** Of one change, however many objects there are. */
+/** Limit for one change, however many objects there are. */
 const EDIT_MS_MAX = 10;
-/** With what the garbage collector takes. */
+/** Limits of the longest block by number of flags, garbage collection included. */
 const BLOCK_MS_MAX = new Map([
   [1_000, 50],
   [10_000, 50],
@@ -99,7 +99,7 @@ export async function* run(): AsyncIterable<Figure> {
   }
 }
 
-/** How long a listener waits who is in the cohorts of all releases. */
+/** The wait of a listener who is in the cohorts of all releases. */
 async function ask(follower: Follower): Promise<number> {
   const started = performance.now();
   const subject = { units: { listener: 'l' }, facts: {}, context: {} };

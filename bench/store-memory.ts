@@ -65,9 +65,9 @@ async function* grown(
 interface Use {
   readonly heldBytes: number;
   readonly residentBytes: number;
-  /** When it says that it is ready. */
+  /** CPU until the line `ready`. */
   readonly cpuReady: number;
-  /** When what it does afterwards is done too. */
+  /** CPU until the process is quiet. */
   readonly cpuQuiet: number;
 }
 

@@ -379,7 +379,7 @@ test('pages and phones that can set no headers send their key, and who they are,
     .setExpirationTime('5m')
     .sign(privateKey);
   const at = new Date().toISOString();
-  // As sendBeacon does it.
+  // The headers of sendBeacon.
   const text = { 'content-type': 'text/plain;charset=UTF-8', origin };
   const events = (id: string) => [{ type: 'opened', id, at }];
   const message = (id: string, more: object) => ({

@@ -111,7 +111,7 @@ test('a request that cannot be read is refused as a whole, with what would be ri
     assert.deepEqual([answer.status, answer.json.code], [status, code], String(body).slice(0, 50));
     assert.match(answer.json.remedy, /./);
   }
-  // Some libraries pack and forget to say what, others write the coding in capitals.
+  // Some libraries compress with the wrong content type, others write the coding in capitals.
   const form = { 'content-type': 'application/x-www-form-urlencoded' };
   for (const [index, headers] of [
     { ...json, 'content-encoding': 'gzip' },

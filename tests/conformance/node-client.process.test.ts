@@ -410,7 +410,7 @@ test('the published bundle works by itself, and stays small', async (t) => {
     KEY,
   ]);
   assert.equal(run.stdout.trim(), 'A allow function');
-  // As on Node.js 22 and 24.
+  // Node.js 22 and 24 have no Temporal.
   await writeFile(
     join(directory, 'old.mjs'),
     `delete globalThis.Temporal;

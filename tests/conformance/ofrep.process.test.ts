@@ -437,7 +437,7 @@ test('held-out units are left alone by the experiments that name the holdout', a
   // It never ran: what is asked for may be done.
   await declare(world, experiment('free', 'two', { holdouts: ['quarter'] }));
   assert.equal((await world.call('GET', path)).json.status.conditions[0].status, 'True');
-  // One that is required from now on holds nothing that runs: least of all that it takes fewer.
+  // A holdout that becomes required holds no running experiment, and no reduction of one.
   await declare(world, holdout('later', 5, { required: true }));
   await declare(world, experiment('free', 'two', { holdouts: ['quarter'], traffic: { percent: 10 } }));
   assert.equal((await world.call('GET', path)).json.status.conditions[0].status, 'True');

@@ -156,7 +156,7 @@ test('the resource API answers as Kubernetes does, in every form that clients as
 
   await t.test('parameters that make no sense together are refused in the words of Kubernetes', async () => {
     const { call, configMaps } = await space();
-    // Some wait three seconds for a version that never comes.
+    // All at once: some requests wait three seconds for a version that never comes.
     const answers = await Promise.all(
       REFUSED.map(async (refused) => [...refused, (await call('GET', `${configMaps}?${refused[0]}`)).json] as const),
     );

@@ -91,7 +91,7 @@ test('a reference to an object of another namespace needs refer there, however i
     const { status, text } = await declare(world, 'ed', inNamespace('team-c', object));
     assert.equal(status, 403, text);
   }
-  // By a patch of what refers to nothing of others yet.
+  // A patch may not add the reference either, to an object without one.
   const own = [market('fr', { territories: ['FR'] }), plan('own')].map((object) => inNamespace('team-c', object));
   const mine = inNamespace(
     'team-c',
@@ -105,7 +105,7 @@ test('a reference to an object of another namespace needs refer there, however i
   });
   assert.equal(patched.status, 403, patched.text);
 
-  // Who edits both namespaces consents; then the price is theirs to label, and no editor's of team-c alone to change.
+  // An editor of both namespaces may declare and label the price; an editor of team-c alone may not change it.
   assert.equal((await declare(world, 'ann', evil)).status, 201);
   const patch = (body: object) =>
     call('PATCH', `${PRICES}/evil`, {
@@ -206,7 +206,7 @@ test('what every team must heed is declared by who may do so everywhere', async 
 test('what a word in the contexts of all apps means is declared by who may do so everywhere, and used by all', async (t) => {
   const world = await start(t);
   const { call } = world;
-  // As a number it would make every question wrong that says country: "SE".
+  // A number type would make every question with country: "SE" invalid.
   const country = inNamespace('team-c', attribute('country', { type: 'number' }));
   const refused = await declare(world, 'ed', country);
   assert.equal(refused.status, 403, refused.text);

@@ -24,10 +24,10 @@ const TEXT = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 5 }),
 );
 
-/** As JSON on the wire: what UTF-8 cannot say is escaped. */
+/** JSON on the wire escapes lone surrogates, which UTF-8 cannot encode. */
 const json = (value: unknown): string => JSON.stringify(value);
 
-/** In a URL, also what is no UTF-8. */
+/** Encodes a text for a URL; a lone surrogate becomes bytes that are no UTF-8. */
 const inUrl = (text: string): string =>
   Array.from(text, (char) => (char.isWellFormed() ? encodeURIComponent(char) : '%ED%A0%80')).join('');
 

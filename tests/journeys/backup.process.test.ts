@@ -145,7 +145,7 @@ test('with the embedded PostgreSQL the data folder is the backup, copied while n
   await fill(first.call);
   await first.close();
   const kept = await folderFor(t);
-  // Where PostgreSQL cannot reach it, its part of the folder is somewhere else.
+  // A folder that PostgreSQL cannot reach names another one for its files.
   const elsewhere = await readFile(join(folder, 'DATA-IS-ELSEWHERE'), 'utf8').catch(() => undefined);
   const home = elsewhere === undefined ? undefined : /^\/.*$/m.exec(elsewhere)?.[0];
   t.after(() => (home === undefined ? undefined : rm(home, { recursive: true, force: true })));
@@ -160,7 +160,7 @@ test('with the embedded PostgreSQL the data folder is the backup, copied while n
   await check(second.call);
 });
 
-/** With owners and rights, as PostgreSQL wants its files; the modes of folders too. */
+/** Copies a folder with owners and modes, which PostgreSQL checks. */
 async function copy(from: string, to: string): Promise<void> {
   await run('cp', ['-a', from, to]);
 }

@@ -301,7 +301,7 @@ test('whatever releases do meanwhile, each answer is wholly of one world, and na
   const releases = async (): Promise<void> => {
     for (let number = 1; number <= 9; number += 1) {
       const { products, flags } = changesOf(number);
-      // Beside each other, as they share nothing; and one that carries both.
+      // Two releases at once, which share no object; every third is one release of both.
       const running =
         number % 3 === 0
           ? [releaseByHand(store, `all-${number}`, [...products, ...flags])]

@@ -11,7 +11,7 @@ function changeSet(...objects: object[]): object {
 
 function catalogue(amount = '10.99'): object[] {
   return [
-    // On purpose in the wrong order: what refers comes before what it refers to.
+    // The wrong order on purpose: each object stands before the ones that it refers to.
     price('premium-de', { plan: 'premium', market: 'de', timeline: [{ from: '2026-01-01', amount, currency: 'EUR' }] }),
     plan('premium', { entitlements: [{ feature: 'offline' }] }),
     plan('free', { rank: 0 }),

@@ -19,7 +19,7 @@ test('nobody but the user of the server reads what it writes, Parquet files incl
   t.after(() => rm(folder, { recursive: true, force: true }));
   const data = join(folder, 'made', 'data');
   const args = ['serve', '--role', 'api', 'decide', 'ingest', '--port', '0', '--quiet', '--log-level', 'error'];
-  // As most systems have it: others may read.
+  // The umask of most systems lets others read.
   const shell = ['-c', `umask 022; exec "$0" "$@"`, process.execPath, MAIN, ...args, '--roll-up-seconds', '1'];
   const server = spawn('/bin/sh', [...shell, '--data', data], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -250,7 +250,7 @@ test('who may approve Releases with a label approves no other, and counts no lon
     subjects: [{ kind: 'User', name: EVE }],
   };
   requireDone(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
-  /** As a part of this program: people label no Releases. */
+  /** Writes as a part of this program, because people may not label Releases. */
   const label = async (name: string, desk: string | null) => {
     const patch = { metadata: { labels: { desk } } };
     const place = { kind: ReleaseKind.id, namespace: '', name } as const;

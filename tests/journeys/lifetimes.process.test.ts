@@ -56,7 +56,7 @@ test('without a place for files everything else works, and a process whose Postg
   const folder = await folderFor(t);
   const datasets = join(folder, 'datasets');
   await mkdir(datasets);
-  // Where the working folder has to be.
+  // A file in the place of the working folder.
   await writeFile(join(datasets, WORK), '');
   const { child, errorText } = startUp(t, folder, '--datasets', datasets);
   let url: string | undefined;

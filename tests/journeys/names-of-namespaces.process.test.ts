@@ -17,7 +17,7 @@ const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 const CHARTS = (namespace: string): string => `/apis/charts.example.dev/v1/namespaces/${namespace}/charts`;
 const RELEASES_API = '/apis/releases.backline.dev/v1';
 const PEOPLE = ['ann', 'bob'] as const;
-/** Each edits in one namespace. */
+/** Editors of one namespace each. */
 const MEMBERS = { cyd: 'team-c', dan: 'team-b' } as const;
 
 const object = (kind: string, metadata: object, spec: object): object => ({
@@ -130,7 +130,7 @@ test('two projects have objects of one name: each is released, rolled back, dele
       const { status } = await done('GET', `${CHARTS(namespace)}/top`);
       assert.deepEqual([status.liveRevision, status.conditions[0].status], [spec.live[0].revision, 'True']);
     }
-    // As the store reads them at its start.
+    // The store loads the names anew at its start.
     await world.restart();
     await teams.titled({ 'team-a': 'A 1', 'team-b': 'B 1' });
   });

@@ -15,7 +15,7 @@ import { until } from '../support/installation.ts';
 
 const FEATURES = '/apis/products.backline.dev/v1/namespaces/default/features';
 
-/** All sessions of the server take no writes, or take them again, as with a standby and after its promotion. */
+/** Makes all sessions of the server read-only or writable, like a standby before and after its promotion. */
 async function setReadOnly({ query }: Database, isReadOnly: boolean): Promise<void> {
   await query(
     `alter system ${isReadOnly ? 'set default_transaction_read_only = on' : 'reset default_transaction_read_only'}`,

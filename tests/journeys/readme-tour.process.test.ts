@@ -90,7 +90,7 @@ async function follow(
   }
 
   const stopped = once(server, 'exit');
-  // As a terminal does: the signal goes to npm and to what npm has started.
+  // A terminal also sends the signal to npm and to its child processes.
   process.kill(-(server.pid ?? 0), 'SIGTERM');
   const [code] = await stopped;
   assert.equal(code, 0, 'it stops in order, with status 0');

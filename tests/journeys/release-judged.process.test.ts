@@ -84,7 +84,7 @@ async function startReceiver(t: TestContext) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, messages };
 }
 
-/** Every listener skips once; of everybody some ask for more than anybody may have. Gives who saw the release. */
+/** Every listener skips once; some of them ask for more than the cap allows. @returns the numbers of those in the cohort */
 async function skipOnce({ call }: World, round: number): Promise<readonly number[]> {
   const seen = await Promise.all(
     Array.from({ length: LISTENERS }, async (_, number) => {

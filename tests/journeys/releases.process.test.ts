@@ -17,7 +17,7 @@ const NAMESPACE = '/apis/products.backline.dev/v1/namespaces/aria';
 const PINS = '/apis/releases.backline.dev/v1/pins';
 const FREEZES = '/apis/releases.backline.dev/v1/freezes';
 
-/** Everybody who has no paid plan skips four times; of six that they may have an hour, or of one. */
+/** Every listener without a paid plan skips four times; the cap allows six an hour, or one. */
 async function skipRound({ ask }: Installation, round: number): Promise<void> {
   const listeners = Array.from({ length: 150 }, (_, number) => `r${round}-${number}`);
   await Promise.all(

@@ -13,11 +13,11 @@ const SECONDS = Number(process.env['TORTURE_SECONDS'] ?? 8);
 const PROCESSES = 3;
 const AT_A_TIME = 100;
 const LIMIT = 100;
-/** In a run of faults the limit is out of reach now and then, so that units go on being granted. */
+/** A limit out of reach, set now and then in a run of faults so that units go on being granted. */
 const MUCH = 1_000_000;
 const PROGRAM = join(import.meta.dirname, '../../src/kernel/quotas/testing/burst.ts');
 
-/** How much longer it may go on where the machine is busy. */
+/** Additional time on a busy machine. */
 const SLOW_MS = 60_000;
 
 interface Consumer {

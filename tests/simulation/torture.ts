@@ -123,7 +123,7 @@ export async function torture(options: {
         await readBack(counter, number);
         continue;
       }
-      // Not acknowledged: whether it was carried out is for a read to say, as a real client would ask.
+      // Without an acknowledgement only a read shows whether the write was carried out, as for a real client.
       const refused = answer?.status ?? 503;
       assert.ok([409, 422, 429, 503, 504].includes(refused), `${refused}: ${answer?.text ?? ''}`);
       unknown += 1;
@@ -172,7 +172,7 @@ export async function torture(options: {
           if (api === undefined) throw new Error('that process is down');
           const client = httpClient({ server: api.url, token: api.token });
           position ??= (await client.list(ConfigMap)).version;
-          // Nobody stays for ever: coming back is what is tested.
+          // Each watch ends, because the test is about reconnections.
           const visit = AbortSignal.any([
             stop.signal,
             ended.signal,

@@ -51,7 +51,7 @@ export async function startWorld(
     readonly modules?: StartOptions['modules'] | undefined;
     /** Default this machine, where the servers of tests are. */
     readonly allowOutbound?: readonly string[];
-    /** One that holds something already; ends with the world. */
+    /** A database with data; it is closed with the world. */
     readonly database?: TestDatabase;
   } = {},
 ): Promise<World> {

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 
 /** The way to a database, which can be taken away. */
 export interface Proxy extends AsyncDisposable {
-  /** Of the same database, by this way. */
+  /** URL of the same database through the proxy. */
   readonly url: string;
-  /** Connections are there, and nothing comes through any more. */
+  /** Keeps connections open and drops all bytes. */
   readonly silence: () => void;
   /** Connections are closed, and new ones too. */
   readonly cut: () => void;

@@ -43,14 +43,14 @@ export function releaseByHand(store: Store<Operation>, name: string, carried: re
           return putHead(headOf(kind, object, everyone(kind, object), candidate));
         }),
       ),
-    /** Everybody gets it. */
+    /** Makes it live for everyone. */
     promote: () =>
       write(
         candidates.map(({ kind, name: object, live }) =>
           live === undefined ? drop(kind, object) : putHead(headOf(kind, object, { object: live, generation: 2 })),
         ),
       ),
-    /** Nobody gets it any more. */
+    /** Takes it back from the cohort. */
     retract: () =>
       write(
         candidates.map(({ kind, name: object }) => {

@@ -59,7 +59,7 @@ const QUERIES = '/apis/events.backline.dev/v1/queries';
 const CHANGE_SETS = '/apis/releases.backline.dev/v1/changesets';
 const FREEZES = '/apis/releases.backline.dev/v1/freezes';
 
-/** Every attacker's people. Declared once. */
+/** Declares the users and roles of all attackers, once. */
 export async function prepareInstallation({ url, adminToken }: AttackTarget): Promise<void> {
   const call = caller({ server: url, token: adminToken });
   const bind = (kind: string, path: string, name: string, role: string, user: string) =>
@@ -265,7 +265,7 @@ function each(players: number, act: (hands: Hands) => Promise<unknown>): Attack[
       Array.from({ length: players }, async () => {
         while (!signal.aborted) {
           await act(hands);
-          // As fast as it goes, but other players have their turn.
+          // A pause lets other players of the process have their turn.
           await wait(1);
         }
       }),

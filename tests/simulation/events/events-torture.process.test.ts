@@ -86,7 +86,7 @@ class Site {
     await this.postgres?.close();
   }
 
-  /** Only while it is stopped. */
+  /** Copies the folder of a stopped server. */
   copy(from: string, to: string): void {
     const { home } = this.running();
     execFileSync('rm', ['-rf', join(home, to)]);
@@ -99,7 +99,7 @@ class Site {
   }
 }
 
-/** One that has just ended by itself is dead as well. */
+/** Kills a process; one that has just ended is fine. */
 function killIfThere(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');

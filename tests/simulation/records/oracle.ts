@@ -141,7 +141,7 @@ export class Oracle {
   readonly past = new Map<string, Terms[]>();
   readonly grants: Grant[] = [];
   readonly gifts: Gift[] = [];
-  /** By household and session: until when. */
+  /** End of each slot in ms, by household, listener and session. */
   readonly slots = new Map<string, number>();
   readonly used = new Map<string, number>();
   readonly moved = new Map<string, { to: string; gain: number }>();

@@ -6,7 +6,7 @@ import { playRecords } from './model.ts';
 import { stageOfDesks, stageOfProcesses, type Stage } from './stage.ts';
 
 const STEPS = amount({ usual: 200, long: 2_000 });
-/** Without processes and HTTP a step costs a fraction. */
+/** A step without processes and HTTP costs a tenth. */
 const STEPS_OF_DESKS = 10 * STEPS;
 const CLERK = 'whatever is asked of records and use, repeated, raced and killed, is answered as by one clerk';
 

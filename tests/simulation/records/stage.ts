@@ -115,7 +115,7 @@ export async function stageOfDesks(t: TestContext): Promise<Stage> {
 }
 
 function answerWith(status: number, json: object): Answer {
-  // As it would travel.
+  // The JSON text is parsed again, as over HTTP.
   const text = JSON.stringify(json);
   return { status, headers: {}, text, json: JSON.parse(text) };
 }

@@ -13,7 +13,7 @@ const TRIES_MAX = 100;
 /** Steps that are repeated now and then, and operations that may be. */
 const REPEATED = 40;
 const REMEMBERED = 50;
-/** How often somebody is asked afterwards what is left. */
+/** Share of groups after which the remaining units of one listener are compared. */
 const VERIFIED = 0.4;
 
 const PATHS: Record<Step['do'], string> = {
@@ -259,7 +259,7 @@ export function openTown({
     if (step.do === 'acquire') return rest.outcome === 'allow' ? 'allow' : 'no';
     if (step.do === 'heartbeat' || step.do === 'leave') return rest.outcome;
     const content = JSON.stringify(rest);
-    // Of use, the sentences name what is declared now.
+    // Sentences of usage answers name declared objects, which may have changed: a repeat compares the other fields.
     const kept = CHANGES.has(step.do)
       ? content
       : JSON.stringify([rest.outcome, rest.charged, rest.receipt, rest.lease]);
@@ -279,7 +279,7 @@ export function openTown({
   /** All books in which a clerk would have answered the same, in whatever order this was done. */
   function agreeing(group: readonly Step[], replies: readonly OracleAnswer[]): readonly Oracle[] {
     const nowMs = stage.nowMs();
-    /** By what has been done so far, as bits, and what the books say. */
+    /** Possible states after some steps: a bit for each step that is done, with the text of the books. */
     let open = new Map(clerks.map((clerk, index) => [`0 ${index}`, { done: 0, clerk }]));
     for (let place = 0; place < group.length; place += 1) {
       const next: typeof open = new Map();

@@ -22,7 +22,7 @@ const YEAR_SECONDS = 31_536_000;
 const SETTLE_POLLS_MAX = 400;
 const POLL_MS = 5;
 
-/** Somebody who did something, whatever account they used for it. */
+/** An action of a person, under one of their accounts. */
 interface Act {
   readonly person: string;
   readonly user: string;
@@ -213,7 +213,7 @@ export async function playFourEyes(
 
   for (let step = 0; step < steps; step += 1) {
     const dice = below(100);
-    // Who writes most leaves others to approve.
+    // Two people write most, so that others are left to approve.
     const person = dice < 45 && below(4) > 0 ? pick(PEOPLE.slice(0, 2)) : pick(PEOPLE);
     if (dice < 26) {
       const { user, token } = await account(person);
@@ -253,7 +253,7 @@ export async function playFourEyes(
         if (status < 300) note(verb);
       }
     } else if (dice < 94) {
-      // Between two approvals, as often as not.
+      // Half of the time a role changes between two approvals.
       const releases = await openReleases();
       const release = releases.length > 0 && below(2) === 0 ? pick(releases) : undefined;
       if (release !== undefined) await approveBy([person], release);

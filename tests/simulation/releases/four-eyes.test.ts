@@ -127,7 +127,7 @@ test('a deletion by the program whose author is unknown needs one approval more'
   await story.run(1_000);
   story.declare([policy(AGREED)]);
   await story.run(1_000);
-  // As the garbage collector does when an owner is gone.
+  // The garbage collector deletes an object whose owner is gone.
   story.world.store.commit([drop(Node, 'x')], { user: 'system:controllers', requestId: 'gc' });
   await story.run(1_000);
   const { name, status } = last(story);
@@ -491,7 +491,7 @@ test('a change on top of what was rolled back waits for somebody, and brings not
   story.declare([onTop(2)], 'bob');
   await story.run(1_000);
   await story.ask('rollback', story.release, 'cyd', { reason: 'Complaints.' });
-  // Neither time nor the end of the pin decides it.
+  // It waits for a person, also when time passes and the pin ends.
   await story.run(60 * MINUTE);
   const { name, status } = last(story);
   assert.deepEqual(story.phases(), ['RolledBack', 'Paused']);

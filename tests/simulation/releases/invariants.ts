@@ -20,7 +20,7 @@ import type { MemoryStore } from './memory-store.ts';
 import { KINDS, type World } from './world.ts';
 import { Node, Tenant, Workload, neededBy, type NodeSpec } from '#kernel/releases/testing/node.ts';
 
-/** How long a step that was decided may take to land: what is asked meanwhile comes too late for it. */
+/** How long the write of a decided step may take; commands in this time come too late for it. */
 const LANDING_MS = 6_000;
 
 /** The kinds that schedules release. */

@@ -87,7 +87,7 @@ export async function playJudge(
   const history: string[] = [];
   const guardrails = shadow ? [...GUARDRAILS, TRIED] : GUARDRAILS;
   const weather = new Map<string, Weather>();
-  /** From when to when the candidate does harm, and who has it since when. Real time, whatever the clock shows. */
+  /** Time ranges in which the candidate does harm. Real time, whatever the clock shows. */
   const harm: { readonly fromMs: number; untilMs: number }[] = [];
   let shown: { readonly atMs: number; readonly stage: number; readonly percent: number }[] = [];
   let [realMs, aheadMs, number, releaseBeganMs] = [BEGIN_MS, 0, 0, BEGIN_MS];
@@ -277,7 +277,7 @@ export async function playJudge(
     return { candidate: cellsOf(all.candidate), stable: cellsOf(all.stable) };
   }
 
-  /** Whatever may happen at any moment. As much chance is taken with a shadow as without. */
+  /** One disturbance. It draws the same random numbers with a shadow and without. */
   function disturb(): void {
     const [what, which, guardrail, how] = [below(36), below(2), pick([...GUARDRAILS, TRIED]).name, chance()];
     const state = standingOf().state;

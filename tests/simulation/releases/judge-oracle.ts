@@ -48,7 +48,7 @@ export function oracle(
   return judge(spec, isCounted ? { at: 'empty', requests } : { at: 'empty' }, at);
 }
 
-/** By how much longer than usual nothing new has come: since the moment from which the next window would be. */
+/** How late the next window is, in ms: the time since it should have begun, without the usual lag. */
 export function lateness(
   { stage, seenMs, earlier }: JudgedRelease,
   isAlone: boolean,

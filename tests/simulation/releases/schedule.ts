@@ -195,7 +195,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     await until(() => !openReleases().includes(first));
     assert.ok(!openReleases().includes(first), `${first} was aborted and has not come to its end`);
   }
-  // Nobody holds anything any more.
+  // Stops, freezes and pins end, so that nothing is held.
   const pins = [...store.memory.list(Pin)].map(({ name }) => drop(Pin, name));
   declare([drop(Stop, STOP_NAME), drop(Freeze, 'night'), ...pins]);
   isSure = true;
@@ -261,7 +261,7 @@ function change(pick: Pick, below: Below, hasClusters: boolean): Operation[] {
       }),
       tenants.map(([namespace, name]) => {
         if (below(6) === 0) return drop(Tenant, name, namespace);
-        // Of its own namespace, and of the first.
+        // References within its namespace, and into the first one.
         const known = TENANTS.slice(0, TENANTS.indexOf(name)).filter(() => below(3) === 0);
         const needs = [...known, ...(namespace === 'n2' && below(4) === 0 ? ['n1/a'] : [])];
         return put(Tenant, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels(), namespace);
@@ -272,7 +272,7 @@ function change(pick: Pick, below: Below, hasClusters: boolean): Operation[] {
 function policy(pick: Pick, below: Below): object {
   const percents = pick([[], [10], [1, 50], [5, 25, 100], [1, 50]]);
   const order = pick(['clusters', 'clusters', 'together', 'listeners'] as const);
-  // Before that there is nobody to compare.
+  // Before stage s1 there are no listeners to compare.
   const waits = order === 'clusters' && percents.length > 1 ? { promotesFrom: 's1' } : {};
   return {
     selector: { matchLabels: { policy: pick(['first', 'second']) } },

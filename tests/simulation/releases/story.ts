@@ -76,7 +76,7 @@ export function startStory(judge: StoryJudge = () => 'pass') {
       await commands.get(`${Release.id}/${verb}`)?.(given, call);
     },
     all,
-    /** Those by a policy, and those that take one back. */
+    /** Releases by a policy, and rollbacks. */
     releases: () => all().filter(({ spec }) => spec.policy !== undefined || spec.rollbackOf !== undefined),
     phases: () =>
       all()

@@ -78,7 +78,7 @@ async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
   const intents = new Intents({ store, live, kinds: KINDS, targets, targetOf });
   const node = (name: string, value: number, needs: string[] = []) =>
     put(kind, name, { needs, value, neighbourMax: 9 });
-  // One that changes, one that is new, one that goes, and one that is deleted and needed by none.
+  // A changed, a new and a removed object, and a deleted one that nothing needs.
   memory.commit([node('changes', 1), node('goes', 1)], AUTHOR);
   for (const name of ['changes', 'goes']) {
     const { wanted } = lookAt(store, KINDS)({ kind: kind.id, name });

@@ -117,7 +117,7 @@ test('a reference is to the own namespace where it names none: what it needs sta
   await story.run(1_000);
   assert.equal(story.liveOf('n2', 'b'), 1);
   story.declare([drop(Tenant, 'b', 'n2')]);
-  // Of two with the name only that one is needed.
+  // Two tenants have the name, and only the one in n1 is needed.
   story.declare([drop(Tenant, 'a', 'n2')]);
   await story.run(1_000);
   assert.deepEqual([story.liveOf('n1'), story.liveOf('n2')], [1, undefined]);

@@ -62,7 +62,7 @@ export interface Faults {
 
 export const NO_FAULTS: Faults = { crash: 0, lost: 0, unknown: 0, repeated: 0, unseen: 0 };
 
-/** How steps of releases are written: only while the release is as it was. */
+/** Request id of the writes of release steps. */
 const STEP = 'release';
 const DELAY_MS_MAX = 20;
 const LATE_MS_MAX = 5_000;
@@ -77,7 +77,7 @@ const AWAY = new Refusal('postgres/away', 'ServiceUnavailable', 'the database is
 export class World {
   readonly time = new VirtualTime();
   readonly store: MemoryStore;
-  /** Of this world alone: a kind of it may go. */
+  /** A registry of its own: a test may remove a kind. */
   readonly kinds = kindRegistry(KINDS.all);
   readonly verdicts: (
     release: string,
@@ -87,10 +87,10 @@ export class World {
   readonly #chance: () => number;
   /** The target of Workloads; nothing follows its Heads before `follow`. */
   readonly clusters: FakeClusters;
-  /** In the order in which they go out. */
+  /** Targets in the order of release. */
   readonly targets: Targets;
   faults: Faults = NO_FAULTS;
-  /** How far the clock is off from the time that passes. */
+  /** Offset of the clock from the time that passes. */
   jumpMs = 0;
   /** Things that went wrong, by name. */
   readonly happened = new Map<string, number>();

@@ -104,7 +104,7 @@ const VENUE_STALE_MS = 30_000;
 const VENUE_LOOK_MS = 1_000;
 const NOT_SHOWN = '-';
 
-/** How the Heads of charts are called. */
+/** Prefix of the names of Heads of charts. */
 const HEADS = `${Chart.plural}.${Chart.group}.`;
 
 /** Which revision of a chart a venue should show. */
