@@ -172,7 +172,7 @@ export async function torture(options: {
           if (api === undefined) throw new Error('that process is down');
           const client = httpClient({ server: api.url, token: api.token });
           position ??= (await client.list(ConfigMap)).version;
-          // Each watch ends, because the test is about reconnections.
+          // Each watch ends, so that its reconnection is tested.
           const visit = AbortSignal.any([
             stop.signal,
             ended.signal,

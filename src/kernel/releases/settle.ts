@@ -32,8 +32,16 @@ export interface Candidate extends ObjectName {
   readonly wanted: LiveObject | undefined;
 }
 
-/** Why a candidate is held: its own problems, or what it would break. */
-export type HoldReasons = readonly Problem[];
+/** Causes of a hold besides references and checks; each is a reason of the condition `Live`. */
+export type HoldCause = 'Pinned' | 'Stopped' | 'WaitsForRelease' | 'BackOff';
+
+export interface HoldReason extends Problem {
+  /** Absent: a reference or a check. */
+  readonly cause?: HoldCause;
+}
+
+/** Why a candidate is held: its own problems, or objects that it would break. */
+export type HoldReasons = readonly HoldReason[];
 
 /**
  * Decides which candidates may go live together so that every reference resolves and every check passes. Starts with all candidates

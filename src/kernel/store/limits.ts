@@ -23,9 +23,9 @@ export interface StoreLimits {
    * another one takes its place, by more than clocks can differ in that time.
    */
   readonly leaseMs: number;
-  /** How long the database may be silent before a writer that others could replace is none any more. */
+  /** Silence of the database after which a writer with standbys gives way; shorter than the six seconds of `silentLooks`. */
   readonly silentMs: number;
-  /** How often in a row others find nothing new of the writer until they take its place. */
+  /** Looks in a row, `beatMs` apart, without a new heartbeat of the writer, until a standby replaces it: six seconds. */
   readonly silentLooks: number;
   /** How long a read waits for what was written elsewhere. */
   readonly freshMs: number;

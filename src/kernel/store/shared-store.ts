@@ -47,9 +47,9 @@ export interface SharedStoreOptions<Operation> extends Omit<StoreOptions<Operati
 
 /**
  * Opens the store as one of several processes. Each keeps everything in memory and follows the record of changes. The
- * holder of the advisory lock writes. When the writer ends another takes over within a second; when it falls silent,
- * or the database no longer hears it, within ten. Writes under way are settled by their ids in the record, so that each is
- * carried out once.
+ * holder of the advisory lock writes. When the writer ends another takes over within a second; when it hangs or is cut off from
+ * the database, after six seconds without a heartbeat. Writes under way are settled by their ids in the record, so that each
+ * is carried out once.
  */
 export async function openSharedStore<Operation>(
   options: SharedStoreOptions<Operation>,

@@ -5,6 +5,8 @@ import { ENGINE } from '#kernel/releases/engine/advance.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Head, headName } from '#kernel/kinds/builtin/head.ts';
+import { liveCondition } from '#kernel/kinds/released-status.ts';
+import { Pin } from '#kernel/releases/kinds/pin.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
 import { drop, put } from './schedule.ts';
 import { MINUTE, node, policy, startStory, underWay } from './story.ts';
@@ -163,4 +165,36 @@ test('I7: what somebody declares while a release is taken back is written over a
     }
   }
   assert.equal(outcomes.size, 4, [...outcomes].join());
+});
+
+test('the condition Live of a held object has a reason for each cause', async () => {
+  const story = await underWay(HALF);
+  const reasonOf = (name: string): string | undefined => {
+    const object = story.world.store.memory.get(Node, '', name)?.object();
+    return object === undefined ? undefined : liveCondition(object)?.reason;
+  };
+  story.declare([node('pinned', 1, {}), node('large', 5, {}), node('stopped', 1, {})]);
+  await story.run(1_000);
+  for (const name of ['refused', 'pinned']) story.world.refusedHeads.add(headName(Node, name));
+  const below = put(Node, 'below', { needs: ['large'], value: 1, neighbourMax: 4 });
+  const changes = [node('refused', 1, {}), node('beside', 1, {}, ['x']), node('lonely', 1, {}, ['nowhere']), below];
+  for (const change of [...changes, node('pinned', 2, {})]) story.declare([change]);
+  await story.run(1_000);
+  assert.equal(reasonOf('pinned'), 'BackOff');
+  // The pin comes after the write, which it would refuse.
+  story.declare([put(Pin, 'hand', { object: { kind: Node.id, name: 'pinned' }, by: 'bob', reason: 'Audit.' })]);
+  story.world.refusedHeads.delete(headName(Node, 'pinned'));
+  await story.run(20_000);
+  assert.deepEqual(['refused', 'beside', 'lonely', 'below', 'pinned', 'stopped'].map(reasonOf), [
+    'BackOff',
+    'WaitsForRelease',
+    'ReferenceNotFound',
+    'CheckFailed',
+    'Pinned',
+    'Released',
+  ]);
+  story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);
+  story.declare([node('stopped', 2, {})]);
+  await story.run(2_000);
+  assert.equal(reasonOf('stopped'), 'Stopped');
 });

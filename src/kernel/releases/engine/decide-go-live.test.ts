@@ -6,24 +6,46 @@ import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects, liveKey } from '#kernel/snapshots/live-objects.ts';
-import { problemsIn, type Candidate, type HoldReasons } from '../settle.ts';
+import { problemsIn, type Candidate, type HoldCause, type HoldReasons } from '../settle.ts';
 import { Node, type NodeSpec } from '../testing/node.ts';
 import { decideGoLive, holdReasons, type HoldFacts } from './decide-go-live.ts';
 
 const NOTHING: HoldFacts = { failed: undefined, pinned: undefined, stopped: undefined, inTheWay: [], byTarget: [] };
-const FAILED: HoldReasons = [{ path: ['spec'], reason: 'FieldValueInvalid', detail: 'broken' }];
+const FAILED: HoldReasons = [{ path: ['spec'], reason: 'FieldValueInvalid', detail: 'broken', cause: 'BackOff' }];
 
-const HOLDS: readonly (readonly [title: string, facts: Partial<HoldFacts>, reason: RegExp])[] = [
-  ['the engine failed with it', { failed: FAILED, pinned: 'pinned', stopped: 'stopped' }, /^broken$/],
-  ['a pin refuses it', { pinned: 'Node "a" is pinned', stopped: 'stopped', inTheWay: ['r'] }, /^Node "a" is pinned$/],
-  ['every release is stopped', { stopped: 'incident', inTheWay: ['r'] }, /^Every release is stopped: incident$/],
-  ['a release changes it', { inTheWay: ['r', 's'], byTarget: ['t'] }, /^release r, s is in progress with it/],
-  ['a release goes out target by target', { byTarget: ['t'] }, /^release t is in progress .* target by target$/],
+const HOLDS: readonly (readonly [title: string, facts: Partial<HoldFacts>, reason: RegExp, cause: HoldCause])[] = [
+  ['the engine failed with it', { failed: FAILED, pinned: 'pinned', stopped: 'stopped' }, /^broken$/, 'BackOff'],
+  [
+    'a pin refuses it',
+    { pinned: 'Node "a" is pinned', stopped: 'stopped', inTheWay: ['r'] },
+    /^Node "a" is pinned$/,
+    'Pinned',
+  ],
+  [
+    'every release is stopped',
+    { stopped: 'incident', inTheWay: ['r'] },
+    /^Every release is stopped: incident$/,
+    'Stopped',
+  ],
+  [
+    'a release changes it',
+    { inTheWay: ['r', 's'], byTarget: ['t'] },
+    /^release r, s is in progress with it/,
+    'WaitsForRelease',
+  ],
+  [
+    'a release goes out target by target',
+    { byTarget: ['t'] },
+    /^release t is in progress .* target by target$/,
+    'WaitsForRelease',
+  ],
 ];
 
-for (const [title, facts, reason] of HOLDS) {
+for (const [title, facts, reason, cause] of HOLDS) {
   test(`a change is held: ${title}`, () => {
-    assert.match(holdReasons({ ...NOTHING, ...facts })?.[0]?.detail ?? '', reason);
+    const [hold] = holdReasons({ ...NOTHING, ...facts }) ?? [];
+    assert.match(hold?.detail ?? '', reason);
+    assert.equal(hold?.cause, cause);
   });
 }
 

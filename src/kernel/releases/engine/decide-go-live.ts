@@ -22,13 +22,15 @@ export interface HoldFacts {
 /** Why a change is held independently of references and checks; undefined when it is free. Pure. */
 export function holdReasons({ failed, pinned, stopped, inTheWay, byTarget }: HoldFacts): HoldReasons | undefined {
   if (failed !== undefined) return failed;
-  if (pinned !== undefined) return [problem(pinned)];
-  if (stopped !== undefined) return [problem(`Every release is stopped: ${stopped}`)];
+  if (pinned !== undefined) return [problem(pinned, 'Pinned')];
+  if (stopped !== undefined) return [problem(`Every release is stopped: ${stopped}`, 'Stopped')];
   if (inTheWay.length > 0) {
-    return [problem(`release ${inTheWay.join(', ')} is in progress with it, or with one of its dependencies`)];
+    const text = `release ${inTheWay.join(', ')} is in progress with it, or with one of its dependencies`;
+    return [problem(text, 'WaitsForRelease')];
   }
   if (byTarget.length > 0) {
-    return [problem(`release ${byTarget.join(', ')} is in progress with the same dependencies, target by target`)];
+    const text = `release ${byTarget.join(', ')} is in progress with the same dependencies, target by target`;
+    return [problem(text, 'WaitsForRelease')];
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { Refusal, Unavailable } from '#kernel/base/failures.ts';
-import type { HoldReasons } from '../settle.ts';
+import type { HoldCause, HoldReason, HoldReasons } from '../settle.ts';
 
 const PASSING: ReadonlySet<Refusal['reason']> = new Set([
   'Conflict',
@@ -19,11 +19,14 @@ export function isConflict(error: unknown): boolean {
 
 /** The hold reasons for an object that the engine failed with. */
 export function problemsOf(error: unknown): HoldReasons {
-  if (error instanceof Refusal) return error.problems.length > 0 ? error.problems : [problem(error.message)];
-  return [problem(`internal error: ${error instanceof Error ? error.message : String(error)}`)];
+  if (error instanceof Refusal && error.problems.length > 0) {
+    return error.problems.map((one) => ({ ...one, cause: 'BackOff' }));
+  }
+  if (error instanceof Refusal) return [problem(error.message, 'BackOff')];
+  return [problem(`internal error: ${error instanceof Error ? error.message : String(error)}`, 'BackOff')];
 }
 
-/** A problem of an object as a whole. */
-export function problem(detail: string): HoldReasons[number] {
-  return { path: [], reason: 'FieldValueInvalid', detail };
+/** A hold of an object as a whole. */
+export function problem(detail: string, cause: HoldCause): HoldReason {
+  return { path: [], reason: 'FieldValueInvalid', detail, cause };
 }

@@ -145,11 +145,9 @@ function conditionOf(standing: ObjectStatus): { status: 'True' | 'False'; reason
 }
 
 function heldCondition(reasons: HoldReasons): { reason: string; message: string } {
-  const missing = reasons.every(({ reason }) => reason === 'FieldValueNotFound');
-  return {
-    reason: missing ? 'ReferenceNotFound' : 'CheckFailed',
-    message: textOf(reasons),
-  };
+  const isMissing = reasons.every(({ reason }) => reason === 'FieldValueNotFound');
+  const cause = reasons.find((one) => one.cause !== undefined)?.cause;
+  return { reason: cause ?? (isMissing ? 'ReferenceNotFound' : 'CheckFailed'), message: textOf(reasons) };
 }
 
 export function textOf(problems: HoldReasons): string {

@@ -59,7 +59,7 @@ test('a refusal holds an object by its own problems, or by its sentence', () => 
   const { backOff } = start();
   const problem = { path: ['spec'], reason: 'FieldValueInvalid', detail: 'too large' } as const;
   backOff.fail(NODE, new Refusal('resources/invalid', 'Invalid', 'No', { problems: [problem] }));
-  assert.deepEqual(backOff.problemsOf(KEY, true), [problem]);
+  assert.deepEqual(backOff.problemsOf(KEY, true), [{ ...problem, cause: 'BackOff' }]);
   backOff.fail(NODE, new Refusal('resources/invalid', 'Invalid', 'It is not possible'));
   assert.deepEqual(
     backOff.problemsOf(KEY, true)?.map(({ detail }) => detail),

@@ -59,7 +59,7 @@ export function statusInReleases(changed: PendingChange, carriers: readonly Open
   const carrier = carriers.at(-1);
   if (carrier === undefined) return undefined;
   if (!isLive(changed) || isCarriedAsIs(changed, carriers)) return { is: 'carried', release: carrier.name };
-  return { is: 'held', reasons: [problem(backText(carriers.map(({ name }) => name)))] };
+  return { is: 'held', reasons: [problem(backText(carriers.map(({ name }) => name)), 'WaitsForRelease')] };
 }
 
 /** For an object that is declared as it is live, while earlier releases change it. */
