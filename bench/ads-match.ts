@@ -12,7 +12,7 @@ import { Advertiser } from '#domains/ads/kinds/advertiser.ts';
 import { Asset } from '#domains/ads/kinds/asset.ts';
 import { Campaign } from '#domains/ads/kinds/campaign.ts';
 import { Placement } from '#domains/ads/kinds/placement.ts';
-import { live, worldOf } from '#domains/ads/testing/world.ts';
+import { EVERYTHING, live, worldOf } from '#domains/ads/testing/world.ts';
 import { chance, type Chance } from '#simulation/chance.ts';
 import { absolute, median, type Figure } from './figure.ts';
 
@@ -83,6 +83,7 @@ function* objectsOf(luck: Chance, size: number): Iterable<LiveObject> {
     currency: 'EUR',
     floor: { cpm: '1.00' },
     pricing: 'firstPrice',
+    policy: 'standard',
     adFreeFeature: 'ad-free',
   });
   for (let n = 0; n < size; n += 1) {
@@ -128,6 +129,7 @@ function questionOf(luck: Chance, { placements }: AdsTable): BreakQuestion {
     seconds: 90,
     adjacent: new Set(),
     filtersExplicit: false,
+    ...EVERYTHING,
     heldBack: () => undefined,
     random: luck.next,
   };

@@ -4,7 +4,7 @@ import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { productsKinds } from '#domains/products/module.ts';
-import { TERRITORIES } from '#domains/products/rules/territories.ts';
+import { TERRITORIES } from '#kernel/base/territories.ts';
 
 const MARKETS = 200;
 const PLANS = 10;

@@ -23,8 +23,11 @@ const PLACEMENT = objectOf('Placement', 'between-songs', {
   seconds: 60,
   currency: 'EUR',
   floor: { cpm: '2.00' },
+  policy: 'standard',
   adFreeFeature: 'ad-free',
 });
+
+const POLICY = objectOf('AdPolicy', 'standard', { consent: [{ framework: 'none' }] });
 
 const account = (name: string, bid: string): readonly (readonly [path: string, body: object])[] => [
   ['advertisers', objectOf('Advertiser', name, { currency: 'EUR' })],
@@ -75,6 +78,7 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
       feature('shuffle', { title: 'Shuffle' }),
       plan('free', { rank: 0, entitlements: [{ feature: 'shuffle' }] }),
       plan('premium', { rank: 10, entitlements: [{ feature: 'ad-free' }] }),
+      POLICY,
       PLACEMENT,
     ),
   );
@@ -167,6 +171,31 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
     assert.doesNotMatch(made.text, /AdSet|Advertiser/, 'advertisers make no Heads');
   });
 
+  await t.test('a broken or hostile consent string is no consent, and is answered', async () => {
+    const bob = { placement: 'between-songs', listener: 'bob', plan: 'free', market: 'de', territory: 'DE' };
+    const consent = async (body: object) => {
+      const { status, text, json } = await call('POST', '/v1/ads/explain', { body: { ...bob, ...body } });
+      assert.equal(status, 200, text);
+      return json.consent;
+    };
+    assert.deepEqual(await consent({}), { personal: true, limited: true, history: 'listener' });
+    const demand = { consent: [{ territories: ['DE'], framework: 'tcf', vendor: 13 }] };
+    assert.equal((await patch('adpolicies/standard', demand)).status, 200);
+    await until(
+      async () => ((await consent({})).personal === false ? true : undefined),
+      () => 'a policy that demands consent',
+      10,
+    );
+    const nothing = { personal: false, limited: false, history: 'session' };
+    assert.deepEqual(await consent({}), { ...nothing, reason: 'no consent signal' });
+    const long = 'consent string is longer than 4096 characters';
+    assert.deepEqual(await consent({ tcf: `C${'_'.repeat(60_000)}` }), { ...nothing, reason: long });
+    assert.deepEqual(await consent({ gpp: 'D'.repeat(60_000) }), { ...nothing, reason: long });
+    assert.match((await consent({ tcf: 'COvFyGBOvFyGBAbAAAENAPCAAOAAAAAA' })).reason, /^consent string is broken: /);
+    assert.match((await consent({ gpp: 'DBAB8AoAQFIY~A' })).reason, /^consent string is broken: /);
+    assert.equal((await decide({ ...bob, tcf: 'x' })).json.mayMeasure, false);
+  });
+
   await t.test('wrong objects and questions are refused with a remedy', async () => {
     const refusalOf = async (path: string, body: object): Promise<string> => {
       const answer = await call('POST', `${ADS}/${path}`, { body });
@@ -222,6 +251,7 @@ test('ads: the gate knows of a listener what products knows, and tells nobody wh
       plan('free', { rank: 0 }),
       plan('duo', { rank: 10, seats: 2, roles: ['manager', 'member'], entitlements: [{ feature: 'ad-free' }] }),
       plan('old', { rank: 20, entitlements: [{ feature: 'ad-free' }] }),
+      POLICY,
       PLACEMENT,
     ),
   );

@@ -10,7 +10,9 @@ import { countReasons } from './decisions/explain.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
 import { CATEGORIES_MAX } from './kinds/parts.ts';
 import { TIERS } from './kinds/ad-set.ts';
+import { ConsentAnswer, describeConsent, LISTENER_INPUTS, listenerPart } from './listener-question.ts';
 import type { Money } from './money/money.ts';
+import type { PermissionCache } from './rules/consent/permission-cache.ts';
 import { adRefusal } from './refusals.ts';
 import { GOALS } from './rules/goals.ts';
 import { decimalOf } from './rules/micros.ts';
@@ -46,8 +48,9 @@ const QuestionSchema = Type.Object(
     listener: text('Id of the listener.'),
     plan: text('Name of the Plan, for listeners without a subscription on record.'),
     market: text('Name of the Market.'),
-    territory: text('ISO 3166-1 alpha-2, where the market is not known.'),
+    territory: text('ISO 3166-1 alpha-2: where the listener is, for the rules of the AdPolicy.'),
     role: text('Role on the plan.'),
+    ...LISTENER_INPUTS,
     context: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
         description: 'Attributes for audiences. The listener is targetingKey.',
@@ -108,11 +111,12 @@ const BreakAnswer = {
   ads: Type.Array(AdAnswer, { description: 'In the order in which they play.' }),
   seconds: Type.Integer({ description: 'How long they play together.' }),
   noAds: Type.Optional(
-    Type.Enum(['adFree', 'entitlementUnknown', 'noCandidate'], {
+    Type.Enum(['adFree', 'entitlementUnknown', 'policyMissing', 'noCandidate'], {
       description:
-        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; or no ad set fits.',
+        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; the placement has no AdPolicy; or no ad set fits.',
     }),
   ),
+  mayMeasure: Type.Boolean({ description: 'Whether third parties may measure: if not, no pixel of theirs is called.' }),
   gap: Type.Optional(
     Type.Number({
       description: 'The share of the best possible sum that this break may lack. Absent: it is the best.',
@@ -121,9 +125,9 @@ const BreakAnswer = {
 };
 
 /** The questions of apps at a break, and of people who ask why. */
-export function adRoutes({ random, money }: BreakParts): readonly DecisionRoute<AdsTable>[] {
+export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] {
   const shared = {
-    subjectInputs: ['listener', 'plan', 'market', 'territory', 'role'],
+    subjectInputs: ['listener', 'plan', 'market', 'territory', 'role', 'age', 'ageGroup'],
     // The gate reads it, and its answer tells who subscribes.
     recordOf: { input: 'listener', path: '/v1/subjects' },
     bodyBytesMax: CONTEXT_BYTES_MAX,
@@ -137,9 +141,9 @@ export function adRoutes({ random, money }: BreakParts): readonly DecisionRoute<
       summary: 'Fills a break with ads: never for a listener with the ad-free feature.',
       answer: Type.Object(BreakAnswer),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
-        const gated = await openBreak(question, context, { random, money });
+        const gated = await openBreak(question, context, parts);
         if (gated.noAds !== undefined) return describeBreak(gated, context.isTrusted);
-        const decision = await serveBreak(context.table, gated.asked, money);
+        const decision = await serveBreak(context.table, gated.asked, parts.money);
         return describeBreak(outcomeOf(gated.asked, decision), context.isTrusted);
       },
     }),
@@ -152,6 +156,7 @@ export function adRoutes({ random, money }: BreakParts): readonly DecisionRoute<
       explains: true,
       answer: Type.Object({
         ...BreakAnswer,
+        consent: ConsentAnswer,
         adSets: Type.Integer({ description: 'How many ad sets there are.' }),
         reasons: Type.Array(
           Type.Object({
@@ -173,7 +178,7 @@ export function adRoutes({ random, money }: BreakParts): readonly DecisionRoute<
         ),
       }),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
-        const gated = await openBreak(question, context, { random, money });
+        const gated = await openBreak(question, context, parts);
         const { asked } = gated;
         // Nothing is reserved: who asks why spends nobody's money.
         const answer = gated.noAds === undefined ? outcomeOf(asked, decideBreak(context.table, asked)) : gated;
@@ -184,6 +189,7 @@ export function adRoutes({ random, money }: BreakParts): readonly DecisionRoute<
         const served = new Set(decision.served.map(({ adSet }) => adSet));
         return {
           ...describeBreak(answer, context.isTrusted),
+          consent: describeConsent(asked),
           adSets: context.table.adSets.size,
           reasons,
           candidates: decision.candidates.map(({ adSet }) => ({
@@ -203,9 +209,10 @@ export function adRoutes({ random, money }: BreakParts): readonly DecisionRoute<
 export interface BreakParts {
   readonly random: () => number;
   readonly money: Money;
+  readonly permissions: PermissionCache;
 }
 
-type NoAds = 'adFree' | 'entitlementUnknown' | 'noCandidate';
+type NoAds = 'adFree' | 'entitlementUnknown' | 'policyMissing' | 'noCandidate';
 
 /** A question with its decision; `noAds` says why there are none. */
 interface BreakOutcome {
@@ -228,7 +235,7 @@ async function openBreak(
   if (isAdFree !== false) {
     return { asked, noAds: isAdFree === true ? 'adFree' : 'entitlementUnknown', decision: NOTHING };
   }
-  return { asked, noAds: undefined, decision: NOTHING };
+  return { asked, noAds: asked.placement.policy === undefined ? 'policyMissing' : undefined, decision: NOTHING };
 }
 
 function outcomeOf(asked: BreakQuestion, decision: BreakDecision): BreakOutcome {
@@ -239,7 +246,7 @@ function breakQuestion(
   { placements, audiences }: AdsTable,
   question: Question,
   now: Temporal.Instant,
-  { random, money }: BreakParts,
+  { random, money, permissions }: BreakParts,
 ): BreakQuestion {
   const placement = placements.get(question.placement);
   if (placement === undefined) {
@@ -259,7 +266,7 @@ function breakQuestion(
   const most = Math.min(slots, spec.slots);
   return {
     placement,
-    context,
+    ...listenerPart(placement, question, context, permissions.read),
     nowMs: now.epochMilliseconds,
     slots: most,
     seconds: spec.seconds === undefined ? most : Math.min(seconds, spec.seconds),
@@ -275,6 +282,7 @@ function describeBreak({ asked, noAds, decision: { served, gap } }: BreakOutcome
     placement: asked.placement.name,
     ads: served.map((one) => describeAd(one, isTrusted)),
     seconds: served.reduce((sum, { ad }) => sum + ad.asset.seconds, 0),
+    mayMeasure: asked.rules.permission.measurement,
     ...(noAds === undefined ? {} : { noAds }),
     ...(gap === 0 ? {} : { gap }),
   };

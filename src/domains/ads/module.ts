@@ -7,14 +7,16 @@ import { adRoutes } from './ad-routes.ts';
 import { compileInSteps, updateInSteps } from './decisions/compile.ts';
 import type { AdsTable } from './decisions/table.ts';
 import { Ad } from './kinds/ad.ts';
+import { AdPolicy } from './kinds/ad-policy.ts';
 import { AdSet } from './kinds/ad-set.ts';
 import { Advertiser } from './kinds/advertiser.ts';
 import { Asset } from './kinds/asset.ts';
 import { Campaign } from './kinds/campaign.ts';
 import { Placement } from './kinds/placement.ts';
+import { PermissionCache } from './rules/consent/permission-cache.ts';
 import { NO_MONEY } from './money/money.ts';
 
-export const adsKinds = [Placement, Advertiser, Asset, Campaign, AdSet, Ad];
+export const adsKinds = [AdPolicy, Placement, Advertiser, Asset, Campaign, AdSet, Ad];
 
 /** Placements, and what advertisers serve there. */
 export const ads = defineModule({
@@ -26,7 +28,7 @@ export const ads = defineModule({
     compile: compileInSteps,
     update: updateInSteps,
     needs: ['hasFeature', 'cohortSubject'],
-    routes: adRoutes({ random, money: NO_MONEY }),
+    routes: adRoutes({ random, money: NO_MONEY, permissions: new PermissionCache() }),
     subjectOf: (_table, input, facts) => subjectOf(isRecord(input) ? input : {}, facts as unknown as SubjectFacts),
   }),
 });

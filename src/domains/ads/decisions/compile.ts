@@ -7,6 +7,7 @@ import type { ChangedObject } from '#kernel/snapshots/module.ts';
 import { liveName, readLiveName } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
+import { AdPolicy, listenerPolicy } from '../kinds/ad-policy.ts';
 import { AdSet, TIERS, type AdSetSpec } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
@@ -51,7 +52,9 @@ export function* updateInSteps(
   audiences: AudienceTable,
 ): Steps<AdsTable> {
   if (changed.some(({ kind }) => audienceKindIds.has(kind))) return yield* compileInSteps(world, audiences);
-  const placements = changed.some(({ kind }) => kind === Placement.id) ? compilePlacements(world) : table.placements;
+  const placements = changed.some(({ kind }) => kind === Placement.id || kind === AdPolicy.id)
+    ? compilePlacements(world)
+    : table.placements;
   const { stale, setsOfAds } = yield* staleAdSets(table, world, changed);
   if (stale.size === 0) return { ...table, placements, audiences };
   const changes = new Map<string, CompiledAdSet | undefined>();
@@ -130,7 +133,7 @@ function compilePlacements(world: World): ReadonlyMap<string, CompiledPlacement>
   return new Map(
     Array.from(world.list(Placement.id), (object) => [
       object.name,
-      compilePlacement(object.name, Placement.spec(object)),
+      compilePlacement(object.name, Placement.spec(object), world),
     ]),
   );
 }
@@ -150,11 +153,17 @@ export function rankOf(adSet: CompiledAdSet, priors: Priors): number {
   return (TIERS.length - adSet.tier) * TIER_STEP + ecpmOf(adSet, priors);
 }
 
-function compilePlacement(name: string, spec: PlacementSpec): CompiledPlacement {
+function compilePlacement(name: string, spec: PlacementSpec, world: World): CompiledPlacement {
   const { cpm, cpmPerSecond } = spec.floor ?? {};
   const flat = cpm === undefined ? 0 : microsOf(cpm);
   const perSecond = cpmPerSecond === undefined ? 0 : microsOf(cpmPerSecond);
-  return { name, spec, floorOf: (seconds) => flat + perSecond * seconds };
+  const policy = world.get(AdPolicy.id, spec.policy);
+  return {
+    name,
+    spec,
+    policy: policy && listenerPolicy(AdPolicy.spec(policy)),
+    floorOf: (seconds) => flat + perSecond * seconds,
+  };
 }
 
 function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable): CompiledAdSet {

@@ -10,7 +10,7 @@ import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { Placement } from '../kinds/placement.ts';
-import { live, tableOf } from '../testing/world.ts';
+import { EVERYTHING, live, tableOf } from '../testing/world.ts';
 import { decideBreak, type BreakQuestion, type ServedAd } from './decide.ts';
 import { countReasons } from './explain.ts';
 import type { AdsTable, CompiledAdSet } from './table.ts';
@@ -67,6 +67,7 @@ const placement = (spec: object = {}) =>
     seconds: 90,
     currency: 'EUR',
     pricing: 'firstPrice',
+    policy: 'standard',
     adFreeFeature: 'ad-free',
     ...spec,
   });
@@ -82,6 +83,7 @@ function ask(table: AdsTable, more: Partial<BreakQuestion> = {}): BreakQuestion 
     seconds: found.spec.seconds ?? found.spec.slots,
     adjacent: new Set(),
     filtersExplicit: false,
+    ...EVERYTHING,
     heldBack: () => undefined,
     random: () => 0.5,
     ...more,

@@ -10,6 +10,7 @@ import {
   type PodCandidate,
   type PodEdges,
 } from '../rules/pack-pod.ts';
+import { categoryObstacle, type CategoryObstacle, type ListenerRules } from '../rules/listener-rules.ts';
 import { chargeOf, ecpmOf } from '../rules/goals.ts';
 import { rankOf } from './compile.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement } from './table.ts';
@@ -26,6 +27,10 @@ export interface BreakQuestion {
   /** Advertisers and categories of the breaks before and after. */
   readonly adjacent: ReadonlySet<string>;
   readonly filtersExplicit: boolean;
+  /** Rules of the policy for this listener. */
+  readonly rules: ListenerRules;
+  /** Whose history may be read and written. */
+  readonly historyScope: 'listener' | 'session';
   /** Why an ad set cannot be served at the moment, though it fits; undefined where it can. */
   readonly heldBack: (adSet: CompiledAdSet) => HoldBack | undefined;
   /** A number in [0, 1). */
@@ -38,6 +43,7 @@ export type HoldBack = 'budget spent' | 'ahead of its pace' | 'budget unknown';
 /** Why an ad set is not among the candidates of a break. */
 export type Obstacle =
   | HoldBack
+  | CategoryObstacle
   | 'not begun'
   | 'over'
   | 'other placements'
@@ -176,9 +182,11 @@ export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): reado
   if (separationsOf(adSet).some((name) => adjacent.has(name))) return 'adjacent break';
   const blocked = placement.spec.blockedCategories;
   if (blocked !== undefined && adSet.categories.some((name) => blocked.includes(name))) return 'blocked category';
+  const denied = categoryObstacle(adSet.categories, question.rules);
+  if (denied !== undefined) return denied;
   let rest = adSet.ads.filter(({ asset }) => asset.format === placement.spec.format);
   if (rest.length === 0) return 'no ad of the format';
-  rest = rest.filter(({ isExplicit }) => !isExplicit || !question.filtersExplicit);
+  rest = rest.filter(({ isExplicit }) => !isExplicit || (!question.filtersExplicit && question.rules.mayBeExplicit));
   if (rest.length === 0) return 'explicit';
   rest = rest.filter(({ asset }) => asset.seconds <= question.seconds);
   if (rest.length === 0) return 'too long';

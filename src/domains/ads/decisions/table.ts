@@ -3,6 +3,7 @@ import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Matcher } from '#kernel/audiences/language/language.ts';
 import type { LayeredMap } from '#kernel/base/layered-map.ts';
 import type { Goal } from '../rules/goals.ts';
+import type { ListenerPolicy } from '../rules/listener-rules.ts';
 import type { PodPosition } from '../rules/pack-pod.ts';
 import type { AssetSpec } from '../kinds/asset.ts';
 import type { PlacementSpec } from '../kinds/placement.ts';
@@ -81,6 +82,8 @@ export interface CompiledAdSet {
 export interface CompiledPlacement {
   readonly name: string;
   readonly spec: PlacementSpec;
+  /** undefined: its AdPolicy is missing, and nothing is served. */
+  readonly policy: ListenerPolicy | undefined;
   /** The floor in micro-units for a thousand impressions of an ad of so many seconds. */
   readonly floorOf: (seconds: number) => number;
 }

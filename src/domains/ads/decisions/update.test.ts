@@ -7,12 +7,13 @@ import { compileAudiences } from '#kernel/audiences/compile-audience.ts';
 import { atOnce } from '#kernel/base/turns.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
+import { AdPolicy } from '../kinds/ad-policy.ts';
 import { AdSet, TIERS } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { Placement } from '../kinds/placement.ts';
-import { live, tableOf, worldOf } from '../testing/world.ts';
+import { EVERYTHING, live, tableOf, worldOf } from '../testing/world.ts';
 import { compileInSteps, updateInSteps } from './compile.ts';
 import { decideBreak, type BreakQuestion } from './decide.ts';
 import { countReasons } from './explain.ts';
@@ -92,7 +93,20 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   fc.integer({ min: 1, max: 3 }).map((slots) => ({
     kind: Placement,
     name: 'break',
-    spec: { format: 'audio', slots, seconds: 60, currency: 'EUR', pricing: 'firstPrice', adFreeFeature: 'ad-free' },
+    spec: {
+      format: 'audio',
+      slots,
+      seconds: 60,
+      currency: 'EUR',
+      pricing: 'firstPrice',
+      policy: 'standard',
+      adFreeFeature: 'ad-free',
+    },
+  })),
+  maybe(fc.constantFrom('adults', 'never')).map((explicit) => ({
+    kind: AdPolicy,
+    name: 'standard',
+    spec: explicit && { explicit, ages: { teenFrom: 13, adultFrom: 18 }, consent: [{ framework: 'none' }] },
   })),
   fc.constantFrom('free', 'premium').map((plan) => ({ kind: Audience, name: 'payers', spec: rule(plan) })),
 );
@@ -106,6 +120,7 @@ const FIRST: readonly LiveObject[] = [
     seconds: 60,
     currency: 'EUR',
     pricing: 'firstPrice',
+    policy: 'standard',
     adFreeFeature: 'ad-free',
   }),
   ...ACCOUNTS.flatMap((at) => [
@@ -135,13 +150,14 @@ function answersOf(table: AdsTable): unknown {
       seconds: 60,
       adjacent: new Set(),
       filtersExplicit: false,
+      ...EVERYTHING,
       heldBack: () => undefined,
       random: () => 0.4,
     };
     const decision = decideBreak(table, question);
     const counts = atOnce(countReasons(table, question, decision)).map(({ reason, adSets }) => `${reason} ${adSets}`);
     const { served, candidates } = decision;
-    return [served, candidates, counts.toSorted(), [...table.setOfAd].toSorted()];
+    return [placement.policy, served, candidates, counts.toSorted(), [...table.setOfAd].toSorted()];
   });
 }
 

@@ -5,8 +5,10 @@ import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { fieldsWithoutEffect, type FieldEffects } from '#kernel/kinds/testing/field-effects.ts';
 import { decideBreak } from '../decisions/decide.ts';
-import { live, tableOf, worldOf } from '../testing/world.ts';
+import { observePolicy, POLICY, VENDOR } from '../testing/policy-world.ts';
+import { EVERYTHING, live, tableOf, worldOf } from '../testing/world.ts';
 import { Ad } from './ad.ts';
+import { AdPolicy } from './ad-policy.ts';
 import { AdSet } from './ad-set.ts';
 import { Advertiser } from './advertiser.ts';
 import { Asset } from './asset.ts';
@@ -28,6 +30,7 @@ const placementSpec = {
   currency: 'EUR',
   floor: { cpm: '2.00' },
   pricing: 'firstPrice',
+  policy: 'standard',
   adFreeFeature: 'ad-free',
   blockedCategories: ['betting'],
 };
@@ -37,6 +40,7 @@ const adSetSpec = { account: 'a', campaign: 'a.c', bid: '9.00', tier: 'auction',
 const WORLD: readonly LiveObject[] = [
   live(Attribute, 'plan', { type: 'string' }),
   live(Audience, 'payers', { anyOf: [{ allOf: [{ attribute: 'plan', in: ['premium'] }] }] }),
+  live(AdPolicy, 'standard', { consent: [{ framework: 'none' }] }),
   live(Placement, 'break', placementSpec),
   live(Advertiser, 'a', { currency: 'EUR', categories: ['cars'] }),
   live(Advertiser, 'b', { currency: 'EUR', categories: ['cars'] }),
@@ -89,6 +93,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
               seconds: found.spec.seconds ?? found.spec.slots,
               adjacent: new Set(),
               filtersExplicit,
+              ...EVERYTHING,
               heldBack: () => undefined,
               random: () => random,
             });
@@ -192,3 +197,29 @@ for (const { name, ...effects } of EFFECTS) {
     assert.deepEqual(await fieldsWithoutEffect({ ...effects, observe: observer(effects.kind, name) }), []);
   });
 }
+
+test('every field of AdPolicy shows', async () => {
+  const bases = [
+    POLICY,
+    { ...POLICY, categories: [{ categories: ['jazz'], territories: ['DE'] }] },
+    { ...POLICY, consent: [{ territories: ['DE'], framework: 'tcf', vendor: VENDOR, legitimateInterests: [7] }] },
+  ];
+  const values = {
+    explicit: ['adults', 'never'],
+    'ages.teenFrom': [12],
+    'ages.adultFrom': [17],
+    'childCategories[]': ['alcohol'],
+    'categories[].categories[]': ['toys'],
+    'categories[].minAge': [18],
+    'categories[].territories[]': ['JP'],
+    'categories[].deniedIn[]': ['JP'],
+    'consent[].territories[]': ['JP'],
+    'consent[].framework': ['none'],
+    'consent[].vendor': [14],
+    'consent[].legitimateInterests[]': [2],
+    'attributes.contextual[]': ['device'],
+    'attributes.limited[]': ['income'],
+  };
+  const effects = { kind: AdPolicy, bases, informational: ['title'], values, observe: observePolicy };
+  assert.deepEqual(await fieldsWithoutEffect(effects), []);
+});

@@ -3,6 +3,7 @@ export const VERSION = 'v1';
 
 export const ADVERTISER = `${GROUP}/Advertiser`;
 export const CAMPAIGN = `${GROUP}/Campaign`;
+export const AD_POLICY = `${GROUP}/AdPolicy`;
 export const AD_SET = `${GROUP}/AdSet`;
 export const ASSET = `${GROUP}/Asset`;
 export const PLACEMENT = `${GROUP}/Placement`;

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { RATES_MAX } from '../rules/goals.ts';
 import { FORMATS } from './asset.ts';
-import { GROUP, VERSION } from './identity.ts';
+import { AD_POLICY, GROUP, VERSION } from './identity.ts';
 import { amount, categories, currency, currencyProblems, nameOf, title } from './parts.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 
@@ -49,6 +49,7 @@ const PlacementSpecSchema = Type.Object(
       },
       { default: {}, description: 'What an ad is expected to do here: bids for clicks and plays are compared by it.' },
     ),
+    policy: { ...nameOf('AdPolicy'), description: 'The AdPolicy: its rules for consent, ages and territories apply.' },
     adFreeFeature: { ...nameOf('Feature'), description: 'Feature whose holders never get an ad.' },
     blockedCategories: categories('Categories that are not served here.'),
   },
@@ -72,6 +73,7 @@ export const Placement = defineKind({
     { name: 'Slots', type: 'integer', description: 'The most ads in one break.', value: ({ spec }) => spec.slots },
     { name: 'Seconds', type: 'integer', description: 'The longest break.', value: ({ spec }) => spec.seconds },
   ],
+  refs: ({ policy }) => [{ path: ['spec', 'policy'], kind: AD_POLICY, name: policy }],
   validate: (spec) => [...currencyProblems(spec.currency, ['spec', 'currency']), ...shapeProblems(spec)],
   describe: (name, { before, after }) => {
     if (after === undefined) return [`Placement ${before?.title ?? name} is removed: nothing is served there.`];
@@ -84,6 +86,7 @@ export const Placement = defineKind({
       ...(floorInWords(before) === floorInWords(after)
         ? []
         : [`${label}: floor ${floorInWords(before)} → ${floorInWords(after)}.`]),
+      ...(before.policy === after.policy ? [] : [`${label}: AdPolicy ${before.policy} → ${after.policy}.`]),
     ];
   },
   example: {
@@ -96,6 +99,7 @@ export const Placement = defineKind({
       floor: { cpm: '2.00' },
       pricing: 'firstPrice',
       priors: { clickRate: 0.002, completionRate: 0.9 },
+      policy: 'standard',
       adFreeFeature: 'ad-free',
     },
   },

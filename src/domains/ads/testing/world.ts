@@ -7,10 +7,24 @@ import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { compileInSteps } from '../decisions/compile.ts';
+import type { BreakQuestion } from '../decisions/decide.ts';
 import type { AdsTable } from '../decisions/table.ts';
 import { adsKinds } from '../module.ts';
+import { ALL_PERMITTED } from '../rules/consent/permission.ts';
 
 const NAMESPACE = 'default';
+
+/** The part of a question about a listener who may get everything. */
+export const EVERYTHING: Pick<BreakQuestion, 'rules' | 'historyScope'> = {
+  rules: {
+    permission: ALL_PERMITTED,
+    ageGroup: 'adult',
+    deniedCategories: new Map(),
+    onlyCategories: undefined,
+    mayBeExplicit: true,
+  },
+  historyScope: 'listener',
+};
 
 /** The kinds that an ads table is compiled from. */
 const kinds = kindRegistry([...audienceKinds, ...adsKinds]);

@@ -5,7 +5,7 @@ import { MARKET } from '../kinds/identity.ts';
 import { Market } from '../kinds/market.ts';
 import type { PlanSpec } from '../kinds/plan.ts';
 import { isFault } from '../rules/fault.ts';
-import { nearTerritories } from '../rules/territories.ts';
+import { nearTerritories } from '#kernel/base/territories.ts';
 import { parseTime } from '../rules/times.ts';
 import type { CompiledObject, GrantRow, MarketTable, PlanGrants, ProductsTable } from './table.ts';
 

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { specReader } from '#kernel/kinds/schema/read-typed.ts';
 import { CURRENCIES, MINOR_DIGITS_MAX } from '#kernel/base/currencies.ts';
 import { isFault } from '../rules/fault.ts';
-import { TERRITORIES } from '../rules/territories.ts';
+import { TERRITORIES } from '#kernel/base/territories.ts';
 import { OPEN, parseTime } from '../rules/times.ts';
 
 export const DEFAULT_CHANNEL = 'web';

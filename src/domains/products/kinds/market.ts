@@ -7,7 +7,7 @@ import { isFault } from '../rules/fault.ts';
 import { unknownCurrency } from '../rules/money.ts';
 import { parseDecimal } from '../rules/rational.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { nearTerritories, TERRITORIES } from '../rules/territories.ts';
+import { nearTerritories, TERRITORIES } from '#kernel/base/territories.ts';
 import { isPlainDate, isZone, OPEN, parseTime } from '../rules/times.ts';
 import { Price } from './price.ts';
 import { describeMarket } from './describe-market.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { CURRENCIES, WITHDRAWN } from '#kernel/base/currencies.ts';
-import { nearTerritories, TERRITORIES } from './territories.ts';
+import { nearTerritories, TERRITORIES } from '#kernel/base/territories.ts';
 
 const require = createRequire(import.meta.url);
 

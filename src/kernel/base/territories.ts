@@ -1,4 +1,4 @@
-import { nearSpellings } from '#kernel/base/spelling.ts';
+import { nearSpellings } from './spelling.ts';
 
 /** ISO 3166-1 alpha-2 codes, and XK (Kosovo), which app stores and banks use as if it were one. */
 const CODES =

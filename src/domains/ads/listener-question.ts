@@ -1,0 +1,65 @@
+import { Type } from 'typebox';
+import type { Context } from '#kernel/audiences/language/language.ts';
+import type { BreakQuestion } from './decisions/decide.ts';
+import type { CompiledPlacement } from './decisions/table.ts';
+import { CONSENT_CHARACTERS_MAX } from './rules/consent/permission.ts';
+import {
+  AGE_GROUPS,
+  CLOSED_RULES,
+  historyScope,
+  listenerRules,
+  permittedContext,
+  type ListenerFacts,
+  type ReadPermission,
+} from './rules/listener-rules.ts';
+
+const CONSENT_LIMIT = `Absent, broken or longer than ${CONSENT_CHARACTERS_MAX} characters: no consent.`;
+
+/** Inputs of a question that the rules of an AdPolicy need, besides the territory. */
+export const LISTENER_INPUTS = {
+  age: Type.Optional(Type.Integer({ minimum: 0, maximum: 150, description: 'Years of age of the listener.' })),
+  ageGroup: Type.Optional(Type.Enum(AGE_GROUPS, { description: 'Whose account it is, where the age is not known.' })),
+  coppa: Type.Optional(Type.Boolean({ description: 'True: the listener counts as a child (COPPA).' })),
+  tcf: Type.Optional(Type.String({ description: `Consent string of TCF 2.3. ${CONSENT_LIMIT}` })),
+  gpp: Type.Optional(Type.String({ description: `Consent string of GPP. ${CONSENT_LIMIT}` })),
+};
+
+export const ConsentAnswer = Type.Object(
+  {
+    personal: Type.Boolean({ description: 'Whether every attribute may choose ads.' }),
+    limited: Type.Boolean({ description: 'Whether attributes of the device and the rough place may.' }),
+    history: Type.Enum(['listener', 'session'], { description: 'Whose history frequency caps use.' }),
+    reason: Type.Optional(Type.String({ description: 'Why it is less than everything.' })),
+    ageGroup: Type.Optional(Type.Enum(AGE_GROUPS, { description: 'The youngest that is known; absent: unknown.' })),
+  },
+  { description: 'What may be known of the listener.' },
+);
+
+type ListenerPart = Pick<BreakQuestion, 'context' | 'rules' | 'historyScope'>;
+
+/** The part of a break's question that the policy of the placement decides. Without a policy nothing is permitted. */
+export function listenerPart(
+  { policy }: CompiledPlacement,
+  facts: ListenerFacts & { readonly listener?: string | undefined },
+  context: Context,
+  read: ReadPermission,
+): ListenerPart {
+  if (policy === undefined) return { context: {}, rules: CLOSED_RULES, historyScope: 'session' };
+  const rules = listenerRules(policy, facts, read);
+  return {
+    context: permittedContext(context, policy, rules.permission),
+    rules,
+    historyScope: historyScope(facts.listener, rules),
+  };
+}
+
+export function describeConsent({ rules: { permission, ageGroup }, historyScope: history }: BreakQuestion): object {
+  const { personal, limited, reason } = permission;
+  return {
+    personal,
+    limited,
+    history,
+    ...(reason === undefined ? {} : { reason }),
+    ...(ageGroup === undefined ? {} : { ageGroup }),
+  };
+}
