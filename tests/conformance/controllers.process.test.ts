@@ -73,7 +73,7 @@ function owner({ apiVersion, kind, metadata }: ResourceObject, more: Partial<Own
 
 const at = (name: string, namespace = 'default') => ({ namespace, name });
 
-test('what is owned goes when the last of its owners has gone, and what it owns after it', async (t) => {
+test('a dependent is deleted after the last of its owners, and then its own dependents', async (t) => {
   const { client, make, untilGone } = await startScene(t);
   const [one, two] = [await make('one'), await make('two')];
   await make('owned', [owner(one), owner(two)]);

@@ -62,7 +62,7 @@ test('the history of an object says who changed it when, and what', async (t) =>
   assert.equal((await call('DELETE', `${features}/offline/history`)).status, 405);
 });
 
-test('what programs write all the time is kept for a day, everything else as long as the operator says', async (t) => {
+test('history of objects that programs write all the time is kept for a day, everything else as long as the operator says', async (t) => {
   let now = Temporal.Instant.from('2026-11-22T10:00:00Z');
   await using world = await startWorld(t, { clock: () => now });
   const { call } = world;

@@ -229,7 +229,7 @@ test('no object, patch or question that a client can send ends in a 5xx or takes
   assert.ok((await call('GET', `${base}/plans/premium`)).status === 200);
 });
 
-test('what is posted and not kept is held against its schema, whichever kind it is', async (t) => {
+test('a posted object that is not stored is checked against its schema, whichever kind it is', async (t) => {
   await using world = await startWorld(t);
   const release = '/apis/releases.backline.dev/v1/releases/none';
   const reviews = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';

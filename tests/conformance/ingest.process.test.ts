@@ -364,7 +364,7 @@ test('bytes that wait are limited too, and a body that was not finished gives it
   assert.equal((await ingest.post('/v1/events', { events: [play('e1')] })).status, 200);
 });
 
-test('what was acknowledged survives a crash of the database', async (t) => {
+test('acknowledged events survive a crash of the database', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'backline-test-'));
   await chmod(directory, 0o755);
   const closers: (() => Promise<void>)[] = [];

@@ -66,7 +66,7 @@ test('a kind comes while the program runs, is served like any other, and goes', 
     assert.deepEqual(table.json.rows[1].cells.slice(0, 2), ['b', 9]);
   });
 
-  await t.test('what owns its objects, and the namespace they are in, take them along', async () => {
+  await t.test('owners, and the namespace of objects, delete them along', async () => {
     const config = await post('/api/v1/namespaces/default/configmaps', {
       apiVersion: 'v1',
       kind: 'ConfigMap',

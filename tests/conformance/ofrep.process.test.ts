@@ -332,7 +332,7 @@ test('exclusive experiments share no unit; one that does not fit is held with th
   assert.equal((await world.call('GET', path)).json.status.conditions[0].status, 'True');
 });
 
-test('what would move listeners between variants of a running experiment is refused or held', async (t) => {
+test('a change that would move listeners between variants of a running experiment is refused or held', async (t) => {
   const world = await startWorld(t);
   await declare(world, flag('one'), experiment('exp', 'one', { allocation: { percent: 10 } }));
   const who = async () => {

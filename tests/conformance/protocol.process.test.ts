@@ -209,7 +209,7 @@ test('the resource API answers as Kubernetes does, in every form that clients as
     assert.deepEqual([exact.status, exact.json.reason], [410, 'Expired']);
   });
 
-  await t.test('what may be done with a part of an object is less than with the object', async () => {
+  await t.test('a part of an object, like its status, takes fewer methods than the object', async () => {
     const { call } = await space();
     await call('POST', features, { body: feature('offline') });
     for (const [method, path] of [

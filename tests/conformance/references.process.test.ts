@@ -178,7 +178,7 @@ test('answers reveal nothing about objects that the writer may not read', async 
   );
 });
 
-test('what every team must heed is declared by who may do so everywhere', async (t) => {
+test('objects that bind every team need the right to declare them everywhere', async (t) => {
   const world = await start(t);
   const { call } = world;
   const spec = { title: 'Autumn', percent: 5 };
@@ -203,7 +203,7 @@ test('what every team must heed is declared by who may do so everywhere', async 
   assert.equal(status, 201, text);
 });
 
-test('what a word in the contexts of all apps means is declared by who may do so everywhere, and used by all', async (t) => {
+test('an attribute of the contexts of all apps needs the right to declare it everywhere, and everybody may use it', async (t) => {
   const world = await start(t);
   const { call } = world;
   // A number type would make every question with country: "SE" invalid.

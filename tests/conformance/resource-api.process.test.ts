@@ -602,7 +602,7 @@ test('a selection is deleted at once', async (t) => {
   assert.equal((await world.call('GET', configMaps)).json.items.length, 0);
 });
 
-test('what only the server sets is set by nobody else, and what is blank counts as not given', async (t) => {
+test('fields of the server cannot be set by others, and a blank field counts as absent', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
   const patch = (body: unknown, type = 'merge-patch', query = '') =>

@@ -222,7 +222,7 @@ test('the ready roles open what they name and nothing else, and reads of records
   assert.equal((await call('GET', `${reads}/${metadata.name}`)).json.spec.reader, 'client:backend');
 });
 
-test('what changes something or tells of listeners needs a credential, also before the first client', async (t) => {
+test('a path that changes something or reveals listeners needs a credential, also before the first client', async (t) => {
   const world = await start(t);
   const { call } = world;
   await untilStatus(world, CHECK, '', 200);
@@ -244,7 +244,7 @@ test('what changes something or tells of listeners needs a credential, also befo
   assert.equal((await call('GET', CHECK, { token: 'nonsense' })).status, 401, 'a credential that is sent must be good');
 });
 
-test('who follows what is live, or hears of changes, stops to when the right is gone', async (t) => {
+test('a stream of snapshots or change events ends when the right is gone', async (t) => {
   const world = await start(t);
   await untilStatus(world, CHECK, '', 200);
   const follow = async (path: string, token: string): Promise<{ readonly ended: Promise<string> }> => {

@@ -262,7 +262,7 @@ test('ads: the gate knows of a listener what products knows, and tells nobody wh
     10,
   );
 
-  await t.test('what is on record needs the right to read it', async () => {
+  await t.test('a question about a listener on record needs the right to read records', async () => {
     for (const path of ['/v1/ads/decide', '/v1/ads/explain']) {
       const question = { placement: 'between-songs', plan: 'free', market: 'de', listener: 'ann' };
       const answer = await fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(question) });

@@ -112,7 +112,7 @@ async function folderFor(t: TestContext): Promise<string> {
 
 const skip = (await canDump()) ? false : 'SKIPPED: no PostgreSQL with its pg_dump';
 
-test('what is backed up as documented is all that a restore needs', { skip }, async (t) => {
+test('a backup as documented has everything that a restore needs', { skip }, async (t) => {
   const admin = openDatabase(EXTERNAL);
   const names = [`backline_backup_${process.pid}`, `backline_restored_${process.pid}`] as const;
   for (const name of names) await admin.query(`create database ${name}`);

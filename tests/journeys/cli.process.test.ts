@@ -105,7 +105,7 @@ test('a business is planned, applied, changed and asked from the command line', 
   assert.match((await backline('get plan premium -o yaml')).out, /^ {2}title: Premium\+$/m);
 });
 
-test('what files do not have any more is planned, and goes with --prune; nothing else does', async (t) => {
+test('objects that the files no longer have are planned, and deleted with --prune; nothing else is', async (t) => {
   const { write, backline } = await startTerminal(t);
   const featureOf = (name: string, team: string) => {
     const feature = object('Feature', name, { title: name, type: 'boolean' });

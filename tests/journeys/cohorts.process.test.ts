@@ -350,7 +350,7 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   }
 }
 
-test('what each track was answered is counted, and who was compared can be asked for with SQL', async (t) => {
+test('answers of each track are counted, and SQL shows the compared listeners', async (t) => {
   const world = await startBusiness(t, { roles: ['api', 'decide', 'ingest'], rollUpSeconds: 1 });
   const release = releaseByHand(storeOf(world), 'premium-2', [
     changeObject(storeOf(world), Plan, 'premium', { title: 'Premium 2', entitlements: [] }),

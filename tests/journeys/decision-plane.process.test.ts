@@ -96,7 +96,7 @@ test('a change set is all or nothing, and names the object and field that is wro
   );
 });
 
-test('what refers to nothing is declared but not live, says so, and goes live when the rest arrives', async (t) => {
+test('an object with an absent reference is declared but not live, says so, and goes live when the rest arrives', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
   const [premiumPrice, premium, free, offline, de] = catalogue();

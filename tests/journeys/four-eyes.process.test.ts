@@ -97,7 +97,7 @@ const inNamespace = (namespace: string, name: string, spec: object = {}): object
   return { ...object, metadata: { ...object.metadata, namespace } };
 };
 
-test('who minted the token of a service account does not approve what was declared with it', async (t) => {
+test('the person who minted a token of a service account may not approve changes made with it', async (t) => {
   const office = await startOffice(t);
   const { call, requireDone, tokenOf } = office;
   await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 1 } });
@@ -237,7 +237,7 @@ test('the approval of a service account that is gone does not count, nor by anot
   await office.until(([one]) => one?.status.phase === 'Promoted');
 });
 
-test('who may approve Releases with a label approves no other, and counts no longer when the label is gone', async (t) => {
+test('an approver of Releases with a label may approve no other, and no longer counts when the label is gone', async (t) => {
   const office = await startOffice(t);
   const { call, requireDone, tokenOf } = office;
   await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 2 } });
@@ -293,7 +293,7 @@ test('who may approve Releases with a label approves no other, and counts no lon
   await office.until((all) => find(all)?.status.phase === 'Promoted');
 });
 
-test('who lost the role between two approvals no longer counts, is shown so, and counts again with it', async (t) => {
+test('an approver who lost the role between two approvals no longer counts, is shown so, and counts again with it', async (t) => {
   const office = await startOffice(t);
   const { call, requireDone, tokenOf } = office;
   await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 2 } });

@@ -78,7 +78,7 @@ test('made-up listeners use the sample business, and SQL shows what they did and
   assert.deepEqual(twice, [[0]]);
 });
 
-test('who is erased is in no file and no record any more, and a query proves it', async (t) => {
+test('an erased listener is in no file and no record any more, and a query proves it', async (t) => {
   const world = await startAria(t);
   const { call, database } = world;
   const context = { targetingKey: 'listener-to-forget', plan: 'free', platform: 'ios', appVersion: '9.0.0' };

@@ -263,7 +263,7 @@ test('two projects have objects of one name: each is released, rolled back, dele
     assert.equal(await teams.titleOf('team-a', 'next'), 'A next');
   });
 
-  await t.test('who may not refer to what is of another namespace has a name of their own all the same', async () => {
+  await t.test('a user who may not refer to another namespace can still use the same name', async () => {
     const make = (person: keyof typeof MEMBERS, name: string, after?: string) =>
       world.call('POST', CHARTS(MEMBERS[person]), {
         body: chart(MEMBERS[person], name, name, after === undefined ? {} : { after }),
@@ -292,7 +292,7 @@ test('two projects have objects of one name: each is released, rolled back, dele
     for (const name of ['shared', 'soon', 'later', 'early']) await done('DELETE', `${CHARTS('team-b')}/${name}`);
   });
 
-  await t.test('what is moved is another object: the old one goes, and the new one comes', async () => {
+  await t.test('a moved object is another object: the old one goes, and the new one comes', async () => {
     await done('DELETE', `${CHARTS('team-a')}/next`);
     await write('moved.yaml', chart('team-c', 'top', 'A 1'));
     await backline('admin', 'apply -f moved.yaml');

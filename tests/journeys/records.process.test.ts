@@ -125,7 +125,7 @@ story('a repeated write answers as the first time and does nothing; another one 
   }
 });
 
-story('what was refused has not happened, and its key is free', async () => {
+story('a refused request has not happened, and its key is free', async () => {
   const { id } = await begin('free-key', 'duo');
   await post('subscriptions/members', { subscription: id, listener: 'fk-b' });
   const third = { subscription: id, listener: 'fk-c', key: 'fk' };
@@ -143,7 +143,7 @@ story('an offline lease is the same under its key, however late it is asked for 
   assert.equal(await remainingOf('lease'), 600);
 });
 
-story('what was counted is settled by what the listener was on then, whatever came since', async () => {
+story('use is settled on the plan of its time, whatever has changed since', async () => {
   const ends: readonly (readonly [string, (id: string, listener: string) => Promise<unknown>])[] = [
     ['lapse', (id) => post('subscriptions/lapse', { subscription: id })],
     ['end', (id) => post('subscriptions/end', { subscription: id })],
@@ -254,7 +254,7 @@ story(
   },
 );
 
-story('who is asked about in two zones has one day of them, where it is two', async () => {
+story('a listener asked about in two zones has one day where the zones have two', async () => {
   now = now.toZonedDateTimeISO('Europe/Berlin').add({ days: 1 }).withPlainTime('06:00').toInstant();
   const listens = (listener: string, where: string): Promise<Json> =>
     consume(listener, 20, { feature: 'podmin', plan: 'free', market: where });
@@ -344,7 +344,7 @@ story('use that is counted while plans change is lost in neither plan', async ()
   }
 });
 
-story('what is settled after a change is settled in the plan of now as well', async () => {
+story('a settlement after a change of plan also counts in the present plan', async () => {
   for (const [from, to, feature, ratio] of [
     ['small', 'large', 'points', 2],
     ['weekly', 'monthly', 'podmin', 1],
@@ -470,7 +470,7 @@ story('seats hold while a plan changes, roles change on a full plan, and who has
   assert.match(answer.json.detail, /"full-c" \(child\)/);
 });
 
-story('what was bought or given by hand can be taken back, now or later', async () => {
+story('an add-on or override can be taken back, now or later', async () => {
   await begin('taken', 'monthly');
   const plus = await post('grants', { listener: 'taken', addOn: 'plus' });
   const ten = await post('grants', { listener: 'taken', addOn: 'ten' });
@@ -499,7 +499,7 @@ story('what was bought or given by hand can be taken back, now or later', async 
   assert.equal(changes.filter(({ action }: Json) => action.endsWith('-ended')).length, 4);
 });
 
-story('what settles an operation names what was counted, and whose it was', async () => {
+story('a settlement names the feature and the listener of its operation', async () => {
   const { id } = await begin('named', 'monthly');
   await begin('named-b', 'monthly');
   const who = { listener: 'named' };
@@ -520,7 +520,7 @@ story('what settles an operation names what was counted, and whose it was', asyn
   assert.ok(id);
 });
 
-story('what is used at once has slots and nothing else, and each listener names sessions for themselves', async () => {
+story('a concurrent feature has slots and nothing else, and each listener has session names of their own', async () => {
   const { id } = await begin('slots', 'family');
   await post('subscriptions/members', { subscription: id, listener: 'slots-b' });
   const at = { listener: 'slots', feature: 'streams' };
@@ -542,7 +542,7 @@ story('what is used at once has slots and nothing else, and each listener names 
   assert.equal(kept.outcome, 'allow');
 });
 
-story('what is given without limit asks nobody to know the catalogue', async () => {
+story('a batch may contain unlimited features, and repeats its answer on another plan', async () => {
   await begin('unlimited', 'all');
   const items = (...features: string[]) => ({
     listener: 'unlimited',
@@ -561,7 +561,7 @@ story('what is given without limit asks nobody to know the catalogue', async () 
   assert.equal((await post('refund', { listener: 'batch', feature: 'books', of: 'batch-1' })).charged, 5);
 });
 
-story('what is given without limit is answered the same under its key, whatever comes since', async () => {
+story('an unlimited use has the same answer under its key, whatever has changed since', async () => {
   const { id } = await begin('free-use', 'all');
   const body = { listener: 'free-use', feature: 'books', amount: 30, key: 'free-use-1' };
   const both = {
@@ -608,7 +608,7 @@ story('a reservation whose time is over gives its units back, and once', async (
   assert.equal(await remainingOf('expired'), 0);
 });
 
-story('what is left of a month goes on only from months in which the plan gave it', async () => {
+story('rollover starts only in months in which the plan gave the feature', async () => {
   pass({ milliseconds: 400 });
   const { id } = await begin('saver', 'none');
   await begin('saver-b', 'saving');
@@ -676,7 +676,7 @@ story('an override that nobody would have is refused', async () => {
   }
 });
 
-story('who has a plan, a role or an add-on that is no longer declared is answered, and can go on', async () => {
+story('a listener with a plan, role or add-on that is no longer declared is answered, and can go on', async () => {
   const apply = async (...objects: object[]) => {
     const applied = await call('POST', CHANGE_SETS, { body: changeSet(...objects) });
     assert.equal(applied.status, 201, applied.text);
@@ -732,40 +732,43 @@ story('who has a plan, a role or an add-on that is no longer declared is answere
   assert.equal(await remainingOf('gone-plus'), 1_500, 'and comes anew');
 });
 
-story('who is in a market that is no longer declared has what the plan gives everywhere, and can go on', async () => {
-  const sent = await call('POST', CHANGE_SETS, {
-    body: changeSet(market('se', { title: 'Sweden', zone: 'Europe/Stockholm', currencies: [{ code: 'SEK' }] })),
-  });
-  assert.equal(sent.status, 201, sent.text);
-  const statusOfMarket = async () => (await call('GET', '/v1/check?plan=all&market=se&feature=hq')).status;
-  for (let tries = 0; (await statusOfMarket()) !== 200; tries += 1) {
-    assert.ok(tries < 200, 'it was not served');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  const { id } = await begin('nowhere', 'duo', { market: 'se' });
-  await consume('nowhere', 100);
-  const gone = await call('DELETE', '/apis/products.backline.dev/v1/namespaces/default/markets/se');
-  assert.equal(gone.status, 200, gone.text);
-  for (let tries = 0; (await statusOfMarket()) !== 422; tries += 1) {
-    assert.ok(tries < 200, 'it was not served');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.equal(await remainingOf('nowhere'), 800);
-  assert.equal((await consume('nowhere', 800)).charged, 800);
-  const denied = await consume('nowhere', 1);
-  assert.deepEqual([denied.outcome, denied.plans], ['upsell', []], 'only add-ons are sold without a market');
-  assert.equal((await ask('entitlements?listener=nowhere')).plan, 'duo');
-  assert.equal((await ask('check?listener=nowhere&feature=hq&channel=apple')).outcome, 'deny');
-  assert.equal((await ask('explain?listener=nowhere&feature=books')).answer.usage.remaining, 0);
-  await post('grants', { listener: 'nowhere', addOn: 'ten' });
-  assert.equal((await post('subscriptions/members', { subscription: id, listener: 'nowhere-b' })).members.length, 2);
-  await post('subscriptions/members/remove', { subscription: id, listener: 'nowhere-b' });
-  assert.equal(await refusalOf('subscriptions/plan', { subscription: id, plan: 'monthly' }), 'products/not-sold');
-  assert.equal((await change(id, 'all')).plan, 'all');
-  assert.equal((await post('subscriptions/end', { subscription: id })).status, 'ended');
-  await begin('nowhere', 'monthly', { anchor: '2026-12-25T00:00:00' });
-  assert.equal(await remainingOf('nowhere'), 600, 'what was used there goes along');
-});
+story(
+  'a listener in a market that is no longer declared has the entitlements for all markets, and can go on',
+  async () => {
+    const sent = await call('POST', CHANGE_SETS, {
+      body: changeSet(market('se', { title: 'Sweden', zone: 'Europe/Stockholm', currencies: [{ code: 'SEK' }] })),
+    });
+    assert.equal(sent.status, 201, sent.text);
+    const statusOfMarket = async () => (await call('GET', '/v1/check?plan=all&market=se&feature=hq')).status;
+    for (let tries = 0; (await statusOfMarket()) !== 200; tries += 1) {
+      assert.ok(tries < 200, 'it was not served');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const { id } = await begin('nowhere', 'duo', { market: 'se' });
+    await consume('nowhere', 100);
+    const gone = await call('DELETE', '/apis/products.backline.dev/v1/namespaces/default/markets/se');
+    assert.equal(gone.status, 200, gone.text);
+    for (let tries = 0; (await statusOfMarket()) !== 422; tries += 1) {
+      assert.ok(tries < 200, 'it was not served');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.equal(await remainingOf('nowhere'), 800);
+    assert.equal((await consume('nowhere', 800)).charged, 800);
+    const denied = await consume('nowhere', 1);
+    assert.deepEqual([denied.outcome, denied.plans], ['upsell', []], 'only add-ons are sold without a market');
+    assert.equal((await ask('entitlements?listener=nowhere')).plan, 'duo');
+    assert.equal((await ask('check?listener=nowhere&feature=hq&channel=apple')).outcome, 'deny');
+    assert.equal((await ask('explain?listener=nowhere&feature=books')).answer.usage.remaining, 0);
+    await post('grants', { listener: 'nowhere', addOn: 'ten' });
+    assert.equal((await post('subscriptions/members', { subscription: id, listener: 'nowhere-b' })).members.length, 2);
+    await post('subscriptions/members/remove', { subscription: id, listener: 'nowhere-b' });
+    assert.equal(await refusalOf('subscriptions/plan', { subscription: id, plan: 'monthly' }), 'products/not-sold');
+    assert.equal((await change(id, 'all')).plan, 'all');
+    assert.equal((await post('subscriptions/end', { subscription: id })).status, 'ended');
+    await begin('nowhere', 'monthly', { anchor: '2026-12-25T00:00:00' });
+    assert.equal(await remainingOf('nowhere'), 600, 'what was used there goes along');
+  },
+);
 
 story('a change of tax is declared ahead, and the past keeps what it had', async () => {
   const path = '/apis/products.backline.dev/v1/namespaces/default/markets/de';

@@ -217,7 +217,7 @@ test('a device may be offline for thirty days, and what it used counts when it i
   assert.equal(expired.return, 'expired');
 });
 
-test('what makes no sense is refused with what would be right, and nothing is charged', async (t) => {
+test('a senseless request is refused with a remedy, and nothing is charged', async (t) => {
   const { post, check, refuse, world } = await startShop(t, '2026-11-22T09:00:00Z');
   await post('/v1/subscriptions', { listener: 'anna', plan: 'premium', market: 'de' });
   const use = (more: object) => refuse('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 1, ...more });
@@ -375,7 +375,7 @@ test('ids and keys of every length that records take are counted, carried to ano
   assert.deepEqual(await world.database.query('select subject from backline.quota_subjects'), []);
 });
 
-test('who is erased has no record, no use and no subscription any more', async (t) => {
+test('an erased listener has no record, no use and no subscription any more', async (t) => {
   const { post, world } = await startShop(t, '2026-11-22T09:00:00Z');
   const { id } = await post('/v1/subscriptions', { listener: 'anna', plan: 'family', market: 'de' });
   await post('/v1/subscriptions/members', { subscription: id, listener: 'bo' });

@@ -223,7 +223,7 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   assert.notEqual(releaseIn(anew), name);
 });
 
-test('what is aborted is declared no more, and may be applied again', async (t) => {
+test('an aborted change is no longer declared, and may be applied again', async (t) => {
   const { backline, run, live } = await startBusiness(t, { stages: HELD });
   const name = releaseIn(await backline('ann', 'apply -f offer.yaml'));
   const waiting = await backline('ann', 'apply -f offer.yaml --wait --timeout 0s');
@@ -283,7 +283,7 @@ test('the switch holds releases and changes without a policy alike, and only adm
   assert.equal((await backline('ann', 'apply -f feature.yaml')).err, '');
 });
 
-test('what belongs to a group is collected until it is sealed, and goes out together', async (t) => {
+test('objects of a group are collected until it is sealed, and released together', async (t) => {
   const { backline, write, live } = await startBusiness(t, { stages: STAGES });
   const labelled = offer(1).map((object) => {
     const { metadata, ...rest } = object as { metadata: object };

@@ -102,7 +102,7 @@ test('releases from before they had authors are listed, and go on', async (t) =>
     await untilPhase('asked-twice-40', 'Promoted');
   });
 
-  await t.test('what is under way goes on, and what waited behind an aborted one waits for a decision', async () => {
+  await t.test('an open release goes on, and one that waited behind an aborted one waits for a decision', async () => {
     await untilPhase('staged-47', 'Progressing');
     await command('staged-47', 'promote', tokenOf('ann'));
     assert.equal((await untilPhase('staged-47', 'Progressing')).spec.authors[0], 'ann');
@@ -112,7 +112,7 @@ test('releases from before they had authors are listed, and go on', async (t) =>
     await untilPhase('queue-115', 'Paused');
   });
 
-  await t.test('what a release carries is edited, and taken back', async () => {
+  await t.test('an object of a release is edited, and rolled back', async () => {
     const edited = await declare([oldFlag('staged', 'staged', { default: 'b' })], tokenOf('bob'));
     assert.equal(edited.status, 201, edited.text);
     await untilPhase('staged-47', 'Superseded');

@@ -50,7 +50,7 @@ test('two writes within one look have two authors', async () => {
   assert.deepEqual(last(story).spec.authors, ['ann', 'bob']);
 });
 
-test('what is edited back to what is live is nobody’s any more', async () => {
+test('an object edited back to its live spec has no authors any more', async () => {
   const story = await underWay(AGREED);
   story.declare([node('x', 1)], 'bob');
   await story.run(1_000);
@@ -94,7 +94,7 @@ test('the authors of a group are all who wrote one of its objects, also after th
   await assert.rejects(story.ask('approve', name, 'bob'), /bob made the change/);
 });
 
-test('who minted the token made the change as well, and who minted that token', async () => {
+test('the person who minted the token is an author as well, and so is the one who minted that token', async () => {
   const story = await underWay(AGREED);
   story.declare([node('x', 3)], 'system:serviceaccount:a:robot', ['ann', 'bob']);
   await story.run(1_000);
@@ -280,7 +280,7 @@ test('changes with the same request id are changes of two people, each with a re
   );
 });
 
-test('what was declared together is released together, also when the engine was away', async () => {
+test('objects declared together are released together, also when the engine was away', async () => {
   const story = startStory();
   story.declare([policy(AGREED)]);
   await story.run(1_000);
@@ -392,7 +392,7 @@ test('a policy without stages does not carry what another one stages, nor withou
   }
 });
 
-test('who may no longer approve when the release begins does not count, and is shown as such', async () => {
+test('an approver without the right when the release begins does not count, and is shown as such', async () => {
   const approvals = { required: 2, users: ['bob', 'cyd'] };
   const story = await underWay({ approvals, stages: [] });
   await story.ask('approve', story.release, 'bob');
@@ -416,7 +416,7 @@ test('who may no longer approve when the release begins does not count, and is s
   assert.equal(story.liveValue('x'), 2, 'with the right it counts again');
 });
 
-test('who is off the list when the release begins does not count', async () => {
+test('an approver who is off the list when the release begins does not count', async () => {
   const story = await underWay({ approvals: { required: 2, users: ['bob', 'cyd'] }, stages: [] });
   await story.ask('approve', story.release, 'bob');
   story.declare([policy({ approvals: { required: 2, users: ['cyd', 'dan'] }, stages: [] })]);
@@ -505,7 +505,7 @@ test('a change on top of what was rolled back waits for somebody, and brings not
   assert.equal(last(story).status.phase, 'Progressing');
 });
 
-test('what was declared anew from what is live needs nobody after a rollback', async () => {
+test('an object declared anew from its live spec needs no approval after a rollback', async () => {
   const story = await underWay({
     queue: 'queue',
     stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }],
@@ -604,7 +604,7 @@ test('a change on top of what was aborted after somebody saw it waits as well, a
   }
 });
 
-test('what no policy selects and was declared on top of an aborted release waits for somebody, too', async () => {
+test('an object without a policy that was declared on top of an aborted release waits for a person, too', async () => {
   const story = await underWay({ stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }] });
   await story.ask('abort', story.release, 'cyd', { reason: 'Complaints.' });
   story.declare([drop(ReleasePolicy, 'p')]);

@@ -33,7 +33,7 @@ test('a person who is called like a part of the program is a person', async () =
   }
 });
 
-test('what everybody has is not rolled back when it has changed since', async () => {
+test('a promoted change is not rolled back when the object has changed since', async () => {
   const story = await underWay(HALF);
   await story.ask('promote', story.release, 'bob');
   await story.run(2_000);
@@ -48,7 +48,7 @@ test('what everybody has is not rolled back when it has changed since', async ()
   assert.equal(story.liveValue('x'), 2);
 });
 
-test('what is being taken back takes no command that would have it go on', async () => {
+test('a release that is being rolled back takes no command that would continue it', async () => {
   const story = await underWay(HALF);
   await story.ask('rollback', story.release, 'bob', { reason: 'No.' });
   for (const verb of ['approve', 'pause', 'resume', 'promote', 'seal'] as const) {
@@ -145,7 +145,7 @@ test('a waiting release that no longer changes anything ends, whatever is ahead 
   assert.equal(story.liveValue('x'), 3);
 });
 
-test('I7: what somebody declares while a release is taken back is written over at no moment', async () => {
+test('I7: a declaration during a rollback is never overwritten', async () => {
   const outcomes = new Set<string>();
   for (const isNew of [false, true]) {
     for (let afterMs = 0; afterMs < 120; afterMs += 2) {

@@ -56,7 +56,7 @@ async function withOldAudience() {
   }
 }
 
-test('what is live and no longer accepted is served on, and the log and its status say so until it is changed', async () => {
+test('a live object that is no longer accepted is served on, and the log and its status say so until it is changed', async () => {
   const story = await withOldAudience();
   assert.match(JSON.stringify(story.standing()), /"status":"True","reason":"NoLongerAccepted".*matches.*RE2/);
   const [logged] = story.world.logged;
@@ -67,7 +67,7 @@ test('what is live and no longer accepted is served on, and the log and its stat
   assert.match(JSON.stringify(story.standing()), /"status":"True","reason":"Released"/);
 });
 
-test('what is no longer accepted holds up no change of what it refers to', async () => {
+test('an object that is no longer accepted holds up no change of its references', async () => {
   const story = await withOldAudience();
   story.declare([inSystem(attribute('What they listen with.'))]);
   await story.run(1_000);

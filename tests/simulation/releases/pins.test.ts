@@ -69,7 +69,7 @@ test('I2: a pin of a later rollback refuses what earlier ones refused as well', 
   for (const value of [2, 3, 4]) assert.throws(() => story.declare([node('x', value)]), /pinned by bob/, `${value}`);
 });
 
-test('what is pinned by hand keeps its labels, and takes annotations', async () => {
+test('an object pinned by hand keeps its labels, and takes annotations', async () => {
   const story = await underWay();
   await story.run(5 * MINUTE);
   await story.ask('pin', story.release, 'bob', { reason: 'Audit.' });
@@ -141,7 +141,7 @@ test('a spec declared again on top of its rollback waits for a person, whatever 
   }
 });
 
-test('what was rolled back may be declared again when its pin is over, and changed further', async () => {
+test('a rolled-back spec may be declared again when its pin is over, and changed further', async () => {
   const story = await underWay({ ...HALF, pinFor: 'PT10M' });
   await story.ask('rollback', story.release, 'cyd');
   await story.run(11 * MINUTE);

@@ -454,7 +454,7 @@ test('the time without an engine is no soak', async () => {
   assert.equal(story.releases()[0]?.status.stage, 'half');
 });
 
-test('what was commanded while no engine ran is carried out by the next', async () => {
+test('a command given while no engine ran is carried out by the next', async () => {
   const story = await underWay({ stages: [{ name: 'few', listeners: { percent: 1 }, promote: 'manual' }] });
   await story.run(5 * MINUTE);
   assert.equal(story.phases()[0], 'Progressing');
@@ -484,7 +484,7 @@ test('I3: a later change takes the place of the earlier one, from the first stag
   assert.deepEqual(story.phases(), ['Superseded', 'Promoted']);
 });
 
-test('what takes a place carries along what was under way with it: nothing is lost', async () => {
+test('a superseding release includes the objects of the earlier one: nothing is lost', async () => {
   const story = startStory();
   story.declare([policy()]);
   story.declare([node('x', 1), node('y', 1)]);
@@ -525,7 +525,7 @@ test('with reject, what a release is under way with is not changed, and the refu
   assert.throws(() => story.declare([drop(Node, 'x')]), { code: 'releases/under-way' });
 });
 
-test('what relies on something that is under way waits for it; what only relies on the same goes beside it', async () => {
+test('an object that depends on an open release waits for it; one with the same dependency goes beside it', async () => {
   const story = await underWay();
   story.declare([node('y', 1, { policy: 'p' }, ['x'])]);
   story.declare([node('z', 1)]);
@@ -564,7 +564,7 @@ const audience = (name: string, value: string, of: string[] = []): Operation => 
   namespace: SYSTEM_NAMESPACE,
 });
 
-test('I6: who is in a cohort stays in it: an audience of a stage, and what defines it, wait for the release', async () => {
+test('I6: members of a cohort stay in it: changes of an audience of a stage, and of its definition, wait for the release', async () => {
   const story = startStory();
   const live = (name: string) =>
     JSON.stringify(story.world.store.memory.get(Head, '', headName(Audience, name))?.object());

@@ -132,7 +132,7 @@ test('I17: intent is one atomic write: whatever dies, each target is at one step
   assert.ok(moments > 5, `${moments} moments`);
 });
 
-test('I18: what goes back goes the other way round: the clusters keep it until no listener has it', async () => {
+test('I18: a rollback goes in reverse order: the clusters keep the change until no listener has it', async () => {
   const story = await releaseBoth();
   await until(story, 'the listeners', () => story.shown(Node, 'x') === 2);
   const order: string[] = [];
@@ -258,7 +258,7 @@ test('a place that fails on keeps nothing from what is taken back from everybody
   assert.equal(story.last().status.targets?.find(({ name }) => name === 'clusters')?.state, 'failed');
 });
 
-test('I18: what everybody has goes back the other way round than its policy brought it', async () => {
+test('I18: the rollback of a promoted release goes in the reverse order of its policy', async () => {
   const stages = [{ name: 'all', listeners: { percent: 100 }, soak: 'PT1M' }];
   const story = await releaseBoth({ stages, before: { listeners: ['clusters'] } }, [
     node('fresh', 1),
@@ -277,7 +277,7 @@ test('I18: what everybody has goes back the other way round than its policy brou
   assert.deepEqual([story.live(Node, 'fresh'), story.live(Workload, 'v')], [undefined, undefined]);
 });
 
-test('what takes a stage back passes the switch, and what would go on does not', async () => {
+test('stop-all lets a stage be taken back, and holds every step forward', async () => {
   const story = await releaseBoth({ onFailure: 'rollBackStage' });
   await until(story, 'all clusters', () => stageIs(story, 'clusters')() && story.has('oslo'));
   await story.run(25_000);

@@ -66,7 +66,7 @@ test('two objects with one name go live, are released, promoted and rolled back 
   );
 });
 
-test('what a rollback pinned is refused of that object, and of no other one of its name', async () => {
+test('a pin of a rollback refuses the revision of that object, and of no other one of its name', async () => {
   const story = await startTenants();
   story.declare([tenant('n1', 'a', 2)]);
   await story.run(3 * MINUTE);

@@ -31,7 +31,7 @@ async function seatUnderWay(): Promise<Story> {
   return story;
 }
 
-test('I1: what goes live at once goes as far as the world stays whole, and the rest when it is', async () => {
+test('I1: changes without a policy go live as far as the world stays whole, and the rest when it is', async () => {
   const story = startStory();
   story.declare([node('a', 1, {}, ['b']), node('c', 1, {})]);
   await story.run(1_000);
@@ -41,7 +41,7 @@ test('I1: what goes live at once goes as far as the world stays whole, and the r
   assert.deepEqual(['a', 'b'].map(story.liveValue), [1, 1]);
 });
 
-test('I1: what goes live at once stands beside what cohorts are shown, or waits until they are not', async () => {
+test('I1: a change without a policy goes live beside objects of cohorts, or waits until they are gone', async () => {
   const story = await seatUnderWay();
   story.declare([seat('second', 2), seat('rival', 1)]);
   await story.run(1_000);
