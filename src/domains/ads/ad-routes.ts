@@ -171,7 +171,8 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
             adSet: word('Name of the AdSet.'),
             tier: Type.Enum(TIERS, { description: 'Its priority.' }),
             goal: Type.Enum(GOALS, { description: 'What it pays for.' }),
-            bid: word('The most that it pays for that.'),
+            bid: word('The most that it pays for that, in the currency of its account.'),
+            ecpm: word('What a thousand impressions earn at its bid, in the currency of the placement.'),
             served: Type.Boolean({ description: 'Whether it is in the break.' }),
           }),
           { description: 'What the break was packed from, the best first.' },
@@ -192,11 +193,12 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
           consent: describeConsent(asked),
           adSets: context.table.adSets.size,
           reasons,
-          candidates: decision.candidates.map(({ adSet }) => ({
+          candidates: decision.candidates.map(({ adSet, ecpm }) => ({
             adSet: adSet.name,
             tier: TIERS[adSet.tier],
             goal: adSet.goal,
             bid: decimalOf(adSet.bid),
+            ecpm: decimalOf(ecpm),
             served: served.has(adSet),
           })),
         };

@@ -12,11 +12,12 @@ import { AdSet } from './kinds/ad-set.ts';
 import { Advertiser } from './kinds/advertiser.ts';
 import { Asset } from './kinds/asset.ts';
 import { Campaign } from './kinds/campaign.ts';
+import { ExchangeRate } from './kinds/exchange-rate.ts';
 import { Placement } from './kinds/placement.ts';
 import { PermissionCache } from './rules/consent/permission-cache.ts';
 import { NO_MONEY } from './money/money.ts';
 
-export const adsKinds = [AdPolicy, Placement, Advertiser, Asset, Campaign, AdSet, Ad];
+export const adsKinds = [AdPolicy, ExchangeRate, Placement, Advertiser, Asset, Campaign, AdSet, Ad];
 
 /** Placements, and what advertisers serve there. */
 export const ads = defineModule({

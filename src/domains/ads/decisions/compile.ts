@@ -12,9 +12,12 @@ import { AdSet, TIERS, type AdSetSpec } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
-import { Placement, type PlacementSpec } from '../kinds/placement.ts';
-import { ecpmOf, RATES_MAX, type Priors } from '../rules/goals.ts';
+import { dayMs, ExchangeRate } from '../kinds/exchange-rate.ts';
+import { Placement } from '../kinds/placement.ts';
+import { RatesInto, type DatedRate, type RateTimelines } from '../rules/exchange.ts';
+import { ecpmOf, RATES_MAX, worthOf } from '../rules/goals.ts';
 import { microsOf } from '../rules/micros.ts';
+import { ratioOf, sizeOf, type Ratio } from '../rules/ratio.ts';
 import { moneyOf } from './budgets.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement, Halt } from './table.ts';
 
@@ -23,6 +26,9 @@ const TIER_STEP = 1e15;
 
 /** Ad sets that are tried one by one; with more the index is built anew. */
 const RECENT_MAX = 256;
+
+/** A placement is compiled from these. */
+const PLACEMENT_KINDS: ReadonlySet<string> = new Set([Placement.id, AdPolicy.id, ExchangeRate.id]);
 
 /** Compiles the table of a world. References of advertisers' objects may lead nowhere: such an ad set is halted. */
 export function* compileInSteps(world: World, audiences: AudienceTable): Steps<AdsTable> {
@@ -37,8 +43,9 @@ export function* compileInSteps(world: World, audiences: AudienceTable): Steps<A
     yield;
   }
   const all = new LayeredMap(adSets);
-  const built = yield* buildIndex(all, audiences);
-  return { placements: compilePlacements(world), adSets: all, setOfAd: new LayeredMap(setOfAd), audiences, ...built };
+  const placements = compilePlacements(world);
+  const built = yield* buildIndex(all, placements, audiences);
+  return { placements, adSets: all, setOfAd: new LayeredMap(setOfAd), audiences, ...built };
 }
 
 /**
@@ -52,7 +59,7 @@ export function* updateInSteps(
   audiences: AudienceTable,
 ): Steps<AdsTable> {
   if (changed.some(({ kind }) => audienceKindIds.has(kind))) return yield* compileInSteps(world, audiences);
-  const placements = changed.some(({ kind }) => kind === Placement.id || kind === AdPolicy.id)
+  const placements = changed.some(({ kind }) => PLACEMENT_KINDS.has(kind))
     ? compilePlacements(world)
     : table.placements;
   const { stale, setsOfAds } = yield* staleAdSets(table, world, changed);
@@ -67,34 +74,36 @@ export function* updateInSteps(
   const setOfAd = yield* table.setOfAd.withInSteps(setsOfAds);
   const outdated = new Set([...table.outdated, ...stale]);
   if (outdated.size > RECENT_MAX) {
-    return { placements, adSets, setOfAd, audiences, ...(yield* buildIndex(adSets, audiences)) };
+    return { placements, adSets, setOfAd, audiences, ...(yield* buildIndex(adSets, placements, audiences)) };
   }
   const fresh = [...changes.values()].filter((adSet) => adSet?.halts.length === 0) as CompiledAdSet[];
   const recent = [
     ...table.recent.filter(({ adSet }) => !stale.has(adSet.name)),
     ...fresh.map((adSet) => ({ adSet, matcher: adSet.rule && audiences.compile(adSet.rule) })),
-  ].toSorted((a, b) => compareBounds(a.adSet, b.adSet));
+  ];
   return { ...table, placements, adSets, setOfAd, audiences, outdated, recent };
 }
 
 function* buildIndex(
   adSets: LayeredMap<CompiledAdSet>,
+  placements: AdsTable['placements'],
   audiences: AudienceTable,
-): Steps<Pick<AdsTable, 'indexed' | 'index' | 'outdated' | 'recent'>> {
+): Steps<Pick<AdsTable, 'indexed' | 'index' | 'weights' | 'outdated' | 'recent'>> {
+  const weights = weightsOf(placements);
   const serving: CompiledAdSet[] = [];
   for (const adSet of adSets.values()) {
     if (adSet.halts.length === 0) serving.push(adSet);
     yield;
   }
-  const indexed = yield* sortInSteps(serving, compareBounds);
+  const indexed = yield* sortInSteps(serving, (a, b) => compareBounds(a, b, weights));
   const candidates: Candidate[] = [];
   for (const adSet of indexed) {
-    candidates.push({ rule: adSet.rule, upperBound: boundOf(adSet) });
+    candidates.push({ rule: adSet.rule, upperBound: boundOf(adSet, weights) });
     yield;
   }
   const { attributes, matcher } = audiences;
   const index = yield* buildAudienceIndexInSteps(candidates, { attributes, matcher });
-  return { indexed, index, outdated: new Set(), recent: [] };
+  return { indexed, index, weights, outdated: new Set(), recent: [] };
 }
 
 /** Names of the ad sets that changed objects are part of, and the ad sets of changed ads. */
@@ -130,30 +139,56 @@ function setNameOf(ad: LiveObject): string {
 }
 
 function compilePlacements(world: World): ReadonlyMap<string, CompiledPlacement> {
+  const rates = compileRates(world);
   return new Map(
-    Array.from(world.list(Placement.id), (object) => [
-      object.name,
-      compilePlacement(object.name, Placement.spec(object), world),
-    ]),
+    Array.from(world.list(Placement.id), (object) => [object.name, compilePlacement(object, rates, world)]),
   );
 }
 
+/** Rates into the currency of the placement with the first name; those that have not begun, too. */
+function weightsOf(placements: AdsTable['placements']): ReadonlyMap<string, number> {
+  const [first] = [...placements.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const rates = first?.rates.at(Infinity) ?? new Map<string, Ratio>();
+  return new Map(Array.from(rates, ([currency, ratio]) => [currency, sizeOf(ratio)]));
+}
+
 /** By the highest possible rank, and of equal ones by name. */
-function compareBounds(a: CompiledAdSet, b: CompiledAdSet): number {
-  return boundOf(b) - boundOf(a) || (a.name < b.name ? -1 : Number(a.name > b.name));
+function compareBounds(a: CompiledAdSet, b: CompiledAdSet, weights: AdsTable['weights']): number {
+  return boundOf(b, weights) - boundOf(a, weights) || (a.name < b.name ? -1 : Number(a.name > b.name));
 }
 
 /** The rank at a placement where most listeners click and play to the end. */
-function boundOf(adSet: CompiledAdSet): number {
-  return rankOf(adSet, RATES_MAX);
+function boundOf(adSet: CompiledAdSet, weights: AdsTable['weights']): number {
+  return rankOf(adSet.tier, ecpmOf(adSet, worthOf(adSet.goal, RATES_MAX)) * (weights.get(adSet.currency) ?? 1));
 }
 
-/** The tier, then what a thousand impressions earn where so many click and play to the end. */
-export function rankOf(adSet: CompiledAdSet, priors: Priors): number {
-  return (TIERS.length - adSet.tier) * TIER_STEP + ecpmOf(adSet, priors);
+/** The tier, then the revenue of a thousand impressions. */
+export function rankOf(tier: number, ecpm: number): number {
+  return (TIERS.length - tier) * TIER_STEP + Math.min(ecpm, TIER_STEP - 1);
 }
 
-function compilePlacement(name: string, spec: PlacementSpec, world: World): CompiledPlacement {
+/** Rates into each currency. Of several objects with one pair, which their check keeps from going live, one counts. */
+function compileRates(world: World): ReadonlyMap<string, Map<string, readonly DatedRate[]>> {
+  const into = new Map<string, Map<string, readonly DatedRate[]>>();
+  for (const object of world.list(ExchangeRate.id)) {
+    const { base, quote, rates } = ExchangeRate.spec(object);
+    const timelines = into.get(quote) ?? new Map<string, readonly DatedRate[]>();
+    into.set(quote, timelines);
+    timelines.set(
+      base,
+      rates.map(({ from, rate }) => ({ fromMs: dayMs(from), ratio: ratioOf(rate) })),
+    );
+  }
+  return into;
+}
+
+function compilePlacement(
+  object: LiveObject,
+  rates: ReadonlyMap<string, RateTimelines>,
+  world: World,
+): CompiledPlacement {
+  const { name } = object;
+  const spec = Placement.spec(object);
   const { cpm, cpmPerSecond } = spec.floor ?? {};
   const flat = cpm === undefined ? 0 : microsOf(cpm);
   const perSecond = cpmPerSecond === undefined ? 0 : microsOf(cpmPerSecond);
@@ -161,6 +196,12 @@ function compilePlacement(name: string, spec: PlacementSpec, world: World): Comp
   return {
     name,
     spec,
+    worths: {
+      cpm: worthOf('cpm', spec.priors),
+      cpc: worthOf('cpc', spec.priors),
+      cpcv: worthOf('cpcv', spec.priors),
+    },
+    rates: new RatesInto(spec.currency, rates.get(spec.currency) ?? new Map<string, never>()),
     policy: policy && listenerPolicy(AdPolicy.spec(policy)),
     floorOf: (seconds) => flat + perSecond * seconds,
   };

@@ -191,7 +191,7 @@ test('what is paused, suspended, missing, of another currency, format, place or 
     'no ad': 1,
     'no ad of the format': 1,
     'not begun': 1,
-    'other currency': 1,
+    'no exchange rate': 1,
     'other placements': 1,
     over: 1,
     'too long': 1,

@@ -12,6 +12,7 @@ import {
 } from '../rules/pack-pod.ts';
 import { categoryObstacle, type CategoryObstacle, type ListenerRules } from '../rules/listener-rules.ts';
 import { chargeOf, ecpmOf } from '../rules/goals.ts';
+import { sizeOf, times, type Ratio } from '../rules/ratio.ts';
 import { rankOf } from './compile.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement } from './table.ts';
 
@@ -47,7 +48,7 @@ export type Obstacle =
   | 'not begun'
   | 'over'
   | 'other placements'
-  | 'other currency'
+  | 'no exchange rate'
   | 'adjacent break'
   | 'blocked category'
   | 'no ad of the format'
@@ -58,9 +59,11 @@ export type Obstacle =
 export interface ServedAd {
   readonly adSet: CompiledAdSet;
   readonly ad: CompiledAd;
-  /** Revenue of a thousand impressions at this price, in micro-units. */
+  /** Revenue of a thousand impressions at its bid, in micro-units of the currency of the placement. */
+  readonly bidEcpm: number;
+  /** The same at its price. */
   readonly ecpm: number;
-  /** Price of the event of its goal, in micro-units. */
+  /** Price of the event of its goal, in micro-units of the currency of the account. */
   readonly charge: number;
 }
 
@@ -76,8 +79,10 @@ export interface BreakDecision {
 interface Candidate {
   readonly adSet: CompiledAdSet;
   readonly ad: CompiledAd;
-  /** Expected revenue of a thousand impressions at its bid, in micro-units. */
+  /** Expected revenue of a thousand impressions at its bid, in micro-units of the currency of the placement. */
   readonly ecpm: number;
+  /** The worth of a unit that it bids. */
+  readonly worth: Ratio;
 }
 
 /**
@@ -86,7 +91,6 @@ interface Candidate {
  */
 export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDecision {
   const candidates = candidatesOf(table, question);
-  const { priors } = question.placement.spec;
   const served: ServedAd[] = [];
   let edges: PodEdges = NO_EDGES;
   let [seconds, slots, gap] = [question.seconds, question.slots, 0];
@@ -107,8 +111,8 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
     for (const [place, index] of packing.chosen.entries()) {
       const rival = rivals[index] as Candidate;
       const ecpm = payments[place] as number;
-      const { adSet, ad } = rival;
-      served.push({ adSet, ad, ecpm, charge: chargeOf(adSet, ecpm, priors) });
+      const { adSet, ad, worth } = rival;
+      served.push({ adSet, ad, bidEcpm: rival.ecpm, ecpm, charge: chargeOf(adSet, ecpm, worth) });
       edges = withEdge(edges, rival.adSet.position) ?? edges;
       seconds -= lengthOf(rival.ad);
       slots -= 1;
@@ -117,26 +121,28 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
   }
   const order = inPlayOrder(
     served.map((_, index) => index),
-    served.map(({ adSet }) => ({ price: rankOf(adSet, priors), position: adSet.position })),
+    served.map(({ adSet, bidEcpm }) => ({ price: rankOf(adSet.tier, bidEcpm), position: adSet.position })),
   );
   return { served: order.map((index) => served[index] as ServedAd), candidates, gap };
 }
 
-function candidatesOf({ indexed, index, outdated, recent }: AdsTable, question: BreakQuestion): readonly Candidate[] {
+function candidatesOf(table: AdsTable, question: BreakQuestion): readonly Candidate[] {
+  const { indexed, index, outdated, recent } = table;
   const { context, nowMs } = question;
+  const scale = boundScale(table, question);
   const byPosition = new Map<number, Candidate>();
-  const rooms = new Map<string, number>();
+  const rooms = new Map<string, Candidate>();
   const best = index.best(context, nowMs, POD_LIMITS.candidatesMax, (at) => {
     const adSet = indexed[at] as CompiledAdSet;
     const found = outdated.has(adSet.name) ? undefined : candidateOf(adSet, question);
     if (found === undefined) return undefined;
     const room = roomOf(found);
-    const rank = rankOf(adSet, question.placement.spec.priors);
+    const other = rooms.get(room);
     // The index is in the order of the highest possible ranks: a later candidate may be better.
-    if (rank <= (rooms.get(room) ?? -Infinity)) return undefined;
-    rooms.set(room, rank);
+    if (other !== undefined && compareCandidates(other, found) < 0) return undefined;
+    rooms.set(room, found);
     byPosition.set(at, found);
-    return rank;
+    return rankOf(adSet.tier, found.ecpm * scale);
   });
   const newer = recent.flatMap(({ adSet, matcher }) =>
     matcher === undefined || matcher(context, nowMs) === true ? (candidateOf(adSet, question) ?? []) : [],
@@ -149,7 +155,23 @@ function candidateOf(adSet: CompiledAdSet, question: BreakQuestion): Candidate |
   const ads = fittingAds(adSet, question);
   if (typeof ads === 'string') return undefined;
   const ad = drawAd(ads, question.random());
-  return ad && { adSet, ad, ecpm: ecpmOf(adSet, question.placement.spec.priors) };
+  const worth = worthAt(adSet, question);
+  return ad && worth && { adSet, ad, worth, ecpm: ecpmOf(adSet, worth) };
+}
+
+/** The worth of a unit that an ad set bids, in the currency of the placement; undefined without an exchange rate. */
+function worthAt({ goal, currency }: CompiledAdSet, { placement, nowMs }: BreakQuestion): Ratio | undefined {
+  const rate = placement.rates.at(nowMs).get(currency);
+  return rate && times(rate, placement.worths[goal]);
+}
+
+/** Brings revenue in the currency of a placement to the scale of the index: no ad set then exceeds its bound. */
+function boundScale({ weights }: AdsTable, { placement, nowMs }: BreakQuestion): number {
+  const scales = Array.from(
+    placement.rates.at(nowMs),
+    ([currency, rate]) => (weights.get(currency) ?? 1) / sizeOf(rate),
+  );
+  return Math.min(...scales);
 }
 
 /** The order of service: by tier, by what they earn, and of equal ones by name. */
@@ -178,7 +200,8 @@ export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): reado
   if (nowMs < adSet.fromMs) return 'not begun';
   if (nowMs >= adSet.untilMs) return 'over';
   if (adSet.placements?.has(placement.name) === false) return 'other placements';
-  if (adSet.currency !== placement.spec.currency) return 'other currency';
+  const worth = worthAt(adSet, question);
+  if (worth === undefined) return 'no exchange rate';
   if (separationsOf(adSet).some((name) => adjacent.has(name))) return 'adjacent break';
   const blocked = placement.spec.blockedCategories;
   if (blocked !== undefined && adSet.categories.some((name) => blocked.includes(name))) return 'blocked category';
@@ -190,8 +213,9 @@ export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): reado
   if (rest.length === 0) return 'explicit';
   rest = rest.filter(({ asset }) => asset.seconds <= question.seconds);
   if (rest.length === 0) return 'too long';
-  const ecpm = ecpmOf(adSet, placement.spec.priors);
-  rest = rest.filter(({ asset }) => ecpm >= placement.floorOf(asset.seconds));
+  const ecpm = ecpmOf(adSet, worth);
+  // A bid that is worth less than a millionth is worth nothing.
+  rest = rest.filter(({ asset }) => ecpm >= Math.max(1, placement.floorOf(asset.seconds)));
   if (rest.length === 0) return 'below the floor';
   return question.heldBack(adSet) ?? rest;
 }

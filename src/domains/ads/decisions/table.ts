@@ -3,7 +3,9 @@ import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Matcher } from '#kernel/audiences/language/language.ts';
 import type { LayeredMap } from '#kernel/base/layered-map.ts';
 import type { Goal } from '../rules/goals.ts';
+import type { RatesInto } from '../rules/exchange.ts';
 import type { ListenerPolicy } from '../rules/listener-rules.ts';
+import type { Ratio } from '../rules/ratio.ts';
 import type { PodPosition } from '../rules/pack-pod.ts';
 import type { AssetSpec } from '../kinds/asset.ts';
 import type { PlacementSpec } from '../kinds/placement.ts';
@@ -84,6 +86,10 @@ export interface CompiledPlacement {
   readonly spec: PlacementSpec;
   /** undefined: its AdPolicy is missing, and nothing is served. */
   readonly policy: ListenerPolicy | undefined;
+  /** The worth of a unit that is bid, by goal; without conversion. */
+  readonly worths: Readonly<Record<Goal, Ratio>>;
+  /** Rates into its currency. */
+  readonly rates: RatesInto;
   /** The floor in micro-units for a thousand impressions of an ad of so many seconds. */
   readonly floorOf: (seconds: number) => number;
 }
@@ -103,9 +109,11 @@ export interface AdsTable {
   /** Those that could be served when the index was built, in the order of service; its candidates are positions here. */
   readonly indexed: readonly CompiledAdSet[];
   readonly index: AudienceIndex;
+  /** Weight of a unit of each currency in the bounds of the index. Any number is right; a close one finds faster. */
+  readonly weights: ReadonlyMap<string, number>;
   /** Names of ad sets of which the index knows an earlier state, or one that is gone. */
   readonly outdated: ReadonlySet<string>;
-  /** Those of the outdated ones, and new ones, that may be served now, in the order of service. Few: they are tried one by one. */
+  /** Those of the outdated ones, and new ones, that may be served now. Few: they are tried one by one. */
   readonly recent: readonly RecentAdSet[];
   readonly audiences: AudienceTable;
 }

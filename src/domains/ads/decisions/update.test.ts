@@ -12,6 +12,7 @@ import { AdSet, TIERS } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
+import { ExchangeRate } from '../kinds/exchange-rate.ts';
 import { Placement } from '../kinds/placement.ts';
 import { EVERYTHING, live, tableOf, worldOf } from '../testing/world.ts';
 import { compileInSteps, updateInSteps } from './compile.ts';
@@ -36,11 +37,16 @@ const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: und
 
 const change: fc.Arbitrary<Change> = fc.oneof(
   fc
-    .record({ at: account, suspended: fc.boolean(), there: maybe(fc.constant(true)) })
-    .map(({ at, suspended, there }) => ({
+    .record({
+      at: account,
+      suspended: fc.boolean(),
+      currency: fc.constantFrom('EUR', 'EUR', 'USD'),
+      there: maybe(fc.constant(true)),
+    })
+    .map(({ at, suspended, currency, there }) => ({
       kind: Advertiser,
       name: at,
-      spec: there && { currency: 'EUR', categories: [], ...(suspended ? { suspended: { reason: 'r' } } : {}) },
+      spec: there && { currency, categories: [], ...(suspended ? { suspended: { reason: 'r' } } : {}) },
     })),
   fc.record({ at: account, paused: fc.boolean(), there: maybe(fc.constant(true)) }).map(({ at, paused, there }) => ({
     kind: Campaign,
@@ -102,6 +108,11 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       policy: 'standard',
       adFreeFeature: 'ad-free',
     },
+  })),
+  maybe(fc.constantFrom('0.5', '0.9', '2')).map((rate) => ({
+    kind: ExchangeRate,
+    name: 'usd-eur',
+    spec: rate && { base: 'USD', quote: 'EUR', rates: [{ from: '2026-11-01', rate }] },
   })),
   maybe(fc.constantFrom('adults', 'never')).map((explicit) => ({
     kind: AdPolicy,

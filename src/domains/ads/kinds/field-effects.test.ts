@@ -13,6 +13,7 @@ import { AdSet } from './ad-set.ts';
 import { Advertiser } from './advertiser.ts';
 import { Asset } from './asset.ts';
 import { Campaign } from './campaign.ts';
+import { ExchangeRate } from './exchange-rate.ts';
 import { Placement } from './placement.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 30, 12);
@@ -45,7 +46,9 @@ const WORLD: readonly LiveObject[] = [
   live(Advertiser, 'a', { currency: 'EUR', categories: ['cars'] }),
   live(Advertiser, 'b', { currency: 'EUR', categories: ['cars'] }),
   live(Advertiser, 'd', { currency: 'EUR', categories: [] }),
-  ...['a', 'b', 'd'].flatMap((account) => [
+  live(Advertiser, 'u', { currency: 'USD', categories: [] }),
+  live(ExchangeRate, 'usd-eur', { base: 'USD', quote: 'EUR', rates: [{ from: '2026-11-01', rate: '0.90' }] }),
+  ...['a', 'b', 'd', 'u'].flatMap((account) => [
     live(Campaign, `${account}.c`, { account }),
     live(AdSet, `${account}.s`, {
       ...adSetSpec,
@@ -85,7 +88,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
           [0.1, 0.6].map((random) => {
             const found = table.placements.get('break');
             if (found === undefined) return [];
-            const { served } = decideBreak(table, {
+            const { served, candidates } = decideBreak(table, {
               placement: found,
               context: { targetingKey: 'ann', plan },
               nowMs,
@@ -99,6 +102,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
             });
             return [
               found.spec.adFreeFeature,
+              candidates.map(({ adSet, ecpm }) => [adSet.name, ecpm]),
               served.map(({ adSet, ad, ecpm, charge }) => [adSet.name, adSet.campaign, adSet.money, ad, ecpm, charge]),
             ];
           }),
@@ -133,6 +137,13 @@ const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string
       'priors.clickRate': [0.01],
       'priors.completionRate': [0.1],
     },
+  },
+  {
+    kind: ExchangeRate,
+    name: 'usd-eur',
+    bases: [{ base: 'USD', quote: 'EUR', rates: [{ from: '2026-11-01', rate: '0.90' }] }],
+    informational: [],
+    values: { base: ['GBP'], quote: ['GBP'], 'rates[].from': ['2026-12-01'], 'rates[].rate': ['0.10'] },
   },
   {
     kind: Advertiser,

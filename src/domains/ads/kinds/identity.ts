@@ -6,4 +6,5 @@ export const CAMPAIGN = `${GROUP}/Campaign`;
 export const AD_POLICY = `${GROUP}/AdPolicy`;
 export const AD_SET = `${GROUP}/AdSet`;
 export const ASSET = `${GROUP}/Asset`;
+export const EXCHANGE_RATE = `${GROUP}/ExchangeRate`;
 export const PLACEMENT = `${GROUP}/Placement`;

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
-import { RATES_MAX } from '../rules/goals.ts';
+import { RATE_DIGITS, RATES_MAX } from '../rules/goals.ts';
 import { FORMATS } from './asset.ts';
 import { AD_POLICY, GROUP, VERSION } from './identity.ts';
 import { amount, categories, currency, currencyProblems, nameOf, title } from './parts.ts';
@@ -17,7 +17,11 @@ const PlacementSpecSchema = Type.Object(
     seconds: Type.Optional(
       Type.Integer({ minimum: 1, maximum: SECONDS_MAX, description: 'The longest break; one of images has none.' }),
     ),
-    currency: { ...currency, description: 'ISO 4217 code of its floors. Bids in other currencies are no candidates.' },
+    currency: {
+      ...currency,
+      description:
+        'ISO 4217 code of its floors. Bids in other currencies are converted by an ExchangeRate; without one they are no candidates.',
+    },
     floor: Type.Optional(
       Type.Object(
         {
@@ -35,16 +39,16 @@ const PlacementSpecSchema = Type.Object(
     priors: Type.Object(
       {
         clickRate: Type.Number({
-          exclusiveMinimum: 0,
+          minimum: 10 ** -RATE_DIGITS,
           maximum: RATES_MAX.clickRate,
           default: 0.002,
-          description: 'Clicks for each impression.',
+          description: 'Clicks for each impression; six decimals count.',
         }),
         completionRate: Type.Number({
-          exclusiveMinimum: 0,
+          minimum: 10 ** -RATE_DIGITS,
           maximum: RATES_MAX.completionRate,
           default: 0.9,
-          description: 'Plays to the end for each impression.',
+          description: 'Plays to the end for each impression; six decimals count.',
         }),
       },
       { default: {}, description: 'What an ad is expected to do here: bids for clicks and plays are compared by it.' },
