@@ -167,7 +167,7 @@ async function spendFigure(quotas: Quotas): Promise<Figure> {
   let spent = 0;
   const started = performance.now();
   while (spent < SPENDS) {
-    if ((await slices.fetch(budget, 1)) === undefined) throw new Error('the budget ended');
+    if ((await slices.take(budget, 1)) === undefined) throw new Error('the budget ended');
     for (spent += 1; spent < SPENDS && slices.reserve(budget, 1) !== undefined; spent += 1);
   }
   const seconds = (performance.now() - started) / 1_000;

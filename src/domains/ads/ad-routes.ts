@@ -143,6 +143,7 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
         const gated = await openBreak(question, context, parts);
         if (gated.noAds !== undefined) return describeBreak(gated, context.isTrusted);
+        parts.money.countBreak(question.placement, question.market);
         const decision = await serveBreak(context.table, gated.asked, parts.money);
         return describeBreak(outcomeOf(gated.asked, decision), context.isTrusted);
       },

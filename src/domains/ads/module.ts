@@ -15,7 +15,9 @@ import { Campaign } from './kinds/campaign.ts';
 import { ExchangeRate } from './kinds/exchange-rate.ts';
 import { Placement } from './kinds/placement.ts';
 import { PermissionCache } from './rules/consent/permission-cache.ts';
+import { adMoney } from './migrations/2026113001-ad-money.ts';
 import { NO_MONEY } from './money/money.ts';
+import { openAdRecords } from './open-ad-records.ts';
 
 export const adsKinds = [AdPolicy, ExchangeRate, Placement, Advertiser, Asset, Campaign, AdSet, Ad];
 
@@ -23,13 +25,15 @@ export const adsKinds = [AdPolicy, ExchangeRate, Placement, Advertiser, Asset, C
 export const ads = defineModule({
   name: 'ads',
   kinds: adsKinds,
-  decisions: ({ random }): DecisionModule<AdsTable> => ({
+  migrations: [adMoney],
+  records: openAdRecords,
+  decisions: ({ random, records }): DecisionModule<AdsTable> => ({
     name: 'ads',
     kinds: [...audienceKinds, ...adsKinds],
     compile: compileInSteps,
     update: updateInSteps,
     needs: ['hasFeature', 'cohortSubject'],
-    routes: adRoutes({ random, money: NO_MONEY, permissions: new PermissionCache() }),
+    routes: adRoutes({ random, money: records?.money ?? NO_MONEY, permissions: new PermissionCache() }),
     subjectOf: (_table, input, facts) => subjectOf(isRecord(input) ? input : {}, facts as unknown as SubjectFacts),
   }),
 });

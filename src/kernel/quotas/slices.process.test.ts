@@ -25,7 +25,7 @@ function adSet({ day, lifetime, version = '' }: Limits): Budget {
 async function reserveAll(node: Slices, budget: Budget): Promise<readonly SliceUnits[]> {
   const all: SliceUnits[] = [];
   for (let denials = 0; denials < 3;) {
-    const units = node.reserve(budget, 1) ?? (await node.fetch(budget, 1));
+    const units = node.reserve(budget, 1) ?? (await node.take(budget, 1));
     if (units === undefined) denials += 1;
     else all.push(units);
   }
@@ -75,7 +75,7 @@ test('units that are given back, and those of a closed slice, are there for othe
   await using world = await startQuotasWorld();
   const budget = adSet({ day: 1_000, lifetime: 900 });
   const node = world.quotas.slices({ ...NODE, name: 'node' });
-  const ten = await node.fetch(budget, 10);
+  const ten = await node.take(budget, 10);
   const five = node.reserve(budget, 5);
   assert.ok(ten !== undefined && five !== undefined && five.slice === ten.slice);
   node.giveBack(five);
@@ -89,7 +89,7 @@ test('a slice whose node died stays charged in full, until evidence settles it a
   await using world = await startQuotasWorld();
   const budget = adSet({ day: 100, lifetime: 100 });
   const dead = world.another().slices({ ...NODE, name: 'dead' });
-  const units = await dead.fetch(budget, 10);
+  const units = await dead.take(budget, 10);
   assert.ok(units !== undefined);
   // A node that is gone gets no maintenance and closes nothing.
   const [charged = 0] = await readUse(world);
@@ -110,13 +110,13 @@ test('a lowered limit holds with the next reservation: units of the old one go b
   let steadyMs = 0;
   const node = world.quotas.slices({ ...NODE, name: 'node', steadyMs: () => steadyMs });
   const before = adSet({ day: 1_000, lifetime: 1_000, version: 'before' });
-  assert.ok((await node.fetch(before, 10)) !== undefined);
+  assert.ok((await node.take(before, 10)) !== undefined);
   const after = adSet({ day: 1_000, lifetime: 12, version: 'after' });
   assert.equal(node.reserve(after, 10), undefined);
   await untilUse(world, 10);
-  assert.equal(await node.fetch(after, 3), undefined);
+  assert.equal(await node.take(after, 3), undefined);
   steadyMs += 1_000;
-  assert.ok((await node.fetch(after, 2)) !== undefined);
+  assert.ok((await node.take(after, 2)) !== undefined);
   assert.equal(node.reserve(after, 1), undefined);
   await node.close();
 });
@@ -138,7 +138,7 @@ test('a budget that knows when more units come is not asked before', async () =>
   assert.equal((await reserveAll(node, budget)).length, 5);
   const before = asked;
   limit = 8;
-  assert.deepEqual([await node.fetch(budget, 1), node.isDenied('adset-1', 1), asked], [undefined, true, before]);
+  assert.deepEqual([await node.take(budget, 1), node.isDenied('adset-1', 1), asked], [undefined, true, before]);
   steadyMs = 30_000;
   assert.equal((await reserveAll(node, budget)).length, 3);
   await node.close();
@@ -156,14 +156,14 @@ test('after a denial the units of the account that another budget holds are reca
   const one = world.another().slices({ ...NODE, name: 'one' });
   let steadyMs = 0;
   const other = world.quotas.slices({ ...NODE, name: 'other', steadyMs: () => steadyMs });
-  const spring = await one.fetch(budget('spring'), 1);
+  const spring = await one.take(budget('spring'), 1);
   assert.ok(spring !== undefined);
   const before = await readUse(world);
   assert.ok((before[0] ?? 0) > 1);
-  assert.equal(await other.fetch(budget('summer'), 99), undefined);
+  assert.equal(await other.take(budget('summer'), 99), undefined);
   await untilUse(world, 1);
   steadyMs += 1_000;
-  assert.ok((await other.fetch(budget('summer'), 99)) !== undefined);
+  assert.ok((await other.take(budget('summer'), 99)) !== undefined);
   await one.close();
   await other.close();
 });

@@ -67,17 +67,19 @@ export function openSlices(
   const { pools, bySlice, closing } = parts;
   let isClosed = false;
   let looking = Promise.resolve();
-  const timer = setInterval(() => {
+  const closeEnded = (): Promise<void> => {
     looking = looking
       .then(() => look(parts))
       .catch((error: unknown) => options.log.warn({ err: error }, 'quota slices: maintenance failed; retrying'));
-  }, SLICE_LIMITS.lookMs);
+    return looking;
+  };
+  const timer = setInterval(() => void closeEnded(), SLICE_LIMITS.lookMs);
   timer.unref();
   const reserve: Slices['reserve'] = (budget, amount) => (isClosed ? undefined : reserveUnits(parts, budget, amount));
 
   return {
     reserve,
-    fetch: async (budget, amount) => {
+    take: async (budget, amount) => {
       const units = reserve(budget, amount);
       const refilling = pools.get(budget.id)?.refilling;
       if (units !== undefined || refilling === undefined) return units;
@@ -93,6 +95,7 @@ export function openSlices(
       const open = bySlice.get(slice);
       if (open !== undefined) open.reserved -= amount;
     },
+    closeEnded,
     close: async () => {
       isClosed = true;
       clearInterval(timer);
@@ -226,7 +229,8 @@ async function fetchSlice(parts: SliceParts, pool: BudgetPool, amount: number): 
     usableUntilMs: askedMs + Math.min(node.usableMs, ...ends),
     settledUntilMs: answer.atMs + node.usableMs + node.tokenMs,
     reserved: 0,
-    isRecalled: false,
+    // The limits may have changed meanwhile.
+    isRecalled: pool.budget.version !== budget.version,
   };
   // The one before was used up before its time.
   pool.recent = Math.min(SLICE_LIMITS.unitsMax, 2 * granted);

@@ -21,6 +21,8 @@ export interface Money {
   ) => Reservation | undefined | Promise<Reservation | undefined>;
   /** Takes back a reservation that is in no answer. */
   readonly giveBack: (reservation: Reservation) => void;
+  /** Counts a break that could have ads: budgets are spread by how many there are at which time. */
+  readonly countBreak: (placement: string, market: string | undefined) => void;
 }
 
 /** Without a database no budget can be kept: ad sets that have one wait, and the others charge nothing. */
@@ -28,4 +30,5 @@ export const NO_MONEY: Money = {
   heldBack: ({ money }) => (money.limits.some(({ limit }) => limit !== 'unlimited') ? 'budget unknown' : undefined),
   reserve: (_adSet, micros) => ({ slice: '', micros, untilMs: 0 }),
   giveBack: () => {},
+  countBreak: () => {},
 };

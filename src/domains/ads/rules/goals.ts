@@ -44,3 +44,8 @@ export function chargeOf(bid: Bid, ecpm: number, worth: Ratio): number {
   const price = ecpm >= ecpmOf(bid, worth) ? bid.bid : Math.min(bid.bid, divide(ecpm, worth));
   return bid.goal === 'cpm' ? Math.ceil(price / IMPRESSIONS) : price;
 }
+
+/** The highest price of one event of the goal, whatever the placement. */
+export function mostCharged({ goal, bid }: Bid): number {
+  return goal === 'cpm' ? Math.ceil(bid / IMPRESSIONS) : bid;
+}

@@ -370,11 +370,13 @@ export interface Slices {
   /** Reserves from memory; undefined when too few units are here now. Slices are fetched in the background, in time. */
   readonly reserve: (budget: Budget, amount: number) => SliceUnits | undefined;
   /** Reserves; waits for the slice that is being fetched, if one is. */
-  readonly fetch: (budget: Budget, amount: number) => Promise<SliceUnits | undefined>;
+  readonly take: (budget: Budget, amount: number) => Promise<SliceUnits | undefined>;
   /** Whether so many units are not here, were denied, and the next request still waits. */
   readonly isDenied: (id: string, amount: number) => boolean;
   /** Takes back units that nothing can settle. Without effect once the slice is closed. */
   readonly giveBack: (units: SliceUnits) => void;
+  /** Gives back the units of slices that are over. Done ten times a second anyway. */
+  readonly closeEnded: () => Promise<void>;
   /** Gives back all units that are not reserved. */
   readonly close: () => Promise<void>;
 }

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { adSetsOf, reserveAll, startMoneyWorld } from '../testing/money-world.ts';
+
+/** One impression at a CPM of 1,000.00 costs 1.00. */
+const ONE = 1_000_000;
+/** After so long every reservation has ended, and its slice can be settled. */
+const ENDED = { minutes: 17 };
+
+test('the limits of ad set, campaign and account hold together, on two nodes, to the micro-unit', async () => {
+  await using world = await startMoneyWorld('2026-11-30T12:00:00Z');
+  const find = adSetsOf({
+    account: { budget: { daily: '40.00' } },
+    campaign: { budget: { lifetime: '30.00' } },
+    adSets: { s: { budget: { daily: '20.00' } }, t: {} },
+  });
+  const nodes = [world.open(), world.open()];
+  const [one, other] = await Promise.all(nodes.map((node) => reserveAll(node, find('s'), ONE)));
+  const first = [...(one ?? []), ...(other ?? [])];
+  assert.ok(first.length <= 20 && first.length >= 14, `${first.length}`);
+  world.pass({ seconds: 61 });
+  for (const node of nodes) await node.settle();
+  const rest = (await Promise.all(nodes.map((node) => reserveAll(node, find('s'), ONE)))).flat();
+  assert.equal(first.length + rest.length, 20);
+  assert.equal(nodes[0]?.heldBack(find('s')), 'budget spent');
+  const second = (await Promise.all(nodes.map((node) => reserveAll(node, find('t'), ONE)))).flat();
+  assert.ok(second.length <= 10 && second.length > 3, `${second.length}`);
+});
+
+test('what was reserved and never played is there again; what was played stays charged', async () => {
+  await using world = await startMoneyWorld('2026-11-30T12:00:00Z');
+  const find = adSetsOf({ adSets: { s: { budget: { lifetime: '8.00' } } } });
+  const node = world.open();
+  const reserved = await reserveAll(node, find('s'), ONE);
+  assert.equal(reserved.length, 8);
+  world.pass({ minutes: 14 });
+  for (const reservation of reserved.slice(0, 3)) assert.equal(world.charge(reservation), true);
+  assert.equal(await node.settle(), 0);
+  world.pass({ minutes: 3 });
+  assert.ok(reserved.every((reservation) => !world.charge(reservation)));
+  assert.ok((await node.settle()) > 0);
+  assert.deepEqual(await world.readUse(), {
+    'account a lifetime': 3 * ONE,
+    'adset a.s lifetime': 3 * ONE,
+    'campaign a.c lifetime': 3 * ONE,
+  });
+  assert.equal((await reserveAll(node, find('s'), ONE)).length, 5);
+});
+
+test('a reservation of a decision that was not answered goes back at once', async () => {
+  await using world = await startMoneyWorld('2026-11-30T12:00:00Z');
+  const find = adSetsOf({ adSets: { s: { budget: { lifetime: '1.00' } } } });
+  const node = world.open();
+  const reservation = await node.reserve(find('s'), ONE);
+  assert.ok(reservation !== undefined);
+  node.giveBack(reservation);
+  assert.ok((await node.reserve(find('s'), ONE)) !== undefined);
+});
+
+test('a late event is charged if there is room, once, and else it is free', async () => {
+  await using world = await startMoneyWorld('2026-11-30T12:00:00Z');
+  const find = adSetsOf({ adSets: { s: { budget: { lifetime: '2.00' } } } });
+  const node = world.open();
+  assert.equal((await reserveAll(node, find('s'), ONE)).length, 2);
+  assert.equal(await node.chargeLate(find('s'), ONE, 'd.0.impression'), false, 'all of it is reserved');
+  world.pass(ENDED);
+  await node.settle();
+  assert.equal(await node.chargeLate(find('s'), ONE, 'd.1.impression'), true);
+  assert.equal(await node.chargeLate(find('s'), ONE, 'd.1.impression'), true, 'the same event again');
+  assert.equal(await node.chargeLate(find('s'), ONE, 'd.2.impression'), true);
+  assert.equal(await node.chargeLate(find('s'), ONE, 'd.3.impression'), false);
+  assert.equal((await world.readUse())['adset a.s lifetime'], 2 * ONE);
+});
+
+for (const { zone, hours, noon } of [
+  { zone: 'Europe/Berlin', hours: 25, noon: '2026-10-25T12:00:00+01:00' },
+  { zone: 'Europe/Berlin', hours: 23, noon: '2026-03-29T12:00:00+02:00' },
+  { zone: 'Asia/Kolkata', hours: 24, noon: '2026-11-30T12:00:00+05:30' },
+]) {
+  test(`the budget of a day is that of the account's zone: ${hours} hours in ${zone}`, async () => {
+    const midnight = Temporal.Instant.from(noon).toZonedDateTimeISO(zone).startOfDay();
+    const end = midnight.add({ days: 1 });
+    assert.equal(midnight.until(end, { largestUnit: 'hours' }).hours, hours);
+    await using world = await startMoneyWorld(midnight.toInstant().toString());
+    const find = adSetsOf({ account: { zone }, adSets: { s: { budget: { daily: '3.00' } } } });
+    const node = world.open();
+    assert.equal((await reserveAll(node, find('s'), ONE)).length, 3);
+    world.pass({ seconds: hours * 3_600 - 1 });
+    assert.equal((await reserveAll(node, find('s'), ONE)).length, 0);
+    world.pass({ seconds: 2 });
+    assert.equal((await reserveAll(node, find('s'), ONE)).length, 3);
+  });
+}
+
+test('a slice of one day is not reserved from on the next', async () => {
+  await using world = await startMoneyWorld('2026-11-30T23:59:50Z');
+  const find = adSetsOf({ adSets: { s: { budget: { daily: '40.00' } } } });
+  const node = world.open();
+  assert.ok((await node.reserve(find('s'), ONE)) !== undefined);
+  world.pass({ seconds: 11 });
+  await node.settle();
+  assert.ok((await node.reserve(find('s'), ONE)) !== undefined);
+  await node.close();
+  const { 'adset a.s day P1D:2026-11-30': before, 'adset a.s day P1D:2026-12-01': after } = await world.readUse();
+  assert.deepEqual([before, after], [ONE, ONE]);
+});
+
+test('a budget that is lowered below its use stops at once, and what was reserved drains', async () => {
+  await using world = await startMoneyWorld('2026-11-30T12:00:00Z');
+  const node = world.open();
+  const before = adSetsOf({ adSets: { s: { budget: { lifetime: '100.00' } } } });
+  const reserved: unknown[] = [];
+  for (let n = 0; n < 10; n += 1) reserved.push(await node.reserve(before('s'), ONE));
+  const after = adSetsOf({ adSets: { s: { budget: { lifetime: '5.00' } } } });
+  assert.equal((await reserveAll(node, after('s'), ONE)).length, 0);
+  world.pass(ENDED);
+  await node.settle();
+  assert.equal((await reserveAll(node, after('s'), ONE)).length, 5);
+});
+
+test('a node that is killed owes its slices until evidence comes, and nothing is spent twice', async () => {
+  await using world = await startMoneyWorld('2026-11-30T12:00:00Z');
+  const find = adSetsOf({ adSets: { s: { budget: { lifetime: '16.00' } } } });
+  const dead = world.open();
+  const played = await dead.reserve(find('s'), ONE);
+  assert.ok(played !== undefined && world.charge(played));
+  const alive = world.open();
+  const reserved = await reserveAll(alive, find('s'), ONE);
+  assert.ok(reserved.length > 10 && reserved.length <= 15, `${reserved.length}`);
+  for (const reservation of reserved) world.charge(reservation);
+  world.pass(ENDED);
+  await alive.settle();
+  assert.equal((await world.readUse())['adset a.s lifetime'], (reserved.length + 1) * ONE);
+  assert.equal((await reserveAll(alive, find('s'), ONE)).length, 15 - reserved.length);
+});
+
+test('an even budget is spent along the day, and a flight that is made longer gives no burst', async () => {
+  await using world = await startMoneyWorld('2026-11-30T00:00:00Z');
+  const node = world.open();
+  let find = adSetsOf({ adSets: { s: { pacing: 'even', budget: { daily: '96.00' } } } });
+  let spent = 0;
+  const hourly: number[] = [];
+  for (let minute = 0; minute < 12 * 60; minute += 5) {
+    const reserved = await reserveAll(node, find('s'), ONE);
+    for (const reservation of reserved) world.charge(reservation);
+    spent += reserved.length;
+    if (minute % 180 === 175) hourly.push(spent);
+    assert.equal(node.heldBack(find('s')), 'ahead of its pace');
+    world.pass({ minutes: 5 });
+  }
+  for (const [index, value] of hourly.entries())
+    assert.ok(Math.abs(value - 12 * (index + 1)) <= 2, `${value} after ${(index + 1) * 3} hours`);
+  // Nobody listens for three hours; then the rest is spread over what is left of the day.
+  world.pass({ hours: 3 });
+  const after = (await reserveAll(node, find('s'), ONE)).length;
+  assert.ok(after <= 3, `${after} at once after a pause`);
+  find = adSetsOf({
+    adSets: {
+      s: {
+        pacing: 'even',
+        budget: { lifetime: '480.00' },
+        from: '2026-11-29T00:00:00Z',
+        until: '2026-12-04T00:00:00Z',
+      },
+    },
+  });
+  assert.ok((await reserveAll(node, find('s'), ONE)).length <= 4);
+  find = adSetsOf({
+    adSets: {
+      s: {
+        pacing: 'even',
+        budget: { lifetime: '480.00' },
+        from: '2026-11-29T00:00:00Z',
+        until: '2026-12-24T00:00:00Z',
+      },
+    },
+  });
+  assert.ok((await reserveAll(node, find('s'), ONE)).length <= 2, 'a later end');
+});

@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Budget, Quotas, SliceUnits } from '#kernel/quotas/rules/contract.ts';
+import { windowAt } from '#kernel/quotas/rules/window.ts';
+import type { HoldBack } from '../decisions/decide.ts';
+import type { CompiledAdSet } from '../decisions/table.ts';
+import { mostCharged } from '../rules/goals.ts';
+import { rebase, releasedAt, findRelease, type Spread, type TrafficCurve } from '../rules/pacing.ts';
+import { sourcesOf, subjectOf, withLimit } from './budget-sources.ts';
+import { marketsOf } from './markets-of.ts';
+import type { Money, Reservation } from './money.ts';
+import { openPacingBases } from './pacing-base.ts';
+import { openTraffic } from './traffic.ts';
+
+const MONEY_LIMITS = {
+  /** A slice is reserved from for so long; a lowered budget is kept at once all the same. */
+  usableMs: 60_000,
+  /** How long after a decision its event is charged to the reservation; an event that is later is charged if there is room. */
+  tokenMs: 15 * 60_000,
+  /** An evenly paced budget that has nothing released asks again after so long at the earliest, and at the latest. */
+  paceMs: { least: 10_000, most: 60_000 },
+  /** A decision waits so long for the first slice of a budget; then the ad set is left out. */
+  waitMs: 500,
+  /** Reasons of denials that are remembered for answers. */
+  denialsMax: 100_000,
+  /** How often ended slices are settled, and counted traffic is written. */
+  settleMs: 5_000,
+  trafficMs: 60_000,
+  /** How often the expected traffic is read. */
+  meansMs: 900_000,
+} as const;
+
+/** Micro-units that were charged in these slices, by slice: of durable records. */
+export type EvidenceOf = (slices: readonly string[]) => Promise<ReadonlyMap<string, number>>;
+
+export interface OpenMoney extends Money {
+  /** Charges the budget anew for an event that came after its reservation had ended. False: there is no room. */
+  readonly chargeLate: (adSet: CompiledAdSet, micros: number, key: string) => Promise<boolean>;
+  /** Closes slices that are over, and settles those that have ended; gives how many. Done every few seconds anyway. */
+  readonly settle: () => Promise<number>;
+  readonly tidy: (now: Temporal.Instant) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** The budgets of ad sets, served from slices of the quotas of this installation. */
+export function openMoney(parts: {
+  readonly database: Database;
+  readonly quotas: Quotas;
+  readonly evidenceOf: EvidenceOf;
+  /** Instead of the clock of this machine. */
+  readonly clock: Clock | undefined;
+  readonly log: Log;
+}): OpenMoney {
+  const { database, quotas, evidenceOf, clock, log } = parts;
+  const nowMs = (): number => clock?.().epochMilliseconds ?? Date.now();
+  const slices = quotas.slices({
+    name: `ads ${randomUUID()}`,
+    usableMs: MONEY_LIMITS.usableMs,
+    tokenMs: MONEY_LIMITS.tokenMs,
+    ...(clock === undefined ? {} : { steadyMs: nowMs }),
+  });
+  const traffic = openTraffic(database);
+  const bases = openPacingBases(database);
+  const { budgetOf, reasonOf } = openBudgets({ quotas, bases, traffic, nowMs });
+  const warn = (message: string) => (error: unknown) => log.warn({ err: error }, message);
+  const readMeans = (): Promise<void> => traffic.refresh(nowMs());
+  const jobs = [
+    repeat(MONEY_LIMITS.settleMs, settle, warn('ads: cannot settle slices of budgets; retrying')),
+    repeat(MONEY_LIMITS.trafficMs, traffic.flush, warn('ads: cannot count traffic; some of it is lost')),
+    repeat(MONEY_LIMITS.meansMs, readMeans, warn('ads: cannot read the expected traffic; using the last')),
+  ];
+  void readMeans().catch(warn('ads: cannot read the expected traffic; budgets are spread flat'));
+
+  return {
+    heldBack: (adSet) => {
+      const budget = budgetOf(adSet);
+      return slices.isDenied(budget.id, mostCharged(adSet)) ? reasonOf(budget.id) : undefined;
+    },
+    reserve: (adSet, micros) => {
+      const budget = budgetOf(adSet);
+      const units = slices.reserve(budget, micros);
+      return units === undefined
+        ? withinWait(slices.take(budget, micros)).then((fetched) => fetched && reservationOf(fetched))
+        : reservationOf(units);
+    },
+    giveBack: ({ slice, micros, untilMs }) => slices.giveBack({ slice, amount: micros, untilMs }),
+    countBreak: (placement, market) => traffic.count(placement, market, nowMs()),
+    chargeLate: async ({ money }, micros, key) => {
+      const items = sourcesOf(money).map((source) => ({ ...source, amount: micros }));
+      const { outcome } = await quotas.batch({ subject: subjectOf(money), key: `late ${key}`, items });
+      return outcome === 'granted';
+    },
+    settle,
+    tidy: async (now) => {
+      await bases.tidy(now);
+      await traffic.tidy(now);
+    },
+    close: async () => {
+      await Promise.all(jobs.map((stop) => stop()));
+      await slices.close();
+      await traffic.flush().catch(warn('ads: cannot count the last traffic'));
+    },
+  };
+
+  async function settle(): Promise<number> {
+    await slices.closeEnded();
+    const ended = await quotas.endedSlices();
+    if (ended.length === 0) return 0;
+    const evidence = await evidenceOf(ended.map(({ key }) => key));
+    await Promise.all(
+      ended.map(({ subject, key }) => quotas.settleSlice({ subject, slice: key, settled: evidence.get(key) ?? 0 })),
+    );
+    return ended.length;
+  }
+}
+
+/** Runs a job again and again, one run at a time; the returned function waits for the last one. */
+function repeat(
+  everyMs: number,
+  run: () => Promise<unknown>,
+  whenFailed: (error: unknown) => void,
+): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    running ??= run()
+      .then(() => {})
+      .catch(whenFailed)
+      .finally(() => {
+        running = undefined;
+      });
+  }, everyMs);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}
+
+/** Undefined where the database takes too long: units that come later are there for the next decision. */
+async function withinWait(units: Promise<SliceUnits | undefined>): Promise<SliceUnits | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), MONEY_LIMITS.waitMs);
+  });
+  return Promise.race([units, late]).finally(() => clearTimeout(timer));
+}
+
+function reservationOf({ slice, amount, untilMs }: SliceUnits): Reservation {
+  return { slice, micros: amount, untilMs };
+}
+
+interface BudgetParts {
+  readonly quotas: Quotas;
+  readonly bases: ReturnType<typeof openPacingBases>;
+  readonly traffic: ReturnType<typeof openTraffic>;
+  readonly nowMs: () => number;
+}
+
+/** The budgets of compiled ad sets, and why each was denied the last time. */
+function openBudgets(parts: BudgetParts): {
+  readonly budgetOf: (adSet: CompiledAdSet) => Budget;
+  readonly reasonOf: (id: string) => HoldBack;
+} {
+  const denials = new Map<string, HoldBack>();
+  const budgets = new WeakMap<CompiledAdSet, Budget>();
+  const deny = (adSet: string, reason: HoldBack): void => {
+    if (denials.size >= MONEY_LIMITS.denialsMax) denials.clear();
+    denials.set(adSet, reason);
+  };
+  return {
+    budgetOf: (adSet) => {
+      let budget = budgets.get(adSet);
+      if (budget === undefined) {
+        budget = budgetFor(adSet, parts, deny);
+        budgets.set(adSet, budget);
+      }
+      return budget;
+    },
+    reasonOf: (id) => denials.get(id) ?? 'budget spent',
+  };
+}
+
+function budgetFor(
+  adSet: CompiledAdSet,
+  { quotas, bases, traffic, nowMs }: BudgetParts,
+  deny: (adSet: string, reason: HoldBack) => void,
+): Budget {
+  const { money, name } = adSet;
+  const subject = subjectOf(money);
+  const sources = sourcesOf(money);
+  // The own limits come first: that of the day before that of the lifetime.
+  const [paced] = money.limits;
+  const [pacedSource] = sources;
+  const curve = (): TrafficCurve => traffic.curveOf(adSet.placements, marketsOf(adSet.rule));
+  let spread: Spread | undefined;
+  return {
+    id: name,
+    subject,
+    version: money.version,
+    items: async () => {
+      if (!money.isEven || paced === undefined || paced.limit === 'unlimited' || pacedSource === undefined)
+        return sources;
+      const now = nowMs();
+      const time = spreadTime(adSet, paced.per, now);
+      const named = { bucket: pacedSource.quota, version: money.version, fromMs: time.fromMs };
+      const { limit } = paced;
+      const base = await bases.find(named, now, async (previous, quarterMs) => {
+        const { balances } = await quotas.check({ ...pacedSource, subject, amount: 0 });
+        const used = balances[0]?.used ?? 0;
+        // A budget that is new begins now: what its day has behind it is not owed at once.
+        if (previous === undefined) return { atMs: now, released: used };
+        return rebase({ limit, ...time, base: previous }, curve(), {
+          ms: quarterMs,
+          used,
+          least: 2 * mostCharged(adSet),
+        });
+      });
+      spread = { limit, ...time, base };
+      return withLimit(sources, 0, releasedAt(now, spread, curve()));
+    },
+    retryMs: ({ balances: [own, ...others] }, amount) => {
+      const needed = (own?.used ?? 0) + amount;
+      const isScarce = others.some(({ remaining }) => remaining !== 'unlimited' && remaining < amount);
+      if (spread === undefined || isScarce || needed > spread.limit) {
+        deny(name, 'budget spent');
+        return undefined;
+      }
+      deny(name, 'ahead of its pace');
+      const { least, most } = MONEY_LIMITS.paceMs;
+      return Math.min(most, Math.max(least, (findRelease(needed, spread, curve()) ?? Infinity) - nowMs()));
+    },
+  };
+}
+
+/** The time that the paced budget is for: a day of the account's zone within the flight, or the flight. */
+function spreadTime(
+  { money, fromMs, untilMs }: CompiledAdSet,
+  per: 'day' | 'lifetime',
+  now: number,
+): { readonly fromMs: number; readonly untilMs: number } {
+  if (per === 'lifetime') return { fromMs: Math.min(now, Math.max(fromMs, now - FLIGHT_MS_MAX)), untilMs };
+  const day = windowAt({ type: 'calendar', per: 'P1D', zone: money.zone }, undefined, now);
+  return { fromMs: Math.max(fromMs, day.fromMs), untilMs: Math.min(untilMs, day.untilMs ?? Infinity) };
+}
+
+/** Of a flight without a beginning, the even rate is that of the last so long. */
+const FLIGHT_MS_MAX = 28 * 86_400_000;

@@ -1,0 +1,114 @@
+import { textArray, bigintArray } from '#kernel/postgres/arrays.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import { QUARTER_MS, QUARTERS_OF_WEEK, weeklyCurve, type TrafficCurve } from '../rules/pacing.ts';
+
+const TRAFFIC_LIMITS = {
+  /** Placements and markets that are counted; breaks of further ones are not. */
+  seriesMax: 10_000,
+  /** The mean is of so many weeks, and older quarters are dropped. */
+  weeks: 4,
+  /** Before so much is known, budgets are spread flat. */
+  warmMs: 7 * 86_400_000,
+} as const;
+
+/** The expected breaks of placements and markets. */
+export interface Traffic {
+  /** Counts a break that could have had ads. */
+  readonly count: (placement: string, market: string | undefined, nowMs: number) => void;
+  /** The curve of these placements and markets together; undefined stands for all. Flat where too little is known. */
+  readonly curveOf: (
+    placements: ReadonlySet<string> | undefined,
+    markets: ReadonlySet<string> | undefined,
+  ) => TrafficCurve;
+  /** Writes what was counted since. */
+  readonly flush: () => Promise<void>;
+  /** Reads the means. */
+  readonly refresh: (nowMs: number) => Promise<void>;
+  readonly tidy: (now: Temporal.Instant) => Promise<void>;
+}
+
+interface MeanRow {
+  readonly placement: string;
+  readonly market: string;
+  readonly quarter: number;
+  readonly mean: number;
+}
+
+export function openTraffic({ query }: Database): Traffic {
+  let counted = new Map<string, { placement: string; market: string; quarterMs: number; breaks: number }>();
+  let means: readonly MeanRow[] = [];
+  let curves = new Map<string, TrafficCurve>();
+  return {
+    count: (placement, market = '', nowMs) => {
+      const quarterMs = Math.floor(nowMs / QUARTER_MS) * QUARTER_MS;
+      const id = `${quarterMs} ${placement} ${market}`;
+      const known = counted.get(id);
+      if (known !== undefined) known.breaks += 1;
+      else if (counted.size < TRAFFIC_LIMITS.seriesMax) counted.set(id, { placement, market, quarterMs, breaks: 1 });
+    },
+    curveOf: (placements, markets) => {
+      const id = JSON.stringify([placements && [...placements].sort(), markets && [...markets].sort()]);
+      let curve = curves.get(id);
+      if (curve === undefined) {
+        curve = weeklyCurve(sumOf(means, placements, markets));
+        curves.set(id, curve);
+      }
+      return curve;
+    },
+    flush: async () => {
+      const rows = [...counted.values()];
+      if (rows.length === 0) return;
+      counted = new Map();
+      await query({
+        name: 'count-ad-traffic',
+        text: `
+          insert into backline.ad_traffic (placement, market, quarter, breaks)
+          select placement, market, to_timestamp(quarter / 1000.0), breaks
+          from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as c (placement, market, quarter, breaks)
+          order by quarter, placement, market
+          on conflict (quarter, placement, market) do update set breaks = ad_traffic.breaks + excluded.breaks`,
+        values: [
+          textArray(rows.map(({ placement }) => placement)),
+          textArray(rows.map(({ market }) => market)),
+          bigintArray(rows.map(({ quarterMs }) => quarterMs)),
+          bigintArray(rows.map(({ breaks }) => breaks)),
+        ],
+      });
+    },
+    refresh: async (nowMs) => {
+      const [known] = await query<{ first: number | null }>({
+        text: 'select (extract(epoch from min(quarter)) * 1000)::float8 as first from backline.ad_traffic',
+      });
+      const isWarm = typeof known?.first === 'number' && nowMs - known.first >= TRAFFIC_LIMITS.warmMs;
+      // The quarter that has just begun is not whole.
+      means = isWarm
+        ? await query<MeanRow>({
+            text: `
+              select placement, market, (extract(epoch from quarter)::bigint / $2 % $3)::int as quarter, avg(breaks)::float8 as mean
+              from backline.ad_traffic where quarter < to_timestamp($1 / 1000.0) group by 1, 2, 3`,
+            values: [Math.floor(nowMs / QUARTER_MS) * QUARTER_MS, QUARTER_MS / 1_000, QUARTERS_OF_WEEK],
+          })
+        : [];
+      curves = new Map();
+    },
+    tidy: async (now) => {
+      await query({
+        text: `delete from backline.ad_traffic where quarter < $1::timestamptz - interval '${TRAFFIC_LIMITS.weeks} weeks'`,
+        values: [now.toString()],
+      });
+    },
+  };
+}
+
+function sumOf(
+  means: readonly MeanRow[],
+  placements: ReadonlySet<string> | undefined,
+  markets: ReadonlySet<string> | undefined,
+): Float64Array {
+  const sum = new Float64Array(QUARTERS_OF_WEEK);
+  for (const { placement, market, quarter, mean } of means) {
+    if (placements?.has(placement) === false || markets?.has(market) === false) continue;
+    sum[quarter] = (sum[quarter] as number) + mean;
+  }
+  return sum;
+}
