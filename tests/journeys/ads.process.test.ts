@@ -158,7 +158,7 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
       { reason: 'advertiser suspended', adSets: 1, example: 'default/bolt.s' },
     ]);
     assert.deepEqual(explained.json.candidates, [
-      { adSet: 'default/acme.s', tier: 'auction', goal: 'cpm', bid: '2.50', served: true },
+      { adSet: 'default/acme.s', tier: 'auction', goal: 'cpm', bid: '2.50', ecpm: '2.50', served: true },
     ]);
     const gated = await call('POST', '/v1/ads/explain', {
       body: { placement: 'between-songs', plan: 'premium', market: 'de' },
@@ -194,6 +194,19 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
     assert.match((await consent({ tcf: 'COvFyGBOvFyGBAbAAAENAPCAAOAAAAAA' })).reason, /^consent string is broken: /);
     assert.match((await consent({ gpp: 'DBAB8AoAQFIY~A' })).reason, /^consent string is broken: /);
     assert.equal((await decide({ ...bob, tcf: 'x' })).json.mayMeasure, false);
+  });
+
+  await t.test('a feature that is not live is a warning at the write', async () => {
+    const { spec } = PLACEMENT;
+    const write = async (name: string, adFreeFeature: string) => {
+      const answer = await call('POST', `${ADS}/placements`, {
+        body: objectOf('Placement', name, { ...spec, adFreeFeature }),
+      });
+      assert.equal(answer.status, 201, answer.text);
+      return String(answer.headers['warning']);
+    };
+    assert.match(await write('typo', 'add-free'), /No Feature \\?"add-free\\?" is live \(did you mean \\?"ad-free\\?"/);
+    assert.equal(await write('right', 'ad-free'), 'undefined');
   });
 
   await t.test('wrong objects and questions are refused with a remedy', async () => {

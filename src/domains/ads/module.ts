@@ -14,6 +14,7 @@ import { Asset } from './kinds/asset.ts';
 import { Campaign } from './kinds/campaign.ts';
 import { ExchangeRate } from './kinds/exchange-rate.ts';
 import { Placement } from './kinds/placement.ts';
+import { placementAdvisor } from './placement-advice.ts';
 import { PermissionCache } from './rules/consent/permission-cache.ts';
 import { adMoney } from './migrations/2026113001-ad-money.ts';
 import { NO_MONEY } from './money/money.ts';
@@ -25,6 +26,7 @@ export const adsKinds = [AdPolicy, ExchangeRate, Placement, Advertiser, Asset, C
 export const ads = defineModule({
   name: 'ads',
   kinds: adsKinds,
+  advisors: (live) => [placementAdvisor(live)],
   migrations: [adMoney],
   records: openAdRecords,
   decisions: ({ random, records }): DecisionModule<AdsTable> => ({

@@ -10,7 +10,8 @@ interface FeatureQuestion extends RecordedQuestion {
 
 /**
  * Provides the fact `hasFeature`: whether a listener has a feature now, on record or by the plan of the question; undefined
- * where that cannot be known: a listener without a readable record, no plan, or a feature that does not exist.
+ * where that cannot be known: a listener without a readable record, no plan, or a feature that does not exist. A plan that degrades
+ * to a lesser feature does not have this one.
  */
 export function featuresOfListeners(
   desk: Desk | undefined,
@@ -33,8 +34,8 @@ export function featuresOfListeners(
     };
 }
 
-/** A plan on record that is no longer declared gives nothing, but what it gave is not known. */
+/** A plan on record that is no longer declared gives nothing; whether it gave the feature is not known. */
 function isGiven({ outcome, reason }: CheckAnswer): boolean | undefined {
   if (reason?.code === 'plan-gone') return undefined;
-  return outcome === 'allow' || outcome === 'degrade';
+  return outcome === 'allow';
 }
