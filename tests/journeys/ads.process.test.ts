@@ -145,6 +145,39 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
     );
   });
 
+  await t.test(
+    'a frequency cap counts what is served, for the listener or for the session, and goes with the write',
+    async () => {
+      const [eve, session] = [{ listener: 'eve' }, { session: 's1' }].map((who) => ({
+        ...who,
+        plan: 'free',
+        market: 'de',
+      }));
+      assert.ok(eve !== undefined && session !== undefined);
+      const frequencyCaps = [{ count: 2, per: 'P1D' }];
+      assert.equal((await patch('adsets/acme.s', { frequencyCaps })).status, 200);
+      await become(['bolt.s'], { plan: 'free', market: 'de' });
+      for (const who of [eve, session]) {
+        assert.deepEqual(await adSets(who), ['acme.s', 'bolt.s']);
+        assert.deepEqual(await adSets(who), ['acme.s', 'bolt.s']);
+        assert.deepEqual(await adSets(who), ['bolt.s']);
+        const { json } = await call('POST', '/v1/ads/explain', { body: { placement: 'between-songs', ...who } });
+        assert.deepEqual(json.reasons, [{ reason: 'frequency cap', adSets: 1, example: 'default/acme.s' }]);
+      }
+      const nobody = { placement: 'between-songs', plan: 'free', market: 'de' };
+      const { json } = await call('POST', '/v1/ads/explain', { body: nobody });
+      assert.deepEqual(json.reasons, [{ reason: 'frequency unknown', adSets: 1, example: 'default/acme.s' }]);
+      await patch('campaigns/bolt.c', { frequencyCaps: [{ count: 1, per: 'PT1H', scope: 'household' }] });
+      const member = (listener: string) => ({ listener, household: 'home', plan: 'free', market: 'de' });
+      await become([], { plan: 'free', market: 'de' });
+      assert.deepEqual(await adSets(member('fay')), ['acme.s', 'bolt.s']);
+      assert.deepEqual(await adSets(member('gus')), ['acme.s']);
+      await patch('campaigns/bolt.c', { frequencyCaps: null });
+      await patch('adsets/acme.s', { frequencyCaps: null });
+      await become(['acme.s', 'bolt.s'], eve);
+    },
+  );
+
   await t.test('pauses, suspensions and new bids are live with the write', async () => {
     const bob = { listener: 'bob', plan: 'free', market: 'de' };
     await patch('adsets/acme.s', { paused: true });
@@ -222,6 +255,10 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
       /no object of account acme/,
     );
     assert.match(await refusalOf('adsets', objectOf('AdSet', 'acme.x', { ...spec, bid: '0' })), /not above 0/);
+    assert.match(
+      await refusalOf('adsets', objectOf('AdSet', 'acme.x', { ...spec, frequencyCaps: [{ count: 3, per: 'P31D' }] })),
+      /frequencyCaps.*"P31D" is not a number of minutes, hours or days up to 30 days/,
+    );
     assert.match(
       await refusalOf('adsets', objectOf('AdSet', 'acme.x', { ...spec, until: '2020-01-01T00:00:00Z' })),
       /is over/,

@@ -1,22 +1,24 @@
+import { randomUUID } from 'node:crypto';
 import { Type, type Static } from 'typebox';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { jsonPointer } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { inTurns } from '#kernel/base/turns.ts';
+import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { decideBreak, type BreakDecision, type BreakQuestion, type ServedAd } from './decisions/decide.ts';
 import { countReasons } from './decisions/explain.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
 import { CATEGORIES_MAX } from './kinds/parts.ts';
 import { TIERS } from './kinds/ad-set.ts';
+import type { HistorySubject } from './history/histories.ts';
 import { ConsentAnswer, describeConsent, LISTENER_INPUTS, listenerPart } from './listener-question.ts';
-import type { Money } from './money/money.ts';
 import type { PermissionCache } from './rules/consent/permission-cache.ts';
 import { adRefusal } from './refusals.ts';
 import { GOALS } from './rules/goals.ts';
 import { decimalOf } from './rules/micros.ts';
-import { serveBreak } from './serve-break.ts';
+import { heldBackBy, serveBreak, type ServingParts } from './serve-break.ts';
 
 /** Facts of other modules that the gate needs. */
 interface AdFacts {
@@ -26,6 +28,8 @@ interface AdFacts {
     feature: string,
     now: Temporal.Instant,
   ) => Promise<boolean | undefined>;
+  /** The listener and household of a question, by the record of products. */
+  readonly cohortSubject: (input: unknown) => CohortSubject | Promise<CohortSubject>;
 }
 
 interface FeatureSubject {
@@ -51,6 +55,11 @@ const QuestionSchema = Type.Object(
     territory: text('ISO 3166-1 alpha-2: where the listener is, for the rules of the AdPolicy.'),
     role: text('Role on the plan.'),
     ...LISTENER_INPUTS,
+    household: text(
+      'Id of the household, for listeners without a subscription on record. Frequency caps may count it.',
+    ),
+    device: text('Id of the device, for frequency caps.'),
+    session: text('Id of the session, for frequency caps: of one use of the app, and no listener.'),
     context: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
         description: 'Attributes for audiences. The listener is targetingKey.',
@@ -127,7 +136,7 @@ const BreakAnswer = {
 /** The questions of apps at a break, and of people who ask why. */
 export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] {
   const shared = {
-    subjectInputs: ['listener', 'plan', 'market', 'territory', 'role', 'age', 'ageGroup'],
+    subjectInputs: ['listener', 'plan', 'market', 'territory', 'role', 'household', 'age', 'ageGroup'],
     // The gate reads it, and its answer tells who subscribes.
     recordOf: { input: 'listener', path: '/v1/subjects' },
     bodyBytesMax: CONTEXT_BYTES_MAX,
@@ -141,11 +150,7 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
       summary: 'Fills a break with ads: never for a listener with the ad-free feature.',
       answer: Type.Object(BreakAnswer),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
-        const gated = await openBreak(question, context, parts);
-        if (gated.noAds !== undefined) return describeBreak(gated, context.isTrusted);
-        parts.money.countBreak(question.placement, question.market);
-        const decision = await serveBreak(context.table, gated.asked, parts.money);
-        return describeBreak(outcomeOf(gated.asked, decision), context.isTrusted);
+        return describeBreak(await answerBreak(question, context, parts), context.isTrusted);
       },
     }),
     defineRoute({
@@ -181,8 +186,9 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
       }),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
         const gated = await openBreak(question, context, parts);
-        const { asked } = gated;
-        // Nothing is reserved: who asks why spends nobody's money.
+        // Nothing is reserved or counted: who asks why spends nobody's money.
+        const asked =
+          gated.noAds === undefined ? await withHistory(question, gated.asked, context, parts) : gated.asked;
         const answer = gated.noAds === undefined ? outcomeOf(asked, decideBreak(context.table, asked)) : gated;
         const { noAds, decision } = answer;
         // A listener who gets no ads at all has no ad set to explain.
@@ -208,10 +214,9 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
   ];
 }
 
-/** Beside the snapshot: chance, and the budgets of this process. */
-export interface BreakParts {
+/** Beside the snapshot: chance, the budgets of this process, and what listeners got. */
+export interface BreakParts extends ServingParts {
   readonly random: () => number;
-  readonly money: Money;
   readonly permissions: PermissionCache;
 }
 
@@ -225,6 +230,20 @@ interface BreakOutcome {
 }
 
 const NOTHING: BreakDecision = { served: [], candidates: [], gap: 0 };
+
+/** A break that is served: its money is reserved, and its ads count. */
+async function answerBreak(
+  question: Question,
+  context: AnswerContext<AdsTable, AdFacts>,
+  parts: BreakParts,
+): Promise<BreakOutcome> {
+  const gated = await openBreak(question, context, parts);
+  if (gated.noAds !== undefined) return gated;
+  parts.money.countBreak(question.placement, question.market);
+  const subject = await historySubject(question, gated.asked, context.facts);
+  const decision = await serveBreak(context.table, gated.asked, parts, { decision: randomUUID(), subject });
+  return outcomeOf(gated.asked, decision);
+}
 
 /** The break that is asked about, behind the gate. */
 async function openBreak(
@@ -243,6 +262,34 @@ async function openBreak(
 
 function outcomeOf(asked: BreakQuestion, decision: BreakDecision): BreakOutcome {
   return { asked, noAds: decision.served.length === 0 ? 'noCandidate' : undefined, decision };
+}
+
+/**
+ * The ids whose histories caps are counted in: without permission only the session. The record knows the household better
+ * than the question.
+ */
+async function historySubject(
+  question: Question,
+  { historyScope }: BreakQuestion,
+  { cohortSubject }: AdFacts,
+): Promise<HistorySubject> {
+  const { listener, household, device, session } = question;
+  if (historyScope === 'session' || listener === undefined) return { session };
+  const { context } = await cohortSubject(question);
+  const onRecord = context['household'];
+  // A listener without a known household is a household of one.
+  return { household: typeof onRecord === 'string' ? onRecord : (household ?? listener), listener, device, session };
+}
+
+/** The question with what the listener got already. */
+async function withHistory(
+  question: Question,
+  asked: BreakQuestion,
+  { facts }: AnswerContext<AdsTable, AdFacts>,
+  { histories }: BreakParts,
+): Promise<BreakQuestion> {
+  const history = await histories.read(await historySubject(question, asked, facts));
+  return { ...asked, heldBack: heldBackBy(asked, history) };
 }
 
 function breakQuestion(

@@ -16,7 +16,9 @@ import { ExchangeRate } from './kinds/exchange-rate.ts';
 import { Placement } from './kinds/placement.ts';
 import { placementAdvisor } from './placement-advice.ts';
 import { PermissionCache } from './rules/consent/permission-cache.ts';
+import { NO_HISTORIES } from './history/histories.ts';
 import { adMoney } from './migrations/2026113001-ad-money.ts';
+import { adHistories } from './migrations/2026113040-ad-histories.ts';
 import { NO_MONEY } from './money/money.ts';
 import { openAdRecords } from './open-ad-records.ts';
 
@@ -27,7 +29,7 @@ export const ads = defineModule({
   name: 'ads',
   kinds: adsKinds,
   advisors: (live) => [placementAdvisor(live)],
-  migrations: [adMoney],
+  migrations: [adMoney, adHistories],
   records: openAdRecords,
   decisions: ({ random, records }): DecisionModule<AdsTable> => ({
     name: 'ads',
@@ -35,7 +37,12 @@ export const ads = defineModule({
     compile: compileInSteps,
     update: updateInSteps,
     needs: ['hasFeature', 'cohortSubject'],
-    routes: adRoutes({ random, money: records?.money ?? NO_MONEY, permissions: new PermissionCache() }),
+    routes: adRoutes({
+      random,
+      money: records?.money ?? NO_MONEY,
+      permissions: new PermissionCache(),
+      histories: records?.histories ?? NO_HISTORIES,
+    }),
     subjectOf: (_table, input, facts) => subjectOf(isRecord(input) ? input : {}, facts as unknown as SubjectFacts),
   }),
 });

@@ -6,6 +6,11 @@ export const adRefusal = defineRefusals('ads', {
     meaning: 'No live Placement has this name.',
     remedy: 'Use the name of a Placement: kubectl get placements.',
   },
+  'history-not-stored': {
+    reason: 'ServiceUnavailable',
+    meaning: 'The database did not confirm a history of ads: what would be served is not counted, so nothing is.',
+    remedy: 'Ask again in a moment.',
+  },
   'invalid-question': {
     reason: 'Invalid',
     meaning: 'The question about a break is invalid.',

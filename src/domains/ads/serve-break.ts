@@ -1,9 +1,28 @@
 import { decideBreak, type BreakDecision, type BreakQuestion, type ServedAd } from './decisions/decide.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
+import {
+  exposureNumber,
+  type Histories,
+  type HistorySubject,
+  type KnownHistory,
+  type ScopedExposures,
+} from './history/histories.ts';
 import type { Money, Reservation } from './money/money.ts';
+import { withoutExposures, type NewExposure } from './rules/ad-history.ts';
+import { capCheck, countedOwners } from './rules/cap-check.ts';
+import type { CapScope, OwnerCaps } from './rules/frequency.ts';
 
-/** An ad set without room is left out and the break decided anew, so many times at most. */
-const ROUNDS_MAX = 4;
+const LIMITS = {
+  /**
+   * An ad set without room is left out, or the history read again, and the break decided anew, so many times at most. The last
+   * time without any capped ad set: that always holds.
+   */
+  roundsMax: 6,
+  /** How long an ad may play after it was answered. */
+  playableMs: 24 * 3_600_000,
+  /** An impression that is accepted in the last moment is written by then, and clocks of nodes may differ by as much. */
+  marginMs: 10_000,
+} as const;
 
 /** An ad of a break, with the money that is set aside for it. */
 interface ReservedAd extends ServedAd {
@@ -14,21 +33,110 @@ export interface ReservedBreak extends BreakDecision {
   readonly served: readonly ReservedAd[];
 }
 
-/** Decides a break and reserves the money of its ads. Money of a round that did not hold goes back. */
-export async function serveBreak(table: AdsTable, question: BreakQuestion, money: Money): Promise<ReservedBreak> {
+/** The sources of a served break, beside the snapshot. */
+export interface ServingParts {
+  readonly money: Money;
+  readonly histories: Histories;
+}
+
+/** A decision that is served, and its listener. */
+export interface ServedTo {
+  /** Id of the decision. With the place of an ad it names an exposure. */
+  readonly decision: string;
+  readonly subject: HistorySubject;
+}
+
+/**
+ * Decides a break, reserves the money of its ads and notes them in the listener's history, where they count from now on. Money of
+ * a round that did not hold goes back.
+ */
+export async function serveBreak(
+  table: AdsTable,
+  question: BreakQuestion,
+  { money, histories }: ServingParts,
+  { decision: id, subject }: ServedTo,
+): Promise<ReservedBreak> {
   const withoutRoom = new Set<CompiledAdSet>();
-  const heldBack: BreakQuestion['heldBack'] = (adSet) =>
-    withoutRoom.has(adSet) ? 'budget spent' : question.heldBack(adSet);
+  let history = await histories.read(subject);
   for (let round = 1; ; round += 1) {
-    const decision = decideBreak(table, { ...question, heldBack });
-    const reserved = await Promise.all(
-      decision.served.map(async (ad) => ({ ad, reservation: await money.reserve(ad.adSet, ad.charge) })),
-    );
-    const served = reserved.flatMap(({ ad, reservation }) =>
-      reservation === undefined ? [] : [{ ...ad, reservation }],
-    );
-    if (served.length === reserved.length || round === ROUNDS_MAX) return { ...decision, served };
+    const isLast = round === LIMITS.roundsMax;
+    const decision = decideBreak(table, {
+      ...question,
+      heldBack: heldBackBy(question, isLast ? undefined : history, withoutRoom),
+    });
+    const { served, refused } = await reserve(money, decision.served);
+    try {
+      if (refused.length === 0 || isLast) {
+        const exposures = exposuresOf(served, history, { id, untilMs: question.nowMs + LIMITS.playableMs });
+        if (await histories.add(history, exposures, question.nowMs)) return { ...decision, served };
+      }
+    } catch (error) {
+      for (const { reservation } of served) money.giveBack(reservation);
+      throw error;
+    }
     for (const { reservation } of served) money.giveBack(reservation);
-    for (const { ad, reservation } of reserved) if (reservation === undefined) withoutRoom.add(ad.adSet);
+    for (const adSet of refused) withoutRoom.add(adSet);
+    if (refused.length === 0) history = withoutDecision(await histories.read(subject), id, question.slots);
   }
+}
+
+/** Holds ad sets back by the history of the listener, then by money. Without a history, every cap holds. */
+export function heldBackBy(
+  question: BreakQuestion,
+  history: KnownHistory | undefined,
+  withoutRoom: ReadonlySet<CompiledAdSet> = new Set(),
+): BreakQuestion['heldBack'] {
+  const obstacleOf = history === undefined ? everyCap : capCheck(history.rows, question.nowMs);
+  return (adSet) => {
+    if (withoutRoom.has(adSet)) return 'budget spent';
+    return obstacleOf(adSet.caps) ?? question.heldBack(adSet);
+  };
+}
+
+function everyCap(caps: readonly OwnerCaps[]): 'frequency cap' | undefined {
+  return caps.length === 0 ? undefined : 'frequency cap';
+}
+
+async function reserve(
+  money: Money,
+  ads: readonly ServedAd[],
+): Promise<{ readonly served: readonly ReservedAd[]; readonly refused: readonly CompiledAdSet[] }> {
+  const reserved = await Promise.all(
+    ads.map(async (ad) => ({ ad, reservation: await money.reserve(ad.adSet, ad.charge) })),
+  );
+  return {
+    served: reserved.flatMap(({ ad, reservation }) => (reservation === undefined ? [] : [{ ...ad, reservation }])),
+    refused: reserved.flatMap(({ ad, reservation }) => (reservation === undefined ? [ad.adSet] : [])),
+  };
+}
+
+function exposuresOf(
+  served: readonly ServedAd[],
+  { rows }: KnownHistory,
+  { id, untilMs }: { readonly id: string; readonly untilMs: number },
+): ScopedExposures {
+  const exposures = new Map<CapScope, NewExposure[]>();
+  for (const [place, { adSet }] of served.entries()) {
+    if (adSet.caps.length === 0) continue;
+    const number = exposureNumber(id, place);
+    for (const [scope, { owners, keepMs }] of countedOwners(adSet.caps, rows)) {
+      const own = exposures.get(scope) ?? [];
+      own.push({ id: number, owners, keepMs, untilMs: untilMs + LIMITS.marginMs });
+      exposures.set(scope, own);
+    }
+  }
+  return exposures;
+}
+
+/** Without what a lost round of this decision wrote, of which only the answer was lost. */
+function withoutDecision({ rows }: KnownHistory, id: string, slots: number): KnownHistory {
+  const own = new Set(Array.from({ length: slots }, (_, place) => exposureNumber(id, place)));
+  return {
+    rows: new Map(
+      Array.from(rows, ([scope, row]) => {
+        const history = withoutExposures(row.history, own);
+        return [scope, history === undefined ? row : { ...row, history, isCleaned: true }];
+      }),
+    ),
+  };
 }

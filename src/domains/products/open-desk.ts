@@ -5,7 +5,12 @@ import { subjectsOfListener } from './rules/use-subject.ts';
 import type { Desk } from './usage-desk.ts';
 
 /** Opens the listener records beside the quotas. */
-export function openDesk({ database, quotas, clock, log }: RecordParts): Desk & ModuleRecords {
+export function openDesk({
+  database,
+  quotas,
+  clock,
+  log,
+}: Pick<RecordParts, 'database' | 'quotas' | 'clock' | 'log'>): Desk & ModuleRecords {
   const subjects = cachedSubjects(subjectStore(database, clock), database, log);
   return {
     subjects,

@@ -32,7 +32,7 @@ export interface Module<Table = unknown, Records extends ModuleRecords = ModuleR
   /** Those of its tables. */
   readonly migrations?: readonly Migration[];
   /** Opens what is kept for each listener, in every process that has the database. */
-  readonly records?: (parts: RecordParts) => Records;
+  readonly records?: (parts: RecordParts) => Records | Promise<Records>;
   /** Its part in snapshots, and the questions that are answered from it. `records` is undefined without a database. */
   readonly decisions?: (parts: DecisionParts<Records>) => DecisionModule<Table>;
   /** Run by the process that leads the controllers. */
@@ -66,6 +66,8 @@ export interface RecordParts {
   readonly quotas: Quotas;
   /** Instead of the time of the database, for tests. */
   readonly clock: Clock | undefined;
+  /** A secret that all processes of the installation share, by its name. */
+  readonly secretOf: (name: string) => Promise<Buffer>;
   readonly log: Log;
 }
 

@@ -5,6 +5,7 @@
 
 const TEXT_OID = 25;
 const INT8_OID = 20;
+const BYTEA_OID = 17;
 const HEADER_BYTES = 20;
 const LENGTH_BYTES = 4;
 const INT8_BYTES = 8;
@@ -35,6 +36,17 @@ export function bigintArray(values: readonly number[]): Buffer {
     offset = buffer.writeUInt32BE(value >>> 0, offset);
   }
   return buffer;
+}
+
+/** A `bytea[]`. */
+export function byteaArray(values: readonly Buffer[]): Buffer {
+  const head = header(HEADER_BYTES, BYTEA_OID, values.length);
+  const parts = values.flatMap((value) => {
+    const length = Buffer.allocUnsafe(LENGTH_BYTES);
+    length.writeInt32BE(value.length);
+    return [length, value];
+  });
+  return Buffer.concat([head, ...parts]);
 }
 
 /** Dimensions, has-null flag, element type, length, lower bound. */

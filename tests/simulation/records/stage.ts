@@ -8,6 +8,7 @@ import { openDatabase } from '#kernel/postgres/database.ts';
 import { openQuotas } from '#kernel/quotas/open-quotas.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';
 import { products } from '#domains/products/module.ts';
+import { openDesk } from '#domains/products/open-desk.ts';
 import { worldOf } from '#domains/products/testing/world.ts';
 import type { Answer, Call } from '../../support/backline.ts';
 import { startClockedNodes, type ClockedNode, type ClockedNodes } from '../../support/clocked-nodes.ts';
@@ -66,11 +67,11 @@ export async function stageOfDesks(t: TestContext): Promise<Stage> {
     const signer = hmacSigner(Buffer.alloc(32, 7));
     const quotas = openQuotas({ databases: [own], clock, signer, log, registry: new Registry() });
     closing.push(async () => {
-      await records?.close?.();
+      await records.close?.();
       await quotas.close();
       await own.close();
     });
-    const records = products.records?.({ database: own, quotas, clock, log });
+    const records = openDesk({ database: own, quotas, clock, log });
     const decisions = products.decisions?.({ records, random: Math.random, log });
     const table = decisions && atOnce(decisions.compile(world, compileAudiences(world)));
     const { routes = [] } = decisions ?? {};

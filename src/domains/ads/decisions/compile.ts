@@ -19,6 +19,7 @@ import { ecpmOf, RATES_MAX, worthOf } from '../rules/goals.ts';
 import { microsOf } from '../rules/micros.ts';
 import { ratioOf, sizeOf, type Ratio } from '../rules/ratio.ts';
 import { moneyOf } from './budgets.ts';
+import { capsOf } from './caps.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement, Halt } from './table.ts';
 
 /** Above every bid: what is in an earlier tier comes first, whatever it pays. */
@@ -240,6 +241,7 @@ function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable
     rule: ruleOf(spec),
     ads,
     money: moneyOf(object, spec, { campaign, advertiser }),
+    caps: capsOf(object, spec, { campaign, advertiser }),
     halts,
   };
 }

@@ -10,6 +10,7 @@ import {
   type PodCandidate,
   type PodEdges,
 } from '../rules/pack-pod.ts';
+import type { CapObstacle } from '../rules/cap-check.ts';
 import { categoryObstacle, type CategoryObstacle, type ListenerRules } from '../rules/listener-rules.ts';
 import { chargeOf, ecpmOf } from '../rules/goals.ts';
 import { sizeOf, times, type Ratio } from '../rules/ratio.ts';
@@ -38,8 +39,8 @@ export interface BreakQuestion {
   readonly random: () => number;
 }
 
-/** Why an ad set waits, for any listener. */
-export type HoldBack = 'budget spent' | 'ahead of its pace' | 'budget unknown';
+/** Why an ad set waits, though it fits: by its money, or by what the listener got. */
+export type HoldBack = 'budget spent' | 'ahead of its pace' | 'budget unknown' | CapObstacle;
 
 /** Why an ad set is not among the candidates of a break. */
 export type Obstacle =

@@ -2,6 +2,7 @@ import type { AudienceIndex } from '#kernel/audiences/index/audience-index.ts';
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Matcher } from '#kernel/audiences/language/language.ts';
 import type { LayeredMap } from '#kernel/base/layered-map.ts';
+import type { OwnerCaps } from '../rules/frequency.ts';
 import type { Goal } from '../rules/goals.ts';
 import type { RatesInto } from '../rules/exchange.ts';
 import type { ListenerPolicy } from '../rules/listener-rules.ts';
@@ -77,6 +78,8 @@ export interface CompiledAdSet {
   readonly rule: AdSetSpec['when'];
   readonly ads: readonly CompiledAd[];
   readonly money: AdSetMoney;
+  /** Of the ad set, its campaign and its advertiser, those that have any. */
+  readonly caps: readonly OwnerCaps[];
   /** All of its reasons. Empty for one that may be served. */
   readonly halts: readonly Halt[];
 }

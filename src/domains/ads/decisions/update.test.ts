@@ -46,12 +46,22 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     .map(({ at, suspended, currency, there }) => ({
       kind: Advertiser,
       name: at,
-      spec: there && { currency, categories: [], ...(suspended ? { suspended: { reason: 'r' } } : {}) },
+      spec: there && {
+        currency,
+        categories: [],
+        ...(suspended
+          ? { suspended: { reason: 'r' }, frequencyCaps: [{ count: 1, per: 'P1D', scope: 'listener' }] }
+          : {}),
+      },
     })),
   fc.record({ at: account, paused: fc.boolean(), there: maybe(fc.constant(true)) }).map(({ at, paused, there }) => ({
     kind: Campaign,
     name: `${at}.c`,
-    spec: there && { account: at, paused },
+    spec: there && {
+      account: at,
+      paused,
+      ...(paused ? {} : { frequencyCaps: [{ count: 2, per: 'PT1H', scope: 'device' }] }),
+    },
   })),
   fc
     .record({

@@ -4,7 +4,17 @@ import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { readLiveName } from '#kernel/kinds/live-name.ts';
 import { GROUP, VERSION } from './identity.ts';
-import { ACCOUNT_PATTERN, budget, budgetProblems, categories, currency, currencyProblems, title } from './parts.ts';
+import {
+  ACCOUNT_PATTERN,
+  budget,
+  budgetProblems,
+  capProblems,
+  categories,
+  currency,
+  currencyProblems,
+  frequencyCaps,
+  title,
+} from './parts.ts';
 
 const AdvertiserSpecSchema = Type.Object(
   {
@@ -17,6 +27,7 @@ const AdvertiserSpecSchema = Type.Object(
       description: 'IANA time zone, in which the days of its budgets begin.',
     }),
     budget,
+    frequencyCaps,
     categories: categories('Its categories. Two ads that share one do not stand in one break.'),
     suspended: Type.Optional(
       Type.Object(
@@ -51,6 +62,7 @@ export const Advertiser = defineKind({
   ],
   validate: (spec, context) => [
     ...budgetProblems(spec),
+    ...capProblems(spec),
     ...zoneProblems(spec.zone),
     ...currencyProblems(spec.currency, ['spec', 'currency']),
     ...accountProblems(readLiveName({ names: 'namespace' }, context.name).name),

@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { ADVERTISER, GROUP, VERSION } from './identity.ts';
-import { account, budget, budgetProblems, nameProblems, paused, title } from './parts.ts';
+import { account, budget, budgetProblems, capProblems, frequencyCaps, nameProblems, paused, title } from './parts.ts';
 
 const CampaignSpecSchema = Type.Object(
-  { account, title, paused, budget },
+  { account, title, paused, budget, frequencyCaps },
   { description: 'Ad sets that are started and paused together.' },
 );
 
@@ -33,6 +33,6 @@ export const Campaign = defineKind({
   indexes: { account: (spec) => [spec.account] },
   fieldIndexes: { 'spec.account': 'account' },
   refs: (spec, namespace) => [{ path: ['spec', 'account'], kind: ADVERTISER, name: `${namespace}/${spec.account}` }],
-  validate: (spec, { name }) => [...nameProblems(spec, name), ...budgetProblems(spec)],
+  validate: (spec, { name }) => [...nameProblems(spec, name), ...budgetProblems(spec), ...capProblems(spec)],
   example: { name: 'acme.spring', spec: { account: 'acme', title: 'Spring' } },
 });

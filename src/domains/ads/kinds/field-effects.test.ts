@@ -4,7 +4,10 @@ import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { fieldsWithoutEffect, type FieldEffects } from '#kernel/kinds/testing/field-effects.ts';
+import { ownerNumber } from '../decisions/caps.ts';
 import { decideBreak } from '../decisions/decide.ts';
+import { EMPTY_HISTORY } from '../rules/ad-history.ts';
+import { capCheck } from '../rules/cap-check.ts';
 import { observePolicy, POLICY, VENDOR } from '../testing/policy-world.ts';
 import { EVERYTHING, live, tableOf, worldOf } from '../testing/world.ts';
 import { Ad } from './ad.ts';
@@ -69,6 +72,29 @@ const WORLD: readonly LiveObject[] = [
   live(Ad, 'a.ad2', { account: 'a', adSet: 'a.s', asset: 'a.g', weight: 1 }),
 ];
 
+/** Half an hour before the first moment the listener got an ad of each owner, on another device. */
+const GOT: Parameters<typeof capCheck>[0] = new Map([
+  [
+    'listener' as const,
+    {
+      history: {
+        groups: [
+          {
+            owners: [
+              [AdSet, 'default/a.s'] as const,
+              [Campaign, 'default/a.c'] as const,
+              [Advertiser, 'default/a'] as const,
+            ].map(([kind, name]) => ownerNumber(kind.id, name)),
+            keepMs: 86_400_000,
+            exposures: [{ id: 1, hasPlayed: true, ms: NOW_MS - 1_800_000 }],
+          },
+        ],
+      },
+    },
+  ],
+  ['device' as const, { history: EMPTY_HISTORY }],
+]);
+
 /** Breaks for many listeners and moments, and the problems of a write. */
 function observer(kind: Kind, name: string): FieldEffects['observe'] {
   return (spec) => {
@@ -97,7 +123,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
               adjacent: new Set(),
               filtersExplicit,
               ...EVERYTHING,
-              heldBack: () => undefined,
+              heldBack: ({ caps }) => capCheck(GOT, nowMs)(caps),
               random: () => random,
             });
             return [
@@ -114,6 +140,13 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
     return [breaks, kind.validate?.(spec, context), refs];
   };
 }
+
+const HOURLY = { frequencyCaps: [{ count: 1, per: 'PT1H', scope: 'listener' }] };
+const CAPS = {
+  'frequencyCaps[].count': [2],
+  'frequencyCaps[].per': ['PT10M'],
+  'frequencyCaps[].scope': ['device'],
+};
 
 const BUDGETS = { 'budget.daily': ['6.00'], 'budget.lifetime': ['60.00'] };
 
@@ -151,23 +184,28 @@ const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string
     bases: [
       { currency: 'EUR', categories: ['cars'] },
       { currency: 'EUR', suspended: { reason: 'unpaid' } },
+      { currency: 'EUR', ...HOURLY },
       { currency: 'EUR', zone: 'Europe/Berlin', budget: { daily: '5.00', lifetime: '50.00' } },
     ],
     informational: ['title', 'suspended.reason'],
-    values: { currency: ['USD'], 'categories[]': ['betting'], zone: ['Asia/Tokyo'], ...BUDGETS },
+    values: { currency: ['USD'], 'categories[]': ['betting'], zone: ['Asia/Tokyo'], ...BUDGETS, ...CAPS },
   },
   {
     kind: Campaign,
     name: 'a.c',
-    bases: [{ account: 'a', budget: { daily: '5.00', lifetime: '50.00' } }],
+    bases: [
+      { account: 'a', budget: { daily: '5.00', lifetime: '50.00' } },
+      { account: 'a', ...HOURLY },
+    ],
     informational: ['title'],
-    values: BUDGETS,
+    values: { ...BUDGETS, ...CAPS },
   },
   {
     kind: AdSet,
     name: 'a.s',
     bases: [
       { ...adSetSpec, audience: 'payers', placements: ['break'] },
+      { ...adSetSpec, ...HOURLY },
       { ...adSetSpec, pacing: 'asap', budget: { daily: '5.00', lifetime: '50.00' } },
       { ...adSetSpec, when: free, from: '2026-11-30T00:00:00Z', until: '2026-12-01T00:00:00Z' },
     ],
@@ -176,6 +214,7 @@ const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string
     values: {
       bid: ['3.00'],
       ...BUDGETS,
+      ...CAPS,
       tier: ['house', 'sponsorship'],
       position: ['last'],
       from: ['2026-11-30T18:00:00Z'],

@@ -3,6 +3,7 @@ import { CURRENCIES } from '#kernel/base/currencies.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { readLiveName } from '#kernel/kinds/live-name.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { CAP_LIMITS, CAP_SCOPES, windowMsOf } from '../rules/frequency.ts';
 import { microsOf } from '../rules/micros.ts';
 
 export const nameOf = (kind: string) =>
@@ -61,6 +62,53 @@ export function budgetProblems(
   return Object.entries({ daily, lifetime }).flatMap(([name, value]) =>
     value === undefined ? [] : positiveProblems(value, [...path, name]),
   );
+}
+
+/** The most exposures of its ads to one listener, household, device or session. */
+export const frequencyCaps = Type.Optional(
+  Type.Array(
+    Type.Object(
+      {
+        count: Type.Integer({
+          minimum: 1,
+          maximum: CAP_LIMITS.countMax,
+          description: 'The most exposures in any such time.',
+        }),
+        per: Type.String({
+          minLength: 3,
+          maxLength: 8,
+          description:
+            'How long an exposure counts: minutes, hours or days of 24 hours, at most 30 days, like PT1H, P1D or P7D. It rolls: it is counted back from now, not from midnight.',
+        }),
+        scope: Type.Enum(CAP_SCOPES, {
+          default: 'listener',
+          description:
+            'Who is counted. Where the question does not name one, the next narrower of household, listener, device and session is; with none of them nothing is served.',
+        }),
+      },
+      { description: 'One cap.' },
+    ),
+    {
+      minItems: 1,
+      maxItems: CAP_LIMITS.capsMax,
+      uniqueItems: true,
+      description: 'The most exposures of its ads: all caps apply, with those of the campaign and the account.',
+    },
+  ),
+);
+
+export type FrequencyCaps = Static<typeof frequencyCaps>;
+
+export function capProblems({
+  frequencyCaps: caps = [],
+}: {
+  readonly frequencyCaps?: FrequencyCaps;
+}): readonly Problem[] {
+  return caps.flatMap(({ per }, index) => {
+    if (windowMsOf(per) !== undefined) return [];
+    const detail = `"${per}" is not a number of minutes, hours or days up to ${CAP_LIMITS.windowDaysMax} days, like PT30M, PT1H or P7D`;
+    return [{ path: ['spec', 'frequencyCaps', index, 'per'], reason: 'FieldValueInvalid' as const, detail }];
+  });
 }
 
 const IN_NAMESPACE = { names: 'namespace' } as const;

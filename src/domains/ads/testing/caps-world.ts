@@ -1,0 +1,128 @@
+import { openLog } from '#kernel/base/log.ts';
+import { openDatabase, type Database } from '#kernel/postgres/database.ts';
+import { startDatabase } from '#tests/support/database.ts';
+import { exposureNumber, type Histories, type HistorySubject } from '../history/histories.ts';
+import { Ad } from '../kinds/ad.ts';
+import { AdSet } from '../kinds/ad-set.ts';
+import { Advertiser } from '../kinds/advertiser.ts';
+import { Asset } from '../kinds/asset.ts';
+import { Campaign } from '../kinds/campaign.ts';
+import type { FrequencyCaps } from '../kinds/parts.ts';
+import { Placement } from '../kinds/placement.ts';
+import type { AdsTable } from '../decisions/table.ts';
+import { NO_MONEY } from '../money/money.ts';
+import { openAdHistories, type AdHistories } from '../records/ad-histories.ts';
+import { serveBreak } from '../serve-break.ts';
+import { EVERYTHING, live, tableOf } from './world.ts';
+
+/** An ad set `account.campaign.number`, and the caps of it and of what is above it. */
+export interface CappedAdSet {
+  readonly account: string;
+  readonly campaign: string;
+  readonly name: string;
+  readonly bid: string;
+}
+
+/** Caps by the name of an ad set, campaign or account. */
+export type CapsByName = Readonly<Record<string, FrequencyCaps>>;
+
+/** The table of these ad sets, each with one ad of 10 seconds, and a break with room for all. */
+export function cappedTable(adSets: readonly CappedAdSet[], caps: CapsByName): AdsTable {
+  const accounts = [...new Set(adSets.map(({ account }) => account))];
+  const campaigns = new Map(adSets.map(({ account, campaign }) => [campaign, account]));
+  const capsOf = (name: string) => (caps[name] === undefined ? {} : { frequencyCaps: caps[name] });
+  return tableOf([
+    live(Placement, 'break', {
+      format: 'audio',
+      slots: 10,
+      seconds: 100,
+      currency: 'EUR',
+      pricing: 'firstPrice',
+      priors: { clickRate: 0.002, completionRate: 0.9 },
+      adFreeFeature: 'ad-free',
+    }),
+    ...accounts.flatMap((account) => [
+      live(Advertiser, account, { currency: 'EUR', ...capsOf(account) }),
+      live(Asset, `${account}.file`, {
+        account,
+        format: 'audio',
+        seconds: 10,
+        renditions: [{ url: 'https://cdn.example.com/a.mp3', mime: 'audio/mpeg' }],
+      }),
+    ]),
+    ...Array.from(campaigns, ([name, account]) => live(Campaign, name, { account, ...capsOf(name) })),
+    ...adSets.flatMap(({ account, campaign, name, bid }) => [
+      live(AdSet, name, {
+        account,
+        campaign,
+        bid,
+        goal: 'cpm',
+        tier: 'auction',
+        position: 'any',
+        ...capsOf(name),
+      }),
+      live(Ad, `${name}.ad`, { account, adSet: name, asset: `${account}.file`, weight: 1 }),
+    ]),
+  ]);
+}
+
+export interface BreakRequest {
+  readonly decision: string;
+  readonly subject: HistorySubject;
+  readonly nowMs: number;
+  readonly slots?: number;
+}
+
+/** The ad sets of a break that is served by this table and these histories, in their order. */
+export async function serve(table: AdsTable, histories: Histories, request: BreakRequest): Promise<readonly string[]> {
+  const placement = table.placements.get('break');
+  if (placement === undefined) throw new Error('no placement');
+  const { served } = await serveBreak(
+    table,
+    {
+      placement,
+      context: {},
+      nowMs: request.nowMs,
+      slots: request.slots ?? 10,
+      seconds: 100,
+      adjacent: new Set(),
+      filtersExplicit: false,
+      ...EVERYTHING,
+      heldBack: () => undefined,
+      random: () => 0,
+    },
+    { money: NO_MONEY, histories },
+    request,
+  );
+  return served.map(({ adSet }) => adSet.name.replace('default/', ''));
+}
+
+export function confirm(histories: Histories, { decision, subject }: BreakRequest, place: number, nowMs: number) {
+  return histories.confirm(subject, exposureNumber(decision, place), nowMs);
+}
+
+export interface CapsNodes extends AsyncDisposable {
+  readonly database: Database;
+  /** Of two processes: each has connections of its own. */
+  readonly nodes: readonly [AdHistories, AdHistories];
+}
+
+export async function startCapsNodes(): Promise<CapsNodes> {
+  const { url, database, [Symbol.asyncDispose]: drop } = await startDatabase();
+  const open = () => {
+    const own = openDatabase(url);
+    return { own, histories: openAdHistories({ database: own, secret: Buffer.alloc(32, 7), log: openLog('silent') }) };
+  };
+  const [one, two] = [open(), open()];
+  return {
+    database,
+    nodes: [one.histories, two.histories],
+    [Symbol.asyncDispose]: async () => {
+      for (const { own, histories } of [one, two]) {
+        await histories.close();
+        await own.close();
+      }
+      await drop();
+    },
+  };
+}
