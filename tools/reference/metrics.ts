@@ -11,6 +11,25 @@ interface MetricNote {
 
 /** Every metric of the program's own. A test compares them with what a server serves. */
 export const METRICS: Readonly<Record<string, MetricNote>> = {
+  backline_ads_events_total: {
+    type: 'counter',
+    help: 'Events that players reported, by event (empty: unknown) and outcome; a held event counts again when it ends.',
+    labels: ['event', 'outcome'],
+    worry:
+      'The share of an outcome other than `counted` rises: a player repeats or reorders events, or somebody forges them.',
+  },
+  backline_ads_impressions_after_upgrade_total: {
+    type: 'counter',
+    help: 'Impressions of listeners who have the ad-free feature: refused, and not charged.',
+    worry:
+      'Any increase: an app plays ads that it fetched before the listener upgraded; the log names placement and ad set.',
+  },
+  backline_ads_late_charges_total: {
+    type: 'counter',
+    help: 'Paid events whose reservation had ended: charged where the budget had room, else free.',
+    labels: ['outcome'],
+    worry: '`free` rises: players report later than ads are reserved for.',
+  },
   backline_certificate_end_timestamp_seconds: {
     type: 'gauge',
     help: 'When the server certificate ends, as Unix time.',

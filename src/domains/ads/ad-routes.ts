@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { Type, type Static } from 'typebox';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { jsonPointer } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { inTurns } from '#kernel/base/turns.ts';
-import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import type { AdFacts } from './ad-facts.ts';
 import { decideBreak, type BreakDecision, type BreakQuestion, type ServedAd } from './decisions/decide.ts';
 import { countReasons } from './decisions/explain.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
@@ -18,27 +17,10 @@ import type { PermissionCache } from './rules/consent/permission-cache.ts';
 import { adRefusal } from './refusals.ts';
 import { GOALS } from './rules/goals.ts';
 import { decimalOf } from './rules/micros.ts';
-import { heldBackBy, serveBreak, type ServingParts } from './serve-break.ts';
-
-/** Facts of other modules that the gate needs. */
-interface AdFacts {
-  /** Whether a listener has a feature; undefined where that cannot be known. */
-  readonly hasFeature: (
-    subject: FeatureSubject,
-    feature: string,
-    now: Temporal.Instant,
-  ) => Promise<boolean | undefined>;
-  /** The listener and household of a question, by the record of products. */
-  readonly cohortSubject: (input: unknown) => CohortSubject | Promise<CohortSubject>;
-}
-
-interface FeatureSubject {
-  readonly listener?: string | undefined;
-  readonly plan?: string | undefined;
-  readonly market?: string | undefined;
-  readonly territory?: string | undefined;
-  readonly role?: string | undefined;
-}
+import type { AdRecords } from './open-ad-records.ts';
+import { heldBackBy, serveBreak, type ReservedAd, type ServingParts } from './serve-break.ts';
+import { newDecisionId } from './serving/ad-token.ts';
+import { issueTokens } from './issue-tokens.ts';
 
 const CONTEXT_BYTES_MAX = 64 * 1024;
 const ADJACENT_ADS_MAX = 40;
@@ -111,6 +93,7 @@ const AdAnswer = Type.Object(
     seconds: Type.Integer({ description: 'How long it plays; 0 for an image.' }),
     clickThrough: Type.Optional(word('The page that a click opens.')),
     renditions: Type.Array(Type.Unknown(), { description: 'Its files, as the Asset has them.' }),
+    token: Type.Optional(word('Reports its events: /v1/ads/events/EVENT?token=TOKEN. Who has it needs no key.')),
   },
   { description: 'An ad of the break.' },
 );
@@ -150,7 +133,9 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
       summary: 'Fills a break with ads: never for a listener with the ad-free feature.',
       answer: Type.Object(BreakAnswer),
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
-        return describeBreak(await answerBreak(question, context, parts), context.isTrusted);
+        const { ads, ...answer } = await answerBreak(question, context, parts);
+        const { isTrusted } = context;
+        return { ...describeBreak(answer), ads: ads.map((one) => describeServed(one, isTrusted)) };
       },
     }),
     defineRoute({
@@ -196,7 +181,8 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
         const reasons = isGated ? [] : await inTurns(countReasons(context.table, asked, decision));
         const served = new Set(decision.served.map(({ adSet }) => adSet));
         return {
-          ...describeBreak(answer, context.isTrusted),
+          ...describeBreak(answer),
+          ads: decision.served.map((one) => describeAd(one, context.isTrusted)),
           consent: describeConsent(asked),
           adSets: context.table.adSets.size,
           reasons,
@@ -218,6 +204,8 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
 export interface BreakParts extends ServingParts {
   readonly random: () => number;
   readonly permissions: PermissionCache;
+  /** Undefined without a database: then nothing can be reported of an ad, and none has a token. */
+  readonly records: AdRecords | undefined;
 }
 
 type NoAds = 'adFree' | 'entitlementUnknown' | 'policyMissing' | 'noCandidate';
@@ -231,18 +219,37 @@ interface BreakOutcome {
 
 const NOTHING: BreakDecision = { served: [], candidates: [], gap: 0 };
 
-/** A break that is served: its money is reserved, and its ads count. */
+/** An ad of an answer. */
+interface AnsweredAd {
+  readonly served: ReservedAd;
+  /** See `AdToken`; undefined where this process keeps no records. */
+  readonly token: string | undefined;
+}
+
+/** A break that is answered to a player: its money is reserved, and its ads have their tokens. */
 async function answerBreak(
   question: Question,
   context: AnswerContext<AdsTable, AdFacts>,
   parts: BreakParts,
-): Promise<BreakOutcome> {
+): Promise<BreakOutcome & { readonly ads: readonly AnsweredAd[] }> {
   const gated = await openBreak(question, context, parts);
-  if (gated.noAds !== undefined) return gated;
+  if (gated.noAds !== undefined) return { ...gated, ads: [] };
+  const { asked } = gated;
   parts.money.countBreak(question.placement, question.market);
-  const subject = await historySubject(question, gated.asked, context.facts);
-  const decision = await serveBreak(context.table, gated.asked, parts, { decision: randomUUID(), subject });
-  return outcomeOf(gated.asked, decision);
+  const history = await historySubject(question, asked, context.facts);
+  const id = newDecisionId();
+  const decision = await serveBreak(context.table, asked, parts, { decision: id, subject: history });
+  const { listener, plan, market, territory, role } = question;
+  const issuedFor = {
+    decision: id,
+    placement: asked.placement.name,
+    adFreeFeature: asked.placement.spec.adFreeFeature,
+    subject: { ...history, listener, plan, market, territory, role },
+    mayProfile: asked.historyScope === 'listener',
+  };
+  const tokens = parts.records === undefined ? [] : issueTokens(parts.records, decision.served, issuedFor);
+  const ads = decision.served.map((served, place) => ({ served, token: tokens[place] }));
+  return { ...outcomeOf(asked, decision), ads };
 }
 
 /** The break that is asked about, behind the gate. */
@@ -327,10 +334,9 @@ function breakQuestion(
   };
 }
 
-function describeBreak({ asked, noAds, decision: { served, gap } }: BreakOutcome, isTrusted: boolean): object {
+function describeBreak({ asked, noAds, decision: { served, gap } }: BreakOutcome): object {
   return {
     placement: asked.placement.name,
-    ads: served.map((one) => describeAd(one, isTrusted)),
     seconds: served.reduce((sum, { ad }) => sum + ad.asset.seconds, 0),
     mayMeasure: asked.rules.permission.measurement,
     ...(noAds === undefined ? {} : { noAds }),
@@ -351,6 +357,11 @@ function describeAd({ adSet, ad, charge }: ServedAd, isTrusted: boolean): object
     ...(clickThrough === undefined ? {} : { clickThrough }),
     renditions: asset.renditions,
   };
+}
+
+/** An ad with the token that a player needs. */
+function describeServed({ served, token }: AnsweredAd, isTrusted: boolean): object {
+  return { ...describeAd(served, isTrusted), ...(token === undefined ? {} : { token }) };
 }
 
 function pricingOf({ tier, goal, currency }: CompiledAdSet, charge: number): object {

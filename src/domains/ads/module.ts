@@ -16,11 +16,14 @@ import { ExchangeRate } from './kinds/exchange-rate.ts';
 import { Placement } from './kinds/placement.ts';
 import { placementAdvisor } from './placement-advice.ts';
 import { PermissionCache } from './rules/consent/permission-cache.ts';
+import { adEventRoutes } from './event-routes.ts';
 import { NO_HISTORIES } from './history/histories.ts';
 import { adMoney } from './migrations/2026113001-ad-money.ts';
+import { adDeliveries } from './migrations/2026113030-ad-deliveries.ts';
 import { adHistories } from './migrations/2026113040-ad-histories.ts';
 import { NO_MONEY } from './money/money.ts';
-import { openAdRecords } from './open-ad-records.ts';
+import { openAdRecords, type AdRecords } from './open-ad-records.ts';
+import { AD_DELIVERY, logDeliveries } from './records/delivery-events.ts';
 
 export const adsKinds = [AdPolicy, ExchangeRate, Placement, Advertiser, Asset, Campaign, AdSet, Ad];
 
@@ -29,27 +32,43 @@ export const ads = defineModule({
   name: 'ads',
   kinds: adsKinds,
   advisors: (live) => [placementAdvisor(live)],
-  migrations: [adMoney, adHistories],
+  migrations: [adMoney, adDeliveries, adHistories],
   records: openAdRecords,
-  decisions: ({ random, records }): DecisionModule<AdsTable> => ({
+  eventTypes: [AD_DELIVERY],
+  jobs: (parts) => [logDeliveries(parts)],
+  decisions: ({ random, records, log }): DecisionModule<AdsTable> => ({
     name: 'ads',
     kinds: [...audienceKinds, ...adsKinds],
     compile: compileInSteps,
     update: updateInSteps,
     needs: ['hasFeature', 'cohortSubject'],
-    routes: adRoutes({
-      random,
-      money: records?.money ?? NO_MONEY,
-      permissions: new PermissionCache(),
-      histories: records?.histories ?? NO_HISTORIES,
-    }),
-    subjectOf: (_table, input, facts) => subjectOf(isRecord(input) ? input : {}, facts as unknown as SubjectFacts),
+    routes: [
+      ...adRoutes({
+        random,
+        money: records?.money ?? NO_MONEY,
+        permissions: new PermissionCache(),
+        histories: records?.histories ?? NO_HISTORIES,
+        records,
+      }),
+      ...adEventRoutes(records, log),
+    ],
+    subjectOf: (_table, input, facts) => subjectOf(askedSubject(records, input), facts as unknown as SubjectFacts),
   }),
 });
 
 interface SubjectFacts {
   /** The subject of a question, by its record. */
   readonly cohortSubject: (input: unknown) => CohortSubject | Promise<CohortSubject>;
+}
+
+/** Of an event it is the one that its token was sealed for; a batch comes from one player. */
+function askedSubject(records: AdRecords | undefined, input: unknown): Readonly<Record<string, unknown>> {
+  if (!isRecord(input)) return {};
+  const { token, events } = input;
+  const [first] = Array.isArray(events) ? events : [];
+  const sealed = token ?? (isRecord(first) ? first['token'] : undefined);
+  if (records === undefined || typeof sealed !== 'string') return input;
+  return { ...records.tokens.open(sealed).subject };
 }
 
 /** Products find the subject: a listener is in the same cohorts here as where plans and features are asked for. */

@@ -1,25 +1,61 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import { systemTime } from '#kernel/base/time.ts';
 import type { ModuleRecords, RecordParts } from '#kernel/modules/module.ts';
+import { databaseClock } from '#kernel/postgres/database-clock.ts';
 import type { Money } from './money/money.ts';
 import { openMoney } from './money/open-money.ts';
 import { openAdHistories, type AdHistories } from './records/ad-histories.ts';
+import { openDeliveries, readEvidence, type Deliveries } from './records/deliveries.ts';
+import { adEventMetrics, type AdEventMetrics } from './records/event-metrics.ts';
+import { tokenBox, type TokenBox } from './serving/ad-token.ts';
+
+/** How often held and late events are looked at. */
+const SETTLE_MS = 2_000;
 
 export interface AdRecords extends ModuleRecords {
   readonly money: Money;
   readonly histories: AdHistories;
+  readonly deliveries: Deliveries;
+  readonly tokens: TokenBox;
+  readonly metrics: AdEventMetrics;
+  /** The time of the database: tokens that one node seals are judged by all. */
+  readonly clock: Clock;
 }
 
-/** Opens the budgets, and the histories of listeners. */
-export async function openAdRecords({ database, quotas, clock, secretOf, log }: RecordParts): Promise<AdRecords> {
+/** Opens the budgets, the histories of listeners, and what is reported of ads. */
+export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
+  const { database, quotas, clock, secretOf, registry, log } = parts;
+  const tokens = tokenBox(await secretOf('ad-tokens'));
+  const shared = clock === undefined ? await databaseClock(database, systemTime, log) : { clock, stop: () => {} };
+  const money = openMoney({ database, quotas, evidenceOf: (slices) => readEvidence(database, slices), clock, log });
   const histories = openAdHistories({ database, secret: await secretOf('ad-histories'), log });
-  // Nothing reports an impression yet, so nothing is charged.
-  const evidenceOf = async () => new Map<string, number>();
-  const money = openMoney({ database, quotas, evidenceOf, clock, log });
+  const metrics = adEventMetrics(registry);
+  const deliveries = openDeliveries({ database, clock, chargeLate: money.chargeLate, log });
+  const settle = async (): Promise<void> => {
+    const { released, dropped, charged, free } = await deliveries.settle();
+    for (const event of released) metrics.countEvent(event, 'counted');
+    for (const event of dropped) metrics.countEvent(event, 'outOfOrder');
+    metrics.countCharges('charged', charged);
+    metrics.countCharges('free', free);
+  };
+  let settling: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    settling = settle().catch((error: unknown) => log.warn({ err: error }, 'ad events: cannot settle; retrying'));
+  }, SETTLE_MS);
   return {
-    erasers: histories.erasers,
     money,
     histories,
-    tidy: (now) => Promise.all([money.tidy(now), histories.tidy(now.epochMilliseconds)]),
+    deliveries,
+    tokens,
+    metrics,
+    clock: shared.clock,
+    erasers: [...deliveries.erasers, ...histories.erasers],
+    tidy: (now) => Promise.all([money.tidy(now), deliveries.tidy(), histories.tidy(now.epochMilliseconds)]),
     close: async () => {
+      clearInterval(timer);
+      shared.stop();
+      await settling;
+      await deliveries.close();
       await Promise.all([money.close(), histories.close()]);
     },
   };

@@ -25,7 +25,7 @@ const LIMITS = {
 } as const;
 
 /** An ad of a break, with the money that is set aside for it. */
-interface ReservedAd extends ServedAd {
+export interface ReservedAd extends ServedAd {
   readonly reservation: Reservation;
 }
 

@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
@@ -68,6 +69,7 @@ export interface RecordParts {
   readonly clock: Clock | undefined;
   /** A secret that all processes of the installation share, by its name. */
   readonly secretOf: (name: string) => Promise<Buffer>;
+  readonly registry: Registry;
   readonly log: Log;
 }
 

@@ -146,7 +146,7 @@ interface PresentedRequest {
   readonly baseUrl: () => string;
 }
 
-interface AnswerDocument {
+export interface AnswerDocument {
   readonly status: number;
   readonly contentType: string;
   readonly body: string | Buffer;

@@ -106,7 +106,12 @@ export function decisionOpenApi(
     servers: [{ url: '/' }],
     security: [{ key: [] }, { key: [], subjectToken: [] }],
     tags: [...new Set(described.map(({ tag }) => tag))].map((name) => ({ name })),
-    paths: Object.fromEntries(described.map((one) => [one.path.replace('*', `{${keyOf(one)}}`), pathItem(one)])),
+    paths: Object.fromEntries(
+      described.map((one) => [
+        one.path.replace('*', `{${keyOf('pathInput' in one ? one.pathInput : undefined)}}`),
+        pathItem(one),
+      ]),
+    ),
     components: {
       securitySchemes: SECURITY_SCHEMES,
       schemas: { Problem: PROBLEM, Snapshot: SNAPSHOT },
@@ -120,7 +125,7 @@ export function decisionOpenApi(
   };
 }
 
-function keyOf({ pathInput }: DescribedPath): string {
+function keyOf(pathInput: DescribedPath['pathInput']): string {
   return pathInput?.name ?? 'key';
 }
 
@@ -135,7 +140,7 @@ function pathItem({ path, tag, operations, pathInput }: DescribedPath): object {
       Object.entries(operations).map(([method, operation]) => {
         const { responses } = operation as { readonly responses?: object };
         const problem = { default: { $ref: '#/components/responses/Problem' } };
-        const head = { operationId: operationId(method, path), tags: [tag] };
+        const head = { operationId: operationId(method, path, keyOf(pathInput)), tags: [tag] };
         return [method, { ...head, ...operation, responses: { ...responses, ...problem } }];
       }),
     ),
@@ -143,9 +148,9 @@ function pathItem({ path, tag, operations, pathInput }: DescribedPath): object {
 }
 
 /** `post /v1/subscriptions/plan` is `postSubscriptionsPlan`. */
-function operationId(method: string, path: string): string {
+function operationId(method: string, path: string, key: string): string {
   const words = path.split(/[^a-z0-9]+/i).filter((word) => word !== '' && !/^v\d+$/.test(word));
-  const named = path.endsWith('*') ? [...words, 'key'] : words;
+  const named = path.endsWith('*') ? [...words, key] : words;
   return method + named.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
 

@@ -66,7 +66,7 @@ export async function openRecords(
     if (records === undefined) continue;
     const opened = await lifetime.open(
       `records of ${name}`,
-      () => records({ database, quotas, clock, secretOf, log }),
+      () => records({ database, quotas, clock, secretOf, registry, log }),
       (own) => own.close?.(),
     );
     ofModules.set(name, opened);

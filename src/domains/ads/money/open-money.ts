@@ -37,7 +37,7 @@ export type EvidenceOf = (slices: readonly string[]) => Promise<ReadonlyMap<stri
 
 export interface OpenMoney extends Money {
   /** Charges the budget anew for an event that came after its reservation had ended. False: there is no room. */
-  readonly chargeLate: (adSet: CompiledAdSet, micros: number, key: string) => Promise<boolean>;
+  readonly chargeLate: (adSet: Pick<CompiledAdSet, 'money'>, micros: number, key: string) => Promise<boolean>;
   /** Closes slices that are over, and settles those that have ended; gives how many. Done every few seconds anyway. */
   readonly settle: () => Promise<number>;
   readonly tidy: (now: Temporal.Instant) => Promise<void>;
