@@ -5,8 +5,10 @@ import { test } from 'node:test';
 import { CLIENT_ENVIRONMENT, SERVER_ENVIRONMENT } from '#cli/environment.ts';
 import { parseAllDocuments } from 'yaml';
 import { Compile } from 'typebox/schema';
-import { referencePages } from './reference/pages.ts';
+import { logLinesIn } from './reference/log-lines.ts';
+import { HAND_WRITTEN, referencePages } from './reference/pages.ts';
 import { registries } from './reference/registries.ts';
+import { statusCodesIn } from './reference/status-codes.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -15,7 +17,7 @@ test('the reference is made of what the program uses', async () => {
   const pages = referencePages();
   const there: string[] = [];
   for await (const path of glob('**/*.{md,json}', { cwd: folder })) there.push(path);
-  assert.deepEqual(there.sort(), [...pages.keys()].sort(), 'run `npm run reference`');
+  assert.deepEqual(there.sort(), [...pages.keys(), ...HAND_WRITTEN].sort(), 'run `npm run reference`');
   for (const [path, text] of pages) {
     assert.equal(await readFile(join(folder, path), 'utf8'), text, `${path} is stale: run \`npm run reference\``);
   }
@@ -75,4 +77,42 @@ test('every variable of the environment that the command line reads is in the re
   }
   const named = [...SERVER_ENVIRONMENT, ...CLIENT_ENVIRONMENT].map(({ name }) => name);
   assert.deepEqual([...read].sort(), named.sort());
+});
+
+async function* sources(): AsyncIterable<readonly [path: string, text: string]> {
+  for await (const path of glob('src/**/*.ts', { cwd: root })) {
+    if (!/\.test\.ts$|\/testing\//.test(path)) yield [path, await readFile(join(root, path), 'utf8')];
+  }
+}
+
+test('every line of the log is in the reference with its level and fields, and no other', async () => {
+  const page = await readFile(join(root, 'docs/reference/log-lines.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| (info|warn|error|fatal) \| `([^`]+)` \| ([^|]*) \| ([^|]+) \| ([^|]+) \|$/gm)];
+  const described = new Map(
+    rows.map(([, level = '', line = '', fields = '']) => [
+      `${level} ${line}`,
+      [...fields.matchAll(/`(\w+)`/g)].map(([, field = '']) => field),
+    ]),
+  );
+  const written = new Map<string, readonly string[]>();
+  for await (const [, text] of sources()) {
+    for (const { level, line, fields } of logLinesIn(text)) written.set(`${level} ${line}`, fields);
+  }
+  assert.ok(written.size > 90);
+  assert.equal(rows.length, described.size, 'no line stands there twice');
+  assert.deepEqual([...described.keys()].sort(), [...written.keys()].sort());
+  const missing = [...written].flatMap(([line, fields]) =>
+    fields.filter((field) => described.get(line)?.includes(field) !== true).map((field) => `${line}: ${field}`),
+  );
+  assert.deepEqual(missing, []);
+});
+
+test('every condition, phase, outcome and reason of a status is in the reference, and no other', async () => {
+  const page = await readFile(join(root, 'docs/reference/conditions.md'), 'utf8');
+  const cells = page.matchAll(/(?<=\| )`(\w+)` (?=\|)/g);
+  const described = [...cells].map(([, code = '']) => code).filter((code) => code !== 'Live');
+  const written = new Set<string>();
+  for await (const [path, text] of sources()) for (const code of statusCodesIn(path, text)) written.add(code);
+  assert.ok(written.size > 50);
+  assert.deepEqual([...new Set(described)].sort(), [...written].sort());
 });
