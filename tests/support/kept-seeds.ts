@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-type Simulation = 'four-eyes' | 'judge' | 'quotas' | 'records' | 'releases';
+type Simulation = 'ad-money' | 'four-eyes' | 'judge' | 'quotas' | 'records' | 'releases';
 
 /** The seed of BACKLINE_TEST_SEED, as a list; empty without it. */
 export function askedSeed(): readonly number[] {

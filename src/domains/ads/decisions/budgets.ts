@@ -32,11 +32,11 @@ export function moneyOf(
   return { account, zone, limits, isEven, version };
 }
 
-/** Use is always counted for its lifetime: the ledger is complete without any limit. */
+/** Use is counted without limits too: the ledger is complete, and a limit that comes later finds the use before it. */
 function limitsOf(owner: string, budget: Budget | undefined): readonly MoneyLimit[] {
   const { daily, lifetime } = budget ?? {};
   return [
-    ...(daily === undefined ? [] : [{ owner, per: 'day' as const, limit: microsOf(daily) }]),
+    { owner, per: 'day', limit: daily === undefined ? 'unlimited' : microsOf(daily) },
     { owner, per: 'lifetime', limit: lifetime === undefined ? 'unlimited' : microsOf(lifetime) },
   ];
 }

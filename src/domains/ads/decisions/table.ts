@@ -53,6 +53,7 @@ export interface AdSetMoney {
   readonly account: string;
   /** IANA zone of the account. */
   readonly zone: string;
+  /** Its own first, then those of the campaign and the account: for each the day, then the lifetime. */
   readonly limits: readonly MoneyLimit[];
   /** Whether its own budget is spread over the day, or over the flight. */
   readonly isEven: boolean;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Budget, Quotas, SliceUnits } from '#kernel/quotas/rules/contract.ts';
@@ -110,7 +111,12 @@ export function openMoney(parts: {
     if (ended.length === 0) return 0;
     const evidence = await evidenceOf(ended.map(({ key }) => key));
     await Promise.all(
-      ended.map(({ subject, key }) => quotas.settleSlice({ subject, slice: key, settled: evidence.get(key) ?? 0 })),
+      ended.map(({ subject, key }) =>
+        quotas.settleSlice({ subject, slice: key, settled: evidence.get(key) ?? 0 }).catch((error: unknown) => {
+          // Its node, or another process, was earlier.
+          if (!(error instanceof Refusal && error.code === 'quotas/reservation-settled')) throw error;
+        }),
+      ),
     );
     return ended.length;
   }
@@ -190,9 +196,8 @@ function budgetFor(
   const { money, name } = adSet;
   const subject = subjectOf(money);
   const sources = sourcesOf(money);
-  // The own limits come first: that of the day before that of the lifetime.
-  const [paced] = money.limits;
-  const [pacedSource] = sources;
+  const pacedAt = money.isEven ? money.limits.findIndex(({ limit }) => limit !== 'unlimited') : -1;
+  const [paced, pacedSource] = [money.limits[pacedAt], sources[pacedAt]];
   const curve = (): TrafficCurve => traffic.curveOf(adSet.placements, marketsOf(adSet.rule));
   let spread: Spread | undefined;
   return {
@@ -200,8 +205,7 @@ function budgetFor(
     subject,
     version: money.version,
     items: async () => {
-      if (!money.isEven || paced === undefined || paced.limit === 'unlimited' || pacedSource === undefined)
-        return sources;
+      if (paced === undefined || paced.limit === 'unlimited' || pacedSource === undefined) return sources;
       const now = nowMs();
       const time = spreadTime(adSet, paced.per, now);
       const named = { bucket: pacedSource.quota, version: money.version, fromMs: time.fromMs };
@@ -218,11 +222,13 @@ function budgetFor(
         });
       });
       spread = { limit, ...time, base };
-      return withLimit(sources, 0, releasedAt(now, spread, curve()));
+      return withLimit(sources, pacedAt, releasedAt(now, spread, curve()));
     },
-    retryMs: ({ balances: [own, ...others] }, amount) => {
-      const needed = (own?.used ?? 0) + amount;
-      const isScarce = others.some(({ remaining }) => remaining !== 'unlimited' && remaining < amount);
+    retryMs: ({ balances }, amount) => {
+      const needed = (balances[pacedAt]?.used ?? 0) + amount;
+      const isScarce = balances.some(
+        ({ remaining }, index) => index !== pacedAt && remaining !== 'unlimited' && remaining < amount,
+      );
       if (spread === undefined || isScarce || needed > spread.limit) {
         deny(name, 'budget spent');
         return undefined;

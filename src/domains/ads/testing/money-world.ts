@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
+import { openQuotas } from '#kernel/quotas/open-quotas.ts';
+import { hmacSigner } from '#kernel/quotas/signer.ts';
 import { startQuotasWorld } from '#kernel/quotas/testing/quotas-world.ts';
 import type { CompiledAdSet } from '../decisions/table.ts';
 import { AdSet } from '../kinds/ad-set.ts';
@@ -15,11 +18,18 @@ export interface MoneyWorld extends AsyncDisposable {
   readonly database: Database;
   readonly now: () => Temporal.Instant;
   readonly pass: (duration: Temporal.DurationLike) => void;
-  readonly open: () => OpenMoney;
+  /** Another process. */
+  readonly open: () => MoneyNode;
   /** An event that charges a reservation; false where it came too late. */
   readonly charge: (reservation: Reservation) => boolean;
   /** Use by bucket, as the ledger has it. */
   readonly readUse: () => Promise<Readonly<Record<string, number>>>;
+}
+
+/** A process with budgets. */
+export interface MoneyNode extends OpenMoney {
+  /** Ends it as SIGKILL does: nothing of it reaches the database any more. */
+  readonly kill: () => Promise<void>;
 }
 
 export async function startMoneyWorld(start: string): Promise<MoneyWorld> {
@@ -40,14 +50,20 @@ export async function startMoneyWorld(start: string): Promise<MoneyWorld> {
       const database = openDatabase(quotas.url);
       const money = openMoney({
         database,
-        quotas: quotas.another(),
+        quotas: openQuotas({
+          databases: [database],
+          clock: () => now,
+          signer: hmacSigner(Buffer.alloc(32, 7)),
+          log: openLog('silent'),
+          registry: new Registry(),
+        }),
         evidenceOf: async (slices) => new Map(slices.map((slice) => [slice, evidence.get(slice) ?? 0])),
         clock: () => now,
         log: openLog('silent'),
       });
       opened.push(money);
       databases.push(database);
-      return money;
+      return { ...money, kill: () => database.close() };
     },
     charge: ({ slice, micros, untilMs }) => {
       if (now.epochMilliseconds >= untilMs) return false;
