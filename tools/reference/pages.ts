@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { CLIENT_ENVIRONMENT, SERVER_ENVIRONMENT } from '#cli/environment.ts';
 import { commandTree } from '#cli/program.ts';
 import { ioOf } from '#cli/terminal/io.ts';
@@ -7,6 +9,7 @@ import { decisionOpenApi } from '#kernel/snapshots/openapi.ts';
 import { allKinds } from '#planes/catalogue.ts';
 import { MODULES } from '#planes/modules.ts';
 import { declaredPaths, describedModules, OTHER_PATHS, ownEventTypes } from '#planes/parts/catalogue.ts';
+import { limitsPage } from './limits.ts';
 import { commandLinePage } from './command-line.ts';
 import { configurationPage } from './configuration.ts';
 import { eventsPage } from './events.ts';
@@ -31,8 +34,15 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['command-line.md', commandLinePage(program)],
     ['configuration.md', configurationPage(program, { server: SERVER_ENVIRONMENT, client: CLIENT_ENVIRONMENT })],
     ['http-api.md', httpPage(decisionOpenApi(modules, OTHER_PATHS, '1'), declaredPaths(modules))],
+    ['limits.md', limitsPage(sourceFiles())],
     ['metrics.md', metricsPage()],
     ['refusals.md', refusalsPage(registries)],
     ['events.md', eventsPage(ownTypes(ownEventTypes(MODULES)))],
   ]);
+}
+
+function sourceFiles(): ReadonlyMap<string, string> {
+  const root = resolve(import.meta.dirname, '../..');
+  const paths = globSync('src/**/*.ts', { cwd: root }).filter((path) => !/\.test\.ts$|\/testing\//.test(path));
+  return new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
 }
