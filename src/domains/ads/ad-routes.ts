@@ -323,8 +323,7 @@ function breakQuestion(
   const most = Math.min(slots, spec.slots);
   return {
     placement,
-    ...listenerPart(placement, question, context, permissions.read),
-    nowMs: now.epochMilliseconds,
+    ...listenerPart(placement, question, { context, nowMs: now.epochMilliseconds }, permissions.read),
     slots: most,
     seconds: spec.seconds === undefined ? most : Math.min(seconds, spec.seconds),
     adjacent: new Set(adjacent.flatMap(({ advertiser, categories }) => [advertiser, ...categories])),

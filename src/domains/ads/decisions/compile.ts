@@ -1,10 +1,11 @@
 import { buildAudienceIndexInSteps, type Candidate } from '#kernel/audiences/index/audience-index.ts';
 import { audienceKindIds, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
+import { weeklyWindow } from '#kernel/audiences/language/compile-time.ts';
 import { LayeredMap } from '#kernel/base/layered-map.ts';
 import { sortInSteps } from '#kernel/base/sort-in-steps.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
-import { liveName, readLiveName } from '#kernel/kinds/live-name.ts';
+import { liveName, readLiveName, referredFrom } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
 import { AdPolicy, listenerPolicy } from '../kinds/ad-policy.ts';
@@ -13,14 +14,14 @@ import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { dayMs, ExchangeRate } from '../kinds/exchange-rate.ts';
-import { Placement } from '../kinds/placement.ts';
+import { Placement, type Floor } from '../kinds/placement.ts';
 import { RatesInto, type DatedRate, type RateTimelines } from '../rules/exchange.ts';
 import { ecpmOf, RATES_MAX, worthOf } from '../rules/goals.ts';
 import { microsOf } from '../rules/micros.ts';
 import { ratioOf, sizeOf, type Ratio } from '../rules/ratio.ts';
 import { moneyOf } from './budgets.ts';
 import { capsOf } from './caps.ts';
-import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement, Halt } from './table.ts';
+import type { AdsTable, CompiledAd, CompiledAdSet, CompiledFloor, CompiledPlacement, Halt } from './table.ts';
 
 /** Above every bid: what is in an earlier tier comes first, whatever it pays. */
 const TIER_STEP = 1e15;
@@ -190,9 +191,6 @@ function compilePlacement(
 ): CompiledPlacement {
   const { name } = object;
   const spec = Placement.spec(object);
-  const { cpm, cpmPerSecond } = spec.floor ?? {};
-  const flat = cpm === undefined ? 0 : microsOf(cpm);
-  const perSecond = cpmPerSecond === undefined ? 0 : microsOf(cpmPerSecond);
   const policy = world.get(AdPolicy.id, spec.policy);
   return {
     name,
@@ -204,8 +202,25 @@ function compilePlacement(
     },
     rates: new RatesInto(spec.currency, rates.get(spec.currency) ?? new Map<string, never>()),
     policy: policy && listenerPolicy(AdPolicy.spec(policy)),
-    floorOf: (seconds) => flat + perSecond * seconds,
+    floor: compileFloor(spec.floor),
+    deals: new Map(
+      (spec.deals ?? []).flatMap(({ id, accounts, floor }) =>
+        accounts.map((account) => [dealKey(referredFrom(object.namespace, account), id), compileFloor(floor)]),
+      ),
+    ),
   };
+}
+
+function compileFloor({ cpm, cpmPerSecond }: Floor = {}): CompiledFloor {
+  return {
+    flat: cpm === undefined ? 0 : microsOf(cpm),
+    perSecond: cpmPerSecond === undefined ? 0 : microsOf(cpmPerSecond),
+  };
+}
+
+/** A deal is for an account: others that name its id do not have it. */
+function dealKey(account: string, id: string): string {
+  return `${account} ${id}`;
 }
 
 function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable): CompiledAdSet {
@@ -237,6 +252,8 @@ function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable
     fromMs: spec.from === undefined ? -Infinity : Temporal.Instant.from(spec.from).epochMilliseconds,
     untilMs: spec.until === undefined ? Infinity : Temporal.Instant.from(spec.until).epochMilliseconds,
     position: spec.position,
+    dayParts: spec.dayParts?.map(weeklyWindow),
+    deal: spec.deal === undefined ? undefined : dealKey(liveName(Advertiser, namespace, spec.account), spec.deal),
     categories: advertiser?.categories ?? [],
     rule: ruleOf(spec),
     ads,

@@ -134,6 +134,33 @@ test('a floor is for an ad or for its seconds, and what is below it is not serve
   assert.deepEqual(namesOf(decide([placement({ floor: { cpmPerSecond: '0.20' } }), ...objects])), ['a.set', 'b.set']);
 });
 
+test('exactly one floor applies: of the deal, for its accounts alone, or else of the placement', () => {
+  const deals = [
+    { id: 'low', accounts: ['a'], floor: { cpm: '1.00' } },
+    { id: 'high', accounts: ['default/a', 'b'], floor: { cpmPerSecond: '0.30' } },
+  ];
+  const isServed = (account: string, bid: string, deal?: string) => {
+    const table = tableOf([
+      placement({ floor: { cpm: '5.00' }, deals }),
+      advertiser(account),
+      ...adOf(account, bid, deal === undefined ? {} : { deal }),
+    ]);
+    const question = ask(table);
+    const decision = decideBreak(table, question);
+    const reasons = atOnce(countReasons(table, question, decision)).map(({ reason }) => reason);
+    assert.deepEqual(reasons, decision.served.length === 1 ? [] : ['below the floor']);
+    return decision.served.length === 1;
+  };
+  assert.deepEqual([isServed('a', '5.00'), isServed('a', '4.99')], [true, false]);
+  assert.deepEqual([isServed('a', '1.00', 'low'), isServed('a', '0.99', 'low')], [true, false]);
+  // 30 seconds.
+  assert.deepEqual([isServed('a', '9.00', 'high'), isServed('a', '8.99', 'high')], [true, false]);
+  // A deal of others, or one that the placement does not have, is none.
+  assert.deepEqual([isServed('b', '4.99', 'low'), isServed('b', '5.00', 'low')], [false, true]);
+  assert.deepEqual([isServed('a', '4.99', 'gone'), isServed('a', '5.00', 'gone')], [false, true]);
+  assert.equal(isServed('b', '8.99', 'high'), false);
+});
+
 test('second price: what others lose, and the floor at least', () => {
   const objects = [advertiser('a'), advertiser('b'), ...adOf('a', '9.00'), ...adOf('b', '4.00')];
   const pays = (spec: object) =>

@@ -1,4 +1,6 @@
+import { isInWindow } from '#kernel/audiences/language/compile-time.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
+import { zoneClock } from '#kernel/audiences/language/zone.ts';
 import { TIERS } from '../kinds/ad-set.ts';
 import {
   inPlayOrder,
@@ -23,6 +25,8 @@ export interface BreakQuestion {
   /** The listener, by attributes. */
   readonly context: Context;
   readonly nowMs: number;
+  /** The clock of the listener at this moment, as if it were UTC; undefined: unknown. */
+  readonly wallMs: number | undefined;
   /** At most those of the placement. */
   readonly slots: number;
   readonly seconds: number;
@@ -48,6 +52,7 @@ export type Obstacle =
   | CategoryObstacle
   | 'not begun'
   | 'over'
+  | 'outside its day parts'
   | 'other placements'
   | 'no exchange rate'
   | 'adjacent break'
@@ -105,9 +110,7 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
     const packing = packPod(pod, room);
     const payments =
       question.placement.spec.pricing === 'secondPrice'
-        ? vcgPayments(pod, room, packing, (index) =>
-            question.placement.floorOf((rivals[index] as Candidate).ad.asset.seconds),
-          )
+        ? vcgPayments(pod, room, packing, (index) => floorOf(rivals[index] as Candidate, question.placement))
         : packing.chosen.map((index) => (pod[index] as PodCandidate).price);
     for (const [place, index] of packing.chosen.entries()) {
       const rival = rivals[index] as Candidate;
@@ -200,6 +203,7 @@ export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): reado
   const { placement, nowMs, adjacent } = question;
   if (nowMs < adSet.fromMs) return 'not begun';
   if (nowMs >= adSet.untilMs) return 'over';
+  if (!isInDayParts(adSet, question)) return 'outside its day parts';
   if (adSet.placements?.has(placement.name) === false) return 'other placements';
   const worth = worthAt(adSet, question);
   if (worth === undefined) return 'no exchange rate';
@@ -216,9 +220,25 @@ export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): reado
   if (rest.length === 0) return 'too long';
   const ecpm = ecpmOf(adSet, worth);
   // A bid that is worth less than a millionth is worth nothing.
-  rest = rest.filter(({ asset }) => ecpm >= Math.max(1, placement.floorOf(asset.seconds)));
+  rest = rest.filter((ad) => ecpm >= Math.max(1, floorOf({ adSet, ad }, placement)));
   if (rest.length === 0) return 'below the floor';
   return question.heldBack(adSet) ?? rest;
+}
+
+/** The one floor that applies: that of its deal, or else that of the placement. */
+function floorOf(
+  { adSet, ad }: Pick<Candidate, 'adSet' | 'ad'>,
+  { floor: ordinary, deals }: CompiledPlacement,
+): number {
+  const { flat, perSecond } = (adSet.deal === undefined ? undefined : deals.get(adSet.deal)) ?? ordinary;
+  return flat + perSecond * ad.asset.seconds;
+}
+
+/** Whether a part of the week has this moment, by the clock of the listener or, where that is unknown, of the account. */
+function isInDayParts({ dayParts, money }: CompiledAdSet, { wallMs, nowMs }: BreakQuestion): boolean {
+  if (dayParts === undefined) return true;
+  const localMs = wallMs ?? nowMs + (zoneClock(money.zone)?.offsetMs(nowMs) ?? 0);
+  return dayParts.some((part) => isInWindow(part, localMs));
 }
 
 /** One of the ads, by their weights. */

@@ -1,5 +1,6 @@
 import type { AudienceIndex } from '#kernel/audiences/index/audience-index.ts';
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
+import type { WeeklyWindow } from '#kernel/audiences/language/compile-time.ts';
 import type { Matcher } from '#kernel/audiences/language/language.ts';
 import type { LayeredMap } from '#kernel/base/layered-map.ts';
 import type { OwnerCaps } from '../rules/frequency.ts';
@@ -75,6 +76,10 @@ export interface CompiledAdSet {
   readonly fromMs: number;
   readonly untilMs: number;
   readonly position: PodPosition;
+  /** Parts of the week, one of which it needs; undefined: always. */
+  readonly dayParts: readonly WeeklyWindow[] | undefined;
+  /** See `dealKey`. */
+  readonly deal: string | undefined;
   readonly categories: readonly string[];
   readonly rule: AdSetSpec['when'];
   readonly ads: readonly CompiledAd[];
@@ -83,6 +88,12 @@ export interface CompiledAdSet {
   readonly caps: readonly OwnerCaps[];
   /** All of its reasons. Empty for one that may be served. */
   readonly halts: readonly Halt[];
+}
+
+/** In micro-units: so much, and so much for each second. */
+export interface CompiledFloor {
+  readonly flat: number;
+  readonly perSecond: number;
 }
 
 export interface CompiledPlacement {
@@ -94,8 +105,10 @@ export interface CompiledPlacement {
   readonly worths: Readonly<Record<Goal, Ratio>>;
   /** Rates into its currency. */
   readonly rates: RatesInto;
-  /** The floor in micro-units for a thousand impressions of an ad of so many seconds. */
-  readonly floorOf: (seconds: number) => number;
+  /** The floor for a thousand impressions. */
+  readonly floor: CompiledFloor;
+  /** Floors that apply instead, by account and deal, see `dealKey`. */
+  readonly deals: ReadonlyMap<string, CompiledFloor>;
 }
 
 /** An ad set that changed after the index was built. */

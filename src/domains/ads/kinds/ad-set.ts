@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
+import { DAYS } from '#kernel/audiences/language/compile-time.ts';
 import { ruleProblems, ruleRefs } from '#kernel/audiences/language/check-rule.ts';
 import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import { AudienceRuleSchema } from '#kernel/audiences/language/language.ts';
@@ -23,6 +24,8 @@ import {
 } from './parts.ts';
 
 const PLACEMENTS_MAX = 100;
+const DAY_PARTS_MAX = 21;
+const CLOCK_PATTERN = '^([01][0-9]|2[0-3]):[0-5][0-9]$';
 
 /** From the first to the last: what is in an earlier one is served before all of the later ones. */
 export const TIERS = ['sponsorship', 'guaranteed', 'auction', 'house'] as const;
@@ -58,6 +61,44 @@ const AdSetSpecSchema = Type.Object(
         maxItems: PLACEMENTS_MAX,
         uniqueItems: true,
         description: 'Where it may be served. Absent: everywhere.',
+      }),
+    ),
+    dayParts: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            days: Type.Optional(
+              Type.Array(Type.Enum(DAYS, { description: 'A day of the week.' }), {
+                minItems: 1,
+                maxItems: DAYS.length,
+                uniqueItems: true,
+                description: 'Days on which it begins. Absent: every day.',
+              }),
+            ),
+            from: Type.Optional(
+              Type.String({ pattern: CLOCK_PATTERN, description: 'When it begins, by the clock: "07:00".' }),
+            ),
+            until: Type.Optional(
+              Type.String({
+                pattern: `${CLOCK_PATTERN}|^24:00$`,
+                description: 'When it ends, by the clock; before `from` on the next day.',
+              }),
+            ),
+          },
+          { description: 'One part of the week.' },
+        ),
+        {
+          minItems: 1,
+          maxItems: DAY_PARTS_MAX,
+          description:
+            'When it may be served, by the clock of the listener, or of the account where their zone is not known. Absent: always.',
+        },
+      ),
+    ),
+    deal: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][\\w.-]{0,99}$',
+        description: 'Id of a deal. Where a Placement lists it for this account, its floor is the one that applies.',
       }),
     ),
     from: Type.Optional(Type.String({ format: 'date-time', description: 'When it begins.' })),
@@ -112,6 +153,7 @@ export const AdSet = defineKind({
     ...capProblems(spec),
     ...pacingProblems(spec),
     ...(spec.when === undefined ? [] : ruleProblems(spec.when, ['spec', 'when'], attributeLookup(context))),
+    ...dayPartProblems(spec),
     ...flightProblems(spec, context.before, context.now),
   ],
   example: {
@@ -125,6 +167,18 @@ function pacingProblems({ pacing, budget: limits, until }: AdSetSpec): readonly 
     return [];
   const detail = 'nothing to spread: even pacing needs budget.daily, or budget.lifetime and until';
   return [{ path: ['spec', 'pacing'], reason: 'FieldValueInvalid', detail }];
+}
+
+function dayPartProblems({ dayParts = [] }: AdSetSpec): readonly Problem[] {
+  return dayParts.flatMap(({ days, from, until }, index): readonly Problem[] => {
+    const path = ['spec', 'dayParts', index];
+    if (days === undefined && from === undefined && until === undefined) {
+      return [{ path, reason: 'FieldValueRequired', detail: 'it has days, from or until: without, it is always' }];
+    }
+    if (from === undefined || from !== until) return [];
+    const detail = `it begins and ends at ${until}: leave out both for the whole day`;
+    return [{ path: [...path, 'until'], reason: 'FieldValueInvalid', detail }];
+  });
 }
 
 function flightProblems(

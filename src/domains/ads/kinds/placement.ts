@@ -4,10 +4,20 @@ import { RATE_DIGITS, RATES_MAX } from '../rules/goals.ts';
 import { FORMATS } from './asset.ts';
 import { AD_POLICY, GROUP, VERSION } from './identity.ts';
 import { amount, categories, currency, currencyProblems, nameOf, title } from './parts.ts';
-import type { Problem } from '#kernel/base/failures.ts';
+import type { Path, Problem } from '#kernel/base/failures.ts';
 
 const SLOTS_MAX = 20;
 const SECONDS_MAX = 600;
+const DEALS_MAX = 200;
+const DEAL_ACCOUNTS_MAX = 100;
+
+const Floor = Type.Object(
+  {
+    cpm: Type.Optional(amount('For a thousand impressions.')),
+    cpmPerSecond: Type.Optional(amount('The same for each second of an ad.')),
+  },
+  { description: 'The least that an ad pays, by one of the two.' },
+);
 
 const PlacementSpecSchema = Type.Object(
   {
@@ -22,13 +32,29 @@ const PlacementSpecSchema = Type.Object(
       description:
         'ISO 4217 code of its floors. Bids in other currencies are converted by an ExchangeRate; without one they are no candidates.',
     },
-    floor: Type.Optional(
-      Type.Object(
+    floor: Type.Optional(Floor),
+    deals: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            id: Type.String({ pattern: '^[A-Za-z0-9][\\w.-]{0,99}$', description: 'As ad sets name it.' }),
+            accounts: Type.Array(
+              Type.String({
+                minLength: 1,
+                maxLength: 253,
+                description: 'Name of an Advertiser, or NAMESPACE/NAME where it is in another namespace.',
+              }),
+              { minItems: 1, maxItems: DEAL_ACCOUNTS_MAX, uniqueItems: true, description: 'Advertisers that have it.' },
+            ),
+            floor: Floor,
+          },
+          { description: 'A floor that was agreed with some advertisers.' },
+        ),
         {
-          cpm: Type.Optional(amount('For a thousand impressions.')),
-          cpmPerSecond: Type.Optional(amount('The same for each second of an ad.')),
+          minItems: 1,
+          maxItems: DEALS_MAX,
+          description: 'Exactly one floor applies to an ad: that of its deal, or else that of the placement.',
         },
-        { description: 'The least that an ad pays, by one of the two.' },
       ),
     ),
     pricing: Type.Enum(['firstPrice', 'secondPrice'], {
@@ -60,6 +86,7 @@ const PlacementSpecSchema = Type.Object(
   { description: 'A break, or a place for pictures.' },
 );
 
+export type Floor = Static<typeof Floor>;
 export type PlacementSpec = Static<typeof PlacementSpecSchema>;
 
 export const Placement = defineKind({
@@ -109,8 +136,8 @@ export const Placement = defineKind({
   },
 });
 
-function shapeProblems({ format, seconds, floor }: PlacementSpec): readonly Problem[] {
-  const problem = (path: readonly string[], detail: string): Problem => ({
+function shapeProblems({ format, seconds, floor, deals = [] }: PlacementSpec): readonly Problem[] {
+  const problem = (path: Path, detail: string): Problem => ({
     path: ['spec', ...path],
     reason: 'FieldValueInvalid',
     detail,
@@ -120,13 +147,22 @@ function shapeProblems({ format, seconds, floor }: PlacementSpec): readonly Prob
       ? [{ ...problem(['seconds'], `a break of ${format} has a length`), reason: 'FieldValueRequired' as const }]
       : []),
     ...(format === 'image' && seconds !== undefined ? [problem(['seconds'], 'a place for images has no length')] : []),
-    ...(floor !== undefined && (floor.cpm === undefined) === (floor.cpmPerSecond === undefined)
-      ? [problem(['floor'], 'a floor has cpm or cpmPerSecond, and not both')]
-      : []),
-    ...(format === 'image' && floor?.cpmPerSecond !== undefined
-      ? [problem(['floor', 'cpmPerSecond'], 'an image has no seconds; use cpm')]
-      : []),
+    ...(floor === undefined ? [] : floorProblems(floor, ['floor'])),
+    ...deals.flatMap(({ id, floor: agreed }, index) => [
+      ...floorProblems(agreed, ['deals', index, 'floor']),
+      ...(deals.findIndex((deal) => deal.id === id) < index
+        ? [problem(['deals', index, 'id'], `deal "${id}" is listed twice`)]
+        : []),
+    ]),
   ];
+
+  function floorProblems({ cpm, cpmPerSecond }: Floor, path: Path): readonly Problem[] {
+    if ((cpm === undefined) === (cpmPerSecond === undefined)) {
+      return [problem(path, 'a floor has cpm or cpmPerSecond, and not both')];
+    }
+    if (format !== 'image' || cpmPerSecond === undefined) return [];
+    return [problem([...path, 'cpmPerSecond'], 'an image has no seconds; use cpm')];
+  }
 }
 
 function breakInWords({ format, slots, seconds }: PlacementSpec): string {

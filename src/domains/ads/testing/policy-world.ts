@@ -102,8 +102,7 @@ export function answerUnder(spec: unknown, facts: ListenerFacts & { readonly lis
   assert.ok(placement !== undefined);
   const question = {
     placement,
-    ...listenerPart(placement, { listener: 'ann', ...facts }, CONTEXT, readPermission),
-    nowMs: NOW_MS,
+    ...listenerPart(placement, { listener: 'ann', ...facts }, { context: CONTEXT, nowMs: NOW_MS }, readPermission),
     slots: 20,
     seconds: 600,
     adjacent: new Set<string>(),

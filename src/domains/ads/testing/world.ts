@@ -15,7 +15,7 @@ import { ALL_PERMITTED } from '../rules/consent/permission.ts';
 const NAMESPACE = 'default';
 
 /** The part of a question about a listener who may get everything. */
-export const EVERYTHING: Pick<BreakQuestion, 'rules' | 'historyScope'> = {
+export const EVERYTHING: Pick<BreakQuestion, 'rules' | 'historyScope' | 'wallMs'> = {
   rules: {
     permission: ALL_PERMITTED,
     ageGroup: 'adult',
@@ -24,6 +24,7 @@ export const EVERYTHING: Pick<BreakQuestion, 'rules' | 'historyScope'> = {
     mayBeExplicit: true,
   },
   historyScope: 'listener',
+  wallMs: undefined,
 };
 
 /** The kinds that an ads table is compiled from. */

@@ -20,18 +20,18 @@ export function compileTime(time: Time): Matcher {
   if (time.days === undefined && time.from === undefined && time.until === undefined) {
     return (_, nowMs) => nowMs >= after && nowMs < before;
   }
-  const isInWindow = compileWindow(time);
+  const window = weeklyWindow(time);
   const { zone = 'UTC' } = time;
   if (zone !== LISTENER_ZONE) {
     const clock = zoneClock(zone);
     if (clock === undefined) return () => undefined;
-    return (_, nowMs) => nowMs >= after && nowMs < before && isInWindow(nowMs + clock.offsetMs(nowMs));
+    return (_, nowMs) => nowMs >= after && nowMs < before && isInWindow(window, nowMs + clock.offsetMs(nowMs));
   }
   return (context, nowMs) => {
     if (nowMs < after || nowMs >= before) return false;
     const name = context[TIME_ZONE] ?? 'UTC';
     const clock = typeof name === 'string' ? zoneClock(name) : undefined;
-    return clock === undefined ? undefined : isInWindow(nowMs + clock.offsetMs(nowMs));
+    return clock === undefined ? undefined : isInWindow(window, nowMs + clock.offsetMs(nowMs));
   };
 }
 
@@ -40,16 +40,27 @@ function minutesOf(text: string): number {
   return Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
 }
 
-function compileWindow({ days = [...DAYS], from = '00:00', until = '24:00' }: Time): (wallMs: number) => boolean {
-  const begins = minutesOf(from);
-  const ends = minutesOf(until);
-  const onDay = DAYS.map((day) => days.includes(day));
-  const onDayBefore = DAYS.map((_, index) => onDay[(index + 6) % 7] === true);
-  return (wallMs) => {
-    const minutes = Math.floor(wallMs / 60_000);
-    const minute = ((minutes % MINUTES_IN_DAY) + MINUTES_IN_DAY) % MINUTES_IN_DAY;
-    const day = (((Math.floor(minutes / MINUTES_IN_DAY) + FIRST_DAY) % 7) + 7) % 7;
-    if (begins < ends) return minute >= begins && minute < ends && onDay[day] === true;
-    return (minute >= begins && onDay[day] === true) || (minute < ends && onDayBefore[day] === true);
-  };
+/** A window of each week, by minutes since midnight; before `begins`, `ends` means the next day. */
+export interface WeeklyWindow {
+  readonly begins: number;
+  readonly ends: number;
+  /** Whether it begins on each day, Monday first. */
+  readonly days: readonly boolean[];
+}
+
+export function weeklyWindow({
+  days = [...DAYS],
+  from = '00:00',
+  until = '24:00',
+}: Pick<Time, 'days' | 'from' | 'until'>): WeeklyWindow {
+  return { begins: minutesOf(from), ends: minutesOf(until), days: DAYS.map((day) => days.includes(day)) };
+}
+
+/** Whether a window has a moment of the wall clock, as if that were UTC. */
+export function isInWindow({ begins, ends, days }: WeeklyWindow, wallMs: number): boolean {
+  const minutes = Math.floor(wallMs / 60_000);
+  const minute = ((minutes % MINUTES_IN_DAY) + MINUTES_IN_DAY) % MINUTES_IN_DAY;
+  const day = (((Math.floor(minutes / MINUTES_IN_DAY) + FIRST_DAY) % 7) + 7) % 7;
+  if (begins < ends) return minute >= begins && minute < ends && days[day] === true;
+  return (minute >= begins && days[day] === true) || (minute < ends && days[(day + 6) % 7] === true);
 }
