@@ -79,7 +79,7 @@ export function eventReporter({ deliveries, histories, tokens, metrics }: AdReco
     // Unknown is no, as when the break was asked for: nobody pays for an ad that may have been heard by a subscriber.
     if (isAdFree === false) {
       const outcome = await deliveries.count(report, signal);
-      if (outcome === 'counted') confirmExposure(token, now);
+      if (outcome !== 'expired') await confirmExposure(token, now);
       return outcome;
     }
     // One that was counted before the upgrade, and is repeated, is none after it.
@@ -93,13 +93,14 @@ export function eventReporter({ deliveries, histories, tokens, metrics }: AdReco
     throw adRefusal('listener-is-ad-free', `The listener has ${token.adFreeFeature} by now.`);
   }
 
-  /** Frequency caps count from the impression on. The ad counts already, so the player does not wait for it. */
-  function confirmExposure({ decision, place, subject, mayProfile }: AdToken, now: Temporal.Instant): void {
+  /**
+   * Frequency caps count from the impression on. A repeated one is noted too: the first may have been counted by a node that
+   * ended before it got here.
+   */
+  function confirmExposure({ decision, place, subject, mayProfile }: AdToken, now: Temporal.Instant): Promise<void> {
     const { household, listener, device, session } = subject;
     const known = mayProfile ? { household, listener, device, session } : { session };
-    histories
-      .confirm(known, exposureNumber(decision, place), now.epochMilliseconds)
-      .catch((error: unknown) => log.warn({ err: error }, 'ad events: cannot note an impression for frequency caps'));
+    return histories.confirm(known, exposureNumber(decision, place), now.epochMilliseconds);
   }
 
   /** By reason, and without a word of whose it was. */

@@ -11,6 +11,7 @@ import type { Money, Reservation } from './money/money.ts';
 import { withoutExposures, type NewExposure } from './rules/ad-history.ts';
 import { capCheck, countedOwners } from './rules/cap-check.ts';
 import type { CapScope, OwnerCaps } from './rules/frequency.ts';
+import { TOKEN_LIMITS } from './serving/ad-token.ts';
 
 const LIMITS = {
   /**
@@ -18,8 +19,6 @@ const LIMITS = {
    * time without any capped ad set: that always holds.
    */
   roundsMax: 6,
-  /** How long an ad may play after it was answered. */
-  playableMs: 24 * 3_600_000,
   /** An impression that is accepted in the last moment is written by then, and clocks of nodes may differ by as much. */
   marginMs: 10_000,
 } as const;
@@ -67,7 +66,7 @@ export async function serveBreak(
     const { served, refused } = await reserve(money, decision.served);
     try {
       if (refused.length === 0 || isLast) {
-        const exposures = exposuresOf(served, history, { id, untilMs: question.nowMs + LIMITS.playableMs });
+        const exposures = exposuresOf(served, history, { id, untilMs: question.nowMs + TOKEN_LIMITS.lifetimeMs });
         if (await histories.add(history, exposures, question.nowMs)) return { ...decision, served };
       }
     } catch (error) {

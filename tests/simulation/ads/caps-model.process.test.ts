@@ -32,7 +32,7 @@ const AD_SETS: readonly CappedAdSet[] = ['a', 'b'].flatMap((account, first) =>
 );
 const OWNERS = [...new Set(AD_SETS.flatMap(({ name, campaign, account }) => [name, campaign, account]))];
 
-/** Two flats, whose listeners share a household, a device or nothing; and listeners of whom less is known. */
+/** Listeners who share a household, a device or nothing; and listeners with fewer ids. */
 const SUBJECTS: readonly HistorySubject[] = [
   { listener: 'ann', household: 'home', device: 'phone', session: 's1' },
   { listener: 'ann', household: 'home', device: 'kitchen', session: 's2' },
@@ -46,7 +46,7 @@ const SUBJECTS: readonly HistorySubject[] = [
 
 type Chance = ReturnType<typeof seededChance>;
 
-/** What the test knows of the nodes, and the oracle that says what they should do. */
+/** Plays with the nodes, and compares each answer with the oracle. */
 class CapsModel {
   readonly #chance: Chance;
   readonly #world: CapsNodes;
