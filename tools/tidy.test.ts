@@ -156,7 +156,7 @@ test('no two folders import each other: they would be one room in two', () => {
   assert.deepEqual(mutual, []);
 });
 
-test('what calls itself pure touches nothing outside', () => {
+test('a folder that calls itself pure touches nothing outside', () => {
   const wrong = product
     .filter(({ path }) => PURE.some((folder) => folder.test(path)))
     .flatMap(({ path, text, packages }) => [
@@ -190,7 +190,7 @@ test('only the door to SQL knows the driver', () => {
   );
 });
 
-test('what an object names is reached through one door, and run by nobody', () => {
+test('a host that an object names is reached through one door, and no program of it is run', () => {
   const wrong = product.flatMap((file) => [
     ...(speaksToOthers(file) && !SPEAKING.has(file.path) ? [`${file.path} opens connections`] : []),
     ...(file.packages.includes('node:child_process') && !RUNNING.has(file.path) ? [`${file.path} runs programs`] : []),

@@ -25,7 +25,7 @@ test('a table without rows shows its columns', () => {
   assert.equal(tableText({ columns: [{ name: 'a', type: 'VARCHAR' }], rows: [] }), 'a');
 });
 
-test('what is cut off without a limit ends with 1 where a program may read it', () => {
+test('rows that are cut off without a limit end with 1 where a program may read them', () => {
   const cases: readonly [options: Parameters<typeof exitOf>[0], truncated: boolean, code: number][] = [
     [{ output: 'csv' }, true, 1],
     [{ output: 'json' }, true, 1],

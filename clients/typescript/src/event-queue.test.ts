@@ -41,7 +41,7 @@ test('an event that is no JSON is dropped alone, with one warning', async () => 
   assert.deepEqual([queue.counts.sent, queue.counts.dropped, warnings.length], [2, 2, 1]);
 });
 
-test('what the app changes after it was handed over is sent as it was', async () => {
+test('an event that the app changes after handing it over is sent as it was', async () => {
   const { queue, bodies } = queueTo(() => 'taken');
   const properties = { track: 'one' };
   queue.add(event('a', properties));
@@ -95,7 +95,7 @@ for (const [what, answer] of ELSEWHERE) {
   });
 }
 
-test('what comes after the end is counted as dropped, and so is what could not be sent before it', async () => {
+test('events after the end are counted as dropped, and so are those that could not be sent before it', async () => {
   const { queue, warnings } = queueTo(() => ({ status: 503, text: '' }));
   queue.add(event('a'));
   await queue.close(20);

@@ -26,7 +26,7 @@ test('the kubeconfig of the folder is found from below it', async (t) => {
   assert.deepEqual(connectionFrom({}, { env: {}, directory: join(directory, 'a/b') }), EXPECTED);
 });
 
-test('what the command line says wins over the environment, and that over the folder', async (t) => {
+test('the command line wins over the environment, and that over the folder', async (t) => {
   const other = kubeconfig({ server: 'https://other:1', ca: 'AUTHORITY', token: 'other' });
   const directory = await folder(t, {
     '.backline/kubeconfig': CONFIG,

@@ -101,7 +101,7 @@ test('on a wide screen the evidence for harm and for safety stand beside each ot
   );
 });
 
-test('what waits for somebody says who and how', () => {
+test('a release that waits for somebody says for which user and how', () => {
   const waiting = release({
     spec: {
       policy: {

@@ -44,7 +44,7 @@ test('a release that has not come to its end is no failure', () => assert.equal(
 
 const outcomeOfApply = (status: Partial<ReleaseStatus>) => releaseText(release({ status }), colours);
 
-test('what apply set going says where it stands, and the command for who has to do something', () => {
+test('a release that apply began says where it stands, and the command for the user who has to act', () => {
   assert.equal(
     outcomeOfApply({}),
     `Release premium-4211 by policy prices: Progressing. Soaks until 2026-11-22T10:04:05Z.

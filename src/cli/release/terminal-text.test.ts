@@ -50,7 +50,7 @@ test('nothing is ever wider than it may be, and no character is broken', () => {
   );
 });
 
-test('what is wrapped is all there where it fits, in at most so many lines', () => {
+test('wrapped text is all there where it fits, in at most so many lines', () => {
   const words = fc.array(fc.string({ unit: fc.constantFrom('a', 'é', '日'), minLength: 1, maxLength: 9 }));
   fc.assert(
     fc.property(words, fc.integer({ min: 20, max: 60 }), fc.integer({ min: 1, max: 40 }), (some, width, most) => {
@@ -63,7 +63,7 @@ test('what is wrapped is all there where it fits, in at most so many lines', () 
   );
 });
 
-test('what comes from people cannot steer a terminal', () => {
+test('text from people cannot steer a terminal', () => {
   assert.equal(plain('a\u001b[2Jb\u001b]0;title\u0007c\r\nd\u0000'), 'abc d ');
   assert.equal(line(['x\u001b[31m'], 10), 'x');
 });

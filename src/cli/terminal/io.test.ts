@@ -42,7 +42,7 @@ test('our own colours reach a terminal, those in a text do not, also inside of o
   );
 });
 
-test('what programs read is written as it is, and spelled out where people read it', () => {
+test('text for programs is written as it is, and spelled out where people read it', () => {
   for (const [isTTY, shown] of [
     [false, '{"a":"\u202e\u007f"}'],
     [true, '{"a":"\\u202e\\u007f"}'],

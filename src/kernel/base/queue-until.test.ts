@@ -7,7 +7,7 @@ function deadline(): DeadlineError {
   return new DeadlineError('http/deadline', 'Timeout', 'The deadline has passed.');
 }
 
-test('what waits in a queue leaves it when its signal fires, and what was taken does not', () => {
+test('an item that waits in a queue leaves it when its signal fires, and a taken one does not', () => {
   const queue: string[] = [];
   const left: unknown[] = [];
   const [first, second, third] = [new AbortController(), new AbortController(), new AbortController()];
@@ -39,7 +39,7 @@ test('a request is not undone when one of its works was taken, whichever came fi
   }
 });
 
-test('what comes after its signal has fired never enters the queue', () => {
+test('an item whose signal has fired never enters the queue', () => {
   const queue: string[] = [];
   const left: unknown[] = [];
   queueUntil(queue, 'late', AbortSignal.abort('over'), (why) => left.push(why));

@@ -184,7 +184,7 @@ test('the drift that is allowed is what the timing leaves room for', () => {
   assert.ok(renewEveryMs + 2 * retryMs < renewDeadlineMs, 'a renewal may fail twice');
 });
 
-test('who stops gives the lease back, and the next one leads without waiting for it to run out', async () => {
+test('a leader that stops gives the lease back, and the next one leads without waiting for it to run out', async () => {
   const world = new VirtualTime();
   const server = new LeaseServer();
   const calm = (): Machine => new Machine(world, { rate: 1, offsetMs: 0, pauses: [] });
@@ -201,7 +201,7 @@ test('who stops gives the lease back, and the next one leads without waiting for
   assert.equal(leaseRecord(server.object ?? {}).leaseTransitions, leaseTransitions + 1);
 });
 
-test('who is stopped while it asks for the lease stops, and keeps nothing', async () => {
+test('a candidate that is stopped while it asks for the lease stops, and keeps nothing', async () => {
   const world = new VirtualTime();
   const server = new LeaseServer();
   const machine = new Machine(world, { rate: 1, offsetMs: 0, pauses: [] });

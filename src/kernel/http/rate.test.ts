@@ -36,7 +36,7 @@ test('callers do not share a bucket', () => {
   );
 });
 
-test('what costs more than there is goes through once, and its debt is paid before anything else', () => {
+test('a request that costs more than there is goes through once, and its debt is paid before anything else', () => {
   const limiter = new RateLimiter();
   const rate = { perSecond: 10, burst: 10 };
   assert.equal(limiter.spend('a', rate, 0, 100), true);

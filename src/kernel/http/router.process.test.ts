@@ -217,7 +217,7 @@ test('a deadline says how a write is repeated that may have been done', async (t
   assert.match(await remedyAt('/applied'), /may have been done: look first\./);
 });
 
-test('who does not send the whole body in time is refused, and the connection ends', async (t) => {
+test('a caller that does not send the whole body in time is refused, and the connection ends', async (t) => {
   const { port } = await serveRoutes(t, [
     {
       path: '/body',

@@ -102,7 +102,7 @@ test('a name, an address or a range is allowed by itself and allows nothing else
   assert.equal(refusedRange('any.example', '10.0.0.1', machine), 'private');
 });
 
-test('what allows no host is refused', () => {
+test('an allowance that allows no host is refused', () => {
   for (const text of ['', 'http://a', 'a/b', '*.internal', '10.0.0.0/33', '10.0.0.7:9090', 'a b']) {
     assert.throws(() => parseAllowedHosts([text]), { code: 'outbound/bad-host' }, text);
   }

@@ -49,7 +49,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test('what was committed is there after a stop and a start, and nobody else may enter the socket or the data', async () => {
+test('committed rows are there after a stop and a start, and nobody else may enter the socket or the data', async () => {
   await using directory = await makeDirectory();
   const first = await startEmbeddedPostgres({ dataDirectory: directory.path });
   await ask(first.url, 'create table kept (id integer)');

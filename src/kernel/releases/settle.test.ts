@@ -31,7 +31,7 @@ test('objects that need each other go live together, whatever their order', () =
   );
 });
 
-test('what refers to nothing is held, with all that needs it, and nothing else', () => {
+test('an object with a dangling reference is held, with all that need it, and nothing else', () => {
   const live = new LiveObjects(kinds);
   const candidates = [candidate('a', plain('b')), candidate('b', plain('missing')), candidate('c', plain())];
   assert.deepEqual(heldNames(live, candidates), ['a', 'b']);
@@ -68,7 +68,7 @@ test('a change that would break what is live is held, and names what it would br
   assert.match(held.get(liveKey(Node.id, 'b'))?.[0]?.detail ?? '', /would break Node "a": b is above 9/);
 });
 
-test('what holds an object tells of objects of its own namespace alone', () => {
+test('the reason of a hold names objects of its own namespace alone', () => {
   const elsewhere = { ...node('a', plain('b')), namespace: 'other' };
   const live = new LiveObjects(kinds, [elsewhere, node('b', plain())]);
   for (const [wanted, says] of [

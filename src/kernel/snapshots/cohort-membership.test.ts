@@ -84,7 +84,7 @@ function assertShare(count: number, of: number, share: number): void {
   assert.ok(Math.abs(count - expected) <= 5 * deviation + 1, `${count} of ${of}, not ${expected}`);
 }
 
-test('who is in a cohort, and in which track, is what the naive evaluator says', () => {
+test('cohort and track of a listener are those of the naive evaluator', () => {
   fc.assert(
     fc.property(cohort, subject, (asked, who) => {
       assert.equal(trackOf(asked, who), naive(asked, who));
@@ -113,7 +113,7 @@ test('from 1 % over 10 % to all, the track that is compared is exactly the share
   }
 });
 
-test('who was in by a larger share of an earlier stage is not compared by a smaller one', () => {
+test('a listener who was in by a larger share of an earlier stage is not compared by a smaller one', () => {
   const slices = [{ audience: 'early', share: 500_000 }, { share: 100_000 }];
   const early = tally({ unit: 'listener', salt: 's', slices }, { context: { early: true } });
   assert.deepEqual([early.candidate, early.stable], [0, 0]);

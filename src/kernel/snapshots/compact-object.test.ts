@@ -21,7 +21,7 @@ test('a kept object says what it was made of, however many were looked at since'
   }
 });
 
-test('what is parsed of a kept object is soon forgotten', () => {
+test('the parsed form of a kept object is soon forgotten', () => {
   const one = new CompactObject(live(1), '{"index":1}');
   const { spec } = one;
   assert.equal(one.spec, spec);

@@ -96,7 +96,7 @@ async function declare(world: World, follower: Follower, ...flags: object[]): Pr
 const answers = (follower: Follower): Record<string, string> =>
   Object.fromEntries((follower.snapshot().tables.get('defaults') as Defaults).entries());
 
-test('who follows in the process of the control plane sees what others see', async (t) => {
+test('a follower in the process of the control plane sees the same as others', async (t) => {
   await using world = await startWorld(t, { roles: ['api'] });
   const { control } = world.running;
   assert.ok(control !== undefined);
@@ -156,7 +156,7 @@ test('a live object that does not compile holds no other up, and is answered as 
   assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'b' }, 0]);
 });
 
-test('what was declared together is left out together, and taken in when it compiles', async (t) => {
+test('objects that were declared together are left out together, and taken in when they compile', async (t) => {
   await using world = await startWorld(t, { roles: ['api'] });
   const follower = follow(t, world);
   await follower.compiled;

@@ -72,7 +72,7 @@ test('the key of a publishable client, which everybody can copy, makes nobody le
   assert.deepEqual(answers, [...Array<string>(STRANGERS_MAX).fill('200'), 'closed', 'closed']);
 });
 
-test('what a user reads of listeners is bounded by the day, and counted for an administrator and a server', async (t) => {
+test('reads of listeners by a user are bounded by the day, and counted for an administrator and a server', async (t) => {
   const asking: Asking = {
     path: '/v1/subjects',
     access: 'records',

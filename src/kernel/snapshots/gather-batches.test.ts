@@ -34,7 +34,7 @@ test('a source that never waits is taken in groups that end', async () => {
   }
 });
 
-test('what came before a failure is given before the failure', async () => {
+test('batches from before a failure are given before the failure', async () => {
   async function* source(): AsyncIterable<number> {
     yield 1;
     yield 2;

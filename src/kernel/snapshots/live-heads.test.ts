@@ -46,7 +46,7 @@ const head = fc
     return { ...made, metadata, ...(status === undefined ? {} : { status }) };
   });
 
-test('what is read in the text of a Head is what parsing it gives', () => {
+test('reading the text of a Head gives the same as parsing it', () => {
   let usuals = 0;
   fc.assert(
     fc.property(head, fc.boolean(), (given, isDeclared) => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { OpenAnswers } from './open-answers.ts';
 
-test('what was answered in the last five minutes, this one included, is counted and nothing older', () => {
+test('answers of the last five minutes, this one included, are counted and nothing older', () => {
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 400_000 }), { maxLength: 60 }), (gaps) => {
       const counter = new OpenAnswers();

@@ -154,7 +154,7 @@ test('a version is continued only where it meant the same: another history gives
   assert.equal(restored.sequenceOf('1'), undefined, 'a version alone is no place');
 });
 
-test('who comes back after a few changes gets those alone; after too many, everything', () => {
+test('a reader that comes back after a few changes gets those alone; after too many, everything', () => {
   const origin = new Origin();
   const log = new StreamLog(origin.follower, new Set([KIND]));
   const reader = new Reader();
@@ -167,7 +167,7 @@ test('who comes back after a few changes gets those alone; after too many, every
   assert.deepEqual([reader.wholes, reader.objects.get('a')?.revision], [2, 'r1099']);
 });
 
-test('what all have read is no longer kept', () => {
+test('changes that all readers have read are no longer kept', () => {
   const origin = new Origin();
   origin.objects.set('a', thing('a', 1));
   const log = new StreamLog(origin.follower, new Set([KIND]));

@@ -122,7 +122,7 @@ test('each cohort sees its candidates over what everybody gets: changed, new and
   );
 });
 
-test('who is in no cohort gets the very table of everybody', () => {
+test('a listener in no cohort gets the very table of everybody', () => {
   const { worlds, base } = expose([release('r', 'a', '2', 0)]);
   const seen = lookAtOnce(worlds, someone);
   assert.equal(seen.table, base);
@@ -165,7 +165,7 @@ test('a question waits at most for what the smaller releases carry, and nothing 
   assert.deepEqual(of.updates, [['small']], 'once');
 });
 
-test('what is compiled is kept while what everybody gets stays, and follows what changes in it', () => {
+test('compiled worlds are kept while the state for everybody stays, and follow its changes', () => {
   const one = release('r', 'a', '2', SHARE_TOTAL);
   const { worlds, of, base } = expose([one]);
   const first = lookAtOnce(worlds, someone).table;

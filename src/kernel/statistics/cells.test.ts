@@ -78,7 +78,7 @@ function naive(windows: readonly WindowCells[], track: 'candidate' | 'stable') {
   };
 }
 
-test('what is kept by cell is what all windows come to, reckoned anew', () => {
+test('the state by cell equals the sum of all windows, computed anew', () => {
   fc.assert(
     fc.property(anyWindows, (windows) => {
       for (const track of ['candidate', 'stable'] as const) {

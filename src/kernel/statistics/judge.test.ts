@@ -626,7 +626,7 @@ test('the same intervals get the same verdict, as plain data, signed with the ve
   );
 });
 
-test('what is kept of a burn rate are three days', () => {
+test('a burn rate keeps three days', () => {
   const days = minutes(5 * 24, [100, 0], [100, 0]).map((one) => ({
     ...one,
     fromMs: one.fromMs * 60,
@@ -658,7 +658,7 @@ test('the bounds of the ratio never leave 1 without failure, nor the margin with
   );
 });
 
-test('what was folded for one kind of guardrail is not judged by another', () => {
+test('windows folded for one kind of guardrail are not judged by another', () => {
   const folded = fold(ERRORS, undefined, good);
   assert.throws(() => judge(BURN, { at: 'intervals', intervals: [], folded }, { ...CONTEXT, nowMs: 0 }));
 });
@@ -833,7 +833,7 @@ test('a reading that is nothing says what it lacks, and has no figures', () => {
   );
 });
 
-test('what was folded for one guardrail is not judged as another', () => {
+test('windows folded for one guardrail are not judged as another', () => {
   const specs: readonly GuardrailSpec[] = [ERRORS, BURN, LIMIT, HEAP];
   const context = { ...CONTEXT, nowMs: 3_600_000 };
   for (const spec of specs) {

@@ -58,7 +58,7 @@ test('without anything it is 1, and it is never less than four fifths of the evi
   );
 });
 
-test('what comes along so many times is as if it had been added, by the likeliest start alone', () => {
+test('evidence that is added many times at once is as if added one by one, by the likeliest start alone', () => {
   const state = late([[[1, -1], 10]]);
   const more = [0.25, -0.5] as const;
   const after = addLate(
@@ -82,7 +82,7 @@ test('harm that begins after a long time is found by the starts that are kept', 
   assert.ok(logLateEvidence(harmed, 1) < 30);
 });
 
-test('what there is most evidence of began at the start that says most', () => {
+test('the strongest late evidence is that of the start with the most', () => {
   assert.equal(
     likeliestStartMs(
       late([

@@ -12,7 +12,7 @@ function after(...windows: readonly (readonly [number, number])[]): Moments {
   );
 }
 
-test('what is beyond the expected adds up, and what is below it takes nothing back', () => {
+test('excess over the expected adds up, and a shortfall takes nothing back', () => {
   assert.deepEqual(after([100, 30], [100, 0], [100, 25]), {
     excess: 35,
     units: 300,

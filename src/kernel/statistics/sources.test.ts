@@ -40,7 +40,7 @@ test('a pod that replaces another does not dominate, whatever the earlier pods d
   assert.equal(dominantOf(addAll([...churn, pods({ x: 40, y: 40 })])), undefined, 'nor do those beyond the limit');
 });
 
-test('what a pod has beyond stable is beyond stable of the same window', () => {
+test('the excess of a pod over stable is over stable of the same window', () => {
   // While everybody has 50 % errors pod a gets the traffic; it is no worse.
   const burst = { ...pods({ a: 50 }, 50) };
   assert.equal(dominantOf(addAll([burst, pods({ b: 3, c: 3, d: 3 }, 1)])), undefined);

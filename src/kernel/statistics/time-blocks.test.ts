@@ -261,7 +261,7 @@ test('the dispersion is how far stretches are off, and more where neighbours are
   assert.ok(Math.abs(timeDispersion(scaled, SEEN) - timeDispersion(fours, SEEN)) < 1e-9);
 });
 
-test('what was learned before is the least, also where nothing was seen yet', () => {
+test('patience learned before is the least, also where nothing was seen yet', () => {
   const history = { psi: 2, rho: 0.5, windows: 100 };
   assert.equal(timeDispersion([], { ...SEEN, history }), 7);
   assert.equal(

@@ -33,7 +33,7 @@ function readAt(json: Buffer, path: readonly (string | number)[]): unknown {
   return range && JSON.parse(json.toString('utf8', range.start, range.end));
 }
 
-test('what stands at a path of a JSON text is found where it stands, with white space and without', () => {
+test('the value at a path of a JSON text is found where it stands, with white space and without', () => {
   fc.assert(
     fc.property(value, fc.constantFrom(0, 1), (whole, indent) => {
       const json = Buffer.from(JSON.stringify(whole, null, indent));

@@ -62,7 +62,7 @@ test('each becomes an event that its built-in type accepts, for any listener id;
   );
 });
 
-test('what the database did not take is written later; beyond the limit the oldest are dropped, and counted', async () => {
+test('exposures that the database did not take are written later; beyond the limit the oldest are dropped, and counted', async () => {
   const { exposures, written, state, metric } = open();
   state.isAway = true;
   for (let number = 0; number < 50_010; number += 1)

@@ -187,7 +187,7 @@ function specsOf(objects: readonly ResourceObject[], kind: string): Record<strin
   );
 }
 
-test('what depends on something that is left out is left out as well, and so are its attributes', () => {
+test('a flag that depends on one that is left out is left out as well, and so are its attributes', () => {
   const { objects, notes } = importUnleash(
     unleash(
       toggle('parent', { strategies: [{ name: 'moon' }] }),
@@ -205,7 +205,7 @@ test('what depends on something that is left out is left out as well, and so are
   assert.match(notes.map(({ says }) => says).join('\n'), /Flag child .*depends on Flag parent, which is left out/);
 });
 
-test('what is switched off in Unleash keeps its strategies behind a rule', () => {
+test('a feature that is switched off in Unleash keeps its strategies behind a rule', () => {
   const document = unleash(
     toggle('f', { enabled: false, strategies: [{ name: 'userWithId', parameters: { userIds: '1' } }] }),
   );
@@ -243,7 +243,7 @@ test('an attribute that contexts say as targetingKey is that, in conditions and 
   }
 });
 
-test('what only the SDK of Unleash knew is named, as contexts must say it', () => {
+test('values that only the SDK of Unleash knew are named, as contexts must give them', () => {
   const { notes } = importUnleash(
     unleash(toggle('f', { strategies: [{ name: 'applicationHostname', parameters: { hostNames: 'a, B' } }] })),
   );

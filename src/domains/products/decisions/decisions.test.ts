@@ -93,7 +93,7 @@ test('an upsell names the plans that can be bought now and give the feature, the
   assert.equal(offers({ market: 'de', at: '2020-01-01' }), 'deny');
 });
 
-test('what a degradation gives instead comes with its value', () => {
+test('the feature that a degradation gives instead comes with its value', () => {
   const answer = ask({ market: 'de', plan: 'free', feature: 'on-demand' });
   assert.ok(answer.outcome === 'degrade');
   assert.deepEqual(answer.degradedTo, { feature: 'shuffle', title: 'Shuffle', type: 'boolean' });
@@ -250,7 +250,7 @@ test('entitlements are all that the plan gives to the role', () => {
   assert.deepEqual(entitlements(table, { market: 'de', plan: 'lite' }).entitlements, []);
 });
 
-test('what check allows is what entitlements list, for every market, plan, role and feature', () => {
+test('check allows the features that entitlements list, for every market, plan, role and feature', () => {
   for (const market of table.markets.keys()) {
     for (const [plan, { spec }] of table.plans) {
       for (const role of spec.roles) {

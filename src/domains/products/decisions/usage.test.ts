@@ -80,7 +80,7 @@ test('use that is not counted says why', () => {
   assert.equal(code('audiobooks', anna()), 'counted');
 });
 
-test('what cannot be asked is refused with a remedy', () => {
+test('a question that cannot be asked is refused with a remedy', () => {
   const refusalOf = (ask: () => unknown) => {
     try {
       ask();
@@ -298,7 +298,7 @@ test('a cap that degrades does as a hard one where the plan has nothing to degra
   );
 });
 
-test('what was bought waits while the subscription has lapsed, ages, and can be used when there is one again', () => {
+test('a purchase waits while the subscription has lapsed, ages, and can be used when there is one again', () => {
   const grants = [grant('g', { validUntilMs: NOW_MS + 20 * DAY })];
   const lapsed = anna({ status: 'lapsed' }, { grants });
   const counters = new Counters().at(NOW_MS);
@@ -314,7 +314,7 @@ test('what was bought waits while the subscription has lapsed, ages, and can be 
   assert.equal(counters.consume(useOf(again, 'audiobooks', table, {}, NOW_MS + 20 * DAY), 901), 'denied');
 });
 
-test('what is left of a month goes on into the next, as far as the cap says, and answers tell it', () => {
+test('the rest of a month goes on into the next, as far as the cap says, and answers show it', () => {
   const of = tableWith(audiobooks({ limit: 900, rollover: { max: '50%' } }));
   // She began on 31 January, at 15:00 in Berlin.
   const facts = anna({ givesSinceMs: NOW_MS - 10 * DAY, memberSinceMs: NOW_MS - 10 * DAY });
@@ -566,7 +566,7 @@ test('add-ons are offered to those who may buy them', () => {
   assert.deepEqual(offersFor(anna({ plan: 'family', role: 'member' }, { grants: [grant('g')] })), []);
 });
 
-test('what was given by hand is had until then, and no longer', () => {
+test('an override holds until its end, and no longer', () => {
   const give = (feature: string, value: unknown, untilMs: number) =>
     anna({}, { overrides: [{ id: 'o', feature, limit: undefined, value, reason: 'press', untilMs }] });
   const outcome = (facts: SubjectFacts, feature: string) => {

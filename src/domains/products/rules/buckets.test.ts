@@ -64,7 +64,7 @@ const override = (id: string, limit: number | 'unlimited', untilMs = NOW + HOUR)
   untilMs,
 });
 
-test('what counts for a listener, and in which order, follows from the plan, what was bought and what was given by hand', () => {
+test('the buckets of a listener, and their order, follow from the plan, purchases and overrides', () => {
   const lapsed = anna({ status: 'lapsed' }).subscription;
   const vectors: [string, PlanTerms | undefined, Partial<SubjectFacts>, string][] = [
     ['the plan alone', PLAN, {}, 'plan/audiobooks 10'],

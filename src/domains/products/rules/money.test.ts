@@ -27,7 +27,7 @@ test('amounts are read exactly, with the decimals of the currency or of the chan
   assert.equal(money('999999999999999.99').minor, 99999999999999999n);
 });
 
-test('what is not an amount of the currency is refused with a sentence that names it', () => {
+test('a text that is not an amount of the currency is refused with a sentence that names it', () => {
   const refused: [string, string, RegExp][] = [
     ['980.50', 'JPY', /JPY has no decimals here; "980.50" has 2/],
     ['12.999', 'EUR', /EUR has at most 2 decimals here; "12.999" has 3/],

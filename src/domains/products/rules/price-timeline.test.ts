@@ -37,7 +37,7 @@ test('a date begins at its first moment in the zone, also where that day has no 
   }
 });
 
-test('what is no time is refused with a sentence', () => {
+test('a text that is no time is refused with a sentence', () => {
   for (const text of [
     '2026-13-01',
     '2026-02-30',
@@ -152,7 +152,7 @@ const history = [
 ];
 const [old, current, future] = history as [TimelineEntry, TimelineEntry, TimelineEntry];
 
-test('what is still to come may change, go, or be added to', () => {
+test('entries that are still to come may change, go, or be added to', () => {
   assert.deepEqual(pastOf(history, [old, current]), []);
   assert.deepEqual(pastOf(history, [old, current, { ...future, amount: '14.99' }]), []);
   assert.deepEqual(pastOf(history, [old, current, { ...future, from: '2026-06-15' }]), []);
@@ -161,7 +161,7 @@ test('what is still to come may change, go, or be added to', () => {
   assert.deepEqual(pastOf(history, [old, { ...current, until: '2026-09-01' }, future]), []);
 });
 
-test('what has begun keeps its start, amount and currency, and nothing is put before now', () => {
+test('entries that have begun keep start, amount and currency, and nothing is put before now', () => {
   const refused: [readonly TimelineEntry[], RegExp][] = [
     [
       [old, { ...current, amount: '11.99' }, future],

@@ -392,7 +392,7 @@ test('refunds of one quota add up by bucket', () => {
   assert.equal(summary(world.ask({ ...refund, amount: 3 }))[3], 'a:2 b:1');
 });
 
-test('what a plan change writes: the use in the new bucket, and where that of the old one went', () => {
+test('a plan change writes the use in the new bucket, and where that of the old one went', () => {
   const rolling = { window: { type: 'rolling', per: 'PT1H' } } as const;
   const daily = { window: { type: 'calendar', per: 'P1D', zone: 'UTC' } } as const;
   const carry = (from: Bucket, to: Bucket, onPlanChange: 'carry' | 'scale' | 'reset', used = 0) => {

@@ -67,7 +67,7 @@ for (const [title, objects, path, detail] of WRONG) {
   });
 }
 
-test('what is wrong with the content of an object names its position', () => {
+test('a problem in the content of an object names its position', () => {
   const [, item] = readItems(map('a'), node('n', { needs: 'all', value: 0, neighbourMax: 9 })).items;
   assert.ok(item !== undefined);
   const problems: Parameters<typeof addProblems>[1] = [];

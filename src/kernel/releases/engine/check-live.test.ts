@@ -35,12 +35,12 @@ const specs = {
   beside: { needs: ['sound'], value: 1, neighbourMax: 0 },
 };
 
-test('what refers to nothing, and is checked by what it refers to alone, is not read', () => {
+test('an object that refers to nothing, and is checked by its references alone, is not read', () => {
   const kind: Kind = { ...Node, checksReferencesOnly: true };
   assert.deepEqual(faultsOf(kind, specs, ['unreadable']), ['lonely', 'beside']);
 });
 
-test('what a check may find something in without a reference is read', () => {
+test('an object in which a check may find something without a reference is read', () => {
   assert.deepEqual(faultsOf(Node, specs, ['unreadable']), ['lonely', 'beside', 'unreadable']);
   const never: Kind = { ...Node, check: () => [{ path: [], reason: 'FieldValueInvalid', detail: 'never' }] };
   assert.deepEqual(faultsOf(never, specs), Object.keys(specs));

@@ -93,7 +93,7 @@ function seat(name: string, number: number): Candidate {
 const key = (name: string) => liveKey(Node.id, name);
 const namesIn = (map: ReadonlyMap<string, unknown>) => [...map.keys()].map((one) => one.split(' ')[1]).sort();
 
-test('what is held holds what needs it, and nothing else', () => {
+test('a held object holds those that need it, and nothing else', () => {
   const live = new LiveObjects(kinds);
   const changes = [change('a', plain('b')), change('b', plain()), change('c', plain())];
   const { going, held } = decideGoLive(changes, new Map([[key('b'), FAILED]]), [], { live, kinds });
@@ -111,7 +111,7 @@ test('a change that does not fit what the cohort of a release is shown is held',
   assert.match(held.get(liveKey(Seat.id, 'a'))?.[0]?.detail ?? '', /seat 1 is taken by c/);
 });
 
-test('what goes live is what was declared, or is taken away', () => {
+test('the live state is the declared one, or the object is taken away', () => {
   const live = new LiveObjects(kinds, [node('b', plain())]);
   const { going } = decideGoLive([change('a', plain()), change('b')], new Map(), [], { live, kinds });
   assert.deepEqual(

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { findFailingItems } from './find-failing-items.ts';
 
-test('what fails by itself is found among what does not, and few of them cost few attempts', async () => {
+test('items that fail by themselves are found among the others, and few of them cost few attempts', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uniqueArray(fc.nat(500), { maxLength: 200 }), fc.func(fc.boolean()), async (items, isBad) => {
       const bad = items.filter((item) => isBad(item));

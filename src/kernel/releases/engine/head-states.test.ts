@@ -40,7 +40,7 @@ for (const [title, heads, intent] of TABLE) {
   });
 }
 
-test('what is deleted is with everybody when no Head says anything, and in a stage when a candidate is nothing', () => {
+test('a deletion is with everybody when no Head says anything, and in a stage when a candidate is nothing', () => {
   const deleted: ReleaseItem = { kind: 'Node', name: 'a', from: BEFORE };
   assert.deepEqual(
     intentOf('r', [deleted], () => ({ everyone: undefined })),

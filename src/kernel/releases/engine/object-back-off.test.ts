@@ -44,7 +44,7 @@ test('an object that fails is tried again after twice as long each time, up to t
   assert.ok(retried.every((one) => one === NODE));
 });
 
-test('what it failed with holds an object until it is due and tried', () => {
+test('the error of an object holds it until it is due and tried', () => {
   const { backOff, fire } = start();
   assert.equal(backOff.problemsOf(KEY, true), undefined);
   backOff.fail(NODE, new Error('broken'));

@@ -71,7 +71,7 @@ test('a target starts only when it is its turn, and a stage is reached only when
   );
 });
 
-test('what goes back has gone back when no target has anything, and every place was seen without it', () => {
+test('a rollback is complete when no target has anything, and every place was seen without it', () => {
   fc.assert(
     fc.property(targets, (seen) => {
       const { isReached, turn } = progressHome(seen);

@@ -26,7 +26,7 @@ const step: ReleaseStep = {
   message: 'Going live for everyone.',
 };
 
-test('what the judge says is in the status, with how many units it still takes where that is missing', () => {
+test('the verdict of the judge is in the status, with the number of units still needed where evidence is missing', () => {
   const verdict = { judgeVersion, isOfStage: true, figures: { of: 'nothing' } } as const;
   const verdicts = new Map<string, GuardrailVerdict>([
     ['denials', { ...verdict, outcome: 'undecided', because: 'too few', unitsNeeded: { toPass: 1_200, toFail: null } }],

@@ -152,7 +152,7 @@ test('the status names the last release that carries an object, or why it is hel
 const origin = (write: number): Origin => ({ write, version: write, user: 'ann' });
 const originsOf = (first: number, ...others: number[]): Origins => [origin(first), ...others.map(origin)];
 
-test('what was declared with something that needs a release joins it, and its write is not the origin', () => {
+test('an object declared together with one that needs a release joins it, and its write is not the origin', () => {
   const { groups, atOnce } = divideByRoute([
     { item: 'a', route: 'atOnce', origins: originsOf(1, 9) },
     { item: 'b', route: 'release', origins: originsOf(1) },

@@ -29,7 +29,7 @@ function conditionOf(more: object) {
   };
 }
 
-test('what the engine says of an object that is live is known without parsing it', () => {
+test('the status that the engine gives a live object is known without parsing it', () => {
   const entry = stampEntry(Node, declaredObject(undefined), 1);
   const [operation] = statusOperation(entry, live, { is: 'live' }, Temporal.Instant.fromEpochMilliseconds(0));
   assert.ok(operation?.verb === 'patch');

@@ -154,7 +154,7 @@ test('a scope is the run of stages that split the same', () => {
   );
 });
 
-test('what is kept of cells with another length is refused, rather than read as something else', () => {
+test('stored cells of another length are refused, rather than read as something else', () => {
   const columns = cellColumns(addMeasuredCells(undefined, window(1), { stage: 0, scope: 0 }));
   assert.throws(() => stateIn({ ...columns, release_cells: columns.release_cells.subarray(8) }), /kept cells have/);
 });

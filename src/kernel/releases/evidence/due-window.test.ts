@@ -44,7 +44,7 @@ test('a stage is not measured before every node has followed it', () => {
   assert.deepEqual([at(10_000), at(18_000), at(18_001)], [20_000, 20_000, 30_000]);
 });
 
-test('what is left of a stage that is over comes before the next, however short, as soon as it is complete', () => {
+test('the rest of a stage that is over comes before the next, however short, as soon as it is complete', () => {
   const stretches = [
     { stage: 0, seenMs: 8_000, untilMs: 67_000 },
     { stage: 1, seenMs: 68_000 },

@@ -102,7 +102,7 @@ test('there is no verdict without measurements, until its source is late for lon
   assert.match(late?.because ?? '', /it waits/);
 });
 
-test('what was measured since the stage was seen is of the stage, and what is of the future is stale', () => {
+test('a window measured since the stage was seen is of the stage, and one of the future is stale', () => {
   const tally = tallyUntil(3 * MINUTE);
   assert.equal(judgeGuardrail(look(0, { seenMs: MINUTE }, 3 * MINUTE), tally, undefined)?.isOfStage, true);
   assert.equal(judgeGuardrail(look(0, { seenMs: 3 * MINUTE }, 4 * MINUTE), tally, undefined)?.isOfStage, false);

@@ -398,7 +398,7 @@ function happeningByCell(now: () => number) {
   });
 }
 
-test('I12: what happened in a window that is dropped is in the state by cell once, whichever clock was wrong', async () => {
+test('I12: events of a window that is dropped are in the state by cell once, whichever clock was wrong', async () => {
   await using db = await startDatabase();
   for (const [uid, leapMs] of [
     ['ahead', 3_600_000],
@@ -455,7 +455,7 @@ test('a window that one engine has kept meanwhile is not kept in part by another
   );
 });
 
-test('what a source says of itself is kept, whatever is in it', async () => {
+test('the text of a source about itself is kept, whatever is in it', async () => {
   await using db = await startDatabase();
   const source = sourceOf(() => Promise.reject(new Error(`a\0b${'😀'.repeat(200)}`)));
   await look(evidenceOn(db, { denied: source.source }), judgedRelease([DENIED]), 43_000);
@@ -463,7 +463,7 @@ test('what a source says of itself is kept, whatever is in it', async () => {
   assert.match(kept?.reading.at === 'down' ? kept.reading.because : '', /^a\u{fffd}b.*\u{fffd}$/u);
 });
 
-test('I9: what the day before teaches is asked once, kept with the first window that counts, and judged by ever after', async () => {
+test('I9: the history of the day before is asked once, kept with the first window that counts, and judged by ever after', async () => {
   await using db = await startDatabase();
   const byInstance = (units: number): Measurement => ({
     ...(good() as Extract<Measurement, { at: 'measured' }>),

@@ -61,7 +61,7 @@ const reading: fc.Arbitrary<StoredAnswer> = fc.oneof(
   ),
 );
 
-test('what is kept is judged as it came, numbers that are none included', () => {
+test('a stored answer is judged as it came, numbers that are none included', () => {
   fc.assert(
     fc.property(reading, (given) => {
       const read = parseReading(JSON.parse(writeReading(given)));
@@ -70,7 +70,7 @@ test('what is kept is judged as it came, numbers that are none included', () => 
   );
 });
 
-test('what is clustered alike in release and scope is written once', () => {
+test('clustering that is equal in release and scope is written once', () => {
   const [release] = fc.sample(ofTracks, { numRuns: 1, seed: 1 });
   assert.ok(release !== undefined);
   const kept: StoredAnswer = {
@@ -90,7 +90,7 @@ test('readings of before there were cells are read, without the dispersion that 
   assert.deepEqual(parseReading(old), { at: 'measured', measured, ...counts });
 });
 
-test('what nobody wrote is no reading', () => {
+test('a text that nobody wrote is no reading', () => {
   for (const wrong of [null, {}, { at: 'waits', because: '' }, { at: 'empty', requests: 'many' }, { at: 'measured' }]) {
     assert.throws(() => parseReading(wrong), /another shape/);
   }

@@ -101,7 +101,7 @@ test('a candidate without measurements fails after three minutes with answers, h
   assert.equal(outcome(measuredOnce)?.outcome, 'noData');
 });
 
-test('what nothing says is bad is unknown until something did, and then it is none', () => {
+test('an absent count of bad answers is unknown until there was one, and then it is none', () => {
   const silent = { ...storedAnswer([1_000, 0], [1_000, 0]), isBadMissing: true } as StoredAnswer;
   const good = storedAnswer([1_000, 20], [1_000, 20]);
   const unknown = Array.from({ length: 20 }, () => silent);

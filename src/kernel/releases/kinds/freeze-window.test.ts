@@ -39,7 +39,7 @@ test('a night that comes again goes over midnight, and by the clocks of its zone
   for (const [now, until] of cases) assert.equal(showTime(openUntil(night, at(now))), until, now);
 });
 
-test('what begins in the hour that clocks skip begins on all other days', () => {
+test('a window that begins in the hour that clocks skip begins on all other days', () => {
   const window = { timeZone: 'Europe/Stockholm', start: '2026-03-01T02:30', rrule: 'FREQ=DAILY', duration: 'PT30M' };
   assert.equal(showTime(openUntil(window, at('2026-03-28T01:30:00Z'))), '2026-03-28T02:00:00Z');
   assert.equal(openUntil(window, at('2026-03-29T01:30:00Z')), undefined);

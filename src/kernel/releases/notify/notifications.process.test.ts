@@ -223,7 +223,7 @@ test('PagerDuty is called for what somebody has to look at, and called off once 
   for (const body of bodies) assert.deepEqual([body.routing_key, body.dedup_key], ['routing-key', 'cap-1']);
 });
 
-test('what was sent and could not be noted is sent again under the same key', async (t) => {
+test('a notification that was sent and could not be noted is sent again under the same key', async (t) => {
   const { url, received } = await startReceiver(t);
   const telling = await startTelling(t);
   telling.lose(true);
@@ -345,7 +345,7 @@ test('redirects are not followed', async (t) => {
   assert.equal(received.length, 0);
 });
 
-test('what nobody takes for a day is given up and says so; what arrived is gone after a week, the rest after a month', async (t) => {
+test('a notification that nobody takes for a day is given up and says so; delivered ones are gone after a week, the rest after a month', async (t) => {
   const { url, received } = await startReceiver(t, ({ body }) => ({ status: body.includes('cap-1') ? 503 : 200 }));
   const telling = await startTelling(t);
   const lost = await telling.tell({ channel: channelOf(url) });
@@ -415,7 +415,7 @@ test('a receiver that does not answer has few messages on their way to it, and h
   assert.equal(most, 4, 'places of one receiver');
 });
 
-test('what Slack gets is cut between characters, never inside an escape', async (t) => {
+test('a message to Slack is cut between characters, never inside an escape', async (t) => {
   const { url, received } = await startReceiver(t);
   const telling = await startTelling(t);
   await telling.tell({ channel: channelOf(url, { type: 'slack' }), message: `x${'<&>'.repeat(1_200)}` });

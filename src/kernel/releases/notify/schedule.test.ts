@@ -31,7 +31,7 @@ test('Retry-After is read as seconds or as a date, and anything else is ignored'
   for (const nothing of [undefined, '', 'soon']) assert.equal(retryAfterMs(nothing, nowMs), undefined);
 });
 
-test('what nobody took for a day is given up, and that is put on its status once', () => {
+test('a notification that nobody took for a day is given up, and that is put on its status once', () => {
   const atMs = Date.parse('2026-05-01T12:00:00Z');
   const day = atMs + 24 * 3_600_000;
   const nextAt = '2026-05-01T12:00:10Z';

@@ -276,7 +276,7 @@ test('a gradual strategy matches the same units as unleash-client, for any fract
   }
 });
 
-test('who has overrides is drawn once, like everybody else', () => {
+test('a unit with overrides is drawn once, like every other', () => {
   const overrides = [{ contextName: 'userId', values: ['1'] }];
   const document = feature({
     name: 'flexibleRollout',

@@ -298,7 +298,7 @@ test('a map of lists in protobuf, an empty one included', () => {
   assert.deepEqual((review.value as { spec: unknown }).spec, { user: 'jo', extra: { scopes: ['a', 'b'], none: [] } });
 });
 
-test('what protobuf allows is read: unknown fields, groups, parts of a message, the last of several values', () => {
+test('everything that protobuf allows is read: unknown fields, groups, parts of a message, the last of several values', () => {
   const group = [...varint((30 << 3) | 3), ...number(1, 5), ...varint((30 << 3) | 4)];
   const raw = [
     ...number(99, 2n ** 64n - 1n),

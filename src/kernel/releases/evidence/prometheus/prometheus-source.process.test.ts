@@ -444,7 +444,7 @@ test('instances that move alike, or not at all, teach that nothing moves by itse
   assert.equal((await history())?.psi, 0);
 });
 
-test('what is not there before the release, is not by instance, or fails, teaches nothing or what came before', async (t) => {
+test('a history that is absent, not by instance, or fails teaches nothing, or only its earlier part', async (t) => {
   const none = await startRanges(t, () => []);
   assert.deepEqual([await none.history(), none.asked.length], [undefined, 2]);
   const summed = await startRanges(t, (range) => matrix(range, 0.8, 'path').slice(0, 1));
