@@ -63,7 +63,7 @@ export function advertiserWithAd(
 export async function declareAds(
   { call }: Pick<World, 'call'>,
   advertisers: readonly ReturnType<typeof advertiserWithAd>[],
-  placement: object = {},
+  placement: { readonly slots?: number } = {},
 ): Promise<void> {
   const post = async (path: string, body: object): Promise<void> => {
     const answer = await call('POST', path, { body });
@@ -93,7 +93,7 @@ export async function declareAds(
     async () => {
       const body = { placement: 'between-songs', plan: 'free', market: 'de' };
       const { json } = await call('POST', '/v1/ads/decide', { body });
-      return json.ads?.length === Math.min(advertisers.length, 3) ? true : undefined;
+      return json.ads?.length === Math.min(advertisers.length, placement.slots ?? 3) ? true : undefined;
     },
     () => 'ads to be answered',
     10,

@@ -71,7 +71,16 @@ const QuestionSchema = Type.Object(
   { additionalProperties: false },
 );
 
-type Question = Static<typeof QuestionSchema>;
+export type Question = Static<typeof QuestionSchema>;
+
+/** Parts that all questions about breaks share. */
+export const BREAK_ASKING = {
+  subjectInputs: ['listener', 'plan', 'market', 'territory', 'role', 'household', 'age', 'ageGroup'],
+  // The gate reads it, and its answer tells who subscribes.
+  recordOf: { input: 'listener', path: '/v1/subjects' },
+  bodyBytesMax: CONTEXT_BYTES_MAX,
+  input: QuestionSchema,
+};
 
 const AdAnswer = Type.Object(
   {
@@ -93,6 +102,8 @@ const AdAnswer = Type.Object(
     seconds: Type.Integer({ description: 'How long it plays; 0 for an image.' }),
     clickThrough: Type.Optional(word('The page that a click opens.')),
     renditions: Type.Array(Type.Unknown(), { description: 'Its files, as the Asset has them.' }),
+    vastTagUri: Type.Optional(word('The VAST of another ad server, instead of files.')),
+    companions: Type.Optional(Type.Array(Type.Unknown(), { description: 'Pictures to show while it plays.' })),
     token: Type.Optional(word('Reports its events: /v1/ads/events/EVENT?token=TOKEN. Who has it needs no key.')),
   },
   { description: 'An ad of the break.' },
@@ -118,16 +129,9 @@ const BreakAnswer = {
 
 /** The questions of apps at a break, and of people who ask why. */
 export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] {
-  const shared = {
-    subjectInputs: ['listener', 'plan', 'market', 'territory', 'role', 'household', 'age', 'ageGroup'],
-    // The gate reads it, and its answer tells who subscribes.
-    recordOf: { input: 'listener', path: '/v1/subjects' },
-    bodyBytesMax: CONTEXT_BYTES_MAX,
-    input: QuestionSchema,
-  };
   return [
     defineRoute({
-      ...shared,
+      ...BREAK_ASKING,
       path: '/v1/ads/decide',
       access: 'catalogue',
       summary: 'Fills a break with ads: never for a listener with the ad-free feature.',
@@ -139,7 +143,7 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
       },
     }),
     defineRoute({
-      ...shared,
+      ...BREAK_ASKING,
       path: '/v1/ads/explain',
       access: 'insight',
       summary: 'Explains how a break would be filled: why each ad set that is not in it is not.',
@@ -226,18 +230,24 @@ interface AnsweredAd {
   readonly token: string | undefined;
 }
 
+/** A break with its id, which its tokens and the history of the listener name. */
+interface AnsweredBreak extends BreakOutcome {
+  readonly id: string;
+  readonly ads: readonly AnsweredAd[];
+}
+
 /** A break that is answered to a player: its money is reserved, and its ads have their tokens. */
-async function answerBreak(
+export async function answerBreak(
   question: Question,
   context: AnswerContext<AdsTable, AdFacts>,
   parts: BreakParts,
-): Promise<BreakOutcome & { readonly ads: readonly AnsweredAd[] }> {
+): Promise<AnsweredBreak> {
   const gated = await openBreak(question, context, parts);
-  if (gated.noAds !== undefined) return { ...gated, ads: [] };
+  const id = newDecisionId();
+  if (gated.noAds !== undefined) return { ...gated, id, ads: [] };
   const { asked } = gated;
   parts.money.countBreak(question.placement, question.market);
   const history = await historySubject(question, asked, context.facts);
-  const id = newDecisionId();
   const decision = await serveBreak(context.table, asked, parts, { decision: id, subject: history });
   const { listener, plan, market, territory, role } = question;
   const issuedFor = {
@@ -249,7 +259,7 @@ async function answerBreak(
   };
   const tokens = parts.records === undefined ? [] : issueTokens(parts.records, decision.served, issuedFor);
   const ads = decision.served.map((served, place) => ({ served, token: tokens[place] }));
-  return { ...outcomeOf(asked, decision), ads };
+  return { ...outcomeOf(asked, decision), id, ads };
 }
 
 /** The break that is asked about, behind the gate. */
@@ -355,6 +365,8 @@ function describeAd({ adSet, ad, charge }: ServedAd, isTrusted: boolean): object
     seconds: asset.seconds,
     ...(clickThrough === undefined ? {} : { clickThrough }),
     renditions: asset.renditions,
+    ...(asset.vastTagUri === undefined ? {} : { vastTagUri: asset.vastTagUri }),
+    ...(ad.companions.length === 0 ? {} : { companions: ad.companions }),
   };
 }
 

@@ -6,7 +6,7 @@ import type { AdFacts } from './ad-facts.ts';
 import type { AdsTable } from './decisions/table.ts';
 import type { AdRecords } from './open-ad-records.ts';
 import { adRefusal } from './refusals.ts';
-import { AD_EVENTS } from './serving/ad-events.ts';
+import { AD_EVENTS } from './rules/ad-events.ts';
 import { TOKEN_LIMITS } from './serving/ad-token.ts';
 import { eventReporter, type ReportEvent } from './report-event.ts';
 
@@ -55,9 +55,8 @@ export function adEventRoutes(records: AdRecords | undefined, log: Log): readonl
         const accepted = await report(given, { table, facts, now, signal: limit.signal });
         const answer = { event: accepted.event, outcome: accepted.outcome };
         if (accepted.event !== 'click') return answer;
-        const { clickThrough, ad } = accepted.token;
-        if (clickThrough === undefined) throw adRefusal('no-click-target', `${ad} has no clickThrough.`);
-        return { ...answer, opens: clickThrough };
+        const { clickThrough } = accepted.token;
+        return clickThrough === undefined ? answer : { ...answer, opens: clickThrough };
       },
       present: (answer, { method }) => (method === 'GET' ? presentToPlayer(answer as EventAnswer) : undefined),
     }),

@@ -3,7 +3,8 @@ import { isRecord } from '#kernel/base/is-record.ts';
 import { defineModule } from '#kernel/modules/module.ts';
 import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
-import { adRoutes } from './ad-routes.ts';
+import { adRoutes, type BreakParts } from './ad-routes.ts';
+import { vastRoutes } from './vast-routes.ts';
 import { compileInSteps, updateInSteps } from './decisions/compile.ts';
 import type { AdsTable } from './decisions/table.ts';
 import { Ad } from './kinds/ad.ts';
@@ -43,7 +44,7 @@ export const ads = defineModule({
     update: updateInSteps,
     needs: ['hasFeature', 'cohortSubject'],
     routes: [
-      ...adRoutes({
+      ...breakRoutes({
         random,
         money: records?.money ?? NO_MONEY,
         permissions: new PermissionCache(),
@@ -55,6 +56,10 @@ export const ads = defineModule({
     subjectOf: (_table, input, facts) => subjectOf(askedSubject(records, input), facts as unknown as SubjectFacts),
   }),
 });
+
+function breakRoutes(parts: BreakParts): DecisionModule<AdsTable>['routes'] {
+  return [...adRoutes(parts), ...vastRoutes(parts)];
+}
 
 interface SubjectFacts {
   /** The subject of a question, by its record. */

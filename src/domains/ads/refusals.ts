@@ -40,10 +40,6 @@ export const adRefusal = defineRefusals('ads', {
     meaning: 'Whether the listener has the ad-free feature is not known any more: the impression is not counted.',
     remedy: 'Drop the ads that were fetched, and ask again.',
   },
-  'no-click-target': {
-    reason: 'NotFound',
-    meaning: 'The ad has no page that a click opens.',
-  },
   'too-many-events': {
     reason: 'RequestEntityTooLarge',
     meaning: 'A request has more events than one break can have.',

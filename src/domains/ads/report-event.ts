@@ -9,7 +9,7 @@ import type { AdReport, ReportOutcome } from './records/deliveries.ts';
 import type { CountedAs } from './records/event-metrics.ts';
 import type { AdRecords } from './open-ad-records.ts';
 import { adRefusal } from './refusals.ts';
-import { AD_EVENTS, isAdEvent } from './serving/ad-events.ts';
+import { AD_EVENTS, isAdEvent } from './rules/ad-events.ts';
 import type { AdToken } from './serving/ad-token.ts';
 
 /** Events of one break on this node: all that 20 ads can have at once, and what players repeat. */

@@ -160,12 +160,14 @@ function pathInputOf({ input, pathInput }: DecisionRoute<unknown>): Pick<Describ
 }
 
 function operationsOf(route: DecisionRoute<unknown>): DescribedPath['operations'] {
-  const { summary, input, answer, access, explains, pathInput, presentedType } = route;
+  const { summary, input, answer, access, explains, pathInput, documentType, presentedType } = route;
   const snapshot = { $ref: '#/components/schemas/Snapshot' };
   const added = explains === true ? { snapshot, releases: RELEASES } : { snapshot };
   const schema = { allOf: [answer, { properties: added }] };
   const content = {
-    'application/json': { schema },
+    ...(documentType === undefined
+      ? { 'application/json': { schema } }
+      : { [documentType]: { schema: { type: 'string' } } }),
     ...(presentedType === undefined ? {} : { [presentedType]: { schema: { type: 'string' } } }),
   };
   const shared = { summary, responses: { 200: { description: 'The answer.', content } } };

@@ -278,12 +278,26 @@ function adsOf({ namespace, name }: LiveObject, world: World): readonly Compiled
     .filter((ad) => ad.namespace === namespace)
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((ad) => {
-      const { asset: assetName, paused, weight, explicit = false, clickThrough } = Ad.spec(ad);
+      const { asset: assetName, paused, weight, explicit = false, clickThrough, ...spec } = Ad.spec(ad);
       const asset = specIn(world, Asset, namespace, assetName);
       if (paused === true || asset === undefined) return [];
-      const { format, seconds = 0, renditions } = asset;
-      const compiled = { name: liveName(Asset, namespace, assetName), format, seconds, renditions };
-      return [{ name: ad.name, weight, isExplicit: explicit, clickThrough, asset: compiled }];
+      const { format, seconds = 0, renditions, vastTagUri } = asset;
+      const compiled = { name: liveName(Asset, namespace, assetName), format, seconds, renditions, vastTagUri };
+      const { companion, tracking = [], verification = [] } = spec;
+      const images = companion === undefined ? undefined : specIn(world, Asset, namespace, companion);
+      const companions = images?.format === 'image' ? images.renditions : [];
+      return [
+        {
+          name: ad.name,
+          weight,
+          isExplicit: explicit,
+          clickThrough,
+          asset: compiled,
+          companions,
+          tracking,
+          verification,
+        },
+      ];
     });
 }
 

@@ -58,6 +58,7 @@ export type Obstacle =
   | 'adjacent break'
   | 'blocked category'
   | 'no ad of the format'
+  | 'third party'
   | 'explicit'
   | 'too long'
   | 'below the floor';
@@ -214,6 +215,9 @@ export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): reado
   if (denied !== undefined) return denied;
   let rest = adSet.ads.filter(({ asset }) => asset.format === placement.spec.format);
   if (rest.length === 0) return 'no ad of the format';
+  const { measurement } = question.rules.permission;
+  rest = rest.filter(({ asset }) => asset.vastTagUri === undefined || measurement);
+  if (rest.length === 0) return 'third party';
   rest = rest.filter(({ isExplicit }) => !isExplicit || (!question.filtersExplicit && question.rules.mayBeExplicit));
   if (rest.length === 0) return 'explicit';
   rest = rest.filter(({ asset }) => asset.seconds <= question.seconds);

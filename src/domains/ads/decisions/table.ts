@@ -9,6 +9,7 @@ import type { RatesInto } from '../rules/exchange.ts';
 import type { ListenerPolicy } from '../rules/listener-rules.ts';
 import type { Ratio } from '../rules/ratio.ts';
 import type { PodPosition } from '../rules/pack-pod.ts';
+import type { AdSpec } from '../kinds/ad.ts';
 import type { AssetSpec } from '../kinds/asset.ts';
 import type { PlacementSpec } from '../kinds/placement.ts';
 import type { AdSetSpec } from '../kinds/ad-set.ts';
@@ -29,6 +30,8 @@ interface CompiledAsset {
   /** 0 for an image. */
   readonly seconds: number;
   readonly renditions: AssetSpec['renditions'];
+  /** The VAST of another server, instead of renditions. */
+  readonly vastTagUri: string | undefined;
 }
 
 export interface CompiledAd {
@@ -37,6 +40,11 @@ export interface CompiledAd {
   readonly isExplicit: boolean;
   readonly clickThrough: string | undefined;
   readonly asset: CompiledAsset;
+  /** Pictures that are shown while it plays. */
+  readonly companions: AssetSpec['renditions'];
+  /** Calls of third parties, for players that may make them. */
+  readonly tracking: NonNullable<AdSpec['tracking']>;
+  readonly verification: NonNullable<AdSpec['verification']>;
 }
 
 /** One of the limits that every charge of an ad set keeps to. */

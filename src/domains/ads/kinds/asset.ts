@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 import { ADVERTISER, GROUP, VERSION } from './identity.ts';
-import { account, nameProblems, title } from './parts.ts';
+import { account, httpsUrl, nameProblems, title } from './parts.ts';
 
 const RENDITIONS_MAX = 20;
 const SECONDS_MAX = 600;
@@ -20,7 +20,7 @@ const AssetSpecSchema = Type.Object(
     renditions: Type.Array(
       Type.Object(
         {
-          url: Type.String({ pattern: '^https://\\S+$', maxLength: 2_000, description: 'Where the file is.' }),
+          url: { ...httpsUrl, description: 'Where the file is.' },
           mime: Type.String({ pattern: '^[a-z]+/[\\w.+-]+$', maxLength: 100, description: 'Like audio/mpeg.' }),
           kbps: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000, description: 'Bit rate.' })),
           width: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description: 'In pixels.' })),
@@ -28,8 +28,13 @@ const AssetSpecSchema = Type.Object(
         },
         { description: 'One file.' },
       ),
-      { minItems: 1, maxItems: RENDITIONS_MAX, description: 'The same in several qualities.' },
+      { maxItems: RENDITIONS_MAX, default: [], description: 'The same in several qualities.' },
     ),
+    vastTagUri: Type.Optional({
+      ...httpsUrl,
+      description:
+        'Instead of files: the VAST of another ad server. Its ads are wrapped, and never served without consent to third parties.',
+    }),
   },
   { description: 'A recording, a film or a picture.' },
 );
@@ -56,7 +61,7 @@ export const Asset = defineKind({
   indexes: { account: (spec) => [spec.account] },
   fieldIndexes: { 'spec.account': 'account' },
   refs: (spec, namespace) => [{ path: ['spec', 'account'], kind: ADVERTISER, name: `${namespace}/${spec.account}` }],
-  validate: (spec, { name }) => [...nameProblems(spec, name), ...lengthProblems(spec)],
+  validate: (spec, { name }) => [...nameProblems(spec, name), ...lengthProblems(spec), ...sourceProblems(spec)],
   example: {
     name: 'acme.jingle',
     spec: {
@@ -67,6 +72,18 @@ export const Asset = defineKind({
     },
   },
 });
+
+function sourceProblems({ format, renditions, vastTagUri }: AssetSpec): readonly Problem[] {
+  if (vastTagUri === undefined) {
+    if (renditions.length > 0) return [];
+    return [{ path: ['spec', 'renditions'], reason: 'FieldValueRequired', detail: 'one file, or a vastTagUri' }];
+  }
+  const path = ['spec', 'vastTagUri'];
+  if (renditions.length > 0)
+    return [{ path, reason: 'FieldValueForbidden', detail: 'it has files: use one of the two' }];
+  if (format !== 'image') return [];
+  return [{ path, reason: 'FieldValueForbidden', detail: 'an image has no VAST' }];
+}
 
 function lengthProblems({ format, seconds, renditions }: AssetSpec): readonly Problem[] {
   const wrong = renditions.findIndex(({ mime }) => !mime.startsWith(`${format}/`));

@@ -9,6 +9,8 @@ import { decideBreak } from '../decisions/decide.ts';
 import { EMPTY_HISTORY } from '../rules/ad-history.ts';
 import { capCheck } from '../rules/cap-check.ts';
 import { observePolicy, POLICY, VENDOR } from '../testing/policy-world.ts';
+import type { CompiledAd, CompiledAdSet } from '../decisions/table.ts';
+import { vastDocument } from '../serving/vast.ts';
 import { EVERYTHING, live, tableOf, worldOf } from '../testing/world.ts';
 import { Ad } from './ad.ts';
 import { AdPolicy } from './ad-policy.ts';
@@ -27,6 +29,11 @@ const asset = (account: string, seconds: number) => ({
   seconds,
   renditions: [{ url: 'https://cdn.example.com/a.mp3', mime: 'audio/mpeg', kbps: 128, width: 1, height: 1 }],
 });
+const image = {
+  account: 'a',
+  format: 'image',
+  renditions: [{ url: 'https://cdn.example.com/a.png', mime: 'image/png', width: 300, height: 250 }],
+};
 const placementSpec = {
   format: 'audio',
   slots: 2,
@@ -70,6 +77,7 @@ const WORLD: readonly LiveObject[] = [
   live(Ad, 'd.ad3', { account: 'd', adSet: 'd.plays', asset: 'd.g', weight: 1 }),
   live(AdSet, 'a.t', { ...adSetSpec, bid: '1.00' }),
   live(Asset, 'a.g', asset('a', 20)),
+  live(Asset, 'a.p', image),
   live(Ad, 'a.ad2', { account: 'a', adSet: 'a.s', asset: 'a.g', weight: 1 }),
 ];
 
@@ -95,6 +103,12 @@ const GOT: Parameters<typeof capCheck>[0] = new Map([
   ],
   ['device' as const, { history: EMPTY_HISTORY }],
 ]);
+
+/** An ad as a player gets it. */
+function vastOf({ advertiser, categories }: CompiledAdSet, ad: CompiledAd): string {
+  const one = { ad, advertiser, categories, servingId: 'd.0', token: 'T' };
+  return vastDocument([one], { baseUrl: 'https://ads.example.com', mayMeasure: true });
+}
 
 /** Breaks for many listeners and moments, and the problems of a write. */
 function observer(kind: Kind, name: string): FieldEffects['observe'] {
@@ -130,7 +144,15 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
             return [
               found.spec.adFreeFeature,
               candidates.map(({ adSet, ecpm }) => [adSet.name, ecpm]),
-              served.map(({ adSet, ad, ecpm, charge }) => [adSet.name, adSet.campaign, adSet.money, ad, ecpm, charge]),
+              served.map(({ adSet, ad, ecpm, charge }) => [
+                adSet.name,
+                adSet.campaign,
+                adSet.money,
+                vastOf(adSet, ad),
+                ad.clickThrough,
+                ecpm,
+                charge,
+              ]),
             ];
           }),
         ),
@@ -237,20 +259,48 @@ const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string
   {
     kind: Asset,
     name: 'a.f',
-    bases: [asset('a', 30)],
+    bases: [asset('a', 30), { ...asset('a', 30), renditions: [], vastTagUri: 'https://other.example/vast' }],
     informational: ['title'],
     values: {
       seconds: [25],
       'renditions[].url': ['https://cdn.example.com/b.mp3'],
       'renditions[].mime': ['audio/ogg'],
+      vastTagUri: ['https://other.example/vast?b'],
     },
   },
   {
     kind: Ad,
     name: 'a.ad',
-    bases: [{ account: 'a', adSet: 'a.s', asset: 'a.f', weight: 1, clickThrough: 'https://example.com/' }],
+    bases: [
+      {
+        account: 'a',
+        adSet: 'a.s',
+        asset: 'a.f',
+        weight: 1,
+        clickThrough: 'https://example.com/',
+        companion: 'a.p',
+        tracking: [{ event: 'start', url: 'https://third.example/start' }],
+        verification: [
+          {
+            vendor: 'third',
+            url: 'https://third.example/omid.js',
+            parameters: 'p',
+            notExecuted: 'https://third.example/no',
+          },
+        ],
+      },
+    ],
     informational: ['title'],
-    values: { weight: [9], clickThrough: ['https://example.com/other'], adSet: ['a.t'], asset: ['a.g'] },
+    values: {
+      weight: [9],
+      clickThrough: ['https://example.com/other'],
+      adSet: ['a.t'],
+      asset: ['a.g'],
+      companion: ['a.q'],
+      'tracking[].url': ['https://third.example/other'],
+      'verification[].url': ['https://third.example/other.js'],
+      'verification[].notExecuted': ['https://third.example/other'],
+    },
   },
 ];
 

@@ -21,6 +21,12 @@ export const account = Type.String({
   description: 'Name of the Advertiser. The name of the object begins with it and a dot.',
 });
 
+export const httpsUrl = Type.String({
+  pattern: '^https://[A-Za-z0-9.-]+(:\\d{1,5})?([/?#]\\S*)?$',
+  maxLength: 2_000,
+  description: 'An https address.',
+});
+
 export const paused = Type.Optional(Type.Boolean({ description: 'True: nothing of it is served.' }));
 
 export const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code.' });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
 import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
-import type { AdEvent } from '../serving/ad-events.ts';
+import type { AdEvent } from '../rules/ad-events.ts';
 import { newDecisionId, TOKEN_LIMITS, type AdToken } from '../serving/ad-token.ts';
 import { openDeliveries, readEvidence } from './deliveries.ts';
 

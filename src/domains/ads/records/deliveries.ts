@@ -6,7 +6,7 @@ import type { Database } from '#kernel/postgres/database.ts';
 import { openGroup } from '#kernel/quotas/group.ts';
 import type { AdSetMoney } from '../decisions/table.ts';
 import { adRefusal } from '../refusals.ts';
-import { eventBefore, isPaid, rankOfEvent, type AdEvent } from '../serving/ad-events.ts';
+import { eventBefore, isPaid, rankOfEvent, type AdEvent } from '../rules/ad-events.ts';
 import { TOKEN_LIMITS, type AdToken } from '../serving/ad-token.ts';
 
 const LIMITS = {

@@ -1,7 +1,7 @@
 import type { OwnEventType } from '#kernel/events/built-in-types.ts';
 import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
 import type { Job, JobParts } from '#kernel/modules/module.ts';
-import { AD_EVENTS } from '../serving/ad-events.ts';
+import { AD_EVENTS } from '../rules/ad-events.ts';
 import type { AdToken } from '../serving/ad-token.ts';
 import { GOALS } from '../rules/goals.ts';
 

@@ -1,4 +1,4 @@
-import type { Goal } from '../rules/goals.ts';
+import type { Goal } from './goals.ts';
 
 /**
  * Events that a player reports of an ad, each with the one that must have come before it. An error may be all that comes
