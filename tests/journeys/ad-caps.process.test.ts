@@ -19,40 +19,46 @@ test('ads: a capped ad counts while it may play, and from its impression on for 
     headers: { 'content-type': 'application/merge-patch+json' },
   });
   assert.equal(patched.status, 200, patched.text);
-  const ask = async (who: object): Promise<ReadonlyMap<string, string>> => {
-    const body = { placement: 'between-songs', plan: 'free', market: 'de', ...who };
-    const { json } = await call('POST', '/v1/ads/decide', { body });
-    return new Map(json.ads.map(({ adSet, token }: { adSet: string; token: string }) => [adSet, token]));
+  const question = (who: object) => ({ placement: 'between-songs', plan: 'free', market: 'de', ...who });
+  /** Gives the token of the capped ad. Money may have to be fetched anew after so long. */
+  const serve = (who: object): Promise<string> =>
+    until(
+      async () => {
+        const { json } = await call('POST', '/v1/ads/decide', { body: question(who) });
+        return json.ads.find(({ adSet }: { adSet: string }) => adSet === 'default/acme.s')?.token;
+      },
+      () => 'the capped ad',
+      10,
+    );
+  const obstacleOf = async (who: object): Promise<string | undefined> => {
+    const { json } = await call('POST', '/v1/ads/explain', { body: question(who) });
+    return json.reasons.find(({ example }: { example: string }) => example === 'default/acme.s')?.reason;
   };
   const report = async (token: string): Promise<string> =>
     (await call('POST', `/v1/ads/events/impression?token=${token}`, { token: '' })).json.outcome;
 
-  // A question without an id gets no capped ad: the cap is live.
   await until(
-    async () => ((await ask({})).has('default/acme.s') ? undefined : true),
+    async () => ((await obstacleOf({})) === 'frequency unknown' ? true : undefined),
     () => 'the cap to be live',
     10,
   );
 
   for (const who of [{ listener: 'ann' }, { session: 's1' }]) {
-    const begunMs = nowMs;
-    const token = (await ask(who)).get('default/acme.s');
-    assert.ok(token !== undefined);
-    nowMs = begunMs + 70 * MINUTE_MS;
-    assert.deepEqual([...(await ask(who)).keys()], ['default/bolt.s'], 'it may still play');
+    const token = await serve(who);
+    nowMs += 70 * MINUTE_MS;
+    assert.equal(await obstacleOf(who), 'frequency cap', 'it may still play');
     assert.equal(await report(token), 'counted');
     nowMs += 59 * MINUTE_MS;
     assert.equal(await report(token), 'duplicate');
-    assert.deepEqual([...(await ask(who)).keys()], ['default/bolt.s']);
+    assert.equal(await obstacleOf(who), 'frequency cap');
     nowMs += MINUTE_MS;
-    assert.deepEqual([...(await ask(who)).keys()], ['default/acme.s', 'default/bolt.s']);
+    await serve(who);
   }
 
   await t.test('an impression that was counted by a node that then died is noted when it is repeated', async () => {
     const who = { listener: 'bob' };
-    const token = (await ask(who)).get('default/acme.s');
-    assert.ok(token !== undefined);
-    const read = 'select key, history from backline.ad_histories order by until_day, key';
+    const token = await serve(who);
+    const read = 'select key, history from backline.ad_histories';
     const before = await world.database.query<{ key: Buffer; history: Buffer }>(read);
     assert.equal(await report(token), 'counted');
     for (const { key, history } of before) {
@@ -62,15 +68,15 @@ test('ads: a capped ad counts while it may play, and from its impression on for 
     nowMs += 10 * MINUTE_MS;
     assert.equal(await report(token), 'duplicate');
     nowMs += 59 * MINUTE_MS;
-    assert.ok(!(await ask(who)).has('default/acme.s'));
+    assert.equal(await obstacleOf(who), 'frequency cap');
     nowMs += MINUTE_MS;
-    assert.ok((await ask(who)).has('default/acme.s'));
+    await serve(who);
   });
 
   await t.test('an erased listener is counted anew', async () => {
     const who = { listener: 'cyd' };
-    assert.ok((await ask(who)).has('default/acme.s'));
-    assert.ok(!(await ask(who)).has('default/acme.s'));
+    await serve(who);
+    assert.equal(await obstacleOf(who), 'frequency cap');
     const erased = await call('POST', '/apis/events.backline.dev/v1/erasures', {
       body: {
         apiVersion: 'events.backline.dev/v1',
@@ -81,6 +87,6 @@ test('ads: a capped ad counts while it may play, and from its impression on for 
     });
     assert.equal(erased.status, 201, erased.text);
     assert.equal(erased.json.status.erased['ad-histories'], 1);
-    assert.ok((await ask(who)).has('default/acme.s'));
+    await serve(who);
   });
 });
