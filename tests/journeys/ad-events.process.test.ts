@@ -39,6 +39,16 @@ test('ads: what a player reports counts once, in order, for listeners who may he
     );
   };
 
+  await t.test('breaks and slots are counted, for the fill rate', async () => {
+    const before = await metric('backline_ads_slots_total{outcome="filled"}');
+    const empty = await metric('backline_ads_slots_total{outcome="empty"}');
+    await tokensFor();
+    assert.equal((await metric('backline_ads_slots_total{outcome="filled"}')) - before, 2);
+    assert.equal((await metric('backline_ads_slots_total{outcome="empty"}')) - empty, 1);
+    await tokensFor({ plan: 'premium' });
+    assert.equal(await metric('backline_ads_breaks_total{outcome="adFree"}'), 1);
+  });
+
   await t.test('a pixel for GET, a sentence for POST, one count for both', async () => {
     const [token = ''] = await tokensFor({ listener: 'listener-ann' });
     const first = await beacon('impression', token);

@@ -11,6 +11,13 @@ interface MetricNote {
 
 /** Every metric of the program's own. A test compares them with what a server serves. */
 export const METRICS: Readonly<Record<string, MetricNote>> = {
+  backline_ads_breaks_total: {
+    type: 'counter',
+    help: 'Answered breaks by outcome: served, or why they have no ads.',
+    labels: ['outcome'],
+    worry:
+      '`entitlementUnknown` or `policyMissing` rises: a plan, feature or AdPolicy is not live, and nobody gets ads.',
+  },
   backline_ads_events_total: {
     type: 'counter',
     help: 'Events that players reported, by event (empty: unknown) and outcome; a held event counts again when it ends.',
@@ -29,6 +36,12 @@ export const METRICS: Readonly<Record<string, MetricNote>> = {
     help: 'Paid events whose reservation had ended: charged where the budget had room, else free.',
     labels: ['outcome'],
     worry: '`free` rises: players report later than ads are reserved for.',
+  },
+  backline_ads_slots_total: {
+    type: 'counter',
+    help: 'Slots of breaks for listeners who may hear ads: filled, and left empty.',
+    labels: ['outcome'],
+    worry: 'The share of `empty` rises: budgets are spent, or ad sets are paused; see `/v1/ads/explain`.',
   },
   backline_certificate_end_timestamp_seconds: {
     type: 'gauge',

@@ -244,7 +244,11 @@ export async function answerBreak(
 ): Promise<AnsweredBreak> {
   const gated = await openBreak(question, context, parts);
   const id = newDecisionId();
-  if (gated.noAds !== undefined) return { ...gated, id, ads: [] };
+  const countBreak = parts.records?.metrics.countBreak;
+  if (gated.noAds !== undefined) {
+    countBreak?.(gated.noAds, { asked: 0, filled: 0 });
+    return { ...gated, id, ads: [] };
+  }
   const { asked } = gated;
   parts.money.countBreak(question.placement, question.market);
   const history = await historySubject(question, asked, context.facts);
@@ -259,7 +263,9 @@ export async function answerBreak(
   };
   const tokens = parts.records === undefined ? [] : issueTokens(parts.records, decision.served, issuedFor);
   const ads = decision.served.map((served, place) => ({ served, token: tokens[place] }));
-  return { ...outcomeOf(asked, decision), id, ads };
+  const outcome = outcomeOf(asked, decision);
+  countBreak?.(outcome.noAds ?? 'served', { asked: asked.slots, filled: ads.length });
+  return { ...outcome, id, ads };
 }
 
 /** The break that is asked about, behind the gate. */
