@@ -2,8 +2,8 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import type { ModuleRecords, RecordParts } from '#kernel/modules/module.ts';
 import { databaseClock } from '#kernel/postgres/database-clock.ts';
-import type { Money } from './money/money.ts';
-import { openMoney } from './money/open-money.ts';
+
+import { openMoney, type OpenMoney } from './money/open-money.ts';
 import { openAdHistories, type AdHistories } from './records/ad-histories.ts';
 import { openDeliveries, readEvidence, type Deliveries } from './records/deliveries.ts';
 import { adEventMetrics, type AdEventMetrics } from './records/event-metrics.ts';
@@ -13,7 +13,7 @@ import { tokenBox, type TokenBox } from './serving/ad-token.ts';
 const SETTLE_MS = 2_000;
 
 export interface AdRecords extends ModuleRecords {
-  readonly money: Money;
+  readonly money: OpenMoney;
   readonly histories: AdHistories;
   readonly deliveries: Deliveries;
   readonly tokens: TokenBox;

@@ -61,7 +61,7 @@ export async function serveBreak(
     const isLast = round === LIMITS.roundsMax;
     const decision = decideBreak(table, {
       ...question,
-      heldBack: heldBackBy(question, isLast ? undefined : history, withoutRoom),
+      heldBack: heldBackBy({ ...question, heldBack: money.prepare }, isLast ? undefined : history, withoutRoom),
     });
     const { served, refused } = await reserve(money, decision.served);
     try {

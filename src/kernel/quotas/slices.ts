@@ -42,7 +42,9 @@ interface BudgetPool extends Pool {
   recent: number;
   remaining: number | undefined;
   refilling: Promise<void> | undefined;
-  /** No units were there at the last request: the next one waits until then. */
+  /** Too few units were there at the last request … */
+  isShort: boolean;
+  /** … and the next one waits until then. */
   deniedUntilMs: number;
   recalledMs: number;
   usedMs: number;
@@ -86,10 +88,13 @@ export function openSlices(
       await refilling;
       return reserve(budget, amount);
     },
-    isDenied: (id, amount) => {
+    prefetch: (budget, amount) => {
+      if (isClosed || pools.get(budget.id)?.isShort !== true) return;
+      refillInTime(parts, poolOf(pools, budget, steadyMs()), amount);
+    },
+    mayReserve: (id, amount) => {
       const pool = pools.get(id);
-      const nowMs = steadyMs();
-      return pool !== undefined && nowMs < pool.deniedUntilMs && !hasUnits(pool, amount, nowMs);
+      return pool?.isShort !== true || hasUnits(pool, amount, steadyMs());
     },
     giveBack: ({ slice, amount }) => {
       const open = bySlice.get(slice);
@@ -124,25 +129,29 @@ interface SliceParts {
 
 /** Reserves from memory, and begins to fetch the next slice in time. */
 function reserveUnits(parts: SliceParts, budget: Budget, amount: number): SliceUnits | undefined {
-  const { pools, bySlice, log, steadyMs } = parts;
-  const nowMs = steadyMs();
-  const pool = poolOf(pools, budget, nowMs);
+  const nowMs = parts.steadyMs();
+  const pool = poolOf(parts.pools, budget, nowMs);
   const slice = reserveFrom(pool, amount, nowMs);
-  const isLow = slice === undefined || leftIn(pool, nowMs) < slice.amount * SLICE_LIMITS.refillAt;
-  if (isLow && pool.refilling === undefined && nowMs >= pool.deniedUntilMs) {
-    pool.refilling = fetchSlice(parts, pool, amount)
-      .then((fetched) => {
-        if (fetched !== undefined) bySlice.set(fetched.key, fetched);
-      })
-      .catch((error: unknown) => {
-        pool.deniedUntilMs = steadyMs() + SLICE_LIMITS.deniedMs;
-        log.warn({ err: error, budget: pool.budget.id }, 'quota slices: cannot fetch a slice; retrying');
-      })
-      .finally(() => {
-        pool.refilling = undefined;
-      });
-  }
+  refillInTime(parts, pool, amount);
   return slice && { slice: slice.key, amount, untilMs: slice.settledUntilMs };
+}
+
+function refillInTime(parts: SliceParts, pool: BudgetPool, amount: number): void {
+  const { bySlice, log, steadyMs } = parts;
+  const nowMs = steadyMs();
+  const isLow = leftIn(pool, nowMs) < Math.max(amount, (pool.recent / 2) * SLICE_LIMITS.refillAt);
+  if (!isLow || pool.refilling !== undefined || nowMs < pool.deniedUntilMs) return;
+  pool.refilling = fetchSlice(parts, pool, amount)
+    .then((fetched) => {
+      if (fetched !== undefined) bySlice.set(fetched.key, fetched);
+    })
+    .catch((error: unknown) => {
+      pool.deniedUntilMs = steadyMs() + SLICE_LIMITS.deniedMs;
+      log.warn({ err: error, budget: pool.budget.id }, 'quota slices: cannot fetch a slice; retrying');
+    })
+    .finally(() => {
+      pool.refilling = undefined;
+    });
 }
 
 async function look(parts: SliceParts): Promise<void> {
@@ -181,6 +190,7 @@ function poolOf(pools: Map<string, BudgetPool>, budget: Budget, nowMs: number): 
       recent: 0,
       remaining: undefined,
       refilling: undefined,
+      isShort: false,
       deniedUntilMs: -Infinity,
       recalledMs: -Infinity,
       usedMs: nowMs,
@@ -191,6 +201,7 @@ function poolOf(pools: Map<string, BudgetPool>, budget: Budget, nowMs: number): 
     // A lowered limit holds at once: units of the old one go back.
     for (const slice of pool.slices) slice.isRecalled = true;
     pool.deniedUntilMs = -Infinity;
+    pool.isShort = false;
     pool.remaining = undefined;
   }
   pool.budget = budget;
@@ -219,7 +230,8 @@ async function fetchSlice(parts: SliceParts, pool: BudgetPool, amount: number): 
   const counts = answer.balances.flatMap(({ remaining: left }) => (left === 'unlimited' ? [] : [left]));
   pool.remaining = counts.length === 0 ? SLICE_LIMITS.unitsMax : Math.min(...counts);
   const granted = answer.outcome === 'granted' ? answer.amount / items.length : 0;
-  if (granted < amount) await waitForUnits(parts, pool, { amount, answer });
+  pool.isShort = granted < amount;
+  if (pool.isShort) await waitForUnits(parts, pool, { amount, answer });
   if (granted === 0) return undefined;
   // Units of one day are not reserved on the next.
   const ends = answer.receipt.map(({ untilMs = Infinity }) => untilMs - answer.atMs);
@@ -229,8 +241,8 @@ async function fetchSlice(parts: SliceParts, pool: BudgetPool, amount: number): 
     usableUntilMs: askedMs + Math.min(node.usableMs, ...ends),
     settledUntilMs: answer.atMs + node.usableMs + node.tokenMs,
     reserved: 0,
-    // The limits may have changed meanwhile.
-    isRecalled: pool.budget.version !== budget.version,
+    // The limits may have changed meanwhile; and too few units are of no use here.
+    isRecalled: pool.budget.version !== budget.version || granted < amount,
   };
   // The one before was used up before its time.
   pool.recent = Math.min(SLICE_LIMITS.unitsMax, 2 * granted);

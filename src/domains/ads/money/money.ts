@@ -14,6 +14,8 @@ export interface Reservation {
 export interface Money {
   /** Why nothing can be reserved for an ad set now, from memory; undefined where it may be possible. */
   readonly heldBack: (adSet: CompiledAdSet) => HoldBack | undefined;
+  /** The same for one that may be served: where units are due again they are fetched meanwhile, and no decision waits. */
+  readonly prepare: (adSet: CompiledAdSet) => HoldBack | undefined;
   /** Reserves from memory; a promise where a slice has to be fetched first. Undefined: there is no room. */
   readonly reserve: (
     adSet: CompiledAdSet,
@@ -28,6 +30,7 @@ export interface Money {
 /** Without a database no budget can be kept: ad sets that have one wait, and the others charge nothing. */
 export const NO_MONEY: Money = {
   heldBack: ({ money }) => (money.limits.some(({ limit }) => limit !== 'unlimited') ? 'budget unknown' : undefined),
+  prepare: (adSet) => NO_MONEY.heldBack(adSet),
   reserve: (_adSet, micros) => ({ slice: '', micros, untilMs: 0 }),
   giveBack: () => {},
   countBreak: () => {},

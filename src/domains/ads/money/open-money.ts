@@ -75,16 +75,17 @@ export function openMoney(parts: {
   void readMeans().catch(warn('ads: cannot read the expected traffic; budgets are spread flat'));
 
   return {
-    heldBack: (adSet) => {
-      const budget = budgetOf(adSet);
-      return slices.isDenied(budget.id, mostCharged(adSet)) ? reasonOf(budget.id) : undefined;
+    heldBack,
+    prepare: (adSet) => {
+      slices.prefetch(budgetOf(adSet), mostCharged(adSet));
+      return heldBack(adSet);
     },
     reserve: (adSet, micros) => {
       const budget = budgetOf(adSet);
       const units = slices.reserve(budget, micros);
-      return units === undefined
-        ? withinWait(slices.take(budget, micros)).then((fetched) => fetched && reservationOf(fetched))
-        : reservationOf(units);
+      if (units !== undefined) return reservationOf(units);
+      if (!slices.mayReserve(budget.id, micros)) return undefined;
+      return withinWait(slices.take(budget, micros)).then((fetched) => fetched && reservationOf(fetched));
     },
     giveBack: ({ slice, micros, untilMs }) => slices.giveBack({ slice, amount: micros, untilMs }),
     countBreak: (placement, market) => traffic.count(placement, market, nowMs()),
@@ -104,6 +105,10 @@ export function openMoney(parts: {
       await traffic.flush().catch(warn('ads: cannot count the last traffic'));
     },
   };
+
+  function heldBack(adSet: CompiledAdSet): HoldBack | undefined {
+    return slices.mayReserve(adSet.name, mostCharged(adSet)) ? undefined : reasonOf(adSet.name);
+  }
 
   async function settle(): Promise<number> {
     await slices.closeEnded();

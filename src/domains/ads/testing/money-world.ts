@@ -121,6 +121,8 @@ export function adSetsOf({ account = {}, campaign = {}, adSets }: MoneySpecs): (
   };
 }
 
+const POLL_MS = 20;
+
 /** Reserves one impression after the other until three in a row find no room. */
 export async function reserveAll(
   money: OpenMoney,
@@ -128,10 +130,13 @@ export async function reserveAll(
   micros: number,
 ): Promise<readonly Reservation[]> {
   const all: Reservation[] = [];
-  for (let denials = 0; denials < 3;) {
-    const reservation = await money.reserve(adSet, micros);
-    if (reservation === undefined) denials += 1;
-    else all.push(reservation);
+  for (let denials = 0; denials < 5;) {
+    const reservation = money.prepare(adSet) === undefined ? await money.reserve(adSet, micros) : undefined;
+    if (reservation !== undefined) all.push(reservation);
+    else {
+      denials += 1;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
   }
   return all;
 }

@@ -371,8 +371,10 @@ export interface Slices {
   readonly reserve: (budget: Budget, amount: number) => SliceUnits | undefined;
   /** Reserves; waits for the slice that is being fetched, if one is. */
   readonly take: (budget: Budget, amount: number) => Promise<SliceUnits | undefined>;
-  /** Whether so many units are not here, were denied, and the next request still waits. */
-  readonly isDenied: (id: string, amount: number) => boolean;
+  /** Fetches the next slice of a budget that was denied, where it is due, in the background; reserves nothing. */
+  readonly prefetch: (budget: Budget, amount: number) => void;
+  /** Whether so many units are here, or the last request was not denied: a caller may then wait with `take`. */
+  readonly mayReserve: (id: string, amount: number) => boolean;
   /** Takes back units that nothing can settle. Without effect once the slice is closed. */
   readonly giveBack: (units: SliceUnits) => void;
   /** Gives back the units of slices that are over. Done ten times a second anyway. */

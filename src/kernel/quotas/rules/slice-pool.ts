@@ -50,7 +50,7 @@ export function takeOver({ slices }: Pool, nowMs: number): readonly Slice[] {
 
 /**
  * Units of the next slice: as many as this node has lately used in the life of one, but a share of the remaining budget at
- * most. Slices shrink as it runs out, and no node sits on units that others need.
+ * most, and a multiple of the amount. Slices shrink as it runs out, and no node sits on units that others need.
  *
  * @param recent units that the next slice would last for, by the use of the last ones; 0 for the first slice
  * @param remaining of the budget, at the last answer
@@ -61,5 +61,7 @@ export function sliceSize(
   { share, firstCharges }: { readonly share: number; readonly firstCharges: number },
 ): number {
   const wanted = recent === 0 ? amount * firstCharges : recent;
-  return Math.max(amount, Math.min(wanted, Math.floor(remaining / share)));
+  const most = Math.min(wanted, remaining / share);
+  // No rest that nobody can use.
+  return Math.max(amount, most - (most % amount));
 }
