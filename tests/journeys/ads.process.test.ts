@@ -231,6 +231,27 @@ test('ads: a free listener hears them, a subscriber never does, and a pause is h
     assert.equal((await decide({ ...bob, tcf: 'x' })).json.mayMeasure, false);
   });
 
+  await t.test('the load of a policy keeps the next break without ads, and explain says so', async () => {
+    const asked = { listener: 'eve', plan: 'free', market: 'de', session: 'load-1' };
+    await patch('campaigns/acme.c', { paused: false });
+    assert.equal((await patch('adpolicies/standard', { load: { gapSeconds: 3_600 } })).status, 200);
+    await until(
+      async () => {
+        const { json } = await decide({ ...asked, session: undefined });
+        return json.noAds === 'adLoadUnknown' ? true : undefined;
+      },
+      () => 'a policy with a load',
+      10,
+    );
+    const first = await decide(asked);
+    assert.equal(first.json.ads.length, 1, first.text);
+    assert.equal((await decide(asked)).json.noAds, 'adLoad');
+    const explained = await call('POST', '/v1/ads/explain', { body: { placement: 'between-songs', ...asked } });
+    assert.deepEqual([explained.json.noAds, explained.json.reasons], ['adLoad', []]);
+    assert.equal((await decide({ ...asked, session: 'load-2' })).json.ads.length, 1);
+    assert.equal((await patch('adpolicies/standard', { load: null })).status, 200);
+  });
+
   await t.test('a feature that is not live is a warning at the write', async () => {
     const { spec } = PLACEMENT;
     const write = async (name: string, adFreeFeature: string) => {

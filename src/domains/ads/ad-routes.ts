@@ -18,7 +18,14 @@ import { adRefusal } from './refusals.ts';
 import { GOALS } from './rules/goals.ts';
 import { decimalOf } from './rules/micros.ts';
 import type { AdRecords } from './open-ad-records.ts';
-import { heldBackBy, serveBreak, type ReservedAd, type ServingParts } from './serve-break.ts';
+import {
+  heldBackBy,
+  loadObstacle,
+  serveBreak,
+  type ReservedAd,
+  type ReservedBreak,
+  type ServingParts,
+} from './serve-break.ts';
 import { newDecisionId } from './serving/ad-token.ts';
 import { issueTokens } from './issue-tokens.ts';
 
@@ -109,14 +116,16 @@ const AdAnswer = Type.Object(
   { description: 'An ad of the break.' },
 );
 
+const NO_ADS = ['adFree', 'entitlementUnknown', 'policyMissing', 'adLoad', 'adLoadUnknown', 'noCandidate'] as const;
+
 const BreakAnswer = {
   placement: word('Name of the Placement.'),
   ads: Type.Array(AdAnswer, { description: 'In the order in which they play.' }),
   seconds: Type.Integer({ description: 'How long they play together.' }),
   noAds: Type.Optional(
-    Type.Enum(['adFree', 'entitlementUnknown', 'policyMissing', 'noCandidate'], {
+    Type.Enum(NO_ADS, {
       description:
-        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; the placement has no AdPolicy; or no ad set fits.',
+        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; the placement has no AdPolicy; the load of the policy allows no break now; nobody is named whose breaks are counted; or no ad set fits.',
     }),
   ),
   mayMeasure: Type.Boolean({ description: 'Whether third parties may measure: if not, no pixel of theirs is called.' }),
@@ -176,9 +185,8 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
       handle: async (question, context: AnswerContext<AdsTable, AdFacts>) => {
         const gated = await openBreak(question, context, parts);
         // Nothing is reserved or counted: who asks why spends nobody's money.
-        const asked =
-          gated.noAds === undefined ? await withHistory(question, gated.asked, context, parts) : gated.asked;
-        const answer = gated.noAds === undefined ? outcomeOf(asked, decideBreak(context.table, asked)) : gated;
+        const answer = gated.noAds === undefined ? await explainBreak(question, gated.asked, context, parts) : gated;
+        const { asked } = answer;
         const { noAds, decision } = answer;
         // A listener who gets no ads at all has no ad set to explain.
         const isGated = noAds !== undefined && noAds !== 'noCandidate';
@@ -212,7 +220,7 @@ export interface BreakParts extends ServingParts {
   readonly records: AdRecords | undefined;
 }
 
-type NoAds = 'adFree' | 'entitlementUnknown' | 'policyMissing' | 'noCandidate';
+type NoAds = (typeof NO_ADS)[number];
 
 /** A question with its decision; `noAds` says why there are none. */
 interface BreakOutcome {
@@ -283,8 +291,9 @@ async function openBreak(
   return { asked, noAds: asked.placement.policy === undefined ? 'policyMissing' : undefined, decision: NOTHING };
 }
 
-function outcomeOf(asked: BreakQuestion, decision: BreakDecision): BreakOutcome {
-  return { asked, noAds: decision.served.length === 0 ? 'noCandidate' : undefined, decision };
+function outcomeOf(asked: BreakQuestion, decision: BreakDecision & Pick<ReservedBreak, 'load'>): BreakOutcome {
+  const noAds = decision.load ?? (decision.served.length === 0 ? 'noCandidate' : undefined);
+  return { asked, noAds, decision };
 }
 
 /**
@@ -304,15 +313,18 @@ async function historySubject(
   return { household: typeof onRecord === 'string' ? onRecord : (household ?? listener), listener, device, session };
 }
 
-/** The question with what the listener got already. */
-async function withHistory(
+/** The break as it would be decided now, by what the listener got already. */
+async function explainBreak(
   question: Question,
   asked: BreakQuestion,
-  { facts }: AnswerContext<AdsTable, AdFacts>,
+  { table, facts }: AnswerContext<AdsTable, AdFacts>,
   { histories }: BreakParts,
-): Promise<BreakQuestion> {
+): Promise<BreakOutcome> {
   const history = await histories.read(await historySubject(question, asked, facts));
-  return { ...asked, heldBack: heldBackBy(asked, history) };
+  const load = loadObstacle(asked, history);
+  if (load !== undefined) return { asked, noAds: load, decision: NOTHING };
+  const counted = { ...asked, heldBack: heldBackBy(asked, history) };
+  return outcomeOf(counted, decideBreak(table, counted));
 }
 
 function breakQuestion(

@@ -1,14 +1,9 @@
 import { decideBreak, type BreakDecision, type BreakQuestion, type ServedAd } from './decisions/decide.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
-import {
-  exposureNumber,
-  type Histories,
-  type HistorySubject,
-  type KnownHistory,
-  type ScopedExposures,
-} from './history/histories.ts';
+import { exposureNumber, type Histories, type HistorySubject, type KnownHistory } from './history/histories.ts';
 import type { Money, Reservation } from './money/money.ts';
-import { withoutExposures, type NewExposure } from './rules/ad-history.ts';
+import { exposuresOf as exposuresOfOwner, withoutExposures, type NewExposure } from './rules/ad-history.ts';
+import { BREAKS, loadWindowMs, mayBreak } from './rules/ad-load.ts';
 import { capCheck, countedOwners } from './rules/cap-check.ts';
 import type { CapScope, OwnerCaps } from './rules/frequency.ts';
 import { TOKEN_LIMITS } from './serving/ad-token.ts';
@@ -28,7 +23,12 @@ export interface ReservedAd extends ServedAd {
   readonly reservation: Reservation;
 }
 
+/** Why a listener gets no break now: too many, or too soon; or it is unknown, as nobody is named or nothing is kept. */
+export type LoadObstacle = 'adLoad' | 'adLoadUnknown';
+
 export interface ReservedBreak extends BreakDecision {
+  /** Nothing is served then. */
+  readonly load?: LoadObstacle;
   readonly served: readonly ReservedAd[];
 }
 
@@ -45,6 +45,8 @@ export interface ServedTo {
   readonly subject: HistorySubject;
 }
 
+const NO_BREAK: ReservedBreak = { served: [], candidates: [], gap: 0 };
+
 /**
  * Decides a break, reserves the money of its ads and notes them in the listener's history, where they count from now on. Money of
  * a round that did not hold goes back.
@@ -59,6 +61,8 @@ export async function serveBreak(
   let history = await histories.read(subject);
   for (let round = 1; ; round += 1) {
     const isLast = round === LIMITS.roundsMax;
+    const load = loadObstacle(question, history);
+    if (load !== undefined) return { ...NO_BREAK, load };
     const decision = decideBreak(table, {
       ...question,
       heldBack: heldBackBy({ ...question, heldBack: money.prepare }, isLast ? undefined : history, withoutRoom),
@@ -67,6 +71,7 @@ export async function serveBreak(
     try {
       if (refused.length === 0 || isLast) {
         const exposures = exposuresOf(served, history, { id, untilMs: question.nowMs + TOKEN_LIMITS.lifetimeMs });
+        if (served.length > 0) addBreak(exposures, question, id);
         if (await histories.add(history, exposures, question.nowMs)) return { ...decision, served };
       }
     } catch (error) {
@@ -74,9 +79,35 @@ export async function serveBreak(
       throw error;
     }
     for (const { reservation } of served) money.giveBack(reservation);
+    // Decisions that were first each gave a break: the listener has enough.
+    if (isLast) return { ...NO_BREAK, load: 'adLoad' };
     for (const adSet of refused) withoutRoom.add(adSet);
     if (refused.length === 0) history = withoutDecision(await histories.read(subject), id, question.slots);
   }
+}
+
+/** Whether the load of the policy, and the breaks that the listener got, allow one now. */
+export function loadObstacle(
+  { placement, historyScope, nowMs }: BreakQuestion,
+  { rows }: KnownHistory,
+): LoadObstacle | undefined {
+  const load = placement.policy?.load;
+  if (load === undefined) return undefined;
+  const history = rows.get(historyScope)?.history;
+  if (history === undefined) return 'adLoadUnknown';
+  const breaks = exposuresOfOwner(history, BREAKS).map(({ ms }) => ms);
+  return mayBreak(load, breaks, nowMs) ? undefined : 'adLoad';
+}
+
+/** Notes the break as a whole: it counts from its answer on. */
+function addBreak(exposures: Map<CapScope, NewExposure[]>, question: BreakQuestion, id: string): void {
+  const { placement, historyScope, nowMs, slots } = question;
+  const load = placement.policy?.load;
+  if (load === undefined) return;
+  const own = exposures.get(historyScope) ?? [];
+  const number = exposureNumber(id, slots);
+  own.push({ id: number, owners: [BREAKS], keepMs: loadWindowMs(load), untilMs: nowMs, hasPlayed: true });
+  exposures.set(historyScope, own);
 }
 
 /** Holds ad sets back by the history of the listener, then by money. Without a history, every cap holds. */
@@ -113,7 +144,7 @@ function exposuresOf(
   served: readonly ServedAd[],
   { rows }: KnownHistory,
   { id, untilMs }: { readonly id: string; readonly untilMs: number },
-): ScopedExposures {
+): Map<CapScope, NewExposure[]> {
   const exposures = new Map<CapScope, NewExposure[]>();
   for (const [place, { adSet }] of served.entries()) {
     if (adSet.caps.length === 0) continue;
@@ -129,7 +160,7 @@ function exposuresOf(
 
 /** Without what a lost round of this decision wrote, of which only the answer was lost. */
 function withoutDecision({ rows }: KnownHistory, id: string, slots: number): KnownHistory {
-  const own = new Set(Array.from({ length: slots }, (_, place) => exposureNumber(id, place)));
+  const own = new Set(Array.from({ length: slots + 1 }, (_, place) => exposureNumber(id, place)));
   return {
     rows: new Map(
       Array.from(rows, ([scope, row]) => {

@@ -21,7 +21,7 @@ export interface KnownHistory {
 }
 
 /** Where exposures of a break go. */
-export type ScopedExposures = ReadonlyMap<CapScope, readonly NewExposure[]>;
+type ScopedExposures = ReadonlyMap<CapScope, readonly NewExposure[]>;
 
 /** The ads that listeners got lately, for frequency caps. */
 export interface Histories {

@@ -48,6 +48,26 @@ const attributeNames = (description: string) =>
 const AdPolicySpecSchema = Type.Object(
   {
     title,
+    load: Type.Optional(
+      Type.Object(
+        {
+          breaksPerHour: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 60, description: 'The most breaks with ads in any 60 minutes.' }),
+          ),
+          gapSeconds: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 3_600,
+              description: 'From the answer of a break to the next, at least.',
+            }),
+          ),
+        },
+        {
+          description:
+            'How often a listener gets breaks with ads: all placements whose policies have a load count together. Questions name the listener or the session; those without either get no ads.',
+        },
+      ),
+    ),
     explicit: Type.Enum(['unlessFiltered', 'adults', 'never'], {
       default: 'unlessFiltered',
       description:
@@ -168,7 +188,12 @@ export const AdPolicy = defineKind({
           : [{ path: ['spec', 'attributes', use, index], kind: ATTRIBUTE, name: attributeObjectName(name) }],
       ),
     ),
-  validate: (spec) => [...ageProblems(spec), ...categoryProblems(spec), ...consentProblems(spec)],
+  validate: (spec) => [
+    ...loadProblems(spec),
+    ...ageProblems(spec),
+    ...categoryProblems(spec),
+    ...consentProblems(spec),
+  ],
   describe: (name, { before, after }) => {
     const label = `AdPolicy ${(after ?? before)?.title ?? name}`;
     if (after === undefined) return [`${label} is removed: placements that name it serve nothing.`];
@@ -179,6 +204,7 @@ export const AdPolicy = defineKind({
   example: {
     name: 'standard',
     spec: {
+      load: { breaksPerHour: 6, gapSeconds: 300 },
       explicit: 'unlessFiltered',
       ages: { teenFrom: 13, adultFrom: 18 },
       childCategories: ['IAB6'],
@@ -195,9 +221,15 @@ export const AdPolicy = defineKind({
 
 /** The policy as the decision reads it. */
 export function listenerPolicy(spec: AdPolicySpec): ListenerPolicy {
-  const { explicit, ages, childCategories = [], categories = [], consent, attributes = {} } = spec;
+  const { load, explicit, ages, childCategories = [], categories = [], consent, attributes = {} } = spec;
   const { contextual = [], limited = [] } = attributes;
-  return { explicit, ages, childCategories, categories, consent, attributes: { contextual, limited } };
+  return { load, explicit, ages, childCategories, categories, consent, attributes: { contextual, limited } };
+}
+
+function loadProblems({ load }: AdPolicySpec): readonly Problem[] {
+  if (load === undefined || load.breaksPerHour !== undefined || load.gapSeconds !== undefined) return [];
+  const detail = 'a load has breaksPerHour, gapSeconds, or both';
+  return [{ path: ['spec', 'load'], reason: 'FieldValueRequired', detail }];
 }
 
 function ageProblems({ ages: { teenFrom, adultFrom } }: AdPolicySpec): readonly Problem[] {

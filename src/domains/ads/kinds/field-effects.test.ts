@@ -313,10 +313,14 @@ for (const { name, ...effects } of EFFECTS) {
 test('every field of AdPolicy shows', async () => {
   const bases = [
     POLICY,
+    { ...POLICY, load: { breaksPerHour: 2, gapSeconds: 60 } },
+    { ...POLICY, load: { gapSeconds: 60 } },
     { ...POLICY, categories: [{ categories: ['jazz'], territories: ['DE'] }] },
     { ...POLICY, consent: [{ territories: ['DE'], framework: 'tcf', vendor: VENDOR, legitimateInterests: [7] }] },
   ];
   const values = {
+    'load.breaksPerHour': [3],
+    'load.gapSeconds': [1_000],
     explicit: ['adults', 'never'],
     'ages.teenFrom': [12],
     'ages.adultFrom': [17],

@@ -31,8 +31,9 @@ export interface NewExposure {
   readonly id: number;
   readonly owners: readonly number[];
   readonly keepMs: number;
-  /** Until when it may play. */
+  /** Until when it may play; or when it played, for a break as a whole. */
   readonly untilMs: number;
+  readonly hasPlayed?: boolean;
 }
 
 export function exposuresOf({ groups }: AdHistory, owner: number): readonly Exposure[] {
@@ -47,8 +48,8 @@ export function isFull(history: AdHistory, nowMs: number): boolean {
 /** Adds ads that are served. They count at once, and until they can play no more. */
 export function withServed(history: AdHistory, served: readonly NewExposure[]): AdHistory {
   const groups = [...history.groups];
-  for (const { id, owners, keepMs, untilMs } of served) {
-    const exposure = { id, hasPlayed: false, ms: untilMs };
+  for (const { id, owners, keepMs, untilMs, hasPlayed = false } of served) {
+    const exposure = { id, hasPlayed, ms: untilMs };
     const index = groups.findIndex((group) => isSame(group.owners, owners));
     const known = groups[index];
     if (known === undefined) groups.push({ owners, keepMs, exposures: [exposure] });

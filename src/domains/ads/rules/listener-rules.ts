@@ -1,4 +1,5 @@
 import type { Context } from '#kernel/audiences/language/language.ts';
+import type { AdLoad } from './ad-load.ts';
 import { nothingPermitted, type ConsentDemand, type ConsentSignals, type Permission } from './consent/permission.ts';
 
 export const AGE_GROUPS = ['child', 'teen', 'adult'] as const;
@@ -6,6 +7,8 @@ type AgeGroup = (typeof AGE_GROUPS)[number];
 
 /** The rules of a policy that concern one listener. */
 export interface ListenerPolicy {
+  /** How often a listener gets breaks; undefined: as often as they are asked for. */
+  readonly load: AdLoad | undefined;
   readonly explicit: 'unlessFiltered' | 'adults' | 'never';
   readonly ages: { readonly teenFrom: number; readonly adultFrom: number };
   /** Categories that children may get; nothing else reaches them. */

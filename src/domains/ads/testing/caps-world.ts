@@ -3,6 +3,7 @@ import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { exposureNumber, type Histories, type HistorySubject } from '../history/histories.ts';
 import { Ad } from '../kinds/ad.ts';
+import { AdPolicy } from '../kinds/ad-policy.ts';
 import { AdSet } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
@@ -27,11 +28,12 @@ export interface CappedAdSet {
 export type CapsByName = Readonly<Record<string, FrequencyCaps>>;
 
 /** The table of these ad sets, each with one ad of 10 seconds, and a break with room for all. */
-export function cappedTable(adSets: readonly CappedAdSet[], caps: CapsByName): AdsTable {
+export function cappedTable(adSets: readonly CappedAdSet[], caps: CapsByName, policy?: object): AdsTable {
   const accounts = [...new Set(adSets.map(({ account }) => account))];
   const campaigns = new Map(adSets.map(({ account, campaign }) => [campaign, account]));
   const capsOf = (name: string) => (caps[name] === undefined ? {} : { frequencyCaps: caps[name] });
   return tableOf([
+    ...(policy === undefined ? [] : [live(AdPolicy, 'standard', policy)]),
     live(Placement, 'break', {
       format: 'audio',
       slots: 10,
@@ -39,6 +41,7 @@ export function cappedTable(adSets: readonly CappedAdSet[], caps: CapsByName): A
       currency: 'EUR',
       pricing: 'firstPrice',
       priors: { clickRate: 0.002, completionRate: 0.9 },
+      policy: 'standard',
       adFreeFeature: 'ad-free',
     }),
     ...accounts.flatMap((account) => [

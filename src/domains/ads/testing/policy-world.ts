@@ -6,7 +6,9 @@ import { countReasons } from '../decisions/explain.ts';
 import type { AdsTable } from '../decisions/table.ts';
 import { listenerPart } from '../listener-question.ts';
 import { readPermission } from '../rules/consent/permission.ts';
+import { BREAKS } from '../rules/ad-load.ts';
 import type { ListenerFacts } from '../rules/listener-rules.ts';
+import { loadObstacle } from '../serve-break.ts';
 import { gppString, tcString } from './consent-strings.ts';
 import { live, tableOf, worldOf } from './world.ts';
 import { atOnce } from '#kernel/base/turns.ts';
@@ -122,6 +124,15 @@ export function reasonsOf({ table, question, ...decision }: Answer): Readonly<Re
   );
 }
 
+/** Whether another break is allowed so many minutes after two others, or after none. */
+function loadsOf(question: BreakQuestion): unknown {
+  return [2, 30, 50].map((minutes) => {
+    const exposures = [0, 1].map((id) => ({ id, hasPlayed: true, ms: NOW_MS - (minutes + id) * 60_000 }));
+    const history = { groups: [{ owners: [BREAKS], keepMs: 3_600_000, exposures }] };
+    return loadObstacle(question, { rows: new Map([[question.historyScope, { key: '', version: 1, history }]]) });
+  });
+}
+
 /** Everything that listeners notice of a policy. */
 export function observePolicy(spec: unknown): unknown {
   const interests = tcString({ purposeInterests: [2, 7], vendorInterests: [VENDOR], disclosed: [VENDOR] });
@@ -134,7 +145,7 @@ export function observePolicy(spec: unknown): unknown {
   ];
   const answers = listeners.map((facts) => {
     const { accounts, question } = answerUnder(spec, facts);
-    return [accounts, question.rules.permission.measurement, question.historyScope];
+    return [accounts, question.rules.permission.measurement, question.historyScope, loadsOf(question)];
   });
   const world = worldOf(WORLD);
   const refs = AdPolicy.refs?.(spec, 'default').filter((ref) => world.get(ref.kind, ref.name) === undefined);

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NO_HISTORIES } from './history/histories.ts';
+import { cappedTable, serve, startCapsNodes } from './testing/caps-world.ts';
+
+const NOW_MS = Date.UTC(2026, 10, 30, 12);
+const MINUTE_MS = 60_000;
+const TEA = { account: 'bolt', campaign: 'bolt.c', name: 'bolt.tea', bid: '3.00' };
+const BREAK = ['bolt.tea'];
+
+const tableOfLoad = (load: object) => cappedTable([TEA], {}, { consent: [{ framework: 'none' }], load });
+const ask = (afterMinutes: number, subject: Parameters<typeof serve>[2]['subject'] = { listener: 'ann' }) => ({
+  decision: `d${afterMinutes}`,
+  subject,
+  nowMs: NOW_MS + afterMinutes * MINUTE_MS,
+});
+
+test('breaks of an hour and the gap between them hold on every node, also for what is asked at once', async () => {
+  await using world = await startCapsNodes();
+  const [one, two] = world.nodes;
+  const table = tableOfLoad({ breaksPerHour: 2, gapSeconds: 600 });
+  const answers = await Promise.all(
+    Array.from({ length: 6 }, (_, index) =>
+      serve(table, index % 2 === 0 ? one : two, { ...ask(0), decision: `p${index}` }),
+    ),
+  );
+  assert.equal(answers.filter((ads) => ads.length > 0).length, 1);
+  assert.deepEqual(await serve(table, two, ask(9.9)), []);
+  assert.deepEqual(await serve(table, two, ask(10)), BREAK);
+  assert.deepEqual(await serve(table, one, ask(59.9)), []);
+  assert.deepEqual(await serve(table, one, ask(60)), BREAK);
+  // Another listener has a load of their own.
+  assert.deepEqual(await serve(table, one, ask(60, { listener: 'bob' })), BREAK);
+});
+
+test('a break without ads is none, and a load that is lowered holds at once', async () => {
+  await using world = await startCapsNodes();
+  const [node] = world.nodes;
+  const table = tableOfLoad({ gapSeconds: 3_600 });
+  assert.deepEqual(await serve(table, node, { ...ask(0), slots: 0 }), []);
+  assert.deepEqual(await serve(table, node, ask(1)), BREAK);
+  assert.deepEqual(await serve(table, node, ask(20)), []);
+  assert.deepEqual(await serve(tableOfLoad({ gapSeconds: 600 }), node, ask(20)), BREAK);
+});
+
+test('where nobody is named, or nothing is kept, a load cannot be held: no ads', async () => {
+  await using world = await startCapsNodes();
+  const [node] = world.nodes;
+  const table = tableOfLoad({ breaksPerHour: 2 });
+  assert.deepEqual(await serve(table, node, ask(0, {})), []);
+  assert.deepEqual(await serve(table, NO_HISTORIES, ask(0)), []);
+  assert.deepEqual(await serve(cappedTable([TEA], {}), node, ask(0, {})), BREAK);
+});
