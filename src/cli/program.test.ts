@@ -39,6 +39,15 @@ for (const verb of RELEASE_VERBS) {
   });
 }
 
+for (const verb of 'tree decide explain'.split(' ')) {
+  test(`help of ads ${verb} says what it does, and how it is written`, async () => {
+    const { status, out } = await run(`ads ${verb} --help`);
+    assert.equal(status, 0);
+    assert.match(out, new RegExp(`^Usage: backline ads ${verb}`));
+    assert.match(out, /Examples:\n {2}\$ backline ads /);
+  });
+}
+
 const WRONG: readonly [line: string, message: RegExp][] = [
   ['', /Usage: backline/],
   ['spin', /unknown command 'spin'/],
@@ -53,6 +62,9 @@ const WRONG: readonly [line: string, message: RegExp][] = [
   ['get plans -o html', /Allowed choices are table, wide, json, yaml, name/],
   ['check --plan free', /missing required argument 'feature'/],
   ['release', /Usage: backline release/],
+  ['ads', /Usage: backline ads/],
+  ['ads decide', /required option '--placement <name>' not specified/],
+  ['ads tree --limit 0', /It must be a whole number from 1 to 200/],
   ['release approve', /missing required argument 'name'/],
   ['release stop-all', /required option '-m, --reason <text>' not specified/],
   ['release pin x --until tomorrow', /It must be a time like 2026-12-01T00:00:00Z/],

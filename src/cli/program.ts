@@ -4,6 +4,7 @@ import { version as programVersion } from '#kernel/base/version.ts';
 import type { Shell } from './completion.ts';
 import { CliFailure, EXIT, printFailure } from './terminal/failure.ts';
 import { addApplyVerbs } from './apply/program.ts';
+import { addAdVerbs } from './ads/program.ts';
 import { addDecisionVerbs } from './decisions/program.ts';
 import { addObjectVerbs } from './objects/program.ts';
 import { addServerVerbs } from './server-verbs.ts';
@@ -58,6 +59,7 @@ export function commandTree(io: Io, end: (status: number) => void): Command {
   addReleaseVerbs(verbs);
   addObjectVerbs(verbs);
   addDecisionVerbs(verbs);
+  addAdVerbs(verbs);
   addCompletion(verbs);
   addClientKey(verbs);
   addSimulate(verbs);

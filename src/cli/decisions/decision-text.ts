@@ -1,7 +1,7 @@
 import type { Colours } from '../terminal/io.ts';
 import { textTable } from '../terminal/text-table.ts';
 
-interface Snapshot {
+export interface Snapshot {
   readonly snapshot?: { readonly version: string; readonly ageSeconds: number };
 }
 
@@ -148,7 +148,7 @@ function isPrices(answer: ExplainAnswer['answer']): answer is PricesAnswer {
   return 'prices' in answer;
 }
 
-function snapshotLine({ snapshot }: Snapshot, { dim }: Colours): string[] {
+export function snapshotLine({ snapshot }: Snapshot, { dim }: Colours): string[] {
   return snapshot === undefined
     ? []
     : [dim(`Answered from snapshot ${snapshot.version}, ${snapshot.ageSeconds} s old.`)];

@@ -1,6 +1,7 @@
 import { call } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
-import { CliFailure, EXIT } from '../terminal/failure.ts';
+import { parseAttribute } from '../terminal/attribute-option.ts';
+import { EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Colours, type Io } from '../terminal/io.ts';
 
 export type FlagOptions = ConnectionOptions & {
@@ -42,25 +43,4 @@ function flagText({ variant, value, reason, steps, releases = [] }: FlagExplanat
     ...steps.map(({ step, says }) => `  ${step.padEnd(wide)}  ${says}`),
     ...releases.map(({ says }) => `  ${says}`),
   ].join('\n');
-}
-
-/**
- * `name=value`; the value is JSON where it is such, else text. A number that is written otherwise than JavaScript writes
- * it (an id of 20 digits, 1e3) is a text: another number would be asked about.
- */
-function parseAttribute(text: string): [name: string, value: unknown] {
-  const mark = text.indexOf('=');
-  if (mark < 1) {
-    throw new CliFailure(`--context ${text} cannot be read.`, {
-      exitCode: EXIT.usage,
-      remedy: 'Write it like plan=free, age=20, genres=\'["pop","jazz"]\' or appVersion=\'"9"\' (text in quotes).',
-    });
-  }
-  const value = text.slice(mark + 1);
-  try {
-    const parsed: unknown = JSON.parse(value);
-    return [text.slice(0, mark), typeof parsed === 'number' && String(parsed) !== value ? value : parsed];
-  } catch {
-    return [text.slice(0, mark), value];
-  }
 }

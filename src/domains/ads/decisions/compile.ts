@@ -21,7 +21,8 @@ import { microsOf } from '../rules/micros.ts';
 import { ratioOf, sizeOf, type Ratio } from '../rules/ratio.ts';
 import { moneyOf } from './budgets.ts';
 import { capsOf } from './caps.ts';
-import type { AdsTable, CompiledAd, CompiledAdSet, CompiledFloor, CompiledPlacement, Halt } from './table.ts';
+import { haltsOf } from './halts.ts';
+import type { AdsTable, CompiledAd, CompiledAdSet, CompiledFloor, CompiledPlacement } from './table.ts';
 
 /** Above every bid: what is in an earlier tier comes first, whatever it pays. */
 const TIER_STEP = 1e15;
@@ -229,17 +230,8 @@ function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable
   const advertiser = specIn(world, Advertiser, namespace, spec.account);
   const campaign = specIn(world, Campaign, namespace, spec.campaign);
   const ads = adsOf(object, world);
-  const halts: Halt[] = [
-    ...(spec.paused === true ? ['ad set paused' as const] : []),
-    ...(campaign === undefined ? ['campaign missing' as const] : []),
-    ...(campaign?.paused === true ? ['campaign paused' as const] : []),
-    ...(advertiser === undefined ? ['advertiser missing' as const] : []),
-    ...(advertiser?.suspended === undefined ? [] : ['advertiser suspended' as const]),
-    ...(spec.audience !== undefined && audiences.matcher(spec.audience) === undefined
-      ? ['audience missing' as const]
-      : []),
-    ...(ads.length === 0 ? ['no ad' as const] : []),
-  ];
+  const hasAudience = (audience: string): boolean => audiences.matcher(audience) !== undefined;
+  const halts = haltsOf({ adSet: spec, campaign, advertiser, hasAudience, adCount: ads.length });
   return {
     name,
     campaign: liveName(Campaign, namespace, spec.campaign),

@@ -1,0 +1,83 @@
+import { Option, type Command } from 'commander';
+import { connecting, examples, numberOf, type Verbs } from '../terminal/verbs.ts';
+import type { AskOptions } from './ask.ts';
+import type { TreeOptions } from './tree.ts';
+
+/** Accounts of a page of `ads tree`: each costs a list of every kind below it. */
+const ACCOUNTS = { usual: 20, most: 200 } as const;
+
+/** Verbs for the ads of advertisers. */
+export function addAdVerbs(verbs: Verbs): void {
+  const program = verbs.program
+    .command('ads')
+    .description('show ads and their state, ask for breaks, and read what was delivered');
+  const noun = { ...verbs, program };
+  addTree(noun);
+  addDecide(noun);
+  addExplain(noun);
+}
+
+function addTree({ program, io, end }: Verbs): void {
+  connecting(program.command('tree'))
+    .description('show advertisers with their campaigns, ad sets, ads and assets, and why an ad set is not served')
+    .argument('[account]', 'name of one Advertiser; without it all, a page at a time')
+    .option('-n, --namespace <name>', 'where to look')
+    .option('--limit <number>', `accounts of a page (${ACCOUNTS.usual})`, numberOf(1, ACCOUNTS.most), ACCOUNTS.usual)
+    .option('--continue <token>', 'the next page: the token that the page before ended with')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'json']).default('table'))
+    .addHelpText(
+      'after',
+      examples('backline ads tree acme', 'backline ads tree --limit 50', 'backline ads tree -o json'),
+    )
+    .action(async (account: string | undefined, options: TreeOptions) =>
+      end(await (await import('./tree.ts')).tree(account, options, io)),
+    );
+}
+
+function addDecide({ program, io, end }: Verbs): void {
+  asking(program.command('decide'))
+    .description('ask for the ads of a break as an app does; their money is reserved until they can play no more')
+    .addHelpText(
+      'after',
+      examples(
+        'backline ads decide --placement between-songs --plan free --market de',
+        'backline ads decide --placement between-songs --listener u1 --context genre=jazz -o json',
+      ),
+    )
+    .action(async (options: AskOptions) => end(await (await import('./ask.ts')).decide(options, io)));
+}
+
+function addExplain({ program, io, end }: Verbs): void {
+  asking(program.command('explain'))
+    .description('ask why: what is in the break, the best that are not, and how many are not for which reason')
+    .addHelpText(
+      'after',
+      examples(
+        'backline ads explain --placement between-songs --plan free --market de',
+        'backline ads explain --placement between-songs --listener u1 --age 15 -o json',
+      ),
+    )
+    .action(async (options: AskOptions) => end(await (await import('./ask.ts')).explain(options, io)));
+}
+
+function asking(command: Command): Command {
+  return connecting(command)
+    .requiredOption('--placement <name>', 'the Placement')
+    .option('--listener <id>', 'who listens: their record, histories and the releases that they see count')
+    .option('--plan <name>', 'the plan, of a listener without a subscription on record')
+    .option('--role <name>', 'the role of the listener on the plan')
+    .option('--market <name>', 'where the listener is: a market')
+    .option('--territory <code>', 'where the listener is: a territory, like DE')
+    .option('--household <id>', 'for frequency caps')
+    .option('--device <id>', 'for frequency caps')
+    .option('--session <id>', 'for frequency caps: one use of the app')
+    .option('--age <years>', 'age of the listener', numberOf(0, 150))
+    .option('--zone <zone>', 'IANA zone of the listener, for day parts')
+    .option('--tcf <string>', 'consent string of TCF')
+    .option('--gpp <string>', 'consent string of GPP')
+    .option('--context <attributes...>', 'what is known of the listener, like genre=jazz')
+    .option('--slots <number>', 'fewer slots than the placement has', numberOf(1, 20))
+    .option('--seconds <number>', 'a shorter break than its longest', numberOf(1, 600))
+    .option('--filters-explicit', 'the listener filters what is explicit')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'json']).default('table'));
+}

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { runCommandLine } from '#cli/program.ts';
+import { fakeIo } from '#cli/testing/fake-io.ts';
+import { advertiserWithAd, declareAds } from '../support/ads.ts';
+import { startWorld } from '../support/backline.ts';
+
+const ASKED = '--placement between-songs --plan free --market de';
+
+/** Backline with ads, and the command line beside it. */
+async function startTerminal(t: TestContext) {
+  const world = await startWorld(t, { roles: ['api', 'decide', 'controllers', 'ingest'] });
+  return {
+    ...world,
+    backline: async (line: string) => {
+      const io = { ...fakeIo(), env: { BACKLINE_KUBECONFIG: world.running.kubeconfigFile } };
+      const status = await runCommandLine(line.split(' '), io);
+      return { status, out: io.written.stdout, err: io.written.stderr };
+    },
+  };
+}
+
+test('backline ads: the tree of accounts by pages, breaks as a listener asks, and why they are so', async (t) => {
+  const { backline, ...world } = await startTerminal(t);
+  await declareAds(
+    world,
+    [
+      advertiserWithAd('acme', { bid: '12.50' }),
+      advertiserWithAd('bolt', { bid: '3.00' }),
+      advertiserWithAd('cave', { bid: '2.00' }),
+    ],
+    { slots: 2 },
+  );
+
+  await t.test('tree', async () => {
+    const { status, out } = await backline('ads tree acme');
+    assert.equal(status, 0);
+    assert.match(out, /^acme +advertiser, EUR, acme Ltd +active$/m);
+    assert.match(out, /^ {4}acme\.s +ad set, auction, 12\.50 cpm +may be served$/m);
+    assert.match(out, /^ {8}acme\.f +asset, audio, 30 s +declared$/m);
+    assert.doesNotMatch(out, /bolt/);
+
+    const names = [];
+    let token = '';
+    do {
+      const page = JSON.parse((await backline(`ads tree --limit 2 -o json${token}`)).out);
+      names.push(page.accounts.map(({ account }: { account: string }) => account));
+      token = page.continue === undefined ? '' : ` --continue ${page.continue}`;
+    } while (token !== '');
+    assert.deepEqual(names, [['acme', 'bolt'], ['cave']]);
+
+    const missing = await backline('ads tree nobody');
+    assert.equal(missing.status, 1);
+    assert.match(missing.err, /nobody/);
+  });
+
+  await t.test('decide and explain', async () => {
+    const decided = await backline(`ads decide ${ASKED} --listener u1`);
+    assert.equal(decided.status, 0, decided.err);
+    assert.match(decided.out, /^between-songs: 2 ads, 60 s$/m);
+    assert.match(decided.out, /^default\/acme\.a +default\/acme\.s +auction +0\.0\d+ EUR \(cpm\) +30 s$/m);
+    const json = JSON.parse((await backline(`ads decide ${ASKED} -o json`)).out);
+    assert.equal(json.ads.length, 2);
+    assert.ok(json.ads[0].token.length > 0);
+
+    const explained = await backline(`ads explain ${ASKED}`);
+    assert.match(explained.out, /^ {2}default\/cave\.s +auction +2\.00 \(cpm\) +2\.00$/m);
+    assert.match(explained.out, /^ {2}no room +1 +default\/cave\.s$/m);
+    assert.deepEqual(JSON.parse((await backline(`ads explain ${ASKED} -o json`)).out).reasons, [
+      { reason: 'no room', adSets: 1, example: 'default/cave.s' },
+    ]);
+
+    const free = await backline('ads decide --placement between-songs --plan premium --market de');
+    assert.match(free.out, /^between-songs: no ads: the listener has the ad-free feature\.$/m);
+  });
+
+  await t.test('a wrong question is refused with what would be right', async () => {
+    const { status, err } = await backline('ads decide --placement between-song --plan free --market de');
+    assert.equal(status, 1);
+    assert.match(err, /no placement "between-song" \(did you mean "between-songs"\?\)/);
+    const broken = await backline(`ads explain ${ASKED} --context genre`);
+    assert.deepEqual([broken.status, broken.err.includes('--context genre cannot be read.')], [64, true]);
+  });
+});
