@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { CLIENT_ENVIRONMENT, SERVER_ENVIRONMENT } from '#cli/environment.ts';
 import { parseAllDocuments } from 'yaml';
 import { Compile } from 'typebox/schema';
+import { limitsPage } from './reference/limits.ts';
 import { logLinesIn } from './reference/log-lines.ts';
 import { HAND_WRITTEN, referencePages } from './reference/pages.ts';
 import { registries } from './reference/registries.ts';
@@ -21,6 +22,32 @@ test('the reference is made of what the program uses', async () => {
   for (const [path, text] of pages) {
     assert.equal(await readFile(join(folder, path), 'utf8'), text, `${path} is stale: run \`npm run reference\``);
   }
+});
+
+test('each limit has its own comment, whatever the values beside it are', () => {
+  const source = `export const PACE_TIMING = {
+  /** Between looks. */
+  paceMs: { least: 10, most: 60 },
+  /** Before rows go. */
+  keptMs: TOKEN_LIMITS.lifetimeMs + 24 * 3_600,
+  /** For the first. */
+  waitMs: 5_000,
+};
+/** Free space. */
+const FREE_BYTES_MIN = 2 * 1024 * 1024;
+`;
+  const rows = limitsPage(new Map([['src/kernel/pace/pace.ts', source]]))
+    .split('\n')
+    .filter((line) => line.includes('pace.ts'));
+  assert.deepEqual(
+    rows.map((row) => row.split(' | ').slice(0, 3)),
+    [
+      ['| `PACE_TIMING.paceMs`', '{ least: 10, most: 60 }', 'Between looks.'],
+      ['| `PACE_TIMING.keptMs`', 'TOKEN_LIMITS.lifetimeMs + 24 * 3_600', 'Before rows go.'],
+      ['| `PACE_TIMING.waitMs`', '5,000', 'For the first.'],
+      ['| `FREE_BYTES_MIN`', '2,097,152 (2 MiB)', 'Free space.'],
+    ],
+  );
 });
 
 test('every manifest of the examples is of the schema that editors check by', async () => {

@@ -8,10 +8,12 @@ interface Limit {
   readonly comment: string;
 }
 
-const OBJECT = /^(?:export )?const (\w*(?:LIMITS|_MAX|_DAYS|_MS))\b[^=]*= \{\n?([\s\S]*?)\}(?: as const)?[^\n]*;$/gm;
+const OBJECT =
+  /^(?:export )?const (\w*(?:LIMITS|TIMING|_MAX|_DAYS|_MS))\b[^=]*= \{\n?([\s\S]*?)\}(?: as const)?[^\n]*;$/gm;
 const CONSTANT =
-  /(?:^\/\*\* ([^\n]*?) \*\/\n|^\/\*\*\n((?: \*[^\n]*\n)+?) \*\/\n)?^(?:export )?const ([A-Z]+(?:_[A-Z]+)*_(?:MAX|DAYS|HOURS)) = ([\d_*+. -]+);$/gm;
-const MEMBER = /(?:\/\*\*([\s\S]*?)\*\/\s*)?(?:\/\/[^\n]*\n\s*)*\b(\w+): ([\d_*+. -]+)(?:,|\s*$)/g;
+  /(?:^\/\*\* ([^\n]*?) \*\/\n|^\/\*\*\n((?: \*[^\n]*\n)+?) \*\/\n)?^(?:export )?const ([A-Z]+(?:_[A-Z]+)*_(?:MAX|MIN|DAYS|HOURS)) = ([\d_*+. -]+);$/gm;
+const MEMBER =
+  /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?(?:\/\/[^\n]*\n\s*)*\b(\w+): (\{[^{}\n]*\}|(?:[A-Z]+(?:_[A-Z]+)*\.\w+|[\d_*+. -])+)(?:,|\s*$)/g;
 
 /** The limits that a source file names: constants, and the members of objects of limits. */
 function limitsIn(text: string): readonly Limit[] {
@@ -62,7 +64,7 @@ export function limitsPage(sources: ReadonlyMap<string, string>): string {
 
 Every limit that the program names, with its file. They are constants: no option changes them, and what can be configured is in
 [configuration](configuration.md). What a caller sees above a limit is in [operating](../operating.md#limits) and
-[refusals](refusals.md). The end of a name gives the unit: \`Ms\` milliseconds, \`Bytes\`, \`Chars\` characters; \`Max\` is the most.
+[refusals](refusals.md). The end of a name gives the unit: \`Ms\` milliseconds, \`Bytes\`, \`Chars\` characters; \`Max\` is the most, \`Min\` the least.
 
 ${sections.join('\n\n')}
 `;

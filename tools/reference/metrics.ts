@@ -174,8 +174,9 @@ export const METRICS: Readonly<Record<string, MetricNote>> = {
   },
   backline_release_exposures_dropped_total: {
     type: 'counter',
-    help: 'Exposures that were given up because the database was away for too long.',
-    worry: 'Above 0: releases are judged without these exposures. Mend the database of this node.',
+    help: 'Exposures that were given up, as the database was away for too long or more came than are written.',
+    worry:
+      'Above 0: releases are judged without these exposures. Mend the database of this node; if it is sound, there are more than 5,000 exposures a second here: add nodes.',
   },
   backline_release_exposures_waiting: {
     type: 'gauge',

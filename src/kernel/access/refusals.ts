@@ -79,8 +79,9 @@ export const accessRefusal = defineRefusals('access', {
   },
   'too-many-records': {
     reason: 'TooManyRequests',
-    meaning: 'A user read the records of as many listeners as are allowed in a day.',
-    remedy: 'Retry tomorrow (UTC); applications read records as a server Client.',
+    meaning: 'A user read the records of as many listeners as are allowed in a day, or too many within one second.',
+    remedy:
+      'At the limit of the day retry tomorrow (UTC), else in a second; applications read records as a server Client.',
   },
   unauthorized: {
     reason: 'Unauthorized',

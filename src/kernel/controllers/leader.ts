@@ -8,25 +8,21 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { claimLease, leaseRecord, releaseLease, type LeaseRecord } from './lease-record.ts';
 import { jitter, pause, within, type Time } from '#kernel/base/time.ts';
 
-export interface ElectionTiming {
+export const ELECTION_TIMING = {
   /** How long others wait after they last saw the lease change; whole seconds. */
-  readonly leaseMs: number;
+  leaseMs: 15_000,
   /**
    * A leader stops this long after it last began a renewal that succeeded. What is left of the lease is for the work
    * in hand to end, and for clocks that do not run equally fast.
    */
-  readonly renewDeadlineMs: number;
-  readonly renewEveryMs: number;
-  /** How often a candidate looks, and a leader tries again after a failed renewal. */
-  readonly retryMs: number;
-}
-
-export const ELECTION_TIMING: ElectionTiming = {
-  leaseMs: 15_000,
   renewDeadlineMs: 10_000,
+  /** How often a leader renews the lease. */
   renewEveryMs: 5_000,
+  /** How often a candidate looks, and a leader tries again after a failed renewal. */
   retryMs: 2_000,
 };
+
+export type ElectionTiming = Readonly<typeof ELECTION_TIMING>;
 
 /** How long giving the lease back may hold up the end of a process: without it the lease runs out by itself. */
 const GIVE_BACK_MS_MAX = 2_000;

@@ -48,7 +48,7 @@ export function releaseExposures(parts: {
   const dropped = counter(
     registry,
     'backline_release_exposures_dropped_total',
-    'Exposures that were given up because the database was away for too long.',
+    'Exposures that were given up, as the database was away for too long or more came than are written.',
   );
   const recorded = new Set<string>();
   let minute = 0;

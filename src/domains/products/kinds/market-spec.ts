@@ -120,13 +120,16 @@ export const MarketSpecSchema = Type.Object(
             description: 'Days between notice and charge.',
           }),
         },
-        { description: 'Notice that subscribers must get before a higher price.' },
+        {
+          description:
+            'Notice that subscribers must get before a higher price. The plan of a change says by when; nothing enforces it.',
+        },
       ),
     ),
     consent: Type.Enum(['optIn', 'optOut', 'none'], {
       default: 'none',
       description:
-        'Consent of existing subscribers to a higher price. optIn: they must agree. optOut: they may object. none: not needed.',
+        'Whether existing subscribers must agree to a higher price (optIn), may object (optOut), or neither (none). The plan of a change says it; nothing enforces it.',
     }),
   },
   { description: 'A set of territories that share currency, tax and rules for prices.' },
