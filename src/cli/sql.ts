@@ -2,8 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { call } from './api/call.ts';
 import { connectionFrom, type ConnectionOptions } from './api/connection.ts';
+import { query, type QueryStatus } from './api/query.ts';
 import { CliFailure, EXIT } from './terminal/failure.ts';
 import { coloursFor, oneLine, type Io } from './terminal/io.ts';
 
@@ -14,16 +14,6 @@ export interface SqlOptions extends ConnectionOptions {
   readonly limit?: number;
 }
 
-interface Status {
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
-  readonly rows?: readonly (readonly unknown[])[];
-  readonly data?: string;
-  readonly rowCount: number;
-  readonly truncated: boolean;
-  readonly completeUntil: string;
-}
-
-const PATH = '/apis/events.backline.dev/v1/queries';
 const FORMATS = { table: 'rows', json: 'rows', csv: 'csv', parquet: 'parquet' } as const;
 
 /** `backline sql`: asks about events in SQL. */
@@ -36,9 +26,7 @@ export async function sql(given: string | undefined, options: SqlOptions, io: Io
     });
   }
   const spec = { sql: await statementOf(given, options.filename, io), format: FORMATS[output], limit };
-  const target = connectionFrom(options, io);
-  const body = { apiVersion: 'events.backline.dev/v1', kind: 'Query', metadata: {}, spec };
-  const { status } = (await call(target, 'POST', PATH, { body })) as { readonly status: Status };
+  const status = await query(connectionFrom(options, io), spec);
   const content = contentOf(output, status, io);
   if (file === undefined) (output === 'table' ? io.stdout : io.exact).write(content.toString());
   else await writeFile(resolve(io.directory, file), content);
@@ -73,7 +61,7 @@ async function statementOf(given: string | undefined, filename: string | undefin
   });
 }
 
-function contentOf(output: SqlOptions['output'], status: Status, io: Io): string | Buffer {
+function contentOf(output: SqlOptions['output'], status: QueryStatus, io: Io): string | Buffer {
   const { columns, rows = [], data = '' } = status;
   switch (output) {
     case 'csv':
@@ -97,7 +85,10 @@ const NUMERIC = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\b.*
 const GAP = '   ';
 
 /** Columns as wide as their widest text, numbers to the right; what is absent is a dash. */
-export function tableText(status: Pick<Status, 'columns' | 'rows'>, bold = (line: string): string => line): string {
+export function tableText(
+  status: Pick<QueryStatus, 'columns' | 'rows'>,
+  bold = (line: string): string => line,
+): string {
   const { columns, rows = [] } = status;
   const lines = [columns.map(({ name }) => name), ...rows.map((row) => row.map((value) => oneLine(showValue(value))))];
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] ?? '').length)));
@@ -119,7 +110,7 @@ function showValue(value: unknown): string {
   return (typeof value === 'string' ? value : JSON.stringify(value)).replace(/[\r\n\t]/g, ' ');
 }
 
-function footerOf({ rowCount, truncated, completeUntil }: Status): string {
+function footerOf({ rowCount, truncated, completeUntil }: QueryStatus): string {
   const rows = `${rowCount} ${rowCount === 1 ? 'row' : 'rows'}${truncated ? ' (there are more: --limit)' : ''}`;
   // Nothing has become a file yet: there is no time to tell.
   if (Date.parse(completeUntil) === 0) return `${rows} · no events are in files yet`;

@@ -4,12 +4,13 @@ import { runCommandLine } from '#cli/program.ts';
 import { fakeIo } from '#cli/testing/fake-io.ts';
 import { advertiserWithAd, declareAds } from '../support/ads.ts';
 import { startWorld } from '../support/backline.ts';
+import { until } from '../support/installation.ts';
 
 const ASKED = '--placement between-songs --plan free --market de';
 
 /** Backline with ads, and the command line beside it. */
 async function startTerminal(t: TestContext) {
-  const world = await startWorld(t, { roles: ['api', 'decide', 'controllers', 'ingest'] });
+  const world = await startWorld(t, { roles: ['api', 'decide', 'controllers', 'ingest'], rollUpSeconds: 1 });
   return {
     ...world,
     backline: async (line: string) => {
@@ -72,6 +73,39 @@ test('backline ads: the tree of accounts by pages, breaks as a listener asks, an
 
     const free = await backline('ads decide --placement between-songs --plan premium --market de');
     assert.match(free.out, /^between-songs: no ads: the listener has the ad-free feature\.$/m);
+  });
+
+  await t.test('reconcile', async () => {
+    const { json } = await world.call('POST', '/v1/ads/decide', {
+      body: { placement: 'between-songs', plan: 'free', market: 'de', listener: 'u2' },
+    });
+    const events = json.ads.map(({ token }: { token: string }) => ({ event: 'impression', token }));
+    assert.equal((await world.call('POST', '/v1/ads/events', { body: { events } })).status, 200);
+    await until(
+      async () => {
+        const rows = await world.database.query('select from backline.ad_deliveries where not is_logged limit 1');
+        return rows.length === 0 ? true : undefined;
+      },
+      () => 'events in the event log',
+      10,
+    );
+    const equal = await backline('ads reconcile acme --timeout 60');
+    assert.equal(equal.status, 0, equal.out + equal.err);
+    assert.match(equal.out, /^account default\/acme .* equal$/m);
+    assert.match(equal.out, /^adset default\/acme\.s +0\.\d+ +0\.\d+ +(0\.0\d+) +\1 +equal$/m);
+
+    await world.database.query(
+      `update backline.quota_counters set used = used + 1 where bucket = 'adset default/acme.s lifetime'`,
+    );
+    const differs = await backline('ads reconcile acme --timeout 60');
+    assert.equal(differs.status, 1);
+    assert.match(differs.err, /the ledger of default\/acme differs in 2 of 2 places\./);
+    assert.match(
+      differs.err,
+      /adset default\/acme\.s\n +the ledger has 0\.\d+, the events 0\.\d+: a difference of 0\.000001/,
+    );
+    const unknown = await backline('ads reconcile nobody');
+    assert.match(unknown.err, /There is no ledger of the account "default\/nobody"\./);
   });
 
   await t.test('a wrong question is refused with what would be right', async () => {

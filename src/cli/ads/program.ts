@@ -1,10 +1,14 @@
 import { Option, type Command } from 'commander';
 import { connecting, examples, numberOf, type Verbs } from '../terminal/verbs.ts';
 import type { AskOptions } from './ask.ts';
+import type { ReconcileOptions } from './reconcile.ts';
 import type { TreeOptions } from './tree.ts';
 
 /** Accounts of a page of `ads tree`: each costs a list of every kind below it. */
 const ACCOUNTS = { usual: 20, most: 200 } as const;
+
+/** Of `ads reconcile`. */
+const TIMEOUT_SECONDS_MAX = 3_600;
 
 /** Verbs for the ads of advertisers. */
 export function addAdVerbs(verbs: Verbs): void {
@@ -15,6 +19,7 @@ export function addAdVerbs(verbs: Verbs): void {
   addTree(noun);
   addDecide(noun);
   addExplain(noun);
+  addReconcile(noun);
 }
 
 function addTree({ program, io, end }: Verbs): void {
@@ -58,6 +63,19 @@ function addExplain({ program, io, end }: Verbs): void {
       ),
     )
     .action(async (options: AskOptions) => end(await (await import('./ask.ts')).explain(options, io)));
+}
+
+function addReconcile({ program, io, end }: Verbs): void {
+  connecting(program.command('reconcile'))
+    .description('compare the ledger of an account with the charges of its events, to the micro-unit; 1 if they differ')
+    .argument('<account>', 'name of the Advertiser')
+    .option('-n, --namespace <name>', 'where it is')
+    .option('--timeout <seconds>', 'how long to wait until events are in files', numberOf(1, TIMEOUT_SECONDS_MAX), 300)
+    .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'json']).default('table'))
+    .addHelpText('after', examples('backline ads reconcile acme', 'backline ads reconcile acme -o json'))
+    .action(async (account: string, options: ReconcileOptions) =>
+      end(await (await import('./reconcile.ts')).reconcile(account, options, io)),
+    );
 }
 
 function asking(command: Command): Command {

@@ -18,6 +18,7 @@ import { Placement } from './kinds/placement.ts';
 import { placementAdvisor } from './placement-advice.ts';
 import { PermissionCache } from './rules/consent/permission-cache.ts';
 import { adEventRoutes } from './event-routes.ts';
+import { ledgerRoute } from './ledger-route.ts';
 import { NO_HISTORIES } from './history/histories.ts';
 import { adMoney } from './migrations/2026113001-ad-money.ts';
 import { adDeliveries } from './migrations/2026113030-ad-deliveries.ts';
@@ -52,6 +53,7 @@ export const ads = defineModule({
         records,
       }),
       ...adEventRoutes(records, log),
+      ledgerRoute(records),
     ],
     subjectOf: (_table, input, facts) => subjectOf(askedSubject(records, input), facts as unknown as SubjectFacts),
   }),

@@ -6,6 +6,7 @@ import { databaseClock } from '#kernel/postgres/database-clock.ts';
 import { openMoney, type OpenMoney } from './money/open-money.ts';
 import { openAdHistories, type AdHistories } from './records/ad-histories.ts';
 import { openDeliveries, readEvidence, type Deliveries } from './records/deliveries.ts';
+import { ledgerReader, type ReadLedger } from './records/ledger.ts';
 import { adEventMetrics, type AdEventMetrics } from './records/event-metrics.ts';
 import { tokenBox, type TokenBox } from './serving/ad-token.ts';
 
@@ -16,6 +17,7 @@ export interface AdRecords extends ModuleRecords {
   readonly money: OpenMoney;
   readonly histories: AdHistories;
   readonly deliveries: Deliveries;
+  readonly readLedger: ReadLedger;
   readonly tokens: TokenBox;
   readonly metrics: AdEventMetrics;
   /** The time of the database: tokens that one node seals are judged by all. */
@@ -46,6 +48,7 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
     money,
     histories,
     deliveries,
+    readLedger: ledgerReader({ database, quotas }),
     tokens,
     metrics,
     clock: shared.clock,

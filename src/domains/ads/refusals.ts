@@ -11,6 +11,11 @@ export const adRefusal = defineRefusals('ads', {
     meaning: 'The database did not confirm a history of ads: what would be served is not counted, so nothing is.',
     remedy: 'Ask again in a moment.',
   },
+  'unknown-account': {
+    reason: 'NotFound',
+    meaning: 'Nothing was ever reserved for this account, and it has no ad set.',
+    remedy: 'Use the live name of an Advertiser, NAMESPACE/NAME: kubectl get advertisers -A.',
+  },
   'invalid-question': {
     reason: 'Invalid',
     meaning: 'The question about a break is invalid.',

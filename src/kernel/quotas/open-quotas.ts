@@ -14,6 +14,7 @@ import type { Charge, Item } from './rules/operation.ts';
 import { quotaMetrics } from './quota-metrics.ts';
 import { eraseSubject, subjectsFrom } from './records/erase.ts';
 import { findOperations } from './records/read-book.ts';
+import { listUse } from './records/list-use.ts';
 import { readEndedSlices, recallSlices, readRecalledSlices } from './records/slices.ts';
 import { subjectsWithExpired, tidyRecords } from './records/tidy.ts';
 import { openRecentCounters } from './rules/recent-counters.ts';
@@ -93,13 +94,17 @@ export function openQuotas(parts: {
 }
 
 /** Answers without a change. */
-function answersOf({ shardOf, recent, cache }: Shards): Pick<Quotas, 'check' | 'find' | 'peek'> {
+function answersOf({ shardOf, recent, cache }: Shards): Pick<Quotas, 'check' | 'listUse' | 'find' | 'peek'> {
   return {
     check: async (check, signal) => {
       checkSubject(check.subject);
       checkSource(check);
       amountOf(check.amount, 0);
       return shardOf(check.subject).store.check(check, signal);
+    },
+    listUse: async (request) => {
+      checkSubject(request.subject);
+      return listUse(shardOf(request.subject).database, request);
     },
     find: async (subjects, key) => {
       checkName('key', key);

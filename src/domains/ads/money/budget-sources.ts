@@ -18,8 +18,13 @@ export function sourcesOf({ limits, zone }: AdSetMoney): readonly Source[] {
   return limits.map((limit) => sourceOf(limit, zone));
 }
 
+/** The id of the bucket of a limit. */
+export function bucketOf({ owner, per }: Pick<MoneyLimit, 'owner' | 'per'>): string {
+  return `${owner.length > OWNER_LENGTH_MAX ? contentHash(owner) : owner} ${per}`;
+}
+
 function sourceOf({ owner, per, limit }: MoneyLimit, zone: string): Source {
-  const id = `${owner.length > OWNER_LENGTH_MAX ? contentHash(owner) : owner} ${per}`;
+  const id = bucketOf({ owner, per });
   const window: WindowSpec = per === 'day' ? { type: 'calendar', per: 'P1D', zone } : { type: 'lifetime' };
   const bucket: Bucket = { id, limit, window, priority: 0, createdMs: 0 };
   return { quota: id, buckets: [bucket] };

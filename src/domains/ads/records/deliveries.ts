@@ -266,6 +266,19 @@ export async function readEvidence(
   return new Map(rows.map(({ slice, micros }) => [slice, micros]));
 }
 
+/** Micro-units of these ad sets that are not in the event log yet: those that were charged, and those that may be. */
+export async function readUnlogged(
+  { query }: Database,
+  adSets: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await query<{ adSet: string; micros: number }>({
+    text: `select token ->> 'adSet' as "adSet", sum(micros)::bigint as micros from backline.ad_deliveries
+      where not is_logged and state in ('charged', 'late') and token ->> 'adSet' = any ($1::text[]) group by 1`,
+    values: [adSets],
+  });
+  return new Map(rows.map(({ adSet, micros }) => [adSet, micros]));
+}
+
 async function dropOld(database: Database, clock: Clock | undefined): Promise<void> {
   for (;;) {
     const rows = await database.patient.query({

@@ -279,6 +279,8 @@ export interface Signer {
 export interface Quotas {
   /** The answer that a consume would get now; charges and records nothing. */
   readonly check: (check: Check, signal?: AbortSignal) => Promise<CheckAnswer>;
+  /** Counters of a subject that were not removed yet, by pages: what is used of them, and what of that is in open slices. */
+  readonly listUse: (request: UseRequest) => Promise<readonly CounterUse[]>;
   /** The operation under the key, of the first of these subjects that has one. */
   readonly find: (subjects: readonly string[], key: string) => Promise<PastOperation | undefined>;
   /** A check from this process's memory, at most so old; undefined without a recent entry. */
@@ -381,6 +383,28 @@ export interface Slices {
   readonly closeEnded: () => Promise<void>;
   /** Gives back all units that are not reserved. */
   readonly close: () => Promise<void>;
+}
+
+/** A page of the counters of a subject. */
+export interface UseRequest {
+  readonly subject: string;
+  /** The last counter of the page before. */
+  readonly after: { readonly bucket: string; readonly window: string } | undefined;
+  readonly rowsMax: number;
+  /** The slices of buckets with this prefix are named. */
+  readonly slicesOf: string;
+}
+
+/** Use of a bucket in a window. */
+export interface CounterUse {
+  readonly bucket: string;
+  readonly window: string;
+  /** With what is reserved in slices. */
+  readonly used: number;
+  /** In slices that are not settled. */
+  readonly reserved: number;
+  /** Keys of those slices. */
+  readonly slices: readonly string[];
 }
 
 /** A slice of which nothing can be settled any more. */
