@@ -39,7 +39,7 @@ for (const verb of RELEASE_VERBS) {
   });
 }
 
-for (const verb of 'tree decide explain reconcile'.split(' ')) {
+for (const verb of 'tree decide explain reconcile report'.split(' ')) {
   test(`help of ads ${verb} says what it does, and how it is written`, async () => {
     const { status, out } = await run(`ads ${verb} --help`);
     assert.equal(status, 0);

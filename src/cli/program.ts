@@ -12,7 +12,7 @@ import { connecting, examples, numberOf, type Verbs } from './terminal/verbs.ts'
 import { ioOf, type Io, type Streams } from './terminal/io.ts';
 import { addReleaseVerbs } from './release/program.ts';
 import type { SimulateOptions } from './simulate.ts';
-import type { SqlOptions } from './sql.ts';
+import type { SqlOptions } from './sql/sql.ts';
 import type { VersionOptions } from './version.ts';
 
 /** Those that are completed. */
@@ -134,7 +134,7 @@ function addSql({ program, io, end }: Verbs): void {
       ),
     )
     .action(async (query: string | undefined, options: SqlOptions) =>
-      end(await (await import('./sql.ts')).sql(query, options, io)),
+      end(await (await import('./sql/sql.ts')).sql(query, options, io)),
     );
 }
 

@@ -94,6 +94,29 @@ test('backline ads: the tree of accounts by pages, breaks as a listener asks, an
     assert.match(equal.out, /^account default\/acme .* equal$/m);
     assert.match(equal.out, /^adset default\/acme\.s +0\.\d+ +0\.\d+ +(0\.0\d+) +\1 +equal$/m);
 
+    // The report has the money of the ledger.
+    const ledger = await world.call('GET', '/v1/ads/ledger?account=default/acme');
+    const row = ledger.json.counters.find(
+      ({ bucket }: { bucket: string }) => bucket === 'adset default/acme.s lifetime',
+    );
+    const reported = JSON.parse((await backline('ads report --by campaign,day --account acme -o json')).out);
+    const [{ day, ...figures }, ...others] = reported;
+    assert.match(day, /^\d{4}-\d{2}-\d{2}$/);
+    assert.deepEqual(others, []);
+    assert.deepEqual(figures, {
+      campaign: 'default/acme.c',
+      impressions: 1,
+      reach: null,
+      frequency: null,
+      completions: 0,
+      clicks: 0,
+      spend: Number(row.charged).toFixed(6),
+      ecpm: '12.500000',
+      currency: 'EUR',
+    });
+    assert.match((await backline('ads report')).out, /^impressions +reach +frequency /);
+    assert.match((await backline('ads report --by week')).err, /It must be different names of hour, day, account/);
+
     await world.database.query(
       `update backline.quota_counters set used = used + 1 where bucket = 'adset default/acme.s lifetime'`,
     );

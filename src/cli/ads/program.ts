@@ -1,11 +1,16 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connecting, examples, numberOf, type Verbs } from '../terminal/verbs.ts';
 import type { AskOptions } from './ask.ts';
+import type { ReportOptions } from './report.ts';
+import { DIMENSION_NAMES, type Dimension } from './report-sql.ts';
 import type { ReconcileOptions } from './reconcile.ts';
 import type { TreeOptions } from './tree.ts';
 
 /** Accounts of a page of `ads tree`: each costs a list of every kind below it. */
 const ACCOUNTS = { usual: 20, most: 200 } as const;
+
+/** As of a Query. */
+const REPORT_ROWS_MAX = 100_000;
 
 /** Of `ads reconcile`. */
 const TIMEOUT_SECONDS_MAX = 3_600;
@@ -20,6 +25,7 @@ export function addAdVerbs(verbs: Verbs): void {
   addDecide(noun);
   addExplain(noun);
   addReconcile(noun);
+  addReport(noun);
 }
 
 function addTree({ program, io, end }: Verbs): void {
@@ -76,6 +82,36 @@ function addReconcile({ program, io, end }: Verbs): void {
     .action(async (account: string, options: ReconcileOptions) =>
       end(await (await import('./reconcile.ts')).reconcile(account, options, io)),
     );
+}
+
+function addReport({ program, io, end }: Verbs): void {
+  connecting(program.command('report'))
+    .description('what was delivered: impressions, reach, frequency, completions, clicks, spend and eCPM, by currency')
+    .option('--by <names>', `split by some of ${DIMENSION_NAMES.join(', ')}; else totals`, parseDimensions, [])
+    .option('--account <name>', 'of one Advertiser, whose zone days are in; else of all, in UTC')
+    .option('-n, --namespace <name>', 'where the account is')
+    .option('--from <moment>', 'events from then on: a date or an instant')
+    .option('--until <moment>', 'events before: a date or an instant')
+    .option('--limit <number>', 'rows at most', numberOf(1, REPORT_ROWS_MAX))
+    .option('--file <file>', 'where the result goes; else standard output')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'csv', 'json']).default('table'))
+    .addHelpText(
+      'after',
+      examples(
+        'backline ads report --account acme --by campaign,day --from 2026-12-01 --until 2027-01-01',
+        'backline ads report --by placement,hour -o csv --file hours.csv',
+      ),
+    )
+    .action(async (options: ReportOptions) => end(await (await import('./report.ts')).report(options, io)));
+}
+
+function parseDimensions(text: string): readonly Dimension[] {
+  const names = text.split(',');
+  const found = DIMENSION_NAMES.filter((name) => names.includes(name));
+  if (found.length < names.length) {
+    throw new InvalidArgumentError(`It must be different names of ${DIMENSION_NAMES.join(', ')}, like campaign,day.`);
+  }
+  return names as readonly string[] as readonly Dimension[];
 }
 
 function asking(command: Command): Command {

@@ -49,7 +49,7 @@ export async function reconcile(account: string, options: ReconcileOptions, io: 
       what: `the ledger has ${charged}, ${owner.startsWith('account ') ? 'its ad sets' : 'the events'} ${proven}: a difference of ${difference}`,
     })),
     remedy:
-      'Events are deleted after 395 days, and the ledger is not. Else look into the events: backline sql "from ad_delivery".',
+      'Events are deleted after 395 days, and the ledger is not. Else find the day: backline ads report --by adSet,day.',
   });
 }
 

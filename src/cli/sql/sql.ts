@@ -2,10 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { connectionFrom, type ConnectionOptions } from './api/connection.ts';
-import { query, type QueryStatus } from './api/query.ts';
-import { CliFailure, EXIT } from './terminal/failure.ts';
-import { coloursFor, oneLine, type Io } from './terminal/io.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { query, type QueryStatus } from '../api/query.ts';
+import { CliFailure, EXIT } from '../terminal/failure.ts';
+import { coloursFor, oneLine, type Io } from '../terminal/io.ts';
 
 export interface SqlOptions extends ConnectionOptions {
   readonly filename?: string;

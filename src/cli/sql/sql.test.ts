@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runCommandLine } from './program.ts';
+import { runCommandLine } from '../program.ts';
 import { exitOf, tableText } from './sql.ts';
-import { fakeIo } from './testing/fake-io.ts';
+import { fakeIo } from '../testing/fake-io.ts';
 
 test('numbers stand to the right, texts to the left, and a value stays in its line', () => {
   const columns = [

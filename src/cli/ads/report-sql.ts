@@ -1,0 +1,68 @@
+import { sqlText } from '../api/query.ts';
+
+/** Listeners of a row below which reach and frequency are hidden: they would tell of single people. */
+export const REACH_MIN = 50;
+
+/** The SQL of everything that splits a report. A day is that of the zone; an hour is an instant, as days have 23 to 25 of them. */
+const DIMENSIONS = {
+  hour: () => `date_trunc('hour', event_at)`,
+  day: (zone: string) => `cast(event_at at time zone ${sqlText(zone)} as date)`,
+  account: () => 'advertiser',
+  campaign: () => 'campaign',
+  adSet: () => '"adSet"',
+  ad: () => 'ad',
+  placement: () => 'placement',
+  market: () => 'market',
+} as const;
+
+export type Dimension = keyof typeof DIMENSIONS;
+
+export const DIMENSION_NAMES = Object.keys(DIMENSIONS) as readonly Dimension[];
+
+export interface ReportQuestion {
+  readonly by: readonly Dimension[];
+  /** IANA zone of the days. */
+  readonly zone: string;
+  /** Live name of one Advertiser; undefined: all. */
+  readonly account: string | undefined;
+  readonly from: Temporal.Instant | undefined;
+  readonly until: Temporal.Instant | undefined;
+}
+
+/** The SELECT of a report of delivery. Money stays in whole micro-units until it is written; eCPM is rounded down to one. */
+export function reportSql({ by, zone, account, from, until }: ReportQuestion): string {
+  const dimensions = by.map((name) => `${DIMENSIONS[name](zone)} as "${name}"`);
+  const names = by.map((name) => `"${name}"`);
+  const conditions = [
+    ...(account === undefined ? [] : [`advertiser = ${sqlText(account)}`]),
+    ...(from === undefined ? [] : [`event_at >= timestamptz ${sqlText(from.toString())}`]),
+    ...(until === undefined ? [] : [`event_at < timestamptz ${sqlText(until.toString())}`]),
+  ];
+  const groups = [...names, 'currency'].join(', ');
+  return `with deliveries as (
+  select ${[...dimensions, 'currency', 'event', 'pseudonym', 'micros'].join(', ')}
+  from ad_delivery${conditions.length === 0 ? '' : `\n  where ${conditions.join(' and ')}`}
+), counts as (
+  select ${groups},
+    count(*) filter (event = 'impression') as impressions,
+    count(pseudonym) filter (event = 'impression') as known,
+    count(distinct pseudonym) filter (event = 'impression') as listeners,
+    count(*) filter (event = 'complete') as completions,
+    count(*) filter (event = 'click') as clicks,
+    cast(sum(micros) as bigint) as micros
+  from deliveries group by all
+)
+select ${[...names, 'impressions'].join(', ')},
+  case when listeners >= ${REACH_MIN} then listeners end as reach,
+  case when listeners >= ${REACH_MIN} then round(known / listeners, 2) end as frequency,
+  completions, clicks,
+  ${decimalSql('micros')} as spend,
+  case when impressions > 0 then ${decimalSql('(micros * 1000 // impressions)')} end as ecpm,
+  currency
+from counts order by ${groups}`;
+}
+
+/** Whole micro-units as a decimal text: in JSON a number would not be exact. */
+function decimalSql(micros: string): string {
+  return `concat(${micros} // 1000000, '.', lpad(cast(${micros} % 1000000 as varchar), 6, '0'))`;
+}
