@@ -1,4 +1,5 @@
 import type { Clock } from '#kernel/base/clock.ts';
+import { repeat } from '#kernel/base/repeat.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import type { ModuleRecords, RecordParts } from '#kernel/modules/module.ts';
 import { databaseClock } from '#kernel/postgres/database-clock.ts';
@@ -40,10 +41,9 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
     metrics.countCharges('charged', charged);
     metrics.countCharges('free', free);
   };
-  let settling: Promise<unknown> = Promise.resolve();
-  const timer = setInterval(() => {
-    settling = settle().catch((error: unknown) => log.warn({ err: error }, 'ad events: cannot settle; retrying'));
-  }, SETTLE_MS);
+  const stopSettling = repeat(SETTLE_MS, settle, (error) =>
+    log.warn({ err: error }, 'ad events: cannot settle; retrying'),
+  );
   return {
     money,
     histories,
@@ -55,9 +55,8 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
     erasers: [...deliveries.erasers, ...histories.erasers],
     tidy: (now) => Promise.all([money.tidy(now), deliveries.tidy(), histories.tidy(now.epochMilliseconds)]),
     close: async () => {
-      clearInterval(timer);
       shared.stop();
-      await settling;
+      await stopSettling();
       await deliveries.close();
       await Promise.all([money.close(), histories.close()]);
     },

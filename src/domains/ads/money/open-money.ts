@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { repeat } from '#kernel/base/repeat.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Budget, Quotas, SliceUnits } from '#kernel/quotas/rules/contract.ts';
 import { windowAt } from '#kernel/quotas/rules/window.ts';
@@ -125,28 +126,6 @@ export function openMoney(parts: {
     );
     return ended.length;
   }
-}
-
-/** Runs a job again and again, one run at a time; the returned function waits for the last one. */
-function repeat(
-  everyMs: number,
-  run: () => Promise<unknown>,
-  whenFailed: (error: unknown) => void,
-): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  const timer = setInterval(() => {
-    running ??= run()
-      .then(() => {})
-      .catch(whenFailed)
-      .finally(() => {
-        running = undefined;
-      });
-  }, everyMs);
-  timer.unref();
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
 }
 
 /** Undefined where the database takes too long: units that come later are there for the next decision. */

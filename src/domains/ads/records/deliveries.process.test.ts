@@ -21,6 +21,30 @@ interface Stage extends AsyncDisposable {
   readonly database: TestDatabase['database'];
 }
 
+function tokenAt(nowMs: number, more: Partial<AdToken> = {}): AdToken {
+  return {
+    decision: newDecisionId(),
+    place: 0,
+    ad: 'd/a.ad',
+    adSet: 'd/a.set',
+    campaign: 'd/a.c',
+    advertiser: 'd/a',
+    placement: 'break',
+    subject: { listener: 'ann', market: 'de' },
+    adFreeFeature: 'ad-free',
+    goal: 'cpm',
+    micros: 12_500,
+    currency: 'EUR',
+    slice: 'slice-1',
+    reservedUntilMs: nowMs + 600_000,
+    issuedMs: nowMs,
+    expiresMs: nowMs + TOKEN_LIMITS.lifetimeMs,
+    seconds: 30,
+    mayProfile: true,
+    ...more,
+  };
+}
+
 /** Two processes on one database, at a time that the test moves. */
 async function startStage(chargeLate: (key: string) => boolean = () => false): Promise<Stage> {
   const { database, [Symbol.asyncDispose]: dispose } = await startDatabase();
@@ -45,27 +69,7 @@ async function startStage(chargeLate: (key: string) => boolean = () => false): P
     pass: (ms) => {
       now = now.add({ milliseconds: ms });
     },
-    token: (more = {}) => ({
-      decision: newDecisionId(),
-      place: 0,
-      ad: 'd/a.ad',
-      adSet: 'd/a.set',
-      campaign: 'd/a.c',
-      advertiser: 'd/a',
-      placement: 'break',
-      subject: { listener: 'ann', market: 'de' },
-      adFreeFeature: 'ad-free',
-      goal: 'cpm',
-      micros: 12_500,
-      currency: 'EUR',
-      slice: 'slice-1',
-      reservedUntilMs: now.epochMilliseconds + 600_000,
-      issuedMs: now.epochMilliseconds,
-      expiresMs: now.epochMilliseconds + TOKEN_LIMITS.lifetimeMs,
-      seconds: 30,
-      mayProfile: true,
-      ...more,
-    }),
+    token: (more = {}) => tokenAt(now.epochMilliseconds, more),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(nodes.map((node) => node.close()));
       await dispose();
@@ -210,4 +214,60 @@ test('rows live longer than tokens, and no longer; an erased listener is taken o
   await stage.database.query('update backline.ad_deliveries set is_logged = true');
   await stage.tidy();
   assert.equal(await stage.states(token), '');
+});
+
+test('a late charge that fails leaves its own row late, and holds back no other for longer than one look', async () => {
+  const broken = new Set<string>();
+  await using stage = await startStage((key) => {
+    if (broken.has(key.slice(0, 36).replaceAll('-', ''))) throw new Error('the stored limits cannot be read');
+    return true;
+  });
+  const tokens = Array.from({ length: 260 }, () => stage.token({ reservedUntilMs: 0 }));
+  const [first, second] = tokens as [AdToken, AdToken];
+  for (const { decision } of [first, second]) broken.add(decision);
+  for (const token of tokens.slice(0, 2)) await stage.count('impression', token);
+  stage.pass(1_000);
+  for (const token of tokens.slice(2)) await stage.count('impression', token);
+  for (let look = 1; look <= 3; look += 1) await stage.settle();
+  const late = await stage.database.query("select from backline.ad_deliveries where state = 'late'");
+  assert.equal(late.length, 2, 'the other 258 are charged');
+  broken.clear();
+  assert.equal((await stage.settle()).charged, 0, 'not tried again at once');
+  stage.pass(60_000);
+  assert.equal((await stage.settle()).charged, 2);
+  assert.deepEqual(await readEvidence(stage.database, ['slice-1']), new Map());
+});
+
+test('charges of accounts that are away hold back no other account, and no transaction is open while they run', async () => {
+  const { database, [Symbol.asyncDispose]: dispose } = await startDatabase();
+  const hanging = Promise.withResolvers<boolean>();
+  const begun = Promise.withResolvers<void>();
+  const deliveries = openDeliveries({
+    database,
+    clock: undefined,
+    chargeLate: async ({ money: { account } }) => {
+      if (account === 'd/broken') throw new Error('its quota database is away');
+      if (account !== 'd/hangs') return true;
+      begun.resolve();
+      return hanging.promise;
+    },
+    log: openLog('silent'),
+  });
+  const report = (account: string) => {
+    const token = tokenAt(Date.now(), { advertiser: account, reservedUntilMs: 0 });
+    return deliveries.count({ event: 'impression', token, money: { ...MONEY, account } });
+  };
+  await Promise.all(Array.from({ length: 250 }, () => report('d/broken')));
+  await report('d/hangs');
+  await report('d/a');
+  const settling = deliveries.settle();
+  await begun.promise;
+  const open = await database.query(
+    "select from pg_stat_activity where state = 'idle in transaction' and datname = current_database()",
+  );
+  assert.equal(open.length, 0);
+  hanging.resolve(true);
+  assert.equal((await settling).charged, 2);
+  await deliveries.close();
+  await dispose();
 });

@@ -8,12 +8,14 @@ import type { AdSetMoney } from '../decisions/table.ts';
 import { adRefusal } from '../refusals.ts';
 import { eventBefore, isPaid, rankOfEvent, type AdEvent } from '../rules/ad-events.ts';
 import { TOKEN_LIMITS, type AdToken } from '../serving/ad-token.ts';
+import { chargeLateEvents, type ChargeLate, type LateCharges } from './late-charges.ts';
 
 const LIMITS = {
   /** How long an event waits for the one before it: beacons overtake each other by seconds. */
   heldMs: 60_000,
-  /** Late events of one look. */
-  lateMax: 200,
+  /** Events that one statement releases, and statements of one look: the next look goes on. */
+  releasedMax: 1_000,
+  roundsMax: 20,
   /** A reservation is charged until so long before it ends: what is claimed by then is durable when its slice is settled. */
   marginMs: 15_000,
   /** Rows are kept so much longer than tokens live: a replay that arrives with the end of its token is still seen. */
@@ -35,9 +37,6 @@ export interface AdReport {
 /** `held`: it counts when the event before it comes within a minute. */
 export type ReportOutcome = 'counted' | 'duplicate' | 'held' | 'expired';
 
-/** Charges a price that is no longer reserved; false: there is no room. Repeated under its key after a failure. */
-type ChargeLate = (adSet: { readonly money: AdSetMoney }, micros: number, key: string) => Promise<boolean>;
-
 export interface Deliveries {
   /** Counts an event once, however often it is reported. Resolves when it is durable. */
   readonly count: (report: AdReport, signal?: AbortSignal) => Promise<ReportOutcome>;
@@ -49,12 +48,10 @@ export interface Deliveries {
   readonly close: () => Promise<void>;
 }
 
-interface Settlement {
+interface Settlement extends LateCharges {
   /** Held ones that count now. */
   readonly released: readonly AdEvent[];
   readonly dropped: readonly AdEvent[];
-  readonly charged: number;
-  readonly free: number;
 }
 
 interface DeliveriesParts {
@@ -63,12 +60,6 @@ interface DeliveriesParts {
   readonly clock: Clock | undefined;
   readonly chargeLate: ChargeLate;
   readonly log: Log;
-}
-
-interface Claim {
-  readonly decision: string;
-  readonly place: number;
-  readonly event: AdEvent;
 }
 
 export function openDeliveries(parts: DeliveriesParts): Deliveries {
@@ -181,8 +172,8 @@ async function settleNow(parts: DeliveriesParts): Promise<Settlement> {
   const now = clock?.().toString() ?? null;
   const released: AdEvent[] = [];
   // A start lets what follows it go in the next round.
-  for (let rank = 1; rank <= 2; rank += 1) {
-    const rows = await database.query<Pick<Claim, 'event'>>({
+  for (let round = 1; round <= LIMITS.roundsMax; round += 1) {
+    const rows = await database.query<{ event: AdEvent }>({
       name: 'release-ad-events',
       text: RELEASE,
       values: [now],
@@ -190,7 +181,7 @@ async function settleNow(parts: DeliveriesParts): Promise<Settlement> {
     released.push(...rows.map(({ event }) => event));
     if (rows.length === 0) break;
   }
-  const dropped = await database.query<Pick<Claim, 'event'>>({
+  const dropped = await database.query<{ event: AdEvent }>({
     name: 'drop-ad-events',
     text: `
       delete from backline.ad_deliveries
@@ -198,7 +189,7 @@ async function settleNow(parts: DeliveriesParts): Promise<Settlement> {
       returning event`,
     values: [now, LIMITS.heldMs],
   });
-  const late = await settleLate(parts);
+  const late = await chargeLateEvents(parts);
   return { released, dropped: dropped.map(({ event }) => event), ...late };
 }
 
@@ -212,36 +203,13 @@ const RELEASE = `
     cross join time
     where h.state = 'held' and b.at <= h.at + ${LIMITS.heldMs} * interval '1 millisecond'
     order by h.decision, h.place, h.event
-    limit 1000
+    limit ${LIMITS.releasedMax}
   )
   update backline.ad_deliveries h
   set waits_for = null, state = ${stateAt('due.now')}
   from due
   where h.decision = due.decision and h.place = due.place and h.event = due.event and h.state = 'held'
   returning h.event`;
-
-/** Charges late events where there is room. Another process that settles takes others. */
-function settleLate({ database, chargeLate }: DeliveriesParts): Promise<Pick<Settlement, 'charged' | 'free'>> {
-  return database.patient.transaction(async ({ query }) => {
-    const rows = await query<Claim & { micros: number; limits: AdSetMoney | null }>({
-      text: `select decision, place, event, micros, limits from backline.ad_deliveries
-        where state = 'late' order by at limit ${LIMITS.lateMax} for update skip locked`,
-    });
-    const counts = { charged: 0, free: 0 };
-    for (const { decision, place, event, micros, limits } of rows) {
-      const key = `${decision}.${place}.${event}`;
-      const isCharged = limits !== null && (await chargeLate({ money: limits }, micros, key));
-      const state = isCharged ? 'charged' : 'free';
-      counts[state] += 1;
-      // It is in the ledger by itself: for its slice it is no evidence.
-      await query({
-        text: `update backline.ad_deliveries set state = $4, slice = null where decision = $1 and place = $2 and event = $3`,
-        values: [decision, place, event, state],
-      });
-    }
-    return counts;
-  });
-}
 
 /** Takes the listener out of events that are not in the event log yet; money and counts stay. */
 async function eraseListener(database: Database, listener: string): Promise<number> {
