@@ -24,6 +24,7 @@ import { adMoney } from './migrations/2026113001-ad-money.ts';
 import { adDeliveries } from './migrations/2026113030-ad-deliveries.ts';
 import { adHistories } from './migrations/2026113040-ad-histories.ts';
 import { lateTries } from './migrations/2026113041-late-tries.ts';
+import { erasedListeners } from './migrations/2026113042-erased-listeners.ts';
 import { NO_MONEY } from './money/money.ts';
 import { openAdRecords, type AdRecords } from './open-ad-records.ts';
 import { AD_DELIVERY, logDeliveries } from './records/delivery-events.ts';
@@ -35,7 +36,7 @@ export const ads = defineModule({
   name: 'ads',
   kinds: adsKinds,
   advisors: (live) => [placementAdvisor(live)],
-  migrations: [adMoney, adDeliveries, adHistories, lateTries],
+  migrations: [adMoney, adDeliveries, adHistories, lateTries, erasedListeners],
   records: openAdRecords,
   eventTypes: [AD_DELIVERY],
   jobs: (parts) => [logDeliveries(parts)],

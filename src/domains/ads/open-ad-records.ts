@@ -33,7 +33,8 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
   const money = openMoney({ database, quotas, evidenceOf: (slices) => readEvidence(database, slices), clock, log });
   const histories = openAdHistories({ database, secret: await secretOf('ad-histories'), log });
   const metrics = adEventMetrics(registry);
-  const deliveries = openDeliveries({ database, clock, chargeLate: money.chargeLate, log });
+  const { chargeLate } = money;
+  const deliveries = openDeliveries({ database, clock, chargeLate, secret: await secretOf('ad-erasures'), log });
   const settle = async (): Promise<void> => {
     const { released, dropped, charged, free } = await deliveries.settle();
     for (const event of released) metrics.countEvent(event, 'counted');

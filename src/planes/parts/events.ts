@@ -95,7 +95,8 @@ export async function startEventPlane(
     () => startEvents(parts),
     (open) => open.close(),
   );
-  events.erasers.push(...records.erasers);
+  // The event log last: no other store holds the subject any more then, to write it there again.
+  events.erasers.unshift(...records.erasers);
   if (keepsHouse) {
     const jobParts = { ...parts, write: events.write };
     for (const { name, jobs } of modules) {

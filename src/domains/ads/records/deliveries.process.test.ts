@@ -7,6 +7,7 @@ import { newDecisionId, TOKEN_LIMITS, type AdToken } from '../serving/ad-token.t
 import { openDeliveries, readEvidence } from './deliveries.ts';
 
 const MONEY = { account: 'd/a', zone: 'UTC', limits: [], isEven: false, version: '1' };
+const SECRET = Buffer.alloc(32, 7);
 const BEGIN = Temporal.Instant.from('2026-11-30T12:00:00Z');
 
 interface Stage extends AsyncDisposable {
@@ -50,7 +51,7 @@ async function startStage(chargeLate: (key: string) => boolean = () => false): P
   const { database, [Symbol.asyncDispose]: dispose } = await startDatabase();
   let now = BEGIN;
   const late = async (_adSet: object, _micros: number, key: string) => chargeLate(key);
-  const parts = { database, clock: () => now, chargeLate: late, log: openLog('silent') };
+  const parts = { database, clock: () => now, chargeLate: late, secret: SECRET, log: openLog('silent') };
   const nodes = [openDeliveries(parts), openDeliveries(parts)] as const;
   const nodeAt = (node: number) => nodes[node % 2] as (typeof nodes)[0];
   return {
@@ -183,6 +184,7 @@ test('without a clock of a test, the database says what time it is, whatever the
     database: stage.database,
     clock: undefined,
     chargeLate: async () => false,
+    secret: SECRET,
     log: openLog('silent'),
   });
   const day = 24 * 3_600_000;
@@ -251,6 +253,7 @@ test('charges of accounts that are away hold back no other account, and no trans
       begun.resolve();
       return hanging.promise;
     },
+    secret: SECRET,
     log: openLog('silent'),
   });
   const report = (account: string) => {
@@ -270,4 +273,35 @@ test('charges of accounts that are away hold back no other account, and no trans
   assert.equal((await settling).charged, 2);
   await deliveries.close();
   await dispose();
+});
+
+test('an erased listener does not come back through tokens that are out; one who returns gets new ones', async () => {
+  await using stage = await startStage();
+  const [token, early] = [stage.token(), stage.token({ subject: { listener: 'bob', session: 's' } })];
+  const subjects = async (decision: string) => {
+    const rows = await stage.database.query<{ subject: object }>({
+      text: "select token -> 'subject' as subject from backline.ad_deliveries where decision = $1 order by event",
+      values: [decision],
+    });
+    return rows.map(({ subject }) => subject);
+  };
+  stage.pass(3_600_000);
+  await stage.count('impression', token);
+  assert.equal(await stage.erase('ann'), 1);
+  assert.equal(await stage.count('start', token, 1), 'counted');
+  assert.deepEqual(await subjects(token.decision), [{}, {}]);
+  await stage.count('impression', early);
+  assert.deepEqual(await subjects(early.decision), [{ listener: 'bob', session: 's' }], 'another listener stays');
+  stage.pass(3_600_000);
+  const returned = stage.token();
+  await stage.count('impression', returned);
+  assert.deepEqual(await subjects(returned.decision), [{ listener: 'ann', market: 'de' }]);
+  const keys = () =>
+    stage.database.query<{ key: string }>("select encode(key, 'escape') as key from backline.ad_erased_listeners");
+  await stage.tidy();
+  const [kept] = await keys();
+  assert.ok(kept !== undefined && !kept.key.includes('ann'));
+  stage.pass(TOKEN_LIMITS.lifetimeMs);
+  await stage.tidy();
+  assert.equal((await keys()).length, 0);
 });

@@ -8,6 +8,7 @@ import type { AdSetMoney } from '../decisions/table.ts';
 import { adRefusal } from '../refusals.ts';
 import { eventBefore, isPaid, rankOfEvent, type AdEvent } from '../rules/ad-events.ts';
 import { TOKEN_LIMITS, type AdToken } from '../serving/ad-token.ts';
+import { dropOldErasures, ERASED_LIMITS, erasedKeyOf, eraseListener } from './erased-listeners.ts';
 import { chargeLateEvents, type ChargeLate, type LateCharges } from './late-charges.ts';
 
 const LIMITS = {
@@ -59,12 +60,14 @@ interface DeliveriesParts {
   /** Instead of the time of the database, for tests. */
   readonly clock: Clock | undefined;
   readonly chargeLate: ChargeLate;
+  /** Of the keys of erased listeners; the same in all processes of the installation. */
+  readonly secret: Buffer;
   readonly log: Log;
 }
 
 export function openDeliveries(parts: DeliveriesParts): Deliveries {
   const { database, clock, log } = parts;
-  const group = openGroup<AdReport>((reports) => claimInRanks(database, clock, reports), notStoredRefusal);
+  const group = openGroup<AdReport>((reports) => claimInRanks(parts, reports), notStoredRefusal);
   return {
     count: (report, signal) => group.ask(report, (outcome) => outcome as ReportOutcome, signal),
     isCounted: async ({ token: { decision, place }, event }) => {
@@ -76,8 +79,11 @@ export function openDeliveries(parts: DeliveriesParts): Deliveries {
       return rows.length > 0;
     },
     settle: () => settleNow(parts),
-    erasers: [{ store: 'ad-deliveries', erase: (subject) => eraseListener(database, subject) }],
-    tidy: () => dropOld(database, clock),
+    erasers: [{ store: 'ad-deliveries', erase: (subject) => eraseListener(parts, subject) }],
+    tidy: async () => {
+      await dropOld(database, clock);
+      await dropOldErasures(parts);
+    },
     close: () => group.close(),
   };
 
@@ -90,8 +96,7 @@ export function openDeliveries(parts: DeliveriesParts): Deliveries {
 
 /** Claims events in the order of a play: those that come after others see them in the table. */
 async function claimInRanks(
-  database: Database,
-  clock: Clock | undefined,
+  { database, clock, secret }: DeliveriesParts,
   reports: readonly AdReport[],
 ): Promise<readonly ReportOutcome[]> {
   const outcomes: ReportOutcome[] = reports.map(() => 'duplicate');
@@ -102,7 +107,7 @@ async function claimInRanks(
   }
   const byRank = Map.groupBy(firsts.values(), (position) => rankOfEvent((reports[position] as AdReport).event));
   for (const rank of [...byRank.keys()].toSorted((a, b) => a - b)) {
-    const given = (byRank.get(rank) ?? []).map((position) => givenRow(position, reports[position] as AdReport));
+    const given = (byRank.get(rank) ?? []).map((position) => givenRow(position, reports[position] as AdReport, secret));
     const rows = await database.query<{ position: number; state: string | null; expired: boolean }>({
       name: 'claim-ad-events',
       text: CLAIM,
@@ -116,8 +121,8 @@ async function claimInRanks(
   return outcomes;
 }
 
-function givenRow(position: number, { token, event, code, money }: AdReport): object {
-  const { decision, place, slice, micros, goal, reservedUntilMs, expiresMs } = token;
+function givenRow(position: number, { token, event, code, money }: AdReport, secret: Buffer): object {
+  const { decision, place, slice, micros, goal, reservedUntilMs, issuedMs, expiresMs, subject } = token;
   return {
     position,
     decision,
@@ -129,6 +134,8 @@ function givenRow(position: number, { token, event, code, money }: AdReport): ob
     reserved_until: Temporal.Instant.fromEpochMilliseconds(reservedUntilMs),
     expires: Temporal.Instant.fromEpochMilliseconds(expiresMs),
     code: code ?? null,
+    listener: subject.listener === undefined ? null : erasedKeyOf(secret, subject.listener),
+    issued: Temporal.Instant.fromEpochMilliseconds(issuedMs),
     token,
     limits: money ?? null,
   };
@@ -147,7 +154,7 @@ const CLAIM = `
     select g.*, coalesce($2::timestamptz, now()) as at
     from jsonb_to_recordset($1::jsonb) as g (
       position integer, decision uuid, place smallint, event text, before text, micros bigint, slice text,
-      reserved_until timestamptz, expires timestamptz, code smallint, token jsonb, limits jsonb
+      reserved_until timestamptz, expires timestamptz, code smallint, listener text, issued timestamptz, token jsonb, limits jsonb
     )
   ), judged as (
     select *, before is not null and not exists (
@@ -159,7 +166,11 @@ const CLAIM = `
     insert into backline.ad_deliveries
       (decision, place, event, at, state, waits_for, micros, slice, reserved_until, code, token, limits)
     select decision, place, event, at, case when is_held then 'held' else ${stateAt('at')} end,
-      case when is_held then before end, micros, slice, reserved_until, code, token, limits
+      case when is_held then before end, micros, slice, reserved_until, code,
+      case when exists (
+        select from backline.ad_erased_listeners e where e.key = decode(judged.listener, 'hex')
+          and e.erased_at + ${ERASED_LIMITS.marginMs} * interval '1 millisecond' >= judged.issued
+      ) then jsonb_set(token, '{subject}', '{}') else token end, limits
     from judged order by decision, place, event
     on conflict do nothing
     returning decision, place, event, state
@@ -210,16 +221,6 @@ const RELEASE = `
   from due
   where h.decision = due.decision and h.place = due.place and h.event = due.event and h.state = 'held'
   returning h.event`;
-
-/** Takes the listener out of events that are not in the event log yet; money and counts stay. */
-async function eraseListener(database: Database, listener: string): Promise<number> {
-  const rows = await database.query({
-    text: `update backline.ad_deliveries set token = jsonb_set(token, '{subject}', '{}')
-      where not is_logged and token -> 'subject' ->> 'listener' = $1 returning place`,
-    values: [listener],
-  });
-  return rows.length;
-}
 
 /** Micro-units that were charged to each slice. */
 export async function readEvidence(

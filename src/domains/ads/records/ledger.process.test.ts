@@ -33,7 +33,13 @@ async function startStage() {
     });
     const evidenceOf = (slices: readonly string[]) => readEvidence(database, slices);
     const money = openMoney({ database, quotas, evidenceOf, clock: () => now, log });
-    const deliveries = openDeliveries({ database, clock: () => now, chargeLate: money.chargeLate, log });
+    const deliveries = openDeliveries({
+      database,
+      clock: () => now,
+      chargeLate: money.chargeLate,
+      secret: Buffer.alloc(32, 7),
+      log,
+    });
     return { database, quotas, money, deliveries };
   };
   const nodes = [open(), open()] as const;
