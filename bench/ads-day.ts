@@ -84,7 +84,7 @@ async function playDay(url: string, database: Database): Promise<readonly Figure
   let largestSlice = 0;
   let owed = 0;
   for (let tick = 0; tick < DAY_MS / TICK_MS; tick += 1) {
-    if (tick % 360 === 0) nowMs = START_MS + tick * TICK_MS;
+    nowMs = START_MS + tick * TICK_MS;
     const quarter = Math.floor((nowMs - START_MS) / QUARTER_MS);
     owed += shareOf(nowMs) * REQUESTS * (TICK_MS / DAY_MS) * (1 + NOISE * (2 * luck.next() - 1));
     const count = Math.floor(owed);

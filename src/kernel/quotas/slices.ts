@@ -42,7 +42,7 @@ interface BudgetPool extends Pool {
   recent: number;
   remaining: number | undefined;
   refilling: Promise<void> | undefined;
-  /** Too few units were there at the last request … */
+  /** Too few units are left since the last request … */
   isShort: boolean;
   /** … and the next one waits until then. */
   deniedUntilMs: number;
@@ -230,8 +230,9 @@ async function fetchSlice(parts: SliceParts, pool: BudgetPool, amount: number): 
   const counts = answer.balances.flatMap(({ remaining: left }) => (left === 'unlimited' ? [] : [left]));
   pool.remaining = counts.length === 0 ? SLICE_LIMITS.unitsMax : Math.min(...counts);
   const granted = answer.outcome === 'granted' ? answer.amount / items.length : 0;
-  pool.isShort = granted < amount;
-  if (pool.isShort) await waitForUnits(parts, pool, { amount, answer });
+  // Also when these are the last ones for now: nobody waits for a denial that is known.
+  pool.isShort = granted < amount || pool.remaining < amount;
+  if (pool.isShort) await waitForUnits(parts, pool, { amount, answer, isDenied: granted < amount });
   if (granted === 0) return undefined;
   // Units of one day are not reserved on the next.
   const ends = answer.receipt.map(({ untilMs = Infinity }) => untilMs - answer.atMs);
@@ -250,17 +251,17 @@ async function fetchSlice(parts: SliceParts, pool: BudgetPool, amount: number): 
   return slice;
 }
 
-/** After a denial: asks other nodes for their units, and waits before the next request. */
+/** No more units for now: waits before the next request, and after a denial asks other nodes for theirs. */
 async function waitForUnits(
   { storeOf, steadyMs }: SliceParts,
   pool: BudgetPool,
-  { amount, answer }: { readonly amount: number; readonly answer: Answer },
+  { amount, answer, isDenied }: { readonly amount: number; readonly answer: Answer; readonly isDenied: boolean },
 ): Promise<void> {
   const { budget } = pool;
   const retryMs = budget.retryMs?.(answer, amount);
   const nowMs = steadyMs();
   pool.deniedUntilMs = nowMs + (retryMs ?? SLICE_LIMITS.deniedMs);
-  if (retryMs !== undefined || nowMs - pool.recalledMs < SLICE_LIMITS.recallMs) return;
+  if (!isDenied || retryMs !== undefined || nowMs - pool.recalledMs < SLICE_LIMITS.recallMs) return;
   pool.recalledMs = nowMs;
   const scarce = answer.balances.filter(({ remaining }) => remaining !== 'unlimited' && remaining < amount);
   await storeOf(budget.subject).recall(

@@ -22,7 +22,7 @@ const MONEY_LIMITS = {
   /** How long after a decision its event is charged to the reservation; an event that is later is charged if there is room. */
   tokenMs: 15 * 60_000,
   /** An evenly paced budget that has nothing released asks again after so long at the earliest, and at the latest. */
-  paceMs: { least: 10_000, most: 60_000 },
+  paceMs: { least: 10_000, most: 300_000 },
   /** A decision waits so long for the first slice of a budget; then the ad set is left out. */
   waitMs: 500,
   /** Reasons of denials that are remembered for answers. */
