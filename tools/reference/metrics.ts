@@ -35,7 +35,8 @@ export const METRICS: Readonly<Record<string, MetricNote>> = {
     type: 'counter',
     help: 'Paid events whose reservation had ended: charged where the budget had room, else free.',
     labels: ['outcome'],
-    worry: '`free` rises: players report later than ads are reserved for.',
+    worry:
+      '`free` rises: players report more than 15 minutes after the answer. Ask for breaks later, and report at once.',
   },
   backline_ads_slots_total: {
     type: 'counter',

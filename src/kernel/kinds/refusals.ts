@@ -203,8 +203,8 @@ export const resourceRefusal = defineRefusals('resources', {
   },
   'other-writer': {
     reason: 'Conflict',
-    meaning: 'Another process writes to the database.',
-    remedy: 'Stop that process, or use another database.',
+    meaning: 'Another API process has the writer lock.',
+    remedy: 'Nothing: an API process waits for the lock by itself, and no caller gets this.',
   },
   'outcome-unknown': {
     reason: 'ServiceUnavailable',

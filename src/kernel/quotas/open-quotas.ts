@@ -256,6 +256,15 @@ function offlineOf({ shardOf, charge, signer }: Shards): Pick<Quotas, 'grantOffl
 
 /** Budgets that nodes spend in slices. */
 function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices' | 'endedSlices' | 'settleSlice'> {
+  /** The rows of all databases. One that is away keeps nothing of the others; rejects when all are away. */
+  const fromEach = async <Row>(read: (shard: Shard) => Promise<readonly Row[]>): Promise<readonly Row[]> => {
+    const results = await Promise.allSettled(shards.map(read));
+    const [failure, ...more] = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    if (failure !== undefined && more.length + 1 === shards.length) throw failure;
+    if (failure !== undefined)
+      log.warn({ err: failure }, 'quota slices: a quota database is away; going on with the others');
+    return results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  };
   return {
     slices: (node) => {
       checkName('name of the node', node.name);
@@ -267,13 +276,11 @@ function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices
             recall: (of, buckets) => recallSlices(database, { subject: of, buckets, node: node.name }, clock?.()),
           };
         },
-        readRecalled: async (name) =>
-          (await Promise.all(shards.map(({ database }) => readRecalledSlices(database, name)))).flat(),
+        readRecalled: (name) => fromEach(({ database }) => readRecalledSlices(database, name)),
         log,
       });
     },
-    endedSlices: async () =>
-      (await Promise.all(shards.map(({ database }) => readEndedSlices(database, clock?.())))).flat(),
+    endedSlices: () => fromEach(({ database }) => readEndedSlices(database, clock?.())),
     settleSlice: async ({ subject, slice, settled }) => {
       checkOperationName({ subject, key: slice });
       const commit = {

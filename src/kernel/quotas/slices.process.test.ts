@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { openLog } from '#kernel/base/log.ts';
 import { until } from '#tests/support/installation.ts';
 import type { Budget, Slices, SliceUnits } from './rules/contract.ts';
+import { openSlices } from './slices.ts';
 import { bucket } from './testing/bucket.ts';
 import { startQuotasWorld, type QuotasWorld } from './testing/quotas-world.ts';
 
@@ -166,4 +168,37 @@ test('after a denial the units of the account that another budget holds are reca
   assert.ok((await other.take(budget('summer'), 99)) !== undefined);
   await one.close();
   await other.close();
+});
+
+test('while recalls cannot be read, slices close all the same, and one look follows another', async () => {
+  await using world = await startQuotasWorld();
+  let steadyMs = 0;
+  let reads = 0;
+  const operations: string[] = [];
+  const slices = openSlices(
+    { ...NODE, name: 'node', steadyMs: () => steadyMs },
+    {
+      storeOf: () => ({
+        operate: async (operation) => {
+          operations.push(operation.kind);
+          const { items = [] } = operation.kind === 'charge' ? operation : {};
+          const amount = items.reduce((sum, item) => sum + item.amount, 0);
+          return { outcome: 'granted', asked: amount, amount, receipt: [], balances: [], atMs: 0, replayed: false };
+        },
+        recall: async () => {},
+      }),
+      readRecalled: async () => {
+        reads += 1;
+        await world.quotas.check({ subject: 's', quota: 'q', buckets: [bucket('b', 1)], amount: 0 });
+        throw new Error('away');
+      },
+      log: openLog('silent'),
+    },
+  );
+  assert.ok((await slices.take(adSet({ day: 100, lifetime: 100 }), 1)) !== undefined);
+  steadyMs = NODE.usableMs;
+  await Promise.all(Array.from({ length: 20 }, () => slices.closeEnded()));
+  assert.ok(reads <= 3, `${reads} reads for 20 looks at once`);
+  assert.ok(operations.includes('trim'), operations.join());
+  await slices.close();
 });

@@ -12,8 +12,10 @@ const SLICE_LIMITS = {
   firstCharges: 4,
   /** The next slice is fetched when less than this part of the last one is left: early enough at 100,000 a second. */
   refillAt: 0.5,
-  /** How often a node checks for recalls of its slices, and closes those that are over. */
+  /** How often a node checks for recalls of its slices, and closes those that are over … */
   lookMs: 100,
+  /** … of so many budgets: of 100,000 each is looked at every two seconds. */
+  lookPools: 5_000,
   /** After a denial a node waits so long before it asks the database again, unless the budget knows better. */
   deniedMs: 1_000,
   /** Other nodes are asked to return units of a budget at most this often. */
@@ -65,17 +67,37 @@ export function openSlices(
   },
 ): Slices {
   const { steadyMs = () => performance.now() } = node;
-  const parts: SliceParts = { node, ...options, steadyMs, pools: new Map(), bySlice: new Map(), closing: new Set() };
+  const parts: SliceParts = {
+    node,
+    ...options,
+    steadyMs,
+    pools: new Map(),
+    bySlice: new Map(),
+    closing: new Set(),
+    cursor: undefined,
+  };
   const { pools, bySlice, closing } = parts;
   let isClosed = false;
-  let looking = Promise.resolve();
-  const closeEnded = (): Promise<void> => {
-    looking = looking
-      .then(() => look(parts))
-      .catch((error: unknown) => options.log.warn({ err: error }, 'quota slices: maintenance failed; retrying'));
+  let looking: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  const begin = (pools?: Iterable<BudgetPool>): Promise<void> => {
+    looking = look(parts, pools).finally(() => {
+      looking = undefined;
+    });
     return looking;
   };
-  const timer = setInterval(() => void closeEnded(), SLICE_LIMITS.lookMs);
+  // However many ask while a look goes on, one more follows it.
+  const closeEnded = (): Promise<void> => {
+    if (looking === undefined) return begin();
+    next ??= looking.then(() => {
+      next = undefined;
+      return begin();
+    });
+    return next;
+  };
+  const timer = setInterval(() => {
+    if (looking === undefined) void begin(nextPools(parts));
+  }, SLICE_LIMITS.lookMs);
   timer.unref();
   const reserve: Slices['reserve'] = (budget, amount) => (isClosed ? undefined : reserveUnits(parts, budget, amount));
 
@@ -98,16 +120,16 @@ export function openSlices(
     },
     giveBack: ({ slice, amount }) => {
       const open = bySlice.get(slice);
-      if (open !== undefined) open.reserved -= amount;
+      if (open !== undefined) open.slice.reserved -= amount;
     },
     closeEnded,
     close: async () => {
       isClosed = true;
       clearInterval(timer);
-      await looking;
+      await (next ?? looking);
       await Promise.all([...pools.values()].map(async ({ refilling }) => refilling));
       for (const pool of pools.values()) for (const slice of pool.slices) slice.isRecalled = true;
-      closeOver(parts);
+      closeOver(parts, pools.values());
       await Promise.all(closing);
     },
   };
@@ -122,9 +144,11 @@ interface SliceParts {
   readonly steadyMs: () => number;
   /** By budget. */
   readonly pools: Map<string, BudgetPool>;
-  /** The open slices. */
-  readonly bySlice: Map<string, Slice>;
+  /** The open slices, with their pools. */
+  readonly bySlice: Map<string, { readonly slice: Slice; readonly pool: BudgetPool }>;
   readonly closing: Set<Promise<void>>;
+  /** Where the looks are in the pools. */
+  cursor: Iterator<BudgetPool> | undefined;
 }
 
 /** Reserves from memory, and begins to fetch the next slice in time. */
@@ -143,7 +167,7 @@ function refillInTime(parts: SliceParts, pool: BudgetPool, amount: number): void
   if (!isLow || pool.refilling !== undefined || nowMs < pool.deniedUntilMs) return;
   pool.refilling = fetchSlice(parts, pool, amount)
     .then((fetched) => {
-      if (fetched !== undefined) bySlice.set(fetched.key, fetched);
+      if (fetched !== undefined) bySlice.set(fetched.key, { slice: fetched, pool });
     })
     .catch((error: unknown) => {
       pool.deniedUntilMs = steadyMs() + SLICE_LIMITS.deniedMs;
@@ -154,21 +178,45 @@ function refillInTime(parts: SliceParts, pool: BudgetPool, amount: number): void
     });
 }
 
-async function look(parts: SliceParts): Promise<void> {
-  const { node, bySlice, readRecalled, closing } = parts;
-  const keys = bySlice.size === 0 ? [] : await readRecalled(node.name);
-  for (const key of keys) {
-    const slice = bySlice.get(key);
-    if (slice !== undefined) slice.isRecalled = true;
+/** Closes slices that are over, of these pools and of those that others wait for. Never rejects. */
+async function look(parts: SliceParts, pools: Iterable<BudgetPool> = parts.pools.values()): Promise<void> {
+  const { node, bySlice, readRecalled, closing, log } = parts;
+  const recalled = new Set<BudgetPool>();
+  try {
+    for (const key of bySlice.size === 0 ? [] : await readRecalled(node.name)) {
+      const open = bySlice.get(key);
+      if (open === undefined) continue;
+      open.slice.isRecalled = true;
+      recalled.add(open.pool);
+    }
+  } catch (error) {
+    log.warn({ err: error }, 'quota slices: cannot read recalls; retrying');
   }
-  closeOver(parts);
+  closeOver(parts, recalled);
+  closeOver(parts, pools);
   await Promise.all(closing);
 }
 
-function closeOver(parts: SliceParts): void {
+/** The next pools to look at: some at a time, so that many of them do not hold the event loop. */
+function nextPools(parts: SliceParts): readonly BudgetPool[] {
+  const some: BudgetPool[] = [];
+  parts.cursor ??= parts.pools.values();
+  while (some.length < SLICE_LIMITS.lookPools) {
+    const { value, done } = parts.cursor.next();
+    if (done === true) {
+      parts.cursor = undefined;
+      break;
+    }
+    some.push(value);
+  }
+  return some;
+}
+
+function closeOver(parts: SliceParts, some: Iterable<BudgetPool>): void {
   const { pools, bySlice, closing, steadyMs } = parts;
   const nowMs = steadyMs();
-  for (const [id, pool] of pools) {
+  for (const pool of some) {
+    const { id } = pool.budget;
     for (const slice of takeOver(pool, nowMs)) {
       bySlice.delete(slice.key);
       // Twice the use of its life: the next slice lasts as long, and the node may speed up.

@@ -19,7 +19,7 @@ import {
 const AdvertiserSpecSchema = Type.Object(
   {
     title,
-    currency: { ...currency, description: 'ISO 4217 code of its bids.' },
+    currency: { ...currency, description: 'ISO 4217 code of its bids and budgets. It never changes.' },
     zone: Type.String({
       minLength: 1,
       maxLength: 60,
@@ -64,6 +64,7 @@ export const Advertiser = defineKind({
     ...budgetProblems(spec),
     ...capProblems(spec),
     ...zoneProblems(spec.zone),
+    ...ledgerProblems(spec.currency, context.before?.currency),
     ...currencyProblems(spec.currency, ['spec', 'currency']),
     ...accountProblems(readLiveName({ names: 'namespace' }, context.name).name),
   ],
@@ -72,6 +73,13 @@ export const Advertiser = defineKind({
     spec: { title: 'Acme Shoes', currency: 'EUR', zone: 'Europe/Berlin', categories: ['IAB18-3'] },
   },
 });
+
+/** The ledger of an account counts in one currency. */
+function ledgerProblems(code: string, before: string | undefined): readonly Problem[] {
+  if (before === undefined || before === code) return [];
+  const detail = `the currency of an account stays ${before}: its budgets and its spend are counted in it; declare another Advertiser`;
+  return [{ path: ['spec', 'currency'], reason: 'FieldValueForbidden', detail }];
+}
 
 function zoneProblems(zone: string): readonly Problem[] {
   if (zoneClock(zone) !== undefined) return [];

@@ -178,3 +178,31 @@ test('an even budget is spent along the day, and a flight that is made longer gi
   });
   assert.ok((await reserveAll(node, find('s'), ONE)).length <= 2, 'a later end');
 });
+
+test('a slice that comes after a decision has given up is whole for the next one', async () => {
+  await using world = await startMoneyWorld('2026-11-30T12:00:00Z');
+  const find = adSetsOf({ adSets: { s: { budget: { lifetime: '8.00' } } } });
+  const node = world.open();
+  let unlock = (): void => {};
+  const isLocked = Promise.withResolvers<void>();
+  const lock = world.database.transaction(async ({ query }) => {
+    await query({ text: 'lock table backline.quota_holds, backline.quota_counters in access exclusive mode' });
+    isLocked.resolve();
+    await new Promise<void>((resolve) => {
+      unlock = resolve;
+    });
+  });
+  await isLocked.promise;
+  assert.deepEqual(await Promise.all([node.reserve(find('s'), ONE), node.reserve(find('s'), ONE)]), [
+    undefined,
+    undefined,
+  ]);
+  unlock();
+  await lock;
+  let count = 0;
+  for (let second = 0; second < 4; second += 1) {
+    count += (await reserveAll(node, find('s'), ONE)).length;
+    world.pass({ seconds: 1 });
+  }
+  assert.equal(count, 8);
+});

@@ -29,6 +29,8 @@ const MONEY_LIMITS = {
   denialsMax: 100_000,
   /** How often ended slices are settled, and counted traffic is written. */
   settleMs: 5_000,
+  /** Up to 1,000 slices each: more than a node takes in that time. */
+  settleRounds: 50,
   trafficMs: 60_000,
   /** How often the expected traffic is read. */
   meansMs: 900_000,
@@ -86,7 +88,9 @@ export function openMoney(parts: {
       const units = slices.reserve(budget, micros);
       if (units !== undefined) return reservationOf(units);
       if (!slices.mayReserve(budget.id, micros)) return undefined;
-      return withinWait(slices.take(budget, micros)).then((fetched) => fetched && reservationOf(fetched));
+      return withinWait(slices.take(budget, micros), slices.giveBack).then(
+        (fetched) => fetched && reservationOf(fetched),
+      );
     },
     giveBack: ({ slice, micros, untilMs }) => slices.giveBack({ slice, amount: micros, untilMs }),
     countBreak: (placement, market) => traffic.count(placement, market, nowMs()),
@@ -113,28 +117,52 @@ export function openMoney(parts: {
 
   async function settle(): Promise<number> {
     await slices.closeEnded();
-    const ended = await quotas.endedSlices();
-    if (ended.length === 0) return 0;
-    const evidence = await evidenceOf(ended.map(({ key }) => key));
-    await Promise.all(
-      ended.map(({ subject, key }) =>
-        quotas.settleSlice({ subject, slice: key, settled: evidence.get(key) ?? 0 }).catch((error: unknown) => {
-          // Its node, or another process, was earlier.
-          if (!(error instanceof Refusal && error.code === 'quotas/reservation-settled')) throw error;
-        }),
-      ),
-    );
-    return ended.length;
+    let settled = 0;
+    for (let round = 0; round < MONEY_LIMITS.settleRounds; round += 1) {
+      const done = await settleSlices({ quotas, evidenceOf, warn });
+      settled += done;
+      if (done === 0) break;
+    }
+    return settled;
   }
 }
 
 /** Undefined where the database takes too long: units that come later are there for the next decision. */
-async function withinWait(units: Promise<SliceUnits | undefined>): Promise<SliceUnits | undefined> {
+async function withinWait(
+  units: Promise<SliceUnits | undefined>,
+  giveBack: (late: SliceUnits) => void,
+): Promise<SliceUnits | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), MONEY_LIMITS.waitMs);
+    timer = setTimeout(() => {
+      void units.then((late) => late && giveBack(late));
+      resolve(undefined);
+    }, MONEY_LIMITS.waitMs);
   });
   return Promise.race([units, late]).finally(() => clearTimeout(timer));
+}
+
+/** Settles slices that have ended; one that fails waits for the next time, and keeps nothing of the others. */
+async function settleSlices({
+  quotas,
+  evidenceOf,
+  warn,
+}: {
+  readonly quotas: Quotas;
+  readonly evidenceOf: EvidenceOf;
+  readonly warn: (message: string) => (error: unknown) => void;
+}): Promise<number> {
+  const ended = await quotas.endedSlices();
+  if (ended.length === 0) return 0;
+  const evidence = await evidenceOf(ended.map(({ key }) => key));
+  const results = await Promise.allSettled(
+    ended.map(({ subject, key }) => quotas.settleSlice({ subject, slice: key, settled: evidence.get(key) ?? 0 })),
+  );
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  // Its node, or another process, was earlier.
+  const failure = failures.find((error) => !(error instanceof Refusal && error.code === 'quotas/reservation-settled'));
+  if (failure !== undefined) warn('ads: cannot settle slices of budgets; retrying')(failure);
+  return ended.length - failures.length;
 }
 
 function reservationOf({ slice, amount, untilMs }: SliceUnits): Reservation {
