@@ -54,6 +54,22 @@ Answered from snapshot 42, 1 s old.`,
 test('a break without ads says why', () => {
   const none = { placement: 'songs', ads: [], seconds: 0, noAds: 'adFree' } as const;
   assert.equal(breakText(none, plain), 'songs: no ads: the listener has the ad-free feature.');
+  // A newer server may have another reason.
+  assert.equal(breakText({ ...none, noAds: 'quietHour' }, plain), 'songs: no ads: quietHour');
+});
+
+test('the command line knows every reason for which a listener gets no ads', async () => {
+  const { adRoutes } = await import('#domains/ads/ad-routes.ts');
+  const [decide] = adRoutes({} as Parameters<typeof adRoutes>[0]);
+  assert.ok(decide !== undefined);
+  const { properties } = decide.answer as unknown as {
+    readonly properties: { readonly noAds: { readonly enum: readonly string[] } };
+  };
+  assert.ok(properties.noAds.enum.length > 4);
+  for (const noAds of properties.noAds.enum) {
+    const text = breakText({ placement: 'songs', ads: [], seconds: 0, noAds }, plain);
+    assert.ok(!text.endsWith(noAds), text);
+  }
 });
 
 test('an explanation adds the consent, the best candidates that lost, and counts of reasons', () => {

@@ -19,7 +19,8 @@ export interface BreakAnswer extends Snapshot {
   readonly placement: string;
   readonly ads: readonly AdAnswer[];
   readonly seconds: number;
-  readonly noAds?: 'adFree' | 'entitlementUnknown' | 'policyMissing' | 'noCandidate';
+  /** See `NO_ADS`; a newer server may have others. */
+  readonly noAds?: string;
   readonly gap?: number;
 }
 
@@ -44,11 +45,13 @@ export interface BreakExplanation extends BreakAnswer {
   }[];
 }
 
-const NO_ADS: Readonly<Record<NonNullable<BreakAnswer['noAds']>, string>> = {
+const NO_ADS: Readonly<Record<string, string>> = {
   adFree: 'the listener has the ad-free feature.',
   entitlementUnknown:
     'whether the listener has the ad-free feature is unknown: no plan is known, or the Feature is not live.',
   policyMissing: 'the AdPolicy of the placement is not live.',
+  adLoad: 'the load of the AdPolicy: the listener had enough breaks, or the last one was too recent.',
+  adLoadUnknown: 'the load of the AdPolicy is unknown: ask with --listener or --session.',
   noCandidate: 'no ad set fits. `backline ads explain` counts why.',
 };
 
@@ -60,7 +63,7 @@ export function breakText(answer: BreakAnswer, colours: Colours): string {
 }
 
 function breakLines({ placement, ads, seconds, noAds, gap }: BreakAnswer, { bold, yellow }: Colours): string[] {
-  if (noAds !== undefined) return [`${bold(placement)}: ${yellow('no ads')}: ${NO_ADS[noAds]}`];
+  if (noAds !== undefined) return [`${bold(placement)}: ${yellow('no ads')}: ${NO_ADS[noAds] ?? noAds}`];
   const rows = ads.map(({ ad, adSet, tier, goal, price, currency, seconds: length }) => [
     ad,
     adSet,
