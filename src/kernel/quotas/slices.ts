@@ -95,6 +95,9 @@ export function openSlices(
     });
     return next;
   };
+  const waitForFetches = async (): Promise<void> => {
+    await Promise.all([...pools.values()].map(async ({ refilling }) => refilling));
+  };
   const timer = setInterval(() => {
     if (looking === undefined) void begin(nextPools(parts));
   }, SLICE_LIMITS.lookMs);
@@ -122,12 +125,13 @@ export function openSlices(
       const open = bySlice.get(slice);
       if (open !== undefined) open.slice.reserved -= amount;
     },
+    waitForFetches,
     closeEnded,
     close: async () => {
       isClosed = true;
       clearInterval(timer);
       await (next ?? looking);
-      await Promise.all([...pools.values()].map(async ({ refilling }) => refilling));
+      await waitForFetches();
       for (const pool of pools.values()) for (const slice of pool.slices) slice.isRecalled = true;
       closeOver(parts, pools.values());
       await Promise.all(closing);

@@ -116,6 +116,7 @@ export function openMoney(parts: {
   }
 
   async function settle(): Promise<number> {
+    await slices.waitForFetches();
     await slices.closeEnded();
     let settled = 0;
     for (let round = 0; round < MONEY_LIMITS.settleRounds; round += 1) {

@@ -121,8 +121,6 @@ export function adSetsOf({ account = {}, campaign = {}, adSets }: MoneySpecs): (
   };
 }
 
-const POLL_MS = 20;
-
 /** Reserves one impression after the other until three in a row find no room. */
 export async function reserveAll(
   money: OpenMoney,
@@ -135,7 +133,7 @@ export async function reserveAll(
     if (reservation !== undefined) all.push(reservation);
     else {
       denials += 1;
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await money.settle();
     }
   }
   return all;

@@ -379,6 +379,8 @@ export interface Slices {
   readonly mayReserve: (id: string, amount: number) => boolean;
   /** Takes back units that nothing can settle. Without effect once the slice is closed. */
   readonly giveBack: (units: SliceUnits) => void;
+  /** Resolves when the slices that are being fetched have come. */
+  readonly waitForFetches: () => Promise<void>;
   /** Gives back the units of slices that are over. Done ten times a second anyway. */
   readonly closeEnded: () => Promise<void>;
   /** Gives back all units that are not reserved. */
