@@ -11,18 +11,16 @@ import { openQuotas } from '#kernel/quotas/open-quotas.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { allMigrations } from '#planes/catalogue.ts';
-import type { BreakQuestion } from '#domains/ads/decisions/decide.ts';
-import type { AdsTable } from '#domains/ads/decisions/table.ts';
 import { Ad } from '#domains/ads/kinds/ad.ts';
 import { AdSet } from '#domains/ads/kinds/ad-set.ts';
 import { Advertiser } from '#domains/ads/kinds/advertiser.ts';
 import { Asset } from '#domains/ads/kinds/asset.ts';
 import { Campaign } from '#domains/ads/kinds/campaign.ts';
 import { Placement } from '#domains/ads/kinds/placement.ts';
+import { issueTokens } from '#domains/ads/issue-tokens.ts';
 import { openAdRecords, type AdRecords } from '#domains/ads/open-ad-records.ts';
 import { serveBreak } from '#domains/ads/serve-break.ts';
-import type { AdToken } from '#domains/ads/serving/ad-token.ts';
-import { EVERYTHING, live, tableOf } from '#domains/ads/testing/world.ts';
+import { askBreak, live, tableOf } from '#domains/ads/testing/world.ts';
 import { chance } from '#simulation/chance.ts';
 import { absolute, type Figure } from './figure.ts';
 
@@ -78,7 +76,7 @@ async function playDay(url: string, database: Database): Promise<readonly Figure
   await tellLastWeek(database);
   const open = (): Promise<DayNode> => openNode(url, () => nowMs);
   const nodes = await Promise.all(Array.from({ length: NODES }, open));
-  const reports: { readonly atMs: number; readonly token: AdToken }[] = [];
+  const reports: { readonly atMs: number; readonly token: string }[] = [];
   const spent = new Float64Array(DAY_MS / QUARTER_MS);
   const traffic = new Float64Array(DAY_MS / QUARTER_MS);
   let largestSlice = 0;
@@ -95,11 +93,7 @@ async function playDay(url: string, database: Database): Promise<readonly Figure
     );
     const due = reports.filter(({ atMs }) => atMs <= nowMs);
     for (const report of due) reports.splice(reports.indexOf(report), 1);
-    await Promise.all(
-      due.map(({ token }, index) =>
-        (nodes[index % NODES] as DayNode).records.deliveries.count({ token, event: 'impression' }),
-      ),
-    );
+    await Promise.all(due.map(({ token }, index) => countImpression(nodes[index % NODES] as DayNode, token)));
     if (tick % 30 === 0) for (const { records } of nodes) await settle(records);
     if ((tick + 1) % Math.floor(DAY_MS / TICK_MS / (KILLS + 1)) === 0) await kill(tick % NODES);
   }
@@ -107,8 +101,7 @@ async function playDay(url: string, database: Database): Promise<readonly Figure
   // The last impressions come after midnight, and then the last slices end.
   for (let minute = 0; minute < 40; minute += 1) {
     nowMs += 60_000;
-    for (const { token } of reports.splice(0))
-      await (nodes[0] as DayNode).records.deliveries.count({ token, event: 'impression' });
+    for (const { token } of reports.splice(0)) await countImpression(nodes[0] as DayNode, token);
     for (const { records } of nodes) await settle(records);
   }
   const used = await readUse(database);
@@ -131,32 +124,13 @@ async function playDay(url: string, database: Database): Promise<readonly Figure
   async function ask({ records }: DayNode, quarter: number): Promise<void> {
     const decision = randomBytes(16).toString('hex');
     records.money.countBreak('break', undefined);
-    const { served } = await serveBreak(table, questionOf(table, nowMs, luck.next), records, { decision, subject: {} });
-    for (const [place, { adSet, ad, reservation }] of served.entries()) {
+    const question = askBreak(table, { nowMs, random: luck.next });
+    const { served } = await serveBreak(table, question, records, { decision, subject: {} });
+    const issuedFor = { decision, placement: 'break', adFreeFeature: 'ad-free', subject: {}, mayProfile: false };
+    for (const token of issueTokens(records, served, issuedFor)) {
       spent[quarter] = (spent[quarter] as number) + PLAYED;
       if (luck.next() >= PLAYED) continue;
       const atMs = nowMs + Math.min(DELAY_MS.most, -Math.log(1 - luck.next()) * DELAY_MS.mean);
-      const { micros, slice, untilMs: reservedUntilMs } = reservation;
-      const token: AdToken = {
-        decision,
-        place,
-        ad: ad.name,
-        adSet: adSet.name,
-        campaign: adSet.campaign,
-        advertiser: adSet.advertiser,
-        placement: 'break',
-        subject: {},
-        adFreeFeature: 'ad-free',
-        goal: adSet.goal,
-        micros,
-        currency: adSet.currency,
-        slice,
-        reservedUntilMs,
-        issuedMs: nowMs,
-        expiresMs: nowMs + DAY_MS,
-        seconds: ad.asset.seconds,
-        mayProfile: false,
-      };
       reports.push({ atMs, token });
     }
   }
@@ -190,6 +164,10 @@ async function openNode(url: string, nowMs: () => number): Promise<DayNode> {
     log,
   });
   return { records, database };
+}
+
+function countImpression({ records: { deliveries, tokens } }: DayNode, token: string): Promise<unknown> {
+  return deliveries.count({ token: tokens.open(token), event: 'impression' });
 }
 
 async function close({ records, database }: DayNode): Promise<void> {
@@ -228,23 +206,6 @@ function* objectsOf(budget: number): Iterable<LiveObject> {
     });
     yield live(Ad, `${account}.a`, { account, adSet: `${account}.s`, asset: `${account}.f`, weight: 1 });
   }
-}
-
-function questionOf({ placements }: AdsTable, nowMs: number, random: () => number): BreakQuestion {
-  const placement = placements.get('break');
-  if (placement === undefined) throw new Error('there is no placement');
-  return {
-    placement,
-    context: { targetingKey: 'ann' },
-    nowMs,
-    slots: 1,
-    seconds: 30,
-    adjacent: new Set(),
-    filtersExplicit: false,
-    ...EVERYTHING,
-    heldBack: () => undefined,
-    random,
-  };
 }
 
 /** The requests of a moment, as a part of the mean of the day: few in the night, most in the evening. */

@@ -12,7 +12,7 @@ import { Advertiser } from '#domains/ads/kinds/advertiser.ts';
 import { Asset } from '#domains/ads/kinds/asset.ts';
 import { Campaign } from '#domains/ads/kinds/campaign.ts';
 import { Placement } from '#domains/ads/kinds/placement.ts';
-import { EVERYTHING, live, worldOf } from '#domains/ads/testing/world.ts';
+import { askBreak, live, worldOf } from '#domains/ads/testing/world.ts';
 import { chance, type Chance } from '#simulation/chance.ts';
 import { absolute, median, type Figure } from './figure.ts';
 
@@ -117,20 +117,8 @@ function adSetSpec(luck: Chance, n: number): object {
   };
 }
 
-function questionOf(luck: Chance, { placements }: AdsTable): BreakQuestion {
-  const placement = placements.get('break');
-  if (placement === undefined) throw new Error('there is no placement');
+function questionOf(luck: Chance, table: AdsTable): BreakQuestion {
   const attributes = Object.entries(SHAPE).map(([name, [values]]) => [name, `v${Math.floor(luck.next() * values)}`]);
-  return {
-    placement,
-    context: { targetingKey: 'ann', ...Object.fromEntries(attributes) },
-    nowMs: NOW_MS,
-    slots: 3,
-    seconds: 90,
-    adjacent: new Set(),
-    filtersExplicit: false,
-    ...EVERYTHING,
-    heldBack: () => undefined,
-    random: luck.next,
-  };
+  const context = { targetingKey: 'ann', ...Object.fromEntries(attributes) };
+  return askBreak(table, { nowMs: NOW_MS, context, slots: 3, seconds: 90, random: luck.next });
 }

@@ -40,7 +40,9 @@ const pure = files.filter((file) => !file.endsWith('.process.test.ts'));
 const CORES = 2;
 /** Many wait for something real most of their time. */
 const PROCESSES = 4;
-const FILE_MS_MAX = isLong ? 3_600_000 : 240_000;
+const TEST_MS_MAX = isLong ? 3_600_000 : 240_000;
+/** A file whose tests have ended and that something keeps running has no other limit. */
+const LANE_MS_MAX = isLong ? 10_800_000 : 1_200_000;
 /** Fewer pure files are soon done in one process. */
 const SHARED_FILES = 20;
 
@@ -60,9 +62,15 @@ async function run(
       NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile'),
     },
   });
+  // Interrupted, it names the files that are not done.
+  const limit = setTimeout(() => {
+    console.error(`tests: still running after ${LANE_MS_MAX / 60_000} minutes; interrupted`);
+    child.kill('SIGINT');
+  }, LANE_MS_MAX);
   const printed: Buffer[] = [];
   for (const output of [child.stdout, child.stderr]) output?.on('data', (chunk: Buffer) => printed.push(chunk));
   const [code] = (await once(child, 'close')) as [number | null];
+  clearTimeout(limit);
   process.stdout.write(Buffer.concat(printed));
   return code === 0;
 }
@@ -79,7 +87,7 @@ async function runPure(paths: readonly string[]): Promise<boolean> {
 async function runProcess(paths: readonly string[]): Promise<boolean> {
   if (paths.length === 0) return true;
   console.log(`# process: ${paths.length} files`);
-  const flagsOfLane = [`--test-concurrency=${PROCESSES}`, `--test-timeout=${FILE_MS_MAX}`];
+  const flagsOfLane = [`--test-concurrency=${PROCESSES}`, `--test-timeout=${TEST_MS_MAX}`];
   const isServed = process.env['BACKLINE_TEST_DATABASE_URL'] !== undefined;
   if (isServed || paths.length === 1) return run(paths, flagsOfLane);
   const { url, template, stop } = await startTestServer();

@@ -73,7 +73,7 @@ test('made-up listeners use the sample business, and SQL shows what they did and
   );
   const twice = await sql(
     world,
-    'select count(*)::int from (select pseudonym, flag, variant from exposure group by all having count(*) > 1)',
+    'select count(*)::int from (select corrected_at::date, pseudonym, flag, variant from exposure group by all having count(*) > 1)',
   );
   assert.deepEqual(twice, [[0]]);
 });

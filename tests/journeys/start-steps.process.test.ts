@@ -6,7 +6,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { before, test, type TestContext } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
 import { openDatabase, urlOfDatabase } from '#kernel/postgres/database.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
@@ -89,10 +89,18 @@ async function failAt(failing: number, options: Options): Promise<string> {
   return name;
 }
 
+/** How long idle connections to PostgreSQL are kept, and some more. */
+const IDLE_SECONDS_MAX = 20;
+
 /** Timers and connections that are open in this process. */
 function openResources(): number {
   return process.getActiveResourcesInfo().filter((name) => /^(Timeout|TCP|Pipe)/.test(name)).length;
 }
+
+let resourcesAtFirst = 0;
+before(() => {
+  resourcesAtFirst = openResources();
+});
 
 async function failEachStep(options: Options, connections: () => Promise<number>): Promise<readonly string[]> {
   const steps = await stepsOf(options);
@@ -326,4 +334,12 @@ test('a data folder that cannot be made is refused at once', { skip: process.pla
   const args = [MAIN, 'serve', '--embedded', '--data', '/proc/x/y', '--port', '0'];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: STOP_MS_MAX });
   assert.deepEqual([status, /The data folder cannot be made: .*--data/s.test(stderr)], [1, true], stderr);
+});
+
+test('nothing of all these starts keeps the process running', async () => {
+  await until(
+    async () => openResources() <= resourcesAtFirst || undefined,
+    () => `nothing to be left: ${process.getActiveResourcesInfo().join()}`,
+    IDLE_SECONDS_MAX,
+  );
 });

@@ -3,7 +3,6 @@ import { repeat } from '#kernel/base/repeat.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import type { ModuleRecords, RecordParts } from '#kernel/modules/module.ts';
 import { databaseClock } from '#kernel/postgres/database-clock.ts';
-
 import { openMoney, type OpenMoney } from './money/open-money.ts';
 import { openAdHistories, type AdHistories } from './records/ad-histories.ts';
 import { openDeliveries, readEvidence, type Deliveries } from './records/deliveries.ts';
@@ -28,13 +27,19 @@ export interface AdRecords extends ModuleRecords {
 /** Opens the budgets, the histories of listeners, and what is reported of ads. */
 export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
   const { database, quotas, clock, secretOf, registry, log } = parts;
-  const tokens = tokenBox(await secretOf('ad-tokens'));
+  // Before anything is opened: a secret that cannot be read must leave nothing open.
+  const secrets = {
+    tokens: await secretOf('ad-tokens'),
+    histories: await secretOf('ad-histories'),
+    erasures: await secretOf('ad-erasures'),
+  };
+  const tokens = tokenBox(secrets.tokens);
   const shared = clock === undefined ? await databaseClock(database, systemTime, log) : { clock, stop: () => {} };
   const money = openMoney({ database, quotas, evidenceOf: (slices) => readEvidence(database, slices), clock, log });
-  const histories = openAdHistories({ database, secret: await secretOf('ad-histories'), log });
+  const histories = openAdHistories({ database, secret: secrets.histories, log });
   const metrics = adEventMetrics(registry);
   const { chargeLate } = money;
-  const deliveries = openDeliveries({ database, clock, chargeLate, secret: await secretOf('ad-erasures'), log });
+  const deliveries = openDeliveries({ database, clock, chargeLate, secret: secrets.erasures, log });
   const settle = async (): Promise<void> => {
     const { released, dropped, charged, free } = await deliveries.settle();
     for (const event of released) metrics.countEvent(event, 'counted');

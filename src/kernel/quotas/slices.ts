@@ -165,14 +165,11 @@ function reserveUnits(parts: SliceParts, budget: Budget, amount: number): SliceU
 }
 
 function refillInTime(parts: SliceParts, pool: BudgetPool, amount: number): void {
-  const { bySlice, log, steadyMs } = parts;
+  const { log, steadyMs } = parts;
   const nowMs = steadyMs();
   const isLow = leftIn(pool, nowMs) < Math.max(amount, (pool.recent / 2) * SLICE_LIMITS.refillAt);
   if (!isLow || pool.refilling !== undefined || nowMs < pool.deniedUntilMs) return;
   pool.refilling = fetchSlice(parts, pool, amount)
-    .then((fetched) => {
-      if (fetched !== undefined) bySlice.set(fetched.key, { slice: fetched, pool });
-    })
     .catch((error: unknown) => {
       pool.deniedUntilMs = steadyMs() + SLICE_LIMITS.deniedMs;
       log.warn({ err: error, budget: pool.budget.id }, 'quota slices: cannot fetch a slice; retrying');
@@ -261,8 +258,8 @@ function poolOf(pools: Map<string, BudgetPool>, budget: Budget, nowMs: number): 
   return pool;
 }
 
-async function fetchSlice(parts: SliceParts, pool: BudgetPool, amount: number): Promise<Slice | undefined> {
-  const { node, storeOf, steadyMs } = parts;
+async function fetchSlice(parts: SliceParts, pool: BudgetPool, amount: number): Promise<void> {
+  const { node, bySlice, storeOf, steadyMs } = parts;
   const { budget } = pool;
   const { subject } = budget;
   const items = await budget.items();
@@ -284,23 +281,25 @@ async function fetchSlice(parts: SliceParts, pool: BudgetPool, amount: number): 
   const granted = answer.outcome === 'granted' ? answer.amount / items.length : 0;
   // Also when these are the last ones for now: nobody waits for a denial that is known.
   pool.isShort = granted < amount || pool.remaining < amount;
+  if (granted > 0) {
+    // Units of one day are not reserved on the next.
+    const ends = answer.receipt.map(({ untilMs = Infinity }) => untilMs - answer.atMs);
+    const slice: Slice = {
+      key,
+      amount: granted,
+      usableUntilMs: askedMs + Math.min(node.usableMs, ...ends),
+      settledUntilMs: answer.atMs + node.usableMs + node.tokenMs,
+      reserved: 0,
+      // The limits may have changed meanwhile; and too few units are of no use here.
+      isRecalled: pool.budget.version !== budget.version || granted < amount,
+    };
+    // The one before was used up before its time.
+    pool.recent = Math.min(SLICE_LIMITS.unitsMax, 2 * granted);
+    pool.slices.push(slice);
+    bySlice.set(key, { slice, pool });
+  }
+  // After the slice is kept: a recall that fails must not lose it.
   if (pool.isShort) await waitForUnits(parts, pool, { amount, answer, isDenied: granted < amount });
-  if (granted === 0) return undefined;
-  // Units of one day are not reserved on the next.
-  const ends = answer.receipt.map(({ untilMs = Infinity }) => untilMs - answer.atMs);
-  const slice: Slice = {
-    key,
-    amount: granted,
-    usableUntilMs: askedMs + Math.min(node.usableMs, ...ends),
-    settledUntilMs: answer.atMs + node.usableMs + node.tokenMs,
-    reserved: 0,
-    // The limits may have changed meanwhile; and too few units are of no use here.
-    isRecalled: pool.budget.version !== budget.version || granted < amount,
-  };
-  // The one before was used up before its time.
-  pool.recent = Math.min(SLICE_LIMITS.unitsMax, 2 * granted);
-  pool.slices.push(slice);
-  return slice;
 }
 
 /** No more units for now: waits before the next request, and after a denial asks other nodes for theirs. */

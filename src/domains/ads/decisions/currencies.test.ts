@@ -12,7 +12,7 @@ import { Campaign } from '../kinds/campaign.ts';
 import { ExchangeRate } from '../kinds/exchange-rate.ts';
 import { Placement } from '../kinds/placement.ts';
 import { microsOf } from '../rules/micros.ts';
-import { EVERYTHING, live, tableOf, worldOf } from '../testing/world.ts';
+import { askBreak, live, tableOf, worldOf } from '../testing/world.ts';
 import { updateInSteps } from './compile.ts';
 import { decideBreak } from './decide.ts';
 import { countReasons } from './explain.ts';
@@ -64,20 +64,7 @@ function adOf(account: string, currency: string, spec: object): readonly LiveObj
 }
 
 function decide(table: AdsTable, name = 'break', nowMs = NOW_MS) {
-  const found = table.placements.get(name);
-  assert.ok(found !== undefined);
-  const question = {
-    placement: found,
-    context: { targetingKey: 'ann' },
-    nowMs,
-    slots: found.spec.slots,
-    seconds: 30 * found.spec.slots,
-    adjacent: new Set<string>(),
-    filtersExplicit: false,
-    ...EVERYTHING,
-    heldBack: () => undefined,
-    random: () => 0.5,
-  };
+  const question = askBreak(table, { nowMs }, name);
   const decision = decideBreak(table, question);
   return { ...decision, reasons: atOnce(countReasons(table, question, decision)).map(({ reason }) => reason) };
 }

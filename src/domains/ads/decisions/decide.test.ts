@@ -10,7 +10,7 @@ import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { Placement } from '../kinds/placement.ts';
-import { EVERYTHING, live, tableOf } from '../testing/world.ts';
+import { askBreak, live, tableOf } from '../testing/world.ts';
 import { decideBreak, type BreakQuestion, type ServedAd } from './decide.ts';
 import { countReasons } from './explain.ts';
 import type { AdsTable, CompiledAdSet } from './table.ts';
@@ -73,21 +73,7 @@ const placement = (spec: object = {}) =>
   });
 
 function ask(table: AdsTable, more: Partial<BreakQuestion> = {}): BreakQuestion {
-  const found = table.placements.get('break');
-  assert.ok(found !== undefined);
-  return {
-    placement: found,
-    context: { targetingKey: 'ann' },
-    nowMs: NOW_MS,
-    slots: found.spec.slots,
-    seconds: found.spec.seconds ?? found.spec.slots,
-    adjacent: new Set(),
-    filtersExplicit: false,
-    ...EVERYTHING,
-    heldBack: () => undefined,
-    random: () => 0.5,
-    ...more,
-  };
+  return askBreak(table, { nowMs: NOW_MS, ...more });
 }
 
 const namesOf = (served: readonly ServedAd[]) => served.map(({ adSet }) => adSet.name.replace('default/', ''));

@@ -14,9 +14,9 @@ import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { ExchangeRate } from '../kinds/exchange-rate.ts';
 import { Placement } from '../kinds/placement.ts';
-import { EVERYTHING, live, tableOf, worldOf } from '../testing/world.ts';
+import { askBreak, live, tableOf, worldOf } from '../testing/world.ts';
 import { compileInSteps, updateInSteps } from './compile.ts';
-import { decideBreak, type BreakQuestion } from './decide.ts';
+import { decideBreak } from './decide.ts';
 import { countReasons } from './explain.ts';
 import type { AdsTable } from './table.ts';
 
@@ -161,24 +161,16 @@ const FIRST: readonly LiveObject[] = [
 /** Everything that can be seen of a table. */
 function answersOf(table: AdsTable): unknown {
   return ['free', 'premium'].map((plan) => {
-    const placement = table.placements.get('break');
-    assert.ok(placement !== undefined);
-    const question: BreakQuestion = {
-      placement,
-      context: { targetingKey: 'ann', plan },
+    const question = askBreak(table, {
       nowMs: NOW_MS,
-      slots: placement.spec.slots,
+      context: { targetingKey: 'ann', plan },
       seconds: 60,
-      adjacent: new Set(),
-      filtersExplicit: false,
-      ...EVERYTHING,
-      heldBack: () => undefined,
       random: () => 0.4,
-    };
+    });
     const decision = decideBreak(table, question);
     const counts = atOnce(countReasons(table, question, decision)).map(({ reason, adSets }) => `${reason} ${adSets}`);
     const { served, candidates } = decision;
-    return [placement.policy, served, candidates, counts.toSorted(), [...table.setOfAd].toSorted()];
+    return [question.placement.policy, served, candidates, counts.toSorted(), [...table.setOfAd].toSorted()];
   });
 }
 

@@ -11,7 +11,7 @@ import { capCheck } from '../rules/cap-check.ts';
 import { observePolicy, POLICY, VENDOR } from '../testing/policy-world.ts';
 import type { CompiledAd, CompiledAdSet } from '../decisions/table.ts';
 import { vastDocument } from '../serving/vast.ts';
-import { EVERYTHING, live, tableOf, worldOf } from '../testing/world.ts';
+import { askBreak, live, tableOf, worldOf } from '../testing/world.ts';
 import { Ad } from './ad.ts';
 import { AdPolicy } from './ad-policy.ts';
 import { AdSet } from './ad-set.ts';
@@ -127,22 +127,17 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
       [NOW_MS, NOW_MS + 86_400_000].flatMap((nowMs) =>
         [true, false].flatMap((filtersExplicit) =>
           [0.1, 0.6].map((random) => {
-            const found = table.placements.get('break');
-            if (found === undefined) return [];
-            const { served, candidates } = decideBreak(table, {
-              placement: found,
-              context: { targetingKey: 'ann', plan },
+            if (!table.placements.has('break')) return [];
+            const question = askBreak(table, {
               nowMs,
-              slots: found.spec.slots,
-              seconds: found.spec.seconds ?? found.spec.slots,
-              adjacent: new Set(),
+              context: { targetingKey: 'ann', plan },
               filtersExplicit,
-              ...EVERYTHING,
               heldBack: ({ caps }) => capCheck(GOT, nowMs)(caps),
               random: () => random,
             });
+            const { served, candidates } = decideBreak(table, question);
             return [
-              found.spec.adFreeFeature,
+              question.placement.spec.adFreeFeature,
               candidates.map(({ adSet, ecpm }) => [adSet.name, ecpm]),
               served.map(({ adSet, ad, ecpm, charge }) => [
                 adSet.name,

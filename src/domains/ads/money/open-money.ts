@@ -27,13 +27,16 @@ const MONEY_LIMITS = {
   waitMs: 500,
   /** Reasons of denials that are remembered for answers. */
   denialsMax: 100_000,
-  /** How often ended slices are settled, and counted traffic is written. */
+  /** How often ended slices are settled … */
   settleMs: 5_000,
-  /** Up to 1,000 slices each: more than a node takes in that time. */
+  /** … in so many rounds of up to 1,000 slices: more than a node takes in that time. */
   settleRounds: 50,
+  /** How often counted traffic is written. */
   trafficMs: 60_000,
   /** How often the expected traffic is read. */
   meansMs: 900_000,
+  /** Of a flight without a beginning, the even rate is that of the last so long. */
+  flightMs: 28 * 86_400_000,
 } as const;
 
 /** Micro-units that were charged in these slices, by slice: of durable records. */
@@ -259,10 +262,7 @@ function spreadTime(
   per: 'day' | 'lifetime',
   now: number,
 ): { readonly fromMs: number; readonly untilMs: number } {
-  if (per === 'lifetime') return { fromMs: Math.min(now, Math.max(fromMs, now - FLIGHT_MS_MAX)), untilMs };
+  if (per === 'lifetime') return { fromMs: Math.min(now, Math.max(fromMs, now - MONEY_LIMITS.flightMs)), untilMs };
   const day = windowAt({ type: 'calendar', per: 'P1D', zone: money.zone }, undefined, now);
   return { fromMs: Math.max(fromMs, day.fromMs), untilMs: Math.min(untilMs, day.untilMs ?? Infinity) };
 }
-
-/** Of a flight without a beginning, the even rate is that of the last so long. */
-const FLIGHT_MS_MAX = 28 * 86_400_000;

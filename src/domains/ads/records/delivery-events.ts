@@ -1,3 +1,4 @@
+import { repeat } from '#kernel/base/repeat.ts';
 import type { OwnEventType } from '#kernel/events/built-in-types.ts';
 import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
 import type { Job, JobParts } from '#kernel/modules/module.ts';
@@ -77,22 +78,10 @@ interface DeliveryRow {
  * may run it. What the token held is dropped with that.
  */
 export function logDeliveries(parts: JobParts): Job {
-  const { log } = parts;
-  let working: Promise<unknown> = Promise.resolve();
-  let isBusy = false;
-  const timer = setInterval(() => {
-    if (isBusy) return;
-    isBusy = true;
-    working = logAll(parts)
-      .catch((error: unknown) => log.error({ err: error }, 'ad events: cannot write to the event log; retrying'))
-      .finally(() => (isBusy = false));
-  }, LIMITS.everyMs);
-  return {
-    close: async () => {
-      clearInterval(timer);
-      await working;
-    },
-  };
+  const run = (): Promise<void> => logAll(parts);
+  const warn = (error: unknown): void =>
+    parts.log.error({ err: error }, 'ad events: cannot write to the event log; retrying');
+  return { close: repeat(LIMITS.everyMs, run, warn) };
 }
 
 async function logAll(parts: JobParts): Promise<void> {

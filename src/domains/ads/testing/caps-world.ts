@@ -14,7 +14,7 @@ import type { AdsTable } from '../decisions/table.ts';
 import { NO_MONEY } from '../money/money.ts';
 import { openAdHistories, type AdHistories } from '../records/ad-histories.ts';
 import { serveBreak } from '../serve-break.ts';
-import { EVERYTHING, live, tableOf } from './world.ts';
+import { askBreak, live, tableOf } from './world.ts';
 
 /** An ad set `account.campaign.number`, and the caps of it and of what is above it. */
 export interface CappedAdSet {
@@ -78,25 +78,9 @@ export interface BreakRequest {
 
 /** The ad sets of a break that is served by this table and these histories, in their order. */
 export async function serve(table: AdsTable, histories: Histories, request: BreakRequest): Promise<readonly string[]> {
-  const placement = table.placements.get('break');
-  if (placement === undefined) throw new Error('no placement');
-  const { served } = await serveBreak(
-    table,
-    {
-      placement,
-      context: {},
-      nowMs: request.nowMs,
-      slots: request.slots ?? 10,
-      seconds: 100,
-      adjacent: new Set(),
-      filtersExplicit: false,
-      ...EVERYTHING,
-      heldBack: () => undefined,
-      random: () => 0,
-    },
-    { money: NO_MONEY, histories },
-    request,
-  );
+  const { nowMs, slots = 10 } = request;
+  const question = askBreak(table, { nowMs, context: {}, slots, seconds: 100, random: () => 0 });
+  const { served } = await serveBreak(table, question, { money: NO_MONEY, histories }, request);
   return served.map(({ adSet }) => adSet.name.replace('default/', ''));
 }
 

@@ -11,20 +11,17 @@ import type { BreakQuestion } from '../decisions/decide.ts';
 import type { AdsTable } from '../decisions/table.ts';
 import { adsKinds } from '../module.ts';
 import { ALL_PERMITTED } from '../rules/consent/permission.ts';
+import type { ListenerRules } from '../rules/listener-rules.ts';
 
 const NAMESPACE = 'default';
 
-/** The part of a question about a listener who may get everything. */
-export const EVERYTHING: Pick<BreakQuestion, 'rules' | 'historyScope' | 'wallMs'> = {
-  rules: {
-    permission: ALL_PERMITTED,
-    ageGroup: 'adult',
-    deniedCategories: new Map(),
-    onlyCategories: undefined,
-    mayBeExplicit: true,
-  },
-  historyScope: 'listener',
-  wallMs: undefined,
+/** Of a listener who may get everything. */
+const ALL_ALLOWED: ListenerRules = {
+  permission: ALL_PERMITTED,
+  ageGroup: 'adult',
+  deniedCategories: new Map(),
+  onlyCategories: undefined,
+  mayBeExplicit: true,
 };
 
 /** The kinds that an ads table is compiled from. */
@@ -48,4 +45,29 @@ export function worldOf(objects: readonly LiveObject[]): LiveObjects {
 export function tableOf(objects: readonly LiveObject[]): AdsTable {
   const world = worldOf(objects);
   return atOnce(compileInSteps(world, compileAudiences(world)));
+}
+
+/** A question about a whole break: the listener may get everything, and nothing is held back. */
+export function askBreak(
+  { placements }: AdsTable,
+  more: Partial<BreakQuestion> & Pick<BreakQuestion, 'nowMs'>,
+  name = 'break',
+): BreakQuestion {
+  const placement = placements.get(name);
+  if (placement === undefined) throw new Error(`there is no placement ${name}`);
+  const { slots, seconds } = placement.spec;
+  return {
+    placement,
+    context: { targetingKey: 'ann' },
+    wallMs: undefined,
+    slots,
+    seconds: seconds ?? slots,
+    adjacent: new Set(),
+    filtersExplicit: false,
+    rules: ALL_ALLOWED,
+    historyScope: 'listener',
+    heldBack: () => undefined,
+    random: () => 0.5,
+    ...more,
+  };
 }

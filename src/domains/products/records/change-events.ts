@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { sharedSecret } from '#kernel/access/shared-secret.ts';
+import { repeat } from '#kernel/base/repeat.ts';
 import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
 import type { Job, JobParts } from '#kernel/modules/module.ts';
 
@@ -30,45 +31,32 @@ interface ChangeRow {
  * Writes changes of listener records to the event log, at least once each; the event id removes duplicates.
  * Any number of processes may run it. Changes wait until the EventType is declared.
  */
-export function tellChanges({ database, sealing, write, table, clock, log }: JobParts): Job {
-  let working: Promise<void> | undefined;
-  const timer = setInterval(() => {
-    tellNow().catch((error: unknown) => log.error({ err: error }, 'records: cannot write change events; retrying'));
-  }, LIMITS.everyMs);
-  return {
-    close: async () => {
-      clearInterval(timer);
-      await working?.catch(() => {});
-    },
-  };
+export function tellChanges(parts: JobParts): Job {
+  const run = (): Promise<void> => tellSome(parts);
+  const warn = (error: unknown): void =>
+    parts.log.error({ err: error }, 'records: cannot write change events; retrying');
+  return { close: repeat(LIMITS.everyMs, run, warn) };
+}
 
-  function tellNow(): Promise<void> {
-    working ??= tell().finally(() => {
-      working = undefined;
+async function tellSome({ database, sealing, write, table, clock }: JobParts): Promise<void> {
+  const rules = table();
+  const declared = rules.types.get(EVENT_TYPE);
+  if (declared === undefined) return;
+  const secret = await sharedSecret(database, sealing, 'change-events');
+  const isReasonSealed = declared.sensitive.includes(REASON);
+  await database.transaction(async ({ query }) => {
+    const rows = await query<ChangeRow>({
+      text: `select number, at, listener, action, detail from backline.subject_changes
+        where not told order by number limit ${LIMITS.changesMax} for update skip locked`,
     });
-    return working;
-  }
-
-  async function tell(): Promise<void> {
-    const rules = table();
-    const declared = rules.types.get(EVENT_TYPE);
-    if (declared === undefined) return;
-    const secret = await sharedSecret(database, sealing, 'change-events');
-    const isReasonSealed = declared.sensitive.includes(REASON);
-    await database.transaction(async ({ query }) => {
-      const rows = await query<ChangeRow>({
-        text: `select number, at, listener, action, detail from backline.subject_changes
-          where not told order by number limit ${LIMITS.changesMax} for update skip locked`,
-      });
-      if (rows.length === 0) return;
-      const events = rows.map((row) => eventOf(row, secret, isReasonSealed));
-      await writeOwnEvents({ write, table: () => rules, clock }, events);
-      await query({
-        text: 'update backline.subject_changes set told = true where number = any($1::bigint[])',
-        values: [rows.map(({ number }) => number)],
-      });
+    if (rows.length === 0) return;
+    const events = rows.map((row) => eventOf(row, secret, isReasonSealed));
+    await writeOwnEvents({ write, table: () => rules, clock }, events);
+    await query({
+      text: 'update backline.subject_changes set told = true where number = any($1::bigint[])',
+      values: [rows.map(({ number }) => number)],
     });
-  }
+  });
 }
 
 /**
