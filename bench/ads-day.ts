@@ -125,9 +125,13 @@ async function playDay(url: string, database: Database): Promise<readonly Figure
     const decision = randomBytes(16).toString('hex');
     records.money.countBreak('break', undefined);
     const question = askBreak(table, { nowMs, random: luck.next });
-    const { served } = await serveBreak(table, question, records, { decision, subject: {} });
     const issuedFor = { decision, placement: 'break', adFreeFeature: 'ad-free', subject: {}, mayProfile: false };
-    for (const token of issueTokens(records, served, issuedFor)) {
+    const { tokens } = await serveBreak(table, question, records, {
+      decision,
+      subject: {},
+      issueTokens: (served) => issueTokens(records, served, issuedFor),
+    });
+    for (const token of tokens) {
       spent[quarter] = (spent[quarter] as number) + PLAYED;
       if (luck.next() >= PLAYED) continue;
       const atMs = nowMs + Math.min(DELAY_MS.most, -Math.log(1 - luck.next()) * DELAY_MS.mean);

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { advertiserWithAd, declareAds } from '../support/ads.ts';
 import { startWorld, type Answer } from '../support/backline.ts';
+import { plan } from '../support/catalogue.ts';
+import { changeSet, CHANGE_SETS } from '../support/flags.ts';
 import { until } from '../support/installation.ts';
 
 const QUESTION = { placement: 'between-songs', plan: 'free', market: 'de' };
@@ -192,6 +194,89 @@ test('ads: what a player reports counts once, in order, for listeners who may he
       `select count(*) as n from backline.ad_deliveries where is_logged and token is not null`,
     );
     assert.equal(left?.n, 0, 'nothing of the listener stays');
+  });
+});
+
+test('ads: who clicks arrives, counted or not; a link that would be too long is not answered', async (t) => {
+  let now = Temporal.Now.instant();
+  const longAd = `bolt.${'a'.repeat(240)}`;
+  const world = await startWorld(t, { clock: () => now, roles: ['api', 'decide', 'controllers', 'ingest'] });
+  const { call, url, database } = world;
+  await declareAds(world, [
+    advertiserWithAd('acme', { bid: '12.50', ad: { clickThrough: 'https://example.com/müsik' } }),
+    advertiserWithAd('bolt', { bid: '3.00', ad: { clickThrough: `https://example.com/${'x'.repeat(1_970)}` } }).map(
+      ([path, body]) => [path, path === 'ads' ? { ...body, metadata: { name: longAd, namespace: 'default' } } : body],
+    ),
+  ]);
+  const PAGE = 'https://example.com/m%C3%BCsik';
+  const ask = async (path: string, body: object = {}) => {
+    const answer = await call('POST', path, { body: { ...QUESTION, ...body } });
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json;
+  };
+  const tokenOfAcme = async (): Promise<string> => (await ask('/v1/ads/decide')).ads[0].token;
+  const click = async (token: string) => {
+    const { status, headers } = await fetch(url + eventPath('click', token), { redirect: 'manual' });
+    return [status, headers.get('location'), headers.get('x-outcome'), headers.get('cache-control')];
+  };
+  const post = async (token: string) => {
+    const { status, json } = await call('POST', eventPath('click', token), { token: '' });
+    return [status, json.code];
+  };
+
+  await t.test('a page beyond ASCII is the same address everywhere', async () => {
+    const [{ clickThrough, token }] = (await ask('/v1/ads/decide')).ads;
+    assert.equal(clickThrough, PAGE);
+    assert.deepEqual(await click(token), [302, PAGE, 'held', 'no-store']);
+    assert.equal((await call('POST', eventPath('click', await tokenOfAcme()), { token: '' })).json.opens, PAGE);
+  });
+
+  await t.test('too many', async () => {
+    const token = await tokenOfAcme();
+    const flood = () => fetch(url + eventPath('mute', token));
+    await Promise.all(Array.from({ length: 450 }, flood));
+    assert.deepEqual(await click(token), [302, PAGE, 'ads/events-too-fast', 'no-store']);
+    assert.deepEqual(await post(token), [429, 'ads/events-too-fast']);
+    const altered = (token.startsWith('A') ? 'B' : 'A') + token.slice(1);
+    assert.deepEqual((await click(altered)).slice(0, 3), [401, null, null]);
+  });
+
+  await t.test('a database that does not take it', async () => {
+    const token = await tokenOfAcme();
+    await database.query('alter table backline.ad_deliveries rename to ad_deliveries_away');
+    try {
+      assert.deepEqual(await click(token), [302, PAGE, 'ads/events-not-stored', 'no-store']);
+      assert.deepEqual(await post(token), [503, 'ads/events-not-stored']);
+    } finally {
+      await database.query('alter table backline.ad_deliveries_away rename to ad_deliveries');
+    }
+    assert.deepEqual((await click(token)).slice(0, 3), [302, PAGE, 'held']);
+  });
+
+  await t.test('ids that leave an ad no room in a token keep that ad out of the break, and no other', async () => {
+    const longPlan = 'p'.repeat(220);
+    const declared = await call('POST', CHANGE_SETS, { body: changeSet(plan(longPlan, { rank: 1, title: 'Long' })) });
+    assert.ok(declared.status < 300, declared.text);
+    // Six bytes each in JSON.
+    const id = '\u0001'.repeat(253);
+    const named = { plan: longPlan, household: id, device: id, session: id };
+    const names = async (body: object): Promise<string> =>
+      (await ask('/v1/ads/decide', body)).ads.map(({ ad }: { ad: string }) => ad.replace('default/', '')).join();
+    await until(
+      async () => ((await names({ ...named, listener: 'ann' })) === `acme.a,${longAd}` ? true : undefined),
+      () => 'the plan',
+      10,
+    );
+    assert.equal(await names({ ...named, listener: id }), 'acme.a');
+    const { reasons } = await ask('/v1/ads/explain', { ...named, listener: id });
+    assert.deepEqual(reasons, [{ reason: 'token too long', adSets: 1, example: 'default/bolt.s' }]);
+  });
+
+  await t.test('too late', async () => {
+    const token = await tokenOfAcme();
+    now = now.add({ hours: 25 });
+    assert.deepEqual(await click(token), [302, PAGE, 'ads/token-expired', 'no-store']);
+    assert.deepEqual(await post(token), [410, 'ads/token-expired']);
   });
 });
 

@@ -26,8 +26,8 @@ import {
   type ReservedBreak,
   type ServingParts,
 } from './serve-break.ts';
-import { newDecisionId } from './serving/ad-token.ts';
-import { issueTokens } from './issue-tokens.ts';
+import { adBytesMax, newDecisionId } from './serving/ad-token.ts';
+import { issueTokens, type IssuedFor } from './issue-tokens.ts';
 
 const CONTEXT_BYTES_MAX = 64 * 1024;
 const ADJACENT_ADS_MAX = 40;
@@ -257,20 +257,15 @@ export async function answerBreak(
     countBreak?.(gated.noAds, { asked: 0, filled: 0 });
     return { ...gated, id, ads: [] };
   }
-  const { asked } = gated;
   parts.money.countBreak(question.placement, question.market);
-  const history = await historySubject(question, asked, context.facts);
-  const decision = await serveBreak(context.table, asked, parts, { decision: id, subject: history });
-  const { listener, plan, market, territory, role } = question;
-  const issuedFor = {
+  const { asked, subject, issuedFor } = await identify(question, gated.asked, context.facts, parts);
+  const decision = await serveBreak(context.table, asked, parts, {
     decision: id,
-    placement: asked.placement.name,
-    adFreeFeature: asked.placement.spec.adFreeFeature,
-    subject: { ...history, listener, plan, market, territory, role },
-    mayProfile: asked.historyScope === 'listener',
-  };
-  const tokens = parts.records === undefined ? [] : issueTokens(parts.records, decision.served, issuedFor);
-  const ads = decision.served.map((served, place) => ({ served, token: tokens[place] }));
+    subject,
+    issueTokens: (served) =>
+      parts.records === undefined ? [] : issueTokens(parts.records, served, { decision: id, ...issuedFor }),
+  });
+  const ads = decision.served.map((served, place) => ({ served, token: decision.tokens[place] }));
   const outcome = outcomeOf(asked, decision);
   countBreak?.(outcome.noAds ?? 'served', { asked: asked.slots, filled: ads.length });
   return { ...outcome, id, ads };
@@ -296,6 +291,30 @@ function outcomeOf(asked: BreakQuestion, decision: BreakDecision & Pick<Reserved
   return { asked, noAds, decision };
 }
 
+/** A question with the ids of its listener, and the room that they leave in tokens. */
+async function identify(
+  question: Question,
+  asked: BreakQuestion,
+  facts: AdFacts,
+  { records }: BreakParts,
+): Promise<{
+  readonly asked: BreakQuestion;
+  readonly subject: HistorySubject;
+  readonly issuedFor: Omit<IssuedFor, 'decision'>;
+}> {
+  const subject = await historySubject(question, asked, facts);
+  const { listener, plan, market, territory, role } = question;
+  const { name, spec } = asked.placement;
+  const issuedFor = {
+    placement: name,
+    adFreeFeature: spec.adFreeFeature,
+    subject: { ...subject, listener, plan, market, territory, role },
+    mayProfile: asked.historyScope === 'listener',
+  };
+  const tokenBytesMax = records === undefined ? Infinity : adBytesMax(issuedFor);
+  return { asked: { ...asked, tokenBytesMax }, subject, issuedFor };
+}
+
 /**
  * The ids whose histories caps are counted in: without permission only the session. The record knows the household better
  * than the question.
@@ -316,11 +335,12 @@ async function historySubject(
 /** The break as it would be decided now, by what the listener got already. */
 async function explainBreak(
   question: Question,
-  asked: BreakQuestion,
+  open: BreakQuestion,
   { table, facts }: AnswerContext<AdsTable, AdFacts>,
-  { histories }: BreakParts,
+  parts: BreakParts,
 ): Promise<BreakOutcome> {
-  const history = await histories.read(await historySubject(question, asked, facts));
+  const { asked, subject } = await identify(question, open, facts, parts);
+  const history = await parts.histories.read(subject);
   const load = loadObstacle(asked, history);
   if (load !== undefined) return { asked, noAds: load, decision: NOTHING };
   const counted = { ...asked, heldBack: heldBackBy(asked, history) };
@@ -356,6 +376,7 @@ function breakQuestion(
     seconds: spec.seconds === undefined ? most : Math.min(seconds, spec.seconds),
     adjacent: new Set(adjacent.flatMap(({ advertiser, categories }) => [advertiser, ...categories])),
     filtersExplicit,
+    tokenBytesMax: Infinity,
     heldBack: money.heldBack,
     random,
   };

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Log } from '#kernel/base/log.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, refusalIn } from '#kernel/base/failures.ts';
 import { defineRoute, type AnswerContext, type AnswerDocument, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { AdFacts } from './ad-facts.ts';
 import type { AdsTable } from './decisions/table.ts';
@@ -8,7 +8,7 @@ import type { AdRecords } from './open-ad-records.ts';
 import { adRefusal } from './refusals.ts';
 import { AD_EVENTS } from './rules/ad-events.ts';
 import { TOKEN_LIMITS } from './serving/ad-token.ts';
-import { eventReporter, type ReportEvent } from './report-event.ts';
+import { eventReporter, type GivenEvent, type ReportEvent } from './report-event.ts';
 
 const BATCH_LIMITS = {
   /** Of one request: a player sends what one break had while it was offline. */
@@ -37,7 +37,17 @@ const EventAnswer = Type.Object({
   opens: Type.Optional(Type.String({ description: 'Of a click: the page that it opens. GET is redirected there.' })),
 });
 
-type EventAnswer = { readonly event: string; readonly outcome: string; readonly opens?: string };
+interface EventAnswer {
+  readonly event: string;
+  /** Or the code of a refusal. */
+  readonly outcome: string;
+  readonly opens?: string;
+}
+
+/** A click that is not counted. Its listener arrives all the same. */
+interface RefusedClick extends Required<EventAnswer> {
+  readonly refusal: Refusal;
+}
 
 /** Where players report what happens to an ad. The token is the right: it is sealed, and every event counts once. */
 export function adEventRoutes(records: AdRecords | undefined, log: Log): readonly DecisionRoute<AdsTable>[] {
@@ -46,19 +56,27 @@ export function adEventRoutes(records: AdRecords | undefined, log: Log): readonl
     defineRoute({
       path: '/v1/ads/events/*',
       access: 'token',
-      summary: 'Counts an event of an ad, once. GET answers a pixel, and a click is redirected to the page of the ad.',
+      summary:
+        'Counts an event of an ad, once. GET answers a pixel; a click is redirected to the page of the ad, counted or not.',
       pathInput: 'event',
       presentedType: 'image/gif',
       input: Type.Object({ event, token, code }, { additionalProperties: false }),
       answer: EventAnswer,
-      handle: async (given, { table, facts, now, limit }: AnswerContext<AdsTable, AdFacts>): Promise<EventAnswer> => {
-        const accepted = await report(given, { table, facts, now, signal: limit.signal });
+      handle: async (given, { table, facts, now, limit }: AnswerContext<AdsTable, AdFacts>) => {
+        const accepted = await report(given, { table, facts, now, signal: limit.signal }).catch((error: unknown) =>
+          refusedClick(given, error),
+        );
+        if ('refusal' in accepted) return accepted;
         const answer = { event: accepted.event, outcome: accepted.outcome };
         if (accepted.event !== 'click') return answer;
         const { clickThrough } = accepted.token;
         return clickThrough === undefined ? answer : { ...answer, opens: clickThrough };
       },
-      present: (answer, { method }) => (method === 'GET' ? presentToPlayer(answer as EventAnswer) : undefined),
+      present: (answer, { method }) => {
+        if (method === 'GET') return presentToPlayer(answer as EventAnswer);
+        if ('refusal' in answer) throw (answer as RefusedClick).refusal;
+        return undefined;
+      },
     }),
     defineRoute({
       path: '/v1/ads/events',
@@ -102,6 +120,15 @@ export function adEventRoutes(records: AdRecords | undefined, log: Log): readonl
       },
     }),
   ];
+
+  /** Throws the error for all but a refused click whose token was sealed here, and has a page. */
+  function refusedClick({ event: given, token: sealed = '' }: GivenEvent, error: unknown): RefusedClick {
+    const refusal = refusalIn(error);
+    if (given !== 'click' || refusal === undefined || refusal.code === 'ads/bad-token') throw error;
+    const opens = records?.tokens.open(sealed).clickThrough;
+    if (opens === undefined) throw error;
+    return { event: given, outcome: refusal.code, opens, refusal };
+  }
 }
 
 /** A redirect leads where the sealed token says, and so where the advertiser declared; nothing in the URL changes it. */

@@ -1,20 +1,11 @@
 import type { AdRecords } from './open-ad-records.ts';
-import { adRefusal } from './refusals.ts';
 import type { ReservedAd } from './serve-break.ts';
-import { TOKEN_LIMITS, type AdSubject, type AdToken } from './serving/ad-token.ts';
+import { TOKEN_LIMITS, type AdToken } from './serving/ad-token.ts';
 
-/** The break that tokens are sealed for. */
-export interface IssuedFor {
-  /** See `AdToken`. */
-  readonly decision: string;
-  /** Live name of the placement. */
-  readonly placement: string;
-  readonly adFreeFeature: string;
-  readonly subject: AdSubject;
-  readonly mayProfile: boolean;
-}
+/** The parts of tokens that are of their break. */
+export type IssuedFor = Pick<AdToken, 'decision' | 'placement' | 'adFreeFeature' | 'subject' | 'mayProfile'>;
 
-/** The tokens of the ads of one answer, in their order. */
+/** The tokens of the ads of one answer, in their order. Ads whose token would be too long are not served: `tokenBytesMax`. */
 export function issueTokens(
   { tokens, clock }: AdRecords,
   served: readonly ReservedAd[],
@@ -43,10 +34,6 @@ export function issueTokens(
       clickThrough: ad.clickThrough,
       mayProfile,
     };
-    const text = tokens.seal(token);
-    if (text.length <= TOKEN_LIMITS.charsMax) return text;
-    throw adRefusal('invalid-question', 'The ids and names of the question are too long for a link.', {
-      remedy: 'Name listeners, plans and markets by ids of a hundred characters at most.',
-    });
+    return tokens.seal(token);
   });
 }

@@ -16,7 +16,7 @@ import type { AdToken } from './serving/ad-token.ts';
 const BREAK_RATE: Rate = { perSecond: 20, burst: 400 };
 
 /** An event as it is sent. */
-interface GivenEvent {
+export interface GivenEvent {
   readonly event: string;
   readonly token?: string | undefined;
   readonly code?: string | undefined;

@@ -30,6 +30,8 @@ export interface ReservedBreak extends BreakDecision {
   /** Nothing is served then. */
   readonly load?: LoadObstacle;
   readonly served: readonly ReservedAd[];
+  /** In the order of the ads; none where nothing can be reported. */
+  readonly tokens: readonly string[];
 }
 
 /** The sources of a served break, beside the snapshot. */
@@ -43,19 +45,20 @@ export interface ServedTo {
   /** Id of the decision. With the place of an ad it names an exposure. */
   readonly decision: string;
   readonly subject: HistorySubject;
+  readonly issueTokens: (served: readonly ReservedAd[]) => readonly string[];
 }
 
-const NO_BREAK: ReservedBreak = { served: [], candidates: [], gap: 0 };
+const NO_BREAK: ReservedBreak = { served: [], tokens: [], candidates: [], gap: 0 };
 
 /**
- * Decides a break, reserves the money of its ads and notes them in the listener's history, where they count from now on. Money of
- * a round that did not hold goes back.
+ * Decides a break, reserves the money of its ads, seals their tokens and notes them in the listener's history, where they count
+ * from now on. Money of a round that did not hold goes back.
  */
 export async function serveBreak(
   table: AdsTable,
   question: BreakQuestion,
   { money, histories }: ServingParts,
-  { decision: id, subject }: ServedTo,
+  { decision: id, subject, issueTokens }: ServedTo,
 ): Promise<ReservedBreak> {
   const withoutRoom = new Set<CompiledAdSet>();
   let history = await histories.read(subject);
@@ -70,9 +73,10 @@ export async function serveBreak(
     const { served, refused } = await reserve(money, decision.served);
     try {
       if (refused.length === 0 || isLast) {
+        const tokens = issueTokens(served);
         const exposures = exposuresOf(served, history, { id, untilMs: question.nowMs + TOKEN_LIMITS.lifetimeMs });
         if (served.length > 0) addBreak(exposures, question, id);
-        if (await histories.add(history, exposures, question.nowMs)) return { ...decision, served };
+        if (await histories.add(history, exposures, question.nowMs)) return { ...decision, served, tokens };
       }
     } catch (error) {
       for (const { reservation } of served) money.giveBack(reservation);

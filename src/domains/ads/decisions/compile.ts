@@ -19,6 +19,7 @@ import { RatesInto, type DatedRate, type RateTimelines } from '../rules/exchange
 import { ecpmOf, RATES_MAX, worthOf } from '../rules/goals.ts';
 import { microsOf } from '../rules/micros.ts';
 import { ratioOf, sizeOf, type Ratio } from '../rules/ratio.ts';
+import { tokenBytesOf, type AdIdentity } from '../rules/token-bytes.ts';
 import { moneyOf } from './budgets.ts';
 import { capsOf } from './caps.ts';
 import { haltsOf } from './halts.ts';
@@ -229,13 +230,18 @@ function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable
   const { namespace, name } = object;
   const advertiser = specIn(world, Advertiser, namespace, spec.account);
   const campaign = specIn(world, Campaign, namespace, spec.campaign);
-  const ads = adsOf(object, world);
+  const names = {
+    adSet: name,
+    campaign: liveName(Campaign, namespace, spec.campaign),
+    advertiser: liveName(Advertiser, namespace, spec.account),
+  };
+  const ads = adsOf(names, namespace, world);
   const hasAudience = (audience: string): boolean => audiences.matcher(audience) !== undefined;
   const halts = haltsOf({ adSet: spec, campaign, advertiser, hasAudience, adCount: ads.length });
   return {
     name,
-    campaign: liveName(Campaign, namespace, spec.campaign),
-    advertiser: liveName(Advertiser, namespace, spec.account),
+    campaign: names.campaign,
+    advertiser: names.advertiser,
     tier: TIERS.indexOf(spec.tier),
     goal: spec.goal,
     bid: microsOf(spec.bid),
@@ -245,7 +251,7 @@ function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable
     untilMs: spec.until === undefined ? Infinity : Temporal.Instant.from(spec.until).epochMilliseconds,
     position: spec.position,
     dayParts: spec.dayParts?.map(weeklyWindow),
-    deal: spec.deal === undefined ? undefined : dealKey(liveName(Advertiser, namespace, spec.account), spec.deal),
+    deal: spec.deal === undefined ? undefined : dealKey(names.advertiser, spec.deal),
     categories: advertiser?.categories ?? [],
     rule: ruleOf(spec),
     ads,
@@ -263,14 +269,16 @@ function ruleOf({ audience, when }: AdSetSpec): AdSetSpec['when'] {
 }
 
 /** Its ads that are not paused and have their asset. */
-function adsOf({ namespace, name }: LiveObject, world: World): readonly CompiledAd[] {
-  const own = name.slice(namespace.length + 1);
+function adsOf(names: Omit<AdIdentity, 'ad' | 'clickThrough'>, namespace: string, world: World): readonly CompiledAd[] {
+  const own = names.adSet.slice(namespace.length + 1);
   return world
     .find(Ad.id, 'adSet', own)
     .filter((ad) => ad.namespace === namespace)
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((ad) => {
-      const { asset: assetName, paused, weight, explicit = false, clickThrough, ...spec } = Ad.spec(ad);
+      const { asset: assetName, paused, weight, explicit = false, clickThrough: page, ...spec } = Ad.spec(ad);
+      // A page that no redirect can lead to is none.
+      const clickThrough = page === undefined ? undefined : URL.parse(page)?.href;
       const asset = specIn(world, Asset, namespace, assetName);
       if (paused === true || asset === undefined) return [];
       const { format, seconds = 0, renditions, vastTagUri } = asset;
@@ -284,6 +292,7 @@ function adsOf({ namespace, name }: LiveObject, world: World): readonly Compiled
           weight,
           isExplicit: explicit,
           clickThrough,
+          tokenBytes: tokenBytesOf({ ...names, ad: ad.name, clickThrough }),
           asset: compiled,
           companions,
           tracking,

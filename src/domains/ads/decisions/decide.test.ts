@@ -113,6 +113,29 @@ test('advertisers and categories are apart, in a break and from the ones beside 
   assert.deepEqual(namesOf(decide(objects, { adjacent: new Set(['default/c']) })), ['a.set']);
 });
 
+test('an ad without room in a token is left out alone, and a break without any says why', () => {
+  const page = `https://a.example/${'x'.repeat(1_900)}`;
+  const objects = [
+    placement(),
+    advertiser('a'),
+    advertiser('b'),
+    ...adOf('a', '9.00'),
+    ...adOf('b', '8.00'),
+    live(Ad, 'a.set-ad', { account: 'a', adSet: 'a.set', asset: 'a.set-file', weight: 1, clickThrough: page }),
+  ].filter(({ name, spec }) => name !== 'default/a.set-ad' || 'clickThrough' in (spec as object));
+  const table = tableOf(objects);
+  assert.deepEqual(namesOf(decide(objects, { tokenBytesMax: 2_500 })), ['a.set', 'b.set']);
+  const short = ask(table, { tokenBytesMax: 1_000 });
+  assert.deepEqual(namesOf(decideBreak(table, short).served), ['b.set']);
+  assert.deepEqual(atOnce(countReasons(table, short, decideBreak(table, short))), [
+    { reason: 'token too long', adSets: 1, example: 'default/a.set' },
+  ]);
+  const none = ask(table, { tokenBytesMax: -1 });
+  assert.deepEqual(atOnce(countReasons(table, none, decideBreak(table, none))), [
+    { reason: 'token too long', adSets: 2, example: 'default/a.set' },
+  ]);
+});
+
 test('a floor is for an ad or for its seconds, and what is below it is not served', () => {
   const objects = [advertiser('a'), advertiser('b'), ...adOf('a', '6.00'), ...adOf('b', '3.00', { seconds: 10 })];
   assert.deepEqual(namesOf(decide([placement({ floor: { cpm: '6.00' } }), ...objects])), ['a.set']);

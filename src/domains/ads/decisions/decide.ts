@@ -37,6 +37,8 @@ export interface BreakQuestion {
   readonly rules: ListenerRules;
   /** Whose history may be read and written. */
   readonly historyScope: 'listener' | 'session';
+  /** Bytes that an ad may take in its token, beside the ids of the question. */
+  readonly tokenBytesMax: number;
   /** Why an ad set cannot be served at the moment, though it fits; undefined where it can. */
   readonly heldBack: (adSet: CompiledAdSet) => HoldBack | undefined;
   /** A number in [0, 1). */
@@ -61,6 +63,7 @@ export type Obstacle =
   | 'third party'
   | 'explicit'
   | 'too long'
+  | 'token too long'
   | 'below the floor';
 
 export interface ServedAd {
@@ -222,6 +225,8 @@ export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): reado
   if (rest.length === 0) return 'explicit';
   rest = rest.filter(({ asset }) => asset.seconds <= question.seconds);
   if (rest.length === 0) return 'too long';
+  rest = rest.filter(({ tokenBytes }) => tokenBytes <= question.tokenBytesMax);
+  if (rest.length === 0) return 'token too long';
   const ecpm = ecpmOf(adSet, worth);
   // A bid that is worth less than a millionth is worth nothing.
   rest = rest.filter((ad) => ecpm >= Math.max(1, floorOf({ adSet, ad }, placement)));

@@ -38,7 +38,10 @@ export interface CompiledAd {
   readonly name: string;
   readonly weight: number;
   readonly isExplicit: boolean;
+  /** The address of the page as URLs are sent: ASCII. */
   readonly clickThrough: string | undefined;
+  /** See `tokenBytesOf`. */
+  readonly tokenBytes: number;
   readonly asset: CompiledAsset;
   /** Pictures that are shown while it plays. */
   readonly companions: AssetSpec['renditions'];

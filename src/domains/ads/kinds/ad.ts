@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { AD_SET, ASSET, GROUP, VERSION } from './identity.ts';
 import { AD_EVENTS } from '../rules/ad-events.ts';
-import { account, httpsUrl, nameOf, nameProblems, ownProblems, paused, title } from './parts.ts';
+import { account, httpsUrl, nameOf, nameProblems, ownProblems, pageProblems, pageUrl, paused, title } from './parts.ts';
 
 const WEIGHT_MAX = 1_000_000;
 const TRACKING_MAX = 20;
@@ -21,7 +21,7 @@ const AdSpecSchema = Type.Object(
       default: 1,
       description: 'Its share among the ads of the ad set that fit a break.',
     }),
-    clickThrough: Type.Optional({ ...httpsUrl, description: 'The page that a click opens.' }),
+    clickThrough: Type.Optional(pageUrl('The page that a click opens.')),
     companion: Type.Optional({
       ...nameOf('Asset'),
       description: 'Name of an Asset of images, which are shown while the ad plays. Those without a size are left out.',
@@ -101,6 +101,7 @@ export const Ad = defineKind({
     ...nameProblems(spec, name),
     ...ownProblems(spec.account, ['spec', 'adSet'], spec.adSet),
     ...ownProblems(spec.account, ['spec', 'asset'], spec.asset),
+    ...pageProblems(spec.clickThrough, ['spec', 'clickThrough']),
     ...(spec.companion === undefined ? [] : ownProblems(spec.account, ['spec', 'companion'], spec.companion)),
   ],
   example: {

@@ -27,6 +27,32 @@ export const httpsUrl = Type.String({
   description: 'An https address.',
 });
 
+/** Of a page, percent-encoded too: it stands in every link of its ad. */
+const PAGE_CHARS_MAX = 2_000;
+
+/** The address of a page, as people write it. */
+export const pageUrl = (description: string) =>
+  Type.String({
+    pattern: '^https://\\S+$',
+    maxLength: PAGE_CHARS_MAX,
+    description: `${description} An https address. Letters beyond ASCII, as in https://example.com/müsik, are percent-encoded where it is answered, and those of a host are in Punycode; so it has ${PAGE_CHARS_MAX} characters at most.`,
+  });
+
+export function pageProblems(page: string | undefined, path: Path): readonly Problem[] {
+  if (page === undefined) return [];
+  const url = URL.parse(page);
+  const detail = problemOf();
+  return detail === undefined ? [] : [{ path, reason: 'FieldValueInvalid', detail }];
+
+  function problemOf(): string | undefined {
+    if (url === null) return `"${page}" is no URL; write it like https://example.com/spring`;
+    if (url.username !== '' || url.password !== '') return 'a page names no user; leave out what is before the @';
+    const { length } = url.href;
+    if (length <= PAGE_CHARS_MAX) return undefined;
+    return `has ${length} characters once it is percent-encoded; the limit is ${PAGE_CHARS_MAX}`;
+  }
+}
+
 export const paused = Type.Optional(Type.Boolean({ description: 'True: nothing of it is served.' }));
 
 export const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code.' });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { newDecisionId, TOKEN_LIMITS, tokenBox, type AdToken } from './ad-token.ts';
+import { tokenBytesOf } from '../rules/token-bytes.ts';
+import { adBytesMax, newDecisionId, TOKEN_LIMITS, tokenBox, type AdToken } from './ad-token.ts';
 
 const SECRET = Buffer.alloc(32, 1);
 const box = tokenBox(SECRET);
@@ -37,6 +38,35 @@ const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 test('a token opens to what was sealed', () => {
   fc.assert(fc.property(anyToken, (token) => assert.deepEqual(plain(box.open(box.seal(token))), plain(token))));
+});
+
+test('an ad that has room in the tokens of a break never makes one too long', () => {
+  const long = fc.oneof(
+    name,
+    fc.nat(400).map((count) => '\u0001'.repeat(count)),
+    fc.nat(800).map((count) => 'ü日'.repeat(count)),
+  );
+  const most = { micros: Number.MAX_SAFE_INTEGER, slice: 's'.repeat(253), issuedMs: Number.MAX_SAFE_INTEGER };
+  let [fitting, refused] = [0, 0];
+  fc.assert(
+    fc.property(
+      anyToken,
+      fc.record({ listener: long, household: long, device: long, session: long, role: long }),
+      fc.webUrl({ withQueryParameters: true }),
+      fc.nat(2_000),
+      (token, subject, url, more) => {
+        const given = { ...token, ...most, subject, clickThrough: url + 'x'.repeat(more) };
+        const hasRoom = tokenBytesOf(given) <= adBytesMax(given);
+        if (hasRoom) assert.ok(box.seal(given).length <= TOKEN_LIMITS.charsMax);
+        // The bound is close: what has no room is too long, but for what the longest slice and numbers would take.
+        else assert.ok(box.seal(given).length > TOKEN_LIMITS.charsMax - 200);
+        if (hasRoom) fitting += 1;
+        else refused += 1;
+      },
+    ),
+    { numRuns: 500 },
+  );
+  assert.ok(fitting > 20 && refused > 20, `${fitting} ${refused}`);
 });
 
 test('no other text opens: no change of a character, no piece, no token of another secret', () => {
@@ -105,6 +135,7 @@ test('the longest names, ids and page fit into a token', () => {
     clickThrough: `https://${long(1_992)}`,
     mayProfile: true,
   };
+  assert.ok(tokenBytesOf(token) <= adBytesMax(token));
   const text = box.seal(token);
   assert.ok(text.length < TOKEN_LIMITS.charsMax, `${text.length}`);
   assert.deepEqual(plain(box.open(text)), plain(token));

@@ -6,6 +6,8 @@ const CIPHER = 'aes-256-gcm';
 const DECISION_BYTES = 16;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
+/** Places of a break are fewer. */
+const PLACE_MAX = 99;
 
 export const TOKEN_LIMITS = {
   /** Of a token in a URL: five names and eight ids of 253 characters and a page of 2,000 fit, where they are Latin. */
@@ -55,6 +57,35 @@ export interface AdToken {
   readonly clickThrough?: string | undefined;
   /** Whether events may name the listener. */
   readonly mayProfile: boolean;
+}
+
+/** The slice of a reservation at its longest. */
+const SLICE_CHARS_MAX = 253;
+/** Of a token whose text is as long as it may be. */
+const SEALED_BYTES_MAX = Math.floor((TOKEN_LIMITS.charsMax * 3) / 4) - DECISION_BYTES - IV_BYTES - TAG_BYTES;
+
+/** Bytes that an ad may take in the tokens of a break, see `tokenBytesOf`. Its ids may leave nothing: then it is negative. */
+export function adBytesMax(ofBreak: Pick<AdToken, 'placement' | 'subject' | 'adFreeFeature'>): number {
+  const longest = partsOf({
+    ...ofBreak,
+    decision: '',
+    place: PLACE_MAX,
+    ad: '',
+    adSet: '',
+    campaign: '',
+    advertiser: '',
+    goal: 'cpcv',
+    micros: Number.MAX_SAFE_INTEGER,
+    currency: 'EUR',
+    slice: 'x'.repeat(SLICE_CHARS_MAX),
+    reservedUntilMs: Number.MAX_SAFE_INTEGER,
+    issuedMs: Number.MAX_SAFE_INTEGER,
+    expiresMs: Number.MAX_SAFE_INTEGER,
+    seconds: Number.MAX_SAFE_INTEGER,
+    clickThrough: '',
+    mayProfile: true,
+  });
+  return SEALED_BYTES_MAX - Buffer.byteLength(JSON.stringify(longest));
 }
 
 export function newDecisionId(): string {

@@ -54,6 +54,7 @@ const anyAd: fc.Arbitrary<CompiledAd> = fc.record(
     weight: fc.constant(1),
     isExplicit: fc.constant(false),
     clickThrough: fc.option(anyUrl, { nil: undefined }),
+    tokenBytes: fc.constant(0),
     asset: fc.record({
       name: anyText,
       format: fc.constantFrom('audio' as const, 'video' as const),
@@ -137,6 +138,7 @@ const AD: CompiledAd = {
   weight: 1,
   isExplicit: false,
   clickThrough: 'https://acme.example/',
+  tokenBytes: 0,
   asset: {
     name: 'default/acme.f',
     format: 'audio',

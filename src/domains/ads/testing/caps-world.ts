@@ -80,7 +80,8 @@ export interface BreakRequest {
 export async function serve(table: AdsTable, histories: Histories, request: BreakRequest): Promise<readonly string[]> {
   const { nowMs, slots = 10 } = request;
   const question = askBreak(table, { nowMs, context: {}, slots, seconds: 100, random: () => 0 });
-  const { served } = await serveBreak(table, question, { money: NO_MONEY, histories }, request);
+  const servedTo = { ...request, issueTokens: () => [] };
+  const { served } = await serveBreak(table, question, { money: NO_MONEY, histories }, servedTo);
   return served.map(({ adSet }) => adSet.name.replace('default/', ''));
 }
 

@@ -64,6 +64,7 @@ export function askBreak(
     seconds: seconds ?? slots,
     adjacent: new Set(),
     filtersExplicit: false,
+    tokenBytesMax: Infinity,
     rules: ALL_ALLOWED,
     historyScope: 'listener',
     heldBack: () => undefined,
