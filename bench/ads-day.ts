@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
+import { systemTime } from '#kernel/base/time.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
@@ -126,7 +127,8 @@ async function playDay(url: string, database: Database): Promise<readonly Figure
     records.money.countBreak('break', undefined);
     const question = askBreak(table, { nowMs, random: luck.next });
     const issuedFor = { decision, placement: 'break', adFreeFeature: 'ad-free', subject: {}, mayProfile: false };
-    const { tokens } = await serveBreak(table, question, records, {
+    const servingParts = { ...records, time: systemTime };
+    const { tokens } = await serveBreak(table, question, servingParts, {
       decision,
       subject: {},
       issueTokens: (served) => issueTokens(records, served, issuedFor),

@@ -18,14 +18,9 @@ import { adRefusal } from './refusals.ts';
 import { GOALS } from './rules/goals.ts';
 import { decimalOf } from './rules/micros.ts';
 import type { AdRecords } from './open-ad-records.ts';
-import {
-  heldBackBy,
-  loadObstacle,
-  serveBreak,
-  type ReservedAd,
-  type ReservedBreak,
-  type ServingParts,
-} from './serve-break.ts';
+import { heldBackBy, loadObstacle, readHistory } from './break-history.ts';
+import { BreakWait } from './break-wait.ts';
+import { serveBreak, type ReservedAd, type ReservedBreak, type ServingParts } from './serve-break.ts';
 import { adBytesMax, newDecisionId } from './serving/ad-token.ts';
 import { issueTokens, type IssuedFor } from './issue-tokens.ts';
 
@@ -125,7 +120,7 @@ const BreakAnswer = {
   noAds: Type.Optional(
     Type.Enum(NO_ADS, {
       description:
-        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; the placement has no AdPolicy; the load of the policy allows no break now; nobody is named whose breaks are counted; or no ad set fits.',
+        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; the placement has no AdPolicy; the load of the policy allows no break now; how many breaks there were is unknown, as nobody is named or the database does not answer; or no ad set fits.',
     }),
   ),
   mayMeasure: Type.Boolean({ description: 'Whether third parties may measure: if not, no pixel of theirs is called.' }),
@@ -277,7 +272,8 @@ async function openBreak(
   { table, facts, now }: AnswerContext<AdsTable, AdFacts>,
   parts: BreakParts,
 ): Promise<BreakOutcome> {
-  const asked = breakQuestion(table, question, now, parts);
+  // Histories have the time of the database: the clock of a node that is wrong neither lifts nor prolongs a cap.
+  const asked = breakQuestion(table, question, parts.records?.clock() ?? now, parts);
   const isAdFree = await facts.hasFeature(question, asked.placement.spec.adFreeFeature, now);
   // Unknown is no: a subscriber must never hear an ad.
   if (isAdFree !== false) {
@@ -340,7 +336,9 @@ async function explainBreak(
   parts: BreakParts,
 ): Promise<BreakOutcome> {
   const { asked, subject } = await identify(question, open, facts, parts);
-  const history = await parts.histories.read(subject);
+  const wait = new BreakWait(parts.time);
+  const history = await readHistory(table, asked, { histories: parts.histories, wait, subject });
+  wait.end();
   const load = loadObstacle(asked, history);
   if (load !== undefined) return { asked, noAds: load, decision: NOTHING };
   const counted = { ...asked, heldBack: heldBackBy(asked, history) };

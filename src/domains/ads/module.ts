@@ -1,5 +1,6 @@
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
+import { systemTime } from '#kernel/base/time.ts';
 import { defineModule } from '#kernel/modules/module.ts';
 import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
@@ -52,6 +53,7 @@ export const ads = defineModule({
         money: records?.money ?? NO_MONEY,
         permissions: new PermissionCache(),
         histories: records?.histories ?? NO_HISTORIES,
+        time: systemTime,
         records,
       }),
       ...adEventRoutes(records, log),

@@ -20,7 +20,7 @@ export interface AdRecords extends ModuleRecords {
   readonly readLedger: ReadLedger;
   readonly tokens: TokenBox;
   readonly metrics: AdEventMetrics;
-  /** The time of the database: tokens that one node seals are judged by all. */
+  /** The time of the database: what one node seals or notes is judged by all, also by one whose own clock is wrong. */
   readonly clock: Clock;
 }
 
@@ -35,7 +35,14 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
   };
   const tokens = tokenBox(secrets.tokens);
   const shared = clock === undefined ? await databaseClock(database, systemTime, log) : { clock, stop: () => {} };
-  const money = openMoney({ database, quotas, evidenceOf: (slices) => readEvidence(database, slices), clock, log });
+  const money = openMoney({
+    database,
+    quotas,
+    evidenceOf: (slices) => readEvidence(database, slices),
+    clock: shared.clock,
+    steadyMs: clock && (() => clock().epochMilliseconds),
+    log,
+  });
   const histories = openAdHistories({ database, secret: secrets.histories, log });
   const metrics = adEventMetrics(registry);
   const { chargeLate } = money;
@@ -59,7 +66,10 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
     metrics,
     clock: shared.clock,
     erasers: [...deliveries.erasers, ...histories.erasers],
-    tidy: (now) => Promise.all([money.tidy(now), deliveries.tidy(), histories.tidy(now.epochMilliseconds)]),
+    tidy: () => {
+      const now = shared.clock();
+      return Promise.all([money.tidy(now), deliveries.tidy(), histories.tidy(now.epochMilliseconds)]);
+    },
     close: async () => {
       shared.stop();
       await stopSettling();

@@ -8,8 +8,8 @@ export const adRefusal = defineRefusals('ads', {
   },
   'history-not-stored': {
     reason: 'ServiceUnavailable',
-    meaning: 'The database did not confirm a history of ads: what would be served is not counted, so nothing is.',
-    remedy: 'Ask again in a moment.',
+    meaning: 'The database did not note in the history of the listener that the ad played.',
+    remedy: 'Send the impression again: each counts once.',
   },
   'unknown-account': {
     reason: 'NotFound',

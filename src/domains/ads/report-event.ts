@@ -40,7 +40,7 @@ interface AcceptedReport {
 export type ReportEvent = (given: GivenEvent, parts: ReportParts) => Promise<AcceptedReport>;
 
 /** The way of an event: whose it is, how many come, whether the listener may hear ads at all, and once. */
-export function eventReporter({ deliveries, histories, tokens, metrics }: AdRecords, log: Log): ReportEvent {
+export function eventReporter({ deliveries, histories, tokens, metrics, clock }: AdRecords, log: Log): ReportEvent {
   const limiter = new RateLimiter();
   return async (given, parts) => {
     try {
@@ -79,7 +79,7 @@ export function eventReporter({ deliveries, histories, tokens, metrics }: AdReco
     // Unknown is no, as when the break was asked for: nobody pays for an ad that may have been heard by a subscriber.
     if (isAdFree === false) {
       const outcome = await deliveries.count(report, signal);
-      if (outcome !== 'expired') await confirmExposure(token, now);
+      if (outcome !== 'expired') await confirmExposure(token);
       return outcome;
     }
     // One that was counted before the upgrade, and is repeated, is none after it.
@@ -97,10 +97,10 @@ export function eventReporter({ deliveries, histories, tokens, metrics }: AdReco
    * Frequency caps count from the impression on. A repeated one is noted too: the first may have been counted by a node that
    * ended before it got here.
    */
-  function confirmExposure({ decision, place, subject, mayProfile }: AdToken, now: Temporal.Instant): Promise<void> {
+  function confirmExposure({ decision, place, subject, mayProfile }: AdToken): Promise<void> {
     const { household, listener, device, session } = subject;
     const known = mayProfile ? { household, listener, device, session } : { session };
-    return histories.confirm(known, exposureNumber(decision, place), now.epochMilliseconds);
+    return histories.confirm(known, exposureNumber(decision, place), clock().epochMilliseconds);
   }
 
   /** By reason, and without a word of whose it was. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import { Ad } from './kinds/ad.ts';
 import { AdSet } from './kinds/ad-set.ts';
 import { Advertiser } from './kinds/advertiser.ts';
@@ -48,7 +49,7 @@ test('tokens that cannot be sealed spend no money and no exposure', async () => 
     serveBreak(
       table,
       askBreak(table, { nowMs: Temporal.Instant.from(START).epochMilliseconds }),
-      { money, histories },
+      { money, histories, time: new VirtualTime() },
       { decision, subject: { listener: 'ann' }, issueTokens },
     );
   const failing: ServedTo['issueTokens'] = ([ad]) => {

@@ -49,6 +49,11 @@ export async function within<Result>(
   }
 }
 
+/** The result of work, or LATE where the signal aborts first; what comes of it then is of no interest. */
+export function untilAbort<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result | typeof LATE> {
+  return Promise.race([work, waitForAbort(signal).then((): typeof LATE => LATE)]);
+}
+
 /** Somewhere between half of it and all of it, so that many who wait do not come back together. */
 export function jitter(ms: number, random: () => number): number {
   return ms * (0.5 + random() / 2);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { LATE, untilAbort } from '#kernel/base/time.ts';
 import type { Answer, Budget, SliceNode, Slices, SliceUnits } from './rules/contract.ts';
 import type { Operation } from './rules/operation.ts';
 import { hasUnits, leftIn, reserveFrom, sliceSize, takeOver, type Pool, type Slice } from './rules/slice-pool.ts';
@@ -46,6 +47,8 @@ interface BudgetPool extends Pool {
   refilling: Promise<void> | undefined;
   /** Too few units are left since the last request … */
   isShort: boolean;
+  /** The last request failed, or somebody waited for it in vain: whether there are units is unknown until one is answered. */
+  isUnknown: boolean;
   /** … and the next one waits until then. */
   deniedUntilMs: number;
   recalledMs: number;
@@ -106,21 +109,21 @@ export function openSlices(
 
   return {
     reserve,
-    take: async (budget, amount) => {
+    take: async (budget, amount, signal) => {
       const units = reserve(budget, amount);
-      const refilling = pools.get(budget.id)?.refilling;
-      if (units !== undefined || refilling === undefined) return units;
-      await refilling;
-      return reserve(budget, amount);
+      const pool = pools.get(budget.id);
+      if (units !== undefined || pool?.refilling === undefined) return units;
+      return (await waitForFetch(pool, signal)) ? reserve(budget, amount) : undefined;
     },
     prefetch: (budget, amount) => {
-      if (isClosed || pools.get(budget.id)?.isShort !== true) return;
+      if (isClosed || !isHeldBack(pools.get(budget.id))) return;
       refillInTime(parts, poolOf(pools, budget, steadyMs()), amount);
     },
     mayReserve: (id, amount) => {
       const pool = pools.get(id);
-      return pool?.isShort !== true || hasUnits(pool, amount, steadyMs());
+      return pool === undefined || !isHeldBack(pool) || hasUnits(pool, amount, steadyMs());
     },
+    isUnknown: (id) => pools.get(id)?.isUnknown === true,
     giveBack: ({ slice, amount }) => {
       const open = bySlice.get(slice);
       if (open !== undefined) open.slice.reserved -= amount;
@@ -137,6 +140,19 @@ export function openSlices(
       await Promise.all(closing);
     },
   };
+}
+
+/** Whether the slice that is being fetched came before the signal aborted. */
+async function waitForFetch(pool: BudgetPool, signal: AbortSignal | undefined): Promise<boolean> {
+  const fetching = pool.refilling ?? Promise.resolve();
+  const end = await (signal === undefined ? fetching : untilAbort(fetching, signal));
+  if (end === LATE) pool.isUnknown = true;
+  return end !== LATE;
+}
+
+/** Whether the last request brought too few units, or none is known to. */
+function isHeldBack(pool: BudgetPool | undefined): boolean {
+  return pool !== undefined && (pool.isShort || pool.isUnknown);
 }
 
 /** State of the slices of a node, and the parts that fetch and close them. */
@@ -170,7 +186,11 @@ function refillInTime(parts: SliceParts, pool: BudgetPool, amount: number): void
   const isLow = leftIn(pool, nowMs) < Math.max(amount, (pool.recent / 2) * SLICE_LIMITS.refillAt);
   if (!isLow || pool.refilling !== undefined || nowMs < pool.deniedUntilMs) return;
   pool.refilling = fetchSlice(parts, pool, amount)
+    .then(() => {
+      pool.isUnknown = false;
+    })
     .catch((error: unknown) => {
+      pool.isUnknown = true;
       pool.deniedUntilMs = steadyMs() + SLICE_LIMITS.deniedMs;
       log.warn({ err: error, budget: pool.budget.id }, 'quota slices: cannot fetch a slice; retrying');
     })
@@ -240,6 +260,7 @@ function poolOf(pools: Map<string, BudgetPool>, budget: Budget, nowMs: number): 
       remaining: undefined,
       refilling: undefined,
       isShort: false,
+      isUnknown: false,
       deniedUntilMs: -Infinity,
       recalledMs: -Infinity,
       usedMs: nowMs,

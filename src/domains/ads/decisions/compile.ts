@@ -38,8 +38,11 @@ const PLACEMENT_KINDS: ReadonlySet<string> = new Set([Placement.id, AdPolicy.id,
 export function* compileInSteps(world: World, audiences: AudienceTable): Steps<AdsTable> {
   const adSets = new Map<string, CompiledAdSet>();
   const setOfAd = new Map<string, string>();
+  let cappedCount = 0;
   for (const object of world.list(AdSet.id)) {
-    adSets.set(object.name, compileAdSet(object, world, audiences));
+    const adSet = compileAdSet(object, world, audiences);
+    adSets.set(object.name, adSet);
+    cappedCount += capCountOf(adSet);
     yield;
   }
   for (const ad of world.list(Ad.id)) {
@@ -49,7 +52,7 @@ export function* compileInSteps(world: World, audiences: AudienceTable): Steps<A
   const all = new LayeredMap(adSets);
   const placements = compilePlacements(world);
   const built = yield* buildIndex(all, placements, audiences);
-  return { placements, adSets: all, setOfAd: new LayeredMap(setOfAd), audiences, ...built };
+  return { placements, adSets: all, cappedCount, setOfAd: new LayeredMap(setOfAd), audiences, ...built };
 }
 
 /**
@@ -69,23 +72,38 @@ export function* updateInSteps(
   const { stale, setsOfAds } = yield* staleAdSets(table, world, changed);
   if (stale.size === 0) return { ...table, placements, audiences };
   const changes = new Map<string, CompiledAdSet | undefined>();
+  let { cappedCount } = table;
   for (const name of stale) {
     const object = world.get(AdSet.id, name);
-    changes.set(name, object && compileAdSet(object, world, audiences));
+    const adSet = object && compileAdSet(object, world, audiences);
+    changes.set(name, adSet);
+    cappedCount += capCountOf(adSet) - capCountOf(table.adSets.get(name));
     yield;
   }
   const adSets = yield* table.adSets.withInSteps(changes);
   const setOfAd = yield* table.setOfAd.withInSteps(setsOfAds);
   const outdated = new Set([...table.outdated, ...stale]);
   if (outdated.size > RECENT_MAX) {
-    return { placements, adSets, setOfAd, audiences, ...(yield* buildIndex(adSets, placements, audiences)) };
+    return {
+      placements,
+      adSets,
+      cappedCount,
+      setOfAd,
+      audiences,
+      ...(yield* buildIndex(adSets, placements, audiences)),
+    };
   }
   const fresh = [...changes.values()].filter((adSet) => adSet?.halts.length === 0) as CompiledAdSet[];
   const recent = [
     ...table.recent.filter(({ adSet }) => !stale.has(adSet.name)),
     ...fresh.map((adSet) => ({ adSet, matcher: adSet.rule && audiences.compile(adSet.rule) })),
   ];
-  return { ...table, placements, adSets, setOfAd, audiences, outdated, recent };
+  return { ...table, placements, adSets, cappedCount, setOfAd, audiences, outdated, recent };
+}
+
+/** 1 for an ad set that may be served and has caps. */
+function capCountOf(adSet: CompiledAdSet | undefined): number {
+  return Number(adSet !== undefined && adSet.halts.length === 0 && adSet.caps.length > 0);
 }
 
 function* buildIndex(

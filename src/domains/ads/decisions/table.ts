@@ -132,6 +132,8 @@ export interface AdsTable {
   readonly placements: ReadonlyMap<string, CompiledPlacement>;
   /** All by name, those that are halted too. */
   readonly adSets: LayeredMap<CompiledAdSet>;
+  /** How many of them may be served and have caps: with none, no decision reads histories. */
+  readonly cappedCount: number;
   /** The ad set that each ad is compiled into, by names. */
   readonly setOfAd: LayeredMap<string>;
   /** Those that could be served when the index was built, in the order of service; its candidates are positions here. */

@@ -170,7 +170,8 @@ function answersOf(table: AdsTable): unknown {
     const decision = decideBreak(table, question);
     const counts = atOnce(countReasons(table, question, decision)).map(({ reason, adSets }) => `${reason} ${adSets}`);
     const { served, candidates } = decision;
-    return [question.placement.policy, served, candidates, counts.toSorted(), [...table.setOfAd].toSorted()];
+    const { setOfAd, cappedCount } = table;
+    return [question.placement.policy, served, candidates, counts.toSorted(), [...setOfAd].toSorted(), cappedCount];
   });
 }
 
@@ -192,6 +193,19 @@ test('a table after any changes answers as one that is compiled anew', () => {
     }),
     { numRuns: 150 },
   );
+});
+
+test('a table counts the ad sets that may be served and have caps', () => {
+  const cap = { frequencyCaps: [{ count: 1, per: 'P1D', scope: 'listener' }] };
+  const counts = [{}, cap, { ...cap, paused: true }].map((spec) => {
+    const objects = FIRST.map((object) =>
+      object.kind === Campaign.id && object.name === 'default/a.c'
+        ? live(Campaign, 'a.c', { account: 'a', ...spec })
+        : object,
+    );
+    return tableOf(objects).cappedCount;
+  });
+  assert.deepEqual(counts, [0, 1, 0]);
 });
 
 test('the index is built anew when many ad sets have changed since', () => {

@@ -25,10 +25,15 @@ type ScopedExposures = ReadonlyMap<CapScope, readonly NewExposure[]>;
 
 /** The ads that listeners got lately, for frequency caps. */
 export interface Histories {
-  /** One read, however many ad sets there are. */
-  readonly read: (subject: HistorySubject) => Promise<KnownHistory>;
+  /** One read, however many ad sets there are. Rejects when the signal aborts, as `add`, where it has not begun by then. */
+  readonly read: (subject: HistorySubject, signal?: AbortSignal) => Promise<KnownHistory>;
   /** Adds exposures to what was read, to all of it or nothing. False: another decision was first; read again. */
-  readonly add: (known: KnownHistory, exposures: ScopedExposures, nowMs: number) => Promise<boolean>;
+  readonly add: (
+    known: KnownHistory,
+    exposures: ScopedExposures,
+    nowMs: number,
+    signal?: AbortSignal,
+  ) => Promise<boolean>;
   /**
    * Notes that an ad plays now: from here on it counts by the windows of its caps. Changes nothing where it is not known, as
    * after an erasure, or has played already.

@@ -5,6 +5,7 @@ import { gppString, tcString } from '../testing/consent-strings.ts';
 import { answerUnder, CONSENTED, POLICY, reasonsOf, VENDOR } from '../testing/policy-world.ts';
 import { AdPolicy } from './ad-policy.ts';
 
+const CHILD = gppString({ usnat: { KnownChildSensitiveDataConsents: [0, 2, 0] } });
 const ALL = 'bank beer jazz mixed phone plain rude toys';
 
 test('with consent every attribute chooses ads; without, only those that the policy lists', () => {
@@ -39,7 +40,8 @@ test('children get listed categories alone, and nothing is known of them or meas
     { coppa: true, age: 40 },
     { ageGroup: 'child', age: 40 },
     { age: 12, ageGroup: 'adult' },
-    { territory: 'US', age: 40, gpp: gppString({ usnat: { KnownChildSensitiveDataConsents: [0, 2, 0] } }) },
+    // The string of an American child counts wherever they are, and whatever consent is demanded there.
+    ...['US', 'JP', 'DE'].map((territory) => ({ territory, age: 40, tcf: CONSENTED, gpp: CHILD })),
   ];
   for (const facts of children) {
     const child = answerUnder(POLICY, { territory: 'JP', ...facts });
@@ -48,6 +50,10 @@ test('children get listed categories alone, and nothing is known of them or meas
     assert.deepEqual(child.question.context, { genre: 'jazz' });
     assert.deepEqual(reasonsOf(child), { 'not for children': 5, audience: 2 });
   }
+  // Also where no rule for consent fits, or it is not known which.
+  const germany = { ...POLICY, consent: [{ territories: ['DE'], framework: 'none' }] };
+  for (const facts of [{ territory: 'JP', gpp: CHILD }, { gpp: CHILD }])
+    assert.equal(answerUnder(germany, facts).accounts, 'toys');
   assert.equal(answerUnder({ ...POLICY, childCategories: undefined }, { territory: 'JP', age: 5 }).accounts, '');
   // An explicit ad is for no child, whatever its category.
   const rude = answerUnder({ ...POLICY, childCategories: ['toys', 'rude'] }, { territory: 'JP', age: 5 });

@@ -16,10 +16,14 @@ export interface Money {
   readonly heldBack: (adSet: CompiledAdSet) => HoldBack | undefined;
   /** The same for one that may be served: where units are due again they are fetched meanwhile, and no decision waits. */
   readonly prepare: (adSet: CompiledAdSet) => HoldBack | undefined;
-  /** Reserves from memory; a promise where a slice has to be fetched first. Undefined: there is no room. */
+  /**
+   * Reserves from memory; a promise where a slice has to be fetched first, then until the signal of `beginWait` aborts, if it is
+   * given. Undefined: there is no room, or it is not known in time.
+   */
   readonly reserve: (
     adSet: CompiledAdSet,
     micros: number,
+    beginWait?: () => AbortSignal,
   ) => Reservation | undefined | Promise<Reservation | undefined>;
   /** Takes back a reservation that is in no answer. */
   readonly giveBack: (reservation: Reservation) => void;

@@ -23,8 +23,6 @@ const MONEY_LIMITS = {
   tokenMs: 15 * 60_000,
   /** An evenly paced budget that has nothing released asks again after so long at the earliest, and at the latest. */
   paceMs: { least: 10_000, most: 300_000 },
-  /** A decision waits so long for the first slice of a budget; then the ad set is left out. */
-  waitMs: 500,
   /** Reasons of denials that are remembered for answers. */
   denialsMax: 100_000,
   /** How often ended slices are settled … */
@@ -56,17 +54,19 @@ export function openMoney(parts: {
   readonly database: Database;
   readonly quotas: Quotas;
   readonly evidenceOf: EvidenceOf;
-  /** Instead of the clock of this machine. */
-  readonly clock: Clock | undefined;
+  /** The time that all nodes share: each paces by the same. */
+  readonly clock: Clock;
+  /** Instead of the steady clock of this process, for tests. */
+  readonly steadyMs?: (() => number) | undefined;
   readonly log: Log;
 }): OpenMoney {
-  const { database, quotas, evidenceOf, clock, log } = parts;
-  const nowMs = (): number => clock?.().epochMilliseconds ?? Date.now();
+  const { database, quotas, evidenceOf, clock, steadyMs, log } = parts;
+  const nowMs = (): number => clock().epochMilliseconds;
   const slices = quotas.slices({
     name: `ads ${randomUUID()}`,
     usableMs: MONEY_LIMITS.usableMs,
     tokenMs: MONEY_LIMITS.tokenMs,
-    ...(clock === undefined ? {} : { steadyMs: nowMs }),
+    ...(steadyMs === undefined ? {} : { steadyMs }),
   });
   const traffic = openTraffic(database);
   const bases = openPacingBases(database);
@@ -86,14 +86,12 @@ export function openMoney(parts: {
       slices.prefetch(budgetOf(adSet), mostCharged(adSet));
       return heldBack(adSet);
     },
-    reserve: (adSet, micros) => {
+    reserve: (adSet, micros, beginWait) => {
       const budget = budgetOf(adSet);
       const units = slices.reserve(budget, micros);
       if (units !== undefined) return reservationOf(units);
       if (!slices.mayReserve(budget.id, micros)) return undefined;
-      return withinWait(slices.take(budget, micros), slices.giveBack).then(
-        (fetched) => fetched && reservationOf(fetched),
-      );
+      return slices.take(budget, micros, beginWait?.()).then((fetched) => fetched && reservationOf(fetched));
     },
     giveBack: ({ slice, micros, untilMs }) => slices.giveBack({ slice, amount: micros, untilMs }),
     countBreak: (placement, market) => traffic.count(placement, market, nowMs()),
@@ -115,7 +113,9 @@ export function openMoney(parts: {
   };
 
   function heldBack(adSet: CompiledAdSet): HoldBack | undefined {
-    return slices.mayReserve(adSet.name, mostCharged(adSet)) ? undefined : reasonOf(adSet.name);
+    const { name } = adSet;
+    if (slices.mayReserve(name, mostCharged(adSet))) return undefined;
+    return slices.isUnknown(name) ? 'budget unknown' : reasonOf(name);
   }
 
   async function settle(): Promise<number> {
@@ -129,21 +129,6 @@ export function openMoney(parts: {
     }
     return settled;
   }
-}
-
-/** Undefined where the database takes too long: units that come later are there for the next decision. */
-async function withinWait(
-  units: Promise<SliceUnits | undefined>,
-  giveBack: (late: SliceUnits) => void,
-): Promise<SliceUnits | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => {
-      void units.then((late) => late && giveBack(late));
-      resolve(undefined);
-    }, MONEY_LIMITS.waitMs);
-  });
-  return Promise.race([units, late]).finally(() => clearTimeout(timer));
 }
 
 /** Settles slices that have ended; one that fails waits for the next time, and keeps nothing of the others. */

@@ -44,13 +44,13 @@ export function openAdHistories(parts: {
   const writes = openGroup<readonly RowChange[]>((decisions) => writeAll(database, decisions), storageFailure);
 
   return {
-    read: async (subject) => {
+    read: async (subject, signal) => {
       const keys = keysOf(secret, subject);
       if (keys.size === 0) return { rows: new Map() };
-      const stored = await reads.ask([...keys.values()], (outcome) => outcome as readonly (StoredRow | undefined)[]);
+      const stored = await reads.ask([...keys.values()], toRows, signal);
       return { rows: new Map(Array.from(keys, ([scope, key], index) => [scope, rowOf(key, stored[index])])) };
     },
-    add: async (known, exposures, nowMs) => {
+    add: async (known, exposures, nowMs, signal) => {
       const listener = known.rows.get('listener')?.key;
       const changes = Array.from(known.rows).flatMap(([scope, row]) => {
         const served = exposures.get(scope) ?? [];
@@ -58,7 +58,7 @@ export function openAdHistories(parts: {
         const history = withServed(withoutEnded(row.history, nowMs), served);
         return [changeOf({ ...row, history }, scope === 'device' || scope === 'session' ? listener : undefined)];
       });
-      return changes.length === 0 || writes.ask(changes, (outcome) => outcome as boolean);
+      return changes.length === 0 || writes.ask(changes, (outcome) => outcome as boolean, signal);
     },
     confirm,
     erasers: [{ store: 'ad-histories', erase }],
@@ -75,7 +75,7 @@ export function openAdHistories(parts: {
   async function confirm(subject: HistorySubject, exposure: number, nowMs: number): Promise<void> {
     const keys = [...keysOf(secret, subject).values()];
     for (let round = 1; round <= LIMITS.confirmRoundsMax; round += 1) {
-      const stored = await reads.ask(keys, (outcome) => outcome as readonly (StoredRow | undefined)[]);
+      const stored = await reads.ask(keys, toRows);
       const changes = keys.flatMap((key, index) => {
         const row = rowOf(key, stored[index]);
         const history = withPlayed(row.history, exposure, nowMs);
@@ -103,10 +103,14 @@ export function openAdHistories(parts: {
   }
 
   function storageFailure(error: unknown): Error {
-    log.error({ err: error }, 'ad histories: cannot commit; requests answered 503');
+    log.error({ err: error }, 'ad histories: cannot read or commit; breaks have no capped ads');
     const why = error instanceof Unavailable ? error.message : 'The database did not confirm it.';
     return adRefusal('history-not-stored', why, { retryAfterSeconds: 1 });
   }
+}
+
+function toRows(outcome: unknown): readonly (StoredRow | undefined)[] {
+  return outcome as readonly (StoredRow | undefined)[];
 }
 
 function keysOf(secret: Buffer, subject: HistorySubject): ReadonlyMap<CapScope, string> {

@@ -32,7 +32,14 @@ async function startStage() {
       registry: new Registry(),
     });
     const evidenceOf = (slices: readonly string[]) => readEvidence(database, slices);
-    const money = openMoney({ database, quotas, evidenceOf, clock: () => now, log });
+    const money = openMoney({
+      database,
+      quotas,
+      evidenceOf,
+      clock: () => now,
+      steadyMs: () => now.epochMilliseconds,
+      log,
+    });
     const deliveries = openDeliveries({
       database,
       clock: () => now,

@@ -116,12 +116,17 @@ export function permittedContext(context: Context, { attributes }: ListenerPolic
 }
 
 function signalledPermission(rules: readonly ConsentRule[], facts: ListenerFacts, read: ReadPermission): Permission {
+  // The age that a string gives away counts without a rule too.
+  const nothing = (reason: string): Permission => {
+    const { knownAs } = read({ framework: 'none' }, facts);
+    return { ...nothingPermitted(reason), knownAs };
+  };
   for (const rule of rules) {
     if (rule.territories === undefined || rule.territories.includes(facts.territory ?? '')) return read(rule, facts);
     // An unknown territory may be this one.
-    if (facts.territory === undefined) return nothingPermitted('territory unknown');
+    if (facts.territory === undefined) return nothing('territory unknown');
   }
-  return nothingPermitted('no consent rule for the territory');
+  return nothing('no consent rule for the territory');
 }
 
 /** Children and teens get no personal ads, whatever was consented to; pixels of third parties are not for children. */

@@ -1,4 +1,6 @@
 import { openLog } from '#kernel/base/log.ts';
+import type { Time } from '#kernel/base/time.ts';
+import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { exposureNumber, type Histories, type HistorySubject } from '../history/histories.ts';
@@ -11,7 +13,7 @@ import { Campaign } from '../kinds/campaign.ts';
 import type { FrequencyCaps } from '../kinds/parts.ts';
 import { Placement } from '../kinds/placement.ts';
 import type { AdsTable } from '../decisions/table.ts';
-import { NO_MONEY } from '../money/money.ts';
+import { NO_MONEY, type Money } from '../money/money.ts';
 import { openAdHistories, type AdHistories } from '../records/ad-histories.ts';
 import { serveBreak } from '../serve-break.ts';
 import { askBreak, live, tableOf } from './world.ts';
@@ -76,12 +78,17 @@ export interface BreakRequest {
   readonly slots?: number;
 }
 
-/** The ad sets of a break that is served by this table and these histories, in their order. */
-export async function serve(table: AdsTable, histories: Histories, request: BreakRequest): Promise<readonly string[]> {
+/** The ad sets of a break that is served by this table and these histories, in their order; it waits as long as it takes. */
+export async function serve(
+  table: AdsTable,
+  histories: Histories,
+  request: BreakRequest,
+  { time = new VirtualTime(), money = NO_MONEY }: { readonly time?: Time; readonly money?: Money } = {},
+): Promise<readonly string[]> {
   const { nowMs, slots = 10 } = request;
   const question = askBreak(table, { nowMs, context: {}, slots, seconds: 100, random: () => 0 });
   const servedTo = { ...request, issueTokens: () => [] };
-  const { served } = await serveBreak(table, question, { money: NO_MONEY, histories }, servedTo);
+  const { served } = await serveBreak(table, question, { money, histories, time }, servedTo);
   return served.map(({ adSet }) => adSet.name.replace('default/', ''));
 }
 

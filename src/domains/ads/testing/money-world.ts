@@ -59,6 +59,7 @@ export async function startMoneyWorld(start: string): Promise<MoneyWorld> {
         }),
         evidenceOf: async (slices) => new Map(slices.map((slice) => [slice, evidence.get(slice) ?? 0])),
         clock: () => now,
+        steadyMs: () => now.epochMilliseconds,
         log: openLog('silent'),
       });
       opened.push(money);

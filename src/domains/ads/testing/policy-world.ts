@@ -8,7 +8,7 @@ import { listenerPart } from '../listener-question.ts';
 import { readPermission } from '../rules/consent/permission.ts';
 import { BREAKS } from '../rules/ad-load.ts';
 import type { ListenerFacts } from '../rules/listener-rules.ts';
-import { loadObstacle } from '../serve-break.ts';
+import { loadObstacle } from '../break-history.ts';
 import { gppString, tcString } from './consent-strings.ts';
 import { live, tableOf, worldOf } from './world.ts';
 import { atOnce } from '#kernel/base/turns.ts';

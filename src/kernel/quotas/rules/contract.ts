@@ -371,12 +371,14 @@ export interface SliceUnits {
 export interface Slices {
   /** Reserves from memory; undefined when too few units are here now. Slices are fetched in the background, in time. */
   readonly reserve: (budget: Budget, amount: number) => SliceUnits | undefined;
-  /** Reserves; waits for the slice that is being fetched, if one is. */
-  readonly take: (budget: Budget, amount: number) => Promise<SliceUnits | undefined>;
-  /** Fetches the next slice of a budget that was denied, where it is due, in the background; reserves nothing. */
+  /** Reserves; waits for the slice that is being fetched, if one is, until the signal aborts: then nothing is reserved. */
+  readonly take: (budget: Budget, amount: number, signal?: AbortSignal) => Promise<SliceUnits | undefined>;
+  /** Fetches the next slice of a budget that was denied, or is unknown, where it is due, in the background; reserves nothing. */
   readonly prefetch: (budget: Budget, amount: number) => void;
-  /** Whether so many units are here, or the last request was not denied: a caller may then wait with `take`. */
+  /** Whether so many units are here, or the last request was answered and not denied: a caller may then wait with `take`. */
   readonly mayReserve: (id: string, amount: number) => boolean;
+  /** Whether the last request for units failed, or was not answered in time. */
+  readonly isUnknown: (id: string) => boolean;
   /** Takes back units that nothing can settle. Without effect once the slice is closed. */
   readonly giveBack: (units: SliceUnits) => void;
   /** Resolves when the slices that are being fetched have come. */

@@ -86,6 +86,23 @@ test('GPP: an opt-out from sale, sharing or targeted ads ends personal ads, and 
   assert.equal(knownAs([1, 1, 0]), 'child');
 });
 
+test('the age that a GPP string gives away counts whatever is demanded, and permits nothing more', () => {
+  const child = gppString({ usnat: { KnownChildSensitiveDataConsents: [0, 1, 0] } });
+  const teen = gppString({ usnat: { KnownChildSensitiveDataConsents: [2, 0, 0] } });
+  const grown = gppString({ usnat: { KnownChildSensitiveDataConsents: [0, 0, 0] } });
+  const tcf = tcString(CONSENTED);
+  for (const demand of [TCF, GPP, { framework: 'none' } as const]) {
+    const { knownAs: _, ...permission } = readPermission(demand, { tcf, gpp: teen });
+    const { knownAs: none, ...adult } = readPermission(demand, { tcf, gpp: grown });
+    assert.deepEqual([permission, none], [adult, undefined]);
+    assert.equal(readPermission(demand, { tcf, gpp: child }).knownAs, 'child');
+    assert.equal(readPermission(demand, { tcf, gpp: teen }).knownAs, 'teen');
+    assert.equal(readPermission(demand, { tcf, gpp: '???' }).knownAs, undefined);
+  }
+  assert.equal(readPermission(TCF, { gpp: child }).knownAs, 'child', 'also where the string is no consent');
+  assert.equal(readPermission({ framework: 'none' }, { gpp: `${child}~${'A'.repeat(4_096)}` }).knownAs, undefined);
+});
+
 test('the European section of a GPP string is a TCF string', () => {
   const sections = { tcfeuv2: { PurposeConsents: Array.from({ length: 24 }, (_, index) => index < 7) } };
   const old = { ...sections.tcfeuv2, Created: new Date(Date.UTC(2026, 0, 1)), VendorConsents: [VENDOR] };

@@ -57,8 +57,17 @@ export function nothingPermitted(reason: string): Permission {
   return { personal: false, limited: false, history: false, measurement: false, reason };
 }
 
-/** The uses that signals permit where a policy demands consent. An absent, too long or broken string is no consent. */
+/**
+ * The uses that signals permit where a policy demands consent. An absent, too long or broken string is no consent. The age that
+ * a GPP string gives away counts whatever is demanded: it only makes rules stricter.
+ */
 export function readPermission(demand: ConsentDemand, signals: ConsentSignals): Permission {
+  const permission = demandedPermission(demand, signals);
+  const knownAs = signalledAge(signals.gpp);
+  return knownAs === undefined ? permission : { ...permission, knownAs };
+}
+
+function demandedPermission(demand: ConsentDemand, signals: ConsentSignals): Permission {
   if (demand.framework === 'none') return ALL_PERMITTED;
   const signal = demand.framework === 'tcf' ? (signals.tcf ?? signals.gpp) : signals.gpp;
   if (signal === undefined || signal === '') return nothingPermitted('no consent signal');
@@ -122,12 +131,16 @@ function usPermission(text: string): Permission {
     history: true,
     measurement: isShared,
   };
-  const knownAs = read.isChild ? ('child' as const) : read.isTeen ? ('teen' as const) : undefined;
-  return {
-    ...permission,
-    ...(knownAs === undefined ? {} : { knownAs }),
-    ...(permission.personal ? {} : { reason: 'listener opted out' }),
-  };
+  return permission.personal ? permission : { ...permission, reason: 'listener opted out' };
+}
+
+function signalledAge(gpp = ''): Permission['knownAs'] {
+  if (gpp === '' || gpp.length > CONSENT_CHARACTERS_MAX) return undefined;
+  const sections = readGppSections(gpp);
+  const section = 'fault' in sections ? undefined : sections.get(US_NATIONAL_SECTION);
+  const read = section === undefined ? undefined : readUsNational(section);
+  if (read === undefined || 'fault' in read) return undefined;
+  return read.isChild ? 'child' : read.isTeen ? 'teen' : undefined;
 }
 
 function isOptedOut({ saleOptOut, sharingOptOut, hasPrivacyControl }: UsNational): boolean {
