@@ -18,7 +18,7 @@ import { loadSigningKeys } from './authentication/signing-keys.ts';
 import { admission } from './authorization/admission.ts';
 import { forbiddenRefusal, mayWriteNothing } from './authorization/forbidden-refusal.ts';
 import { liveRules } from './authorization/live-rules.ts';
-import { authorize, mayWriteSomething } from './rules/rule-table.ts';
+import { authorize, mayWriteSomething, selectorsOf } from './rules/rule-table.ts';
 import type { DeclaredPath } from './authorization/path-access.ts';
 import { AuditRecord } from './kinds/audit-record.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from './kinds/rbac.ts';
@@ -80,8 +80,8 @@ export function prepareAccess(parts: {
   const { database, sealing, kinds, paths, authenticators, clock, log } = parts;
   const rules = liveRules(log);
   const requireMay: Authority['authorize'] = (user, wanted) => {
-    const { allowed, onlyWith } = authorize(rules.table(), user, wanted);
-    if (!allowed) throw forbiddenRefusal(user, wanted, onlyWith);
+    const { allowed, partly } = authorize(rules.table(), user, wanted);
+    if (!allowed) throw forbiddenRefusal(user, wanted, partly);
   };
   const stored = fromKinds(kinds, (all) => all.filter(({ verbs }) => verbs.includes('update')));
   return {
@@ -95,11 +95,15 @@ export function prepareAccess(parts: {
       return {
         authority: {
           authorize: requireMay,
-          authorizeObject: (user, wanted) => {
-            const { allowed, onlyWith } = authorize(rules.table(), user, wanted);
-            if (allowed) return () => {};
-            if (onlyWith.length === 0 || wanted.selection !== undefined) throw forbiddenRefusal(user, wanted, onlyWith);
-            return (object) => requireMay(user, { ...wanted, ...(object === undefined ? {} : { object }) });
+          grant: (user, wanted, canNarrow) => {
+            const { allowed, partly } = authorize(rules.table(), user, wanted);
+            if (allowed) return { requireObject: () => {} };
+            const isCollection = wanted.selection !== undefined;
+            if (partly.length === 0 || (isCollection && !canNarrow)) throw forbiddenRefusal(user, wanted, partly);
+            return {
+              requireObject: (object) => requireMay(user, { ...wanted, ...(object === undefined ? {} : { object }) }),
+              ...(isCollection ? { within: selectorsOf(partly) } : {}),
+            };
           },
           requireWriter: (user) => {
             if (!mayWriteSomething(rules.table(), user, stored())) throw mayWriteNothing(user);

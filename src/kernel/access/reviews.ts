@@ -3,11 +3,12 @@ import { accessRefusal } from './refusals.ts';
 import { requirementsOf, type Requirement } from '#kernel/api/codec/requirements.ts';
 import { parseFieldRequirements, parseLabelSelector } from '#kernel/api/codec/selectors.ts';
 import type { Attributes, User } from '#kernel/api/authority.ts';
+import { alternativesIn } from '#kernel/api/selection.ts';
 import type { VirtualKind } from '#kernel/api/virtual.ts';
 import { userOfToken, type Authenticator } from './authentication/authenticate.ts';
 import { ISSUER, requireUnbound, type ServiceAccountTokens } from './authentication/service-account-tokens.ts';
-import { isForSome } from './rules/rules.ts';
-import { authorize, heldRules, type RuleTable } from './rules/rule-table.ts';
+import { isForSome, selectorText, type PolicyRule } from './rules/rules.ts';
+import { authorize, heldRules, selectorsOf, type RuleTable } from './rules/rule-table.ts';
 import {
   LocalSubjectAccessReview,
   SelfSubjectAccessReview,
@@ -28,8 +29,9 @@ export function reviews(
   authenticators: readonly Authenticator[],
 ): ReadonlyMap<string, VirtualKind> {
   const judge = (user: Pick<User, 'name' | 'groups'>, spec: AccessSpec) => {
-    const { allowed, reason, onlyWith } = authorize(table(), user, wantedIn(spec));
-    return { allowed, reason: onlyWith.length === 0 ? reason : `allowed only with ${onlyWith.join(', or ')}` };
+    const { allowed, reason, partly } = authorize(table(), user, wantedIn(spec));
+    if (partly.length === 0) return { allowed, reason };
+    return { allowed, reason: `allowed only with ${alternativesIn(selectorsOf(partly).keys())}` };
   };
   return new Map<string, VirtualKind>([
     [
@@ -71,10 +73,7 @@ export function reviews(
             nonResourceRules: rules.filter(isForPaths),
             // Clients of Kubernetes drop the selectors, and would show such a rule as one for all objects.
             ...(rules.some(isForSome)
-              ? {
-                  incomplete: true,
-                  evaluationError: 'Rules with a fieldSelector or labelSelector apply to some objects only.',
-                }
+              ? { incomplete: true, evaluationError: limitedText(rules.filter(isForSome)) }
               : { incomplete: false }),
           },
         };
@@ -101,6 +100,18 @@ export function reviews(
       },
     ],
   ]);
+}
+
+/** As many rules as a person reads. */
+const SHOWN_RULES_MAX = 20;
+
+/** Says which rules are for some objects only: `kubectl auth can-i --list` prints it. */
+function limitedText(rules: readonly PolicyRule[]): string {
+  const shown = rules
+    .slice(0, SHOWN_RULES_MAX)
+    .map((rule) => `${(rule.resources ?? []).join(', ')} [${rule.verbs.join(' ')}] with ${selectorText(rule)}`);
+  const more = rules.length > shown.length ? [`${rules.length - shown.length} more`] : [];
+  return `these rules are for some objects only: ${[...shown, ...more].join('; ')}`;
 }
 
 /** Audiences matter only for tokens of ServiceAccounts: the others are for this server. */

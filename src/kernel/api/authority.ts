@@ -63,18 +63,26 @@ export interface Attempt {
   readonly reason: string;
 }
 
-/**
- * Throws a Refusal for an object that is not of those that the user may do it with; for none when it may not be done
- * with all, so that the answer does not reveal whether there is one.
- */
-export type RequireObject = (object: SelectableObject | undefined) => void;
+/** The objects that a request may concern. */
+export interface Grant {
+  /**
+   * Throws a Refusal for an object that is not of those that the user may do it with; for none when it may not be done
+   * with all, so that the answer does not reveal whether there is one.
+   */
+  readonly requireObject: (object: SelectableObject | undefined) => void;
+  /** Of a collection: only the objects that one of these selects, by their texts. Absent: all that the request selects. */
+  readonly within?: ReadonlyMap<string, SelectedBy>;
+}
 
 /** The checks of the resource API before it acts, and its audit afterwards. */
 export interface Authority {
   /** Throws a Refusal when the user may not, or only with some objects and these attributes select others. */
   readonly authorize: (user: User, attributes: Attributes) => void;
-  /** The same where the object comes later: what is given refuses it when the user may only with others. */
-  readonly authorizeObject: (user: User, attributes: ResourceAttributes) => RequireObject;
+  /**
+   * The same where the objects come later: what is given refuses those of others. A collection that selects others too is
+   * narrowed to what the user may, or refused where `canNarrow` is false.
+   */
+  readonly grant: (user: User, attributes: ResourceAttributes, canNarrow: boolean) => Grant;
   /** Throws a Refusal when there is no object of any kind that the user may create or update. */
   readonly requireWriter: (user: User) => void;
   /**

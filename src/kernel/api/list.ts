@@ -3,6 +3,7 @@ import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { within } from '#kernel/base/time.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
+import { SEPARATOR } from '#kernel/kinds/index-keys.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { checkListOptions } from './list-options.ts';
 import type { Query, RequestTarget } from './request.ts';
@@ -55,14 +56,12 @@ export function listPage(store: Store<Operation>, target: RequestTarget, query: 
   };
 
   function openList(): Iterable<Entry> {
-    const known = indexedBy(target.kind, selection);
-    // As things are now there is an index.
-    if (known !== undefined && from === undefined && version === store.version()) {
-      const found = store.find(target.kind, known.index, known.value);
-      return found.filter((entry) => namespace === undefined || entry.namespace === namespace);
-    }
     try {
-      return store.list(target.kind, { namespace, at: version, ...(from === undefined ? {} : { after: from }) });
+      return candidates(store, target.kind, selection, {
+        namespace,
+        at: version,
+        ...(from === undefined ? {} : { after: from }),
+      });
     } catch (error) {
       if (!(error instanceof Refusal) || error.reason !== 'Expired') throw error;
       if (from !== undefined) throw new ExpiredContinue(encodeContinue({ ...from, version: WHATEVER_VERSION }));
@@ -71,18 +70,43 @@ export function listPage(store: Store<Operation>, target: RequestTarget, query: 
   }
 }
 
-/** The index in which everything stands that a selection can be about; undefined where all has to be looked at. */
-export function indexedBy(
-  { fieldIndexes = {} }: Kind,
-  { fields }: Pick<Selection, 'fields'>,
-): { readonly index: string; readonly value: string } | undefined {
-  for (const requirement of fields) {
-    if (requirement.operator !== 'In' || requirement.values.size !== 1) continue;
-    const index = requirement.key === 'metadata.name' ? 'name' : fieldIndexes[requirement.key];
-    const [value] = requirement.values;
-    if (index !== undefined && value !== undefined) return { index, value };
+type Objects = Pick<Store<Operation>, 'version' | 'find' | 'list' | 'changesSince'>;
+
+/** Among others, in order, every object that is selected: by look-ups where there are some. Refuses as `Store.list`. */
+export function candidates(
+  store: Objects,
+  kind: Kind,
+  { lookUps }: Pick<Selection, 'lookUps'>,
+  options: Parameters<Objects['list']>[1] = {},
+): Iterable<Entry> {
+  if (lookUps === undefined) return store.list(kind, options);
+  const { namespace, at = store.version(), after } = options;
+  const found = new Map<string, Entry>();
+  for (const { index, value } of lookUps) {
+    for (const entry of store.find(kind, index, value)) found.set(keyOf(entry), entry);
   }
-  return undefined;
+  if (at < store.version()) {
+    // Indexes are of now: what has changed since stands as it was before its first change.
+    const then = new Map<string, Entry | undefined>();
+    for (const { entry, before } of store.changesSince(at, kind)) {
+      const key = keyOf(entry);
+      if (!then.has(key)) then.set(key, before);
+    }
+    for (const [key, entry] of then) {
+      if (entry === undefined) found.delete(key);
+      else found.set(key, entry);
+    }
+  }
+  const start = after === undefined ? undefined : keyOf(after);
+  return [...found]
+    .filter(([key, entry]) => (namespace ?? entry.namespace) === entry.namespace && (start ?? '') < key)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, entry]) => entry);
+}
+
+/** Sorts as the lists of a store. */
+function keyOf({ namespace, name }: Pick<Entry, 'namespace' | 'name'>): string {
+  return namespace + SEPARATOR + name;
 }
 
 /** The one name that a list selects; every `kubectl delete` and `wait` asks so. */

@@ -74,26 +74,40 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
     };
     return { ...authorize(table(), user, wanted), wanted };
   };
+  /**
+   * Whether nothing may depend on that the object is there: the user may neither read nor update it. Who may create any
+   * object learns of it all the same.
+   */
+  const hides = (user: Holder, { kind, operation, current }: WriteCheck): boolean =>
+    operation.verb === 'apply' &&
+    current !== undefined &&
+    !accessTo(user, { kind, operation, current }, current).allowed &&
+    !accessTo(user, { kind, operation, current: undefined }, undefined).allowed &&
+    !mayDo(user, 'get', current);
   return {
     mayRead: (author, object) =>
       author.caller === undefined || mayDo({ name: author.user, groups: author.caller.groups }, 'get', object),
-    mayAsk: ({ operation, kind, current, author }) => {
+    hides: ({ operation, kind, current, author }) =>
+      author.caller !== undefined &&
+      hides({ name: author.user, groups: author.caller.groups }, { operation, kind, current }),
+    mayAsk: ({ operation, kind, current: stored, author }) => {
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
+      const current = hides(user, { kind, operation, current: stored }) ? undefined : stored;
+      const isCreate = verbOf(operation, current) === 'create';
+      const access = accessTo(user, { kind, operation, current }, isCreate ? undefined : current);
+      // Whether a rule with a selector allows a create depends on the object that would be stored.
+      const isOpen = access.partly.length > 0 && isCreate;
+      if (!access.allowed && !isOpen && (operation.verb === 'apply' || access.partly.length > 0))
+        throw forbiddenRefusal(user, access.wanted, access.partly);
       if (operation.verb === 'delete' && reachesEverywhere(kind, current?.object()))
         require(user, kind, { verb: 'delete', namespace: EVERYWHERE, name: operation.name });
-      const access = accessTo(user, { kind, operation, current }, current);
-      // Whether a rule with a selector allows a create depends on the object that would be stored.
-      const isOpen = access.onlyWith.length > 0 && current === undefined && access.wanted.verb === 'create';
-      if (access.allowed || isOpen) return;
-      if (operation.verb === 'apply' || access.onlyWith.length > 0)
-        throw forbiddenRefusal(user, access.wanted, access.onlyWith);
     },
     mayBecome: ({ operation, kind, current, author, object }) => {
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
       const access = accessTo(user, { kind, operation, current }, selectable(kind, object));
-      if (!access.allowed && access.onlyWith.length > 0) throw forbiddenRefusal(user, access.wanted, access.onlyWith);
+      if (!access.allowed && access.partly.length > 0) throw forbiddenRefusal(user, access.wanted, access.partly);
     },
     mayStore: ({ kind, current, author, object, read }) => {
       if (author.caller === undefined) return;

@@ -1,22 +1,27 @@
 import type { Refusal } from '#kernel/base/failures.ts';
 import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { Attributes, User } from '#kernel/api/authority.ts';
+import { alternativesIn } from '#kernel/api/selection.ts';
+import { selectorsOf } from '../rules/rule-table.ts';
+import type { CompiledRule } from '../rules/rules.ts';
 
-/** The refusal of a request that no rule allows, in the words of kube-apiserver. */
+/**
+ * The refusal of a request that no rule allows, in the words of kube-apiserver.
+ *
+ * @param partly rules that allow it for other objects
+ */
 export function forbiddenRefusal(
   user: Pick<User, 'name'>,
   wanted: Attributes,
-  onlyWith: readonly string[] = [],
+  partly: readonly CompiledRule[] = [],
 ): Refusal {
-  return accessRefusal('forbidden', sentence(user.name, wanted) + selectors(wanted, onlyWith));
+  return accessRefusal('forbidden', sentence(user.name, wanted) + selectors(wanted, partly));
 }
 
-const SHOWN_SELECTORS_MAX = 3;
-
 /** The selector to add to the request, the objects that are allowed, or that no selector allows it. */
-function selectors(wanted: Attributes, onlyWith: readonly string[]): string {
-  if (onlyWith.length === 0 || 'path' in wanted) return '';
-  const shown = onlyWith.slice(0, SHOWN_SELECTORS_MAX).join(', or ');
+function selectors(wanted: Attributes, partly: readonly CompiledRule[]): string {
+  if (partly.length === 0 || 'path' in wanted) return '';
+  const shown = alternativesIn(selectorsOf(partly).keys());
   if (wanted.name !== '' || wanted.object !== undefined) return `: it is allowed for objects with ${shown}`;
   return wanted.verb === 'create'
     ? `: a rule for objects with ${shown} applies to stored objects, and this one is not stored; a rule without a selector is required`

@@ -1,4 +1,4 @@
-import type { Attributes, User } from '#kernel/api/authority.ts';
+import type { Attributes, ResourceAttributes, SelectableObject, SelectedBy, User } from '#kernel/api/authority.ts';
 import {
   allowsPath,
   allowsResource,
@@ -84,27 +84,43 @@ export function compileRules(
   return { grants, everywhereOnly, role: (kind, namespace, name) => byName.get(roleKey(kind, namespace, name))?.rules };
 }
 
-/** Whether the user may, by which binding, and the required selectors where rules allow some objects only. */
+/** Whether the user may, by which binding, and the rules that allow it for some objects where none allows it for these. */
 export interface Access {
   readonly allowed: boolean;
   readonly reason: string;
-  readonly onlyWith: readonly string[];
+  readonly partly: readonly CompiledRule[];
 }
 
 /** Whether the user may, and by which binding. */
 export function authorize(table: RuleTable, user: Pick<User, 'name' | 'groups'>, wanted: Attributes): Access {
-  if (isMaster(user)) return { allowed: true, reason: `member of ${MASTERS}`, onlyWith: [] };
-  const allows = (rule: CompiledRule) => ('path' in wanted ? allowsPath(rule, wanted) : allowsResource(rule, wanted));
+  if (isMaster(user)) return { allowed: true, reason: `member of ${MASTERS}`, partly: [] };
+  const resource = 'path' in wanted ? undefined : parsedOnce(wanted);
+  const allows = (rule: CompiledRule) =>
+    'path' in wanted ? allowsPath(rule, wanted) : allowsResource(rule, resource ?? wanted);
   const scope = 'path' in wanted || table.everywhereOnly.has(resourceKey(wanted)) ? EVERYWHERE : wanted.namespace;
-  const onlyWith = new Set<string>();
+  const partly: CompiledRule[] = [];
   for (const grant of grantsOf(table, user, scope)) {
-    if (grant.rules.some(allows)) return { allowed: true, reason: grant.because, onlyWith: [] };
+    if (grant.rules.some(allows)) return { allowed: true, reason: grant.because, partly: [] };
     if ('path' in wanted) continue;
-    for (const rule of grant.rules) {
-      if (rule.selector !== undefined && isAbout(rule, wanted)) onlyWith.add(selectorText(rule.rule));
-    }
+    for (const rule of grant.rules) if (rule.selector !== undefined && isAbout(rule, wanted)) partly.push(rule);
   }
-  return { allowed: false, reason: '', onlyWith: [...onlyWith] };
+  return { allowed: false, reason: '', partly };
+}
+
+/** The same request: its object is parsed once at most, however many rules look at it. */
+function parsedOnce(wanted: ResourceAttributes): ResourceAttributes {
+  const { object: found } = wanted;
+  if (found === undefined) return wanted;
+  const { kind, namespace, name, labels } = found;
+  let parsed: ReturnType<SelectableObject['object']> | undefined;
+  return { ...wanted, object: { kind, namespace, name, labels, object: () => (parsed ??= found.object()) } };
+}
+
+/** The selectors of rules, each once, by their text as a client would send it. */
+export function selectorsOf(rules: readonly CompiledRule[]): ReadonlyMap<string, SelectedBy> {
+  return new Map(
+    rules.flatMap(({ rule, selector }) => (selector === undefined ? [] : [[selectorText(rule), selector] as const])),
+  );
 }
 
 /** Whether there may be an object of one of these kinds, anywhere, that the user may create or update. */

@@ -1,12 +1,7 @@
 import type { PathAttributes, ResourceAttributes, SelectedBy } from '#kernel/api/authority.ts';
 import { implies } from '#kernel/api/codec/requirements.ts';
-import {
-  fieldsMeet,
-  isSelectable,
-  labelsMeet,
-  parseFieldRequirements,
-  parseLabelSelector,
-} from '#kernel/api/codec/selectors.ts';
+import { parseFieldRequirements, parseLabelSelector } from '#kernel/api/codec/selectors.ts';
+import { isSelectedBy } from '#kernel/api/selection.ts';
 
 /** A rule of rbac.authorization.k8s.io/v1: verbs on resources or on paths. */
 export interface PolicyRule {
@@ -78,14 +73,7 @@ export function allowsResource(rule: CompiledRule, wanted: ResourceAttributes): 
 /** Whether a selector allows the request: it implies the request's own selector, or selects the object. */
 function isSelected(selector: SelectedBy, { selection, object }: ResourceAttributes): boolean {
   if (selection !== undefined) return selectorImplies(selection, selector);
-  if (object === undefined) return false;
-  const fields = object.kind.selectableFields ?? {};
-  return (
-    labelsMeet(selector.labels, object.labels) &&
-    // A field that the kind does not have selects nothing, whatever its value.
-    selector.fields.every(({ key }) => isSelectable(key, fields)) &&
-    fieldsMeet(selector.fields, object, fields)
-  );
+  return object !== undefined && isSelectedBy(selector, object);
 }
 
 export function selectorImplies(given: SelectedBy, wanted: SelectedBy): boolean {

@@ -4,7 +4,7 @@ import type { RequestContext } from '#kernel/http/router.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import type { Operation, Part } from '#kernel/store/rules/operation.ts';
-import type { Authority, RequireObject } from '../authority.ts';
+import type { Authority, Grant } from '../authority.ts';
 import type { Call } from '../call.ts';
 import type { AcceptedForm } from '../codec/accept.ts';
 import type { Query } from '../request.ts';
@@ -29,7 +29,7 @@ export interface ResourceServer {
 }
 
 /** One request about resources that its caller may make. */
-export interface VerbRequest {
+export interface VerbRequest extends Grant {
   readonly exchange: Exchange;
   readonly limit: RequestContext;
   readonly call: Call;
@@ -37,6 +37,4 @@ export interface VerbRequest {
   readonly accepted: AcceptedForm;
   /** The part of the object that it concerns. */
   readonly part: Part;
-  /** Throws a Refusal for an object that is not of those that the caller may do it with. */
-  readonly requireObject: RequireObject;
 }

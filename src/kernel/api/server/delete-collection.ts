@@ -7,10 +7,9 @@ import { attemptOf } from '../call.ts';
 import { readDeleteOptions } from '../delete-options.ts';
 import { listPage } from '../list.ts';
 import { listText } from '../representation.ts';
-import { selectionOf } from '../selection.ts';
 import { catchUp } from './catch-up.ts';
 import type { ResourceServer, VerbRequest } from './context.ts';
-import { pageMetadata } from './page.ts';
+import { allowedSelection, narrowedWarning, pageMetadata } from './page.ts';
 
 const LIMITS = {
   /** Objects that one deletecollection may remove: one atomic change. */
@@ -27,7 +26,7 @@ export async function deleteCollection(server: ResourceServer, request: VerbRequ
   const { author, target } = call;
   const { preconditions, propagation, dryRun } = await readDeleteOptions(exchange);
   call.dryRun ||= dryRun;
-  const selection = selectionOf(target.kind, query);
+  const selection = allowedSelection(request);
   const page = listPage(store, target, query, selection);
   if (page.entries.length > LIMITS.objectsMax) throw tooMany(page.entries.length);
   for (const entry of page.entries) requirePreconditions(entry, preconditions);
@@ -52,7 +51,8 @@ export async function deleteCollection(server: ResourceServer, request: VerbRequ
   }
   const removed = outcomes.map(({ entry }) => entry);
   const metadata = { ...pageMetadata(page), resourceVersion: String(store.version()) };
-  const warnings = outcomes.flatMap((outcome) => outcome.warnings ?? []).slice(0, LIMITS.warningsMax);
+  const advice = outcomes.flatMap((outcome) => outcome.warnings ?? []);
+  const warnings = [...narrowedWarning(request), ...advice].slice(0, LIMITS.warningsMax);
   sendJsonPieces(exchange, listText(target.kind, removed, metadata), accepted, warningHeaders(warnings));
 }
 

@@ -26,11 +26,15 @@ export async function getHistory({ store }: ResourceServer, request: VerbRequest
   return sendJson(exchange, { json: JSON.stringify(history), accepted });
 }
 
-async function find(server: ResourceServer, { call: { target }, query }: VerbRequest): Promise<Entry> {
+async function find(server: ResourceServer, request: VerbRequest): Promise<Entry> {
+  const {
+    call: { target },
+    query,
+  } = request;
   const { kind, namespace = '', name = '' } = target;
   const isStored = !server.virtualLists.has(kind.id) && query.asOf === undefined;
   const stored = isStored ? server.store.get(kind, namespace, name) : undefined;
-  const entry = stored ?? (await pageOf(server, target, query)).entries[0];
+  const entry = stored ?? (await pageOf(server, request)).entries[0];
   if (entry === undefined) throw notFoundRefusal(kind, name);
   return entry;
 }

@@ -1,18 +1,36 @@
 import { listPage, type Page } from '../list.ts';
 import { pastPage, readAsOf } from '../past.ts';
-import type { Query, RequestTarget } from '../request.ts';
-import { selectionOf } from '../selection.ts';
-import type { ResourceServer } from './context.ts';
+import { alternativesIn, narrow, selectionOf, type Selection } from '../selection.ts';
+import type { ResourceServer, VerbRequest } from './context.ts';
 
-/** The objects that a request selects, from wherever objects of their kind come. */
+/** The selection of a request, of which its caller gets what they may. */
+export function allowedSelection({
+  call: { target },
+  query,
+  within,
+}: Pick<VerbRequest, 'call' | 'query' | 'within'>): Selection {
+  const selection = selectionOf(target.kind, query, target.name);
+  return within === undefined ? selection : narrow(target.kind, selection, [...within.values()]);
+}
+
+/** That a collection was narrowed, for its caller. */
+export function narrowedWarning({ call: { target }, within }: Pick<VerbRequest, 'call' | 'within'>): readonly string[] {
+  if (within === undefined) return [];
+  return [`you may reach ${target.kind.plural} only with ${alternativesIn(within.keys())}: the answer is of those`];
+}
+
+/** The objects that a request selects and its caller may see, from wherever objects of their kind come. */
 export async function pageOf(
   { store, virtualLists }: ResourceServer,
-  target: RequestTarget,
-  query: Query,
+  request: Pick<VerbRequest, 'call' | 'query' | 'within'>,
 ): Promise<Page> {
+  const {
+    call: { target },
+    query,
+  } = request;
   const lookUp = virtualLists.get(target.kind.id);
   if (lookUp !== undefined) return lookUp(target, query);
-  const selection = selectionOf(target.kind, query, target.name);
+  const selection = allowedSelection(request);
   if (query.asOf !== undefined) return pastPage(store, target, readAsOf(query.asOf), selection);
   return listPage(store, target, query, selection);
 }

@@ -29,7 +29,7 @@ export async function serveRequest(
   server: ResourceServer,
   request: Pick<VerbRequest, 'exchange' | 'limit' | 'call' | 'query' | 'accepted'>,
 ): Promise<void> {
-  const { store, authority } = server;
+  const { store, authority, virtualLists } = server;
   const { exchange, call, query } = request;
   const { user, target } = call;
   const { kind, part, question } = target;
@@ -38,12 +38,12 @@ export async function serveRequest(
   const verb = question === undefined ? verbOf(exchange, target, query) : 'create';
   if (question === undefined && !verbsOf(target).includes(verb)) throw methodRefusal(exchange, target);
   // Writes of what is stored are held against their objects where they are decided.
-  const requireObject = authority.authorizeObject(user, attributesOf(target, verb, query));
-  if (part === 'history') return getHistory(server, { ...request, part: 'main', requireObject });
-  const allowed = { ...request, part, requireObject };
+  const grant = authority.grant(user, attributesOf(target, verb, query), !virtualLists.has(kind.id));
+  if (part === 'history') return getHistory(server, { ...request, part: 'main', ...grant });
+  const allowed = { ...request, part, ...grant };
   if (question === undefined) return VERBS[verb](server, allowed);
   const { namespace = '', name = '' } = target;
-  requireObject(store.get(kind, namespace, name));
+  grant.requireObject(store.get(kind, namespace, name));
   return answerQuestion(server, allowed, { kind: question.kind, id: `${kind.id}/${question.part}` });
 }
 

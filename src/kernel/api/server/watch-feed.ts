@@ -1,6 +1,7 @@
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
+import { candidates } from '../list.ts';
 import type { Representation } from '../representation.ts';
 import type { Query } from '../request.ts';
 import { eventFor, type Selection } from '../selection.ts';
@@ -21,7 +22,7 @@ export interface WatchFeed {
 }
 
 export function watchFeed(of: {
-  readonly store: Pick<Store<Operation>, 'version' | 'list' | 'changesSince'>;
+  readonly store: Pick<Store<Operation>, 'version' | 'find' | 'list' | 'changesSince'>;
   readonly kind: Kind;
   /** Undefined for all. */
   readonly namespace: string | undefined;
@@ -55,7 +56,7 @@ export function watchFeed(of: {
     while (store.version() < from) yield undefined;
     if (query.sendInitialEvents ?? from === 0) {
       position = store.version();
-      for (const entry of store.list(kind, { namespace })) {
+      for (const entry of candidates(store, kind, selection, { namespace })) {
         if (selection.matches(entry)) yield lineOf('ADDED', shown.event(entry));
       }
     } else if (from === 0) position = store.version();

@@ -1,11 +1,12 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { paceAnswer } from '#kernel/http/paced-answer.ts';
+import { warningHeaders } from '../answer.ts';
 import { checkListOptions } from '../list-options.ts';
 import { representationOf, requireStreamable } from '../representation.ts';
-import { selectionOf } from '../selection.ts';
 import { failureStatus } from '../status.ts';
 import { catchUp } from './catch-up.ts';
 import type { ResourceServer, VerbRequest } from './context.ts';
+import { allowedSelection, narrowedWarning } from './page.ts';
 import { lineOf, watchFeed } from './watch-feed.ts';
 
 const LIMITS = {
@@ -32,18 +33,19 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
   const { exchange, call, query, accepted } = request;
   requireStreamable(accepted);
   checkListOptions(query);
-  const { kind, name, namespace } = call.target;
+  const { kind, namespace } = call.target;
   const { response } = exchange;
   response.writeHead(200, {
     'content-type': 'application/json',
     'cache-control': 'no-cache, private',
     'x-request-id': exchange.requestId,
+    ...warningHeaders(narrowedWarning(request)),
   });
   const feed = watchFeed({
     store,
     kind,
     namespace: namespace === '' ? undefined : namespace,
-    selection: selectionOf(kind, query, name),
+    selection: allowedSelection(request),
     shown: representationOf(accepted, { ...query, clock }),
     query,
   });

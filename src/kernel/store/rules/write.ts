@@ -25,6 +25,8 @@ import { findEntries } from '../find-entry.ts';
 
 /** Who may write what: asked about every write, and throws a Refusal for those that may not be. */
 export interface Admission {
+  /** Whether the author must not know of the object that there is: an apply is then answered as where there is none. */
+  readonly hides?: (write: WriteRequest) => boolean;
   /** Called before anything about the object is answered; `current` is absent when there is none. */
   readonly mayAsk: (write: WriteRequest) => void;
   /** Called with the object as it would be, before it is checked against others: only its writers may read those results. */
@@ -41,6 +43,7 @@ type FoundObject = Pick<Entry, 'kind' | 'namespace' | 'name' | 'labels' | 'objec
 /** Asks one after the other. */
 export function allAdmissions(...admissions: readonly Admission[]): Admission {
   return {
+    hides: (write) => admissions.some(({ hides }) => hides?.(write) === true),
     mayAsk: (write) => admissions.forEach(({ mayAsk }) => mayAsk(write)),
     mayBecome: (write) => admissions.forEach(({ mayBecome }) => mayBecome?.(write)),
     mayStore: (write) => admissions.forEach(({ mayStore }) => mayStore(write)),
@@ -68,8 +71,10 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       const of = kinds.byId(kindId);
       return findEntries(read, of, name).every(mayRead);
     };
-    const current = read.get(kind, operation.namespace, operation.name);
-    const asked: WriteRequest = { operation, kind, current, author, read, now };
+    const stored = read.get(kind, operation.namespace, operation.name);
+    const found = { operation, kind, current: stored, author, read, now };
+    const current = admission?.hides?.(found) === true ? undefined : stored;
+    const asked: WriteRequest = { ...found, current };
     const given: WriteContext = {
       kind,
       read,
@@ -83,7 +88,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
     };
     try {
       admission?.mayAsk(asked);
-      const mutation = decideOne(operation, given);
+      const mutation = decideOne(operation, current, given);
       if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
       return mutation;
     } catch (error) {
@@ -157,17 +162,17 @@ export function objectLimits({ bodyBytesMax, bodyValuesMax }: Kind): ObjectLimit
   return { charsMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX, itemsMax: ITEMS_MAX };
 }
 
-function decideOne(operation: Operation, given: WriteContext): Mutation {
-  const { kind, read, isFromOutside } = given;
-  const current = read.get(kind, operation.namespace, operation.name);
+/** @param current the object as far as the author may know of it */
+function decideOne(operation: Operation, current: Entry | undefined, given: WriteContext): Mutation {
+  const { kind, isFromOutside } = given;
   switch (operation.verb) {
     case 'create':
-      return create(given, current, operation, operation.fieldValidation);
+      return create(given, operation, operation.fieldValidation);
     case 'apply': {
       // A live spec may be older than the schema, and must be restorable all the same.
       const fieldValidation = operation.restores === true ? 'Ignore' : 'Strict';
       return current === undefined
-        ? create(given, current, operation, fieldValidation)
+        ? create(given, operation, fieldValidation)
         : replace(given, current, declaredOver(current, operation.object), { part: 'main', fieldValidation });
     }
     case 'update': {
@@ -204,16 +209,10 @@ function decideOne(operation: Operation, given: WriteContext): Mutation {
 
 function create(
   given: WriteContext,
-  current: Entry | undefined,
   { namespace, name, object: body, uid }: Extract<Operation, { readonly verb: 'create' | 'apply' }>,
   fieldValidation: FieldValidation,
 ): Mutation {
   const { kind, now, read } = given;
-  if (current !== undefined) {
-    throw resourceRefusal('already-exists', `${resourceName(kind)} "${name}" already exists`, {
-      subject: name,
-    });
-  }
   const wanted = asObject(body, kind);
   if (givenVersion(wanted.metadata) !== undefined) {
     throw resourceRefusal('version-on-create', 'resourceVersion should not be set on objects to be created');
@@ -231,6 +230,12 @@ function create(
   const { object: declared, warnings } = applySchema(given, { ...fields, metadata }, fieldValidation, true);
   const object = kind === Namespace ? bornNamespace(declared) : declared;
   requireValid(given, object, undefined);
+  // Only who may create it, and as Kubernetes only who could, learns that the name is taken.
+  if (read.get(kind, namespace, name) !== undefined) {
+    throw resourceRefusal('already-exists', `${resourceName(kind)} "${name}" already exists`, {
+      subject: name,
+    });
+  }
   return { do: 'put', kind, object, warnings, ...revisionOf(kind, object) };
 }
 
