@@ -14,7 +14,7 @@ import { formatAmount, majorUnits, parseMoney, scale, type Money } from '#domain
 import { roundPrice } from './price-rounding.ts';
 import { rational, times } from '#domains/products/rules/rational.ts';
 
-const NAMESPACE = 'aria';
+export const NAMESPACE = 'aria';
 const FIRST_DAY = '2022-01-01';
 
 interface MarketRow {
@@ -414,14 +414,12 @@ function resource(kind: string, name: string, spec: object): object {
   return { apiVersion: 'products.backline.dev/v1', kind, metadata: { name, namespace: NAMESPACE }, spec };
 }
 
-const HEADER = ' Written by `node examples/generate-aria.ts`: change that and run it again.';
-
 /** YAML documents as people and YAML 1.1 readers (kubectl) both understand them: "NO" and dates are quoted. */
-function yamlOf(objects: readonly object[]): string {
+export function yamlOf(objects: readonly object[], generator = 'node examples/generate-aria.ts'): string {
   return objects
     .map((object, index) => {
       const document = new Document(object, { version: '1.1' });
-      if (index === 0) document.commentBefore = HEADER;
+      if (index === 0) document.commentBefore = ` Written by \`${generator}\`: change that and run it again.`;
       visit(document, {
         Map: (_, map) => {
           const simple =

@@ -57,7 +57,10 @@ function listening(command: Command, logLevel: LogLevel): Command {
     .option('--oidc-issuer-url <url>', 'trusted OpenID Connect issuer')
     .option('--oidc-client-id <id>', 'expected audience (aud) of its tokens')
     .option('--oidc-username-claim <claim>', 'claim that holds the user name', 'sub')
-    .option('--oidc-username-prefix <text>', 'prefix of user names; - for none (default: the issuer and #)')
+    .option(
+      '--oidc-username-prefix <text>',
+      'prefix of user names; - for none (default: the issuer and #; none with the claim email)',
+    )
     .option('--oidc-groups-claim <claim>', 'claim that holds the groups')
     .option('--oidc-groups-prefix <text>', 'prefix of group names')
     .option('--oidc-ca-file <file>', 'CA certificate of the issuer')

@@ -44,9 +44,9 @@ export async function simulate(options: SimulateOptions, io: Io): Promise<number
 }
 
 function sayProgress(done: Awaited<ReturnType<typeof simulateListeners>>): string {
-  const { sessions, visits, accepted, duplicates, quarantined, failed, lastFailure } = done;
+  const { sessions, visits, ads, impressions, accepted, duplicates, quarantined, failed, lastFailure } = done;
   const wrong = failed === 0 ? '' : ` · ${failed} failed (${lastFailure ?? ''})`;
-  return `${sessions} sessions, ${visits} visits of the shop · ${accepted} events accepted, ${duplicates} repeated, ${quarantined} quarantined${wrong}`;
+  return `${sessions} sessions, ${visits} visits of the shop, ${impressions} of ${ads} ads heard · ${accepted} events accepted, ${duplicates} repeated, ${quarantined} quarantined${wrong}`;
 }
 
 function parseEffect(text: string): Effect {

@@ -78,7 +78,7 @@ async function post(app: App, path: string, body: object): Promise<object> {
 }
 
 /** A 5xx is the server's fault, and fails; anything else is an answer. */
-async function ask(
+export async function ask(
   { connection, signal }: App,
   method: string,
   path: string,

@@ -2,6 +2,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { pause, systemTime } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
 import { askFlags, askPrices, askToSkip, sendEvents } from './app.ts';
+import { hearBreak } from './break.ts';
 import { chance, seedOf } from './chance.ts';
 import type { Effect } from './effect.ts';
 import { contextOf, listenerAt } from './listener.ts';
@@ -18,7 +19,7 @@ const DENIALS_MAX = 2;
 const VISITS_PER_SESSION = 4;
 
 /** Each kind of doing has seeds of its own. */
-const SEEDS = { luck: -1, shopLuck: -2, sessions: 1, visits: 2 } as const;
+const SEEDS = { luck: -1, shopLuck: -2, sessions: 1, visits: 2, breaks: 3 } as const;
 
 export interface SimulationOptions {
   readonly connection: Connection;
@@ -38,6 +39,9 @@ export interface SimulationProgress {
   readonly sessions: number;
   /** Looks at the shop; they go on beside the sessions. */
   readonly visits: number;
+  /** Ads that were answered for the break of each session, and those that played. */
+  readonly ads: number;
+  readonly impressions: number;
   readonly accepted: number;
   readonly duplicates: number;
   readonly quarantined: number;
@@ -47,8 +51,8 @@ export interface SimulationProgress {
 }
 
 /**
- * Plays the app for made-up listeners: asks for their flags as an OpenFeature client does, for prices and for skips, and
- * sends what they do as events. Goes on through failures. The same seed gives the same listeners, who do the same at the
+ * Plays the app for made-up listeners: asks for their flags as an OpenFeature client does, for prices, for skips and for the ads
+ * of a break, and sends what they do as events. Goes on through failures. The same seed gives the same listeners, who do the same at the
  * same variants and prices.
  */
 export async function simulateListeners(options: SimulationOptions): Promise<SimulationProgress> {
@@ -58,6 +62,8 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
   const done = {
     sessions: 0,
     visits: 0,
+    ads: 0,
+    impressions: 0,
     accepted: 0,
     duplicates: 0,
     quarantined: 0,
@@ -113,6 +119,9 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
       if (!(await askToSkip(app, listener, key))) denied.add(skip);
     }
     await send({ subject: listener.id, seed: sessionSeed, events: withoutSkips(wanted, denied) });
+    const { ads, impressions } = await hearBreak(app, listener, chance(seedOf(seed + SEEDS.breaks, number)));
+    done.ads += ads;
+    done.impressions += impressions;
     done.sessions += 1;
   }
 

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { chromium } from 'playwright-core';
+import { toneWav } from '../../examples/tone.ts';
 import { advertiserWithAd, declareAds } from '../support/ads.ts';
 import { startWorld, type World } from '../support/backline.ts';
 import { until } from '../support/installation.ts';
@@ -164,26 +165,6 @@ test('ads: VAST for questions without ads, for episodes, and behind a proxy that
   );
 });
 
-/** A second of a tone as WAV: 8,000 samples of 8 bits. */
-function tone(hertz: number): Buffer {
-  const rate = 8_000;
-  const head = Buffer.alloc(44);
-  head.write('RIFF', 0);
-  head.writeUInt32LE(36 + rate, 4);
-  head.write('WAVEfmt ', 8);
-  head.writeUInt32LE(16, 16);
-  head.writeUInt16LE(1, 20);
-  head.writeUInt16LE(1, 22);
-  head.writeUInt32LE(rate, 24);
-  head.writeUInt32LE(rate, 28);
-  head.writeUInt16LE(1, 32);
-  head.writeUInt16LE(8, 34);
-  head.write('data', 36);
-  head.writeUInt32LE(rate, 40);
-  const samples = Array.from({ length: rate }, (_, at) => 128 + 60 * Math.sin((2 * Math.PI * hertz * at) / rate));
-  return Buffer.concat([head, Buffer.from(samples)]);
-}
-
 /** As an app would: reads VAST, plays one file after the other, and calls the pixels as they are due. */
 const PLAYER = `<!doctype html><title>player</title><script type="module">
   const vast = new DOMParser().parseFromString(await (await fetch('/vast')).text(), 'text/xml');
@@ -229,7 +210,7 @@ test(
         void fetch(`${world.url}/v1/ads/vast?${QUESTION}`).then(async (answer) => response.end(await answer.text()));
       } else if (url.startsWith('/tone/')) {
         response.setHeader('content-type', 'audio/wav');
-        response.end(tone(Number(url.slice('/tone/'.length))));
+        response.end(toneWav(Number(url.slice('/tone/'.length)), 1));
       } else {
         response.setHeader('content-type', 'text/html');
         response.end(PLAYER);

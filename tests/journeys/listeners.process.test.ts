@@ -7,6 +7,7 @@ import { decodeManifests } from '#kernel/api/codec/manifests.ts';
 import { simulateListeners } from '#simulation/run.ts';
 import { startWorld, type World } from '../support/backline.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
+import { until } from '../support/installation.ts';
 
 const ARIA = resolve(import.meta.dirname, '../../examples/aria');
 
@@ -35,7 +36,7 @@ async function sql({ call }: World, text: string): Promise<unknown[][]> {
 /** Asks until the files have caught up with the log. */
 async function waitForFiles(world: World, accepted: number): Promise<void> {
   for (;;) {
-    const [[rows = 0] = []] = await sql(world, 'select sum(rows)::int from loss_audit');
+    const [[rows = 0] = []] = await sql(world, "select sum(rows)::int from loss_audit where type <> 'ad-delivery'");
     if (rows === accepted) return;
     await new Promise((done) => setTimeout(done, 100));
   }
@@ -58,6 +59,17 @@ test('made-up listeners use the sample business, and SQL shows what they did and
   await waitForFiles(world, done.accepted);
   assert.deepEqual(await sql(world, 'select sum(difference)::int from loss_audit'), [[0]]);
   assert.deepEqual(await sql(world, 'select count(*)::int from session'), [[150]]);
+  assert.ok(done.impressions > 0, 'listeners without the ad-free feature hear ads');
+  await until(
+    async () => {
+      const [[impressions = 0] = []] = await sql(
+        world,
+        "select count(*)::int from ad_delivery where event = 'impression' and outcome = 'charged'",
+      );
+      return impressions === done.impressions || undefined;
+    },
+    () => `${done.impressions} impressions in files`,
+  );
   const plays = await sql(world, 'select plan, count(*)::int from play group by all');
   assert.ok(plays.length >= 4);
   const exposed = await sql(

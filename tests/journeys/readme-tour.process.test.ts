@@ -70,7 +70,7 @@ async function follow(
   assert.ok(steps.length >= stepsMin, 'the steps have been found');
   for (const { command, expected } of steps) {
     // The folder and the port that the guide names are others here.
-    const here = command.replaceAll('.first/', `${data}/`).replaceAll('http://127.0.0.1:7700', url);
+    const here = command.replaceAll(/\.(?:first|backline)\//g, `${data}/`).replaceAll('http://127.0.0.1:7700', url);
     const { stdout, stderr } = await execute('/bin/sh', ['-c', `cd '${root}' && ${here}`], '', {
       BACKLINE_KUBECONFIG: join(data, 'kubeconfig'),
     });
@@ -108,7 +108,8 @@ function describedMetrics(text: string): readonly string[] {
     .toSorted();
 }
 
-test('the tour of the README does what it says', (t) => follow(t, ['README.md'], [], 8));
+test('the tours of the README and of the ads do what they say', (t) =>
+  follow(t, ['README.md', 'docs/ads-tour.md'], [], 18));
 
 test('the guides to a first plan and for people on call do what they say', (t) =>
   follow(t, ['docs/first-plan.md', 'docs/on-call.md'], ['--no-sample'], 14));

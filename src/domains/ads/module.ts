@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { systemTime } from '#kernel/base/time.ts';
@@ -41,6 +42,7 @@ export const ads = defineModule({
   records: openAdRecords,
   eventTypes: [AD_DELIVERY],
   jobs: (parts) => [logDeliveries(parts)],
+  sample: resolve(import.meta.dirname, '../../../examples/aria/ads'),
   decisions: ({ random, records, log }): DecisionModule<AdsTable> => ({
     name: 'ads',
     kinds: [...audienceKinds, ...adsKinds],

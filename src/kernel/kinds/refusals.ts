@@ -49,7 +49,7 @@ export const resourceRefusal = defineRefusals('resources', {
   expired: {
     reason: 'Expired',
     meaning: 'The version is no longer kept.',
-    hint: 'List again, and watch from the version of that list.',
+    hint: 'Watch: list again, and watch from the version of that list. The past (--as-of): ask for a later time; it is kept for --history-days.',
   },
   'field-not-selectable': {
     reason: 'BadRequest',

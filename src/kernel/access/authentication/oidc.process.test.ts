@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { SignJWT, exportJWK, generateKeyPair, type CryptoKey, type JWK } from 'jose';
-import { openLog } from '#kernel/base/log.ts';
+import { openLog, type Log } from '#kernel/base/log.ts';
 import { serverIdentity } from '../certificates.ts';
 import { authenticateWith } from './authenticate.ts';
 import { oidcTokens, type OidcOptions } from './oidc.ts';
@@ -72,9 +72,13 @@ function sign(issuer: Issuer, { kid, privateKey, jwk }: Pair, claims: object = {
   return new SignJWT(all).setProtectedHeader({ alg: jwk.alg ?? '', kid }).sign(privateKey);
 }
 
-function makeAuthenticator(issuer: Issuer, more: Partial<OidcOptions> = {}, clock = () => START) {
+function makeAuthenticator(
+  issuer: Issuer,
+  { log = silent, ...more }: Partial<OidcOptions> & { readonly log?: Log } = {},
+  clock = () => START,
+) {
   const options = { issuerUrl: issuer.url, clientId: 'backline-cli', ca: issuer.ca, ...more };
-  const authenticate = authenticateWith([oidcTokens(options, clock, silent)]);
+  const authenticate = authenticateWith([oidcTokens(options, clock, log)]);
   return (token: string) => authenticate({ headers: { authorization: `Bearer ${token}` } });
 }
 
@@ -115,7 +119,9 @@ test('an invalid token is rejected', async (t) => {
   const issuer = await startIssuer(t, 'http');
   const [key, stranger, curve] = [await pair('one'), await pair('one'), await pair('two', 'ES256')];
   issuer.keys = [key.jwk, curve.jwk];
-  const ask = makeAuthenticator(issuer, { usernameClaim: 'email' });
+  const codes: string[] = [];
+  const log = { ...silent, info: ({ code }: { code: string }) => codes.push(code) } as unknown as Log;
+  const ask = makeAuthenticator(issuer, { usernameClaim: 'email', log });
   const now = START.epochMilliseconds / 1000;
   const email = 'ann@example.com';
   assert.equal((await ask(await sign(issuer, curve, { email })))?.name, email);
@@ -141,6 +147,11 @@ test('an invalid token is rejected', async (t) => {
   for (const [what, token] of Object.entries(wrong)) {
     await assert.rejects(ask(token), { code: 'access/unauthorized', message: 'Unauthorized' }, what);
   }
+  assert.equal(codes.length, Object.keys(wrong).length, 'the log has the reason of each');
+  assert.deepEqual(
+    codes.filter((code) => !code.startsWith('ERR_')),
+    ['USERNAME_CLAIM', 'EMAIL_NOT_VERIFIED', 'RESERVED_NAME', 'USERNAME_CLAIM'],
+  );
   for (const token of ['abc', 'a.b.c', await sign({ ...issuer, url: 'https://other.example' }, key, { email })]) {
     assert.equal(await ask(token), undefined, 'a token of another issuer is left to other authenticators');
   }

@@ -57,11 +57,20 @@ export function oidcTokens(options: OidcOptions, clock: Clock, log: Log): Authen
       });
       return userOf(payload, options);
     } catch (error) {
-      if (!(error instanceof errors.JOSEError)) throw error;
+      if (!(error instanceof errors.JOSEError || error instanceof UnusableClaim)) throw error;
       log.info({ code: error.code }, 'access: OpenID Connect token rejected');
       throw invalidCredentials();
     }
   };
+}
+
+/** A claim of a sound token from which no user can be made. */
+class UnusableClaim extends Error {
+  readonly code: string;
+  constructor(code: 'USERNAME_CLAIM' | 'EMAIL_NOT_VERIFIED' | 'RESERVED_NAME') {
+    super(code);
+    this.code = code;
+  }
 }
 
 /** No token from outside may name one of the program's own users or groups. */
@@ -71,11 +80,11 @@ function userOf(payload: JWTPayload, options: OidcOptions): User {
   const { issuerUrl, usernameClaim = 'sub', groupsClaim, groupsPrefix = '' } = options;
   const claim = payload[usernameClaim];
   // Names are part of every audit record: no characters that the database or a log line cannot hold.
-  if (typeof claim !== 'string' || !/^[^\p{Cc}\p{Cs}]{1,256}$/u.test(claim)) throw invalidCredentials();
-  if (usernameClaim === 'email' && payload['email_verified'] === false) throw invalidCredentials();
+  if (typeof claim !== 'string' || !/^[^\p{Cc}\p{Cs}]{1,256}$/u.test(claim)) throw new UnusableClaim('USERNAME_CLAIM');
+  if (usernameClaim === 'email' && payload['email_verified'] === false) throw new UnusableClaim('EMAIL_NOT_VERIFIED');
   const { usernamePrefix = usernameClaim === 'email' ? '-' : `${issuerUrl}#` } = options;
   const name = `${usernamePrefix === '-' ? '' : usernamePrefix}${claim}`;
-  if (name.startsWith(RESERVED)) throw invalidCredentials();
+  if (name.startsWith(RESERVED)) throw new UnusableClaim('RESERVED_NAME');
   const given = groupsClaim === undefined ? [] : payload[groupsClaim];
   const groups = (Array.isArray(given) ? given : [given])
     .filter((group) => typeof group === 'string' && group !== '')
