@@ -111,16 +111,28 @@ function places(): readonly object[] {
       attributes: { limited: ['platform', 'appVersion', 'language', 'market'] },
     }),
     resource('Placement', 'track-break', {
-      ...{ title: 'Between two tracks', format: 'audio', slots: 2, seconds: 60 },
-      ...{ ...shared, floor: { cpm: '2.00' } },
+      title: 'Between two tracks',
+      format: 'audio',
+      slots: 2,
+      seconds: 60,
+      ...shared,
+      floor: { cpm: '2.00' },
       deals: [{ id: 'autumn-sound', accounts: ['autoline', 'stromwerk'], floor: { cpm: '1.20' } }],
     }),
     resource('Placement', 'podcast-mid', {
-      ...{ title: 'In the middle of a podcast', format: 'audio', slots: 3, seconds: 90 },
-      ...{ ...shared, floor: { cpmPerSecond: '0.10' }, pricing: 'secondPrice' },
+      title: 'In the middle of a podcast',
+      format: 'audio',
+      slots: 3,
+      seconds: 90,
+      ...shared,
+      floor: { cpmPerSecond: '0.10' },
+      pricing: 'secondPrice',
     }),
     resource('Placement', 'home-banner', {
-      ...{ title: 'Picture on the first screen', format: 'image', slots: 1, ...shared },
+      title: 'Picture on the first screen',
+      format: 'image',
+      slots: 1,
+      ...shared,
       priors: { clickRate: 0.004 },
     }),
     ...Object.entries(PER_EURO).flatMap(([base, perEuro]) =>
@@ -145,19 +157,26 @@ function accountOf(row: AdvertiserRow, index: number): readonly object[] {
   const money = (euros: number, digits = 2): string => (euros * PER_EURO[currency]).toFixed(digits);
   const file = (name: string, format: string, more: object, mime: string): object =>
     resource('Asset', own(name), {
-      ...{ account, format, ...more },
+      account,
+      format,
+      ...more,
       renditions: [{ url: `https://cdn.example.com/aria/${account}/${name}`, mime, ...sizeOf(format) }],
     });
   const count = AD_SETS_EACH + (index % 2);
   return [
     resource('Advertiser', account, {
-      ...{ title, currency, zone, categories: [category] },
+      title,
+      currency,
+      zone,
+      categories: [category],
       ...(account === HOUSE ? {} : { budget: { daily: money(400 + 100 * Math.floor(next() * 12)) } }),
       ...(yes(0.3) ? { frequencyCaps: [{ count: 12, per: 'P1D', scope: 'household' }] } : {}),
     }),
     resource('Campaign', own('always-on'), { account, title: `${title}, all year` }),
     resource('Campaign', own('launch'), {
-      ...{ account, title: `${title}, something new`, frequencyCaps: [{ count: 6, per: 'P7D', scope: 'listener' }] },
+      account,
+      title: `${title}, something new`,
+      frequencyCaps: [{ count: 6, per: 'P7D', scope: 'listener' }],
     }),
     ...TONE_SECONDS.map((seconds) =>
       file(`tone-${seconds}.wav`, 'audio', { title: `Tone of ${seconds} seconds`, seconds }, 'audio/wav'),
@@ -168,7 +187,9 @@ function accountOf(row: AdvertiserRow, index: number): readonly object[] {
       const isImage = n === count - 1;
       return [
         resource('AdSet', name, {
-          ...{ account, campaign: own(n % 2 === 0 ? 'always-on' : 'launch'), ...priceOf(n, isImage) },
+          account,
+          campaign: own(n % 2 === 0 ? 'always-on' : 'launch'),
+          ...priceOf(n, isImage),
           ...audienceOf(row, { next, pick, yes }),
           placements: isImage ? ['home-banner'] : pick(PLACES),
         }),

@@ -19,7 +19,11 @@ const CONSENT = {
 } as const;
 /** Markets whose listeners are asked for consent, and how. */
 const FRAMEWORKS: Readonly<Record<string, keyof typeof CONSENT>> = {
-  ...{ de: 'tcf', se: 'tcf', no: 'tcf', fi: 'tcf', dk: 'tcf' },
+  de: 'tcf',
+  se: 'tcf',
+  no: 'tcf',
+  fi: 'tcf',
+  dk: 'tcf',
   us: 'gpp',
 };
 
@@ -49,7 +53,12 @@ function questionOf({ id, plan, market, household, ...attributes }: Listener, lu
   const framework = FRAMEWORKS[market];
   const signal = luck.yes(CONSENT_RATE) ? 'given' : 'refused';
   return {
-    ...{ placement: PLACEMENT, listener: id, household, plan, market, territory: market.toUpperCase() },
+    placement: PLACEMENT,
+    listener: id,
+    household,
+    plan,
+    market,
+    territory: market.toUpperCase(),
     age: Number.parseInt(ageBand, 10),
     zone: attributes.timeZone,
     ...(framework === undefined ? {} : { [framework]: CONSENT[framework][signal] }),
