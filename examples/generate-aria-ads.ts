@@ -22,7 +22,7 @@ interface AdvertiserRow {
   readonly zone: string;
 }
 
-/** What one euro is about worth: bids are thought of in euros. */
+/** One euro in each currency, roughly: bids are drawn in euros. */
 const PER_EURO = { EUR: 1, USD: 1.08, GBP: 0.85, SEK: 11.2, BRL: 6, INR: 98 };
 
 const advertiser = (line: string): AdvertiserRow => {
@@ -200,7 +200,7 @@ function accountOf(row: AdvertiserRow, index: number): readonly object[] {
 
   function priceOf(n: number, isImage: boolean): object {
     if (account === HOUSE) return { tier: 'house', goal: 'cpm', bid: '3.50' };
-    // The sponsors of the season, and those to whom impressions were sold beforehand.
+    // Sponsors of the season, and advertisers with impressions that were sold beforehand.
     if (n === 0 && index % 13 === 1) {
       return { tier: 'sponsorship', goal: 'cpm', bid: money(20), budget: { daily: money(120) }, position: 'first' };
     }

@@ -30,7 +30,7 @@ const FRAMEWORKS: Readonly<Record<string, keyof typeof CONSENT>> = {
 /** Events of an ad, in their order. */
 const UNTIL_END = ['firstQuartile', 'midpoint', 'thirdQuartile', 'complete'] as const;
 
-/** What an app got and played at a break. */
+/** A break as an app played it. */
 export interface HeardBreak {
   /** Ads that were answered. */
   readonly ads: number;

@@ -50,6 +50,18 @@ export interface SimulationProgress {
   readonly lastFailure: string | undefined;
 }
 
+const NOTHING_DONE: SimulationProgress = {
+  sessions: 0,
+  visits: 0,
+  ads: 0,
+  impressions: 0,
+  accepted: 0,
+  duplicates: 0,
+  quarantined: 0,
+  failed: 0,
+  lastFailure: undefined,
+};
+
 /**
  * Plays the app for made-up listeners: asks for their flags as an OpenFeature client does, for prices, for skips and for the ads
  * of a break, and sends what they do as events. Goes on through failures. The same seed gives the same listeners, who do the same at the
@@ -59,17 +71,7 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
   const { seed, listeners, effects, clock, signal, progress } = options;
   const app = { connection: options.connection, signal };
   const ended = new AbortController();
-  const done = {
-    sessions: 0,
-    visits: 0,
-    ads: 0,
-    impressions: 0,
-    accepted: 0,
-    duplicates: 0,
-    quarantined: 0,
-    failed: 0,
-    lastFailure: undefined as string | undefined,
-  };
+  const done: { -readonly [Field in keyof SimulationProgress]: SimulationProgress[Field] } = { ...NOTHING_DONE };
   const { sessionsPerSecond: perSecond, sessions = Infinity } = options;
   const visitsPerSecond = perSecond * VISITS_PER_SESSION;
   const untilClosed = AbortSignal.any([signal, ended.signal]);
