@@ -32,8 +32,6 @@ const CLI_MAY_IMPORT = [
   /^src\/kernel\/releases\/api\/change-answer\.ts$/,
   // A pure translation of files, which needs no server.
   /^src\/domains\/experience\/importers\//,
-  // A pure rule over declared objects: why an ad set is served to nobody.
-  /^src\/domains\/ads\/decisions\/halts\.ts$/,
   /^src\/simulation\//,
 ];
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { glob, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allKinds } from './catalogue.ts';
+import { MODULES } from './modules.ts';
 
 test('no category is called like a kind, or kubectl would take one for the other', () => {
   const { all } = allKinds();
@@ -20,6 +22,14 @@ test('no two kinds share a name that people type', () => {
       assert.ok(other === undefined || other === kind, `${name} is ${other} and ${kind}`);
       seen.set(name, kind);
     }
+  }
+});
+
+test('a module computes the statuses of those of its kinds that have a computed one, and of no others', () => {
+  for (const { name, kinds = [], statuses } of MODULES) {
+    const declared = kinds.filter(({ computedStatus }) => computedStatus === true);
+    const readers = statuses?.(new LiveObjects(allKinds())) ?? [];
+    assert.deepEqual(readers.map(({ kind }) => kind.id).toSorted(), declared.map(({ id }) => id).toSorted(), name);
   }
 });
 

@@ -1,9 +1,9 @@
-import { haltsOf } from '#domains/ads/decisions/halts.ts';
-
 /** An object of the resource API. */
 export interface AdsObject<Spec> {
   readonly metadata: { readonly name: string };
   readonly spec: Spec;
+  /** Assets have none. */
+  readonly status?: { readonly reasons: readonly { readonly reason: string }[] };
 }
 
 /** The objects of one advertiser. */
@@ -16,13 +16,9 @@ export interface AccountObjects {
   readonly campaigns: readonly AdsObject<{ readonly title?: string; readonly paused?: boolean }>[];
   readonly adSets: readonly AdsObject<{
     readonly campaign: string;
-    readonly paused?: boolean;
-    readonly audience?: string;
     readonly tier: string;
     readonly goal: string;
     readonly bid: string;
-    readonly from?: string;
-    readonly until?: string;
   }>[];
   readonly ads: readonly AdsObject<{
     readonly adSet: string;
@@ -72,16 +68,8 @@ interface AdTree {
   readonly seconds?: number;
 }
 
-/**
- * Orders what an advertiser declared.
- *
- * @param audiences names of the Audiences that are declared
- */
-export function accountTree(
-  objects: AccountObjects,
-  audiences: ReadonlySet<string>,
-  now: Temporal.Instant,
-): AccountTree {
+/** Orders what an advertiser declared. */
+export function accountTree(objects: AccountObjects): AccountTree {
   const { advertiser, campaigns, adSets, ads, assets } = objects;
   const { title, currency, suspended } = advertiser.spec;
   const campaignByName = new Map(campaigns.map((campaign) => [campaign.metadata.name, campaign.spec]));
@@ -108,18 +96,10 @@ export function accountTree(
     unusedAssets: [...assetByName.keys()].filter((asset) => !used.has(asset)),
   };
 
-  function adSetTree({ metadata: { name }, spec }: AccountObjects['adSets'][number]): AdSetTree {
-    const own = adsBySet.get(name) ?? [];
-    const servable = own.filter((ad) => ad.spec.paused !== true && assetByName.has(ad.spec.asset));
-    const halts = haltsOf({
-      adSet: spec,
-      campaign: campaignByName.get(spec.campaign),
-      advertiser: advertiser.spec,
-      hasAudience: (audience) => audiences.has(audience),
-      adCount: servable.length,
-    });
+  function adSetTree({ metadata: { name }, spec, status }: AccountObjects['adSets'][number]): AdSetTree {
     const { tier, goal, bid } = spec;
-    return { adSet: name, tier, goal, bid, halts: [...halts, ...flightHalts(spec, now)], ads: own.map(adTree) };
+    const halts = status?.reasons.map(({ reason }) => reason) ?? [];
+    return { adSet: name, tier, goal, bid, halts, ads: (adsBySet.get(name) ?? []).map(adTree) };
   }
 
   function adTree({ metadata: { name }, spec }: AccountObjects['ads'][number]): AdTree {
@@ -132,10 +112,4 @@ export function accountTree(
       ...(asset?.seconds !== undefined && { seconds: asset.seconds }),
     };
   }
-}
-
-function flightHalts({ from, until }: { readonly from?: string; readonly until?: string }, now: Temporal.Instant) {
-  const isBefore = from !== undefined && Temporal.Instant.compare(now, from) < 0;
-  const isOver = until !== undefined && Temporal.Instant.compare(now, until) >= 0;
-  return [...(isBefore ? ['not begun'] : []), ...(isOver ? ['over'] : [])];
 }

@@ -20,19 +20,14 @@ interface Page<Spec> {
 }
 
 const API = '/apis/ads.backline.dev/v1';
-const AUDIENCES = '/apis/audiences.backline.dev/v1/audiences';
 
 /** `backline ads tree`: what an advertiser declared, with the reasons for which an ad set is served to nobody. */
 export async function tree(account: string | undefined, options: TreeOptions, io: Io): Promise<number> {
   const connection = connectionFrom(options, io);
   const root = `${API}/namespaces/${encodeURIComponent(options.namespace ?? connection.namespace)}`;
   const page = await readAccounts(connection, root, account, options);
-  const now = Temporal.Now.instant();
   const read = await Promise.all(page.items.map((advertiser) => readObjects(connection, root, advertiser)));
-  const audiences = read.some(({ adSets }) => adSets.some(({ spec }) => spec.audience !== undefined))
-    ? new Set((await listAll(connection, `${AUDIENCES}?`)).map(({ metadata }) => metadata.name))
-    : new Set<string>();
-  const trees = read.map((objects) => accountTree(objects, audiences, now));
+  const trees = read.map(accountTree);
   const next = page.metadata.continue;
   const token = next === undefined || next === '' ? undefined : next;
   if (options.output === 'json') {

@@ -7,6 +7,7 @@ import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { adRoutes, type BreakParts } from './ad-routes.ts';
 import { vastRoutes } from './vast-routes.ts';
+import { adStatuses } from './decisions/ad-statuses.ts';
 import { compileInSteps, updateInSteps } from './decisions/compile.ts';
 import type { AdsTable } from './decisions/table.ts';
 import { Ad } from './kinds/ad.ts';
@@ -37,6 +38,7 @@ export const adsKinds = [AdPolicy, ExchangeRate, Placement, Advertiser, Asset, C
 export const ads = defineModule({
   name: 'ads',
   kinds: adsKinds,
+  statuses: adStatuses,
   advisors: (live) => [placementAdvisor(live)],
   migrations: [adMoney, adDeliveries, adHistories, lateTries, erasedListeners],
   records: openAdRecords,

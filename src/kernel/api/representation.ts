@@ -4,13 +4,14 @@ import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { AcceptedForm } from './codec/accept.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Entry } from '#kernel/store/contract.ts';
+import { withComputedStatus, type StatusReaders } from './computed-status.ts';
 import { partialObject, rowOf, tableOf, tableOfBookmark, type TableOptions } from './table.ts';
 
 /** How a client wants objects shown: whole, as rows of a table, or their metadata alone. All answers are JSON text. */
 export interface Representation {
   readonly object: (entry: Entry) => string;
   /** The text of a list in pieces, made as they are taken. `metadata` is that of the list. */
-  readonly list: (kind: Kind, entries: readonly Entry[], metadata: object) => Iterable<string>;
+  readonly list: (kind: Kind, entries: Iterable<Entry>, metadata: object) => Iterable<string>;
   /** The next event of a watch: of a table only the first says what the columns are. */
   readonly event: (entry: Entry) => string;
   /** Where a watch stands, in the form of its events; `metadata` has the version. */
@@ -19,10 +20,24 @@ export interface Representation {
 
 export function representationOf(
   accepted: AcceptedForm,
-  options: { readonly includeObject: TableOptions['includeObject']; readonly clock: Clock },
+  options: {
+    readonly includeObject: TableOptions['includeObject'];
+    readonly clock: Clock;
+    /** Computes statuses; absent: objects are shown as they are stored. */
+    readonly statuses?: StatusReaders;
+  },
 ): Representation {
-  if (accepted.table !== undefined) return asTables(options.includeObject, options.clock);
-  return accepted.partial === undefined ? WHOLE : asMetadata(accepted.partial);
+  const { includeObject, clock, statuses } = options;
+  if (accepted.table === undefined && accepted.partial !== undefined) return asMetadata(accepted.partial);
+  const shown = accepted.table === undefined ? WHOLE : asTables(includeObject, clock);
+  if (statuses === undefined) return shown;
+  const complete = (entry: Entry): Entry => withComputedStatus(entry, statuses, clock);
+  return {
+    ...shown,
+    object: (entry) => shown.object(complete(entry)),
+    list: (kind, entries, metadata) => shown.list(kind, Iterator.from(entries).map(complete), metadata),
+    event: (entry) => shown.event(complete(entry)),
+  };
 }
 
 const WHOLE: Representation = {
@@ -33,7 +48,7 @@ const WHOLE: Representation = {
 };
 
 /** A list as JSON: the objects' own texts, joined. */
-export function listText(kind: Kind, entries: readonly Entry[], metadata: object): Iterable<string> {
+export function listText(kind: Kind, entries: Iterable<Entry>, metadata: object): Iterable<string> {
   const head = { kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata };
   return listPieces(head, 'items', entries, ({ text }) => text);
 }
@@ -42,7 +57,7 @@ export function listText(kind: Kind, entries: readonly Entry[], metadata: object
 function* listPieces(
   head: object,
   field: string,
-  entries: readonly Entry[],
+  entries: Iterable<Entry>,
   itemText: (entry: Entry) => string,
 ): Generator<string> {
   yield `${JSON.stringify(head).slice(0, -1)},"${field}":[`;

@@ -130,6 +130,8 @@ export interface Query {
   readonly allowWatchBookmarks: boolean;
   /** Of ours: a bookmark after each published batch, so that a follower never shows half of an atomic change. */
   readonly batchBookmarks: boolean;
+  /** Of ours: without computed statuses, for followers that read specs alone. */
+  readonly stored: boolean;
   readonly timeoutSeconds: number | undefined;
   readonly dryRun: boolean;
   readonly fieldValidation: FieldValidation;
@@ -190,6 +192,7 @@ export function parseQuery(exchange: Exchange): Query {
     watch: flag('watch'),
     allowWatchBookmarks: flag('allowWatchBookmarks'),
     batchBookmarks: flag('batchBookmarks'),
+    stored: flag('stored'),
     timeoutSeconds: count('timeoutSeconds'),
     dryRun: dryRuns.length > 0,
     fieldValidation: oneOf('fieldValidation', 'Warn', 'Ignore', 'Strict'),

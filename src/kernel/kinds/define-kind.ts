@@ -35,6 +35,8 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
   const id = group === '' ? kind : `${group}/${kind}`;
   if (released && direct)
     throw new Error(`kind ${id} is released and direct: a write cannot be live at once and by stages`);
+  if (rest.computedStatus === true && (released || ownStatus === undefined))
+    throw new Error(`kind ${id} has no status of its own that could be computed`);
   if (rest.names === 'namespace' && !((released || direct) && scope === 'Namespaced'))
     throw new Error(`kind ${id} has no names that are unique in a namespace: it is never live, or in none`);
   const status = released ? releasedStatusSchema(id, ownStatus) : ownStatus;
@@ -70,7 +72,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
     direct,
     hasSpec: spec !== undefined,
     target: declaration.target ?? DEFAULT_TARGET,
-    hasStatus: status !== undefined,
+    hasStatus: status !== undefined && rest.computedStatus !== true,
     verbs,
     bodyBytesMax: declaration.bodyBytesMax ?? BODY_BYTES_MAX[verbs.join() === 'create' ? 'posted' : 'stored'],
     bodyValuesMax: declaration.bodyValuesMax ?? BODY_VALUES_MAX,

@@ -146,6 +146,11 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly spec?: Spec;
   /** With a status the kind has a `/status` subresource. For a released kind: its fields besides the standard ones. */
   readonly status?: Status;
+  /**
+   * True where the status is computed from what is live whenever an object is read, by `Module.statuses`: it is never stored, and
+   * there is no `/status` subresource.
+   */
+  readonly computedStatus?: true;
   /** Top-level fields besides apiVersion, kind, metadata, spec and status (ConfigMap's `data`). */
   readonly fields?: Readonly<Record<string, TSchema>>;
   /**
@@ -258,6 +263,7 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope' | 
   readonly direct: boolean;
   readonly hasSpec: boolean;
   readonly target: string;
+  /** Whether it has a status that is written. */
   readonly hasStatus: boolean;
   readonly verbs: readonly Verb[];
   readonly bodyBytesMax: number;

@@ -13,6 +13,7 @@ import type { Quotas } from '#kernel/quotas/rules/contract.ts';
 import type { UnitsOnRecord } from '#kernel/releases/units-on-record.ts';
 import type { Target } from '#kernel/releases/kinds/target.ts';
 import type { Advisor } from '#kernel/store/rules/advised-store.ts';
+import type { StatusReader } from '#kernel/api/computed-status.ts';
 import type { VirtualKind } from '#kernel/api/virtual.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import type { Kind, World } from '#kernel/kinds/kind.ts';
@@ -44,6 +45,8 @@ export interface Module<Table = unknown, Records extends ModuleRecords = ModuleR
   readonly commands?: (parts: CommandParts<Records>) => ReadonlyMap<string, VirtualKind>;
   /** Tell who declares something what to look after, by what is live; run where the API is. */
   readonly advisors?: (live: World) => readonly Advisor[];
+  /** Compute the statuses of its kinds that have `computedStatus`; run where the API is. */
+  readonly statuses?: (live: World) => readonly StatusReader[];
   /** Types of the events that the module itself writes: always there, and declared by nobody. */
   readonly eventTypes?: readonly OwnEventType[];
   /** Begins what goes on beside requests, in every process that takes events in. */

@@ -27,6 +27,7 @@ import { deletionAdvice } from '#kernel/releases/engine/deletion-advice.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
 import type { UnitsOnRecord } from '#kernel/releases/units-on-record.ts';
 import { runNotifications } from '#kernel/releases/notify/run-notifications.ts';
+import type { StatusReader } from '#kernel/api/computed-status.ts';
 import type { Authority } from '#kernel/api/authority.ts';
 import { resourceApi, type ResourceApi } from '#kernel/api/server/handler.ts';
 import type { VirtualKind, VirtualList } from '#kernel/api/virtual.ts';
@@ -73,6 +74,8 @@ export interface Extension {
   readonly unitsOnRecord: UnitsOnRecord;
   /** Who tells writers of modules' kinds what to look after. */
   readonly advisors: readonly Advisor[];
+  /** Of modules' kinds whose status is computed. */
+  readonly statuses: readonly StatusReader[];
 }
 
 /** Starts what changes and answers what is declared: releases, notifications and the resource API. */
@@ -128,6 +131,7 @@ export async function startControlPlane(
     clock,
     virtual,
     virtualLists: new Map([...access.virtualLists, ...extension.virtualLists]),
+    statuses: new Map(extension.statuses.map((reader) => [reader.kind.id, reader])),
     authority,
     watchMetrics: watchMetrics(registry),
   };

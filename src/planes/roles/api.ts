@@ -44,6 +44,7 @@ export async function startApi(shared: SharedParts): Promise<ApiRole> {
     virtual: new Map([...events.virtual, ...commands]),
     unitsOnRecord: units.of,
     advisors: modules.flatMap((module) => module.advisors?.(live) ?? []),
+    statuses: modules.flatMap((module) => module.statuses?.(live) ?? []),
   });
   const userOf = callersBy([...authenticators, control.serviceAccounts]);
   const failure = firstValue(control.failed);

@@ -1,29 +1,21 @@
 import { buildAudienceIndexInSteps, type Candidate } from '#kernel/audiences/index/audience-index.ts';
 import { audienceKindIds, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
-import { weeklyWindow } from '#kernel/audiences/language/compile-time.ts';
 import { LayeredMap } from '#kernel/base/layered-map.ts';
 import { sortInSteps } from '#kernel/base/sort-in-steps.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
-import { liveName, readLiveName, referredFrom } from '#kernel/kinds/live-name.ts';
+import { liveName, readLiveName } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
-import { AdPolicy, listenerPolicy } from '../kinds/ad-policy.ts';
-import { AdSet, TIERS, type AdSetSpec } from '../kinds/ad-set.ts';
+import { AdSet, TIERS } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
-import { dayMs, ExchangeRate } from '../kinds/exchange-rate.ts';
-import { Placement, type Floor } from '../kinds/placement.ts';
-import { RatesInto, type DatedRate, type RateTimelines } from '../rules/exchange.ts';
 import { ecpmOf, RATES_MAX, worthOf } from '../rules/goals.ts';
-import { microsOf } from '../rules/micros.ts';
-import { ratioOf, sizeOf, type Ratio } from '../rules/ratio.ts';
-import { tokenBytesOf, type AdIdentity } from '../rules/token-bytes.ts';
-import { moneyOf } from './budgets.ts';
-import { capsOf } from './caps.ts';
-import { haltsOf } from './halts.ts';
-import type { AdsTable, CompiledAd, CompiledAdSet, CompiledFloor, CompiledPlacement } from './table.ts';
+import { sizeOf, type Ratio } from '../rules/ratio.ts';
+import { compileAdSet } from './compile-ad-set.ts';
+import { compilePlacements, PLACEMENT_KINDS } from './compile-placement.ts';
+import type { AdsTable, CompiledAdSet } from './table.ts';
 
 /** Above every bid: what is in an earlier tier comes first, whatever it pays. */
 const TIER_STEP = 1e15;
@@ -31,16 +23,13 @@ const TIER_STEP = 1e15;
 /** Ad sets that are tried one by one; with more the index is built anew. */
 const RECENT_MAX = 256;
 
-/** A placement is compiled from these. */
-const PLACEMENT_KINDS: ReadonlySet<string> = new Set([Placement.id, AdPolicy.id, ExchangeRate.id]);
-
 /** Compiles the table of a world. References of advertisers' objects may lead nowhere: such an ad set is halted. */
 export function* compileInSteps(world: World, audiences: AudienceTable): Steps<AdsTable> {
   const adSets = new Map<string, CompiledAdSet>();
   const setOfAd = new Map<string, string>();
   let cappedCount = 0;
   for (const object of world.list(AdSet.id)) {
-    const adSet = compileAdSet(object, world, audiences);
+    const adSet = compileAdSet(object, world, liveIn(audiences));
     adSets.set(object.name, adSet);
     cappedCount += capCountOf(adSet);
     yield;
@@ -75,7 +64,7 @@ export function* updateInSteps(
   let { cappedCount } = table;
   for (const name of stale) {
     const object = world.get(AdSet.id, name);
-    const adSet = object && compileAdSet(object, world, audiences);
+    const adSet = object && compileAdSet(object, world, liveIn(audiences));
     changes.set(name, adSet);
     cappedCount += capCountOf(adSet) - capCountOf(table.adSets.get(name));
     yield;
@@ -156,15 +145,12 @@ function* staleAdSets(
   return { stale, setsOfAds };
 }
 
-function setNameOf(ad: LiveObject): string {
-  return liveName(AdSet, ad.namespace, Ad.spec(ad).adSet);
+function liveIn({ matcher }: AudienceTable): (audience: string) => boolean {
+  return (audience) => matcher(audience) !== undefined;
 }
 
-function compilePlacements(world: World): ReadonlyMap<string, CompiledPlacement> {
-  const rates = compileRates(world);
-  return new Map(
-    Array.from(world.list(Placement.id), (object) => [object.name, compilePlacement(object, rates, world)]),
-  );
+function setNameOf(ad: LiveObject): string {
+  return liveName(AdSet, ad.namespace, Ad.spec(ad).adSet);
 }
 
 /** Rates into the currency of the placement with the first name; those that have not begun, too. */
@@ -187,149 +173,4 @@ function boundOf(adSet: CompiledAdSet, weights: AdsTable['weights']): number {
 /** The tier, then the revenue of a thousand impressions. */
 export function rankOf(tier: number, ecpm: number): number {
   return (TIERS.length - tier) * TIER_STEP + Math.min(ecpm, TIER_STEP - 1);
-}
-
-/** Rates into each currency. Of several objects with one pair, which their check keeps from going live, one counts. */
-function compileRates(world: World): ReadonlyMap<string, Map<string, readonly DatedRate[]>> {
-  const into = new Map<string, Map<string, readonly DatedRate[]>>();
-  for (const object of world.list(ExchangeRate.id)) {
-    const { base, quote, rates } = ExchangeRate.spec(object);
-    const timelines = into.get(quote) ?? new Map<string, readonly DatedRate[]>();
-    into.set(quote, timelines);
-    timelines.set(
-      base,
-      rates.map(({ from, rate }) => ({ fromMs: dayMs(from), ratio: ratioOf(rate) })),
-    );
-  }
-  return into;
-}
-
-function compilePlacement(
-  object: LiveObject,
-  rates: ReadonlyMap<string, RateTimelines>,
-  world: World,
-): CompiledPlacement {
-  const { name } = object;
-  const spec = Placement.spec(object);
-  const policy = world.get(AdPolicy.id, spec.policy);
-  return {
-    name,
-    spec,
-    worths: {
-      cpm: worthOf('cpm', spec.priors),
-      cpc: worthOf('cpc', spec.priors),
-      cpcv: worthOf('cpcv', spec.priors),
-    },
-    rates: new RatesInto(spec.currency, rates.get(spec.currency) ?? new Map<string, never>()),
-    policy: policy && listenerPolicy(AdPolicy.spec(policy)),
-    floor: compileFloor(spec.floor),
-    deals: new Map(
-      (spec.deals ?? []).flatMap(({ id, accounts, floor }) =>
-        accounts.map((account) => [dealKey(referredFrom(object.namespace, account), id), compileFloor(floor)]),
-      ),
-    ),
-  };
-}
-
-function compileFloor({ cpm, cpmPerSecond }: Floor = {}): CompiledFloor {
-  return {
-    flat: cpm === undefined ? 0 : microsOf(cpm),
-    perSecond: cpmPerSecond === undefined ? 0 : microsOf(cpmPerSecond),
-  };
-}
-
-/** A deal is for an account: others that name its id do not have it. */
-function dealKey(account: string, id: string): string {
-  return `${account} ${id}`;
-}
-
-function compileAdSet(object: LiveObject, world: World, audiences: AudienceTable): CompiledAdSet {
-  const spec = AdSet.spec(object);
-  const { namespace, name } = object;
-  const advertiser = specIn(world, Advertiser, namespace, spec.account);
-  const campaign = specIn(world, Campaign, namespace, spec.campaign);
-  const names = {
-    adSet: name,
-    campaign: liveName(Campaign, namespace, spec.campaign),
-    advertiser: liveName(Advertiser, namespace, spec.account),
-  };
-  const ads = adsOf(names, namespace, world);
-  const hasAudience = (audience: string): boolean => audiences.matcher(audience) !== undefined;
-  const halts = haltsOf({ adSet: spec, campaign, advertiser, hasAudience, adCount: ads.length });
-  return {
-    name,
-    campaign: names.campaign,
-    advertiser: names.advertiser,
-    tier: TIERS.indexOf(spec.tier),
-    goal: spec.goal,
-    bid: microsOf(spec.bid),
-    currency: advertiser?.currency ?? '',
-    placements: spec.placements === undefined ? undefined : new Set(spec.placements),
-    fromMs: spec.from === undefined ? -Infinity : Temporal.Instant.from(spec.from).epochMilliseconds,
-    untilMs: spec.until === undefined ? Infinity : Temporal.Instant.from(spec.until).epochMilliseconds,
-    position: spec.position,
-    dayParts: spec.dayParts?.map(weeklyWindow),
-    deal: spec.deal === undefined ? undefined : dealKey(names.advertiser, spec.deal),
-    categories: advertiser?.categories ?? [],
-    rule: ruleOf(spec),
-    ads,
-    money: moneyOf(object, spec, { campaign, advertiser }),
-    caps: capsOf(object, spec, { campaign, advertiser }),
-    halts,
-  };
-}
-
-/** Both the audience and the rule, where there are both. */
-function ruleOf({ audience, when }: AdSetSpec): AdSetSpec['when'] {
-  if (audience === undefined) return when;
-  const groups = when?.anyOf ?? [{ allOf: [] }];
-  return { anyOf: groups.map(({ allOf }) => ({ allOf: [{ audience }, ...allOf] })) };
-}
-
-/** Its ads that are not paused and have their asset. */
-function adsOf(names: Omit<AdIdentity, 'ad' | 'clickThrough'>, namespace: string, world: World): readonly CompiledAd[] {
-  const own = names.adSet.slice(namespace.length + 1);
-  return world
-    .find(Ad.id, 'adSet', own)
-    .filter((ad) => ad.namespace === namespace)
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((ad) => {
-      const { asset: assetName, paused, weight, explicit = false, clickThrough: page, ...spec } = Ad.spec(ad);
-      // A page that no redirect can lead to is none.
-      const clickThrough = page === undefined ? undefined : URL.parse(page)?.href;
-      const asset = specIn(world, Asset, namespace, assetName);
-      if (paused === true || asset === undefined) return [];
-      const { format, seconds = 0, renditions, vastTagUri } = asset;
-      const compiled = { name: liveName(Asset, namespace, assetName), format, seconds, renditions, vastTagUri };
-      const { companion, tracking = [], verification = [] } = spec;
-      const images = companion === undefined ? undefined : specIn(world, Asset, namespace, companion);
-      const companions = images?.format === 'image' ? images.renditions : [];
-      return [
-        {
-          name: ad.name,
-          weight,
-          isExplicit: explicit,
-          clickThrough,
-          tokenBytes: tokenBytesOf({ ...names, ad: ad.name, clickThrough }),
-          asset: compiled,
-          companions,
-          tracking,
-          verification,
-        },
-      ];
-    });
-}
-
-function specIn<Spec>(
-  world: World,
-  kind: {
-    readonly id: string;
-    readonly names?: 'installation' | 'namespace';
-    readonly spec: (object: { readonly spec?: unknown }) => Spec;
-  },
-  namespace: string,
-  name: string,
-): Spec | undefined {
-  const found = world.get(kind.id, liveName(kind, namespace, name));
-  return found === undefined ? undefined : kind.spec(found);
 }

@@ -22,7 +22,11 @@ export type Halt =
   | 'campaign missing'
   | 'advertiser missing'
   | 'audience missing'
-  | 'no ad';
+  | 'no ad'
+  | AdHalt;
+
+/** Why an ad is not served; of an ad set: why none of its ads is. */
+export type AdHalt = 'ad paused' | 'asset missing';
 
 interface CompiledAsset {
   readonly name: string;

@@ -20,6 +20,8 @@ import {
   ownProblems,
   paused,
   positiveProblems,
+  SERVING_COLUMNS,
+  servingStatus,
   title,
 } from './parts.ts';
 
@@ -124,17 +126,14 @@ export const AdSet = defineKind({
   names: 'namespace',
   description: 'An ad set has the audience, places and times of its ads, and the bid for an impression.',
   spec: AdSetSpecSchema,
+  status: servingStatus,
+  computedStatus: true,
   columns: [
     { name: 'Campaign', type: 'string', description: 'The Campaign.', value: ({ spec }) => spec.campaign },
     { name: 'Tier', type: 'string', description: 'Its priority.', value: ({ spec }) => spec.tier },
     { name: 'Goal', type: 'string', description: 'What is paid for.', value: ({ spec }) => spec.goal },
     { name: 'Bid', type: 'string', description: 'The most that it pays for that.', value: ({ spec }) => spec.bid },
-    {
-      name: 'Paused',
-      type: 'boolean',
-      description: 'Whether it is paused.',
-      value: ({ spec }) => spec.paused ?? false,
-    },
+    ...SERVING_COLUMNS,
   ],
   selectableFields: { 'spec.account': ['spec', 'account'], 'spec.campaign': ['spec', 'campaign'] },
   indexes: { account: (spec) => [spec.account], campaign: (spec) => [spec.campaign] },

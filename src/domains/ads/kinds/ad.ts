@@ -2,7 +2,19 @@ import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { AD_SET, ASSET, GROUP, VERSION } from './identity.ts';
 import { AD_EVENTS } from '../rules/ad-events.ts';
-import { account, httpsUrl, nameOf, nameProblems, ownProblems, pageProblems, pageUrl, paused, title } from './parts.ts';
+import {
+  account,
+  httpsUrl,
+  nameOf,
+  nameProblems,
+  ownProblems,
+  pageProblems,
+  pageUrl,
+  paused,
+  SERVING_COLUMNS,
+  servingStatus,
+  title,
+} from './parts.ts';
 
 const WEIGHT_MAX = 1_000_000;
 const TRACKING_MAX = 20;
@@ -73,15 +85,12 @@ export const Ad = defineKind({
   names: 'namespace',
   description: 'An ad serves an asset for an ad set.',
   spec: AdSpecSchema,
+  status: servingStatus,
+  computedStatus: true,
   columns: [
     { name: 'AdSet', type: 'string', description: 'The AdSet.', value: ({ spec }) => spec.adSet },
     { name: 'Asset', type: 'string', description: 'The Asset.', value: ({ spec }) => spec.asset },
-    {
-      name: 'Paused',
-      type: 'boolean',
-      description: 'Whether it is paused.',
-      value: ({ spec }) => spec.paused ?? false,
-    },
+    ...SERVING_COLUMNS,
   ],
   selectableFields: { 'spec.account': ['spec', 'account'], 'spec.adSet': ['spec', 'adSet'] },
   indexes: {

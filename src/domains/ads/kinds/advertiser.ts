@@ -13,6 +13,8 @@ import {
   currency,
   currencyProblems,
   frequencyCaps,
+  SERVING_COLUMNS,
+  servingStatus,
   title,
 } from './parts.ts';
 
@@ -50,6 +52,8 @@ export const Advertiser = defineKind({
   names: 'namespace',
   description: 'An advertiser is an account that buys ads. All its objects have names that begin with its own.',
   spec: AdvertiserSpecSchema,
+  status: servingStatus,
+  computedStatus: true,
   columns: [
     { name: 'Title', type: 'string', description: 'The name that people see.', value: ({ spec }) => spec.title },
     { name: 'Currency', type: 'string', description: 'Currency of its bids.', value: ({ spec }) => spec.currency },
@@ -57,8 +61,10 @@ export const Advertiser = defineKind({
       name: 'Suspended',
       type: 'string',
       description: 'Why it is suspended.',
+      priority: 1,
       value: ({ spec }) => spec.suspended?.reason,
     },
+    ...SERVING_COLUMNS,
   ],
   validate: (spec, context) => [
     ...budgetProblems(spec),

@@ -1,7 +1,18 @@
 import { Type } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { ADVERTISER, GROUP, VERSION } from './identity.ts';
-import { account, budget, budgetProblems, capProblems, frequencyCaps, nameProblems, paused, title } from './parts.ts';
+import {
+  account,
+  budget,
+  budgetProblems,
+  capProblems,
+  frequencyCaps,
+  nameProblems,
+  paused,
+  SERVING_COLUMNS,
+  servingStatus,
+  title,
+} from './parts.ts';
 
 const CampaignSpecSchema = Type.Object(
   { account, title, paused, budget, frequencyCaps },
@@ -19,14 +30,11 @@ export const Campaign = defineKind({
   names: 'namespace',
   description: 'A campaign is a set of ad sets of one advertiser.',
   spec: CampaignSpecSchema,
+  status: servingStatus,
+  computedStatus: true,
   columns: [
     { name: 'Account', type: 'string', description: 'The Advertiser.', value: ({ spec }) => spec.account },
-    {
-      name: 'Paused',
-      type: 'boolean',
-      description: 'Whether it is paused.',
-      value: ({ spec }) => spec.paused ?? false,
-    },
+    ...SERVING_COLUMNS,
     { name: 'Title', type: 'string', description: 'The name that people see.', value: ({ spec }) => spec.title },
   ],
   selectableFields: { 'spec.account': ['spec', 'account'] },

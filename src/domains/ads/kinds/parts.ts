@@ -55,6 +55,55 @@ export function pageProblems(page: string | undefined, path: Path): readonly Pro
 
 export const paused = Type.Optional(Type.Boolean({ description: 'True: nothing of it is served.' }));
 
+/** The status of what an advertiser declares; computed when it is read. */
+export const servingStatus = Type.Object(
+  {
+    serving: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether a listener could get an ad of it now. Absent where it has more ad sets than were looked at, and none of those is serving.',
+      }),
+    ),
+    reasons: Type.Array(
+      Type.Object(
+        {
+          reason: Type.String({ description: 'A code for programs, as /v1/ads/explain has it.' }),
+          message: Type.String({ description: 'What it is, for people.' }),
+          remedy: Type.String({ description: 'What would end it.' }),
+        },
+        { description: 'One reason.' },
+      ),
+      { description: 'All reasons for which nobody gets an ad of it.' },
+    ),
+  },
+  { description: 'Whether it is serving, and why not; as of the moment when it is read.' },
+);
+
+export type ServingStatus = Static<typeof servingStatus>;
+
+interface ServingColumn {
+  readonly name: string;
+  readonly type: 'boolean' | 'string';
+  readonly description: string;
+  readonly value: (object: { readonly status?: ServingStatus }) => boolean | string | undefined;
+}
+
+/** Columns of `kubectl get` for the status. */
+export const SERVING_COLUMNS: readonly ServingColumn[] = [
+  {
+    name: 'Serving',
+    type: 'boolean',
+    description: 'Whether a listener could get an ad of it now.',
+    value: ({ status }) => status?.serving,
+  },
+  {
+    name: 'Reasons',
+    type: 'string',
+    description: 'Why nobody gets one.',
+    value: ({ status }) => status?.reasons.map(({ reason }) => reason).join(', ') || undefined,
+  },
+];
+
 export const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code.' });
 
 export const amount = (description: string) =>

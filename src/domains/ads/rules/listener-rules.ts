@@ -1,6 +1,12 @@
 import type { Context } from '#kernel/audiences/language/language.ts';
 import type { AdLoad } from './ad-load.ts';
-import { nothingPermitted, type ConsentDemand, type ConsentSignals, type Permission } from './consent/permission.ts';
+import {
+  ALL_PERMITTED,
+  nothingPermitted,
+  type ConsentDemand,
+  type ConsentSignals,
+  type Permission,
+} from './consent/permission.ts';
 
 export const AGE_GROUPS = ['child', 'teen', 'adult'] as const;
 type AgeGroup = (typeof AGE_GROUPS)[number];
@@ -43,6 +49,15 @@ export interface ListenerFacts extends ConsentSignals {
   /** The app is made for children, or the listener is known to be one (COPPA). */
   readonly coppa?: boolean | undefined;
 }
+
+/** The rules for a listener who may get everything. */
+export const OPEN_RULES: ListenerRules = {
+  permission: ALL_PERMITTED,
+  ageGroup: 'adult',
+  deniedCategories: new Map(),
+  onlyCategories: undefined,
+  mayBeExplicit: true,
+};
 
 /** Why the categories of an ad keep it from a listener. */
 export type CategoryObstacle = 'minimum age' | 'territory' | 'not for children';

@@ -10,19 +10,9 @@ import { compileInSteps } from '../decisions/compile.ts';
 import type { BreakQuestion } from '../decisions/decide.ts';
 import type { AdsTable } from '../decisions/table.ts';
 import { adsKinds } from '../module.ts';
-import { ALL_PERMITTED } from '../rules/consent/permission.ts';
-import type { ListenerRules } from '../rules/listener-rules.ts';
+import { OPEN_RULES } from '../rules/listener-rules.ts';
 
 const NAMESPACE = 'default';
-
-/** Of a listener who may get everything. */
-const ALL_ALLOWED: ListenerRules = {
-  permission: ALL_PERMITTED,
-  ageGroup: 'adult',
-  deniedCategories: new Map(),
-  onlyCategories: undefined,
-  mayBeExplicit: true,
-};
 
 /** The kinds that an ads table is compiled from. */
 const kinds = kindRegistry([...audienceKinds, ...adsKinds]);
@@ -65,7 +55,7 @@ export function askBreak(
     adjacent: new Set(),
     filtersExplicit: false,
     tokenBytesMax: Infinity,
-    rules: ALL_ALLOWED,
+    rules: OPEN_RULES,
     historyScope: 'listener',
     heldBack: () => undefined,
     random: () => 0.5,

@@ -36,7 +36,7 @@ interface DeleteOptions {
 /**
  * How programs of ours read and write resources, in the server's process or over HTTP: rules, answers and refusals are
  * the same. Refusals of the server arrive as Refusals with its reason, code and problems; a server that cannot be
- * reached is any other error. Fields that a kind does not have are refused. For kinds whose objects are stored.
+ * reached is any other error. Lists and watches have objects as they are stored, without computed statuses. Fields that a kind does not have are refused. For kinds whose objects are stored.
  */
 export interface ResourceClient {
   /** All selected objects of a kind as of one version, each made as it is taken: to be read once, and nothing holds them. */

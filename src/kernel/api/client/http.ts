@@ -74,7 +74,7 @@ export async function readText(answer: IncomingMessage): Promise<string> {
 export function httpClient(connection: Connection): ResourceClient {
   return {
     list: async (kind, selected = {}) => {
-      const path = `${collection(kind, selected.namespace)}${queryText({ ...selectors(selected) })}`;
+      const path = `${collection(kind, selected.namespace)}${queryText({ stored: 'true', ...selectors(selected) })}`;
       const list = (await ask('GET', path)) as { metadata: { resourceVersion: string }; items: ResourceObject[] };
       return { items: list.items, version: list.metadata.resourceVersion };
     },
@@ -84,6 +84,7 @@ export function httpClient(connection: Connection): ResourceClient {
         resourceVersion: from,
         allowWatchBookmarks: 'true',
         batchBookmarks: 'true',
+        stored: 'true',
         ...selectors(selected),
       });
       try {

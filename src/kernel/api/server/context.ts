@@ -7,6 +7,7 @@ import type { Operation, Part } from '#kernel/store/rules/operation.ts';
 import type { Authority, Grant } from '../authority.ts';
 import type { Call } from '../call.ts';
 import type { AcceptedForm } from '../codec/accept.ts';
+import type { StatusReaders } from '../computed-status.ts';
 import type { Query } from '../request.ts';
 import type { VirtualKind, VirtualList } from '../virtual.ts';
 
@@ -24,6 +25,8 @@ export interface ResourceServer {
   /** By `Kind.id`; questions about an object by `Kind.id/subresource`. */
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  /** Of kinds whose status is computed. */
+  readonly statuses: StatusReaders;
   readonly authority: Authority;
   readonly watchMetrics: WatchMetrics;
 }

@@ -2,11 +2,12 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { paceAnswer } from '#kernel/http/paced-answer.ts';
 import { warningHeaders } from '../answer.ts';
 import { checkListOptions } from '../list-options.ts';
-import { representationOf, requireStreamable } from '../representation.ts';
+import { requireStreamable } from '../representation.ts';
 import { failureStatus } from '../status.ts';
 import { catchUp } from './catch-up.ts';
 import type { ResourceServer, VerbRequest } from './context.ts';
 import { allowedSelection, narrowedWarning } from './page.ts';
+import { represent } from './represent.ts';
 import { lineOf, watchFeed } from './watch-feed.ts';
 
 const LIMITS = {
@@ -29,7 +30,7 @@ export const CURRENT_MS_MAX = 3_000;
  */
 export async function watchObjects(server: ResourceServer, request: VerbRequest): Promise<void> {
   await catchUp(server, request, 'watch');
-  const { store, clock, watchMetrics: metrics } = server;
+  const { store, watchMetrics: metrics } = server;
   const { exchange, call, query, accepted } = request;
   requireStreamable(accepted);
   checkListOptions(query);
@@ -46,7 +47,7 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
     kind,
     namespace: namespace === '' ? undefined : namespace,
     selection: allowedSelection(request),
-    shown: representationOf(accepted, { ...query, clock }),
+    shown: represent(server, request),
     query,
   });
   const dropWatcher = (): void => {

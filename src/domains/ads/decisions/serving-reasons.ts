@@ -1,0 +1,77 @@
+import { OPEN_RULES } from '../rules/listener-rules.ts';
+import { fittingAds, type BreakQuestion, type Obstacle } from './decide.ts';
+import type { AdsTable, CompiledAdSet, CompiledPlacement, Halt } from './table.ts';
+
+/** Why an ad set, or one ad of it, is served to nobody now. */
+export interface ServingReason {
+  readonly reason: Halt | Obstacle | 'placement missing' | 'no placement' | 'policy missing';
+  /** Names of the placements where it is so. */
+  readonly places: readonly string[];
+}
+
+/**
+ * All reasons for which an ad set is served to nobody, by what is declared; empty: a listener who may get everything can get
+ * it. Budgets, caps and day parts change from one break to the next, and are none.
+ */
+export function servingReasons(
+  adSet: CompiledAdSet,
+  placements: AdsTable['placements'],
+  nowMs: number,
+): readonly ServingReason[] {
+  const times: readonly ('not begun' | 'over')[] = [
+    ...(nowMs < adSet.fromMs ? ['not begun' as const] : []),
+    ...(nowMs >= adSet.untilMs ? ['over' as const] : []),
+  ];
+  return [
+    ...[...adSet.halts, ...times].map((reason) => ({ reason, places: [] })),
+    // Without the account there is no currency to compare in.
+    ...(adSet.halts.includes('advertiser missing') ? [] : placeReasons(adSet, placements, nowMs)),
+  ];
+}
+
+/** Empty where one of its placements takes it. */
+function placeReasons(
+  adSet: CompiledAdSet,
+  placements: AdsTable['placements'],
+  nowMs: number,
+): readonly ServingReason[] {
+  const names = [...(adSet.placements ?? placements.keys())];
+  if (names.length === 0) return [{ reason: 'no placement', places: [] }];
+  const byReason = new Map<ServingReason['reason'], string[]>();
+  for (const name of names) {
+    const placement = placements.get(name);
+    const reason = placement === undefined ? 'placement missing' : obstacleAt(adSet, placement, nowMs);
+    if (reason === undefined) return [];
+    byReason.set(reason, [...(byReason.get(reason) ?? []), name]);
+  }
+  return Array.from(byReason, ([reason, places]) => ({ reason, places }));
+}
+
+/** The obstacle between it and every listener at a placement, from its begin on. */
+function obstacleAt(
+  adSet: CompiledAdSet,
+  placement: CompiledPlacement,
+  nowMs: number,
+): ServingReason['reason'] | undefined {
+  const { policy, spec } = placement;
+  if (policy === undefined) return 'policy missing';
+  const question: BreakQuestion = {
+    placement,
+    context: {},
+    nowMs: Math.max(nowMs, adSet.fromMs),
+    wallMs: undefined,
+    slots: spec.slots,
+    seconds: spec.seconds ?? spec.slots,
+    adjacent: new Set(),
+    filtersExplicit: false,
+    tokenBytesMax: Infinity,
+    rules: { ...OPEN_RULES, mayBeExplicit: policy.explicit !== 'never' },
+    historyScope: 'listener',
+    heldBack: () => undefined,
+    random: () => 0,
+  };
+  const found = fittingAds({ ...adSet, fromMs: -Infinity, untilMs: Infinity, dayParts: undefined }, question);
+  if (typeof found !== 'string') return undefined;
+  // The halts say it already.
+  return found === 'no ad of the format' && adSet.ads.length === 0 ? undefined : found;
+}
