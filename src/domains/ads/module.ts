@@ -19,6 +19,7 @@ import { Campaign } from './kinds/campaign.ts';
 import { ExchangeRate } from './kinds/exchange-rate.ts';
 import { Placement } from './kinds/placement.ts';
 import { placementAdvisor } from './placement-advice.ts';
+import { servingAdvisors } from './serving-advice.ts';
 import { PermissionCache } from './rules/consent/permission-cache.ts';
 import { adEventRoutes } from './event-routes.ts';
 import { ledgerRoute } from './ledger-route.ts';
@@ -39,7 +40,7 @@ export const ads = defineModule({
   name: 'ads',
   kinds: adsKinds,
   statuses: adStatuses,
-  advisors: (live) => [placementAdvisor(live)],
+  advisors: (live, clock) => [placementAdvisor(live), ...servingAdvisors(adsKinds, live, clock)],
   migrations: [adMoney, adDeliveries, adHistories, lateTries, erasedListeners],
   records: openAdRecords,
   eventTypes: [AD_DELIVERY],

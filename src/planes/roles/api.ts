@@ -43,7 +43,7 @@ export async function startApi(shared: SharedParts): Promise<ApiRole> {
     ...events,
     virtual: new Map([...events.virtual, ...commands]),
     unitsOnRecord: units.of,
-    advisors: modules.flatMap((module) => module.advisors?.(live) ?? []),
+    advisors: modules.flatMap((module) => module.advisors?.(live, base.clock) ?? []),
     statuses: modules.flatMap((module) => module.statuses?.(live) ?? []),
   });
   const userOf = callersBy([...authenticators, control.serviceAccounts]);

@@ -29,8 +29,11 @@ const OF_OWNERS: Readonly<Record<'campaign' | 'account', readonly ServingReason[
 };
 
 /** The statuses of what advertisers declare: why it is served to nobody. */
-export function adStatuses(live: World): readonly StatusReader[] {
-  const world: StatusWorld = { live, placements: latestPlacements(live) };
+export function adStatuses(
+  live: World,
+  placements: LatestPlacements = latestPlacements(live),
+): readonly StatusReader[] {
+  const world: StatusWorld = { live, placements };
   return [
     { kind: AdSet, read: (object, now) => adSetStatus(liveForm(AdSet, object), world, now.epochMilliseconds) },
     { kind: Ad, read: (object, now) => adStatus(liveForm(Ad, object), world, now.epochMilliseconds) },
@@ -42,13 +45,15 @@ export function adStatuses(live: World): readonly StatusReader[] {
   ];
 }
 
+type LatestPlacements = () => AdsTable['placements'];
+
 interface StatusWorld {
   readonly live: World;
-  readonly placements: () => AdsTable['placements'];
+  readonly placements: LatestPlacements;
 }
 
 /** The placements as they are live: compiled anew where one of the objects is another. */
-function latestPlacements(live: World): StatusWorld['placements'] {
+export function latestPlacements(live: World): LatestPlacements {
   let sources: readonly LiveObject[] | undefined;
   let placements: AdsTable['placements'] = new Map();
   return () => {

@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Type, type Static } from 'typebox';
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
-import { DAYS } from '#kernel/audiences/language/compile-time.ts';
+import { contradictionProblems } from '#kernel/audiences/find-contradiction.ts';
+import type { AttributeLookup } from '#kernel/audiences/language/attributes.ts';
+import { DAYS, isInWindow, weeklyWindow, type WeeklyWindow } from '#kernel/audiences/language/compile-time.ts';
 import { ruleProblems, ruleRefs } from '#kernel/audiences/language/check-rule.ts';
 import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import { AudienceRuleSchema } from '#kernel/audiences/language/language.ts';
@@ -27,6 +30,10 @@ import {
 
 const PLACEMENTS_MAX = 100;
 const DAY_PARTS_MAX = 21;
+const MINUTE_MS = 60_000;
+const WEEK_MS = 7 * 24 * 60 * MINUTE_MS;
+/** How far clocks are from UTC at most: from Baker Island to Kiritimati. */
+const ZONES_MS = { behind: 12 * 60 * MINUTE_MS, ahead: 14 * 60 * MINUTE_MS } as const;
 const CLOCK_PATTERN = '^([01][0-9]|2[0-3]):[0-5][0-9]$';
 
 /** From the first to the last: what is in an earlier one is served before all of the later ones. */
@@ -151,8 +158,8 @@ export const AdSet = defineKind({
     ...budgetProblems(spec),
     ...capProblems(spec),
     ...pacingProblems(spec),
-    ...(spec.when === undefined ? [] : ruleProblems(spec.when, ['spec', 'when'], attributeLookup(context))),
-    ...dayPartProblems(spec),
+    ...whenProblems(spec, context.before, attributeLookup(context)),
+    ...dayPartProblems(spec, context.before, context.now),
     ...flightProblems(spec, context.before, context.now),
   ],
   example: {
@@ -168,7 +175,53 @@ function pacingProblems({ pacing, budget: limits, until }: AdSetSpec): readonly 
   return [{ path: ['spec', 'pacing'], reason: 'FieldValueInvalid', detail }];
 }
 
-function dayPartProblems({ dayParts = [] }: AdSetSpec): readonly Problem[] {
+function whenProblems(
+  { when, audience }: AdSetSpec,
+  before: AdSetSpec | undefined,
+  attributes: AttributeLookup,
+): readonly Problem[] {
+  if (when === undefined) return [];
+  const path = ['spec', 'when'];
+  const problems = ruleProblems(when, path, attributes);
+  const isSame = before !== undefined && isDeepStrictEqual([when, audience], [before.when, before.audience]);
+  if (problems.length > 0 || isSame) return problems;
+  const both = when.anyOf.map(({ allOf }) => ({
+    allOf: [...(audience === undefined ? [] : [{ audience }]), ...allOf],
+  }));
+  return contradictionProblems({ anyOf: both }, path, attributes);
+}
+
+function dayPartProblems(
+  { dayParts = [], from, until }: AdSetSpec,
+  before: AdSetSpec | undefined,
+  now: Temporal.Instant,
+): readonly Problem[] {
+  const problems = shapeProblems(dayParts);
+  const times = [dayParts, from, until];
+  // As time goes on the last part of a flight passes; the ad set can be edited all the same.
+  const isSame = before !== undefined && isDeepStrictEqual(times, [before.dayParts ?? [], before.from, before.until]);
+  if (problems.length > 0 || dayParts.length === 0 || until === undefined || isSame) return problems;
+  const [fromMs, untilMs] = [
+    (from === undefined ? now : Temporal.Instant.from(from)).epochMilliseconds,
+    Temporal.Instant.from(until).epochMilliseconds,
+  ];
+  // A flight that is over, or ends before it begins, is a problem of its own.
+  if (fromMs >= untilMs || isDuringFlight(dayParts.map(weeklyWindow), fromMs, untilMs)) return [];
+  const detail = `none has a moment between ${from ?? 'now'} and ${until} in any time zone: nothing would be served`;
+  return [{ path: ['spec', 'dayParts'], reason: 'FieldValueInvalid', detail }];
+}
+
+/** Whether one of the windows has a moment of the flight, by the clock of some zone. */
+function isDuringFlight(windows: readonly WeeklyWindow[], fromMs: number, untilMs: number): boolean {
+  const [first, end] = [fromMs - ZONES_MS.behind, untilMs + ZONES_MS.ahead];
+  if (end - first > WEEK_MS) return true;
+  const isIn = (wallMs: number): boolean => windows.some((window) => isInWindow(window, wallMs));
+  // Windows begin and end with a minute.
+  for (let wallMs = first; wallMs < end; wallMs += MINUTE_MS) if (isIn(wallMs)) return true;
+  return isIn(end - 1);
+}
+
+function shapeProblems(dayParts: NonNullable<AdSetSpec['dayParts']>): readonly Problem[] {
   return dayParts.flatMap(({ days, from, until }, index): readonly Problem[] => {
     const path = ['spec', 'dayParts', index];
     if (days === undefined && from === undefined && until === undefined) {

@@ -1,0 +1,85 @@
+import { audienceKinds } from '#kernel/audiences/kinds.ts';
+import type { StatusReader } from '#kernel/api/computed-status.ts';
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Kind, ResourceObject, World } from '#kernel/kinds/kind.ts';
+import { liveName, liveNameOf } from '#kernel/kinds/live-name.ts';
+import { kindRegistry, type KindRegistry } from '#kernel/kinds/registry.ts';
+import { wantedLive } from '#kernel/releases/live.ts';
+import { Overlay } from '#kernel/snapshots/live-objects.ts';
+import type { Entry } from '#kernel/store/contract.ts';
+import type { Advisor } from '#kernel/store/rules/advised-store.ts';
+import { adStatuses, latestPlacements } from './decisions/ad-statuses.ts';
+import { PLACEMENT_KINDS } from './decisions/compile-placement.ts';
+import { Ad } from './kinds/ad.ts';
+import { AdSet } from './kinds/ad-set.ts';
+import { Asset } from './kinds/asset.ts';
+import type { ServingStatus } from './kinds/parts.ts';
+
+/** Reasons that no object which is yet to be declared would end: the author has to change something. */
+const WARNED: ReadonlySet<string> = new Set([
+  'placement missing',
+  'audience missing',
+  'no exchange rate',
+  'blocked category',
+  'no ad of the format',
+  'explicit',
+  'too long',
+  'below the floor',
+]);
+
+/**
+ * Advises authors of ad sets and ads that nobody would get as things are, and of companions that are not shown. Whatever is
+ * written together counts as live.
+ */
+export function servingAdvisors(kinds: readonly Kind[], live: World, clock: Clock): readonly Advisor[] {
+  const worldWith = lastWorld(live, kindRegistry([...audienceKinds, ...kinds]));
+  const statusAdvice = (kind: Kind, object: ResourceObject, { readers }: WrittenWorld): readonly string[] => {
+    const status = readers.find((one) => one.kind === kind)?.read(object, clock()) as ServingStatus | undefined;
+    return (status?.reasons ?? [])
+      .filter(({ reason }) => WARNED.has(reason))
+      .map(({ message, remedy }) => `Nobody gets it: ${message} ${remedy}`);
+  };
+  return [
+    { kind: AdSet, advise: (object, written) => statusAdvice(AdSet, object, worldWith(written)) },
+    {
+      kind: Ad,
+      advise: (object, written) => {
+        const known = worldWith(written);
+        return [...statusAdvice(Ad, object, known), ...companionAdvice(object, known.world)];
+      },
+    },
+  ];
+}
+
+interface WrittenWorld {
+  readonly written: readonly Entry[];
+  readonly world: World;
+  readonly readers: readonly StatusReader[];
+}
+
+/** The world with the objects of a write, about which advisors are asked one after the other. */
+function lastWorld(live: World, kinds: KindRegistry): (written: readonly Entry[]) => WrittenWorld {
+  const placements = latestPlacements(live);
+  let last: WrittenWorld | undefined;
+  return (written) => {
+    if (last?.written === written) return last;
+    const world = new Overlay(live, kinds);
+    for (const entry of written) {
+      if (kinds.isKnown(entry.kind.id)) world.put(entry.kind.id, liveNameOf(entry), wantedLive(entry));
+    }
+    // Nearly all writes change no placement: those of the live world are compiled already.
+    const isOther = written.some(({ kind }) => PLACEMENT_KINDS.has(kind.id));
+    last = { written, world, readers: isOther ? adStatuses(world) : adStatuses(world, placements) };
+    return last;
+  };
+}
+
+function companionAdvice(object: ResourceObject, world: World): readonly string[] {
+  const { companion } = Ad.spec(object);
+  if (companion === undefined) return [];
+  const asset = world.get(Asset.id, liveName(Asset, object.metadata.namespace ?? '', companion));
+  const format = asset === undefined ? 'image' : Asset.spec(asset).format;
+  return format === 'image'
+    ? []
+    : [`spec.companion: Asset ${companion} is ${format}, and a companion is an image: it is not shown.`];
+}
