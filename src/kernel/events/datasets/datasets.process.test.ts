@@ -11,10 +11,14 @@ import * as fc from 'fast-check';
 import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
 import { openDatabase } from '#kernel/postgres/database.ts';
+import { amount } from '#tests/support/amount.ts';
 import { worldOf } from '../testing/world.ts';
 import { formerFieldsExaminer } from './former-fields.ts';
 import { startRollUps } from './roll-ups.ts';
 import { logEvents, PLAY, startDatasetsWorld, type DatasetsWorld } from './testing/datasets-world.ts';
+
+/** Sequences of writes and kills, each with a database of its own. */
+const RUNS = amount({ usual: 4, long: 60 });
 
 /** Files that lie in the folder, whether they count or not. */
 async function filesOf(world: DatasetsWorld): Promise<string[]> {
@@ -448,7 +452,7 @@ test(
     });
     // A child can be killed only while something is rolled, which chance may leave out.
     for (let round = 0; round < 5 && (killed === 0 || held === 0); round += 1) {
-      await fc.assert(property, { numRuns: 12 });
+      await fc.assert(property, { numRuns: RUNS });
     }
     t.diagnostic(`${killed} children were killed, ${held} roll-ups ran beside open transactions`);
     assert.ok(killed > 0 && held > 0, `${killed} children were killed, ${held} roll-ups ran beside open transactions`);
