@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { runCommandLine } from '#cli/program.ts';
 import { fakeIo } from '#cli/testing/fake-io.ts';
+import { advertiserWithAd, declareAds } from '../support/ads.ts';
 import { startWorld, type World } from '../support/backline.ts';
 import { feature, market, plan } from '../support/catalogue.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
@@ -118,7 +119,7 @@ async function until<Found>(look: () => Promise<Found | undefined>, what: string
 
 /** Goes on in steps, with use in each, until the release has come to its end. */
 async function goOn(
-  { world, pass }: Awaited<ReturnType<typeof startBusiness>>,
+  { world, pass }: { readonly world: World; readonly pass: (ms: number) => void },
   stepMs: number,
   use: (round: number) => Promise<void>,
 ): Promise<void> {
@@ -155,6 +156,7 @@ async function judgedAgain(world: World, name: string, spec: object) {
 
 const ANSWERS = 'select coalesce(sum(answers), 0)::bigint as reached from backline.release_counts';
 const EXPOSURES = "select count(*) as reached from backline.event_log where type = 'release-exposure'";
+const DELIVERIES = "select count(*) as reached from backline.event_log where type = 'ad-delivery'";
 const MEASURED = 'select coalesce(max(to_ms), 0)::bigint as reached from backline.release_intervals';
 /** Measurements are at most this far behind. */
 const LAG_MS_MAX = 25_000;
@@ -282,4 +284,78 @@ test('a change that makes its cohort skip more takes itself back by a declared M
   });
   const { status } = await rolledBack(world);
   assert.match(status.message, /^skips: Listeners who skip [\d.]+× those of stable .*: rolls back; evidence /);
+});
+
+test('a floor that leaves its cohort without paid ads takes itself back by what listeners heard', async (t) => {
+  let now = Temporal.Instant.from(START);
+  const world = await startWorld(t, { roles: ['api', 'decide', 'ingest'], rollUpSeconds: 1, clock: () => now });
+  const pass = (ms: number) => {
+    now = now.add({ milliseconds: ms });
+  };
+  await declareAds(world, [advertiserWithAd('acme')]);
+  await declare(world, {
+    apiVersion: 'events.backline.dev/v1',
+    kind: 'Metric',
+    metadata: { name: 'paid-ads', namespace: 'default' },
+    spec: {
+      title: 'Paid ads',
+      owner: 'o',
+      eventType: 'ad-delivery',
+      type: 'count',
+      filter: [{ field: 'outcome', equals: 'charged' }],
+      direction: 'increase',
+    },
+  });
+  await declare(world, {
+    apiVersion: 'releases.backline.dev/v1',
+    kind: 'ReleasePolicy',
+    metadata: { name: 'placements' },
+    spec: {
+      selector: { kinds: ['Placement'] },
+      stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1M' }],
+      judging: { every: 'PT1S' },
+      guardrails: [{ name: 'revenue', metric: 'paid-ads', noWorse: { margin: 1.5 } }],
+    },
+  });
+  const path = '/apis/ads.backline.dev/v1/namespaces/default/placements/between-songs';
+  const { json: before } = await world.call('GET', path);
+  await declare(world, {
+    apiVersion: before.apiVersion,
+    kind: before.kind,
+    metadata: { name: 'between-songs', namespace: 'default' },
+    spec: { ...before.spec, floor: { cpm: '1000.00' } },
+  });
+  await until(async () => {
+    const release = await releaseNow(world);
+    return release?.status.standing.state.seenMs === undefined ? undefined : true;
+  }, 'its cohort');
+
+  let heard = 0;
+  await goOn({ world, pass }, 60_000, async (round) => {
+    const tokens = await Promise.all(
+      Array.from({ length: LISTENERS }, async (_, number) => {
+        const body = {
+          placement: 'between-songs',
+          listener: `listener-${number}`,
+          plan: 'free',
+          market: 'de',
+          slots: 1,
+        };
+        const { status, text, json } = await world.call('POST', '/v1/ads/decide', { body });
+        assert.equal(status, 200, text);
+        return json.ads.map(({ token }: { token: string }) => token);
+      }),
+    );
+    const events = tokens.flat().map((token) => ({ event: 'impression', token }));
+    heard += events.length;
+    const { status, text } = await world.call('POST', '/v1/ads/events', { body: { events } });
+    assert.equal(status, 200, text);
+    await unlessOver(world, EXPOSURES, (round + 1) * LISTENERS);
+    await unlessOver(world, DELIVERIES, heard);
+  });
+  const { status } = await rolledBack(world);
+  assert.match(status.message, /^revenue: Paid ads [\d.]+× those of stable .*: rolls back; evidence /);
+  assert.ok(heard > 0, 'stable hears them');
+  const { json: after } = await world.call('GET', path);
+  assert.equal(after.spec.floor, undefined, 'what was live before is declared again');
 });

@@ -1,7 +1,7 @@
 import { eventRefusal } from './refusals.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
-import type { LiveObject, World } from '#kernel/kinds/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { Admission } from '#kernel/store/rules/write.ts';
 import { CELLS } from '#kernel/statistics/cells.ts';
 import { DATASET, EVENT_TYPE, RELEASE_EXPOSURE } from './kinds/identity.ts';
@@ -54,18 +54,6 @@ export function ownTypes(more: readonly OwnEventType[] = []): readonly LiveObjec
     spec,
     revision: contentHash(spec),
   }));
-}
-
-/** The live world, in which the program's own event types replace others of the same name. */
-export function withOwnTypes(world: World, own: readonly LiveObject[]): World {
-  const isOwn = (name: string) => own.some((type) => type.name === name);
-  return {
-    get: (kind, name) =>
-      (kind === EVENT_TYPE ? own.find((type) => type.name === name) : undefined) ?? world.get(kind, name),
-    list: (kind) =>
-      kind === EVENT_TYPE ? [...[...world.list(kind)].filter(({ name }) => !isOwn(name)), ...own] : world.list(kind),
-    find: world.find,
-  };
 }
 
 /** Refuses EventTypes and Datasets whose SQL name is that of one of the program's own types. */

@@ -2,7 +2,8 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { inOneStep } from '#kernel/base/turns.ts';
 import type { Kind, LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { ChangedObject, DecisionModule } from '#kernel/snapshots/module.ts';
-import { ownTypes, withOwnTypes, type OwnEventType } from './built-in-types.ts';
+import { withOwnObjects } from '#kernel/kinds/own-objects.ts';
+import { ownTypes, type OwnEventType } from './built-in-types.ts';
 import { REMEMBERED_DAYS_MIN } from './event-days.ts';
 import { fieldCheck, freeFault } from './kinds/field-check.ts';
 import { Dataset } from './kinds/dataset.ts';
@@ -59,7 +60,7 @@ export function eventsModule(own: readonly OwnEventType[] = []): DecisionModule<
 /** Compiles the table of a world in one step, because types are few. */
 export function compileEvents(declared: World, own: readonly OwnEventType[] = []): EventTable {
   const all = ownTypes(own);
-  const world = withOwnTypes(declared, all);
+  const world = withOwnObjects(declared, all);
   const types = new Map([...world.list(EVENT_TYPE)].map((live) => [live.name, rulesOf(live, isOneOf(all, live))]));
   return { types, bySegment: segmentNames(world) };
 }
@@ -72,7 +73,7 @@ export function updateEvents(
   own: readonly OwnEventType[] = [],
 ): EventTable {
   const all = ownTypes(own);
-  const world = withOwnTypes(declared, all);
+  const world = withOwnObjects(declared, all);
   const names = changed.filter(({ kind }) => kind === EVENT_TYPE).map(({ name }) => name);
   if (names.length === 0) return table;
   const types = new Map(table.types);

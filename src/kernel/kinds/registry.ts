@@ -1,9 +1,11 @@
-import type { Kind } from './kind.ts';
+import type { Kind, LiveObject } from './kind.ts';
 
 /** The kinds that this program serves now, by each of their names. */
 export interface KindRegistry {
   /** A new list after each change: a kept one does not change. */
   readonly all: readonly Kind[];
+  /** Objects of the program itself: always live, and never declared. References to them resolve. */
+  readonly own: readonly LiveObject[];
   /** By `Kind.id`; throws for a kind that is not registered, which is a bug. */
   readonly byId: (id: string) => Kind;
   /** Whether a kind of this `Kind.id` is registered: other versions of the program may have written objects of more kinds. */
@@ -17,7 +19,7 @@ export interface KindRegistry {
   readonly subscribe: (listener: () => void) => () => void;
 }
 
-export function kindRegistry(first: readonly Kind[]): KindRegistry {
+export function kindRegistry(first: readonly Kind[], own: readonly LiveObject[] = []): KindRegistry {
   const ids = new Map<string, Kind>();
   const plurals = new Map<string, Kind>();
   const types = new Map<string, Kind>();
@@ -29,6 +31,7 @@ export function kindRegistry(first: readonly Kind[]): KindRegistry {
     get all() {
       return all;
     },
+    own,
     byId: (id) => {
       const kind = ids.get(id);
       if (kind === undefined) throw new Error(`kind ${id} is not registered`);

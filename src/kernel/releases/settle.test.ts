@@ -31,6 +31,13 @@ test('objects that need each other go live together, whatever their order', () =
   );
 });
 
+test('an object of the program itself is live: references to it resolve', () => {
+  const known = kindRegistry([Node, Tenant], [node('own', plain())]);
+  const live = new LiveObjects(known);
+  assert.deepEqual([...settle(live, [candidate('a', plain('own'))], known).keys()], []);
+  assert.deepEqual(heldNames(live, [candidate('a', plain('own'))]), ['a']);
+});
+
 test('an object with a dangling reference is held, with all that need it, and nothing else', () => {
   const live = new LiveObjects(kinds);
   const candidates = [candidate('a', plain('b')), candidate('b', plain('missing')), candidate('c', plain())];

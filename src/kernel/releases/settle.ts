@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '#kernel/base/failures.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
+import { withOwnObjects } from '#kernel/kinds/own-objects.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { readableProblems } from '#kernel/store/rules/readable-problems.ts';
 import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
@@ -11,7 +12,8 @@ interface ObjectName {
 }
 
 /** Problems of an object in a possible next live state: unresolved references, or those that the check of its kind finds. */
-export function problemsIn(world: World, kinds: KindRegistry, of: ObjectName, live = world): HoldReasons {
+export function problemsIn(declared: World, kinds: KindRegistry, of: ObjectName, live = declared): HoldReasons {
+  const world = withOwnObjects(declared, kinds.own);
   const { name } = of;
   const object = world.get(of.kind, name);
   if (object === undefined) return [];

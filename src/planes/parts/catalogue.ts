@@ -14,6 +14,7 @@ import { KERNEL_MIGRATIONS } from '#kernel/postgres/migrations.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 import { ChangeSet } from '#kernel/releases/api/change-set.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
+import { ownTypes } from '#kernel/events/built-in-types.ts';
 import { requireTargets, type Targets } from '#kernel/releases/kinds/targets.ts';
 import { ConfigMap, Event, Namespace } from '#kernel/kinds/builtin/core.ts';
 import { Head } from '#kernel/kinds/builtin/head.ts';
@@ -28,24 +29,27 @@ import { SNAPSHOT_OPERATIONS, SNAPSHOT_STREAM } from '#kernel/snapshots/stream.t
 /** Every kind that a program of these modules serves. Objects of one change set are written in this order. */
 export function kindsOf(modules: readonly Module[]): KindRegistry {
   const targets = targetsOf(modules);
-  const kinds = kindRegistry([
-    Namespace,
-    ConfigMap,
-    Event,
-    Lease,
-    ...accessKinds,
-    Client,
-    Head,
-    ChangeSet,
-    ...releaseKinds(targets),
-    ...audienceKinds,
-    ...eventKinds,
-    QuarantinedEvent,
-    EventReplay,
-    Erasure,
-    Query,
-    ...modules.flatMap((module) => module.kinds ?? []),
-  ]);
+  const kinds = kindRegistry(
+    [
+      Namespace,
+      ConfigMap,
+      Event,
+      Lease,
+      ...accessKinds,
+      Client,
+      Head,
+      ChangeSet,
+      ...releaseKinds(targets),
+      ...audienceKinds,
+      ...eventKinds,
+      QuarantinedEvent,
+      EventReplay,
+      Erasure,
+      Query,
+      ...modules.flatMap((module) => module.kinds ?? []),
+    ],
+    ownTypes(ownEventTypes(modules)),
+  );
   requireTargets(kinds, targets);
   return kinds;
 }

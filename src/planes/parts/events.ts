@@ -4,7 +4,8 @@ import { formerFieldsExaminer } from '#kernel/events/datasets/former-fields.ts';
 import { startQueries } from '#kernel/events/datasets/queries.ts';
 import { ROLL_UP_SECONDS, startRollUps } from '#kernel/events/datasets/roll-ups.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
-import { ownTypes, withOwnTypes, type OwnEventType } from '#kernel/events/built-in-types.ts';
+import { withOwnObjects } from '#kernel/kinds/own-objects.ts';
+import { ownTypes, type OwnEventType } from '#kernel/events/built-in-types.ts';
 import { eventMetrics } from '#kernel/events/event-metrics.ts';
 import { compileEvents, type EventTable } from '#kernel/events/event-table.ts';
 import type { EventGate, Sender } from '#kernel/events/ingest-api.ts';
@@ -73,7 +74,7 @@ export async function startEventPlane(
   const own = ownTypes(shared.eventTypes);
   const world = (): World | undefined => {
     const declared = live.world();
-    return declared === undefined ? undefined : withOwnTypes(declared, own);
+    return declared === undefined ? undefined : withOwnObjects(declared, own);
   };
   const { table } = live;
   const parts = { database, sealing, world, table, directory, clock, log, registry };
