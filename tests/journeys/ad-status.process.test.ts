@@ -62,6 +62,30 @@ test(
       await patch('campaign acme.c', { paused: null });
     });
 
+    await t.test(
+      'a dry run shows the status that a write would bring, and a diff of the same object is empty',
+      async () => {
+        const shown = await get('adset acme.s');
+        await run('diff -f -', JSON.stringify(shown));
+        const paused = JSON.stringify({ ...shown, spec: { ...shown.spec, paused: true } });
+        const tried = JSON.parse((await run('replace --dry-run=server -o json -f -', paused)).stdout);
+        assert.equal(tried.status.reasons[0].reason, 'ad set paused');
+        assert.deepEqual(await reasonsOf('adset acme.s'), []);
+      },
+    );
+
+    await t.test('a write that nobody could meet is refused; one that no placement takes is warned of', async () => {
+      const { stderr } = await patch('adset acme.s', { placements: ['nowhere'] });
+      assert.match(stderr, /Warning: Nobody gets it: Not live: Placement nowhere\. Declare it, or name other/);
+      await patch('adset acme.s', { placements: null });
+      const { status, json } = await world.call('PATCH', `${ADS}/adsets/acme.s`, {
+        body: { spec: { dayParts: [{ days: ['fri'] }], until: '2026-12-02T12:00:00Z' } },
+        headers: { 'content-type': 'application/merge-patch+json' },
+      });
+      assert.equal(status, 422);
+      assert.match(json.message, /spec\.dayParts: .*none has a moment between now and 2026-12-02T12:00:00Z/);
+    });
+
     await t.test('time alone ends it', async () => {
       await patch('adset acme.s', { until: '2026-12-01T13:00:00Z', placements: ['between-songs', 'nowhere'] });
       assert.deepEqual(await reasonsOf('adset acme.s'), []);

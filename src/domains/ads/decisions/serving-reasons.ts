@@ -38,40 +38,47 @@ function placeReasons(
   const names = [...(adSet.placements ?? placements.keys())];
   if (names.length === 0) return [{ reason: 'no placement', places: [] }];
   const byReason = new Map<ServingReason['reason'], string[]>();
+  const obstacleAt = obstaclesOf(adSet, nowMs);
   for (const name of names) {
     const placement = placements.get(name);
-    const reason = placement === undefined ? 'placement missing' : obstacleAt(adSet, placement, nowMs);
+    const reason = placement === undefined ? 'placement missing' : obstacleAt(placement);
     if (reason === undefined) return [];
-    byReason.set(reason, [...(byReason.get(reason) ?? []), name]);
+    const places = byReason.get(reason);
+    if (places === undefined) byReason.set(reason, [name]);
+    else places.push(name);
   }
   return Array.from(byReason, ([reason, places]) => ({ reason, places }));
 }
 
-/** The obstacle between it and every listener at a placement, from its begin on. */
-function obstacleAt(
+/** Finds the obstacle between an ad set and every listener at a placement, from its begin on. */
+function obstaclesOf(
   adSet: CompiledAdSet,
-  placement: CompiledPlacement,
   nowMs: number,
-): ServingReason['reason'] | undefined {
-  const { policy, spec } = placement;
-  if (policy === undefined) return 'policy missing';
-  const question: BreakQuestion = {
-    placement,
-    context: {},
-    nowMs: Math.max(nowMs, adSet.fromMs),
-    wallMs: undefined,
-    slots: spec.slots,
-    seconds: spec.seconds ?? spec.slots,
-    adjacent: new Set(),
-    filtersExplicit: false,
-    tokenBytesMax: Infinity,
-    rules: { ...OPEN_RULES, mayBeExplicit: policy.explicit !== 'never' },
-    historyScope: 'listener',
-    heldBack: () => undefined,
-    random: () => 0,
+): (placement: CompiledPlacement) => ServingReason['reason'] | undefined {
+  const always = { ...adSet, fromMs: -Infinity, untilMs: Infinity, dayParts: undefined };
+  return (placement) => {
+    const { policy, spec } = placement;
+    if (policy === undefined) return 'policy missing';
+    const question: BreakQuestion = {
+      placement,
+      context: {},
+      nowMs: Math.max(nowMs, adSet.fromMs),
+      wallMs: undefined,
+      slots: spec.slots,
+      seconds: spec.seconds ?? spec.slots,
+      adjacent: new Set(),
+      filtersExplicit: false,
+      tokenBytesMax: Infinity,
+      rules: policy.explicit === 'never' ? NEVER_EXPLICIT : OPEN_RULES,
+      historyScope: 'listener',
+      heldBack: () => undefined,
+      random: () => 0,
+    };
+    const found = fittingAds(always, question);
+    if (typeof found !== 'string') return undefined;
+    // The halts say it already.
+    return found === 'no ad of the format' && adSet.ads.length === 0 ? undefined : found;
   };
-  const found = fittingAds({ ...adSet, fromMs: -Infinity, untilMs: Infinity, dayParts: undefined }, question);
-  if (typeof found !== 'string') return undefined;
-  // The halts say it already.
-  return found === 'no ad of the format' && adSet.ads.length === 0 ? undefined : found;
 }
+
+const NEVER_EXPLICIT = { ...OPEN_RULES, mayBeExplicit: false };
