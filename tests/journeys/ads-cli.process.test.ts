@@ -75,6 +75,57 @@ test('backline ads: the tree of accounts by pages, breaks as a listener asks, an
     assert.match(free.out, /^between-songs: no ads: the listener has the ad-free feature\.$/m);
   });
 
+  await t.test('diagnose', async () => {
+    const cave = await backline('ads diagnose cave.s');
+    assert.equal(cave.status, 0, cave.err);
+    assert.match(
+      cave.out,
+      /^default\/cave\.s: 100 % of eligible requests are lost\. Other ad sets are of an earlier tier/m,
+    );
+    assert.match(
+      cave.out,
+      /^\d+ breaks at its placements since 20\S+Z, on this node\. Of \d+ that were decided anew, 100 % /m,
+    );
+    assert.match(cave.out, /^ {2}no room: 100 % .*\.\n {4}Raise spec\.bid/m);
+    const acme = JSON.parse((await backline('ads diagnose acme.s -o json')).out);
+    assert.deepEqual([acme.requests.served, acme.losses, acme.budgets], [1, [], []]);
+    assert.match(acme.summary, /^It would be served in 100 % of the eligible requests/);
+
+    // A budget, and a pause.
+    const path = '/apis/ads.backline.dev/v1/namespaces/default/adsets/cave.s';
+    const headers = { 'content-type': 'application/merge-patch+json' };
+    const patch = async (spec: object) =>
+      assert.equal((await world.call('PATCH', path, { body: { spec }, headers })).status, 200);
+    await patch({ bid: '90.00', pacing: 'asap', budget: { daily: '0.10' } });
+    await until(
+      async () => ((await backline('ads diagnose cave.s')).out.includes('would be served in 100 %') ? true : undefined),
+      () => 'the bid',
+      10,
+    );
+    const { out } = await backline(`ads decide ${ASKED} -o json`);
+    assert.equal(JSON.parse(out).ads[0].adSet, 'default/cave.s');
+    const spent = await backline('ads diagnose cave.s');
+    assert.match(
+      spent.out,
+      /^default\/cave\.s: It used 0\.\d+ of 0\.10 EUR of the daily budget of ad set default\/cave\.s\. /m,
+    );
+    await patch({ paused: true });
+    await until(
+      async () => ((await backline('ads diagnose cave.s')).out.includes('The AdSet is paused.') ? true : undefined),
+      () => 'the pause',
+      10,
+    );
+    const paused = JSON.parse((await backline('ads diagnose cave.s -o json')).out);
+    assert.deepEqual(
+      paused.losses.map(({ reason, share, sentence }: Record<string, unknown>) => [reason, share, sentence]),
+      [['ad set paused', 1, 'All requests are lost. The AdSet is paused.']],
+    );
+    const unknown = await backline('ads diagnose nobody');
+    assert.deepEqual([unknown.status, unknown.err.includes('There is no ad set "default/nobody".')], [1, true]);
+    assert.match((await backline('ads diagnose --help')).out, /say why an ad set does not spend its budget/);
+    await patch({ paused: false, bid: '2.00' });
+  });
+
   await t.test('reconcile', async () => {
     const { json } = await world.call('POST', '/v1/ads/decide', {
       body: { placement: 'between-songs', plan: 'free', market: 'de', listener: 'u2' },

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connecting, examples, numberOf, type Verbs } from '../terminal/verbs.ts';
 import type { AskOptions } from './ask.ts';
+import type { DiagnoseOptions } from './diagnose.ts';
 import type { ReportOptions } from './report.ts';
 import { DIMENSION_NAMES, type Dimension } from './report-sql.ts';
 import type { ReconcileOptions } from './reconcile.ts';
@@ -24,6 +25,7 @@ export function addAdVerbs(verbs: Verbs): void {
   addTree(noun);
   addDecide(noun);
   addExplain(noun);
+  addDiagnose(noun);
   addReconcile(noun);
   addReport(noun);
 }
@@ -69,6 +71,18 @@ function addExplain({ program, io, end }: Verbs): void {
       ),
     )
     .action(async (options: AskOptions) => end(await (await import('./ask.ts')).explain(options, io)));
+}
+
+function addDiagnose({ program, io, end }: Verbs): void {
+  connecting(program.command('diagnose'))
+    .description('say why an ad set does not spend its budget: what its requests are lost to, and what helps')
+    .argument('<adset>', 'name of the AdSet')
+    .option('-n, --namespace <name>', 'where it is')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'json']).default('table'))
+    .addHelpText('after', examples('backline ads diagnose acme.runners', 'backline ads diagnose acme.runners -o json'))
+    .action(async (adSet: string, options: DiagnoseOptions) =>
+      end(await (await import('./diagnose.ts')).diagnose(adSet, options, io)),
+    );
 }
 
 function addReconcile({ program, io, end }: Verbs): void {

@@ -6,6 +6,7 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { AdFacts } from './ad-facts.ts';
+import type { RecentBreaks } from './diagnosis/recent-breaks.ts';
 import { decideBreak, type BreakDecision, type BreakQuestion, type ServedAd } from './decisions/decide.ts';
 import { countReasons } from './decisions/explain.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
@@ -211,6 +212,7 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
 export interface BreakParts extends ServingParts {
   readonly random: () => number;
   readonly permissions: PermissionCache;
+  readonly recent: RecentBreaks;
   /** Undefined without a database: then nothing can be reported of an ad, and none has a token. */
   readonly records: AdRecords | undefined;
 }
@@ -260,6 +262,7 @@ export async function answerBreak(
     issueTokens: (served) =>
       parts.records === undefined ? [] : issueTokens(parts.records, served, { decision: id, ...issuedFor }),
   });
+  parts.recent.add(asked, { subject, history: decision.history }, context.table.audiences.attributes);
   const ads = decision.served.map((served, place) => ({ served, token: decision.tokens[place] }));
   const outcome = outcomeOf(asked, decision);
   countBreak?.(outcome.noAds ?? 'served', { asked: asked.slots, filled: ads.length });

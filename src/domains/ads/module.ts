@@ -6,6 +6,8 @@ import { defineModule } from '#kernel/modules/module.ts';
 import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { adRoutes, type BreakParts } from './ad-routes.ts';
+import { diagnoseRoute } from './diagnose-route.ts';
+import { openRecentBreaks } from './diagnosis/recent-breaks.ts';
 import { vastRoutes } from './vast-routes.ts';
 import { adStatuses } from './decisions/ad-statuses.ts';
 import { compileInSteps, updateInSteps } from './decisions/compile.ts';
@@ -57,6 +59,7 @@ export const ads = defineModule({
         random,
         money: records?.money ?? NO_MONEY,
         permissions: new PermissionCache(),
+        recent: openRecentBreaks(random),
         histories: records?.histories ?? NO_HISTORIES,
         time: systemTime,
         records,
@@ -69,7 +72,7 @@ export const ads = defineModule({
 });
 
 function breakRoutes(parts: BreakParts): DecisionModule<AdsTable>['routes'] {
-  return [...adRoutes(parts), ...vastRoutes(parts)];
+  return [...adRoutes(parts), ...vastRoutes(parts), diagnoseRoute(parts)];
 }
 
 interface SubjectFacts {

@@ -6,6 +6,11 @@ export const adRefusal = defineRefusals('ads', {
     meaning: 'No live Placement has this name.',
     remedy: 'Use the name of a Placement: kubectl get placements.',
   },
+  'unknown-ad-set': {
+    reason: 'NotFound',
+    meaning: 'No AdSet is declared under this live name.',
+    remedy: 'Use the live name of an AdSet, NAMESPACE/NAME: kubectl get adsets -A.',
+  },
   'history-not-stored': {
     reason: 'ServiceUnavailable',
     meaning: 'The database did not note in the history of the listener that the ad played.',

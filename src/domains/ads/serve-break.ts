@@ -28,6 +28,8 @@ export interface ReservedBreak extends BreakDecision {
   /** Nothing is served then. */
   readonly load?: LoadObstacle;
   readonly served: readonly ReservedAd[];
+  /** Of the listener, as it was when the break was asked for; undefined: unknown. */
+  readonly history: KnownHistory | undefined;
   /** In the order of the ads; none where nothing can be reported. */
   readonly tokens: readonly string[];
 }
@@ -48,7 +50,7 @@ export interface ServedTo {
   readonly issueTokens: (served: readonly ReservedAd[]) => readonly string[];
 }
 
-const NO_BREAK: ReservedBreak = { served: [], tokens: [], candidates: [], gap: 0 };
+const NO_BREAK: Omit<ReservedBreak, 'history'> = { served: [], tokens: [], candidates: [], gap: 0 };
 
 /**
  * Decides a break, reserves the money of its ads, seals their tokens and notes them in the listener's history, where they count
@@ -77,11 +79,12 @@ async function serveInRounds(
 ): Promise<ReservedBreak> {
   const withoutRoom = new Set<CompiledAdSet>();
   const read = () => readHistory(table, question, { histories, wait, subject });
-  let history = await read();
+  const first = await read();
+  let history = first;
   for (let round = 1; ; round += 1) {
     const isLast = round >= ROUNDS_MAX;
     const load = loadObstacle(question, history);
-    if (load !== undefined) return { ...NO_BREAK, load };
+    if (load !== undefined) return { ...NO_BREAK, history: first, load };
     const decision = decideBreak(table, {
       ...question,
       heldBack: heldBackBy({ ...question, heldBack: money.prepare }, isLast ? undefined : history, withoutRoom),
@@ -93,7 +96,7 @@ async function serveInRounds(
         const isNoted = history === undefined ? true : await note(history, served);
         // Without a load the last round has nothing to note.
         const mayStay = isLast && question.placement.policy?.load === undefined;
-        if (isNoted === true || mayStay) return { ...decision, served, tokens };
+        if (isNoted === true || mayStay) return { ...decision, history: first, served, tokens };
         if (isNoted === undefined) history = undefined;
       }
     } catch (error) {
@@ -102,7 +105,7 @@ async function serveInRounds(
     }
     for (const { reservation } of served) money.giveBack(reservation);
     // Decisions that were first each gave a break: the listener has enough.
-    if (isLast) return { ...NO_BREAK, load: history === undefined ? 'adLoadUnknown' : 'adLoad' };
+    if (isLast) return { ...NO_BREAK, history: first, load: history === undefined ? 'adLoadUnknown' : 'adLoad' };
     for (const adSet of refused) withoutRoom.add(adSet);
     if (refused.length > 0 || history === undefined) continue;
     const anew = await read();

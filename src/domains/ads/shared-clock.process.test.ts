@@ -10,6 +10,7 @@ import { startDatabase } from '#tests/support/database.ts';
 import { adRoutes } from './ad-routes.ts';
 import { openAdRecords } from './open-ad-records.ts';
 import { eventReporter } from './report-event.ts';
+import { openRecentBreaks } from './diagnosis/recent-breaks.ts';
 import { PermissionCache } from './rules/consent/permission-cache.ts';
 import { cappedTable } from './testing/caps-world.ts';
 import { adSetsOf } from './testing/money-world.ts';
@@ -53,6 +54,7 @@ test('a node whose clock is wrong neither lifts nor prolongs a cap or a load, an
     ...records,
     random: () => 0,
     permissions: new PermissionCache(),
+    recent: openRecentBreaks(() => 0),
     time: new VirtualTime(),
     records,
   });

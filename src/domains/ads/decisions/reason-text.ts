@@ -24,11 +24,18 @@ interface Words {
 
 type Sentences = (words: Words) => readonly [message: string, remedy: string];
 
+/** A reason that is the same for every listener. */
+export type DeclaredReason = keyof typeof SENTENCES;
+
+export function isDeclaredReason(reason: string): reason is DeclaredReason {
+  return Object.hasOwn(SENTENCES, reason);
+}
+
 /** Of a reason for which an ad set is not served; `audience` is the name that it has in its spec. */
 export function reasonText({ reason, places }: ServingReason, adSet: CompiledAdSet, audience = ''): ReasonText {
   const more = places.length - PLACES_MAX;
-  const sentences: Sentences | undefined = SENTENCES[reason as keyof typeof SENTENCES];
-  if (sentences === undefined) throw new Error(`the reason ${reason} depends on the listener`);
+  if (!isDeclaredReason(reason)) throw new Error(`the reason ${reason} depends on the listener`);
+  const sentences: Sentences = SENTENCES[reason];
   const [message, remedy] = sentences({
     campaign: ownName(adSet.campaign),
     account: ownName(adSet.advertiser),

@@ -179,6 +179,55 @@ test('an even budget is spent along the day, and a flight that is made longer gi
   assert.ok((await reserveAll(node, find('s'), ONE)).length <= 2, 'a later end');
 });
 
+test('the use of a budget stands beside what its plan expects by now', async () => {
+  await using world = await startMoneyWorld('2026-11-30T00:00:00Z');
+  const node = world.open();
+  const find = adSetsOf({
+    account: { budget: { lifetime: '500.00' } },
+    adSets: {
+      day: { pacing: 'even', budget: { daily: '96.00' } },
+      flight: {
+        pacing: 'even',
+        budget: { lifetime: '100.00' },
+        from: '2026-11-29T12:00:00Z',
+        until: '2026-12-01T12:00:00Z',
+      },
+      asap: { budget: { daily: '5.00' } },
+    },
+  });
+  const limitsOf = async (name: string) =>
+    (await node.readUse(find(name)))
+      .filter(({ limit }) => limit !== 'unlimited')
+      .map(({ owner, per, limit, used, pace }) => [
+        `${owner.replace('default/', '')} ${per}`,
+        Number(limit) / ONE,
+        used / ONE,
+        pace && Math.round(pace.expected / ONE),
+      ]);
+  assert.deepEqual(await limitsOf('day'), [
+    ['adset a.day day', 96, 0, undefined],
+    ['account a lifetime', 500, 0, undefined],
+  ]);
+  // The plan begins with the first request.
+  assert.equal((await reserveAll(node, find('day'), ONE)).length, 0);
+  world.pass({ minutes: 30 });
+  const [reservation] = await reserveAll(node, find('day'), ONE);
+  assert.ok(reservation !== undefined && world.charge(reservation));
+  world.pass({ hours: 11, minutes: 30 });
+  await node.settle();
+  assert.deepEqual(await limitsOf('day'), [
+    ['adset a.day day', 96, 1, 48],
+    ['account a lifetime', 500, 1, undefined],
+  ]);
+  assert.deepEqual(await limitsOf('flight'), [
+    ['adset a.flight lifetime', 100, 0, 50],
+    ['account a lifetime', 500, 1, undefined],
+  ]);
+  assert.deepEqual((await limitsOf('asap'))[0], ['adset a.asap day', 5, 0, undefined]);
+  const [use] = await node.readUse(find('day'));
+  assert.ok(use?.pace !== undefined && use.pace.released >= use.used && use.pace.released < use.pace.expected);
+});
+
 test('a slice that comes after a decision has given up is whole for the next one', async () => {
   await using world = await startMoneyWorld('2026-11-30T12:00:00Z');
   const find = adSetsOf({ adSets: { s: { budget: { lifetime: '8.00' } } } });

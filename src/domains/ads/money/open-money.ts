@@ -7,7 +7,7 @@ import type { Database } from '#kernel/postgres/database.ts';
 import type { Budget, Quotas, SliceUnits } from '#kernel/quotas/rules/contract.ts';
 import { windowAt } from '#kernel/quotas/rules/window.ts';
 import type { HoldBack } from '../decisions/decide.ts';
-import type { CompiledAdSet } from '../decisions/table.ts';
+import type { CompiledAdSet, MoneyLimit } from '../decisions/table.ts';
 import { mostCharged } from '../rules/goals.ts';
 import { rebase, releasedAt, findRelease, type Spread, type TrafficCurve } from '../rules/pacing.ts';
 import { sourcesOf, subjectOf, withLimit } from './budget-sources.ts';
@@ -41,12 +41,21 @@ const MONEY_LIMITS = {
 export type EvidenceOf = (slices: readonly string[]) => Promise<ReadonlyMap<string, number>>;
 
 export interface OpenMoney extends Money {
+  /** Reads the use of all limits of an ad set, in their order. */
+  readonly readUse: (adSet: CompiledAdSet) => Promise<readonly LimitUse[]>;
   /** Charges the budget anew for an event that came after its reservation had ended. False: there is no room. */
   readonly chargeLate: (adSet: Pick<CompiledAdSet, 'money'>, micros: number, key: string) => Promise<boolean>;
   /** Closes slices that are over, and settles those that have ended; gives how many. Done every few seconds anyway. */
   readonly settle: () => Promise<number>;
   readonly tidy: (now: Temporal.Instant) => Promise<void>;
   readonly close: () => Promise<void>;
+}
+
+/** Use of one limit, in micro-units. Use is what was charged, and what is reserved for ads that may still play. */
+export interface LimitUse extends MoneyLimit {
+  readonly used: number;
+  /** Of a budget that is paced: what may be used by now, and what would be by the plan at its beginning. */
+  readonly pace?: { readonly released: number; readonly expected: number };
 }
 
 /** The budgets of ad sets, served from slices of the quotas of this installation. */
@@ -70,7 +79,8 @@ export function openMoney(parts: {
   });
   const traffic = openTraffic(database);
   const bases = openPacingBases(database);
-  const { budgetOf, reasonOf } = openBudgets({ quotas, bases, traffic, nowMs });
+  const budgetParts = { quotas, bases, traffic, nowMs };
+  const { budgetOf, reasonOf } = openBudgets(budgetParts);
   const warn = (message: string) => (error: unknown) => log.warn({ err: error }, message);
   const readMeans = (): Promise<void> => traffic.refresh(nowMs());
   const jobs = [
@@ -95,6 +105,7 @@ export function openMoney(parts: {
     },
     giveBack: ({ slice, micros, untilMs }) => slices.giveBack({ slice, amount: micros, untilMs }),
     countBreak: (placement, market) => traffic.count(placement, market, nowMs()),
+    readUse: (adSet) => readUse(adSet, budgetOf(adSet), budgetParts),
     chargeLate: async ({ money }, micros, key) => {
       const items = sourcesOf(money).map((source) => ({ ...source, amount: micros }));
       const { outcome } = await quotas.batch({ subject: subjectOf(money), key: `late ${key}`, items });
@@ -197,7 +208,7 @@ function budgetFor(
   const { money, name } = adSet;
   const subject = subjectOf(money);
   const sources = sourcesOf(money);
-  const pacedAt = money.isEven ? money.limits.findIndex(({ limit }) => limit !== 'unlimited') : -1;
+  const pacedAt = pacedLimit(money);
   const [paced, pacedSource] = [money.limits[pacedAt], sources[pacedAt]];
   const curve = (): TrafficCurve => traffic.curveOf(adSet.placements, marketsOf(adSet.rule));
   let spread: Spread | undefined;
@@ -238,6 +249,52 @@ function budgetFor(
       const { least, most } = MONEY_LIMITS.paceMs;
       return Math.min(most, Math.max(least, (findRelease(needed, spread, curve()) ?? Infinity) - nowMs()));
     },
+  };
+}
+
+/** Place of the limit that is spread: -1 for none. */
+function pacedLimit({ isEven, limits }: CompiledAdSet['money']): number {
+  return isEven ? limits.findIndex(({ limit }) => limit !== 'unlimited') : -1;
+}
+
+async function readUse(adSet: CompiledAdSet, budget: Budget, parts: BudgetParts): Promise<readonly LimitUse[]> {
+  const { money } = adSet;
+  const subject = subjectOf(money);
+  const pace = await readPace(adSet, budget, parts);
+  const pacedAt = pacedLimit(money);
+  return Promise.all(
+    sourcesOf(money).map(async (source, at): Promise<LimitUse> => {
+      const { balances } = await parts.quotas.check({ ...source, subject, amount: 0 });
+      const use = { ...(money.limits[at] as MoneyLimit), used: balances[0]?.used ?? 0 };
+      return at === pacedAt && pace !== undefined ? { ...use, pace } : use;
+    }),
+  );
+}
+
+/** Undefined where nothing is spread; also before a day's budget was first asked for. */
+async function readPace(
+  adSet: CompiledAdSet,
+  budget: Budget,
+  { bases, traffic, nowMs }: BudgetParts,
+): Promise<LimitUse['pace']> {
+  const { money, fromMs } = adSet;
+  const pacedAt = pacedLimit(money);
+  const [paced, source] = [money.limits[pacedAt], sourcesOf(money)[pacedAt]];
+  if (paced === undefined || paced.limit === 'unlimited' || source === undefined) return undefined;
+  const now = nowMs();
+  const time = spreadTime(adSet, paced.per, now);
+  const isFlight = paced.per === 'lifetime' && fromMs < now && fromMs !== -Infinity;
+  const base = isFlight
+    ? { released: 0, atMs: fromMs }
+    : await bases.findFirst({ bucket: source.quota, version: money.version, fromMs: time.fromMs });
+  if (base === undefined) return undefined;
+  const released = (await budget.items())[pacedAt]?.buckets[0]?.limit;
+  if (typeof released !== 'number') return undefined;
+  const curve = traffic.curveOf(adSet.placements, marketsOf(adSet.rule));
+  const from = isFlight ? fromMs : time.fromMs;
+  return {
+    released,
+    expected: releasedAt(now, { limit: paced.limit, untilMs: time.untilMs, fromMs: from, base }, curve),
   };
 }
 

@@ -8,17 +8,26 @@ const PACED_MAX = 100_000;
 
 type Base = Spread['base'];
 
+interface PacedBudget {
+  readonly bucket: string;
+  /** Of its limits and times. */
+  readonly version: string;
+  /** When its day or flight began. */
+  readonly fromMs: number;
+}
+
 /** Where the rest of each budget is spread from: the same in all processes, and anew every quarter of an hour. */
 export interface PacingBases {
   /**
-   * @param budget its bucket, the version of its limits and times, and when its day or flight began
    * @param derive the base of this quarter from the last one of this version; called where no process was earlier
    */
   readonly find: (
-    budget: { readonly bucket: string; readonly version: string; readonly fromMs: number },
+    budget: PacedBudget,
     nowMs: number,
     derive: (previous: Base | undefined, quarterMs: number) => Promise<Base>,
   ) => Promise<Base>;
+  /** The first base of a budget since its day or flight began. */
+  readonly findFirst: (budget: PacedBudget) => Promise<Base | undefined>;
   readonly tidy: (now: Temporal.Instant) => Promise<void>;
 }
 
@@ -29,7 +38,7 @@ export function openPacingBases({ query }: Database): PacingBases {
       const quarterMs = Math.floor(nowMs / QUARTER_MS) * QUARTER_MS;
       const last = known.get(bucket);
       if (last?.version === version && last.quarterMs === quarterMs && last.base.atMs >= fromMs) return last.base;
-      let row = await readLatest(bucket, version, fromMs);
+      let row = await readBase({ bucket, version, fromMs }, 'desc');
       if (row?.quarterMs !== quarterMs) {
         const { atMs, released } = await derive(row, quarterMs);
         await query({
@@ -39,13 +48,14 @@ export function openPacingBases({ query }: Database): PacingBases {
             values ($1, $2, to_timestamp($3::float8 / 1000), to_timestamp($4::float8 / 1000), $5) on conflict do nothing`,
           values: [bucket, version, quarterMs, Math.max(fromMs, atMs), released],
         });
-        row = await readLatest(bucket, version, fromMs);
+        row = await readBase({ bucket, version, fromMs }, 'desc');
       }
       if (row === undefined) throw new Error(`the pacing of ${bucket} is gone`);
       if (known.size >= PACED_MAX) known.clear();
       known.set(bucket, { version, quarterMs, base: row });
       return row;
     },
+    findFirst: (budget) => readBase(budget, 'asc'),
     tidy: async (now) => {
       await query({
         text: `delete from backline.ad_pacing where quarter < $1::timestamptz - interval '${KEPT_DAYS} days'`,
@@ -54,19 +64,18 @@ export function openPacingBases({ query }: Database): PacingBases {
     },
   };
 
-  async function readLatest(
-    bucket: string,
-    version: string,
-    fromMs: number,
+  async function readBase(
+    { bucket, version, fromMs }: PacedBudget,
+    order: 'asc' | 'desc',
   ): Promise<(Base & { readonly quarterMs: number }) | undefined> {
     const [row] = await query<{ quarter: number; at: number; released: number }>({
-      name: 'read-ad-pacing',
+      name: `read-ad-pacing-${order}`,
       text: `
         select (extract(epoch from quarter) * 1000)::float8 as quarter, (extract(epoch from from_at) * 1000)::float8 as at,
           released::float8
         from backline.ad_pacing
         where bucket = $1 and version = $2 and from_at >= to_timestamp($3::float8 / 1000)
-        order by quarter desc limit 1`,
+        order by quarter ${order} limit 1`,
       values: [bucket, version, fromMs],
     });
     return row && { quarterMs: row.quarter, atMs: row.at, released: row.released };
