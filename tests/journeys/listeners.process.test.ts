@@ -36,7 +36,10 @@ async function sql({ call }: World, text: string): Promise<unknown[][]> {
 /** Asks until the files have caught up with the log. */
 async function waitForFiles(world: World, accepted: number): Promise<void> {
   for (;;) {
-    const [[rows = 0] = []] = await sql(world, "select sum(rows)::int from loss_audit where type <> 'ad-delivery'");
+    const [[rows = 0] = []] = await sql(
+      world,
+      "select sum(rows)::int from loss_audit where type not in ('ad-delivery', 'ad-break')",
+    );
     if (rows === accepted) return;
     await new Promise((done) => setTimeout(done, 100));
   }

@@ -102,6 +102,7 @@ function addReport({ program, io, end }: Verbs): void {
   connecting(program.command('report'))
     .description('what was delivered: impressions, reach, frequency, completions, clicks, spend and eCPM, by currency')
     .option('--by <names>', `split by some of ${DIMENSION_NAMES.join(', ')}; else totals`, parseDimensions, [])
+    .option('--fill', 'instead: breaks, the ads that they asked for, and the share that was answered')
     .option('--account <name>', 'of one Advertiser, whose zone days are in; else of all, in UTC')
     .option('-n, --namespace <name>', 'where the account is')
     .option('--from <moment>', 'events from then on: a date or an instant')
@@ -114,6 +115,7 @@ function addReport({ program, io, end }: Verbs): void {
       examples(
         'backline ads report --account acme --by campaign,day --from 2026-12-01 --until 2027-01-01',
         'backline ads report --by placement,hour -o csv --file hours.csv',
+        'backline ads report --fill --by placement,market,hour',
       ),
     )
     .action(async (options: ReportOptions) => end(await (await import('./report.ts')).report(options, io)));

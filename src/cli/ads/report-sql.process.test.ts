@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { AD_DELIVERY } from '#domains/ads/records/delivery-events.ts';
 import { logEvents, startDatasetsWorld, type LoggedEvent } from '#kernel/events/datasets/testing/datasets-world.ts';
-import { REACH_MIN, reportSql, type ReportQuestion } from './report-sql.ts';
+import { AD_BREAK } from '#domains/ads/records/break-events.ts';
+import { fillSql, REACH_MIN, reportSql, type ReportQuestion } from './report-sql.ts';
 
 const EVERYTHING: ReportQuestion = { by: [], zone: 'UTC', account: undefined, from: undefined, until: undefined };
 
@@ -92,4 +93,32 @@ test('a report over real files: counts, exact money, days of a zone, and no reac
     await ask({ by: ['adSet', 'ad', 'placement'], until: Temporal.Instant.from('2026-05-09T22:00:00Z') }),
     [['default/acme.s', 'default/acme.a', 'songs', 50, 50, 1, 0, 0, '0.617250', '12.345000', 'EUR']],
   );
+});
+
+test('a report of fill over real files: sums, and the share of the slots', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { 'ad-break': AD_BREAK.spec } });
+  const minute = (at: string, properties: object): LoggedEvent => ({
+    type: 'ad-break',
+    id: randomUUID(),
+    at,
+    payload: { placement: 'songs', market: 'de', breaks: 1, slots: 2, filled: 1, ...properties },
+  });
+  await logEvents(world, world.db.database, [
+    minute('2026-05-09T21:59:00Z', { breaks: 10, slots: 20, filled: 15 }),
+    minute('2026-05-09T21:59:00Z', {}),
+    minute('2026-05-09T22:00:00Z', { slots: 0, filled: 0 }),
+    minute('2026-05-10T10:00:00Z', { placement: 'start', market: undefined, breaks: 3, slots: 9, filled: 3 }),
+  ]);
+  await world.rollUps.rollUpNow();
+  const ask = async (question: Partial<ReportQuestion>) =>
+    (await world.query(fillSql({ ...EVERYTHING, ...question }))).rows;
+  assert.deepEqual(await ask({}), [[15, 31, 19, 0.6129]]);
+  assert.deepEqual(await ask({ by: ['placement', 'market', 'hour'] }), [
+    ['songs', 'de', '2026-05-09T21:00:00Z', 11, 22, 16, 0.7273],
+    ['songs', 'de', '2026-05-09T22:00:00Z', 1, 0, 0, null],
+    ['start', null, '2026-05-10T10:00:00Z', 3, 9, 3, 0.3333],
+  ]);
+  assert.deepEqual(await ask({ by: ['day'], until: Temporal.Instant.from('2026-05-10T00:00:00Z') }), [
+    ['2026-05-09', 12, 22, 16, 0.7273],
+  ]);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CliFailure } from '../terminal/failure.ts';
 import { instantOf } from './report.ts';
-import { reportSql } from './report-sql.ts';
+import { fillSql, reportSql } from './report-sql.ts';
 
 test('the SQL of a report', () => {
   assert.equal(
@@ -35,6 +35,19 @@ select "campaign", "day", impressions,
   case when impressions > 0 then concat((micros * 1000 // impressions) // 1000000, '.', lpad(cast((micros * 1000 // impressions) % 1000000 as varchar), 6, '0')) end as ecpm,
   currency
 from counts order by "campaign", "day", currency`,
+  );
+});
+
+test('the SQL of a report of fill', () => {
+  const all = { zone: 'UTC', from: undefined, until: Temporal.Instant.from('2026-12-31T23:00:00Z') };
+  assert.equal(
+    fillSql({ ...all, by: ['placement', 'day'] }),
+    `select placement as "placement", cast(event_at at time zone 'UTC' as date) as "day", cast(coalesce(sum(breaks), 0) as bigint) as breaks,
+  cast(coalesce(sum(slots), 0) as bigint) as slots, cast(coalesce(sum(filled), 0) as bigint) as filled,
+  round(sum(filled) / nullif(sum(slots), 0), 4) as "fillRate"
+from ad_break
+where event_at < timestamptz '2026-12-31T23:00:00Z'
+group by all order by all`,
   );
 });
 

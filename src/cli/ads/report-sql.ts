@@ -35,8 +35,7 @@ export function reportSql({ by, zone, account, from, until }: ReportQuestion): s
   const names = by.map((name) => `"${name}"`);
   const conditions = [
     ...(account === undefined ? [] : [`advertiser = ${sqlText(account)}`]),
-    ...(from === undefined ? [] : [`event_at >= timestamptz ${sqlText(from.toString())}`]),
-    ...(until === undefined ? [] : [`event_at < timestamptz ${sqlText(until.toString())}`]),
+    ...timeConditions(from, until),
   ];
   const groups = [...names, 'currency'].join(', ');
   return `with deliveries as (
@@ -60,6 +59,28 @@ select ${[...names, 'impressions'].join(', ')},
   case when impressions > 0 then ${decimalSql('(micros * 1000 // impressions)')} end as ecpm,
   currency
 from counts order by ${groups}`;
+}
+
+/** Names of columns that split a report of fill. */
+export const FILL_NAMES: readonly Dimension[] = ['hour', 'day', 'placement', 'market'];
+
+/** The SELECT of a report of fill: breaks for listeners who may hear ads, and how many of the ads that they asked for were answered. */
+export function fillSql({ by, zone, from, until }: Omit<ReportQuestion, 'account'>): string {
+  const dimensions = by.map((name) => `${DIMENSIONS[name](zone)} as "${name}"`);
+  const conditions = timeConditions(from, until);
+  const where = conditions.length === 0 ? '' : `\nwhere ${conditions.join(' and ')}`;
+  return `select ${[...dimensions, 'cast(coalesce(sum(breaks), 0) as bigint) as breaks'].join(', ')},
+  cast(coalesce(sum(slots), 0) as bigint) as slots, cast(coalesce(sum(filled), 0) as bigint) as filled,
+  round(sum(filled) / nullif(sum(slots), 0), 4) as "fillRate"
+from ad_break${where}
+group by all order by all`;
+}
+
+function timeConditions(from: ReportQuestion['from'], until: ReportQuestion['until']): readonly string[] {
+  return [
+    ...(from === undefined ? [] : [`event_at >= timestamptz ${sqlText(from.toString())}`]),
+    ...(until === undefined ? [] : [`event_at < timestamptz ${sqlText(until.toString())}`]),
+  ];
 }
 
 /** Whole micro-units as a decimal text: in JSON a number would not be exact. */

@@ -3,11 +3,12 @@ import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { sql } from '../sql/sql.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
-import { reportSql, type Dimension } from './report-sql.ts';
+import { FILL_NAMES, fillSql, reportSql, type Dimension } from './report-sql.ts';
 
 export interface ReportOptions extends ConnectionOptions {
   readonly by: readonly Dimension[];
   readonly account?: string;
+  readonly fill?: boolean;
   readonly namespace?: string;
   readonly from?: string;
   readonly until?: string;
@@ -18,7 +19,8 @@ export interface ReportOptions extends ConnectionOptions {
 
 /** `backline ads report`: what was delivered and charged, from the event log. */
 export async function report(options: ReportOptions, io: Io): Promise<number> {
-  const { by, account, from, until } = options;
+  const { by, account, from, until, fill = false } = options;
+  if (fill) requireFill(options);
   const { zone, name } =
     account === undefined ? { zone: 'UTC', name: undefined } : await readAccount(account, options, io);
   const question = {
@@ -28,7 +30,17 @@ export async function report(options: ReportOptions, io: Io): Promise<number> {
     from: from === undefined ? undefined : instantOf('--from', from, zone),
     until: until === undefined ? undefined : instantOf('--until', until, zone),
   };
-  return sql(reportSql(question), options, io);
+  return sql(fill ? fillSql(question) : reportSql(question), options, io);
+}
+
+/** Breaks are of no advertiser. */
+function requireFill({ by, account }: ReportOptions): void {
+  const wrong = account === undefined ? by.find((name) => !FILL_NAMES.includes(name)) : '--account';
+  if (wrong === undefined) return;
+  throw new CliFailure(`--fill does not go with ${wrong}: a break that was asked for is of no advertiser.`, {
+    exitCode: EXIT.usage,
+    remedy: `Split it with --by and some of ${FILL_NAMES.join(', ')}.`,
+  });
 }
 
 async function readAccount(

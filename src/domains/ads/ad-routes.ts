@@ -265,7 +265,13 @@ export async function answerBreak(
   parts.recent.add(asked, { subject, history: decision.history }, context.table.audiences.attributes);
   const ads = decision.served.map((served, place) => ({ served, token: decision.tokens[place] }));
   const outcome = outcomeOf(asked, decision);
-  countBreak?.(outcome.noAds ?? 'served', { asked: asked.slots, filled: ads.length });
+  const slots = { asked: asked.slots, filled: ads.length };
+  countBreak?.(outcome.noAds ?? 'served', slots);
+  // A load that allows no break leaves nothing to fill.
+  if (decision.load === undefined) {
+    const { placement, market } = question;
+    parts.records?.breaks.count({ placement, market, slots: slots.asked, filled: slots.filled }, asked.nowMs);
+  }
   return { ...outcome, id, ads };
 }
 

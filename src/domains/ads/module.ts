@@ -31,8 +31,10 @@ import { adDeliveries } from './migrations/2026113030-ad-deliveries.ts';
 import { adHistories } from './migrations/2026113040-ad-histories.ts';
 import { lateTries } from './migrations/2026113041-late-tries.ts';
 import { erasedListeners } from './migrations/2026113042-erased-listeners.ts';
+import { adBreaks } from './migrations/2026120110-ad-breaks.ts';
 import { NO_MONEY } from './money/money.ts';
 import { openAdRecords, type AdRecords } from './open-ad-records.ts';
+import { AD_BREAK, logBreaks } from './records/break-events.ts';
 import { AD_DELIVERY, logDeliveries } from './records/delivery-events.ts';
 
 export const adsKinds = [AdPolicy, ExchangeRate, Placement, Advertiser, Asset, Campaign, AdSet, Ad];
@@ -43,10 +45,10 @@ export const ads = defineModule({
   kinds: adsKinds,
   statuses: adStatuses,
   advisors: (live, clock) => [placementAdvisor(live), ...servingAdvisors(adsKinds, live, clock)],
-  migrations: [adMoney, adDeliveries, adHistories, lateTries, erasedListeners],
+  migrations: [adMoney, adDeliveries, adHistories, lateTries, erasedListeners, adBreaks],
   records: openAdRecords,
-  eventTypes: [AD_DELIVERY],
-  jobs: (parts) => [logDeliveries(parts)],
+  eventTypes: [AD_DELIVERY, AD_BREAK],
+  jobs: (parts) => [logDeliveries(parts), logBreaks(parts)],
   sample: resolve(import.meta.dirname, '../../../examples/aria/ads'),
   decisions: ({ random, records, log }): DecisionModule<AdsTable> => ({
     name: 'ads',

@@ -5,6 +5,7 @@ import type { ModuleRecords, RecordParts } from '#kernel/modules/module.ts';
 import { databaseClock } from '#kernel/postgres/database-clock.ts';
 import { openMoney, type OpenMoney } from './money/open-money.ts';
 import { openAdHistories, type AdHistories } from './records/ad-histories.ts';
+import { openBreakCounts, type BreakCounts } from './records/break-counts.ts';
 import { openDeliveries, readEvidence, type Deliveries } from './records/deliveries.ts';
 import { ledgerReader, type ReadLedger } from './records/ledger.ts';
 import { adEventMetrics, type AdEventMetrics } from './records/event-metrics.ts';
@@ -12,10 +13,13 @@ import { tokenBox, type TokenBox } from './serving/ad-token.ts';
 
 /** How often held and late events are looked at. */
 const SETTLE_MS = 2_000;
+/** How often answered breaks are written: well before their minute goes to the event log. */
+const COUNT_MS = 5_000;
 
 export interface AdRecords extends ModuleRecords {
   readonly money: OpenMoney;
   readonly histories: AdHistories;
+  readonly breaks: BreakCounts;
   readonly deliveries: Deliveries;
   readonly readLedger: ReadLedger;
   readonly tokens: TokenBox;
@@ -47,6 +51,10 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
   const metrics = adEventMetrics(registry);
   const { chargeLate } = money;
   const deliveries = openDeliveries({ database, clock, chargeLate, secret: secrets.erasures, log });
+  const breaks = openBreakCounts(database);
+  const stopCounting = repeat(COUNT_MS, breaks.flush, (error) =>
+    log.warn({ err: error }, 'ad breaks: cannot count; retrying'),
+  );
   const settle = async (): Promise<void> => {
     const { released, dropped, charged, free } = await deliveries.settle();
     for (const event of released) metrics.countEvent(event, 'counted');
@@ -60,6 +68,7 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
   return {
     money,
     histories,
+    breaks,
     deliveries,
     readLedger: ledgerReader({ database, quotas }),
     tokens,
@@ -73,6 +82,8 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
     close: async () => {
       shared.stop();
       await stopSettling();
+      await stopCounting();
+      await breaks.flush().catch((error: unknown) => log.warn({ err: error }, 'ad breaks: the last counts are lost'));
       await deliveries.close();
       await Promise.all([money.close(), histories.close()]);
     },
