@@ -31,6 +31,7 @@ import {
 } from './change-results.ts';
 import { PROBLEMS_MAX, addProblems, inOrder, itemsIn, operationOf, type ChangeSetItem } from './change-set-items.ts';
 import { ChangeSet } from './change-set.ts';
+import { requireVersions } from './require-versions.ts';
 
 interface Parts {
   readonly store: Store<Operation>;
@@ -48,6 +49,7 @@ export function changeSets(parts: Parts): VirtualKind {
   const { store } = parts;
   return async (given, { author, dryRun, limit }) => {
     const items = await checkedItems(parts, given, author);
+    await requireVersions(items, store);
     const before: ItemBefore[] = [];
     await inTurns(eachOf(items, (item) => before.push(readBefore(item, store, parts.live))));
     const outcomes = await store.write(items.map(operationOf), author, { dryRun, limit });
