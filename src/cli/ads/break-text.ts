@@ -50,6 +50,8 @@ const NO_ADS: Readonly<Record<string, string>> = {
   entitlementUnknown:
     'whether the listener has the ad-free feature is unknown: no plan is known, or the Feature is not live.',
   policyMissing: 'the AdPolicy of the placement is not live.',
+  rewarded: 'the listener played an ad to the end that gives time without ads.',
+  grace: 'the load of the AdPolicy: the first minutes of a session are without ads.',
   adLoad: 'the load of the AdPolicy: the listener had enough breaks, or the last one was too recent.',
   adLoadUnknown: 'the load of the AdPolicy is unknown: ask with --listener or --session.',
   noCandidate: 'no ad set fits. `backline ads explain` counts why.',

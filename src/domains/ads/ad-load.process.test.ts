@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NO_HISTORIES } from './history/histories.ts';
-import { cappedTable, serve, startCapsNodes } from './testing/caps-world.ts';
+import { NO_HISTORIES, type Histories } from './history/histories.ts';
+import { answer, cappedTable, serve, startCapsNodes } from './testing/caps-world.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 30, 12);
 const MINUTE_MS = 60_000;
@@ -50,4 +50,24 @@ test('where nobody is named, or nothing is kept, a load cannot be held: no ads',
   assert.deepEqual(await serve(table, node, ask(0, {})), []);
   assert.deepEqual(await serve(table, NO_HISTORIES, ask(0)), []);
   assert.deepEqual(await serve(cappedTable([TEA], {}), node, ask(0, {})), BREAK);
+});
+
+test('a question without a break goes on with the session, also where another write for the listener was first', async () => {
+  await using world = await startCapsNodes();
+  const [node, other] = world.nodes;
+  const table = tableOfLoad({ graceMinutes: 5, gapSeconds: 3_600 });
+  const isOvertaken = { next: false };
+  const histories: Histories = {
+    ...node,
+    add: async (...asked) => {
+      if (isOvertaken.next) await other.reward({ listener: 'ann' }, NOW_MS);
+      isOvertaken.next = false;
+      return node.add(...asked);
+    },
+  };
+  const loadAt = async (minutes: number) => (await answer(table, histories, ask(minutes))).load;
+  assert.deepEqual([await loadAt(0), await loadAt(5)], ['grace', undefined]);
+  isOvertaken.next = true;
+  assert.equal(await loadAt(25), 'adLoad');
+  assert.equal(await loadAt(50), 'adLoad', 'no session begins');
 });

@@ -112,7 +112,16 @@ const AdAnswer = Type.Object(
   { description: 'An ad of the break.' },
 );
 
-const NO_ADS = ['adFree', 'entitlementUnknown', 'policyMissing', 'adLoad', 'adLoadUnknown', 'noCandidate'] as const;
+const NO_ADS = [
+  'adFree',
+  'entitlementUnknown',
+  'policyMissing',
+  'rewarded',
+  'grace',
+  'adLoad',
+  'adLoadUnknown',
+  'noCandidate',
+] as const;
 
 const BreakAnswer = {
   placement: word('Name of the Placement.'),
@@ -121,7 +130,7 @@ const BreakAnswer = {
   noAds: Type.Optional(
     Type.Enum(NO_ADS, {
       description:
-        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; the placement has no AdPolicy; the load of the policy allows no break now; how many breaks there were is unknown, as nobody is named or the database does not answer; or no ad set fits.',
+        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; the placement has no AdPolicy; by the load of the policy the listener was rewarded with time without ads, or the session has just begun, or there were too many breaks or the last one too recently; how many breaks there were is unknown, as nobody is named or the database does not answer; or no ad set fits.',
     }),
   ),
   mayMeasure: Type.Boolean({ description: 'Whether third parties may measure: if not, no pixel of theirs is called.' }),
@@ -278,11 +287,11 @@ export async function answerBreak(
 /** The break that is asked about, behind the gate. */
 async function openBreak(
   question: Question,
-  { table, facts, now }: AnswerContext<AdsTable, AdFacts>,
+  context: AnswerContext<AdsTable, AdFacts>,
   parts: BreakParts,
 ): Promise<BreakOutcome> {
-  // Histories have the time of the database: the clock of a node that is wrong neither lifts nor prolongs a cap.
-  const asked = breakQuestion(table, question, parts.records?.clock() ?? now, parts);
+  const { facts, now } = context;
+  const asked = breakQuestion(question, context, parts);
   const isAdFree = await facts.hasFeature(question, asked.placement.spec.adFreeFeature, now);
   // Unknown is no: a subscriber must never hear an ad.
   if (isAdFree !== false) {
@@ -355,10 +364,9 @@ async function explainBreak(
 }
 
 function breakQuestion(
-  { placements, audiences }: AdsTable,
   question: Question,
-  now: Temporal.Instant,
-  { random, money, permissions }: BreakParts,
+  { table: { placements, audiences }, now, isTrusted }: AnswerContext<AdsTable, AdFacts>,
+  { random, money, permissions, records }: BreakParts,
 ): BreakQuestion {
   const placement = placements.get(question.placement);
   if (placement === undefined) {
@@ -374,11 +382,15 @@ function breakQuestion(
       problems: [{ path, reason: problem.reason, detail: problem.detail }],
     });
   }
+  // Histories have the time of the database: the clock of a node that is wrong neither lifts nor prolongs a cap.
+  const nowMs = (records?.clock() ?? now).epochMilliseconds;
+  const part = listenerPart(placement, question, { context, nowMs }, permissions.read);
   const { spec } = placement;
   const most = Math.min(slots, spec.slots);
   return {
     placement,
-    ...listenerPart(placement, question, { context, nowMs: now.epochMilliseconds }, permissions.read),
+    ...part,
+    hasGrace: part.historyScope === 'listener' || isTrusted,
     slots: most,
     seconds: spec.seconds === undefined ? most : Math.min(seconds, spec.seconds),
     adjacent: new Set(adjacent.flatMap(({ advertiser, categories }) => [advertiser, ...categories])),

@@ -1,9 +1,9 @@
 import type { BreakWait } from './break-wait.ts';
 import type { BreakQuestion, ServedAd } from './decisions/decide.ts';
-import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
+import type { AdsTable, CompiledAdSet, CompiledPlacement } from './decisions/table.ts';
 import { exposureNumber, type Histories, type HistorySubject, type KnownHistory } from './history/histories.ts';
-import { exposuresOf, withoutExposures, type NewExposure } from './rules/ad-history.ts';
-import { BREAKS, loadWindowMs, mayBreak } from './rules/ad-load.ts';
+import { withoutExposures, type NewExposure } from './rules/ad-history.ts';
+import { breakExposure, loadReason, questionExposures, type LoadReason } from './rules/ad-load.ts';
 import { capCheck, countedOwners } from './rules/cap-check.ts';
 import type { CapScope, OwnerCaps } from './rules/frequency.ts';
 import { TOKEN_LIMITS } from './serving/ad-token.ts';
@@ -11,13 +11,12 @@ import { TOKEN_LIMITS } from './serving/ad-token.ts';
 /** An impression that is accepted in the last moment is written by then. */
 const WRITE_MARGIN_MS = 10_000;
 
+const MINUTE_MS = 60_000;
+
 const NOTHING_READ: KnownHistory = { rows: new Map() };
 
-/**
- * Why a listener gets no break now: too many, or too soon; or it is unknown, as nobody is named, nothing is kept, or the database
- * does not answer.
- */
-export type LoadObstacle = 'adLoad' | 'adLoadUnknown';
+/** Why a listener gets no break now; unknown: nobody is named, nothing is kept, or the database does not answer. */
+export type LoadObstacle = LoadReason | 'adLoadUnknown';
 
 /** The history of the listener, where a cap or a load counts it: otherwise no break waits for it. Undefined: unknown. */
 export async function readHistory(
@@ -33,17 +32,18 @@ export async function readHistory(
   return wait.ask((signal) => histories.read(subject, signal));
 }
 
-/** Whether the load of the policy, and the breaks that the listener got, allow one now. */
-export function loadObstacle(
-  { placement, historyScope, nowMs }: BreakQuestion,
-  known: KnownHistory | undefined,
-): LoadObstacle | undefined {
-  const load = placement.policy?.load;
-  if (load === undefined) return undefined;
-  const history = known?.rows.get(historyScope)?.history;
+/** Whether the load of the policy, and what the listener got, allow a break now. One that they ask for themselves it always does. */
+export function loadObstacle(question: BreakQuestion, known: KnownHistory | undefined): LoadObstacle | undefined {
+  const { policy, spec } = question.placement;
+  if (policy?.load === undefined) return undefined;
+  const history = known?.rows.get(question.historyScope)?.history;
   if (history === undefined) return 'adLoadUnknown';
-  const breaks = exposuresOf(history, BREAKS).map(({ ms }) => ms);
-  return mayBreak(load, breaks, nowMs) ? undefined : 'adLoad';
+  return spec.rewarded === true ? undefined : loadReason(policy.load, history, question);
+}
+
+/** How long a listener gets no breaks when they have played the ad of this placement to the end. */
+export function rewardMsOf({ spec, policy }: CompiledPlacement): number {
+  return spec.rewarded === true ? (policy?.load?.rewardedMinutes ?? 0) * MINUTE_MS : 0;
 }
 
 /** Holds ad sets back by the history of the listener, then by money. Without a history, every cap holds. */
@@ -63,7 +63,7 @@ function everyCap(caps: readonly OwnerCaps[]): 'frequency unknown' | undefined {
   return caps.length === 0 ? undefined : 'frequency unknown';
 }
 
-/** The exposures of a break: its ads, for their caps, and the break as a whole, for the load. */
+/** The exposures of a break: its ads, for their caps; the break as a whole, and that it was asked for, for the load. */
 export function exposuresOfBreak(
   question: BreakQuestion,
   id: string,
@@ -81,19 +81,14 @@ export function exposuresOfBreak(
       exposures.set(scope, own);
     }
   }
-  if (served.length > 0) addBreak(exposures, question, id);
-  return exposures;
-}
-
-/** Notes the break as a whole: it counts from its answer on. */
-function addBreak(exposures: Map<CapScope, NewExposure[]>, question: BreakQuestion, id: string): void {
-  const { placement, historyScope, nowMs, slots } = question;
+  const { placement, historyScope, nowMs, slots, hasGrace } = question;
   const load = placement.policy?.load;
-  if (load === undefined) return;
+  const history = known.rows.get(historyScope)?.history;
+  if (load === undefined || history === undefined) return exposures;
   const own = exposures.get(historyScope) ?? [];
-  const number = exposureNumber(id, slots);
-  own.push({ id: number, owners: [BREAKS], keepMs: loadWindowMs(load), untilMs: nowMs, hasPlayed: true });
-  exposures.set(historyScope, own);
+  if (served.length > 0) own.push(breakExposure(load, exposureNumber(id, slots), nowMs));
+  if (hasGrace && load.graceMinutes !== undefined) own.push(...questionExposures(history, nowMs));
+  return exposures.set(historyScope, own);
 }
 
 /** Without what a lost round of this decision wrote, of which only the answer was lost. */

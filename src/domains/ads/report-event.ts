@@ -3,6 +3,7 @@ import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { AdFacts } from './ad-facts.ts';
+import { rewardMsOf } from './break-history.ts';
 import type { AdsTable } from './decisions/table.ts';
 import { exposureNumber } from './history/histories.ts';
 import type { AdReport, ReportOutcome } from './records/deliveries.ts';
@@ -14,6 +15,8 @@ import type { AdToken } from './serving/ad-token.ts';
 
 /** Events of one break on this node: all that 20 ads can have at once, and what players repeat. */
 const BREAK_RATE: Rate = { perSecond: 20, burst: 400 };
+
+const SECOND_MS = 1_000;
 
 /** An event as it is sent. */
 export interface GivenEvent {
@@ -72,9 +75,14 @@ export function eventReporter({ deliveries, histories, tokens, metrics, clock }:
     return { token: opened, event, code: event === 'error' ? errorCode(code) : undefined, money };
   }
 
-  async function countAllowed(report: AdReport, { facts, now, signal }: ReportParts): Promise<ReportOutcome> {
+  async function countAllowed(report: AdReport, { facts, now, signal, table }: ReportParts): Promise<ReportOutcome> {
     const { token, event } = report;
-    if (event !== 'impression') return deliveries.count(report, signal);
+    if (event !== 'impression') {
+      const outcome = await deliveries.count(report, signal);
+      const placement = table.placements.get(token.placement);
+      if (event === 'complete' && placement !== undefined) await noteReward(report, rewardMsOf(placement));
+      return outcome;
+    }
     const isAdFree = await facts.hasFeature(token.subject, token.adFreeFeature, now);
     // Unknown is no, as when the break was asked for: nobody pays for an ad that may have been heard by a subscriber.
     if (isAdFree === false) {
@@ -83,7 +91,7 @@ export function eventReporter({ deliveries, histories, tokens, metrics, clock }:
       return outcome;
     }
     // One that was counted before the upgrade, and is repeated, is none after it.
-    if (await deliveries.isCounted(report)) return 'duplicate';
+    if ((await deliveries.countedMs(report)) !== undefined) return 'duplicate';
     if (isAdFree === undefined) {
       throw adRefusal('entitlement-unknown', `Whether the listener has ${token.adFreeFeature} is not known any more.`);
     }
@@ -91,6 +99,19 @@ export function eventReporter({ deliveries, histories, tokens, metrics, clock }:
     const { placement, adSet, decision } = token;
     log.warn({ placement, adSet, decision }, 'ad events: impression after an upgrade refused');
     throw adRefusal('listener-is-ad-free', `The listener has ${token.adFreeFeature} by now.`);
+  }
+
+  /**
+   * The time without breaks begins when the completion counted first: a repeated one gives no more. The app says that the ad
+   * has played, but no sooner after the answer than it can have.
+   */
+  async function noteReward(report: AdReport, rewardMs: number): Promise<void> {
+    if (rewardMs === 0) return;
+    const { subject, mayProfile, issuedMs, seconds } = report.token;
+    const completedMs = await deliveries.countedMs(report);
+    if (completedMs === undefined || completedMs < issuedMs + seconds * SECOND_MS) return;
+    const { listener, session } = subject;
+    await histories.reward(mayProfile ? { listener } : { session }, completedMs + rewardMs);
   }
 
   /**

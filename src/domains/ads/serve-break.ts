@@ -84,7 +84,13 @@ async function serveInRounds(
   for (let round = 1; ; round += 1) {
     const isLast = round >= ROUNDS_MAX;
     const load = loadObstacle(question, history);
-    if (load !== undefined) return { ...NO_BREAK, history: first, load };
+    if (load !== undefined) {
+      // Also a question that gets no break goes on with a session.
+      const isNoted = history === undefined ? undefined : await note(history, []);
+      if (isNoted !== false || isLast) return { ...NO_BREAK, history: first, load };
+      history = await readAnew();
+      continue;
+    }
     const decision = decideBreak(table, {
       ...question,
       heldBack: heldBackBy({ ...question, heldBack: money.prepare }, isLast ? undefined : history, withoutRoom),
@@ -108,8 +114,12 @@ async function serveInRounds(
     if (isLast) return { ...NO_BREAK, history: first, load: history === undefined ? 'adLoadUnknown' : 'adLoad' };
     for (const adSet of refused) withoutRoom.add(adSet);
     if (refused.length > 0 || history === undefined) continue;
+    history = await readAnew();
+  }
+
+  async function readAnew(): Promise<KnownHistory | undefined> {
     const anew = await read();
-    history = anew && withoutDecision(anew, id, question.slots);
+    return anew && withoutDecision(anew, id, question.slots);
   }
 
   async function note(known: KnownHistory, served: readonly ServedAd[]): Promise<boolean | undefined> {

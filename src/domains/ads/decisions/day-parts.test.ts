@@ -55,6 +55,7 @@ function servedAt(dayParts: readonly DayPart[], accountZone: string, personal = 
       seconds: 30,
       adjacent: new Set(),
       filtersExplicit: false,
+      hasGrace: true,
       tokenBytesMax: Infinity,
       heldBack: () => undefined,
       random: () => 0.5,

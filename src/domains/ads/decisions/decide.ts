@@ -37,6 +37,8 @@ export interface BreakQuestion {
   readonly rules: ListenerRules;
   /** Whose history may be read and written. */
   readonly historyScope: 'listener' | 'session';
+  /** Whether the first minutes of a session may be without ads: not where the app itself names sessions. */
+  readonly hasGrace: boolean;
   /** Bytes that an ad may take in its token, beside the ids of the question. */
   readonly tokenBytesMax: number;
   /** Why an ad set cannot be served at the moment, though it fits; undefined where it can. */

@@ -71,6 +71,7 @@ function obstaclesOf(
       tokenBytesMax: Infinity,
       rules: policy.explicit === 'never' ? NEVER_EXPLICIT : OPEN_RULES,
       historyScope: 'listener',
+      hasGrace: false,
       heldBack: () => undefined,
       random: () => 0,
     };

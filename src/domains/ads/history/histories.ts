@@ -39,6 +39,8 @@ export interface Histories {
    * after an erasure, or has played already.
    */
   readonly confirm: (subject: HistorySubject, exposure: number, nowMs: number) => Promise<void>;
+  /** Notes that the load gives no breaks until then. Changes nothing where the listener is not known, as after an erasure. */
+  readonly reward: (subject: HistorySubject, untilMs: number) => Promise<void>;
 }
 
 /** Without a database nothing is counted, and ad sets with caps wait. */
@@ -46,6 +48,7 @@ export const NO_HISTORIES: Histories = {
   read: async () => ({ rows: new Map() }),
   add: async () => true,
   confirm: async () => {},
+  reward: async () => {},
 };
 
 const ID_DIGITS = 12;

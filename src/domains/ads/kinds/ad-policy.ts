@@ -5,6 +5,7 @@ import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean } from '#kernel/base/spelling.ts';
 import { nearTerritories, TERRITORIES } from '#kernel/base/territories.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { SESSION_PAUSE_MINUTES } from '../rules/ad-load.ts';
 import { FRAMEWORKS, INTEREST_PURPOSES } from '../rules/consent/permission.ts';
 import type { ListenerPolicy } from '../rules/listener-rules.ts';
 import { GROUP, VERSION } from './identity.ts';
@@ -14,6 +15,8 @@ const AGE_MAX = 100;
 const RULES_MAX = 100;
 const CATEGORIES_MAX = 200;
 const ATTRIBUTES_MAX = 100;
+/** A day. */
+const REWARDED_MINUTES_MAX = 1_440;
 /** Numbers of the Global Vendor List have 16 bits. */
 const VENDOR_MAX = 65_535;
 
@@ -59,6 +62,21 @@ const AdPolicySpecSchema = Type.Object(
               minimum: 1,
               maximum: 3_600,
               description: 'From the answer of a break to the next, at least.',
+            }),
+          ),
+          graceMinutes: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: SESSION_PAUSE_MINUTES,
+              description: `The first minutes of a session are without ads. A question for a break after ${SESSION_PAUSE_MINUTES} minutes without one begins a session of the listener; without permission for a history only a session that a server Client or user names has it.`,
+            }),
+          ),
+          rewardedMinutes: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: REWARDED_MINUTES_MAX,
+              description:
+                'Of placements that are `rewarded`: so long after an ad was played to the end, no placement whose policy has a load has breaks.',
             }),
           ),
         },
@@ -204,7 +222,7 @@ export const AdPolicy = defineKind({
   example: {
     name: 'standard',
     spec: {
-      load: { breaksPerHour: 6, gapSeconds: 300 },
+      load: { breaksPerHour: 6, gapSeconds: 300, graceMinutes: 5, rewardedMinutes: 30 },
       explicit: 'unlessFiltered',
       ages: { teenFrom: 13, adultFrom: 18 },
       childCategories: ['IAB6'],
@@ -227,8 +245,8 @@ export function listenerPolicy(spec: AdPolicySpec): ListenerPolicy {
 }
 
 function loadProblems({ load }: AdPolicySpec): readonly Problem[] {
-  if (load === undefined || load.breaksPerHour !== undefined || load.gapSeconds !== undefined) return [];
-  const detail = 'a load has breaksPerHour, gapSeconds, or both';
+  if (load === undefined || Object.keys(load).length > 0) return [];
+  const detail = 'a load has breaksPerHour, gapSeconds, graceMinutes or rewardedMinutes';
   return [{ path: ['spec', 'load'], reason: 'FieldValueRequired', detail }];
 }
 

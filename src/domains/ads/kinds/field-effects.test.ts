@@ -4,6 +4,7 @@ import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { fieldsWithoutEffect, type FieldEffects } from '#kernel/kinds/testing/field-effects.ts';
+import { rewardMsOf } from '../break-history.ts';
 import { ownerNumber } from '../decisions/caps.ts';
 import { decideBreak } from '../decisions/decide.ts';
 import { EMPTY_HISTORY } from '../rules/ad-history.ts';
@@ -52,7 +53,7 @@ const adSetSpec = { account: 'a', campaign: 'a.c', bid: '9.00', tier: 'auction',
 const WORLD: readonly LiveObject[] = [
   live(Attribute, 'plan', { type: 'string' }),
   live(Audience, 'payers', { anyOf: [{ allOf: [{ attribute: 'plan', in: ['premium'] }] }] }),
-  live(AdPolicy, 'standard', { consent: [{ framework: 'none' }] }),
+  live(AdPolicy, 'standard', { consent: [{ framework: 'none' }], load: { rewardedMinutes: 30 } }),
   live(Placement, 'break', placementSpec),
   live(Advertiser, 'a', { currency: 'EUR', categories: ['cars'] }),
   live(Advertiser, 'b', { currency: 'EUR', categories: ['cars'] }),
@@ -138,6 +139,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
             const { served, candidates } = decideBreak(table, question);
             return [
               question.placement.spec.adFreeFeature,
+              rewardMsOf(question.placement),
               candidates.map(({ adSet, ecpm }) => [adSet.name, ecpm]),
               served.map(({ adSet, ad, ecpm, charge }) => [
                 adSet.name,
@@ -175,6 +177,7 @@ const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string
     bases: [
       placementSpec,
       { ...placementSpec, pricing: 'secondPrice' },
+      { ...placementSpec, slots: 1, rewarded: true },
       { ...placementSpec, floor: { cpmPerSecond: '0.10' } },
       { ...placementSpec, deals: [{ id: 'd1', accounts: ['a'], floor: { cpmPerSecond: '0.10' } }] },
     ],
@@ -310,12 +313,15 @@ test('every field of AdPolicy shows', async () => {
     POLICY,
     { ...POLICY, load: { breaksPerHour: 2, gapSeconds: 60 } },
     { ...POLICY, load: { gapSeconds: 60 } },
+    { ...POLICY, load: { graceMinutes: 5, rewardedMinutes: 30 } },
     { ...POLICY, categories: [{ categories: ['jazz'], territories: ['DE'] }] },
     { ...POLICY, consent: [{ territories: ['DE'], framework: 'tcf', vendor: VENDOR, legitimateInterests: [7] }] },
   ];
   const values = {
     'load.breaksPerHour': [3],
     'load.gapSeconds': [1_000],
+    'load.graceMinutes': [1],
+    'load.rewardedMinutes': [20],
     explicit: ['adults', 'never'],
     'ages.teenFrom': [12],
     'ages.adultFrom': [17],

@@ -80,6 +80,12 @@ const PlacementSpecSchema = Type.Object(
       { default: {}, description: 'What an ad is expected to do here: bids for clicks and plays are compared by it.' },
     ),
     policy: { ...nameOf('AdPolicy'), description: 'The AdPolicy: its rules for consent, ages and territories apply.' },
+    rewarded: Type.Optional(
+      Type.Boolean({
+        description:
+          'True: listeners ask for its ad themselves, to have time without ads (`load.rewardedMinutes` of the AdPolicy). It counts as a break, and no load holds it back.',
+      }),
+    ),
     adFreeFeature: { ...nameOf('Feature'), description: 'Feature whose holders never get an ad.' },
     blockedCategories: categories('Categories that are not served here.'),
   },
@@ -136,7 +142,7 @@ export const Placement = defineKind({
   },
 });
 
-function shapeProblems({ format, seconds, floor, deals = [] }: PlacementSpec): readonly Problem[] {
+function shapeProblems({ format, slots, seconds, floor, deals = [], rewarded }: PlacementSpec): readonly Problem[] {
   const problem = (path: Path, detail: string): Problem => ({
     path: ['spec', ...path],
     reason: 'FieldValueInvalid',
@@ -145,6 +151,9 @@ function shapeProblems({ format, seconds, floor, deals = [] }: PlacementSpec): r
   return [
     ...(format !== 'image' && seconds === undefined
       ? [{ ...problem(['seconds'], `a break of ${format} has a length`), reason: 'FieldValueRequired' as const }]
+      : []),
+    ...(rewarded === true && (format === 'image' || slots > 1)
+      ? [problem(['rewarded'], 'a reward is for one ad that plays to the end: one slot of audio or video')]
       : []),
     ...(format === 'image' && seconds !== undefined ? [problem(['seconds'], 'a place for images has no length')] : []),
     ...(floor === undefined ? [] : floorProblems(floor, ['floor'])),
@@ -165,9 +174,9 @@ function shapeProblems({ format, seconds, floor, deals = [] }: PlacementSpec): r
   }
 }
 
-function breakInWords({ format, slots, seconds }: PlacementSpec): string {
+function breakInWords({ format, slots, seconds, rewarded }: PlacementSpec): string {
   const length = seconds === undefined ? '' : ` in ${seconds} s`;
-  return `${slots === 1 ? 'one ad' : `up to ${slots} ads`} of ${format}${length}`;
+  return `${rewarded === true ? 'rewarded, ' : ''}${slots === 1 ? 'one ad' : `up to ${slots} ads`} of ${format}${length}`;
 }
 
 function floorInWords({ floor, currency: code }: PlacementSpec): string {

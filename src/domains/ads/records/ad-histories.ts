@@ -6,7 +6,15 @@ import type { Database } from '#kernel/postgres/database.ts';
 import { openGroup } from '#kernel/quotas/group.ts';
 import type { Histories, HistoryRow, HistorySubject } from '../history/histories.ts';
 import { adRefusal } from '../refusals.ts';
-import { EMPTY_HISTORY, historyEndMs, withoutEnded, withPlayed, withServed } from '../rules/ad-history.ts';
+import {
+  EMPTY_HISTORY,
+  historyEndMs,
+  withoutEnded,
+  withPlayed,
+  withServed,
+  type AdHistory,
+} from '../rules/ad-history.ts';
+import { withReward } from '../rules/ad-load.ts';
 import { CAP_SCOPES, type CapScope } from '../rules/frequency.ts';
 import { decodeHistory, encodeHistory } from './history-codec.ts';
 import { readRows, writeRows, type RowChange, type StoredRow } from './history-rows.ts';
@@ -14,8 +22,8 @@ import { readRows, writeRows, type RowChange, type StoredRow } from './history-r
 const LIMITS = {
   /** Of a pseudonym: 128 bits. */
   keyBytes: 16,
-  /** Attempts to confirm an impression beside decisions for the same listener. */
-  confirmRoundsMax: 8,
+  /** Attempts to note an impression or a reward beside decisions for the same listener. */
+  changeRoundsMax: 8,
   /** Rows that one statement of `tidy` drops. */
   droppedMax: 10_000,
 } as const;
@@ -60,7 +68,8 @@ export function openAdHistories(parts: {
       });
       return changes.length === 0 || writes.ask(changes, (outcome) => outcome as boolean, signal);
     },
-    confirm,
+    confirm: (subject, exposure, nowMs) => change(subject, (history) => withPlayed(history, exposure, nowMs)),
+    reward: (subject, untilMs) => change(subject, (history) => withReward(history, untilMs)),
     erasers: [{ store: 'ad-histories', erase }],
     tidy: async (nowMs) => {
       let dropped: number;
@@ -72,13 +81,18 @@ export function openAdHistories(parts: {
     },
   };
 
-  async function confirm(subject: HistorySubject, exposure: number, nowMs: number): Promise<void> {
+  /** Changes rows that are there, beside decisions; undefined leaves one as it is. */
+  async function change(
+    subject: HistorySubject,
+    changed: (history: AdHistory) => AdHistory | undefined,
+  ): Promise<void> {
     const keys = [...keysOf(secret, subject).values()];
-    for (let round = 1; round <= LIMITS.confirmRoundsMax; round += 1) {
+    for (let round = 1; round <= LIMITS.changeRoundsMax; round += 1) {
       const stored = await reads.ask(keys, toRows);
       const changes = keys.flatMap((key, index) => {
+        if (stored[index] === undefined) return [];
         const row = rowOf(key, stored[index]);
-        const history = withPlayed(row.history, exposure, nowMs);
+        const history = changed(row.history);
         return history === undefined ? [] : [changeOf({ ...row, history }, undefined)];
       });
       if (changes.length === 0 || (await writes.ask(changes, (outcome) => outcome as boolean))) return;

@@ -41,7 +41,8 @@ export type ReportOutcome = 'counted' | 'duplicate' | 'held' | 'expired';
 export interface Deliveries {
   /** Counts an event once, however often it is reported. Resolves when it is durable. */
   readonly count: (report: AdReport, signal?: AbortSignal) => Promise<ReportOutcome>;
-  readonly isCounted: (report: AdReport) => Promise<boolean>;
+  /** When the event counted first, by the time of the database; undefined where it has not. */
+  readonly countedMs: (report: AdReport) => Promise<number | undefined>;
   /** Counts held events whose turn has come, drops those that waited too long, and settles late ones. */
   readonly settle: () => Promise<Settlement>;
   readonly erasers: readonly Eraser[];
@@ -70,13 +71,13 @@ export function openDeliveries(parts: DeliveriesParts): Deliveries {
   const group = openGroup<AdReport>((reports) => claimInRanks(parts, reports), notStoredRefusal);
   return {
     count: (report, signal) => group.ask(report, (outcome) => outcome as ReportOutcome, signal),
-    isCounted: async ({ token: { decision, place }, event }) => {
-      const rows = await database.query({
-        text: `select from backline.ad_deliveries
+    countedMs: async ({ token: { decision, place }, event }) => {
+      const [row] = await database.query<{ ms: number }>({
+        text: `select (extract(epoch from at) * 1000)::float8 as ms from backline.ad_deliveries
           where decision = $1 and place = $2 and event = $3 and state <> 'held'`,
         values: [decision, place, event],
       });
-      return rows.length > 0;
+      return row?.ms;
     },
     settle: () => settleNow(parts),
     erasers: [{ store: 'ad-deliveries', erase: (subject) => eraseListener(parts, subject) }],

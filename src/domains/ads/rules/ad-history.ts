@@ -31,7 +31,7 @@ export interface NewExposure {
   readonly id: number;
   readonly owners: readonly number[];
   readonly keepMs: number;
-  /** Until when it may play; or when it played, for a break as a whole. */
+  /** Until when it may play, or a listener is rewarded; or when it was, for a break as a whole, or a question. */
   readonly untilMs: number;
   readonly hasPlayed?: boolean;
 }
@@ -45,7 +45,7 @@ export function isFull(history: AdHistory, nowMs: number): boolean {
   return sizeOf(history) >= exposuresMax && sizeOf(withoutEnded(history, nowMs)) >= exposuresMax;
 }
 
-/** Adds ads that are served. They count at once, and until they can play no more. */
+/** Adds ads that are served. They count at once, and until they can play no more. One with the id of another takes its place. */
 export function withServed(history: AdHistory, served: readonly NewExposure[]): AdHistory {
   const groups = [...history.groups];
   for (const { id, owners, keepMs, untilMs, hasPlayed = false } of served) {
@@ -53,7 +53,10 @@ export function withServed(history: AdHistory, served: readonly NewExposure[]): 
     const index = groups.findIndex((group) => isSame(group.owners, owners));
     const known = groups[index];
     if (known === undefined) groups.push({ owners, keepMs, exposures: [exposure] });
-    else groups[index] = { owners, keepMs, exposures: [...known.exposures, exposure] };
+    else {
+      const others = known.exposures.filter((one) => one.id !== id);
+      groups[index] = { owners, keepMs, exposures: [...others, exposure] };
+    }
   }
   return { groups };
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { loadWindowMs, mayBreak } from './ad-load.ts';
+import { EMPTY_HISTORY, withoutEnded, withServed } from './ad-history.ts';
+import { loadReason, loadWindowMs, mayBreak, questionExposures, withReward } from './ad-load.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -30,4 +31,46 @@ test('no rolling hour has more breaks than allowed, none follows another too soo
     ),
     { numRuns: 500 },
   );
+});
+
+test('the first minutes of a session are without breaks: one that begins when nobody asked for half an hour', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 30 }),
+      fc.array(fc.integer({ min: 1, max: 45 * MINUTE_MS }), { minLength: 1, maxLength: 40 }),
+      (graceMinutes, waits) => {
+        let history = EMPTY_HISTORY;
+        let [nowMs, startMs, askedMs] = [1_000_000_000_000, -Infinity, -Infinity];
+        for (const wait of waits) {
+          nowMs += wait;
+          if (nowMs - askedMs >= 30 * MINUTE_MS) startMs = nowMs;
+          askedMs = nowMs;
+          const isEarly = nowMs - startMs < graceMinutes * MINUTE_MS;
+          const question = { nowMs, hasGrace: true };
+          assert.equal(loadReason({ graceMinutes }, history, question), isEarly ? 'grace' : undefined);
+          assert.equal(loadReason({ graceMinutes }, history, { ...question, hasGrace: false }), undefined);
+          assert.equal(loadReason({}, history, question), undefined);
+          history = withServed(withoutEnded(history, nowMs), questionExposures(history, nowMs));
+          assert.ok(
+            history.groups.every(({ exposures }) => exposures.length === 1),
+            'each of them only once',
+          );
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test('a reward lasts until its end, and a shorter one takes nothing away', () => {
+  const reason = (history: typeof EMPTY_HISTORY, nowMs: number) =>
+    loadReason({ graceMinutes: 30 }, history, { nowMs, hasGrace: false });
+  const long = withReward(EMPTY_HISTORY, 900);
+  assert.ok(long !== undefined);
+  assert.equal(withReward(long, 800), undefined);
+  assert.deepEqual([reason(long, 899), reason(long, 900)], ['rewarded', undefined]);
+  const longer = withReward(long, 1_000);
+  assert.ok(longer !== undefined);
+  assert.deepEqual([reason(longer, 999), reason(longer, 1_000)], ['rewarded', undefined]);
+  assert.deepEqual(withoutEnded(longer, 1_000), EMPTY_HISTORY);
 });

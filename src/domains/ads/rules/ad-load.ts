@@ -1,18 +1,43 @@
+import { exposuresOf, withServed, type AdHistory, type NewExposure } from './ad-history.ts';
+
 /** How often a listener gets breaks. */
 export interface AdLoad {
   readonly breaksPerHour?: number | undefined;
   readonly gapSeconds?: number | undefined;
+  readonly graceMinutes?: number | undefined;
+  readonly rewardedMinutes?: number | undefined;
 }
 
-/** Breaks are kept as exposures of this owner, which nothing else has: numbers of others are hashes. */
-export const BREAKS = 0;
+/** Why the load allows no break now. */
+export type LoadReason = 'rewarded' | 'grace' | 'adLoad';
+
+/**
+ * Kept as exposures of these owners, which nothing else has: numbers of others are hashes. Of breaks there are many; of the
+ * others one each, the latest.
+ */
+export const LOAD_OWNERS = { breaks: 0, sessionStart: 1, question: 2, reward: 3 } as const;
+/** The id of an exposure that the next one replaces. */
+const LATEST = 0;
 
 const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 const SECOND_MS = 1_000;
 
-/** How long a break counts. */
-export function loadWindowMs({ breaksPerHour, gapSeconds = 0 }: AdLoad): number {
-  return Math.max(breaksPerHour === undefined ? 0 : HOUR_MS, gapSeconds * SECOND_MS);
+/** After so long without a question for a break the next one begins a session; a grace is at most as long. */
+export const SESSION_PAUSE_MINUTES = 30;
+const SESSION_PAUSE_MS = SESSION_PAUSE_MINUTES * MINUTE_MS;
+
+/** Why a listener with this history gets no break now; undefined where one keeps to the load. */
+export function loadReason(
+  load: AdLoad,
+  history: AdHistory,
+  { nowMs, hasGrace }: { readonly nowMs: number; readonly hasGrace: boolean },
+): LoadReason | undefined {
+  if (exposuresOf(history, LOAD_OWNERS.reward).some(({ ms }) => ms > nowMs)) return 'rewarded';
+  const { graceMinutes = 0 } = load;
+  if (hasGrace && nowMs < sessionStartMs(history, nowMs) + graceMinutes * MINUTE_MS) return 'grace';
+  const breaks = exposuresOf(history, LOAD_OWNERS.breaks).map(({ ms }) => ms);
+  return mayBreak(load, breaks, nowMs) ? undefined : 'adLoad';
 }
 
 /** Whether one more break now keeps to the load: the hour rolls, and the gap begins when a break is answered. */
@@ -23,4 +48,40 @@ export function mayBreak(
 ): boolean {
   const inHour = breakTimesMs.filter((ms) => ms > nowMs - HOUR_MS).length;
   return inHour < breaksPerHour && breakTimesMs.every((ms) => ms <= nowMs - gapSeconds * SECOND_MS);
+}
+
+/** How long a break counts. */
+export function loadWindowMs({ breaksPerHour, gapSeconds = 0 }: AdLoad): number {
+  return Math.max(breaksPerHour === undefined ? 0 : HOUR_MS, gapSeconds * SECOND_MS);
+}
+
+/** A break as a whole: it counts from its answer on. */
+export function breakExposure(load: AdLoad, id: number, nowMs: number): NewExposure {
+  return { id, owners: [LOAD_OWNERS.breaks], keepMs: loadWindowMs(load), untilMs: nowMs, hasPlayed: true };
+}
+
+/** A question for a break: the session goes on, or begins. */
+export function questionExposures(history: AdHistory, nowMs: number): readonly NewExposure[] {
+  const latest = (owner: number): NewExposure => ({
+    id: LATEST,
+    owners: [owner],
+    keepMs: SESSION_PAUSE_MS,
+    untilMs: nowMs,
+    hasPlayed: true,
+  });
+  const question = latest(LOAD_OWNERS.question);
+  return sessionStartMs(history, nowMs) === nowMs ? [latest(LOAD_OWNERS.sessionStart), question] : [question];
+}
+
+/** Notes that a listener gets no breaks until then. Undefined where they get none for as long anyway. */
+export function withReward(history: AdHistory, untilMs: number): AdHistory | undefined {
+  if (exposuresOf(history, LOAD_OWNERS.reward).some(({ ms }) => ms >= untilMs)) return undefined;
+  return withServed(history, [{ id: LATEST, owners: [LOAD_OWNERS.reward], keepMs: 0, untilMs }]);
+}
+
+/** When the session of a question at this moment began; -Infinity where that is longer ago than any grace. */
+function sessionStartMs(history: AdHistory, nowMs: number): number {
+  const isNew = exposuresOf(history, LOAD_OWNERS.question).every(({ ms }) => ms <= nowMs - SESSION_PAUSE_MS);
+  if (isNew) return nowMs;
+  return Math.max(...exposuresOf(history, LOAD_OWNERS.sessionStart).map(({ ms }) => ms));
 }

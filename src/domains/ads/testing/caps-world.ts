@@ -15,7 +15,7 @@ import { Placement } from '../kinds/placement.ts';
 import type { AdsTable } from '../decisions/table.ts';
 import { NO_MONEY, type Money } from '../money/money.ts';
 import { openAdHistories, type AdHistories } from '../records/ad-histories.ts';
-import { serveBreak } from '../serve-break.ts';
+import { serveBreak, type ReservedBreak } from '../serve-break.ts';
 import { askBreak, live, tableOf } from './world.ts';
 
 /** An ad set `account.campaign.number`, and the caps of it and of what is above it. */
@@ -29,23 +29,26 @@ export interface CappedAdSet {
 /** Caps by the name of an ad set, campaign or account. */
 export type CapsByName = Readonly<Record<string, FrequencyCaps>>;
 
-/** The table of these ad sets, each with one ad of 10 seconds, and a break with room for all. */
+const PLACEMENT = {
+  format: 'audio',
+  slots: 10,
+  seconds: 100,
+  currency: 'EUR',
+  pricing: 'firstPrice',
+  priors: { clickRate: 0.002, completionRate: 0.9 },
+  policy: 'standard',
+  adFreeFeature: 'ad-free',
+};
+
+/** The table of these ad sets, each with one ad of 10 seconds, a break with room for all, and a rewarded one for one ad. */
 export function cappedTable(adSets: readonly CappedAdSet[], caps: CapsByName, policy?: object): AdsTable {
   const accounts = [...new Set(adSets.map(({ account }) => account))];
   const campaigns = new Map(adSets.map(({ account, campaign }) => [campaign, account]));
   const capsOf = (name: string) => (caps[name] === undefined ? {} : { frequencyCaps: caps[name] });
   return tableOf([
     ...(policy === undefined ? [] : [live(AdPolicy, 'standard', policy)]),
-    live(Placement, 'break', {
-      format: 'audio',
-      slots: 10,
-      seconds: 100,
-      currency: 'EUR',
-      pricing: 'firstPrice',
-      priors: { clickRate: 0.002, completionRate: 0.9 },
-      policy: 'standard',
-      adFreeFeature: 'ad-free',
-    }),
+    live(Placement, 'break', PLACEMENT),
+    live(Placement, 'reward', { ...PLACEMENT, slots: 1, rewarded: true }),
     ...accounts.flatMap((account) => [
       live(Advertiser, account, { currency: 'EUR', ...capsOf(account) }),
       live(Asset, `${account}.file`, {
@@ -76,6 +79,7 @@ export interface BreakRequest {
   readonly subject: HistorySubject;
   readonly nowMs: number;
   readonly slots?: number;
+  readonly placement?: string;
 }
 
 /** The ad sets of a break that is served by this table and these histories, in their order; it waits as long as it takes. */
@@ -83,13 +87,27 @@ export async function serve(
   table: AdsTable,
   histories: Histories,
   request: BreakRequest,
-  { time = new VirtualTime(), money = NO_MONEY }: { readonly time?: Time; readonly money?: Money } = {},
+  parts: ServeParts = {},
 ): Promise<readonly string[]> {
-  const { nowMs, slots = 10 } = request;
-  const question = askBreak(table, { nowMs, context: {}, slots, seconds: 100, random: () => 0 });
-  const servedTo = { ...request, issueTokens: () => [] };
-  const { served } = await serveBreak(table, question, { money, histories, time }, servedTo);
+  const { served } = await answer(table, histories, request, parts);
   return served.map(({ adSet }) => adSet.name.replace('default/', ''));
+}
+
+interface ServeParts {
+  readonly time?: Time;
+  readonly money?: Money;
+}
+
+/** The whole answer, with the reason why there is no break. */
+export function answer(
+  table: AdsTable,
+  histories: Histories,
+  request: BreakRequest,
+  { time = new VirtualTime(), money = NO_MONEY }: ServeParts = {},
+): Promise<ReservedBreak> {
+  const { nowMs, slots = 10, placement } = request;
+  const question = askBreak(table, { nowMs, context: {}, slots, seconds: 100, random: () => 0 }, placement);
+  return serveBreak(table, question, { money, histories, time }, { ...request, issueTokens: () => [] });
 }
 
 export function confirm(histories: Histories, { decision, subject }: BreakRequest, place: number, nowMs: number) {

@@ -6,9 +6,9 @@ import { countReasons } from '../decisions/explain.ts';
 import type { AdsTable } from '../decisions/table.ts';
 import { listenerPart } from '../listener-question.ts';
 import { readPermission } from '../rules/consent/permission.ts';
-import { BREAKS } from '../rules/ad-load.ts';
+import { LOAD_OWNERS } from '../rules/ad-load.ts';
 import type { ListenerFacts } from '../rules/listener-rules.ts';
-import { loadObstacle } from '../break-history.ts';
+import { loadObstacle, rewardMsOf } from '../break-history.ts';
 import { gppString, tcString } from './consent-strings.ts';
 import { live, tableOf, worldOf } from './world.ts';
 import { atOnce } from '#kernel/base/turns.ts';
@@ -109,6 +109,7 @@ export function answerUnder(spec: unknown, facts: ListenerFacts & { readonly lis
     seconds: 600,
     adjacent: new Set<string>(),
     filtersExplicit: false,
+    hasGrace: true,
     tokenBytesMax: Infinity,
     heldBack: () => undefined,
     random: () => 0.5,
@@ -125,12 +126,25 @@ export function reasonsOf({ table, question, ...decision }: Answer): Readonly<Re
   );
 }
 
-/** Whether another break is allowed so many minutes after two others, or after none. */
-function loadsOf(question: BreakQuestion): unknown {
+/** Whether another break is allowed so many minutes after two others, of which the later one began the session. */
+function loadsOf(asked: BreakQuestion): unknown {
   return [2, 30, 50].map((minutes) => {
     const exposures = [0, 1].map((id) => ({ id, hasPlayed: true, ms: NOW_MS - (minutes + id) * 60_000 }));
-    const history = { groups: [{ owners: [BREAKS], keepMs: 3_600_000, exposures }] };
-    return loadObstacle(question, { rows: new Map([[question.historyScope, { key: '', version: 1, history }]]) });
+    const [later] = exposures;
+    const question = { id: 0, hasPlayed: true, ms: NOW_MS - 60_000 };
+    const groupOf = (owner: number, kept: typeof exposures) => ({
+      owners: [owner],
+      keepMs: 3_600_000,
+      exposures: kept,
+    });
+    const history = {
+      groups: [
+        groupOf(LOAD_OWNERS.breaks, exposures),
+        groupOf(LOAD_OWNERS.sessionStart, later === undefined ? [] : [later]),
+        groupOf(LOAD_OWNERS.question, [question]),
+      ],
+    };
+    return loadObstacle(asked, { rows: new Map([[asked.historyScope, { key: '', version: 1, history }]]) });
   });
 }
 
@@ -146,7 +160,9 @@ export function observePolicy(spec: unknown): unknown {
   ];
   const answers = listeners.map((facts) => {
     const { accounts, question } = answerUnder(spec, facts);
-    return [accounts, question.rules.permission.measurement, question.historyScope, loadsOf(question)];
+    const { placement, rules, historyScope } = question;
+    const rewarded = { ...placement, spec: { ...placement.spec, rewarded: true } };
+    return [accounts, rules.permission.measurement, historyScope, loadsOf(question), rewardMsOf(rewarded)];
   });
   const world = worldOf(WORLD);
   const refs = AdPolicy.refs?.(spec, 'default').filter((ref) => world.get(ref.kind, ref.name) === undefined);

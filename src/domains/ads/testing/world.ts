@@ -57,6 +57,7 @@ export function askBreak(
     tokenBytesMax: Infinity,
     rules: OPEN_RULES,
     historyScope: 'listener',
+    hasGrace: true,
     heldBack: () => undefined,
     random: () => 0.5,
     ...more,
