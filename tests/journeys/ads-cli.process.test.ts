@@ -166,6 +166,12 @@ test('backline ads: the tree of accounts by pages, breaks as a listener asks, an
       currency: 'EUR',
     });
     assert.match((await backline('ads report')).out, /^impressions +reach +frequency /);
+    const fill = await backline('ads report --fill --by placement,market,hour');
+    assert.equal(fill.status, 0, fill.err);
+    assert.match(fill.out, /^placement +market +hour +breaks +slots +filled +fillRate/);
+    const ofCampaign = await backline('ads report --fill --by campaign');
+    assert.equal(ofCampaign.status, 64);
+    assert.match(ofCampaign.err, /--fill does not go with campaign.*\n.*--by and some of hour, day, placement, market/);
     assert.match((await backline('ads report --by week')).err, /It must be different names of hour, day, account/);
 
     await world.database.query(
