@@ -146,6 +146,30 @@ test('a budget that knows when more units come is not asked before', async () =>
   await node.close();
 });
 
+test('a budget is unknown when its slice cannot be fetched, or does not come in time, until one is answered', async () => {
+  await using world = await startQuotasWorld();
+  let steadyMs = 0;
+  const node = world.quotas.slices({ ...NODE, name: 'node', steadyMs: () => steadyMs });
+  const whole = adSet({ day: 8, lifetime: 8 });
+  let items: Budget['items'] = () => Promise.reject(new Error('away'));
+  const budget: Budget = { ...whole, items: () => items() };
+  const state = () => [node.mayReserve('adset-1', 1), node.isUnknown('adset-1')];
+  assert.deepEqual(state(), [true, false]);
+  assert.equal(await node.take(budget, 1), undefined);
+  assert.deepEqual(state(), [false, true]);
+
+  const hung = Promise.withResolvers<void>();
+  items = () => hung.promise.then(whole.items);
+  steadyMs += 1_000;
+  assert.equal(await node.take(budget, 1, AbortSignal.abort()), undefined);
+  assert.deepEqual(state(), [false, true]);
+  hung.resolve();
+  await node.waitForFetches();
+  assert.deepEqual(state(), [true, false]);
+  assert.ok(node.reserve(budget, 1) !== undefined);
+  await node.close();
+});
+
 test('after a denial the units of the account that another budget holds are recalled', async () => {
   await using world = await startQuotasWorld();
   const account = { quota: 'account', buckets: [bucket('account', 100)] };
