@@ -16,7 +16,7 @@ import type { Authenticator } from './authentication/authenticate.ts';
 import { isGone, serviceAccountTokens, type Holder } from './authentication/service-account-tokens.ts';
 import { loadSigningKeys } from './authentication/signing-keys.ts';
 import { admission } from './authorization/admission.ts';
-import { forbiddenRefusal, mayWriteNothing } from './authorization/forbidden-refusal.ts';
+import { forbiddenRefusal, mayWriteNothing, notAmongRefusal } from './authorization/forbidden-refusal.ts';
 import { liveRules } from './authorization/live-rules.ts';
 import { authorize, mayWriteSomething, selectorsOf } from './rules/rule-table.ts';
 import type { DeclaredPath } from './authorization/path-access.ts';
@@ -97,11 +97,24 @@ export function prepareAccess(parts: {
           authorize: requireMay,
           grant: (user, wanted, canNarrow) => {
             const { allowed, partly } = authorize(rules.table(), user, wanted);
-            if (allowed) return { requireObject: () => {} };
+            if (allowed) return { requireObject: () => {}, requireEvery: () => {} };
             const isCollection = wanted.selection !== undefined;
             if (partly.length === 0 || (isCollection && !canNarrow)) throw forbiddenRefusal(user, wanted, partly);
             return {
-              requireObject: (object) => requireMay(user, { ...wanted, ...(object === undefined ? {} : { object }) }),
+              requireObject: (object) => {
+                if (object === undefined) throw notAmongRefusal(wanted, partly);
+                if (authorize(rules.table(), user, { ...wanted, object }).allowed) return;
+                const mayRead = authorize(rules.table(), user, {
+                  ...wanted,
+                  verb: 'get',
+                  subresource: '',
+                  object,
+                }).allowed;
+                throw mayRead ? forbiddenRefusal(user, wanted, partly) : notAmongRefusal(wanted, partly);
+              },
+              requireEvery: () => {
+                throw forbiddenRefusal(user, wanted, partly);
+              },
               ...(isCollection ? { within: selectorsOf(partly) } : {}),
             };
           },

@@ -66,10 +66,12 @@ export interface Attempt {
 /** The objects that a request may concern. */
 export interface Grant {
   /**
-   * Throws a Refusal for an object that is not of those that the user may do it with; for none when it may not be done
-   * with all, so that the answer does not reveal whether there is one.
+   * Throws a Refusal for an object that is not of those that the user may do it with, and for none when that is not all:
+   * the same for both, unless they may read the object.
    */
   readonly requireObject: (object: SelectableObject | undefined) => void;
+  /** Throws a Refusal unless the user may do it with all objects. */
+  readonly requireEvery: () => void;
   /** Of a collection: only the objects that one of these selects, by their texts. Absent: all that the request selects. */
   readonly within?: ReadonlyMap<string, SelectedBy>;
 }

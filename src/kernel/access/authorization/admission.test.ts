@@ -83,7 +83,7 @@ test('each object of a deletecollection is checked against the rule when it is r
   const removal = { verb: 'delete' as const, isOfMany: true as const };
   const ofTeam = (team: string) => ({ before: { metadata: { name: 'x', labels: { team } } } });
   assert.equal(ask(held, { ...removal, ...ofTeam('x') }), 'stored');
-  assert.equal(ask(held, { ...removal, ...ofTeam('y') }), 'access/forbidden');
+  assert.equal(ask(held, { ...removal, ...ofTeam('y') }), 'resources/not-found');
 });
 
 test('components of this program and system:masters grant any rights', () => {

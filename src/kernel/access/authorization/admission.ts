@@ -10,7 +10,7 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Reader } from '#kernel/store/contract.ts';
 import { invalid, notFoundRefusal, resourceName, type Admission } from '#kernel/store/rules/write.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, aggregatesOf, roleRefOf, rulesOf } from '../kinds/rbac.ts';
-import { forbiddenRefusal } from './forbidden-refusal.ts';
+import { forbiddenRefusal, notAmongRefusal } from './forbidden-refusal.ts';
 import { reachesEverywhere, requireMayRefer } from './references.ts';
 import { authorize, heldRules, isMaster, type Access, type RuleTable } from '../rules/rule-table.ts';
 import type { PolicyRule } from '../rules/rules.ts';
@@ -98,8 +98,12 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       const access = accessTo(user, { kind, operation, current }, isCreate ? undefined : current);
       // Whether a rule with a selector allows a create depends on the object that would be stored.
       const isOpen = access.partly.length > 0 && isCreate;
-      if (!access.allowed && !isOpen && (operation.verb === 'apply' || access.partly.length > 0))
+      if (!access.allowed && !isOpen && (operation.verb === 'apply' || access.partly.length > 0)) {
+        const isOfOne = operation.verb !== 'apply' && access.partly.length > 0;
+        if (isOfOne && (current === undefined || !mayDo(user, 'get', current)))
+          throw notAmongRefusal(access.wanted, access.partly);
         throw forbiddenRefusal(user, access.wanted, access.partly);
+      }
       if (operation.verb === 'delete' && reachesEverywhere(kind, current?.object()))
         require(user, kind, { verb: 'delete', namespace: EVERYWHERE, name: operation.name });
     },

@@ -1,7 +1,8 @@
 import type { Refusal } from '#kernel/base/failures.ts';
 import { accessRefusal } from '#kernel/access/refusals.ts';
-import type { Attributes, User } from '#kernel/api/authority.ts';
+import type { Attributes, ResourceAttributes, User } from '#kernel/api/authority.ts';
 import { alternativesIn } from '#kernel/api/selection.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { selectorsOf } from '../rules/rule-table.ts';
 import type { CompiledRule } from '../rules/rules.ts';
 
@@ -16,6 +17,18 @@ export function forbiddenRefusal(
   partly: readonly CompiledRule[] = [],
 ): Refusal {
   return accessRefusal('forbidden', sentence(user.name, wanted) + selectors(wanted, partly));
+}
+
+/** The refusal of an object that is not there, or not for this user: in the same words. */
+export function notAmongRefusal(
+  { group, resource, name }: Pick<ResourceAttributes, 'group' | 'resource' | 'name'>,
+  partly: readonly CompiledRule[],
+): Refusal {
+  const what = group === '' ? resource : `${resource}.${group}`;
+  return resourceRefusal(
+    'not-found',
+    `${what} "${name}" not found among those with ${alternativesIn(selectorsOf(partly).keys())}`,
+  );
 }
 
 /** The selector to add to the request, the objects that are allowed, or that no selector allows it. */

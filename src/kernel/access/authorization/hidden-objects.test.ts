@@ -187,8 +187,11 @@ test('a write is allowed where rules select the object as it is and as it would 
           (isRemoval || selects(after));
         const answer = answerTo(storeOf({ x: before }), held, operationOf(verb, 'x', { account: after, budget: 2 }));
         if (!may) {
-          // Of an apply it may be hidden that the object is there: then it is one to create.
-          assert.match(answer, verb === 'apply' ? /^(Forbidden|AlreadyExists): / : /^Forbidden: /);
+          const isSelected = isNew || (isThere && selects(before));
+          // Who may read it learns why not. An apply of a hidden object is one that creates it.
+          const hidden = verb === 'apply' ? /^(Forbidden|AlreadyExists): / : /^NotFound: /;
+          const mayRead = held.some((rule) => rule.verb === '*' && (rule.account ?? before) === before);
+          assert.match(answer, isSelected || (isThere && mayRead) ? /^Forbidden: / : hidden);
         } else if (isNew && isThere) assert.match(answer, /^AlreadyExists: /);
         else if (!isNew && !isThere) assert.match(answer, /^NotFound: /);
         else assert.match(answer, /^stored /);

@@ -6,12 +6,12 @@ import { placeOf, writeAndAnswer } from './write-one.ts';
 
 /** Creates an object; one of a kind that is not stored is a question or a command. */
 export async function createObject(server: ResourceServer, request: VerbRequest): Promise<void> {
-  const { exchange, call, query, requireObject } = request;
+  const { exchange, call, query, requireEvery } = request;
   const { target } = call;
   const { kind } = target;
   if (server.virtual.has(kind.id)) {
     // Its caller chooses its name and labels: a rule for some objects would bind nobody.
-    requireObject(undefined);
+    requireEvery();
     return answerQuestion(server, request, { kind, id: kind.id });
   }
   const { fieldValidation } = query;

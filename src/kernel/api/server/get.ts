@@ -20,8 +20,8 @@ export async function getObject(server: ResourceServer, request: VerbRequest): P
 
 /** Versions of before may be of any object: only who may get all of them gets them. */
 export async function getHistory({ store }: ResourceServer, request: VerbRequest): Promise<void> {
-  const { exchange, call, query, accepted, requireObject } = request;
-  requireObject(undefined);
+  const { exchange, call, query, accepted, requireEvery } = request;
+  requireEvery();
   const history = await historyOf(exchange, store, call.target, query);
   return sendJson(exchange, { json: JSON.stringify(history), accepted });
 }
