@@ -32,6 +32,8 @@ const CLI_MAY_IMPORT = [
   /^src\/kernel\/releases\/api\/change-answer\.ts$/,
   // A pure translation of files, which needs no server.
   /^src\/domains\/experience\/importers\//,
+  // The SELECT of a report, pure: of all accounts it is posted as a Query.
+  /^src\/domains\/ads\/rules\/report-sql\.ts$/,
   /^src\/simulation\//,
 ];
 

@@ -1,9 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { DIMENSION_NAMES, type Dimension } from '#domains/ads/rules/report-sql.ts';
 import { connecting, examples, numberOf, type Verbs } from '../terminal/verbs.ts';
 import type { AskOptions } from './ask.ts';
 import type { DiagnoseOptions } from './diagnose.ts';
 import type { ReportOptions } from './report.ts';
-import { DIMENSION_NAMES, type Dimension } from './report-sql.ts';
 import type { ReconcileOptions } from './reconcile.ts';
 import type { TreeOptions } from './tree.ts';
 

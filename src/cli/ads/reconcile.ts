@@ -2,11 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Connection } from '#kernel/api/client/http.ts';
 import { call } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
-import { query, sqlText } from '../api/query.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
 import { textTable } from '../terminal/text-table.ts';
-import { compareLedger, type Comparison, type LedgerCounter } from './compare-ledger.ts';
+import { compareLedger, microsOf, type Comparison, type LedgerCounter } from './compare-ledger.ts';
+import { advertiserPath, askReport } from './report.ts';
 
 export interface ReconcileOptions extends ConnectionOptions {
   readonly namespace?: string;
@@ -31,9 +31,11 @@ interface LedgerPage {
 /** `backline ads reconcile`: whether the ledger of an account is what the event log charges. */
 export async function reconcile(account: string, options: ReconcileOptions, io: Io): Promise<number> {
   const connection = connectionFrom(options, io);
-  const name = `${options.namespace ?? connection.namespace}/${account}`;
+  const namespace = options.namespace ?? connection.namespace;
+  const name = `${namespace}/${account}`;
   const before = await readLedger(connection, name);
-  const events = await readCharges(connection, name, { at: before.at, seconds: options.timeout });
+  const path = advertiserPath(namespace, account);
+  const events = await readCharges(connection, path, { at: before.at, seconds: options.timeout });
   const after = await readLedger(connection, name);
   const comparisons = compareLedger({ before: before.counters, events, after: after.counters });
   const different = comparisons.filter(({ verdict }) => verdict === 'differs');
@@ -82,25 +84,17 @@ async function readLedger(connection: Connection, account: string): Promise<Omit
 /** Charges of the event log by ad set, with every event that was received before `at`. */
 async function readCharges(
   connection: Connection,
-  account: string,
+  path: string,
   until: { readonly at: string; readonly seconds: number },
 ): Promise<ReadonlyMap<string, bigint>> {
-  const sql = `select "adSet", cast(sum(micros) as varchar) as micros from ad_delivery
-where advertiser = ${sqlText(account)} and outcome = 'charged' group by all order by all`;
+  const question = { by: ['adSet'], limit: RECONCILE_LIMITS.adSetsMax };
   const tries = Math.ceil((until.seconds * 1_000) / RECONCILE_LIMITS.everyMs);
   for (let tried = 0; ; tried += 1) {
-    const {
-      rows = [],
-      completeUntil,
-      truncated,
-    } = await query(connection, {
-      sql,
-      format: 'rows',
-      limit: RECONCILE_LIMITS.adSetsMax,
-    });
-    if (truncated) throw new CliFailure(`${account} has charges in more than ${RECONCILE_LIMITS.adSetsMax} ad sets.`);
+    const { columns, rows = [], completeUntil, truncated } = await askReport(connection, path, question);
+    if (truncated) throw new CliFailure(`it has deliveries of more than ${RECONCILE_LIMITS.adSetsMax} ad sets.`);
     if (Temporal.Instant.compare(completeUntil, until.at) >= 0) {
-      return new Map(rows.map(([adSet, micros]) => [String(adSet), BigInt(String(micros))]));
+      const spend = columns.findIndex(({ name }) => name === 'spend');
+      return new Map(rows.map((row) => [String(row[0]), microsOf(String(row[spend]))]));
     }
     if (tried >= tries) {
       throw new CliFailure(

@@ -1,9 +1,11 @@
+import type { Connection } from '#kernel/api/client/http.ts';
+import { FILL_NAMES, fillSql, reportSql, type Dimension } from '#domains/ads/rules/report-sql.ts';
 import { call } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
-import { sql } from '../sql/sql.ts';
+import type { QueryStatus } from '../api/query.ts';
+import { formOf, printAnswer, sql } from '../sql/sql.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
-import { FILL_NAMES, fillSql, reportSql, type Dimension } from './report-sql.ts';
 
 export interface ReportOptions extends ConnectionOptions {
   readonly by: readonly Dimension[];
@@ -19,18 +21,18 @@ export interface ReportOptions extends ConnectionOptions {
 
 /** `backline ads report`: what was delivered and charged, from the event log. */
 export async function report(options: ReportOptions, io: Io): Promise<number> {
-  const { by, account, from, until, fill = false } = options;
+  const { by, account, fill = false } = options;
   if (fill) requireFill(options);
-  const { zone, name } =
-    account === undefined ? { zone: 'UTC', name: undefined } : await readAccount(account, options, io);
-  const question = {
-    by,
-    zone,
-    account: name,
-    from: from === undefined ? undefined : instantOf('--from', from, zone),
-    until: until === undefined ? undefined : instantOf('--until', until, zone),
-  };
-  return sql(fill ? fillSql(question) : reportSql(question), options, io);
+  if (account === undefined) {
+    const question = { by, zone: 'UTC', account, ...periodOf(options, 'UTC') };
+    return sql(fill ? fillSql(question) : reportSql(question), options, io);
+  }
+  const connection = connectionFrom(options, io);
+  const path = advertiserPath(options.namespace ?? connection.namespace, account);
+  const { spec } = (await call(connection, 'GET', path)) as { readonly spec: { readonly zone: string } };
+  const { from, until } = periodOf(options, spec.zone);
+  const question = { by, from: from?.toString(), until: until?.toString(), ...formOf(options) };
+  return printAnswer(await askReport(connection, path, question), options, io);
 }
 
 /** Breaks are of no advertiser. */
@@ -43,16 +45,22 @@ function requireFill({ by, account }: ReportOptions): void {
   });
 }
 
-async function readAccount(
-  account: string,
-  options: ReportOptions,
-  io: Io,
-): Promise<{ readonly zone: string; readonly name: string }> {
-  const connection = connectionFrom(options, io);
-  const namespace = options.namespace ?? connection.namespace;
-  const path = `/apis/ads.backline.dev/v1/namespaces/${encodeURIComponent(namespace)}/advertisers/${encodeURIComponent(account)}`;
-  const { spec } = (await call(connection, 'GET', path)) as { readonly spec: { readonly zone: string } };
-  return { zone: spec.zone, name: `${namespace}/${account}` };
+export function advertiserPath(namespace: string, account: string): string {
+  return `/apis/ads.backline.dev/v1/namespaces/${encodeURIComponent(namespace)}/advertisers/${encodeURIComponent(account)}`;
+}
+
+/** Asks what was delivered of one Advertiser: that takes no right to SQL. */
+export async function askReport(connection: Connection, path: string, spec: object): Promise<QueryStatus> {
+  const body = { apiVersion: 'ads.backline.dev/v1', kind: 'AdvertiserReport', metadata: {}, spec };
+  const { status } = (await call(connection, 'POST', `${path}/report`, { body })) as { readonly status: QueryStatus };
+  return status;
+}
+
+function periodOf({ from, until }: ReportOptions, zone: string) {
+  return {
+    from: from === undefined ? undefined : instantOf('--from', from, zone),
+    until: until === undefined ? undefined : instantOf('--until', until, zone),
+  };
 }
 
 /** An instant, or the beginning of a day in the zone. */

@@ -25,8 +25,3 @@ export async function query(connection: Connection, spec: QuerySpec): Promise<Qu
   const { status } = (await call(connection, 'POST', PATH, { body })) as { readonly status: QueryStatus };
   return status;
 }
-
-/** A text as SQL has it. */
-export function sqlText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}

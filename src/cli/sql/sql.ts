@@ -18,15 +18,27 @@ const FORMATS = { table: 'rows', json: 'rows', csv: 'csv', parquet: 'parquet' } 
 
 /** `backline sql`: asks about events in SQL. */
 export async function sql(given: string | undefined, options: SqlOptions, io: Io): Promise<number> {
-  const { output, file, limit } = options;
+  const spec = { sql: await statementOf(given, options.filename, io), ...formOf(options) };
+  return printAnswer(await query(connectionFrom(options, io), spec), options, io);
+}
+
+/** The form of an answer that is printed so. */
+export function formOf({ output, file, limit }: Omit<SqlOptions, 'filename'>): {
+  readonly format: (typeof FORMATS)[typeof output];
+  readonly limit: number | undefined;
+} {
   if (output === 'parquet' && file === undefined) {
     throw new CliFailure('Parquet is not for a terminal.', {
       exitCode: EXIT.usage,
       remedy: 'Say where it goes: --file out.parquet.',
     });
   }
-  const spec = { sql: await statementOf(given, options.filename, io), format: FORMATS[output], limit };
-  const status = await query(connectionFrom(options, io), spec);
+  return { format: FORMATS[output], limit };
+}
+
+/** Prints the answer to a question about events, or writes it to a file. */
+export async function printAnswer(status: QueryStatus, options: SqlOptions, io: Io): Promise<number> {
+  const { output, file } = options;
   const content = contentOf(output, status, io);
   if (file === undefined) (output === 'table' ? io.stdout : io.exact).write(content.toString());
   else await writeFile(resolve(io.directory, file), content);

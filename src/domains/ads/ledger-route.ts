@@ -3,6 +3,7 @@ import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { AdFacts } from './ad-facts.ts';
 import type { AdsTable } from './decisions/table.ts';
+import { Advertiser } from './kinds/advertiser.ts';
 import { bucketOf } from './money/budget-sources.ts';
 import type { AdRecords } from './open-ad-records.ts';
 import { LEDGER_ROWS_MAX } from './records/ledger.ts';
@@ -17,7 +18,9 @@ export function ledgerRoute(records: AdRecords | undefined): DecisionRoute<AdsTa
   return defineRoute({
     path: '/v1/ads/ledger',
     access: 'insight',
-    summary: 'Shows the budgets of an account: limits, what is used and reserved, and what events were charged.',
+    about: { input: 'account', kind: Advertiser, subresource: 'ledger' },
+    summary:
+      'Shows the budgets of an account: limits, what is used and reserved, and what events were charged. For users `get` on `advertisers/ledger` of the account is enough.',
     forServers: true,
     isAboutNobody: true,
     input: Type.Object(

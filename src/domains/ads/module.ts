@@ -35,6 +35,7 @@ import { adBreaks } from './migrations/2026120110-ad-breaks.ts';
 import { NO_MONEY } from './money/money.ts';
 import { openAdRecords, type AdRecords } from './open-ad-records.ts';
 import { AD_BREAK, logBreaks } from './records/break-events.ts';
+import { advertiserReports } from './advertiser-reports.ts';
 import { AD_DELIVERY, logDeliveries } from './records/delivery-events.ts';
 
 export const adsKinds = [AdPolicy, ExchangeRate, Placement, Advertiser, Asset, Campaign, AdSet, Ad];
@@ -50,6 +51,7 @@ export const ads = defineModule({
   eventTypes: [AD_DELIVERY, AD_BREAK],
   jobs: (parts) => [logDeliveries(parts), logBreaks(parts)],
   sample: resolve(import.meta.dirname, '../../../examples/aria/ads'),
+  commands: advertiserReports,
   decisions: ({ random, records, log }): DecisionModule<AdsTable> => ({
     name: 'ads',
     kinds: [...audienceKinds, ...adsKinds],

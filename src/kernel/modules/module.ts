@@ -86,6 +86,8 @@ interface CommandParts<Records> {
   /** Undefined where the module keeps none. */
   readonly records: Records | undefined;
   readonly client: ResourceClient;
+  /** Answers a Query, in a place of the caller's. */
+  readonly query: VirtualKind;
   readonly clock: Clock;
 }
 

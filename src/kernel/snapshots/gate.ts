@@ -7,6 +7,8 @@ import { clientRefusal } from './refusals.ts';
 import { verbOfPath } from '#kernel/access/authorization/path-access.ts';
 import { isMaster } from '#kernel/access/rules/rule-table.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import { readLiveName } from '#kernel/kinds/live-name.ts';
 import { isFromForeignPage, isFromHere } from '#kernel/http/request-guards.ts';
 import type { PathAttributes, User } from '#kernel/api/authority.ts';
 import { ANONYMOUS } from './anonymous.ts';
@@ -67,6 +69,14 @@ export interface RecordRead {
   readonly isBounded: boolean;
 }
 
+/** A subresource of an object that a question names. */
+export interface AskedAbout {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+}
+
 export interface Gate {
   /** Lets a question through, with the input that the asker is entitled to. Throws Refusal for all others. */
   readonly admit: (
@@ -107,8 +117,8 @@ interface GateOptions {
   readonly clock: Clock;
   /** The person or controller that proves itself as on the resource API; undefined for all others. */
   readonly userOf: (exchange: Exchange) => Promise<User | undefined>;
-  /** Throws a Refusal when the user may not. */
-  readonly authorize: (user: User, wanted: PathAttributes) => void;
+  /** Throws a Refusal when the user may not ask the path, nor read the object that the question concerns. */
+  readonly authorize: (user: User, wanted: PathAttributes, about?: AskedAbout) => void;
   /** Puts a read on record; resolves when it is durable. Rejects with a Refusal for more than one caller may read. */
   readonly keepRead: (read: RecordRead) => Promise<void>;
   /** Counts those who are let through without a credential. */
@@ -218,7 +228,7 @@ async function admitUser(
     );
   }
   refuseForeignPage(exchange);
-  authorize(user, { verb: verbOfPath(asking.access), path: exchange.path });
+  authorize(user, { verb: verbOfPath(asking.access), path: exchange.path }, aboutIn(asking, input));
   const by = `user:${user.name}`;
   const listener = listenerIn(asking, input);
   if (listener === undefined || asking.recordOf === undefined) return { input, by, isTrusted: true };
@@ -313,6 +323,14 @@ function anonymously(input: Record<string, unknown>): Record<string, unknown> {
 function listenerIn({ recordOf }: Asking, input: Record<string, unknown>): string | undefined {
   const listener = recordOf === undefined ? undefined : input[recordOf.input];
   return typeof listener === 'string' ? listener : undefined;
+}
+
+/** The object that a question concerns; undefined where it names none. */
+function aboutIn({ about }: Asking, input: Record<string, unknown>): AskedAbout | undefined {
+  const named = about === undefined ? undefined : input[about.input];
+  if (about === undefined || typeof named !== 'string') return undefined;
+  const { kind, subresource } = about;
+  return { kind, subresource, namespace: '', ...readLiveName(kind, named) };
 }
 
 function keyInQuery({ queryText }: Exchange): string | undefined {

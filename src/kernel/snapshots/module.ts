@@ -58,6 +58,11 @@ export interface Asking extends DeclaredPath {
    * and the read is put on record.
    */
   readonly recordOf?: { readonly input: string; readonly path: string };
+  /**
+   * The input that holds the live name of the one object that the answer concerns. Users who may `get` this subresource
+   * of it need no right to the path.
+   */
+  readonly about?: { readonly input: string; readonly kind: Kind; readonly subresource: string };
   /** True when the answer concerns no listener: a publishable client needs no subject, and may name its key in the URL. */
   readonly isAboutNobody?: boolean;
 }

@@ -28,7 +28,7 @@ import { Release } from '#kernel/releases/kinds/release.ts';
 import type { UnitsOnRecord } from '#kernel/releases/units-on-record.ts';
 import { runNotifications } from '#kernel/releases/notify/run-notifications.ts';
 import type { StatusReader } from '#kernel/api/computed-status.ts';
-import type { Authority } from '#kernel/api/authority.ts';
+import type { PathAttributes, User } from '#kernel/api/authority.ts';
 import { resourceApi, type ResourceApi } from '#kernel/api/server/handler.ts';
 import type { VirtualKind, VirtualList } from '#kernel/api/virtual.ts';
 import { advisedStore, type Advisor } from '#kernel/store/rules/advised-store.ts';
@@ -36,6 +36,7 @@ import { examinedStore, type Examiner } from '#kernel/store/rules/examined-store
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { SharedStore } from '#kernel/store/shared-store.ts';
 import { tellingOfFirstClient } from '#kernel/snapshots/first-client.ts';
+import type { AskedAbout } from '#kernel/snapshots/gate.ts';
 import { declaredPaths, describedModules, targetsOf } from './catalogue.ts';
 import type { ControlStore } from './control-store.ts';
 import type { SharedParts } from './shared.ts';
@@ -55,8 +56,8 @@ export interface ControlPlane {
   readonly api: ResourceApi;
   readonly changeSets: ReturnType<typeof changeSets>;
   readonly serviceAccounts: Authenticator;
-  /** Throws a Refusal when the user may not. */
-  readonly authorize: Authority['authorize'];
+  /** Throws a Refusal when the user may not ask the path, nor read the object that the question concerns. */
+  readonly authorize: (user: User, wanted: PathAttributes, about?: AskedAbout) => void;
   /** Resolves with a sentence when it can no longer work; the process should end then. */
   /** Kinds that come and go. */
   readonly kinds: ServedKinds;
@@ -147,7 +148,9 @@ export async function startControlPlane(
     api,
     changeSets: applyChangeSet,
     serviceAccounts,
-    authorize: authority.authorize,
+    authorize: (user, wanted, about) => {
+      if (about === undefined || !mayRead(base, user, about)) authority.authorize(user, wanted);
+    },
     failed,
   };
 }
@@ -168,6 +171,24 @@ function approvalRight({ access, store }: Pick<ControlStore, 'access' | 'store'>
       ...object,
     });
   };
+}
+
+/** Whether somebody may read the object that a question concerns. Where there is no such object, only who may of all objects. */
+function mayRead({ access, store }: Pick<ControlStore, 'access' | 'store'>, user: User, about: AskedAbout): boolean {
+  const { kind, namespace, name, subresource } = about;
+  const object = store.get(kind, namespace, name);
+  return access.may(
+    { ...user, uid: user.uid },
+    {
+      verb: 'get',
+      group: kind.group,
+      resource: kind.plural,
+      subresource,
+      namespace,
+      name,
+      ...(object === undefined ? {} : { object }),
+    },
+  );
 }
 
 /** Drops what is older than `historyDays` once an hour, in the process that writes. */

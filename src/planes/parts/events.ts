@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { makeDatasetsFolder } from '#kernel/events/datasets/files.ts';
 import { formerFieldsExaminer } from '#kernel/events/datasets/former-fields.ts';
+import { Query } from '#kernel/events/datasets/query-kind.ts';
 import { startQueries } from '#kernel/events/datasets/queries.ts';
 import { ROLL_UP_SECONDS, startRollUps } from '#kernel/events/datasets/roll-ups.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
@@ -35,6 +36,8 @@ export interface EventPlane {
   /** Where parts of this program write events of their own. */
   readonly write: LogWriter['write'];
   readonly virtual: ReadonlyMap<string, VirtualKind>;
+  /** Answers a Query. */
+  readonly query: VirtualKind;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   readonly examiners: readonly Examiner[];
   /** Measures for guardrails that name a Metric. */
@@ -118,7 +121,8 @@ export async function startEventPlane(
   return {
     routes: events.routes,
     write: events.write,
-    virtual: new Map([...events.virtual, ...queries.virtual]),
+    virtual: new Map([...events.virtual, [Query.id, queries.query]]),
+    query: queries.query,
     virtualLists: events.virtualLists,
     examiners: [queries.examiner, formerFieldsExaminer(database)],
     metrics: releaseMetrics({ database, world, ask: queries.ask, rollUpSeconds }),

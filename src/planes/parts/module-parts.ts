@@ -22,13 +22,15 @@ export function moduleCommands(
   parts: {
     readonly records: ReadonlyMap<string, ModuleRecords>;
     readonly store: SharedStore<Operation>;
+    readonly query: VirtualKind;
     readonly clock: Clock;
   },
 ): ReadonlyMap<string, VirtualKind> {
-  const { records, store, clock } = parts;
+  const { records, store, query, clock } = parts;
   return new Map(
     modules.flatMap(({ name, commands }) => [
-      ...(commands?.({ records: records.get(name), client: inProcessClient(store, `system:${name}`), clock }) ?? []),
+      ...(commands?.({ records: records.get(name), client: inProcessClient(store, `system:${name}`), query, clock }) ??
+        []),
     ]),
   );
 }

@@ -1,6 +1,5 @@
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
-import type { PathAttributes, User } from '#kernel/api/authority.ts';
 import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
 import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
 import { decisionGate, type Gate } from '#kernel/snapshots/gate.ts';
@@ -27,7 +26,7 @@ export async function startNode(
     /** Undefined without a database. */
     readonly records: Records | undefined;
     readonly userOf: UserOf;
-    readonly authorize: (user: User, wanted: PathAttributes) => void;
+    readonly authorize: Parameters<typeof decisionGate>[0]['authorize'];
   },
 ): Promise<FollowingNode> {
   const { lifetime, kinds, openAnswers = new OpenAnswers(), clock, log, registry } = shared;

@@ -38,7 +38,8 @@ export async function startApi(shared: SharedParts): Promise<ApiRole> {
     () => openUnits(modules, { database, time: systemTime, log }),
     (open) => open.stop(),
   );
-  const commands = moduleCommands(modules, { records: records.ofModules, store, clock });
+  const { query } = events;
+  const commands = moduleCommands(modules, { records: records.ofModules, store, query, clock });
   const control = await startControlPlane(shared, base, {
     ...events,
     virtual: new Map([...events.virtual, ...commands]),

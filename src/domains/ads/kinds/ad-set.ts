@@ -142,7 +142,11 @@ export const AdSet = defineKind({
     { name: 'Bid', type: 'string', description: 'The most that it pays for that.', value: ({ spec }) => spec.bid },
     ...SERVING_COLUMNS,
   ],
-  selectableFields: { 'spec.account': ['spec', 'account'], 'spec.campaign': ['spec', 'campaign'] },
+  selectableFields: {
+    'spec.account': ['spec', 'account'],
+    'spec.campaign': ['spec', 'campaign'],
+    'spec.tier': ['spec', 'tier'],
+  },
   indexes: { account: (spec) => [spec.account], campaign: (spec) => [spec.campaign] },
   fieldIndexes: { 'spec.account': 'account', 'spec.campaign': 'campaign' },
   refs: (spec, namespace) => [

@@ -3,6 +3,7 @@ import { zoneClock } from '#kernel/audiences/language/zone.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { readLiveName } from '#kernel/kinds/live-name.ts';
+import { AdvertiserReport } from './advertiser-report.ts';
 import { GROUP, VERSION } from './identity.ts';
 import {
   ACCOUNT_PATTERN,
@@ -54,6 +55,7 @@ export const Advertiser = defineKind({
   spec: AdvertiserSpecSchema,
   status: servingStatus,
   computedStatus: true,
+  subresources: { report: AdvertiserReport },
   columns: [
     { name: 'Title', type: 'string', description: 'The name that people see.', value: ({ spec }) => spec.title },
     { name: 'Currency', type: 'string', description: 'Currency of its bids.', value: ({ spec }) => spec.currency },

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Problem } from '#kernel/base/failures.ts';
+import type { Problem, Refusal } from '#kernel/base/failures.ts';
 import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { ResourceAttributes, SelectableObject, User } from '#kernel/api/authority.ts';
 import { selectable } from '#kernel/api/selection.ts';
@@ -99,10 +99,8 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       // Whether a rule with a selector allows a create depends on the object that would be stored.
       const isOpen = access.partly.length > 0 && isCreate;
       if (!access.allowed && !isOpen && (operation.verb === 'apply' || access.partly.length > 0)) {
-        const isOfOne = operation.verb !== 'apply' && access.partly.length > 0;
-        if (isOfOne && (current === undefined || !mayDo(user, 'get', current)))
-          throw notAmongRefusal(access.wanted, access.partly);
-        throw forbiddenRefusal(user, access.wanted, access.partly);
+        const isKnown = operation.verb === 'apply' || (current !== undefined && mayDo(user, 'get', current));
+        throw refusalOf(user, access, isKnown);
       }
       if (operation.verb === 'delete' && reachesEverywhere(kind, current?.object()))
         require(user, kind, { verb: 'delete', namespace: EVERYWHERE, name: operation.name });
@@ -133,6 +131,15 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
         bindingMayGrant({ table: table(), user }, object, before, { kind, read });
     },
   };
+}
+
+/** The refusal of a write; whether there is an object learns only who may know of it. */
+function refusalOf(
+  user: Holder,
+  { wanted, partly }: Pick<Access, 'partly'> & { readonly wanted: ResourceAttributes },
+  isKnown: boolean,
+): Refusal {
+  return isKnown ? forbiddenRefusal(user, wanted, partly) : notAmongRefusal(wanted, partly);
 }
 
 /** The verb of a write in rules. */

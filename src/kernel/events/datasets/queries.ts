@@ -54,7 +54,8 @@ export interface QueryOptions {
 }
 
 export interface Queries {
-  readonly virtual: ReadonlyMap<string, VirtualKind>;
+  /** Answers a posted Query, in a place of its caller's. */
+  readonly query: VirtualKind;
   /** Refuses Datasets whose SQL is not one SELECT over their inputs. */
   readonly examiner: Examiner;
   /**
@@ -162,7 +163,7 @@ export function startQueries(options: QueryOptions): Queries {
   }
 
   return {
-    virtual: new Map([[Query.id, answer]]),
+    query: answer,
     examiner: { kind: Dataset, examine },
     ask: (sql, signal) => {
       const either = AbortSignal.any([stopped.signal, signal]);

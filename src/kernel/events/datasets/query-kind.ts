@@ -45,6 +45,27 @@ const QuerySpec = Type.Object(
 
 export type QuerySpec = Static<typeof QuerySpec>;
 
+/** The answer to a question about events. */
+export const QueryStatus = Type.Object({
+  columns: Type.Array(
+    Type.Object({
+      name: Type.String({ description: 'As in the SQL.' }),
+      type: Type.String({ description: 'In SQL.' }),
+    }),
+    { description: 'Name and type of each value of a row.' },
+  ),
+  rows: Type.Optional(
+    Type.Array(Type.Array(Type.Unknown(free)), {
+      description: 'The rows; whole numbers beyond 2^53 and long decimals as text, times in RFC 3339.',
+    }),
+  ),
+  data: Type.Optional(Type.String({ description: 'The result as CSV, or as Parquet in base64.' })),
+  rowCount: Type.Integer({ description: 'Number of rows in the answer.' }),
+  truncated: Type.Boolean({ description: 'Whether more rows were cut off.' }),
+  completeUntil: Type.String({ format: 'date-time', description: 'Every event received before is in the answer.' }),
+  ms: Type.Integer({ description: 'Duration of the query in milliseconds.' }),
+});
+
 /** A question in SQL about events. Posting one answers it; with `dryRun=All` it is only checked. Not stored. */
 export const Query = defineKind({
   group: GROUP,
@@ -56,25 +77,7 @@ export const Query = defineKind({
   spec: QuerySpec,
   /** The largest SQL, escaped. */
   bodyBytesMax: 4 * QUERY_LIMITS.sqlCharsMax + 64 * 1024,
-  status: Type.Object({
-    columns: Type.Array(
-      Type.Object({
-        name: Type.String({ description: 'As in the SQL.' }),
-        type: Type.String({ description: 'In SQL.' }),
-      }),
-      { description: 'Name and type of each value of a row.' },
-    ),
-    rows: Type.Optional(
-      Type.Array(Type.Array(Type.Unknown(free)), {
-        description: 'The rows; whole numbers beyond 2^53 and long decimals as text, times in RFC 3339.',
-      }),
-    ),
-    data: Type.Optional(Type.String({ description: 'The result as CSV, or as Parquet in base64.' })),
-    rowCount: Type.Integer({ description: 'Number of rows in the answer.' }),
-    truncated: Type.Boolean({ description: 'Whether more rows were cut off.' }),
-    completeUntil: Type.String({ format: 'date-time', description: 'Every event received before is in the answer.' }),
-    ms: Type.Integer({ description: 'Duration of the query in milliseconds.' }),
-  }),
+  status: QueryStatus,
   verbs: ['create'],
   postedBy: 'editors',
 });

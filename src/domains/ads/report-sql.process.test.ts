@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { AD_DELIVERY } from '#domains/ads/records/delivery-events.ts';
+import { AD_DELIVERY } from './records/delivery-events.ts';
 import { logEvents, startDatasetsWorld, type LoggedEvent } from '#kernel/events/datasets/testing/datasets-world.ts';
-import { AD_BREAK } from '#domains/ads/records/break-events.ts';
-import { fillSql, REACH_MIN, reportSql, type ReportQuestion } from './report-sql.ts';
+import { AD_BREAK } from './records/break-events.ts';
+import { fillSql, REACH_MIN, reportSql, type ReportQuestion } from './rules/report-sql.ts';
 
 const EVERYTHING: ReportQuestion = { by: [], zone: 'UTC', account: undefined, from: undefined, until: undefined };
 

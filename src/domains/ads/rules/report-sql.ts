@@ -1,4 +1,4 @@
-import { sqlText } from '../api/query.ts';
+import { literal } from '#kernel/events/datasets/sql-text.ts';
 
 /** Listeners of a row below which reach and frequency are hidden: they would tell of single people. */
 export const REACH_MIN = 50;
@@ -6,7 +6,7 @@ export const REACH_MIN = 50;
 /** The SQL of everything that splits a report. A day is that of the zone; an hour is an instant, as days have 23 to 25 of them. */
 const DIMENSIONS = {
   hour: () => `date_trunc('hour', event_at)`,
-  day: (zone: string) => `cast(event_at at time zone ${sqlText(zone)} as date)`,
+  day: (zone: string) => `cast(event_at at time zone ${literal(zone)} as date)`,
   account: () => 'advertiser',
   campaign: () => 'campaign',
   adSet: () => '"adSet"',
@@ -34,7 +34,7 @@ export function reportSql({ by, zone, account, from, until }: ReportQuestion): s
   const dimensions = by.map((name) => `${DIMENSIONS[name](zone)} as "${name}"`);
   const names = by.map((name) => `"${name}"`);
   const conditions = [
-    ...(account === undefined ? [] : [`advertiser = ${sqlText(account)}`]),
+    ...(account === undefined ? [] : [`advertiser = ${literal(account)}`]),
     ...timeConditions(from, until),
   ];
   const groups = [...names, 'currency'].join(', ');
@@ -78,8 +78,8 @@ group by all order by all`;
 
 function timeConditions(from: ReportQuestion['from'], until: ReportQuestion['until']): readonly string[] {
   return [
-    ...(from === undefined ? [] : [`event_at >= timestamptz ${sqlText(from.toString())}`]),
-    ...(until === undefined ? [] : [`event_at < timestamptz ${sqlText(until.toString())}`]),
+    ...(from === undefined ? [] : [`event_at >= timestamptz ${literal(from.toString())}`]),
+    ...(until === undefined ? [] : [`event_at < timestamptz ${literal(until.toString())}`]),
   ];
 }
 
