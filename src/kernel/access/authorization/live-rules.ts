@@ -2,17 +2,17 @@ import type { Log } from '#kernel/base/log.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { fromKinds, type KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import type { Change, Store } from '#kernel/store/contract.ts';
+import type { Change, Entry, Store } from '#kernel/store/contract.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, bindingOf, rulesOf } from '../kinds/rbac.ts';
 import { defaultObjects, missingDefaults } from './default-objects.ts';
 import { outdatedRoles } from './collect-rules.ts';
 import type { DeclaredPath } from './path-access.ts';
-import { compileRules, resourceKey, type RoleRules, type RuleTable } from '../rules/rule-table.ts';
+import { ChangingRules, resourceKey, type RoleRules, type RuleTable } from '../rules/rule-table.ts';
 
 const RULE_KINDS: ReadonlySet<Kind> = new Set([Role, ClusterRole, RoleBinding, ClusterRoleBinding]);
 const AUTHOR = { user: 'system:access', requestId: 'access' };
 
-/** The rules in force: the declared ones, compiled again after every change of a role or binding. */
+/** The rules in force: the declared ones, each compiled when it changes. */
 export interface LiveRules {
   readonly table: () => RuleTable;
   readonly follow: (store: Store<Operation>, kinds: KindRegistry) => void;
@@ -22,7 +22,7 @@ export interface LiveRules {
 }
 
 export function liveRules(log: Log): LiveRules {
-  let table = compileRules([], []);
+  const table = new ChangingRules();
   const unsubscribe: (() => void)[] = [];
   let collecting: Promise<unknown> = Promise.resolve();
   return {
@@ -37,16 +37,16 @@ export function liveRules(log: Log): LiveRules {
               .map(({ group, plural }) => resourceKey({ group, resource: plural })),
           ),
       );
-      const recompile = (): void => {
-        table = compile(store, everywhereOnly());
+      const followKinds = (): void => {
+        table.everywhereOnly = everywhereOnly();
       };
-      recompile();
-      unsubscribe.push(kinds.subscribe(recompile));
+      followKinds();
+      unsubscribe.push(kinds.subscribe(followKinds));
+      for (const kind of RULE_KINDS) for (const entry of store.list(kind)) put(table, entry);
       const follow = (changes: readonly Change[]): void => {
-        const touched = new Set(changes.map(({ entry }) => entry.kind));
-        if (touched.isDisjointFrom(RULE_KINDS)) return;
-        recompile();
-        if (!touched.has(ClusterRole)) return;
+        const ofRules = changes.filter(({ entry }) => RULE_KINDS.has(entry.kind));
+        for (const { type, entry } of ofRules) (type === 'DELETED' ? remove : put)(table, entry);
+        if (!ofRules.some(({ entry }) => entry.kind === ClusterRole)) return;
         // In sequence, so that each one sees the writes of the one before.
         collecting = collecting
           .then(() => collect(store))
@@ -67,19 +67,24 @@ export function liveRules(log: Log): LiveRules {
   };
 }
 
-function compile(store: Store<Operation>, everywhereOnly: ReadonlySet<string>): RuleTable {
-  const roles = [Role, ClusterRole].flatMap((kind) =>
-    [...store.list(kind)].map((entry): RoleRules => ({
-      kind: kind === Role ? 'Role' : 'ClusterRole',
-      namespace: entry.namespace,
-      name: entry.name,
-      rules: rulesOf(entry.object()),
-    })),
-  );
-  const bindings = [RoleBinding, ClusterRoleBinding].flatMap((kind) =>
-    [...store.list(kind)].map((entry) => bindingOf(entry.object())),
-  );
-  return compileRules(roles, bindings, everywhereOnly);
+/** Takes a role or binding in as it is now. */
+function put(table: ChangingRules, entry: Entry): void {
+  const object = entry.object();
+  if (isRole(entry)) table.putRole({ ...roleNamed(entry), rules: rulesOf(object) });
+  else table.putBinding(bindingOf(object));
+}
+
+function remove(table: ChangingRules, entry: Entry): void {
+  if (isRole(entry)) table.removeRole(roleNamed(entry));
+  else table.removeBinding(entry);
+}
+
+function isRole({ kind }: Entry): boolean {
+  return kind === Role || kind === ClusterRole;
+}
+
+function roleNamed({ kind, namespace, name }: Entry): Omit<RoleRules, 'rules'> {
+  return { kind: kind === Role ? 'Role' : 'ClusterRole', namespace, name };
 }
 
 /** Writes the rules of the roles that collect them from others. */

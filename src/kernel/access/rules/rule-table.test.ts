@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { Attributes } from '#kernel/api/authority.ts';
 import {
   authorize,
+  ChangingRules,
   compileRules,
   heldRules,
   mayWriteSomething,
@@ -42,6 +43,9 @@ const BINDING: fc.Arbitrary<Binding> = fc
     subjects: fc.array(SUBJECT, { maxLength: 3 }),
   })
   .filter(({ namespace, role }) => namespace !== '' || role.kind === 'ClusterRole');
+/** As in a store there is one of a name. */
+const ROLES = fc.uniqueArray(ROLE, { maxLength: 6, selector: ({ namespace, name }) => `${namespace}/${name}` });
+const BINDINGS = fc.uniqueArray(BINDING, { maxLength: 6, selector: ({ namespace, name }) => `${namespace}/${name}` });
 const USER = fc.record({
   name: among('ann', 'bob', 'system:serviceaccount:growth:robot', 'editors'),
   groups: fc.subarray(['editors', 'system:authenticated', 'others']),
@@ -114,8 +118,8 @@ function naive(
 test('the compiled table decides as a walk over every rule does', () => {
   fc.assert(
     fc.property(
-      fc.array(ROLE, { maxLength: 6 }),
-      fc.array(BINDING, { maxLength: 6 }),
+      ROLES,
+      BINDINGS,
       USER,
       fc.array(WANTED, { minLength: 5, maxLength: 10 }),
       fc.subarray(['/secrets', 'products.backline.dev/plans']),
@@ -133,29 +137,68 @@ test('the compiled table decides as a walk over every rule does', () => {
   );
 });
 
-test('the rules that a user holds in a namespace allow exactly their requests there', () => {
+test('a table that roles and bindings changed one by one decides as one that is compiled of what is left', () => {
+  const change = fc.oneof(
+    fc.record({ put: fc.boolean(), role: ROLE }),
+    fc.record({ put: fc.boolean(), binding: BINDING }),
+  );
   fc.assert(
     fc.property(
-      fc.array(ROLE, { maxLength: 6 }),
-      fc.array(BINDING, { maxLength: 6 }),
-      USER,
-      WANTED,
-      (roles, bindings, user, wanted) => {
-        const table = compileRules(roles, bindings);
-        const rules = heldRules(table, user, 'path' in wanted ? '' : wanted.namespace);
-        const everything: RoleRules = { kind: 'ClusterRole', namespace: '', name: 'held', rules };
-        const binding: Binding = {
-          namespace: '',
-          name: 'held',
-          role: { kind: 'ClusterRole', name: 'held' },
-          subjects: [{ kind: 'User', name: user.name }],
-        };
-        assert.equal(
-          authorize(compileRules([everything], [binding]), user, wanted).allowed,
-          authorize(table, user, wanted).allowed,
-        );
+      fc.array(change, { maxLength: 40 }),
+      fc.array(fc.tuple(USER, WANTED), { minLength: 5, maxLength: 20 }),
+      (changes, questions) => {
+        const table = new ChangingRules();
+        const roles = new Map<string, RoleRules>();
+        const bindings = new Map<string, Binding>();
+        for (const one of changes) {
+          if ('role' in one) {
+            const key = `${one.role.namespace}/${one.role.name}`;
+            if (one.put) roles.set(key, one.role);
+            else roles.delete(key);
+            if (one.put) table.putRole(one.role);
+            else table.removeRole(one.role);
+            continue;
+          }
+          const key = `${one.binding.namespace}/${one.binding.name}`;
+          if (one.put) bindings.set(key, one.binding);
+          else bindings.delete(key);
+          if (one.put) table.putBinding(one.binding);
+          else table.removeBinding(one.binding);
+        }
+        const compiled = compileRules(roles.values(), bindings.values());
+        for (const [user, wanted] of questions) {
+          const { allowed } = authorize(table, user, wanted);
+          assert.equal(allowed, authorize(compiled, user, wanted).allowed, JSON.stringify(wanted));
+          assert.equal(allowed, naive([...roles.values()], [...bindings.values()], user, wanted, new Set()));
+        }
+        for (const { kind, namespace, name, rules } of roles.values())
+          assert.equal(table.role(kind, namespace, name), rules);
+        for (const binding of bindings.values()) table.removeBinding(binding);
+        for (const role of roles.values()) table.removeRole(role);
+        assert.equal(table.grants.size, 0, 'nothing of the removed is kept');
       },
     ),
+    { numRuns: 1_000 },
+  );
+});
+
+test('the rules that a user holds in a namespace allow exactly their requests there', () => {
+  fc.assert(
+    fc.property(ROLES, BINDINGS, USER, WANTED, (roles, bindings, user, wanted) => {
+      const table = compileRules(roles, bindings);
+      const rules = heldRules(table, user, 'path' in wanted ? '' : wanted.namespace);
+      const everything: RoleRules = { kind: 'ClusterRole', namespace: '', name: 'held', rules };
+      const binding: Binding = {
+        namespace: '',
+        name: 'held',
+        role: { kind: 'ClusterRole', name: 'held' },
+        subjects: [{ kind: 'User', name: user.name }],
+      };
+      assert.equal(
+        authorize(compileRules([everything], [binding]), user, wanted).allowed,
+        authorize(table, user, wanted).allowed,
+      );
+    }),
   );
 });
 

@@ -34,15 +34,27 @@ export interface Binding {
   readonly subjects: readonly Subject[];
 }
 
+/** The place of a role, which bindings hold: its rules come and go. */
+interface RolePlace {
+  /** Undefined where there is no such role: it grants nothing. */
+  rules: readonly PolicyRule[] | undefined;
+  compiled: readonly CompiledRule[];
+  /** How many subjects of bindings hold it. */
+  holders: number;
+}
+
 interface Grant {
-  readonly rules: readonly CompiledRule[];
+  readonly role: RolePlace;
   /** The reason, as kubectl shows it. */
   readonly because: string;
 }
 
-/** Rights of each user and group, by namespace; the empty one holds the rights granted everywhere. */
+/** Rights of each user and group, by namespace and binding; the empty namespace holds the rights granted everywhere. */
+type Grants = Map<string, Map<string, Map<string, Grant>>>;
+
+/** The rules in force. */
 export interface RuleTable {
-  readonly grants: ReadonlyMap<string, ReadonlyMap<string, readonly Grant[]>>;
+  readonly grants: ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, Grant>>>;
   /** Resources, as `group/plural`, that only a grant everywhere opens. */
   readonly everywhereOnly: ReadonlySet<string>;
   readonly role: (kind: string, namespace: string, name: string) => readonly PolicyRule[] | undefined;
@@ -57,31 +69,84 @@ export function isMaster(user: Pick<User, 'groups'>): boolean {
   return user.groups.includes(MASTERS);
 }
 
-/** Joins bindings to their roles. A binding to a role that does not exist grants nothing. */
+/** Joins bindings to their roles. */
 export function compileRules(
   roles: Iterable<RoleRules>,
   bindings: Iterable<Binding>,
   everywhereOnly: ReadonlySet<string> = new Set(),
 ): RuleTable {
-  const byName = new Map<string, { rules: readonly PolicyRule[]; compiled: readonly CompiledRule[] }>();
-  for (const { kind, namespace, name, rules } of roles) {
-    byName.set(roleKey(kind, namespace, name), { rules, compiled: rules.map(compileRule) });
+  const table = new ChangingRules();
+  table.everywhereOnly = everywhereOnly;
+  for (const role of roles) table.putRole(role);
+  for (const binding of bindings) table.putBinding(binding);
+  return table;
+}
+
+/** A table whose roles and bindings change one by one: a change costs the same, however many there are. */
+export class ChangingRules implements RuleTable {
+  readonly grants: Grants = new Map();
+  everywhereOnly: ReadonlySet<string> = new Set();
+  readonly #places = new Map<string, RolePlace>();
+  readonly #bindings = new Map<string, Binding>();
+
+  role(kind: string, namespace: string, name: string): readonly PolicyRule[] | undefined {
+    return this.#places.get(roleKey(kind, namespace, name))?.rules;
   }
-  const grants = new Map<string, Map<string, Grant[]>>();
-  for (const binding of bindings) {
-    const { namespace, role, subjects } = binding;
-    const found = byName.get(roleKey(role.kind, role.kind === 'Role' ? namespace : '', role.name));
-    if (found === undefined) continue;
+
+  putRole({ kind, namespace, name, rules }: RoleRules): void {
+    const place = this.#placeOf(roleKey(kind, namespace, name));
+    place.rules = rules;
+    place.compiled = rules.map(compileRule);
+  }
+
+  removeRole({ kind, namespace, name }: Omit<RoleRules, 'rules'>): void {
+    const key = roleKey(kind, namespace, name);
+    const place = this.#placeOf(key);
+    place.rules = undefined;
+    place.compiled = [];
+    this.#tidy(key, place);
+  }
+
+  putBinding(binding: Binding): void {
+    this.removeBinding(binding);
+    const { namespace, subjects } = binding;
+    const key = bindingKey(binding);
+    this.#bindings.set(key, binding);
+    const role = this.#placeOf(heldRoleKey(binding));
     for (const subject of subjects) {
-      const key = subjectKey(subject, namespace);
-      const scopes = grants.get(key) ?? new Map<string, Grant[]>();
-      grants.set(key, scopes);
-      const scope = scopes.get(namespace) ?? [];
-      scopes.set(namespace, scope);
-      scope.push({ rules: found.compiled, because: reason(binding, subject) });
+      const scopes = this.grants.getOrInsertComputed(subjectKey(subject, namespace), () => new Map());
+      const scope = scopes.getOrInsertComputed(namespace, () => new Map());
+      scope.set(key, { role, because: reason(binding, subject) });
     }
+    role.holders += 1;
   }
-  return { grants, everywhereOnly, role: (kind, namespace, name) => byName.get(roleKey(kind, namespace, name))?.rules };
+
+  removeBinding(named: Pick<Binding, 'namespace' | 'name'>): void {
+    const key = bindingKey(named);
+    const binding = this.#bindings.get(key);
+    if (binding === undefined) return;
+    this.#bindings.delete(key);
+    const { namespace, subjects } = binding;
+    for (const subject of subjects) {
+      const holder = subjectKey(subject, namespace);
+      const scopes = this.grants.get(holder);
+      scopes?.get(namespace)?.delete(key);
+      if (scopes?.get(namespace)?.size === 0) scopes.delete(namespace);
+      if (scopes?.size === 0) this.grants.delete(holder);
+    }
+    const role = heldRoleKey(binding);
+    const place = this.#placeOf(role);
+    place.holders -= 1;
+    this.#tidy(role, place);
+  }
+
+  #placeOf(key: string): RolePlace {
+    return this.#places.getOrInsertComputed(key, () => ({ rules: undefined, compiled: [], holders: 0 }));
+  }
+
+  #tidy(key: string, { rules, holders }: RolePlace): void {
+    if (rules === undefined && holders === 0) this.#places.delete(key);
+  }
 }
 
 /** Whether the user may, by which binding, and the rules that allow it for some objects where none allows it for these. */
@@ -100,9 +165,10 @@ export function authorize(table: RuleTable, user: Pick<User, 'name' | 'groups'>,
   const scope = 'path' in wanted || table.everywhereOnly.has(resourceKey(wanted)) ? EVERYWHERE : wanted.namespace;
   const partly: CompiledRule[] = [];
   for (const grant of grantsOf(table, user, scope)) {
-    if (grant.rules.some(allows)) return { allowed: true, reason: grant.because, partly: [] };
+    const { compiled } = grant.role;
+    if (compiled.some(allows)) return { allowed: true, reason: grant.because, partly: [] };
     if ('path' in wanted) continue;
-    for (const rule of grant.rules) if (rule.selector !== undefined && isAbout(rule, wanted)) partly.push(rule);
+    for (const rule of compiled) if (rule.selector !== undefined && isAbout(rule, wanted)) partly.push(rule);
   }
   return { allowed: false, reason: '', partly };
 }
@@ -139,7 +205,9 @@ export function mayWriteSomething(
     );
   };
   return subjectsOf(user).some((subject) =>
-    [...(table.grants.get(subject)?.values() ?? [])].some((grants) => grants.some(({ rules }) => rules.some(writes))),
+    [...(table.grants.get(subject)?.values() ?? [])].some((scope) =>
+      [...scope.values()].some(({ role }) => role.compiled.some(writes)),
+    ),
   );
 }
 
@@ -153,7 +221,7 @@ export function heldRules(table: RuleTable, user: Pick<User, 'name' | 'groups'>,
         { verbs: ['*'], nonResourceURLs: ['*'] },
       ]
     : [];
-  for (const grant of grantsOf(table, user, namespace)) found.push(...grant.rules.map(({ rule }) => rule));
+  for (const grant of grantsOf(table, user, namespace)) found.push(...grant.role.compiled.map(({ rule }) => rule));
   return [...new Set(found)];
 }
 
@@ -161,8 +229,8 @@ function* grantsOf(table: RuleTable, { name, groups }: Pick<User, 'name' | 'grou
   for (const subject of subjectsOf({ name, groups })) {
     const scopes = table.grants.get(subject);
     if (scopes === undefined) continue;
-    yield* scopes.get(EVERYWHERE) ?? [];
-    if (namespace !== EVERYWHERE) yield* scopes.get(namespace) ?? [];
+    yield* scopes.get(EVERYWHERE)?.values() ?? [];
+    if (namespace !== EVERYWHERE) yield* scopes.get(namespace)?.values() ?? [];
   }
 }
 
@@ -173,6 +241,15 @@ function subjectsOf({ name, groups }: Pick<User, 'name' | 'groups'>): string[] {
 /** The name of a resource in `everywhereOnly`. */
 export function resourceKey({ group, resource }: { readonly group: string; readonly resource: string }): string {
   return `${group}/${resource}`;
+}
+
+function bindingKey({ namespace, name }: Pick<Binding, 'namespace' | 'name'>): string {
+  return `${namespace}/${name}`;
+}
+
+/** The role that a binding holds: of its own namespace, or of all. */
+function heldRoleKey({ namespace, role }: Binding): string {
+  return roleKey(role.kind, role.kind === 'Role' ? namespace : '', role.name);
 }
 
 function roleKey(kind: string, namespace: string, name: string): string {
