@@ -273,8 +273,9 @@ test('an approver of Releases with a label may approve no other, and no longer c
   await label(hers, EVE);
 
   const refused = await office.approve(other, tokenOf(EVE));
-  assert.equal(refused.status, 403, refused.text);
-  assert.match(refused.json.message, /it is allowed for objects with labelSelector=desk=eve/);
+  // She may not read it either.
+  assert.equal(refused.status, 404, refused.text);
+  assert.match(refused.json.message, /not found among those with labelSelector=desk=eve/);
   requireDone(await office.approve(hers, tokenOf(EVE)));
   const find = (all: readonly Release[]) => all.find(({ metadata }) => metadata.name === hers);
   assert.deepEqual(counts(find(await office.releases())), [[EVE, true]]);
