@@ -354,9 +354,8 @@ async function explainBreak(
   parts: BreakParts,
 ): Promise<BreakOutcome> {
   const { asked, subject } = await identify(question, open, facts, parts);
-  const wait = new BreakWait(parts.time);
+  using wait = new BreakWait(parts.time);
   const history = await readHistory(table, asked, { histories: parts.histories, wait, subject });
-  wait.end();
   const load = loadObstacle(asked, history);
   if (load !== undefined) return { asked, noAds: load, decision: NOTHING };
   const counted = { ...asked, heldBack: heldBackBy(asked, history) };

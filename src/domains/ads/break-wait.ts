@@ -36,7 +36,7 @@ export class BreakWait {
     }
   };
 
-  end(): void {
+  [Symbol.dispose](): void {
     this.#stop();
   }
 }

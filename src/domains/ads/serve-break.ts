@@ -63,12 +63,8 @@ export async function serveBreak(
   parts: ServingParts,
   servedTo: ServedTo,
 ): Promise<ReservedBreak> {
-  const wait = new BreakWait(parts.time);
-  try {
-    return await serveInRounds(table, question, { ...parts, wait }, servedTo);
-  } finally {
-    wait.end();
-  }
+  using wait = new BreakWait(parts.time);
+  return await serveInRounds(table, question, { ...parts, wait }, servedTo);
 }
 
 async function serveInRounds(

@@ -2,7 +2,7 @@ import { weeklyWindow } from '#kernel/audiences/language/compile-time.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
-import { AdSet, TIERS, type AdSetSpec } from '../kinds/ad-set.ts';
+import { AdSet, listenerRule, TIERS } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
@@ -40,19 +40,12 @@ export function compileAdSet(object: LiveObject, world: World, hasAudience: (nam
     dayParts: spec.dayParts?.map(weeklyWindow),
     deal: spec.deal === undefined ? undefined : dealKey(names.advertiser, spec.deal),
     categories: advertiser?.categories ?? [],
-    rule: ruleOf(spec),
+    rule: listenerRule(spec),
     ads: ads.filter((ad) => typeof ad !== 'string'),
     money: moneyOf(object, spec, { campaign, advertiser }),
     caps: capsOf(object, spec, { campaign, advertiser }),
     halts: haltsOf({ adSet: spec, campaign, advertiser, hasAudience, ads }),
   };
-}
-
-/** Both the audience and the rule, where there are both. */
-function ruleOf({ audience, when }: AdSetSpec): AdSetSpec['when'] {
-  if (audience === undefined) return when;
-  const groups = when?.anyOf ?? [{ allOf: [] }];
-  return { anyOf: groups.map(({ allOf }) => ({ allOf: [{ audience }, ...allOf] })) };
 }
 
 /** Its ads, or why one is not served; by name. */

@@ -13,7 +13,7 @@ import {
   type PodEdges,
 } from '../rules/pack-pod.ts';
 import type { CapObstacle } from '../rules/cap-check.ts';
-import { categoryObstacle, type CategoryObstacle, type ListenerRules } from '../rules/listener-rules.ts';
+import { categoryObstacle, OPEN_RULES, type CategoryObstacle, type ListenerRules } from '../rules/listener-rules.ts';
 import { chargeOf, ecpmOf } from '../rules/goals.ts';
 import { sizeOf, times, type Ratio } from '../rules/ratio.ts';
 import { rankOf } from './compile.ts';
@@ -45,6 +45,27 @@ export interface BreakQuestion {
   readonly heldBack: (adSet: CompiledAdSet) => HoldBack | undefined;
   /** A number in [0, 1). */
   readonly random: () => number;
+}
+
+/** A question about a whole break: the listener may get everything, and nothing is held back. */
+export function openQuestion(placement: CompiledPlacement, nowMs: number): BreakQuestion {
+  const { slots, seconds } = placement.spec;
+  return {
+    placement,
+    context: {},
+    nowMs,
+    wallMs: undefined,
+    slots,
+    seconds: seconds ?? slots,
+    adjacent: new Set(),
+    filtersExplicit: false,
+    tokenBytesMax: Infinity,
+    rules: OPEN_RULES,
+    historyScope: 'listener',
+    hasGrace: true,
+    heldBack: () => undefined,
+    random: () => 0,
+  };
 }
 
 /** Why an ad set waits, though it fits: by its money, or by what the listener got. */

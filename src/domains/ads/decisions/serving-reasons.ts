@@ -1,5 +1,5 @@
 import { OPEN_RULES } from '../rules/listener-rules.ts';
-import { fittingAds, type BreakQuestion, type Obstacle } from './decide.ts';
+import { fittingAds, openQuestion, type Obstacle } from './decide.ts';
 import type { AdsTable, CompiledAdSet, CompiledPlacement, Halt } from './table.ts';
 
 /** Why an ad set, or one ad of it, is served to nobody now. */
@@ -57,24 +57,10 @@ function obstaclesOf(
 ): (placement: CompiledPlacement) => ServingReason['reason'] | undefined {
   const always = { ...adSet, fromMs: -Infinity, untilMs: Infinity, dayParts: undefined };
   return (placement) => {
-    const { policy, spec } = placement;
+    const { policy } = placement;
     if (policy === undefined) return 'policy missing';
-    const question: BreakQuestion = {
-      placement,
-      context: {},
-      nowMs: Math.max(nowMs, adSet.fromMs),
-      wallMs: undefined,
-      slots: spec.slots,
-      seconds: spec.seconds ?? spec.slots,
-      adjacent: new Set(),
-      filtersExplicit: false,
-      tokenBytesMax: Infinity,
-      rules: policy.explicit === 'never' ? NEVER_EXPLICIT : OPEN_RULES,
-      historyScope: 'listener',
-      hasGrace: false,
-      heldBack: () => undefined,
-      random: () => 0,
-    };
+    const open = openQuestion(placement, Math.max(nowMs, adSet.fromMs));
+    const question = policy.explicit === 'never' ? { ...open, rules: NEVER_EXPLICIT } : open;
     const found = fittingAds(always, question);
     if (typeof found !== 'string') return undefined;
     // The halts say it already.

@@ -179,20 +179,22 @@ function pacingProblems({ pacing, budget: limits, until }: AdSetSpec): readonly 
   return [{ path: ['spec', 'pacing'], reason: 'FieldValueInvalid', detail }];
 }
 
-function whenProblems(
-  { when, audience }: AdSetSpec,
-  before: AdSetSpec | undefined,
-  attributes: AttributeLookup,
-): readonly Problem[] {
-  if (when === undefined) return [];
+/** The audience and the rule of an ad set as one rule; undefined: everybody. */
+export function listenerRule({ audience, when }: Pick<AdSetSpec, 'audience' | 'when'>): AdSetSpec['when'] {
+  if (audience === undefined) return when;
+  const groups = when?.anyOf ?? [{ allOf: [] }];
+  return { anyOf: groups.map(({ allOf }) => ({ allOf: [{ audience }, ...allOf] })) };
+}
+
+function whenProblems(spec: AdSetSpec, before: AdSetSpec | undefined, attributes: AttributeLookup): readonly Problem[] {
+  const { when, audience } = spec;
+  const rule = listenerRule(spec);
+  if (when === undefined || rule === undefined) return [];
   const path = ['spec', 'when'];
   const problems = ruleProblems(when, path, attributes);
   const isSame = before !== undefined && isDeepStrictEqual([when, audience], [before.when, before.audience]);
   if (problems.length > 0 || isSame) return problems;
-  const both = when.anyOf.map(({ allOf }) => ({
-    allOf: [...(audience === undefined ? [] : [{ audience }]), ...allOf],
-  }));
-  return contradictionProblems({ anyOf: both }, path, attributes);
+  return contradictionProblems(rule, path, attributes);
 }
 
 function dayPartProblems(

@@ -7,10 +7,9 @@ import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { compileInSteps } from '../decisions/compile.ts';
-import type { BreakQuestion } from '../decisions/decide.ts';
+import { openQuestion, type BreakQuestion } from '../decisions/decide.ts';
 import type { AdsTable } from '../decisions/table.ts';
 import { adsKinds } from '../module.ts';
-import { OPEN_RULES } from '../rules/listener-rules.ts';
 
 const NAMESPACE = 'default';
 
@@ -45,20 +44,9 @@ export function askBreak(
 ): BreakQuestion {
   const placement = placements.get(name);
   if (placement === undefined) throw new Error(`there is no placement ${name}`);
-  const { slots, seconds } = placement.spec;
   return {
-    placement,
+    ...openQuestion(placement, more.nowMs),
     context: { targetingKey: 'ann' },
-    wallMs: undefined,
-    slots,
-    seconds: seconds ?? slots,
-    adjacent: new Set(),
-    filtersExplicit: false,
-    tokenBytesMax: Infinity,
-    rules: OPEN_RULES,
-    historyScope: 'listener',
-    hasGrace: true,
-    heldBack: () => undefined,
     random: () => 0.5,
     ...more,
   };
