@@ -117,7 +117,7 @@ async function until<Found>(look: () => Promise<Found | undefined>, what: string
   }
 }
 
-/** Goes on in steps, with use in each, until the release has come to its end. */
+/** Goes on in steps, with use in each, until the release has ended. */
 async function goOn(
   { world, pass }: { readonly world: World; readonly pass: (ms: number) => void },
   stepMs: number,
@@ -177,7 +177,7 @@ async function rolledBack(world: World) {
   }, 'the rollback');
 }
 
-/** Waits until a figure of the database is reached, or the release has come to its end. */
+/** Waits until a figure of the database is reached, or the release has ended. */
 async function unlessOver(world: World, figure: string, wanted: number): Promise<void> {
   await until(async () => {
     const [row] = await world.database.query<{ reached: number }>(figure);

@@ -179,7 +179,7 @@ async function waitForVersion(store: Store<Operation>, version: number): Promise
   unsubscribe();
 }
 
-/** Refuses a version that the store has not come to yet. */
+/** Refuses a version that the store has not reached yet. */
 export function requireKnownVersion(store: Store<Operation>, version: number): void {
   if (version <= store.version()) return;
   throw resourceRefusal('version-too-large', `Too large resource version: ${version}, current: ${store.version()}`, {

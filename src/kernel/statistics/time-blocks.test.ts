@@ -240,7 +240,7 @@ test('the dispersion is how far stretches are off, and more where neighbours are
   assert.equal(timeDispersion(of([0.1, -0.1]), SEEN), 1, 'never below 1');
   assert.equal(timeDispersion(of([0, 0, 0]), SEEN), 1);
   assert.equal(timeDispersion(of([2, -2, 2, -2]), SEEN), 4);
-  // Beyond 4 and 1 of the same number they come to 5/2, and neighbours of the same size do not hang together.
+  // As many of 4 as of 1: their mean is 5/2, and neighbours of the same size do not hang together.
   assert.equal(timeDispersion(of([2, -1, 2, -1]), SEEN), 2.5);
   // In twos: products 4 − 4 + 4 of squares 16: 1/4 is within chance, 1/2.
   assert.equal(timeDispersion(of([2, 2, -2, -2]), SEEN), 4);

@@ -266,7 +266,7 @@ test('changes with the same request id are changes of two people, each with a re
   const story = startStory();
   story.declare([policy(AGREED)]);
   const caller = { groups: [], address: '', userAgent: '', verb: 'update' };
-  // While the engine is busy with this one, the others come to be looked at together.
+  // While the engine is busy with this one, the others wait, and it looks at them together.
   story.declare([node('first', 1, {})]);
   story.world.store.commit([node('x', 1), node('z', 1, {})], { user: 'ann', requestId: 'build-1', caller });
   story.world.store.commit([node('y', 1)], { user: 'bob', requestId: 'build-1', caller });
@@ -338,7 +338,7 @@ test('a label that is put on and taken off before the engine looks counts as one
   story.declare([node('x', 1, {})]);
   await story.run(1_000);
   story.declare([policy(AGREED)]);
-  // While the engine is busy with this one, the others come to be looked at together.
+  // While the engine is busy with this one, the others wait, and it looks at them together.
   story.declare([node('first', 1, {})]);
   story.declare([node('x', 2)], 'ann');
   story.declare([node('x', 2, {})], 'bob');
