@@ -1,4 +1,4 @@
-import { buildAudienceIndexInSteps, type Candidate } from '#kernel/audiences/index/audience-index.ts';
+import { AudienceIndexBuilder } from '#kernel/audiences/index/audience-index.ts';
 import { audienceKindIds, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { LayeredMap } from '#kernel/base/layered-map.ts';
 import { sortInSteps } from '#kernel/base/sort-in-steps.ts';
@@ -107,13 +107,12 @@ function* buildIndex(
     yield;
   }
   const indexed = yield* sortInSteps(serving, (a, b) => compareBounds(a, b, weights));
-  const candidates: Candidate[] = [];
-  for (const adSet of indexed) {
-    candidates.push({ rule: adSet.rule, upperBound: boundOf(adSet, weights) });
+  const builder = new AudienceIndexBuilder(audiences);
+  for (const [at, adSet] of indexed.entries()) {
+    builder.add(at, { rule: adSet.rule, upperBound: boundOf(adSet, weights) });
     yield;
   }
-  const { attributes, matcher } = audiences;
-  const index = yield* buildAudienceIndexInSteps(candidates, { attributes, matcher });
+  const index = yield* builder.build();
   return { indexed, index, weights, outdated: new Set(), recent: [] };
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { atOnce } from '#kernel/base/turns.ts';
 import { BUILT_IN_ATTRIBUTES } from '../language/attributes.ts';
-import { buildAudienceIndex, type Candidate } from './audience-index.ts';
+import { AudienceIndexBuilder, buildAudienceIndex, type Candidate } from './audience-index.ts';
 import { compileAudiences } from '../compile-audience.ts';
 import type { AudienceRule, Condition, Context } from '../language/language.ts';
 import { ATTRIBUTES, audiences, context, nowMs, rule } from '../testing/arbitraries.ts';
@@ -139,6 +140,59 @@ test('the best equal those of scoring every candidate, and only possible winners
     ),
     { numRuns: 10 },
   );
+});
+
+test('an index with the audiences of another world finds what one built from them finds', () => {
+  fc.assert(
+    fc.property(
+      audiences,
+      audiences,
+      fc.array(candidate, { maxLength: 60 }),
+      fc.array(context, { minLength: 1, maxLength: 6 }),
+      nowMs,
+      (before, after, candidates, contexts, now) => {
+        const first = buildAudienceIndex(candidates, compileAudiences(worldOf(ATTRIBUTES, before)));
+        const next = compileAudiences(worldOf(ATTRIBUTES, after));
+        const changed = atOnce(first.withAudiences(next));
+        const anew = buildAudienceIndex(candidates, next);
+        const old = buildAudienceIndex(candidates, compileAudiences(worldOf(ATTRIBUTES, before)));
+        for (const each of contexts) {
+          assert.deepEqual(changed.matches(each, now), anew.matches(each, now));
+          assert.deepEqual(first.matches(each, now), old.matches(each, now));
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('ranges with more bounds than a dimension has are found like all others', () => {
+  for (const bounds of [100, 128, 129, 400]) {
+    const candidates = Array.from({ length: bounds }, (_, at) => ({
+      rule: { anyOf: [{ allOf: [{ attribute: 'age', above: at, not: at % 2 === 0 }] }] },
+      upperBound: -at,
+    }));
+    const index = buildAudienceIndex(candidates, compileAudiences(worldOf(ATTRIBUTES)));
+    for (const age of [0, 1, 64, 127, 128, 129, 500]) {
+      const expected = candidates.flatMap((_, at) => (age > at !== (at % 2 === 0) ? [at] : []));
+      assert.deepEqual(index.matches({ age }, 0), expected);
+    }
+  }
+});
+
+test('an index is built in many steps: one for each value of an attribute at least', () => {
+  const builder = new AudienceIndexBuilder(compileAudiences(worldOf(ATTRIBUTES)));
+  for (let at = 0; at < 2_000; at += 1) {
+    const allOf = [
+      { attribute: 'country', in: [`v${at % 500}`] },
+      { attribute: 'age', atLeast: at % 100 },
+    ];
+    builder.add(at, { rule: { anyOf: [{ allOf }] }, upperBound: -at });
+  }
+  const work = builder.build();
+  let steps = 1;
+  while (work.next().done !== true) steps += 1;
+  assert.ok(steps > 500 + 2 * 100, `${steps} steps`);
 });
 
 test('the highest bit of a word, the last word and the edge of a block are found like all others', () => {

@@ -1,9 +1,13 @@
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
-import { compileCondition, type RuleLookup } from '../compile-condition.ts';
+import type { RuleLookup } from '../compile-condition.ts';
 import { Best } from './best.ts';
+import { wordsOf } from './bitmap.ts';
 import { BLOCK_WORDS, EVERY_GROUP, type Dimension } from './dimension.ts';
 import { Dimensions } from './dimensions.ts';
-import type { AudienceRule, Condition, Context, Matcher } from '../language/language.ts';
+import type { AttributeLookup } from '../language/attributes.ts';
+import type { AudienceRule, Context } from '../language/language.ts';
+import { floats, integers } from './numbers.ts';
+import { RestBuilder, type Rest } from './rest.ts';
 
 export interface Candidate {
   /** Who it is for; undefined: everyone. */
@@ -27,6 +31,8 @@ export interface AudienceIndex {
   ) => number[];
   /** All candidates whose rule is true, in the order of their bounds. */
   readonly matches: (context: Context, nowMs: number) => number[];
+  /** The same candidates where audiences are others; attributes are the same. Costs what the conditions on audiences do. */
+  readonly withAudiences: (lookup: RuleLookup) => Steps<AudienceIndex>;
 }
 
 /** Visits a candidate whose rule is true; gives the bound that further candidates must exceed, NaN for all. */
@@ -38,33 +44,59 @@ type Visit = (candidate: number) => number;
  * possible with a value. Where all of them meet, the remaining conditions are tested one by one, equal ones once.
  */
 export function buildAudienceIndex(candidates: readonly Candidate[], lookup: RuleLookup): AudienceIndex {
-  return atOnce(buildAudienceIndexInSteps(candidates, lookup));
+  const boundOf = (candidate: number): number => candidates[candidate]?.upperBound ?? -Infinity;
+  const order = candidates.map((_, index) => index).sort((a, b) => boundOf(b) - boundOf(a) || a - b);
+  const builder = new AudienceIndexBuilder(lookup);
+  for (const candidate of order) builder.add(candidate, candidates[candidate] as Candidate);
+  return atOnce(builder.build());
 }
 
-/** The same in steps. Candidates that come in the order of their bounds spare a sort, which is one step. */
-export function* buildAudienceIndexInSteps(candidates: readonly Candidate[], lookup: RuleLookup): Steps<AudienceIndex> {
-  const order = candidates.map((_, index) => index);
-  if (order.some((index) => index > 0 && boundOf(index) > boundOf(index - 1))) {
-    order.sort((a, b) => boundOf(b) - boundOf(a) || a - b);
+/** Builds an index candidate by candidate, in the order of their bounds. Of a rule it keeps no more than what it needs. */
+export class AudienceIndexBuilder {
+  readonly #attributes: AttributeLookup;
+  readonly #dimensions: Dimensions;
+  readonly #rest: RestBuilder;
+  readonly #candidateOf = integers();
+  readonly #bounds = floats();
+
+  constructor(lookup: RuleLookup) {
+    this.#attributes = lookup.attributes;
+    this.#dimensions = new Dimensions(lookup.attributes);
+    this.#rest = new RestBuilder(lookup);
   }
-  const groups: { candidate: number; allOf: Condition[] }[] = [];
-  for (const candidate of order) {
-    const { rule } = candidates[candidate] as Candidate;
-    for (const { allOf } of rule?.anyOf ?? [{ allOf: [] }]) {
-      if (allOf.every((condition) => mayBeTrue(condition, lookup))) groups.push({ candidate, allOf });
+
+  /** Adds the next candidate: its bound is not above those before. */
+  add(candidate: number, { rule, upperBound }: Candidate): void {
+    for (const { allOf } of rule?.anyOf ?? EVERYONE) {
+      // Such a condition is never true.
+      if (allOf.some(({ attribute }) => attribute !== undefined && this.#attributes.get(attribute) === undefined))
+        continue;
+      const group = this.#candidateOf.length;
+      this.#candidateOf.push(candidate);
+      this.#bounds.push(upperBound);
+      for (const condition of allOf) if (!this.#dimensions.add(group, condition)) this.#rest.add(group, condition);
     }
-    yield;
   }
-  const candidateOf = Int32Array.from(groups, ({ candidate }) => candidate);
-  const bounds = Float64Array.from(groups, ({ candidate }) => boundOf(candidate));
-  const builder = new Dimensions(groups, lookup.attributes);
-  const rest = new Rest(lookup);
-  for (const [group, { allOf }] of groups.entries()) {
-    rest.add(allOf.filter((condition) => !builder.add(group, condition)));
-    yield;
+
+  *build(): Steps<AudienceIndex> {
+    const groups = this.#candidateOf.length;
+    const dimensions = yield* this.#dimensions.build(groups, ({ group, condition }) =>
+      this.#rest.add(group, condition),
+    );
+    return indexOf({
+      candidateOf: this.#candidateOf.toColumn(),
+      bounds: this.#bounds.toColumn(),
+      dimensions: dimensions.map((dimension) => ({ dimension, possible: 0 })),
+      rest: yield* this.#rest.build(groups),
+      search: { isUnderWay: false },
+    });
   }
-  const dimensions = (yield* builder.build()).map((dimension) => ({ dimension, possible: 0 }));
-  const search = makeSearch(groups.length, { candidateOf, bounds, dimensions, rest });
+}
+
+const EVERYONE: AudienceRule['anyOf'] = [{ allOf: [] }];
+
+function indexOf(tables: SearchTables): AudienceIndex {
+  const search = makeSearch(tables);
   const best = new Best();
   return {
     best: (context, nowMs, k, score) => {
@@ -84,17 +116,10 @@ export function* buildAudienceIndexInSteps(candidates: readonly Candidate[], loo
       });
       return found;
     },
+    withAudiences: function* (lookup) {
+      return indexOf({ ...tables, rest: yield* tables.rest.withAudiences(lookup) });
+    },
   };
-
-  function boundOf(candidate: number): number {
-    return candidates[candidate]?.upperBound ?? -Infinity;
-  }
-}
-
-/** Conditions on undeclared attributes or missing audiences are never true. */
-function mayBeTrue({ attribute, audience }: Condition, { attributes, matcher }: RuleLookup): boolean {
-  if (attribute !== undefined) return attributes.get(attribute) !== undefined;
-  return audience === undefined || matcher(audience) !== undefined;
 }
 
 /** A dimension, and about how many groups it leaves in the running search. */
@@ -104,28 +129,34 @@ interface Narrowing {
 }
 
 interface SearchTables {
+  /** By group. */
   readonly candidateOf: Int32Array;
   readonly bounds: Float64Array;
   readonly dimensions: readonly Narrowing[];
   readonly rest: Rest;
+  /** One at a time: dimensions keep the position of the search. */
+  readonly search: { isUnderWay: boolean };
 }
 
-function makeSearch(
-  groups: number,
-  { candidateOf, bounds, dimensions, rest }: SearchTables,
-): (context: Context, nowMs: number, visit: Visit) => void {
-  const words = (groups + 31) >>> 5;
+function makeSearch({
+  candidateOf,
+  bounds,
+  dimensions,
+  rest,
+  search,
+}: SearchTables): (context: Context, nowMs: number, visit: Visit) => void {
+  const groups = candidateOf.length;
+  const words = wordsOf(groups);
   const whole = new Int32Array(BLOCK_WORDS);
   const lastBlock = whole.subarray(0, words % BLOCK_WORDS);
   const narrowing = [...dimensions];
-  let isSearching = false;
   return (context, nowMs, visit) => {
-    if (isSearching) throw new Error('a score function searched the same audience index');
-    isSearching = true;
+    if (search.isUnderWay) throw new Error('a score function searched the same audience index');
+    search.isUnderWay = true;
     try {
       run(context, nowMs, visit);
     } finally {
-      isSearching = false;
+      search.isUnderWay = false;
     }
   };
 
@@ -146,7 +177,6 @@ function makeSearch(
     rest.begin();
     let threshold = Number.NaN;
     let visited = -1;
-    const { ofGroup } = rest;
     for (let first = 0; first < words; first += BLOCK_WORDS) {
       if ((bounds[first * 32] as number) <= threshold) return;
       const block = first + BLOCK_WORDS <= words ? whole : lastBlock;
@@ -160,64 +190,11 @@ function makeSearch(
           const candidate = candidateOf[group] as number;
           if ((bounds[group] as number) <= threshold) return;
           if (candidate === visited) continue;
-          const conditions = ofGroup[group];
-          if (conditions !== undefined && !rest.holds(conditions, context, nowMs)) continue;
+          if (!rest.holds(group, context, nowMs)) continue;
           visited = candidate;
           threshold = visit(candidate);
         }
       }
     }
-  }
-}
-
-const NOT_ASKED = 0;
-const TRUE = 1;
-const NOT_TRUE = 2;
-
-/** Conditions that no bitmap holds. Equal ones share a number, and are tested once in a search. */
-class Rest {
-  /** Numbers of such conditions, for the groups that have any. */
-  readonly ofGroup: (readonly number[] | undefined)[] = [];
-  readonly #lookup: RuleLookup;
-  readonly #numbers = new Map<string, number>();
-  readonly #matchers: Matcher[] = [];
-  #answers = new Uint8Array();
-
-  constructor(lookup: RuleLookup) {
-    this.#lookup = lookup;
-  }
-
-  /** Adds the conditions of the next group. */
-  add(conditions: readonly Condition[]): void {
-    this.ofGroup.push(conditions.length === 0 ? undefined : conditions.map((condition) => this.#numberOf(condition)));
-  }
-
-  /** Drops the answers of the previous search. */
-  begin(): void {
-    if (this.#answers.length === this.#matchers.length) this.#answers.fill(NOT_ASKED);
-    else this.#answers = new Uint8Array(this.#matchers.length);
-  }
-
-  /** Whether all of these conditions are true. */
-  holds(conditions: readonly number[], context: Context, nowMs: number): boolean {
-    for (const number of conditions) {
-      let answer = this.#answers[number] as number;
-      if (answer === NOT_ASKED) {
-        answer = this.#matchers[number]?.(context, nowMs) === true ? TRUE : NOT_TRUE;
-        this.#answers[number] = answer;
-      }
-      if (answer !== TRUE) return false;
-    }
-    return true;
-  }
-
-  #numberOf(condition: Condition): number {
-    const key = JSON.stringify(condition);
-    const known = this.#numbers.get(key);
-    if (known !== undefined) return known;
-    const number = this.#matchers.length;
-    this.#numbers.set(key, number);
-    this.#matchers.push(compileCondition(condition, this.#lookup));
-    return number;
   }
 }

@@ -1,9 +1,28 @@
+import type { Numbers } from './numbers.ts';
+
 /** A set of small numbers, 32 to a word. */
 export type Bitmap = Int32Array;
 
 export function setBit(bitmap: Bitmap, position: number): void {
   const word = position >>> 5;
   bitmap[word] = (bitmap[word] ?? 0) | (1 << (position & 31));
+}
+
+export function clearBit(bitmap: Bitmap, position: number): void {
+  const word = position >>> 5;
+  bitmap[word] = (bitmap[word] ?? 0) & ~(1 << (position & 31));
+}
+
+export function wordsOf(count: number): number {
+  return (count + 31) >>> 5;
+}
+
+/** The set of all numbers below `count` but these. */
+export function allBut(members: Numbers<Int32Array>, count: number): Bitmap {
+  const bitmap = new Int32Array(wordsOf(count)).fill(-1);
+  if (count % 32 !== 0) bitmap[bitmap.length - 1] = (1 << (count % 32)) - 1;
+  for (let at = 0; at < members.length; at += 1) clearBit(bitmap, members.at(at));
+  return bitmap;
 }
 
 export function countBits(bitmap: Bitmap): number {

@@ -1,4 +1,6 @@
-import { countBits, setBit, toMembers, type Bitmap, type Members } from './bitmap.ts';
+import type { Steps } from '#kernel/base/turns.ts';
+import { allBut, clearBit, countBits, setBit, toMembers, type Bitmap, type Members } from './bitmap.ts';
+import { integers } from './numbers.ts';
 
 /** Words of one block: enough to keep loops tight, few enough that an early end saves work. */
 export const BLOCK_WORDS = 32;
@@ -41,32 +43,28 @@ type Posting =
   | { readonly allowed: Bitmap; readonly count: number }
   | { readonly passing: Members; readonly failing: Members; readonly more: number; readonly fewer: number };
 
+/** The groups that pass and fail because of one value, each in ascending order. */
+interface ValueGroups {
+  readonly passing: readonly number[];
+  readonly failing: readonly number[];
+}
+
 /** Builds a dimension group by group, in ascending order of their numbers. */
 export class DimensionBuilder<Value> {
   readonly #read: (context: Readonly<Record<string, unknown>>, reading: AttributeValues<Value>) => void;
   readonly #multiValued: boolean;
-  readonly #groups: number;
-  readonly #words: number;
   readonly #lists = new Map<Value, { passing: number[]; failing: number[] }>();
-  /** Groups that pass for a value that is not listed, for none, for a wrong one. All others accept any value. */
-  readonly #other: Bitmap;
-  readonly #absent: Bitmap;
-  readonly #wrong: Bitmap;
+  /** Groups that fail for a value that is not listed, for none, for a wrong one. All others accept any value. */
+  readonly #notOther = integers();
+  readonly #notAbsent = integers();
+  readonly #notWrong = integers();
 
   constructor(
-    groups: number,
     multiValued: boolean,
     read: (context: Readonly<Record<string, unknown>>, reading: AttributeValues<Value>) => void,
   ) {
     this.#read = read;
     this.#multiValued = multiValued;
-    this.#groups = groups;
-    this.#words = (groups + 31) >>> 5;
-    const everyone = new Int32Array(this.#words).fill(-1);
-    if (groups % 32 !== 0) everyone[this.#words - 1] = (1 << (groups % 32)) - 1;
-    this.#other = everyone.slice();
-    this.#absent = everyone.slice();
-    this.#wrong = everyone;
   }
 
   /** A group can be added only once. */
@@ -76,17 +74,32 @@ export class DimensionBuilder<Value> {
       if (lists === undefined) this.#lists.set(value, (lists = { passing: [], failing: [] }));
       (passes ? lists.passing : lists.failing).push(group);
     }
-    const word = group >>> 5;
-    const others = ~(1 << (group & 31));
-    if (passes) this.#other[word] = (this.#other[word] ?? 0) & others;
-    if (!absent) this.#absent[word] = (this.#absent[word] ?? 0) & others;
-    if (!wrong) this.#wrong[word] = (this.#wrong[word] ?? 0) & others;
+    if (passes) this.#notOther.push(group);
+    if (!absent) this.#notAbsent.push(group);
+    if (!wrong) this.#notWrong.push(group);
   }
 
-  build(): Dimension {
-    const [other, absent, wrong] = [this.#other, this.#absent, this.#wrong];
+  /**
+   * A step for each value.
+   * @param groups how many there are
+   * @param lists the groups of each value, where they were not added with their values
+   */
+  *build(groups: number, lists: Iterable<readonly [Value, ValueGroups]> = this.#lists): Steps<Dimension> {
+    const other = allBut(this.#notOther, groups);
+    yield;
+    const absent = allBut(this.#notAbsent, groups);
+    yield;
+    const wrong = allBut(this.#notWrong, groups);
+    const postings = new Map<Value, Posting>();
+    for (const [value, list] of lists) {
+      postings.set(value, this.#posting(list, other));
+      yield;
+    }
+    return this.#dimension({ groups, other, absent, wrong, postings });
+  }
+
+  #dimension({ groups, other, absent, wrong, postings }: DimensionParts<Value>): Dimension {
     const counts = { other: countBits(other), absent: countBits(absent), wrong: countBits(wrong) };
-    const postings = new Map([...this.#lists].map(([value, lists]) => [value, this.#posting(lists)]));
     const read = this.#read;
     const reading: AttributeValues<Value> = { state: 'absent', values: [], count: 0 };
     const scratch = new Int32Array(BLOCK_WORDS);
@@ -95,7 +108,6 @@ export class DimensionBuilder<Value> {
     const failing: Members[] = [];
     let passingCount = 0;
     let failingCount = 0;
-    const groups = this.#groups;
     return {
       aim: (context) => {
         passingCount = 0;
@@ -146,18 +158,26 @@ export class DimensionBuilder<Value> {
     };
   }
 
-  #posting(lists: { passing: readonly number[]; failing: readonly number[] }): Posting {
-    const passing = toMembers(lists.passing, this.#words);
-    const failing = toMembers(lists.failing, this.#words);
+  #posting(lists: ValueGroups, other: Bitmap): Posting {
+    const passing = toMembers(lists.passing, other.length);
+    const failing = toMembers(lists.failing, other.length);
     if (this.#multiValued || ('sorted' in passing && 'sorted' in failing)) {
       return { passing, failing, more: lists.passing.length, fewer: lists.failing.length };
     }
     // A context has only this value: its possible groups can be computed now.
-    const allowed = this.#other.slice();
+    const allowed = other.slice();
     for (const group of lists.passing) setBit(allowed, group);
-    for (const group of lists.failing) allowed[group >>> 5] = (allowed[group >>> 5] ?? 0) & ~(1 << (group & 31));
+    for (const group of lists.failing) clearBit(allowed, group);
     return { allowed, count: countBits(allowed) };
   }
+}
+
+interface DimensionParts<Value> {
+  readonly groups: number;
+  readonly other: Bitmap;
+  readonly absent: Bitmap;
+  readonly wrong: Bitmap;
+  readonly postings: ReadonlyMap<Value, Posting>;
 }
 
 function resetSearch(members: Members): Members {
