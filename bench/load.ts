@@ -21,11 +21,19 @@ export interface Server {
 export async function startScript(
   script: string,
   args: readonly string[],
-  { nodeArgs = [], channel = false }: { readonly nodeArgs?: readonly string[]; readonly channel?: boolean } = {},
+  {
+    nodeArgs = [],
+    channel = false,
+    env = {},
+  }: {
+    readonly nodeArgs?: readonly string[];
+    readonly channel?: boolean;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<{ child: ChildProcess; url: string; line: string }> {
   const child = spawn(process.execPath, ['--v8-pool-size=0', ...nodeArgs, resolve(root, script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit', channel ? 'ipc' : 'ignore'],
-    env: { ...process.env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
+    env: { ...process.env, ...env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
   });
   if (child.stdout === null) throw new Error(`${script} has no output`);
   for await (const line of createInterface({ input: child.stdout })) {

@@ -12,6 +12,7 @@ import { SHARE_TOTAL } from '#kernel/snapshots/cohort.ts';
 import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
 import { experience } from '#domains/experience/module.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';
+import { onePage } from '#kernel/api/client/pages.ts';
 import { absolute, median, type Figure } from './figure.ts';
 import { flagWorld } from './flag-world.ts';
 
@@ -130,7 +131,7 @@ function sourceOf(objects: readonly LiveObject[]) {
       else await new Promise<void>((resolve) => (wake = resolve));
     }
   }
-  const list: ResourceClient['list'] = async () => ({ items: heads, version: '1' });
+  const list: ResourceClient['list'] = async () => ({ pages: onePage(heads), version: '1' });
   const editedObject = (object: LiveObject, edit: number): LiveObject => {
     const spec = { ...(object.spec as object), description: `edit ${edit}` };
     return { ...object, spec, revision: contentHash(spec) };

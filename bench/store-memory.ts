@@ -1,19 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contentHash } from '#kernel/base/ids.ts';
-import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
-import { openDatabase, type Database } from '#kernel/postgres/database.ts';
-import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
 import { Head, headName } from '#kernel/kinds/builtin/head.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';
 import { absolute, type Figure } from './figure.ts';
-import { startBackline, startScript } from './load.ts';
+import { startBackline } from './load.ts';
+import { measureStart, type MeasuredProcess } from './measure-start.ts';
+import { insertObjects, type Row } from './stored-rows.ts';
 
 /**
  * How many objects there are, one measurement after the other; BENCH_OBJECTS names others. With --large one more of the
@@ -21,9 +19,6 @@ import { startBackline, startScript } from './load.ts';
  */
 const COUNTS = (process.env['BENCH_OBJECTS'] ?? '10000 50000 300000').split(' ').map(Number);
 const LARGE = 1_500_000;
-const ROWS_AT_ONCE = 2_000;
-/** A start is over when the process has used less than a tenth of a core for so long. */
-const QUIET_MS = 2_000;
 
 /**
  * Memory of one object in a whole process with all roles, and the time and CPU of a start with all of them. `held`
@@ -44,12 +39,12 @@ async function* grown(
   const data = await mkdtemp(join(tmpdir(), 'backline-bench-'));
   try {
     const template = await declareOne(data, make === flags);
-    const empty = await measureStart(data);
+    const empty = await measureOnce(data);
     let made = 0;
     for (const count of counts) {
-      await insert(data, template, make, made, count);
+      await insertObjects(data, rowsOf(template, make, made, count));
       made = count;
-      const { heldBytes, residentBytes, cpuReady, cpuQuiet } = await measureStart(data);
+      const { heldBytes, residentBytes, cpuReady, cpuQuiet } = await measureOnce(data);
       const at = `store-memory/${name}-${count}`;
       yield absolute(`${at}/held`, 'B/object', (heldBytes - empty.heldBytes) / count, { max: bytesMax });
       yield absolute(`${at}/process`, 'MB', residentBytes / 1e6, { max: Math.max(1_200, (count * bytesMax) / 1e6) });
@@ -62,59 +57,25 @@ async function* grown(
   }
 }
 
-interface Use {
-  readonly heldBytes: number;
-  readonly residentBytes: number;
-  /** CPU until the line `ready`. */
-  readonly cpuReady: number;
-  /** CPU until the process is quiet. */
-  readonly cpuQuiet: number;
+async function measureOnce(data: string): Promise<MeasuredProcess> {
+  const started = await measureStart(['up', '--data', data, '--no-sample']);
+  await started.stop();
+  return started;
 }
 
-async function measureStart(data: string): Promise<Use> {
-  const probe = join(import.meta.dirname, 'memory-probe.ts');
-  const { child } = await startScript('src/main.ts', ['up', '--port', '0', '--data', data, '--quiet', '--no-sample'], {
-    nodeArgs: ['--expose-gc', '--import', probe],
-    channel: true,
-  });
-  const ask = async (what: 'use' | 'collect') => {
-    child.send(what);
-    const [use] = (await once(child, 'message')) as [NodeJS.MemoryUsage & { readonly cpuSeconds: number }];
-    return use;
-  };
-  try {
-    const { cpuSeconds: cpuReady, ...ready } = await ask('use');
-    let { rss } = ready;
-    let cpuSeconds = cpuReady;
-    for (let isQuiet = false; !isQuiet;) {
-      await sleep(QUIET_MS);
-      const now = await ask('use');
-      isQuiet = now.cpuSeconds - cpuSeconds < QUIET_MS / 10_000;
-      ({ rss, cpuSeconds } = now);
-    }
-    const { heapUsed, arrayBuffers } = await ask('collect');
-    return { heldBytes: heapUsed + arrayBuffers, residentBytes: rss, cpuReady, cpuQuiet: cpuSeconds };
-  } finally {
-    const gone = once(child, 'exit');
-    child.kill('SIGTERM');
-    await gone;
-  }
+function* rowsOf(
+  template: Template,
+  make: (template: Template, index: number) => Row[],
+  from: number,
+  to: number,
+): Iterable<Row> {
+  for (let index = from; index < to; index += 1) yield* make(template, index);
 }
 
 /** Objects as the program itself has written them. */
 interface Template {
   readonly object: ResourceObject;
   readonly head: ResourceObject | undefined;
-}
-
-interface Row {
-  readonly kind: Kind;
-  readonly namespace: string;
-  readonly name: string;
-  readonly type: 'ADDED' | 'MODIFIED';
-  readonly object: ResourceObject;
-  /** False for a version that the next one took the place of. */
-  readonly isCurrent: boolean;
 }
 
 /** Declares one object as the model of all others. */
@@ -206,61 +167,4 @@ function flagSpec(index: number): object {
       { name: 'ramp', traffic: { percent: index % 100 }, serve: 'on' },
     ],
   };
-}
-
-/** Writes objects into the database of a server that does not run: the API would take minutes. */
-async function insert(
-  data: string,
-  template: Template,
-  make: (template: Template, index: number) => Row[],
-  from: number,
-  to: number,
-): Promise<void> {
-  const postgres = await startEmbeddedPostgres({ dataDirectory: data });
-  const database = openDatabase(postgres.url);
-  try {
-    const [writer] = await database.query<{ version: number }>('select version from backline.writer');
-    let version = writer?.version ?? 0;
-    for (let index = from; index < to;) {
-      const rows: Row[] = [];
-      for (; rows.length < ROWS_AT_ONCE && index < to; index += 1) rows.push(...make(template, index));
-      await insertRows(database, rows, version);
-      version += rows.length;
-    }
-    await database.patient.query('analyze backline.objects, backline.changes');
-  } finally {
-    await database.close();
-    await postgres.close();
-  }
-}
-
-async function insertRows(database: Database, rows: readonly Row[], after: number): Promise<void> {
-  const versions = rows.map((_, index) => after + 1 + index);
-  const bodies = rows.map(({ object }, index) =>
-    JSON.stringify({ ...object, metadata: { ...object.metadata, resourceVersion: String(versions[index]) } }),
-  );
-  await database.patient.query({
-    text: `
-      with given as (
-        select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-          as g (version, type, kind, namespace, name, body, current)
-      ), changed as (
-        insert into backline.changes (version, epoch, at, request_id, author, type, kind, namespace, name, body)
-        select version, 1, now(), 'bench', 'bench', type, kind, namespace, name, body from given
-      ), written as (
-        update backline.writer set version = $8
-      )
-      insert into backline.objects (kind, namespace, name, version)
-      select kind, namespace, name, version from given where current = 'yes'`,
-    values: [
-      bigintArray(versions),
-      textArray(rows.map(({ type }) => type)),
-      textArray(rows.map(({ kind }) => kind.id)),
-      textArray(rows.map(({ namespace }) => namespace)),
-      textArray(rows.map(({ name }) => name)),
-      textArray(bodies),
-      textArray(rows.map(({ isCurrent }) => (isCurrent ? 'yes' : 'no'))),
-      after + rows.length,
-    ],
-  });
 }

@@ -13,6 +13,7 @@ import { httpClient } from '#kernel/api/client/http.ts';
 import type { Kind, OwnerReference, ResourceObject } from '#kernel/kinds/kind.ts';
 import { Price } from '#domains/products/kinds/price.ts';
 import type { Role } from '#planes/parts/shared.ts';
+import { itemsOf } from '#kernel/api/client/pages.ts';
 import { startWorld, type World } from '../support/backline.ts';
 import { findKubectls, execute } from '../support/kubectl.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
@@ -52,8 +53,8 @@ async function until(
   is: (object: ResourceObject | undefined) => boolean,
 ): Promise<ResourceObject | undefined> {
   const selected = { fieldSelector: `metadata.name=${name}`, ...(namespace === undefined ? {} : { namespace }) };
-  const { items, version } = await client.list(kind, selected);
-  const [found] = items;
+  const { pages, version } = await client.list(kind, selected);
+  const [found] = await Array.fromAsync(itemsOf(pages));
   if (is(found)) return found;
   const stop = new AbortController();
   for await (const { changes } of client.watch(kind, version, stop.signal, selected)) {
@@ -112,10 +113,10 @@ test('an owner that never was, is another object of the same name, or is elsewhe
 });
 
 async function eventsAbout(world: World, object: ResourceObject): Promise<readonly ResourceObject[]> {
-  const { items } = await httpClient(world.connection).list(Event, {
+  const { pages } = await httpClient(world.connection).list(Event, {
     fieldSelector: `involvedObject.uid=${object.metadata.uid ?? ''}`,
   });
-  return [...items];
+  return Array.fromAsync(itemsOf(pages));
 }
 
 test('something without a namespace is not collected for an owner that has one, and an event says so', async (t) => {

@@ -8,6 +8,7 @@ import { inProcessClient } from '#kernel/api/client/in-process.ts';
 import { Refusal, fieldPath } from '#kernel/base/failures.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
+import { itemsOf } from '#kernel/api/client/pages.ts';
 import { startWorld, type World } from '../support/backline.ts';
 
 const implementations: Record<string, (world: World) => ResourceClient> = {
@@ -29,6 +30,29 @@ function put(name: string, text: string): Operation {
 const author = { user: 'test', requestId: 'test' };
 
 for (const [name, open] of Object.entries(implementations)) {
+  test(`${name}: a long list has all objects of one version, though they change while it is read`, async (t) => {
+    await using world = await startWorld(t);
+    const store = storeOf(world);
+    const names = Array.from({ length: 4_500 }, (_, index) => `m${String(index).padStart(4, '0')}`);
+    const puts = names.map((one) => put(one, '0'));
+    for (let at = 0; at < puts.length; at += 1_500) await store.write(puts.slice(at, at + 1_500), author);
+    const written = String(store.version());
+    const { pages, version } = await open(world).list(ConfigMap);
+    const seen: string[] = [];
+    for await (const page of pages) {
+      for (const { metadata, data } of page as Iterable<ResourceObject & { data?: object }>) {
+        seen.push(`${metadata.name} ${JSON.stringify(data)}`);
+      }
+      await store.write([put('m0000', 'new'), put('m4499', 'new'), put('zz', 'new')], author);
+      await store.write([{ verb: 'delete', kind: ConfigMap.id, namespace: 'default', name: 'zz' }], author);
+    }
+    assert.equal(version, written);
+    assert.deepEqual(
+      seen,
+      names.map((one) => `${one} ${JSON.stringify({ text: '0' })}`),
+    );
+  });
+
   test(`${name}: a watch after a list shows every later change once, in order, and never half of an atomic write`, async (t) => {
     await using world = await startWorld(t);
     const client = open(world);
@@ -36,7 +60,7 @@ for (const [name, open] of Object.entries(implementations)) {
     await store.write([put('a', '0')], author);
     const listed = await client.list(ConfigMap);
     assert.deepEqual(
-      Array.from(listed.items, ({ metadata }) => metadata.name),
+      (await Array.fromAsync(itemsOf(listed.pages))).map(({ metadata }) => metadata.name),
       ['a'],
     );
     // Written between the list and the watch: must not be lost.
@@ -153,7 +177,9 @@ for (const [name, open] of Object.entries(implementations)) {
     await createMap('b', 'free');
     await createMap('c', 'paid', 'team');
     const names = async (selected: SelectOptions) =>
-      Array.from((await client.list(ConfigMap, selected)).items, ({ metadata }) => metadata.name);
+      (await Array.fromAsync(itemsOf((await client.list(ConfigMap, selected)).pages))).map(
+        ({ metadata }) => metadata.name,
+      );
     assert.deepEqual(await names({}), ['a', 'b', 'c']);
     assert.deepEqual(await names({ namespace: 'team' }), ['c']);
     assert.deepEqual(await names({ labelSelector: 'tier=paid' }), ['a', 'c']);

@@ -1,5 +1,6 @@
 import { FOREGROUND, ORPHAN } from '#kernel/store/rules/deletion.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
+import { itemsOf } from '#kernel/api/client/pages.ts';
 import type { Kind, OwnerReference, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Propagation } from '#kernel/store/rules/operation.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
@@ -120,8 +121,8 @@ export function garbageCollector(options: {
     for (const dependentKind of kinds.all.filter(isCollected)) {
       if (kind.namespaced && !dependentKind.namespaced) continue;
       const scope = kind.namespaced && namespace !== undefined ? { namespace } : {};
-      const { items } = await client.list(dependentKind, scope);
-      for (const item of items) {
+      const { pages } = await client.list(dependentKind, scope);
+      for await (const item of itemsOf(pages)) {
         const others = ownersOf(item).filter((owner) => owner.uid !== uid);
         if (others.length < ownersOf(item).length)
           await patchMetadata(dependentKind, item, { ownerReferences: others });

@@ -6,6 +6,7 @@ import { openLog } from '#kernel/base/log.ts';
 import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
 import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import { onePage } from '#kernel/api/client/pages.ts';
 import { startInformer, type ObjectChange } from './informer.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
 
@@ -47,7 +48,7 @@ class Server {
   }
 
   readonly client: Pick<ResourceClient, 'list' | 'watch'> = {
-    list: () => Promise.resolve({ items: [...this.objects.values()], version: String(this.changes.length) }),
+    list: () => Promise.resolve({ pages: onePage([...this.objects.values()]), version: String(this.changes.length) }),
     watch: (_kind, from, signal) => this.#watch(Number(from), signal),
   };
 

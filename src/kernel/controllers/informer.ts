@@ -94,14 +94,13 @@ export function startInformer(options: {
   }
 
   async function listAll(): Promise<string> {
-    const { items, version } = await client.list(kind, selected);
+    const { pages, version } = await client.list(kind, selected);
     const gone = new Set(objects.keys());
-    await inTurns(
-      eachOf(items, (item) => {
-        if (gone.size > 0) gone.delete(keyOf(item));
-        put(item);
-      }),
-    );
+    const take = (item: ResourceObject): void => {
+      gone.delete(keyOf(item));
+      put(item);
+    };
+    for await (const items of pages) await inTurns(eachOf(items, take));
     for (const key of gone) remove(objects.get(key));
     firstSynced();
     return version;

@@ -68,17 +68,19 @@ export function namespaceEnd(options: {
     const remaining: { readonly resource: string; readonly finalizers: readonly string[] }[] = [];
     const refusals: string[] = [];
     for (const kind of held()) {
-      const { items } = await client.list(kind, { namespace });
-      const queue = items[Symbol.iterator]();
-      const worker = async () => {
-        for (let next = queue.next(); next.done !== true; next = queue.next()) {
-          const left = await removeOne(kind, next.value);
-          if (left === undefined) continue;
-          remaining.push({ resource: resourceName(kind), finalizers: left.object.metadata.finalizers ?? [] });
-          if (left.refusal !== undefined) refusals.push(left.refusal);
-        }
-      };
-      await Promise.all(Array.from({ length: DELETIONS_AT_ONCE }, worker));
+      const { pages } = await client.list(kind, { namespace });
+      for await (const items of pages) {
+        const queue = items[Symbol.iterator]();
+        const worker = async () => {
+          for (let next = queue.next(); next.done !== true; next = queue.next()) {
+            const left = await removeOne(kind, next.value);
+            if (left === undefined) continue;
+            remaining.push({ resource: resourceName(kind), finalizers: left.object.metadata.finalizers ?? [] });
+            if (left.refusal !== undefined) refusals.push(left.refusal);
+          }
+        };
+        await Promise.all(Array.from({ length: DELETIONS_AT_ONCE }, worker));
+      }
     }
     return { remaining, refusals: refusals.sort() };
   }

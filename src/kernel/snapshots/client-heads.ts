@@ -1,4 +1,4 @@
-import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
+import type { Batch, ObjectList, ResourceClient } from '#kernel/api/client/contract.ts';
 import { Head } from '#kernel/kinds/builtin/head.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { directState, followedKinds, goneState, stateOf, type HeadSource, type HeadState } from './head-state.ts';
@@ -13,13 +13,8 @@ export function clientHeads(client: Pick<ResourceClient, 'list' | 'watch'>, all:
   const known = new Map<Kind, string>();
   return {
     list: async () => {
-      const lists: Iterable<HeadState>[] = [];
-      for (const kind of kinds) {
-        const { items, version } = await client.list(kind);
-        known.set(kind, version);
-        lists.push(statesOf(kind, items));
-      }
-      return { version: known.get(Head) ?? '', heads: chainLists(lists) };
+      const heads = await client.list(Head);
+      return { version: heads.version, pages: pagesOf(heads) };
     },
     watch: async function* (from, signal) {
       const ending = new AbortController();
@@ -37,6 +32,14 @@ export function clientHeads(client: Pick<ResourceClient, 'list' | 'watch'>, all:
       }
     },
   };
+
+  async function* pagesOf(heads: ObjectList): AsyncIterable<Iterable<HeadState>> {
+    for (const kind of kinds) {
+      const { pages, version } = kind === Head ? heads : await client.list(kind);
+      known.set(kind, version);
+      for await (const items of pages) yield statesOf(kind, items);
+    }
+  }
 }
 
 interface BatchOf extends Batch {
@@ -72,10 +75,6 @@ async function* mergeBatches(watches: readonly AsyncIterable<BatchOf>[], end: ()
     // One that waits ends by the signal, one that has given something by this.
     await Promise.allSettled(sources.map(async (source) => source.return?.()));
   }
-}
-
-function* chainLists(lists: readonly Iterable<HeadState>[]): Iterable<HeadState> {
-  for (const list of lists) yield* list;
 }
 
 function* statesOf(kind: Kind, items: Iterable<ResourceObject>): Iterable<HeadState> {

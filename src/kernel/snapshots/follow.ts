@@ -143,10 +143,12 @@ async function keepUp({ source, live, contact, log, signal }: Following): Promis
   }
 
   async function listAll(): Promise<string> {
-    const listed = await source.list();
+    const { version: listedAt, pages } = await source.list();
+    const beginning = live.begin();
+    for await (const heads of pages) await inTurns(beginning.take(heads));
     // Nothing changes it meanwhile: what is written since comes by the watch.
-    await inTurns(live.begin(listed.heads, listed.version));
-    return listed.version;
+    await inTurns(beginning.finish(listedAt));
+    return listedAt;
   }
 }
 

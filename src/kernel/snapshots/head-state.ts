@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { candidateOf, Head, liveObjectOf, placeIn, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
 import type { Kind, LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
-import { CompactObject } from './compact-object.ts';
+import { CompactObject, directRevision } from './compact-object.ts';
 
 /** The kinds that say what is live. */
 export function followedKinds(all: readonly Kind[]): readonly Kind[] {
@@ -29,8 +29,8 @@ export interface HeadBatch {
 
 /** Where a follower has from what is live. Fails as a ResourceClient does. */
 export interface HeadSource {
-  /** All as of one version, each made as it is taken: to be read once. */
-  readonly list: () => Promise<{ readonly version: string; readonly heads: Iterable<HeadState> }>;
+  /** All as of one version, page by page, each made as it is taken: to be read once. */
+  readonly list: () => Promise<{ readonly version: string; readonly pages: AsyncIterable<Iterable<HeadState>> }>;
   /** Batches of changes after `from`, as `ResourceClient.watch` gives them. */
   readonly watch: (from: string, signal: AbortSignal) => AsyncIterable<HeadBatch>;
 }
@@ -56,16 +56,12 @@ export function stateOf(head: ResourceObject, spec?: HeadSpec): HeadState {
 }
 
 /** The state of an object of a direct kind: its write is live at once, until it is being deleted. */
-export function directState(kind: Kind, { metadata, spec }: ResourceObject, known?: HeadSpec): HeadState {
-  const { namespace = '', uid = '', generation = 1, labels = {}, deletionTimestamp } = metadata;
+export function directState(kind: Kind, { metadata, spec }: ResourceObject): HeadState {
+  const { namespace = '', labels = {}, deletionTimestamp } = metadata;
   const name = liveName(kind, namespace, metadata.name);
-  const object = { kind: kind.id, namespace, name, labels, revision: `${uid}.${generation}`, spec };
-  return {
-    kind: kind.id,
-    name,
-    everyone: deletionTimestamp === undefined ? compactObject(object, known) : undefined,
-    candidate: undefined,
-  };
+  if (deletionTimestamp !== undefined) return { kind: kind.id, name, everyone: undefined, candidate: undefined };
+  const object = { kind: kind.id, namespace, name, labels, revision: directRevision(metadata), spec };
+  return { kind: kind.id, name, everyone: new CompactObject(object), candidate: undefined };
 }
 
 /** The state after the Head was deleted. */
@@ -82,6 +78,7 @@ export function isSameLive(a: LiveObject | undefined, b: LiveObject | undefined)
 }
 
 function compactObject(object: LiveObject, { text, indexKeys }: Partial<HeadSpec> = {}): CompactObject {
-  if (object.spec !== null || text === undefined) return new CompactObject(object, JSON.stringify(object.spec));
-  return new CompactObject(object, text, indexKeys);
+  return object.spec !== null || text === undefined
+    ? new CompactObject(object)
+    : new CompactObject(object, text, indexKeys);
 }

@@ -13,6 +13,7 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';
 import { decideWith } from '#kernel/store/rules/write.ts';
 import { MemoryStore } from '#tests/simulation/releases/memory-store.ts';
+import { itemsOf } from '#kernel/api/client/pages.ts';
 import { followLive, stateIn, usualHead } from './live-heads.ts';
 import { everybody, putHead } from './testing/exposing-heads.ts';
 
@@ -110,7 +111,7 @@ test('Heads of a kind that this program does not know keep up nothing, and are s
   const revisions = (kind: typeof Node) => [...live.list(kind.id)].map(({ name, revision }) => `${name} ${revision}`);
   assert.deepEqual(revisions(Node), ['before f1', 'later f2']);
   assert.deepEqual(revisions(Tenant), []);
-  const listed = [...(await source.list()).heads].map(({ name }) => name);
+  const listed = (await Array.fromAsync(itemsOf((await source.list()).pages))).map(({ name }) => name);
   assert.deepEqual(listed, ['before', 'later', 'n/shown'], 'all that follow know which releases there are');
   older.add(Tenant);
   assert.deepEqual(revisions(Tenant).toSorted(), ['n/before f3', 'n/later f2', 'n/shown f1']);

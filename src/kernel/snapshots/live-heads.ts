@@ -1,23 +1,15 @@
+import { onePage } from '#kernel/api/client/pages.ts';
 import { publishedBatches } from '#kernel/api/client/published-batches.ts';
 import { eachOf, type Steps } from '#kernel/base/turns.ts';
 import { Head, placeIn } from '#kernel/kinds/builtin/head.ts';
 import { labelSet } from '#kernel/kinds/label-set.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
-import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Change, Entry, Store } from '#kernel/store/contract.ts';
 import { findEntry } from '#kernel/store/find-entry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import {
-  directState,
-  followedKinds,
-  goneState,
-  isSameLive,
-  stateOf,
-  type HeadSource,
-  type HeadState,
-} from './head-state.ts';
-import { CompactObject } from './compact-object.ts';
+import { followedKinds, goneState, isSameLive, stateOf, type HeadSource, type HeadState } from './head-state.ts';
+import { CompactObject, EntryObject } from './compact-object.ts';
 import { liveKey, LiveObjects, type LiveKey } from './live-objects.ts';
 
 /** The live objects of a store, kept up to date. */
@@ -75,7 +67,7 @@ export function followLive<Filled>(
       await store.fresh();
       const objects: LiveObject[] = [];
       for (const { id } of kinds.all) for (const object of live.list(id)) objects.push(object);
-      return { version: String(store.version()), heads: statesOf(objects, new Map(exposing), declared) };
+      return { version: String(store.version()), pages: onePage(statesOf(objects, new Map(exposing), declared)) };
     },
     watch: async function* (from, signal) {
       for await (const { version, changes } of publishedBatches(store, followedKinds(kinds.all), from, signal)) {
@@ -140,9 +132,10 @@ function headStateIn({ type, entry }: Change, declared: DeclaredLookup): HeadSta
 }
 
 function directStateIn({ type, entry }: Pick<Change, 'type' | 'entry'>): HeadState {
-  const { kind } = entry;
-  if (type === 'DELETED') return { kind: kind.id, name: liveNameOf(entry), everyone: undefined, candidate: undefined };
-  return directState(kind, { ...entry.identity(), spec: null }, { text: entry.specText(), indexKeys: entry.indexKeys });
+  const isGone = type === 'DELETED' || entry.identity().metadata.deletionTimestamp !== undefined;
+  const object = new EntryObject(entry);
+  const { name } = object;
+  return { kind: entry.kind.id, name, everyone: isGone ? undefined : object, candidate: undefined };
 }
 
 type DeclaredLookup = (kindId: string, name: string) => Entry | undefined;

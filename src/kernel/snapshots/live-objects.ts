@@ -1,7 +1,8 @@
 import { indexKey, indexKeysOf, REFERENCES, referenceKey } from '#kernel/kinds/index-keys.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import { knownIndexKeys, CompactObject } from './compact-object.ts';
+import { knownIndexKeys, noteNoIndexKeys } from './compact-object.ts';
+import { KeyIndex } from './key-index.ts';
 
 /** Names one live object: `Kind.id` and the live name. */
 export type LiveKey = string;
@@ -14,10 +15,10 @@ export function liveKey(kind: string, name: string): LiveKey {
 export class LiveObjects implements World {
   readonly #kinds: KindRegistry;
   readonly #byKind = new Map<string, Map<string, LiveObject>>();
-  /** By kind and `indexKey`. */
-  readonly #index = new Map<string, Map<string, Map<string, LiveObject>>>();
-  /** By `indexKey` of what they refer to. */
-  readonly #dependents = new Map<string, Set<LiveObject>>();
+  /** By kind, and within it by `indexKey`. */
+  readonly #index = new Map<string, KeyIndex<LiveObject>>();
+  /** By the `indexKey` of what they refer to. */
+  readonly #dependents = new KeyIndex<LiveObject>((object) => this.#keysOf(object));
 
   constructor(kinds: KindRegistry, objects: Iterable<LiveObject> = []) {
     this.#kinds = kinds;
@@ -29,54 +30,46 @@ export class LiveObjects implements World {
   list = (kind: string): Iterable<LiveObject> => this.#byKind.get(kind)?.values() ?? [];
 
   find = (kind: string, index: string, value: string): readonly LiveObject[] => {
-    if (index !== 'name') return [...(this.#index.get(kind)?.get(indexKey(index, value))?.values() ?? [])];
+    if (index !== 'name') return this.#index.get(kind)?.find(indexKey(index, value)) ?? [];
     const found = this.get(kind, value);
     return found === undefined ? [] : [found];
   };
 
   /** Keys of the live objects that refer to this one. */
   dependents(kind: string, name: string): readonly LiveKey[] {
-    return Array.from(this.#dependents.get(REFERENCE + referenceKey(kind, name)) ?? [], (one) =>
-      liveKey(one.kind, one.name),
-    );
+    return this.#dependents.find(REFERENCE + referenceKey(kind, name)).map((one) => liveKey(one.kind, one.name));
   }
 
   set(object: LiveObject): void {
     const { kind, name } = object;
-    const named = mapAt(this.#byKind, kind);
+    const named = this.#byKind.get(kind) ?? new Map<string, LiveObject>();
+    this.#byKind.set(kind, named);
     if (named.has(name)) this.delete(kind, name);
     named.set(name, object);
-    for (const key of this.#keysOf(object)) {
-      if (key.startsWith(REFERENCE)) {
-        const found = this.#dependents.get(key);
-        if (found === undefined) this.#dependents.set(key, new Set([object]));
-        else found.add(object);
-      } else mapAt(mapAt(this.#index, kind), key).set(name, object);
-    }
+    for (const key of this.#keysOf(object)) this.#indexOf(kind, key).add(key, object);
   }
 
   delete(kind: string, name: string): void {
     const object = this.get(kind, name);
     if (object === undefined) return;
     this.#byKind.get(kind)?.delete(name);
-    for (const key of this.#keysOf(object)) {
-      if (key.startsWith(REFERENCE)) {
-        const found = this.#dependents.get(key);
-        found?.delete(object);
-        if (found?.size === 0) this.#dependents.delete(key);
-      } else {
-        const found = this.#index.get(kind)?.get(key);
-        found?.delete(name);
-        if (found?.size === 0) this.#index.get(kind)?.delete(key);
-      }
-    }
+    for (const key of this.#keysOf(object)) this.#indexOf(kind, key).remove(key, object);
+  }
+
+  #indexOf(kind: string, key: string): KeyIndex<LiveObject> {
+    if (key.startsWith(REFERENCE)) return this.#dependents;
+    const found = this.#index.get(kind);
+    if (found !== undefined) return found;
+    const made = new KeyIndex<LiveObject>((object) => this.#keysOf(object));
+    this.#index.set(kind, made);
+    return made;
   }
 
   #keysOf(object: LiveObject): readonly string[] {
     const known = knownIndexKeys(object);
     if (known !== undefined) return known;
     const keys = indexKeysOf(this.#kinds.byId(object.kind), object, () => object.spec);
-    if (object instanceof CompactObject) object.indexKeys = keys;
+    if (keys.length === 0) noteNoIndexKeys(object);
     return keys;
   }
 }
@@ -131,9 +124,3 @@ export class Overlay implements World {
 
 /** Of those keys that are references. */
 const REFERENCE = indexKey(REFERENCES, '');
-
-function mapAt<Value>(maps: Map<string, Map<string, Value>>, key: string): Map<string, Value> {
-  const found = maps.get(key) ?? new Map<string, Value>();
-  maps.set(key, found);
-  return found;
-}

@@ -1,6 +1,6 @@
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import type { Log } from '#kernel/base/log.ts';
-import type { Steps } from '#kernel/base/turns.ts';
+import { eachOf, type Steps } from '#kernel/base/turns.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { compileApart } from './compile-apart.ts';
@@ -28,6 +28,13 @@ export interface LiveChange extends NextLive {
 
 /** Called with each snapshot but the first; without changes, everything may have changed. */
 export type SwapListener = (snapshot: Snapshot, changes: readonly LiveChange[] | undefined) => void;
+
+/** Heads that are listed page by page. */
+export interface Beginning {
+  readonly take: (heads: Iterable<HeadState>) => Steps<void>;
+  /** Compiles and shows them. */
+  readonly finish: (version: string) => Steps<void>;
+}
 
 /** Tables of one world. */
 interface Compilation {
@@ -99,15 +106,18 @@ export class LiveSnapshot {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Takes all Heads of one version instead of what there was. */
-  *begin(heads: Iterable<HeadState>, version: string): Steps<void> {
+  /** Takes all Heads of one version, and when it has them, shows them instead of what there was. */
+  begin(): Beginning {
     const exposing = new ExposingReleases();
     const listed = new LiveObjects(this.#kinds);
-    for (const head of heads) {
+    const take = (head: HeadState): void => {
       exposing.take(head);
       if (head.everyone !== undefined && this.#known.has(head.kind)) listed.set(head.everyone);
-      yield;
-    }
+    };
+    return { take: (heads) => eachOf(heads, take), finish: (version) => this.#show(listed, exposing, version) };
+  }
+
+  *#show(listed: LiveObjects, exposing: ExposingReleases, version: string): Steps<void> {
     this.#leftOut.clear();
     const { world, tables } = yield* this.#compileWhole(listed, version);
     this.#exposing = exposing;

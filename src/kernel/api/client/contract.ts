@@ -8,6 +8,12 @@ export interface Batch {
   readonly changes: readonly { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: ResourceObject }[];
 }
 
+/** The objects of a kind at a version. */
+export interface ObjectList {
+  readonly version: string;
+  readonly pages: AsyncIterable<Iterable<ResourceObject>>;
+}
+
 /** Where one object is; `namespace` is absent for cluster-scoped kinds. */
 export interface At {
   readonly namespace?: string | undefined;
@@ -39,11 +45,11 @@ interface DeleteOptions {
  * reached is any other error. Lists and watches have objects as they are stored, without computed statuses. Fields that a kind does not have are refused. For kinds whose objects are stored.
  */
 export interface ResourceClient {
-  /** All selected objects of a kind as of one version, each made as it is taken: to be read once, and nothing holds them. */
-  readonly list: (
-    kind: Kind,
-    selected?: SelectOptions,
-  ) => Promise<{ readonly items: Iterable<ResourceObject>; readonly version: string }>;
+  /**
+   * All selected objects of a kind as of one version, page by page, each made as it is taken: to be read once, and nothing holds
+   * them. A page refuses `resources/expired` when what there was at that version is no longer kept: list anew.
+   */
+  readonly list: (kind: Kind, selected?: SelectOptions) => Promise<ObjectList>;
   /**
    * Batches of changes after `from`, in order, none missed or repeated, until `signal` aborts or the server ends the
    * stream; a batch without changes says only that the server is there. Refuses `resources/expired` when `from` is no

@@ -6,6 +6,7 @@ import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Outcome, Store } from '#kernel/store/contract.ts';
 import type { Batch, ResourceClient, SelectOptions } from './contract.ts';
+import { onePage } from './pages.ts';
 import { placeOf } from './place.ts';
 import { publishedBatches } from './published-batches.ts';
 
@@ -25,7 +26,7 @@ function readsOf(store: Store<Operation>): Pick<ResourceClient, 'list' | 'watch'
       const { matches } = selectionOf(kind, queryOf(selected));
       const version = String(store.version());
       const entries = [...store.list(kind, { namespace })].filter(matches);
-      return { items: objectsOf(entries, selected), version };
+      return { pages: onePage(objectsOf(entries, selected)), version };
     },
     watch: async function* (kind, from, signal, selected = {}) {
       requireVerb(kind, 'watch');

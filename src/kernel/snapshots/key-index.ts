@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+
+/** Each grows by itself, so that none takes long: by the first bits of the hash. */
+const SEGMENTS = 256;
+const SLOTS_MIN = 8;
+/** A segment is at most three quarters full. */
+const FULL = 0.75;
+/** More objects under one key are a Set: it is found at once who leaves it. */
+const LISTED_MAX = 8;
+/** Unknown outside, so that nobody can choose keys that meet. */
+const SEED = randomBytes(4).readInt32LE();
+
+/**
+ * Objects by keys. Most keys are of one object alone, and are not kept: a slot has the hash of the key and the object, 20 bytes
+ * instead of 100 in a Map, and an object that is found says whether the key is its own.
+ */
+export class KeyIndex<Found extends object> {
+  readonly #keysOf: (object: Found) => readonly string[];
+  readonly #hashOf: (key: string) => number;
+  readonly #segments: (Segment<Found> | undefined)[] = [];
+  /** Keys that several objects have or had at once. */
+  readonly #several = new Map<string, Found[] | Set<Found>>();
+
+  /** @param keysOf all keys of an object, always the same and each once; asked for again whenever it is found */
+  constructor(keysOf: (object: Found) => readonly string[], hash: (key: string) => number = hashOf) {
+    this.#keysOf = keysOf;
+    this.#hashOf = hash;
+  }
+
+  /** The objects that have this key, in the order in which they came. */
+  find(key: string): readonly Found[] {
+    const several = this.#several.get(key);
+    if (several !== undefined) return [...several];
+    const only = this.#findOnly(key);
+    return only === undefined ? [] : [only];
+  }
+
+  /** Adds an object that is not there, under one of its keys. */
+  add(key: string, object: Found): void {
+    const several = this.#several.get(key);
+    if (several instanceof Set) several.add(object);
+    else if (several !== undefined) {
+      several.push(object);
+      if (several.length > LISTED_MAX) this.#several.set(key, new Set(several));
+    } else {
+      const hash = this.#hashOf(key);
+      const only = this.#findOnly(key);
+      // It may be there under another key with the same hash.
+      if (only === undefined || only === object) this.#segmentOf(hash).add(hash, object);
+      else {
+        this.#segmentOf(hash).remove(hash, only);
+        this.#several.set(key, [only, object]);
+      }
+    }
+  }
+
+  /** Removes an object from one of its keys. */
+  remove(key: string, object: Found): void {
+    const several = this.#several.get(key);
+    if (several === undefined) {
+      const hash = this.#hashOf(key);
+      this.#segmentOf(hash).remove(hash, object);
+    } else {
+      if (several instanceof Set) several.delete(object);
+      else several.splice(several.indexOf(object), 1);
+      if ((several instanceof Set ? several.size : several.length) === 0) this.#several.delete(key);
+    }
+  }
+
+  #findOnly(key: string): Found | undefined {
+    const hash = this.#hashOf(key);
+    return this.#segments[segmentNumber(hash)]?.find(hash, (object) => this.#keysOf(object).includes(key));
+  }
+
+  #segmentOf(hash: number): Segment<Found> {
+    const number = segmentNumber(hash);
+    return (this.#segments[number] ??= new Segment());
+  }
+}
+
+/** A table of hashes and objects with open addressing; where one leaves, those behind move up. */
+class Segment<Found> {
+  #hashes = new Int32Array(SLOTS_MIN);
+  #objects: (Found | undefined)[] = emptySlots(SLOTS_MIN);
+  #size = 0;
+
+  find(hash: number, isIt: (object: Found) => boolean): Found | undefined {
+    const mask = this.#hashes.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const object = this.#objects[slot];
+      if (object === undefined) return undefined;
+      if (this.#hashes[slot] === hash && isIt(object)) return object;
+    }
+  }
+
+  add(hash: number, object: Found): void {
+    if (this.#size + 1 > this.#hashes.length * FULL) this.#grow();
+    this.#put(hash, object);
+    this.#size += 1;
+  }
+
+  /** Two keys of an object may have one hash: either of their slots is the right one. */
+  remove(hash: number, object: Found): void {
+    const mask = this.#hashes.length - 1;
+    let free = hash & mask;
+    for (; this.#hashes[free] !== hash || this.#objects[free] !== object; free = (free + 1) & mask) {
+      if (this.#objects[free] === undefined) return;
+    }
+    this.#size -= 1;
+    for (let slot = (free + 1) & mask; ; slot = (slot + 1) & mask) {
+      const next = this.#objects[slot];
+      if (next === undefined) break;
+      const home = (this.#hashes[slot] as number) & mask;
+      // It stays where its search would not pass the free slot.
+      if (((slot - home) & mask) < ((slot - free) & mask)) continue;
+      this.#hashes[free] = this.#hashes[slot] as number;
+      this.#objects[free] = next;
+      free = slot;
+    }
+    this.#objects[free] = undefined;
+  }
+
+  #put(hash: number, object: Found): void {
+    const mask = this.#hashes.length - 1;
+    let slot = hash & mask;
+    while (this.#objects[slot] !== undefined) slot = (slot + 1) & mask;
+    this.#hashes[slot] = hash;
+    this.#objects[slot] = object;
+  }
+
+  #grow(): void {
+    const [hashes, objects] = [this.#hashes, this.#objects];
+    this.#hashes = new Int32Array(hashes.length * 2);
+    this.#objects = emptySlots(hashes.length * 2);
+    for (const [slot, object] of objects.entries()) {
+      if (object !== undefined) this.#put(hashes[slot] as number, object);
+    }
+  }
+}
+
+function emptySlots<Found>(count: number): (Found | undefined)[] {
+  return Array.from({ length: count }, () => undefined);
+}
+
+function segmentNumber(hash: number): number {
+  return (hash >>> 24) % SEGMENTS;
+}
+
+/** FNV-1a over the UTF-16 units, and the last steps of MurmurHash3 (32 bit), which spread it. */
+function hashOf(text: string): number {
+  let hash = SEED;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x0100_0193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
+  return hash ^ (hash >>> 16);
+}
