@@ -28,8 +28,8 @@ const CLI_MAY_IMPORT = [
   /^src\/kernel\/base\//,
   /^src\/kernel\/api\/(codec|client)\//,
   /^src\/planes\/run\.ts$/,
-  // The type of an answer.
-  /^src\/kernel\/releases\/api\/change-answer\.ts$/,
+  // Types of answers.
+  /^src\/kernel\/releases\/kinds\/(change-answer|draft-answer)\.ts$/,
   // A pure translation of files, which needs no server.
   /^src\/domains\/experience\/importers\//,
   // The SELECT of a report, pure: of all accounts it is posted as a Query.

@@ -124,6 +124,18 @@ test(
           },
           ...asAnn,
         });
+      const over = async (name: string) => {
+        const object = JSON.parse(manifestOf('Campaign', `${name}.c`, { account: 'acme' }));
+        object.metadata.resourceVersion = '7';
+        const body = {
+          apiVersion: 'releases.backline.dev/v1',
+          kind: 'ChangeSet',
+          metadata: {},
+          spec: { objects: [object] },
+        };
+        return (await call('POST', '/apis/releases.backline.dev/v1/changesets', { body, ...asAnn })).text;
+      };
+      assert.equal((await over('bolt')).replaceAll('bolt', ABSENT), await over(ABSENT), 'not who changed it, nor when');
       const [theirs, absent] = [await set('bolt'), await set(ABSENT)];
       assert.equal(theirs.status, 403, theirs.text);
       assert.equal(theirs.json.message.replaceAll('bolt', ABSENT), absent.json.message);

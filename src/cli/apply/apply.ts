@@ -1,5 +1,5 @@
 import { encodeYaml } from '#kernel/api/codec/body.ts';
-import type { ChangeAnswer, ChangeResult } from '#kernel/releases/api/change-answer.ts';
+import type { ChangeAnswer, ChangeResult } from '#kernel/releases/kinds/change-answer.ts';
 import { sendChangeSet } from '../objects/change-set.ts';
 import { connectionFrom, type ConnectionOptions, type NamespacedConnection } from '../api/connection.ts';
 import { remove, withPlaces } from './delete.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createColors } from 'picocolors';
 import { decodeManifests } from '#kernel/api/codec/manifests.ts';
-import type { ChangeResult } from '#kernel/releases/api/change-answer.ts';
+import type { ChangeResult } from '#kernel/releases/kinds/change-answer.ts';
 import { parseFieldPath, refusedChange } from './change-set.ts';
 import type { DeclaredObject } from './manifest-files.ts';
 import { requireLive } from '../apply/apply.ts';

@@ -1,6 +1,6 @@
 import type { Path } from '#kernel/base/failures.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
-import type { ChangeAnswer } from '#kernel/releases/api/change-answer.ts';
+import type { ChangeAnswer } from '#kernel/releases/kinds/change-answer.ts';
 import { ServerRefusal, call, type Cause } from '../api/call.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import type { DeclaredObject } from './manifest-files.ts';

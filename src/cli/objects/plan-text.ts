@@ -1,5 +1,5 @@
 import type { FieldChange } from '#kernel/base/field-changes.ts';
-import type { ChangeAnswer, ChangeResult } from '#kernel/releases/api/change-answer.ts';
+import type { ChangeAnswer, ChangeResult } from '#kernel/releases/kinds/change-answer.ts';
 import { oneLine, type Colours } from '../terminal/io.ts';
 
 /** Characters of one value in a plan; the whole value is in `-o json`. */

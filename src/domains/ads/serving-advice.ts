@@ -7,7 +7,7 @@ import { kindRegistry, type KindRegistry } from '#kernel/kinds/registry.ts';
 import { wantedLive } from '#kernel/releases/live.ts';
 import { Overlay } from '#kernel/snapshots/live-objects.ts';
 import type { Entry } from '#kernel/store/contract.ts';
-import type { Advisor } from '#kernel/store/rules/advised-store.ts';
+import type { Advisor, DraftEntries, Objection } from '#kernel/store/rules/advised-store.ts';
 import { adStatuses, latestPlacements } from './decisions/ad-statuses.ts';
 import { PLACEMENT_KINDS } from './decisions/compile-placement.ts';
 import { Ad } from './kinds/ad.ts';
@@ -27,28 +27,72 @@ const WARNED: ReadonlySet<string> = new Set([
   'below the floor',
 ]);
 
+/** Reasons that refuse a draft: besides those above all that another object of the draft would end. */
+const REFUSED: ReadonlySet<string> = new Set([
+  ...WARNED,
+  'no ad',
+  'asset missing',
+  'ad set missing',
+  'campaign missing',
+  'advertiser missing',
+  'no placement',
+  'policy missing',
+]);
+
+/** Those of an ad itself: the others are reported of its ad set, where the draft changes that. */
+const OF_ADS: ReadonlySet<string> = new Set([
+  'asset missing',
+  'ad set missing',
+  'no ad of the format',
+  'explicit',
+  'too long',
+]);
+
 /**
  * Advises authors of ad sets and ads that nobody would get as things are, and of companions that are not shown. Whatever is
  * written together counts as live.
  */
 export function servingAdvisors(kinds: readonly Kind[], live: World, clock: Clock): readonly Advisor[] {
   const worldWith = lastWorld(live, kindRegistry([...audienceKinds, ...kinds]));
-  const statusAdvice = (kind: Kind, object: ResourceObject, { readers }: WrittenWorld): readonly string[] => {
+  const reasonsOf = (kind: Kind, object: ResourceObject, { readers }: WrittenWorld): ServingStatus['reasons'] => {
     const status = readers.find((one) => one.kind === kind)?.read(object, clock()) as ServingStatus | undefined;
-    return (status?.reasons ?? [])
+    return status?.reasons ?? [];
+  };
+  const statusAdvice = (kind: Kind, object: ResourceObject, known: WrittenWorld): readonly string[] =>
+    reasonsOf(kind, object, known)
       .filter(({ reason }) => WARNED.has(reason))
       .map(({ message, remedy }) => `Nobody gets it: ${message} ${remedy}`);
-  };
+  const objections = (kind: Kind, object: ResourceObject, known: WrittenWorld, of = REFUSED): readonly Objection[] =>
+    reasonsOf(kind, object, known)
+      .filter(({ reason }) => of.has(reason))
+      .map(({ message, remedy }) => ({ message: `Nobody gets it: ${message}`, remedy }));
   return [
-    { kind: AdSet, advise: (object, written) => statusAdvice(AdSet, object, worldWith(written)) },
+    {
+      kind: AdSet,
+      advise: (object, written) => statusAdvice(AdSet, object, worldWith(written)),
+      refuse: (object, { written }) => objections(AdSet, object, worldWith(written)),
+    },
     {
       kind: Ad,
       advise: (object, written) => {
         const known = worldWith(written);
         return [...statusAdvice(Ad, object, known), ...companionAdvice(object, known.world)];
       },
+      refuse: (object, draft) => {
+        const known = worldWith(draft.written);
+        const companion = companionAdvice(object, known.world).map((message) => ({ message }));
+        const of = isSetAmong(object, draft.changed) ? OF_ADS : REFUSED;
+        return [...objections(Ad, object, known, of), ...companion];
+      },
     },
   ];
+}
+
+function isSetAmong(ad: ResourceObject, changed: DraftEntries['changed']): boolean {
+  const { adSet } = Ad.spec(ad);
+  return changed.some(
+    ({ kind, namespace, name }) => kind.id === AdSet.id && name === adSet && namespace === ad.metadata.namespace,
+  );
 }
 
 interface WrittenWorld {

@@ -1,7 +1,7 @@
 import type { RequestContext } from '#kernel/http/router.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Author } from '#kernel/store/contract.ts';
-import type { User } from './authority.ts';
+import type { Grant, User } from './authority.ts';
 import type { Page } from './list.ts';
 import type { Query, RequestTarget } from './request.ts';
 
@@ -18,6 +18,8 @@ export type VirtualKind = (
     readonly namespace: string | undefined;
     /** Of the object that a subresource was posted to. */
     readonly name: string | undefined;
+    /** Of a subresource: throws a Refusal for an object that it may not be asked of, the same for none. Absent for parts of this program. */
+    readonly requireObject?: Grant['requireObject'];
     /** How long the caller waits; absent for parts of this program. */
     readonly limit?: RequestContext;
   },

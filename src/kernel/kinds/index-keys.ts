@@ -5,6 +5,8 @@ import type { Kind } from './kind.ts';
 export const SEPARATOR = '\0';
 /** The index of every kind that refers to others: by the `referenceKey` of the targets of its references. */
 export const REFERENCES = 'references';
+/** The index of kinds with a limit in each namespace. */
+export const NAMESPACE = 'namespace';
 const NONE: readonly never[] = [];
 
 export function referenceKey(kindId: string, name: string): string {
@@ -24,15 +26,16 @@ export function indexKey(index: string, value: string): string {
  * @param specText the same as JSON, where that is at hand
  */
 export function indexKeysOf(
-  { indexes, refs, isAlone }: Kind,
+  { indexes, refs, isAlone, inNamespaceMax }: Kind,
   object: { readonly namespace: string; readonly name: string },
   specOf: () => unknown,
   specText?: string,
 ): readonly string[] {
-  if (indexes === undefined && refs === undefined) return NONE;
+  if (indexes === undefined && refs === undefined && inNamespaceMax === undefined) return NONE;
   if (specText !== undefined && isAlone?.(specText) === true) return NONE;
   const spec = specOf();
   const keys = new Set<string>();
+  if (inNamespaceMax !== undefined) keys.add(internText(indexKey(NAMESPACE, object.namespace)));
   for (const [index, valuesOf] of Object.entries(indexes ?? {})) {
     for (const value of valuesOf(spec, object.name)) keys.add(internText(indexKey(index, value)));
   }

@@ -74,7 +74,10 @@ export interface CheckContext {
   /** Whether the author of the write may see an object that was found; absent: all of them. */
   readonly mayRead?: (kind: string, object: ResourceObject) => boolean;
   /** The kinds of this program; absent where an object is checked without one. */
-  readonly kinds?: readonly Pick<Kind, 'id' | 'kind' | 'released'>[];
+  readonly kinds?: readonly Pick<
+    Kind,
+    'id' | 'apiVersion' | 'kind' | 'released' | 'namespaced' | 'verbs' | 'confidential'
+  >[];
 }
 
 /** An object whose spec is live: what compilers read. */
@@ -175,6 +178,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly selectableFields?: Readonly<Record<string, readonly string[]>>;
   /** The index of a selectable field, which has each object under the value of the field: a list is then a look-up. */
   readonly fieldIndexes?: Readonly<Record<string, string>>;
+  /** The most objects of the kind in one namespace, and the most characters of their texts together. */
+  readonly inNamespaceMax?: { readonly objects: number; readonly characters: number };
   /**
    * True for kinds that programs write all the time: superseded versions are kept for a day.
    */
@@ -212,6 +217,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly validateObject?: (object: ResourceObject, before: ResourceObject | undefined) => readonly Problem[];
   /** True when its content is secret: sealed in the database, and in no message, plan, history or audit record. */
   readonly confidential?: boolean;
+  /** True of a question that is answered about an object that is gone, too: its handler calls `requireObject`. */
+  readonly isForGone?: true;
   /** Questions about one of its objects, posted below its path; answered, not stored. */
   readonly subresources?: Readonly<Record<string, Kind>>;
   /** Why the object may not be deleted now; refuses the delete. */

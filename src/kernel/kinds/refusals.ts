@@ -111,6 +111,11 @@ export const resourceRefusal = defineRefusals('resources', {
     meaning: 'The name in the body is not that of the path.',
     hint: 'Send the same name in both.',
   },
+  'namespace-full': {
+    reason: 'Forbidden',
+    meaning: 'The namespace has as many objects of the kind, or characters of them, as it may have.',
+    hint: 'Delete those that are no longer needed.',
+  },
   'namespace-lasting': {
     reason: 'Forbidden',
     meaning: 'The namespace cannot be deleted.',

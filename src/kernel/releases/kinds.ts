@@ -1,4 +1,5 @@
 import type { Kind } from '#kernel/kinds/kind.ts';
+import { Draft } from './kinds/draft.ts';
 import { Freeze } from './kinds/freeze.ts';
 import { Notification } from './kinds/notification.ts';
 import { Pin } from './kinds/pin.ts';
@@ -10,5 +11,5 @@ import type { Targets } from './kinds/targets.ts';
 
 /** In the write order of objects in one change set. Stages of a policy refer to these targets. */
 export function releaseKinds(targets: Targets): readonly Kind[] {
-  return [PrometheusSource, releasePolicyKind(targets), Freeze, Stop, Pin, Release, Notification];
+  return [PrometheusSource, releasePolicyKind(targets), Freeze, Stop, Pin, Release, Notification, Draft];
 }

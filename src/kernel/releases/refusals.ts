@@ -1,6 +1,27 @@
 import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
 
 export const releaseRefusal = defineRefusals('releases', {
+  'draft-changed': {
+    reason: 'Conflict',
+    meaning: 'The draft is not the one that the request means: it was saved again, or is another of the same name.',
+    remedy: 'Look at it again: `backline draft show NAME`.',
+  },
+  'draft-invalid': {
+    reason: 'Invalid',
+    meaning: 'Objects of the draft cannot be published as they are; nothing was written.',
+    remedy: 'See all of them with their remedies: `backline draft validate NAME`.',
+  },
+  'draft-outdated': {
+    reason: 'Conflict',
+    meaning: 'Objects of the draft were changed by others since the versions that it builds on; nothing was written.',
+    remedy:
+      'Look at the changes with `backline draft show NAME`, bring the files up to date, and save them with `--rebase`.',
+  },
+  'draft-published': {
+    reason: 'Conflict',
+    meaning: 'Somebody else has published the draft.',
+    remedy: 'Nothing is left to publish: its objects are declared.',
+  },
   'no-guardrail': {
     reason: 'NotFound',
     meaning: 'The release has no guardrail of this name.',

@@ -1,3 +1,4 @@
+import type { Refusal } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 
 /** One version of one object; immutable. */
@@ -186,6 +187,11 @@ export interface Store<Operation> extends Reader {
     options?: WriteOptions,
   ) => Promise<readonly Outcome[]>;
   /**
+   * Decides each operation by what is stored here and by those before it that are not refused: the outcome, or the Refusal of each.
+   * Nothing is written, so versions of the outcomes mean nothing.
+   */
+  readonly forecast: (operations: readonly Operation[], author: Author) => Promise<readonly (Outcome | Refusal)[]>;
+  /**
    * Resolves when reads here show everything that was acknowledged anywhere before the call; undefined when they do
    * already, as always in the process that writes.
    */
@@ -220,6 +226,12 @@ export interface Store<Operation> extends Reader {
     at: number | Temporal.Instant,
     scope: { readonly namespace?: string | undefined; readonly name?: string | undefined },
   ) => Promise<{ readonly version: number; readonly entries: readonly Entry[] }>;
+  /** Objects of a kind whose last write was before a time, the longest untouched first. */
+  readonly findUntouched: (
+    kind: Kind,
+    before: Temporal.Instant,
+    limit: number,
+  ) => Promise<readonly { readonly namespace: string; readonly name: string; readonly version: number }[]>;
   /** A kept revision of an object, by its live name. */
   readonly revision: (kind: Kind, name: string, hash: string) => Promise<RevisionContent | undefined>;
   /** Drops history up to the retention and lifts the watch floor accordingly. Returns the rows dropped. */

@@ -160,6 +160,25 @@ export async function readRevision(
   return row === undefined ? undefined : { hash, generation: row.generation, spec: JSON.parse(row.spec) };
 }
 
+/** Objects by their last version: the row of the present one is always kept. */
+export async function readUntouched(
+  { patient }: Database,
+  kind: Kind,
+  before: Temporal.Instant,
+  limit: number,
+): Promise<readonly { readonly namespace: string; readonly name: string; readonly version: number }[]> {
+  return patient.query<{ namespace: string; name: string; version: number }>({
+    text: `
+      select namespace, name, version from backline.changes c
+      where kind = $1 and at < $2::timestamptz and type <> 'DELETED' and not exists (
+        select from backline.changes later
+        where later.kind = c.kind and later.namespace = c.namespace and later.name = c.name
+          and later.version > c.version)
+      order by version limit $3`,
+    values: [kind.id, before.toString(), limit],
+  });
+}
+
 const HOURS_A_DAY = 24;
 /** How long superseded versions of transient kinds are kept: longer than any watcher is away. */
 const TRANSIENT_HOURS = 24;

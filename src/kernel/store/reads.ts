@@ -1,22 +1,26 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Store } from './contract.ts';
-import { compactHistory, readDeclarations, readHistory, readPast, readRevision } from './history.ts';
+import { inTurns } from '#kernel/base/turns.ts';
+import type { Decide, Store } from './contract.ts';
+import { forecastEach } from './forecast.ts';
+import { compactHistory, readDeclarations, readHistory, readPast, readRevision, readUntouched } from './history.ts';
 import type { KnownKinds } from './load.ts';
 import type { Memory } from './memory.ts';
+import { BatchPlan } from './plan-batch.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 
 /** The part of a store that every process has: the present from memory, the past from the database. */
-type StoreReads = Omit<Store<never>, 'write' | 'subscribe' | 'fresh' | 'behindMs' | 'lost' | 'close'>;
+type StoreReads<Operation> = Omit<Store<Operation>, 'write' | 'subscribe' | 'fresh' | 'behindMs' | 'lost' | 'close'>;
 
-export function storeReads(parts: {
+export function storeReads<Operation>(parts: {
   readonly memory: Memory;
   readonly kinds: KnownKinds;
   readonly database: Database;
   readonly texts: TextsAtRest;
+  readonly decide: Decide<Operation>;
   readonly clock: Clock;
-}): StoreReads {
-  const { memory, kinds, database, clock } = parts;
+}): StoreReads<Operation> {
+  const { memory, kinds, database, decide, clock } = parts;
   return {
     get: (kind, namespace, name) => memory.get(kind, namespace, name),
     find: (kind, index, value) => memory.find(kind, index, value),
@@ -28,6 +32,8 @@ export function storeReads(parts: {
     history: (kind, namespace, name, bounds) => readHistory(parts, kind, { namespace, name }, bounds),
     declarations: (kind, name, page) => readDeclarations(parts, kind, name, page),
     past: (kind, at, scope) => readPast(parts, kind, at, scope),
+    forecast: (operations, author) => inTurns(forecastEach(operations, author, new BatchPlan(memory, decide, clock()))),
+    findUntouched: (kind, before, limit) => readUntouched(database, kind, before, limit),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {
       const { floor, dropped } = await compactHistory(database, [...kinds.values()], clock(), historyDays);

@@ -92,7 +92,7 @@ export async function openSharedStore<Operation>(
   await firstRound.promise;
 
   return {
-    ...storeReads({ memory, kinds, database, texts, clock }),
+    ...storeReads({ memory, kinds, database, texts, decide, clock }),
     subscribe: (listener) => {
       const call = (changes: readonly Change[]): void => listener(changes);
       listeners.add(call);

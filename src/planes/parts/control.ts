@@ -14,6 +14,8 @@ import { changeSets } from '#kernel/releases/api/apply-change-set.ts';
 import { ChangeSet } from '#kernel/releases/api/change-set.ts';
 import { releaseChanges } from '#kernel/releases/api/changes.ts';
 import { releaseCommands } from '#kernel/releases/api/commands.ts';
+import { draftCommands } from '#kernel/releases/drafts/draft-commands.ts';
+import { tidyDrafts } from '#kernel/releases/drafts/tidy-drafts.ts';
 import type { MayApprove } from '#kernel/releases/engine/approvals.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
 import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
@@ -96,31 +98,27 @@ export async function startControlPlane(
     () => runWhileWriting(shared, base, extension, mayApprove),
     (running) => running.stop(),
   );
+  const advisors = [
+    ...releaseAdvisors({ store, kinds, targets, unitsOnRecord: extension.unitsOnRecord, clock }),
+    clientAdvisor(declaredPaths(describedModules(modules, log)), clock),
+    aliasAdvisor,
+    ...extension.advisors,
+  ];
   const examined = advisedStore(
     tellingOfFirstClient(examinedStore(store, extension.examiners), () =>
       openAnswers?.recent(shared.clock().epochMilliseconds),
     ),
-    [
-      ...releaseAdvisors({ store, kinds, targets, unitsOnRecord: extension.unitsOnRecord, clock }),
-      clientAdvisor(declaredPaths(describedModules(modules, log)), clock),
-      aliasAdvisor,
-      ...extension.advisors,
-    ],
+    advisors,
     (operations) => deletionAdvice(operations, live, kinds),
   );
-  const applyChangeSet = changeSets({
-    store: examined,
-    kinds,
-    targets,
-    live,
-    mayAsk: admission.mayAsk,
-    unitsOnRecord: extension.unitsOnRecord,
-    clock,
-  });
+  const { unitsOnRecord, examiners } = extension;
+  const changing = { store: examined, kinds, targets, live, admission, unitsOnRecord, clock };
+  const applyChangeSet = changeSets(changing);
   const virtual = new Map([
     ...access.virtual,
     [ChangeSet.id, applyChangeSet],
     ...releaseCommands({ store, kinds, mayApprove, clock }),
+    ...draftCommands({ ...changing, advisors, examiners }),
     ...judgements({ store, database }),
     ...releaseChanges({ store, live, kinds, clock }),
     ...extension.virtual,
@@ -200,6 +198,8 @@ function startCompaction(
   const compact = async () => {
     await access.compact({ historyDays });
     await tidyWindows(database.patient, clock());
+    const drafts = await tidyDrafts(store, clock());
+    if (drafts > 0) log.info({ drafts }, 'drafts: deleted those that nobody has written for long');
     return store.compact({ historyDays });
   };
   return setInterval(() => {

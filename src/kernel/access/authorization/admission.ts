@@ -66,10 +66,10 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       verb,
       group: kind.group,
       resource: kind.plural,
-      subresource: 'part' in operation && operation.part !== 'main' ? operation.part : '',
+      subresource: partOf(operation),
       namespace: operation.namespace,
       // As in Kubernetes, a name that does not exist yet is no ground to create.
-      name: verb === 'create' ? '' : operation.name,
+      name: verb === 'create' && operation.verb !== 'delete' ? '' : operation.name,
       ...(object === undefined ? {} : { object }),
     };
     return { ...authorize(table(), user, wanted), wanted };
@@ -94,11 +94,13 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
       const current = hides(user, { kind, operation, current: stored }) ? undefined : stored;
-      const isCreate = verbOf(operation, current) === 'create';
+      const isCreate = operation.verb !== 'delete' && verbOf(operation, current) === 'create';
+      // These are authorized here alone: as objects of a change set, or once more when a command is carried out.
+      const isDecidedHere = operation.verb === 'apply' || (operation.verb === 'delete' && operation.by !== undefined);
       const access = accessTo(user, { kind, operation, current }, isCreate ? undefined : current);
       // Whether a rule with a selector allows a create depends on the object that would be stored.
       const isOpen = access.partly.length > 0 && isCreate;
-      if (!access.allowed && !isOpen && (operation.verb === 'apply' || access.partly.length > 0)) {
+      if (!access.allowed && !isOpen && (isDecidedHere || access.partly.length > 0)) {
         const isKnown = operation.verb === 'apply' || (current !== undefined && mayDo(user, 'get', current));
         throw refusalOf(user, access, isKnown);
       }
@@ -144,8 +146,15 @@ function refusalOf(
 
 /** The verb of a write in rules. */
 function verbOf(operation: Operation, current: Entry | undefined): string {
-  if (operation.verb === 'apply') return current === undefined ? 'create' : 'update';
+  if (operation.verb === 'apply') return current === undefined || operation.isNew === true ? 'create' : 'update';
+  if (operation.verb === 'delete' && operation.by !== undefined) return 'create';
   return operation.verb === 'delete' && operation.isOfMany === true ? 'deletecollection' : operation.verb;
+}
+
+/** The subresource of a write in rules; empty for the object itself. */
+function partOf(operation: Operation): string {
+  if (operation.verb === 'delete') return operation.by?.part ?? '';
+  return 'part' in operation && operation.part !== 'main' ? operation.part : '';
 }
 
 function namedIn({ kind, namespace, name }: Pick<SelectableObject, 'kind' | 'namespace' | 'name'>) {

@@ -15,7 +15,7 @@ interface Question {
 /** Answers a posted question or command. That it was posted is on record before the answer goes out. */
 export async function answerQuestion(
   { virtual, authority }: ResourceServer,
-  { exchange, limit, call, query, accepted }: VerbRequest,
+  { exchange, limit, call, query, accepted, requireObject }: VerbRequest,
   { kind, id }: Question,
 ): Promise<void> {
   const answerTo = virtual.get(id);
@@ -25,7 +25,8 @@ export async function answerQuestion(
   const posted = checkPosted(kind, value, query.fieldValidation);
   const { user, author, target } = call;
   const { namespace, name } = target;
-  const answer = await answerTo(posted.object, { user, author, dryRun: query.dryRun, namespace, name, limit });
+  const asked = { user, author, dryRun: query.dryRun, namespace, name, limit, requireObject };
+  const answer = await answerTo(posted.object, asked);
   await authority.recordAttempt(author, attemptOf(call, 201));
   const headers = warningHeaders([...warnings, ...posted.warnings]);
   sendJson(exchange, { status: 201, json: JSON.stringify(answer), accepted, headers });

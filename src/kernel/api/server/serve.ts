@@ -43,7 +43,8 @@ export async function serveRequest(
   const allowed = { ...request, part, ...grant };
   if (question === undefined) return VERBS[verb](server, allowed);
   const { namespace = '', name = '' } = target;
-  grant.requireObject(store.get(kind, namespace, name));
+  await store.fresh();
+  if (question.kind.isForGone !== true) grant.requireObject(store.get(kind, namespace, name));
   return answerQuestion(server, allowed, { kind: question.kind, id: `${kind.id}/${question.part}` });
 }
 

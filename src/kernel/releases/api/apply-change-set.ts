@@ -20,7 +20,7 @@ import { wantedLive } from '../live.ts';
 import { policiesIn, policyConflicts, selectPolicies } from '../rules/choose-policy.ts';
 import { settle, type Candidate, type HoldReasons } from '../settle.ts';
 import { waitUntilReleased } from '../wait-until-released.ts';
-import type { ChangeAnswer, ChangeResult } from './change-answer.ts';
+import type { ChangeAnswer, ChangeResult } from '../kinds/change-answer.ts';
 import {
   readBefore,
   resultOf,
@@ -31,31 +31,31 @@ import {
 } from './change-results.ts';
 import { PROBLEMS_MAX, addProblems, inOrder, itemsIn, operationOf, type ChangeSetItem } from './change-set-items.ts';
 import { ChangeSet } from './change-set.ts';
-import { requireVersions } from './require-versions.ts';
+import { requireVersions, type MayRead } from './require-versions.ts';
 
-interface Parts {
+/** Parts that change sets and drafts are checked and described by. */
+export interface ChangeParts {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
   readonly targets: Targets;
   readonly live: LiveObjects;
-  /** Whether the author may write an object at all; throws a Refusal. The write checks again. */
-  readonly mayAsk: Admission['mayAsk'];
+  /** Whether the author may write an object at all, and read another; the write checks again. */
+  readonly admission: Pick<Admission, 'mayAsk' | 'mayRead'>;
   readonly unitsOnRecord: UnitsOnRecord;
   readonly clock: Clock;
 }
 
 /** Handles posted change sets. */
-export function changeSets(parts: Parts): VirtualKind {
+export function changeSets(parts: ChangeParts): VirtualKind {
   const { store } = parts;
   return async (given, { author, dryRun, limit }) => {
     const items = await checkedItems(parts, given, author);
-    await requireVersions(items, store);
+    await requireVersions(items, { store, mayRead: readerOf(parts, author) });
     const before: ItemBefore[] = [];
     await inTurns(eachOf(items, (item) => before.push(readBefore(item, store, parts.live))));
     const outcomes = await store.write(items.map(operationOf), author, { dryRun, limit });
     const declared = before.map((one, index): DeclaredItem => ({ ...one, outcome: outcomes[index] as Outcome }));
-    const candidates = declared.filter(({ item }) => item.kind.released).map(candidateOf);
-    const held = heldOf(parts, candidates);
+    const { candidates, held } = heldAmong(parts, declared);
     const releaseNow = () => (dryRun ? undefined : releaseOf(outcomes, store));
     if (!dryRun) {
       const isRelabelled = declared.some((one) => isOnlyRelabelled(one) && !held.has(keyOf(one)));
@@ -80,30 +80,58 @@ export function changeSets(parts: Parts): VirtualKind {
 
 /** The items in the order of their writes. Refuses the whole set when an item is invalid. */
 async function checkedItems(
-  { store, kinds, mayAsk, clock }: Parts,
+  parts: ChangeParts,
   given: ResourceObject,
   author: Author,
 ): Promise<readonly ChangeSetItem[]> {
+  const { kinds } = parts;
   const named = itemsIn(given, kinds);
   // Authorization comes before the expensive checks of content.
-  const requireMayWrite = (item: ChangeSetItem): void => {
-    const { kind, namespace, name, position } = item;
-    const current = store.get(kind, namespace, name);
-    try {
-      mayAsk({ operation: operationOf(item), kind, current, author, read: store, now: clock() });
-    } catch (error) {
-      throw error instanceof Refusal ? atPosition(error, position) : error;
-    }
-  };
-  await inTurns(eachOf(named.items, requireMayWrite));
+  await inTurns(eachOf(named.items, (item) => requireMayWrite(parts, item, author)));
   const problems: Problem[] = [...named.problems];
   await inTurns(eachOf(named.items, (item) => addProblems(item, problems)));
   if (problems.length > 0) throw invalid(ChangeSet, given.metadata.name ?? '', problems.slice(0, PROBLEMS_MAX));
   return inOrder(named.items, kinds);
 }
 
+/** Throws a Refusal for an object that the author may not write. */
+export function requireMayWrite({ store, admission, clock }: ChangeParts, item: ChangeSetItem, author: Author): void {
+  const { kind, namespace, name, position } = item;
+  const current = store.get(kind, namespace, name);
+  try {
+    admission.mayAsk({ operation: operationOf(item), kind, current, author, read: store, now: clock() });
+  } catch (error) {
+    throw error instanceof Refusal ? atPosition(error, position) : error;
+  }
+}
+
+/** Whether the author may read an object. */
+export function readerOf({ admission }: Pick<ChangeParts, 'admission'>, author: Author): MayRead {
+  return (object) => admission.mayRead?.(author, object) ?? true;
+}
+
+/** Describes the effect of publishing objects, of those that could be written. */
+export async function describeForecast(
+  parts: ChangeParts,
+  declared: readonly DeclaredItem[],
+): Promise<{ readonly results: readonly ChangeResult[]; readonly policy: ChangeAnswer['policy'] }> {
+  const { candidates, held } = heldAmong(parts, declared);
+  const results = await resultsOf(parts, declared, { candidates, held, dryRun: true });
+  return { results: results.filter(() => true), policy: policyOf(parts, candidates) };
+}
+
+interface HeldCandidates {
+  readonly candidates: readonly Candidate[];
+  readonly held: ReadonlyMap<LiveKey, HoldReasons>;
+}
+
+function heldAmong(parts: ChangeParts, declared: readonly DeclaredItem[]): HeldCandidates {
+  const candidates = declared.filter(({ item }) => item.kind.released).map(candidateOf);
+  return { candidates, held: heldOf(parts, candidates) };
+}
+
 /** Reasons that hold each candidate, given the present live objects. */
-function heldOf({ live, kinds }: Parts, candidates: readonly Candidate[]): ReadonlyMap<LiveKey, HoldReasons> {
+function heldOf({ live, kinds }: ChangeParts, candidates: readonly Candidate[]): ReadonlyMap<LiveKey, HoldReasons> {
   const unsettled = settle(live, candidates, kinds);
   return new Map([...unsettled, ...allot(live, candidates, unsettled, kinds).short]);
 }
@@ -115,17 +143,9 @@ function isOnlyRelabelled({ labels, outcome: { did, entry } }: DeclaredItem): bo
 
 /** In the order of the objects in the request. */
 async function resultsOf(
-  parts: Parts,
+  parts: ChangeParts,
   declared: readonly DeclaredItem[],
-  {
-    candidates,
-    held,
-    dryRun,
-  }: {
-    readonly candidates: readonly Candidate[];
-    readonly held: ReadonlyMap<LiveKey, HoldReasons>;
-    readonly dryRun: boolean;
-  },
+  { candidates, held, dryRun }: HeldCandidates & { readonly dryRun: boolean },
 ): Promise<readonly ChangeResult[]> {
   const { store, kinds, live, clock } = parts;
   const world = new Overlay(live, kinds);
@@ -145,7 +165,7 @@ async function resultsOf(
 
 /** The policies of changes that are not live yet: both the live and the declared state of each object select. */
 function policyOf(
-  { store, kinds, live, targets, unitsOnRecord }: Parts,
+  { store, kinds, live, targets, unitsOnRecord }: ChangeParts,
   candidates: readonly Candidate[],
 ): ChangeAnswer['policy'] {
   const changed = candidates.flatMap(({ kind, name, wanted }) => {
@@ -167,7 +187,7 @@ function policyOf(
 }
 
 /** The release of a write. */
-function releaseOf(outcomes: readonly Outcome[], store: Parts['store']): string | undefined {
+function releaseOf(outcomes: readonly Outcome[], store: ChangeParts['store']): string | undefined {
   const versions = outcomes.flatMap(({ did, entry }) => (did === 'nothing' ? [] : [entry.version]));
   if (versions.length === 0) return undefined;
   return store.find(Release, 'changeSet', String(Math.min(...versions))).at(-1)?.name;

@@ -10,7 +10,7 @@ import { Freeze } from '../kinds/freeze.ts';
 import { RELEASE_POLICY, policySpec } from '../kinds/release-policy.ts';
 import { selectionText } from '../rules/selection.ts';
 import { isObserved } from '../wait-until-released.ts';
-import type { ChangeResult } from './change-answer.ts';
+import type { ChangeResult } from '../kinds/change-answer.ts';
 import type { ChangeSetItem } from './change-set-items.ts';
 
 /** The state of an item before its write. */
@@ -91,7 +91,7 @@ export function standingOf(
 }
 
 /** The declared content, without fields that the server manages. */
-function contentOf({
+export function contentOf({
   status: _status,
   metadata,
   apiVersion: _apiVersion,

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
-import { ChangeAnswerSchema } from './change-answer.ts';
+import { ChangeAnswerSchema } from '../kinds/change-answer.ts';
 
 /** Objects of one atomic change; larger changes need several. */
 const OBJECTS_MAX = 10_000;

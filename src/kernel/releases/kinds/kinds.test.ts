@@ -21,8 +21,14 @@ function objectOf(kind: Kind, name: string, spec: unknown): ResourceObject {
 const KINDS = [
   { id: 'products.backline.dev/Plan', kind: 'Plan', released: true },
   { id: 'products.backline.dev/Price', kind: 'Price', released: true },
-  { id: 'Secret', kind: 'Secret', released: false },
-];
+  { id: 'ads.backline.dev/Campaign', kind: 'Campaign', released: false },
+  { id: 'Secret', kind: 'Secret', released: false, confidential: true },
+].map((kind) => ({
+  ...kind,
+  apiVersion: kind.id.includes('/') ? kind.id.replace(/\/.*/, '/v1') : 'v1',
+  namespaced: true,
+  verbs: ['create', 'update'] as const,
+}));
 
 /** All that is wrong, as `path: sentence`. */
 function problemsOf(kind: Kind, spec: unknown, name = 'x'): string[] {

@@ -8,6 +8,21 @@ export interface Advisor {
   readonly kind: Kind;
   /** `written` is what was written, or would be, together with the object. */
   readonly advise: (object: ResourceObject, written: readonly Entry[]) => readonly string[];
+  /** The same of an object of a draft, which is refused for it; absent: what `advise` says. */
+  readonly refuse?: (object: ResourceObject, draft: DraftEntries) => readonly Objection[];
+}
+
+/** The objects of a draft as they would be. */
+export interface DraftEntries {
+  readonly written: readonly Entry[];
+  /** Those of them that would change, each of which advisors are asked about. */
+  readonly changed: readonly Entry[];
+}
+
+/** A reason not to publish an object. */
+export interface Objection {
+  readonly message: string;
+  readonly remedy?: string;
 }
 
 /** Gives a warning for each operation that deletes an object, where there is one. */

@@ -52,6 +52,11 @@ export type Operation =
       readonly propagation?: Propagation | undefined;
       /** One of all that a request selects: it takes the right to `deletecollection`. */
       readonly isOfMany?: true;
+      /**
+       * A command that ends the object: it takes the right to create this subresource in the place of the right to delete, and
+       * leaves this status in the last state. No finalizer holds it.
+       */
+      readonly by?: { readonly part: string; readonly status: unknown };
       readonly restores?: true;
     })
   /**
@@ -64,4 +69,6 @@ export type Operation =
       readonly object: unknown;
       readonly uid: string;
       readonly restores?: true;
+      /** Only creates: it is refused where there is an object of the name. */
+      readonly isNew?: true;
     });

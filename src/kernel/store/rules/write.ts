@@ -11,6 +11,7 @@ import { labelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
 import type { CheckContext, Kind, ObjectMeta, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { FieldValidation, Operation, Part, Propagation } from './operation.ts';
+import { NAMESPACE } from '#kernel/kinds/index-keys.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
 import { validateMetadata } from '#kernel/kinds/metadata.ts';
 import { nameCharsMax } from '#kernel/kinds/schema/names.ts';
@@ -171,7 +172,7 @@ function decideOne(operation: Operation, current: Entry | undefined, given: Writ
     case 'apply': {
       // A live spec may be older than the schema, and must be restorable all the same.
       const fieldValidation = operation.restores === true ? 'Ignore' : 'Strict';
-      return current === undefined
+      return current === undefined || operation.isNew === true
         ? create(given, operation, fieldValidation)
         : replace(given, current, declaredOver(current, operation.object), { part: 'main', fieldValidation });
     }
@@ -236,6 +237,7 @@ function create(
       subject: name,
     });
   }
+  requireRoom(given, object);
   return { do: 'put', kind, object, warnings, ...revisionOf(kind, object) };
 }
 
@@ -286,6 +288,7 @@ function replace(
   if (meta.deletionTimestamp !== undefined && isLetGo(kind, object)) {
     return { do: 'remove', kind, object, warnings };
   }
+  requireRoom(given, object);
   const specChanged = object.metadata.generation !== meta.generation;
   return { do: 'put', kind, object, warnings, ...(specChanged ? revisionOf(kind, object) : {}) };
 
@@ -341,11 +344,13 @@ function remove(
     readonly uidExpected?: string | undefined;
     readonly versionExpected?: string | undefined;
     readonly propagation?: Propagation | undefined;
+    readonly by?: { readonly status: unknown };
   },
 ): Mutation {
   const { kind, now } = given;
   const object = current.object();
   requirePreconditions(current, { uid: operation.uidExpected, resourceVersion: operation.versionExpected });
+  if (operation.by !== undefined) return { do: 'remove', kind, object: { ...object, status: operation.by.status } };
   const { metadata } = object;
   const before = metadata.finalizers ?? [];
   const finalizers = finalizersAfterDelete(before, operation.propagation);
@@ -576,6 +581,23 @@ function requireNamespace(read: Reader, namespace: string, kind: Kind, name: str
       `${resourceName(kind)} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
     );
   }
+}
+
+/** Refuses an object that would exceed what its kind may have in one namespace. */
+function requireRoom({ kind, read }: WriteContext, object: ResourceObject): void {
+  if (kind.inNamespaceMax === undefined) return;
+  const { objects, characters } = kind.inNamespaceMax;
+  const { namespace = '', name } = object.metadata;
+  const others = read.find(kind, NAMESPACE, namespace).filter((entry) => entry.name !== name);
+  const remedy = `Delete ${kind.plural} that are no longer needed.`;
+  if (others.length >= objects) {
+    const message = `namespace ${namespace} has ${others.length} ${kind.plural}, and may have ${objects}`;
+    throw resourceRefusal('namespace-full', message, { remedy });
+  }
+  const sum = others.reduce((all, { text }) => all + text.length, JSON.stringify(object).length);
+  if (sum <= characters) return;
+  const message = `the ${kind.plural} of namespace ${namespace} would have ${sum} characters, and may have ${characters}`;
+  throw resourceRefusal('namespace-full', message, { remedy });
 }
 
 function requireUniqueName({ kind, read, mayRead }: WriteContext, namespace: string, name: string): void {
