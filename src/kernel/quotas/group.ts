@@ -12,7 +12,7 @@ const GROUP_LIMITS = {
   lanes: 3,
   /** Another lane starts, and continues, when so many wait. Fewer finish sooner together, after the running one. */
   waitingMin: 32,
-  /** How long a group retries after a lost connection: enough for a database restart. */
+  /** How long a group retries after a lost connection, where nothing else is asked for: enough for a database restart. */
   tryMsMax: 8_000,
   retryMs: 50,
 } as const;
@@ -42,10 +42,12 @@ interface QueuedRequest<Request> {
  * @param settle decides a group and resolves when all of it is durable, with one outcome for each request, in order:
  *   the answer, or a Refusal. It may run again for the same group: an operation takes effect once under its key.
  * @param toFailure the error for requests of a group that could not be settled
+ * @param tryMsMax how long a group retries after a lost connection; 0: not at all
  */
 export function openGroup<Request>(
   settle: (requests: readonly Request[]) => Promise<readonly unknown[]>,
   toFailure: (error: unknown) => Error,
+  tryMsMax: number = GROUP_LIMITS.tryMsMax,
 ): Group<Request> {
   const queue: QueuedRequest<Request>[] = [];
   const busy = new Set<Promise<void>>();
@@ -113,12 +115,12 @@ export function openGroup<Request>(
 
   /** Retries after a lost connection; the keys show whether the commit succeeded. */
   async function persist(requests: readonly Request[]): Promise<readonly unknown[]> {
-    const giveUp = performance.now() + GROUP_LIMITS.tryMsMax;
+    const giveUp = performance.now() + tryMsMax;
     for (;;) {
       try {
         return await settle(requests);
       } catch (error) {
-        if (!isLost(error) || performance.now() > giveUp) throw error;
+        if (!isLost(error) || performance.now() >= giveUp) throw error;
         await new Promise((resolve) => setTimeout(resolve, GROUP_LIMITS.retryMs));
       }
     }

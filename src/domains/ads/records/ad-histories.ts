@@ -127,7 +127,7 @@ function toRows(outcome: unknown): readonly (StoredRow | undefined)[] {
   return outcome as readonly (StoredRow | undefined)[];
 }
 
-function keysOf(secret: Buffer, subject: HistorySubject): ReadonlyMap<CapScope, string> {
+export function keysOf(secret: Buffer, subject: HistorySubject): ReadonlyMap<CapScope, string> {
   const keys = new Map<CapScope, string>();
   for (const scope of CAP_SCOPES) {
     const id = subject[scope];

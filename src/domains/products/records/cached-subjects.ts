@@ -3,11 +3,14 @@ import { Outage } from '#kernel/base/outage.ts';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import type { SubjectStore } from './contract.ts';
+import { nothingOnRecord } from './read-subjects.ts';
 import { CHANGES_CHANNEL } from './touch.ts';
 
 const LIMITS = {
-  /** Cached listeners: about a kilobyte each. */
+  /** Cached listeners with a record: about a kilobyte each. */
   listenersMax: 50_000,
+  /** Cached listeners without a record, by their ids alone: about 0.1 KB each. */
+  withoutRecordMax: 500_000,
 } as const;
 
 /** A store that caches facts until the database reports a change. */
@@ -20,8 +23,10 @@ export interface CachedSubjects extends SubjectStore {
  * when its notification arrives. The cache is off while LISTEN is down.
  */
 export function cachedSubjects(store: SubjectStore, database: Database, log: Log): CachedSubjects {
-  /** Least recently used first, for eviction. */
+  /** The first that was read first, for eviction. */
   const kept = new Map<string, Promise<SubjectFacts>>();
+  /** Listeners without a record, the first that was read first. */
+  const withoutRecord = new Set<string>();
   let connection: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -29,15 +34,16 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
   const ready = hear();
 
   // A caller that reads after its own change gets the new facts.
-  store.onChange((listeners) => listeners.forEach((listener) => kept.delete(listener)));
+  store.onChange((listeners) => listeners.forEach(forget));
 
   return {
     ...store,
     freshFacts: (listener) => {
-      kept.delete(listener);
+      forget(listener);
       return store.freshFacts(listener);
     },
     facts: (listener) => {
+      if (withoutRecord.has(listener)) return Promise.resolve(nothingOnRecord(listener));
       const known = kept.get(listener);
       if (known !== undefined) return known;
       const facts = store.facts(listener);
@@ -45,13 +51,18 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
       // Cached while the read is in flight: a change meanwhile removes the entry, so later readers read
       // again.
       kept.set(listener, facts);
-      facts.catch(() => {
-        if (kept.get(listener) === facts) kept.delete(listener);
-      });
-      if (kept.size > LIMITS.listenersMax) {
-        const [oldest] = kept.keys();
-        if (oldest !== undefined) kept.delete(oldest);
-      }
+      facts.then(
+        (found) => {
+          if (found.version !== 0 || kept.get(listener) !== facts) return;
+          kept.delete(listener);
+          withoutRecord.add(listener);
+          if (withoutRecord.size > LIMITS.withoutRecordMax) dropFirst(withoutRecord);
+        },
+        () => {
+          if (kept.get(listener) === facts) kept.delete(listener);
+        },
+      );
+      if (kept.size > LIMITS.listenersMax) dropFirst(kept);
       return facts;
     },
     close: async () => {
@@ -62,16 +73,26 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
     },
   };
 
+  function forget(listener: string): void {
+    kept.delete(listener);
+    withoutRecord.delete(listener);
+  }
+
+  function forgetAll(): void {
+    kept.clear();
+    withoutRecord.clear();
+  }
+
   async function hear(): Promise<void> {
     try {
       const opened = await database.connect();
-      await opened.listen(CHANGES_CHANNEL, (listener) => kept.delete(listener));
+      await opened.listen(CHANGES_CHANNEL, forget);
       outage.noteRecovery();
-      kept.clear();
+      forgetAll();
       connection = opened;
       void opened.lost.then(() => {
         connection = undefined;
-        kept.clear();
+        forgetAll();
         again(0);
       });
       if (isClosed) await opened.close();
@@ -84,4 +105,12 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
     if (isClosed) return;
     timer = setTimeout(() => void hear(), waitMs);
   }
+}
+
+function dropFirst(cache: {
+  readonly keys: () => Iterable<string>;
+  readonly delete: (listener: string) => boolean;
+}): void {
+  const [first] = cache.keys();
+  if (first !== undefined) cache.delete(first);
 }

@@ -92,17 +92,19 @@ export async function subscriptionOf({ query }: Queryable, id: string): Promise<
 }
 
 /**
- * Reads the facts of these listeners, in order. Pending moves are read in the same statement as the terms
- * they belong to.
+ * Reads the facts of these listeners, in order. Most have nothing on record, which the row of the version shows: every change of
+ * a record makes one. It is read before the rest, so what is read is at least as new as the version that answers name. Pending moves
+ * are read in the same statement as the terms they belong to.
  */
 export async function factsOf({ query }: Queryable, listeners: readonly string[]): Promise<readonly SubjectFacts[]> {
-  const values = [listeners];
-  const [versions, subscriptions, formers, grants, overrides] = await Promise.all([
-    query<Of<{ version: number }>>({
-      name: 'subject-versions',
-      text: 'select listener, version from backline.subjects where listener = any ($1::text[])',
-      values,
-    }),
+  const versions = await query<Of<{ version: number }>>({
+    name: 'subject-versions',
+    text: 'select listener, version from backline.subjects where listener = any ($1::text[])',
+    values: [listeners],
+  });
+  if (versions.length === 0) return listeners.map(nothingOnRecord);
+  const values = [versions.map(({ listener }) => listener)];
+  const [subscriptions, formers, grants, overrides] = await Promise.all([
     query<Of<SubscriptionRow & MemberRow>>({
       name: 'subject-subscriptions',
       text: `select m.listener, ${SUBSCRIPTION}, m.role, m.since, (
@@ -132,13 +134,16 @@ export async function factsOf({ query }: Queryable, listeners: readonly string[]
       values,
     }),
   ]);
+  const known = new Map(versions.map(({ listener, version }) => [listener, version]));
   return listeners.map((listener): SubjectFacts => {
+    const version = known.get(listener);
+    if (version === undefined) return nothingOnRecord(listener);
     const of = <Row extends { readonly listener: string }>(rows: readonly Row[]) =>
       rows.filter((row) => row.listener === listener);
     const [subscription] = of(subscriptions);
     return {
       listener,
-      version: of(versions)[0]?.version ?? 0,
+      version,
       subscription: subscription === undefined ? undefined : subscriptionFacts(subscription),
       formers: of(formers).map(formerTerms),
       grants: of(grants).map(grantFacts),
@@ -146,6 +151,13 @@ export async function factsOf({ query }: Queryable, listeners: readonly string[]
       moves: subscription?.moves ?? [],
     };
   });
+}
+
+const NONE: readonly never[] = [];
+
+/** The facts of a listener without a record. */
+export function nothingOnRecord(listener: string): SubjectFacts {
+  return { listener, version: 0, subscription: undefined, formers: NONE, grants: NONE, overrides: NONE, moves: NONE };
 }
 
 type Of<Row> = Row & { readonly listener: string };

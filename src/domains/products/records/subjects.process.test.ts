@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import type { Database } from '#kernel/postgres/database.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import type { SubjectStore, TermsWrite } from './contract.ts';
+import { factsOf } from './read-subjects.ts';
 import { subjectStore } from './subjects.ts';
 
 const NOW = Temporal.Instant.from('2026-11-22T12:00:00Z');
@@ -22,11 +25,17 @@ const as =
   (role: string, seats = FREE_SEATS) =>
   () => ({ role, seats });
 
-async function openStore(t: TestContext): Promise<SubjectStore & { count: (table: string) => Promise<number> }> {
+interface OpenStore extends SubjectStore {
+  readonly database: Database;
+  readonly count: (table: string) => Promise<number>;
+}
+
+async function openStore(t: TestContext): Promise<OpenStore> {
   const { database, [Symbol.asyncDispose]: stop } = await startDatabase();
   t.after(() => stop());
   return {
     ...subjectStore(database, () => NOW),
+    database,
     count: async (table) => (await database.query(`select 1 from backline.${table}`)).length,
   };
 }
@@ -40,6 +49,45 @@ test('a subscription is made once for each key, and a listener is on one at most
   await assert.rejects(store.subscribe('anna', write(), family), /on subscription ".*" already/);
   const many = await Promise.allSettled(Array.from({ length: 10 }, () => store.subscribe('bo', write(), family)));
   assert.equal(many.filter(({ status }) => status === 'fulfilled').length, 1);
+});
+
+test('facts that are asked for together are those of each alone; an id that the database refuses fails alone', async (t) => {
+  const store = await openStore(t);
+  const terms = { title: 'Ten', priority: 300, whileLapsed: 'suspended' } as const;
+  const topUp = { addOn: 'ten', feature: 'books', amount: 600, validUntilMs: undefined, anchor: undefined, terms };
+  const { id } = await store.subscribe('l0', write(), family);
+  await store.addMember(id, 'l1', write(), as('member'));
+  await store.grant('l1', write(), () => topUp);
+  await store.grant('l2', write(), () => topUp);
+  await store.subscribe('l3', write(), family);
+  const managers = new Map([
+    ['l0', 'l0'],
+    ['l1', 'l0'],
+    ['l3', 'l3'],
+  ]);
+  const unknown = 'l\0';
+  const anyAsked = fc.array(fc.constantFrom('l0', 'l1', 'l2', 'l3', 'l4', 'l5', unknown), {
+    minLength: 1,
+    maxLength: 30,
+  });
+  await fc.assert(
+    fc.asyncProperty(anyAsked, async (asked) => {
+      const together = await Promise.allSettled(asked.map((listener) => store.facts(listener)));
+      for (const [index, listener] of asked.entries()) {
+        const found = together[index];
+        if (listener === unknown) assert.equal(found?.status, 'rejected');
+        else {
+          const [alone] = await factsOf(store.database, [listener]);
+          assert.deepEqual(found, { status: 'fulfilled', value: alone });
+          assert.equal(alone?.listener, listener);
+          assert.equal(alone.version > 0, listener <= 'l3');
+          assert.equal(alone.subscription?.manager, managers.get(listener));
+          assert.equal(alone.grants.length, listener === 'l1' || listener === 'l2' ? 1 : 0);
+        }
+      }
+    }),
+    { numRuns: 20 },
+  );
 });
 
 test('seats are never more than the plan has, however many join at once', async (t) => {

@@ -3,6 +3,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
 import { productRefusal } from '#domains/products/refusals.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
+import { openGroup } from '#kernel/quotas/group.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { ownerOf } from '../rules/use-subject.ts';
 import { eraseSubject } from './erase-subject.ts';
@@ -21,11 +22,9 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
   const plainly = recordTransactions(database, clock, notifyWatchers);
   const writes = writesOf(plainly, clock);
 
-  const facts = async (listener: string): Promise<SubjectFacts> => {
-    const [found] = await factsOf(database, [listener]);
-    if (found === undefined) throw new Error('facts of nobody');
-    return found;
-  };
+  // Listeners who are asked for together are read together, after the last of them was asked for.
+  const reads = openGroup<string>((listeners) => factsOf(database, listeners), errorOf, 0);
+  const facts = (listener: string): Promise<SubjectFacts> => reads.ask(listener, (outcome) => outcome as SubjectFacts);
 
   return {
     facts,
@@ -65,6 +64,10 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
       return rows;
     },
   };
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error('the record cannot be read', { cause: error });
 }
 
 /** Idempotent writes. */
