@@ -11,7 +11,8 @@ const SEPARATOR = '/';
  * The name of an object among the live ones of its kind: `NAME`, or `NAMESPACE/NAME` where names are unique in a namespace.
  */
 export function liveName({ names }: Pick<Kind, 'names'>, namespace: string, name: string): string {
-  return names === 'namespace' ? namespace + SEPARATOR + name : name;
+  // Joined: a sum keeps its parts, 48 bytes more for each name that stays.
+  return names === 'namespace' ? [namespace, name].join(SEPARATOR) : name;
 }
 
 /** The live name of a declared object. */

@@ -115,7 +115,8 @@ export function directRevision({
   readonly uid?: string;
   readonly generation?: number;
 }): string {
-  return `${uid}.${generation}`;
+  // Joined, as live names are.
+  return [uid, generation].join('.');
 }
 
 /** The index keys and references of a live object, as `indexKeysOf` has them, where nothing has to be parsed. */

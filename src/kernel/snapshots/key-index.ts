@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { membersOf, withMember, withoutMember, type OneOrMore } from '#kernel/base/one-or-more.ts';
 
 /** Each grows by itself, so that none takes long: by the first bits of the hash. */
 const SEGMENTS = 256;
 const SLOTS_MIN = 8;
 /** A segment is at most three quarters full. */
 const FULL = 0.75;
-/** More objects under one key are a Set: it is found at once who leaves it. */
-const LISTED_MAX = 8;
 /** Unknown outside, so that nobody can choose keys that meet. */
 const SEED = randomBytes(4).readInt32LE();
 
@@ -19,7 +18,7 @@ export class KeyIndex<Found extends object> {
   readonly #hashOf: (key: string) => number;
   readonly #segments: (Segment<Found> | undefined)[] = [];
   /** Keys that several objects have or had at once. */
-  readonly #several = new Map<string, Found[] | Set<Found>>();
+  readonly #several = new Map<string, OneOrMore<Found>>();
 
   /** @param keysOf all keys of an object, always the same and each once; asked for again whenever it is found */
   constructor(keysOf: (object: Found) => readonly string[], hash: (key: string) => number = hashOf) {
@@ -30,7 +29,7 @@ export class KeyIndex<Found extends object> {
   /** The objects that have this key, in the order in which they came. */
   find(key: string): readonly Found[] {
     const several = this.#several.get(key);
-    if (several !== undefined) return [...several];
+    if (several !== undefined) return [...membersOf(several)];
     const only = this.#findOnly(key);
     return only === undefined ? [] : [only];
   }
@@ -38,20 +37,13 @@ export class KeyIndex<Found extends object> {
   /** Adds an object that is not there, under one of its keys. */
   add(key: string, object: Found): void {
     const several = this.#several.get(key);
-    if (several instanceof Set) several.add(object);
-    else if (several !== undefined) {
-      several.push(object);
-      if (several.length > LISTED_MAX) this.#several.set(key, new Set(several));
-    } else {
-      const hash = this.#hashOf(key);
-      const only = this.#findOnly(key);
-      // It may be there under another key with the same hash.
-      if (only === undefined || only === object) this.#segmentOf(hash).add(hash, object);
-      else {
-        this.#segmentOf(hash).remove(hash, only);
-        this.#several.set(key, [only, object]);
-      }
-    }
+    if (several !== undefined) return void this.#several.set(key, withMember(several, object));
+    const hash = this.#hashOf(key);
+    const only = this.#findOnly(key);
+    // It may be there under another key with the same hash.
+    if (only === undefined || only === object) return this.#segmentOf(hash).add(hash, object);
+    this.#segmentOf(hash).remove(hash, only);
+    this.#several.set(key, withMember(only, object));
   }
 
   /** Removes an object from one of its keys. */
@@ -59,12 +51,11 @@ export class KeyIndex<Found extends object> {
     const several = this.#several.get(key);
     if (several === undefined) {
       const hash = this.#hashOf(key);
-      this.#segmentOf(hash).remove(hash, object);
-    } else {
-      if (several instanceof Set) several.delete(object);
-      else several.splice(several.indexOf(object), 1);
-      if ((several instanceof Set ? several.size : several.length) === 0) this.#several.delete(key);
+      return this.#segmentOf(hash).remove(hash, object);
     }
+    const left = withoutMember(several, object);
+    if (left === undefined) this.#several.delete(key);
+    else this.#several.set(key, left);
   }
 
   #findOnly(key: string): Found | undefined {

@@ -1,14 +1,15 @@
 import { sortInSteps } from '#kernel/base/sort-in-steps.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import { indexKey, SEPARATOR } from '#kernel/kinds/index-keys.ts';
+import { membersOf, withMember, withoutMember, type OneOrMore } from '#kernel/base/one-or-more.ts';
 import type { StoredEntry } from './entry.ts';
 
 /** The objects of one kind: by name, by index value, and in order. */
 export class KindTable {
   /** Nearly every name is of one object, which then stands for itself; else by namespace. */
   readonly #byName = new Map<string, StoredEntry | Map<string, StoredEntry>>();
-  /** The same of values in indexes: a set of one takes 200 bytes more. */
-  readonly #byIndexKey = new Map<string, StoredEntry | Set<StoredEntry>>();
+  /** By values in indexes. */
+  readonly #byIndexKey = new Map<string, OneOrMore<StoredEntry>>();
   #size = 0;
   /** As of the last call of `sorted`; never altered, so that who holds it holds a snapshot. */
   #sorted: readonly StoredEntry[] = [];
@@ -27,7 +28,8 @@ export class KindTable {
   find(index: string, value: string): readonly StoredEntry[] {
     const found = index === 'name' ? this.#byName.get(value) : this.#byIndexKey.get(indexKey(index, value));
     if (found === undefined) return [];
-    return found instanceof Map || found instanceof Set ? [...found.values()].sort(byKey) : [found];
+    if (found instanceof Map) return [...found.values()].sort(byKey);
+    return [...membersOf(found)].sort(byKey);
   }
 
   put(entry: StoredEntry): void {
@@ -87,18 +89,15 @@ export class KindTable {
           [namespace, entry],
         ]),
       );
-    for (const key of entry.indexKeys) {
-      const found = this.#byIndexKey.get(key);
-      if (found instanceof Set) found.add(entry);
-      else this.#byIndexKey.set(key, found === undefined ? entry : new Set([found, entry]));
-    }
+    for (const key of entry.indexKeys) this.#byIndexKey.set(key, withMember(this.#byIndexKey.get(key), entry));
   }
 
   #unindex(entry: StoredEntry): void {
     for (const key of entry.indexKeys) {
       const found = this.#byIndexKey.get(key);
-      if (found instanceof Set) found.delete(entry);
-      if (found === entry || (found instanceof Set && found.size === 0)) this.#byIndexKey.delete(key);
+      const left = found && withoutMember(found, entry);
+      if (left === undefined) this.#byIndexKey.delete(key);
+      else this.#byIndexKey.set(key, left);
     }
   }
 }
