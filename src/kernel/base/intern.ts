@@ -1,29 +1,27 @@
-/** So many characters of keys are known at a time; what few keys there are repeat far below it. */
-const CHARACTERS_MAX = 1_000_000;
+import { hashText } from './hash-text.ts';
+
+/** So many keys are known at a time; what repeats is mostly far fewer. */
+const SLOTS = 16_384;
 
 /**
- * Makes a value for each key once, so that what repeats is kept once. Where keys do not repeat it forgets them all from time
- * to time; equal values are then two. Values must never be altered.
+ * Makes a value for each key once, so that what repeats is kept once. Each key has one place, and the last one there is known:
+ * keys that do not repeat cost little. A value may be made again: equal values are then two. Values must never be altered.
  */
 export class InternTable<Value> {
-  readonly #known = new Map<string, Value>();
+  readonly #keys: (string | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
+  readonly #values: (Value | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
   readonly #make: (key: string) => Value;
-  #characters = 0;
 
   constructor(make: (key: string) => Value) {
     this.#make = make;
   }
 
   get(key: string): Value {
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    if (this.#characters + key.length > CHARACTERS_MAX) {
-      this.#known.clear();
-      this.#characters = 0;
-    }
+    const slot = hashText(key) & (SLOTS - 1);
+    if (this.#keys[slot] === key) return this.#values[slot] as Value;
     const made = this.#make(key);
-    this.#known.set(key, made);
-    this.#characters += key.length;
+    this.#keys[slot] = key;
+    this.#values[slot] = made;
     return made;
   }
 }

@@ -15,7 +15,8 @@ export function referenceKey(kindId: string, name: string): string {
 
 /** The key of a value in an index of a kind. */
 export function indexKey(index: string, value: string): string {
-  return index + SEPARATOR + value;
+  // Joined: a sum keeps its parts, and entries keep their keys.
+  return [index, value].join(SEPARATOR);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hashText } from '#kernel/base/hash-text.ts';
 import { membersOf, withMember, withoutMember, type OneOrMore } from '#kernel/base/one-or-more.ts';
 
 /** Each grows by itself, so that none takes long: by the first bits of the hash. */
@@ -6,8 +6,6 @@ const SEGMENTS = 256;
 const SLOTS_MIN = 8;
 /** A segment is at most three quarters full. */
 const FULL = 0.75;
-/** Unknown outside, so that nobody can choose keys that meet. */
-const SEED = randomBytes(4).readInt32LE();
 
 /**
  * Objects by keys. Most keys are of one object alone, and are not kept: a slot has the hash of the key and the object, 20 bytes
@@ -21,7 +19,7 @@ export class KeyIndex<Found extends object> {
   readonly #several = new Map<string, OneOrMore<Found>>();
 
   /** @param keysOf all keys of an object, always the same and each once; asked for again whenever it is found */
-  constructor(keysOf: (object: Found) => readonly string[], hash: (key: string) => number = hashOf) {
+  constructor(keysOf: (object: Found) => readonly string[], hash: (key: string) => number = hashText) {
     this.#keysOf = keysOf;
     this.#hashOf = hash;
   }
@@ -135,13 +133,4 @@ function emptySlots<Found>(count: number): (Found | undefined)[] {
 
 function segmentNumber(hash: number): number {
   return (hash >>> 24) % SEGMENTS;
-}
-
-/** FNV-1a over the UTF-16 units, and the last steps of MurmurHash3 (32 bit), which spread it. */
-function hashOf(text: string): number {
-  let hash = SEED;
-  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x0100_0193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-  return hash ^ (hash >>> 16);
 }
