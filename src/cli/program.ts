@@ -5,6 +5,7 @@ import type { Shell } from './completion.ts';
 import { CliFailure, EXIT, printFailure } from './terminal/failure.ts';
 import { addApplyVerbs } from './apply/program.ts';
 import { addAdVerbs } from './ads/program.ts';
+import { addDraftVerbs } from './drafts/program.ts';
 import { addDecisionVerbs } from './decisions/program.ts';
 import { addObjectVerbs } from './objects/program.ts';
 import { addServerVerbs } from './server-verbs.ts';
@@ -56,6 +57,7 @@ export function commandTree(io: Io, end: (status: number) => void): Command {
   const verbs = { program, io, end };
   addServerVerbs(verbs);
   addApplyVerbs(verbs);
+  addDraftVerbs(verbs);
   addReleaseVerbs(verbs);
   addObjectVerbs(verbs);
   addDecisionVerbs(verbs);

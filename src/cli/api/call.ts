@@ -46,7 +46,7 @@ const changeMsMax = 120_000;
  */
 export async function call(
   connection: Connection,
-  method: 'GET' | 'POST' | 'DELETE',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   options: {
     readonly body?: object;

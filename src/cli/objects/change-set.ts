@@ -39,6 +39,7 @@ export function refusedChange(
   causes: readonly Cause[],
   declared: readonly DeclaredObject[],
   answered = '',
+  message = 'the change was refused; nothing was changed.',
 ): CliFailure {
   const details = causes.map(({ field = '', message = '' }) => {
     const [, position, rest = ''] = /^(?:spec\.)?objects\[(\d+)\]\.?(.*)$/s.exec(field) ?? [];
@@ -49,7 +50,7 @@ export function refusedChange(
   });
   const cause = causes[0]?.message?.replace(/\.$/, '') ?? '';
   const remedy = cause !== '' && answered.startsWith(`${cause}. `) ? answered.slice(cause.length + 2) : undefined;
-  return new CliFailure('the change was refused; nothing was changed.', { details, remedy });
+  return new CliFailure(message, { details, remedy });
 }
 
 function nameOf(object: Readonly<Record<string, unknown>>): string {

@@ -119,7 +119,9 @@ function refusalOf({ name }: Entry, problems: readonly DraftProblem[]): Refusal 
   const shown = outdated.length > 0 ? outdated : problems;
   const causes = shown.slice(0, CAUSES_MAX).map(causeOf);
   const others = shown.length === 1 ? '' : `, and ${shown.length - 1} more`;
-  const message = `Draft "${name}": ${causes[0]?.detail ?? ''}${others}: nothing was written.`;
+  const [first] = shown;
+  const text = first === undefined ? '' : `${first.kind} "${first.name}": ${first.message.replace(/\.$/, '')}`;
+  const message = `Draft "${name}": ${text}${others}: nothing was written.`;
   const code = outdated.length > 0 ? 'draft-outdated' : 'draft-invalid';
   return releaseRefusal(code, message, { problems: causes, subject: name });
 }
