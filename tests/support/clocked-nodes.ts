@@ -4,6 +4,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { Connection } from '#kernel/api/client/http.ts';
 import type { Role } from '#planes/parts/shared.ts';
 import { caller, type Call } from './backline.ts';
 import type { ClockedNodeOptions, NodeReady, ClockMessage } from './clocked-node.ts';
@@ -21,6 +22,13 @@ export interface ClockedNode {
   readonly restart: () => Promise<void>;
 }
 
+/** A node that other programs ask too. */
+export interface ClockedProcess extends ClockedNode {
+  readonly connection: () => Connection;
+  /** Whether it has ended by itself. */
+  readonly hasEnded: () => boolean;
+}
+
 interface Child {
   readonly process: ChildProcess;
   readonly gone: Promise<unknown>;
@@ -29,8 +37,8 @@ interface Child {
 }
 
 /** Several processes on one database that share one clock: the test's. */
-export interface ClockedNodes {
-  readonly nodes: readonly ClockedNode[];
+export interface ClockedNodes<Node extends ClockedNode = ClockedNode> {
+  readonly nodes: readonly Node[];
   readonly nowMs: () => number;
   /** Resolves when it is that time everywhere. */
   readonly travelTo: (ms: number) => Promise<void>;
@@ -38,17 +46,23 @@ export interface ClockedNodes {
 
 export async function startClockedNodes(
   t: TestContext,
-  options: { readonly count: number; readonly nowMs: number; readonly roles?: readonly Role[] },
-): Promise<ClockedNodes> {
-  const { count, roles = ['api', 'decide'] } = options;
+  options: Pick<ClockedNodeOptions, 'rollUpSeconds' | 'logLevel'> & {
+    readonly count: number;
+    readonly nowMs: number;
+    readonly roles?: readonly Role[];
+    /** A database that the test keeps; default one of its own. */
+    readonly databaseUrl?: string;
+  },
+): Promise<ClockedNodes<ClockedProcess>> {
+  const { count, roles = ['api', 'decide'], databaseUrl, rollUpSeconds, logLevel } = options;
   let { nowMs } = options;
-  const database = await startDatabase();
+  const database = databaseUrl === undefined ? await startDatabase() : undefined;
   const folder = await mkdtemp(join(tmpdir(), 'backline-clocked-'));
   const children: (Child | undefined)[] = [];
-  const calls: Call[] = [];
+  const connections: Connection[] = [];
   t.after(async () => {
     await Promise.all(children.map((_, index) => kill(index)));
-    await database[Symbol.asyncDispose]();
+    await database?.[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   });
   for (let index = 0; index < count; index += 1) {
@@ -58,11 +72,9 @@ export async function startClockedNodes(
   }
   return {
     nodes: Array.from({ length: count }, (_, index) => ({
-      call: (...asked) => {
-        const call = calls[index];
-        if (call === undefined) throw new Error('a node that was never started is asked');
-        return call(...asked);
-      },
+      call: (...asked) => caller(connectionOf(index))(...asked),
+      connection: () => connectionOf(index),
+      hasEnded: () => children[index]?.process.exitCode !== null,
       kill: () => kill(index),
       restart: async () => {
         await kill(index);
@@ -76,12 +88,21 @@ export async function startClockedNodes(
     },
   };
 
+  function connectionOf(index: number): Connection {
+    const connection = connections[index];
+    if (connection === undefined) throw new Error('a node that was never started is asked');
+    return connection;
+  }
+
   async function start(index: number): Promise<void> {
     const started: ClockedNodeOptions = {
       roles,
       dataDirectory: join(folder, String(index)),
-      databaseUrl: database.url,
+      datasetsDirectory: join(folder, 'datasets'),
+      databaseUrl: databaseUrl ?? database?.url,
       port: 0,
+      rollUpSeconds,
+      logLevel,
       nowMs,
     };
     const process = fork(PROGRAM, [JSON.stringify(started)]);
@@ -89,7 +110,7 @@ export async function startClockedNodes(
     children[index] = child;
     const [ready] = (await once(process, 'message')) as [NodeReady];
     process.on('message', () => child.heard());
-    calls[index] = caller({ server: `http://127.0.0.1:${ready.port}`, token: ready.token });
+    connections[index] = { server: `http://127.0.0.1:${ready.port}`, token: ready.token };
     await tell(child, { nowMs });
   }
 

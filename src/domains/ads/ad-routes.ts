@@ -292,8 +292,9 @@ async function openBreak(
 ): Promise<BreakOutcome> {
   const { facts, now } = context;
   const asked = breakQuestion(question, context, parts);
-  const isAdFree = await facts.hasFeature(question, asked.placement.spec.adFreeFeature, now);
-  // Unknown is no: a subscriber must never hear an ad.
+  using wait = new BreakWait(parts.time);
+  // Unknown is no: a subscriber must never hear an ad. So it is where the record of the listener cannot be read in time.
+  const isAdFree = await wait.ask(async () => facts.hasFeature(question, asked.placement.spec.adFreeFeature, now));
   if (isAdFree !== false) {
     return { asked, noAds: isAdFree === true ? 'adFree' : 'entitlementUnknown', decision: NOTHING };
   }

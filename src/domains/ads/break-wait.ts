@@ -1,7 +1,10 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 import { LATE, untilAbort, type Time } from '#kernel/base/time.ts';
 
-/** A break waits for PostgreSQL so long, over all that it asks there: histories, and first slices of budgets. */
+/**
+ * A break waits for PostgreSQL so long, over all that it asks there: histories, and first slices of budgets. Before that the
+ * gate waits so long for the record of the listener.
+ */
 const BREAK_WAIT_MS = 300;
 
 /** The time that one break may wait; it begins when something is asked. */
@@ -24,14 +27,14 @@ export class BreakWait {
     return this.#late.signal;
   };
 
-  /** The answer of the database; undefined where it comes too late, or the database refuses. */
+  /** The answer of the database; undefined where it comes too late, or the database refuses or is away. */
   readonly ask = async <Answer>(work: (signal: AbortSignal) => Promise<Answer>): Promise<Answer | undefined> => {
     const signal = this.begin();
     try {
       const answer = await untilAbort(work(signal), signal);
       return answer === LATE ? undefined : answer;
     } catch (error) {
-      if (signal.aborted || error instanceof Refusal) return undefined;
+      if (signal.aborted || error instanceof Refusal || error instanceof Unavailable) return undefined;
       throw error;
     }
   };
