@@ -89,7 +89,7 @@ async function startRoles(shared: SharedParts): Promise<Running> {
   if (api !== undefined) parts.push(api);
   if (node !== undefined) parts.push(...(await startNodeRoles(shared, node, api, kept)));
   if (roles.has('controllers')) parts.push(await startControllers(shared, controllersClient(shared, control)));
-  const checks = [...(node === undefined ? [] : [node.check]), ...(data === undefined ? [] : [data.check])];
+  const checks = [...(node?.checks ?? []), ...(data === undefined ? [] : [data.check])];
   checks.push(...parts.flatMap((part) => part.checks));
   const described = node?.modules ?? describedModules(shared.modules, log);
   const routes: readonly Route<AskedBy>[] = [

@@ -175,7 +175,9 @@ test('a decision node of its own follows the API server, answers without it, say
     ({ snapshot }) => snapshot.ageSeconds >= 1,
   );
   assert.equal(alone.prices[0].amount, '10.99');
-  assert.equal((await ask('GET', '/readyz')).status, 200, 'an old snapshot is still an answer');
+  const { status, text } = await ask('GET', '/readyz');
+  assert.equal(status, 200, 'an old snapshot is still an answer');
+  assert.match(text, /^\[!\] control-plane: not heard of for \d+ s: .* ads stop after a minute$/m);
 
   await world.restart();
   await world.call('POST', changeSets, {
@@ -186,6 +188,7 @@ test('a decision node of its own follows the API server, answers without it, say
     ({ json }) => json.outcome === 'allow',
   );
   assert.equal(again.json.snapshot.ageSeconds, 0);
+  assert.equal((await ask('GET', '/readyz')).text, 'ok');
 });
 
 test('wrong questions get a precise problem, never a silent answer', async (t) => {

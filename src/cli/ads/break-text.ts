@@ -46,6 +46,7 @@ export interface BreakExplanation extends BreakAnswer {
 }
 
 const NO_ADS: Readonly<Record<string, string>> = {
+  snapshotOld: 'the node has not heard of the API for a minute, so it cannot know what is paused.',
   adFree: 'the listener has the ad-free feature.',
   entitlementUnknown:
     'whether the listener has the ad-free feature is unknown: no plan is known, or the Feature is not live.',

@@ -14,7 +14,7 @@ const TABLE = cappedTable([{ account: 'bolt', campaign: 'bolt.c', name: 'bolt.te
 const NOW = Temporal.Instant.from('2026-11-30T12:00:00Z');
 
 /** Asks a node without a database for a break. */
-async function ask(time: VirtualTime, hasFeature: () => Promise<boolean | undefined>) {
+async function ask(time: VirtualTime, hasFeature: () => Promise<boolean | undefined>, snapshotAgeMs = 0) {
   const parts: BreakParts = {
     random: () => 0,
     money: NO_MONEY,
@@ -26,7 +26,9 @@ async function ask(time: VirtualTime, hasFeature: () => Promise<boolean | undefi
   };
   const route = adRoutes(parts).find(({ path }) => path === '/v1/ads/decide');
   const facts = { hasFeature, cohortSubject: () => ({ units: {}, facts: {}, context: {} }) };
-  const context = { table: TABLE, facts, now: NOW, by: 'test', isTrusted: true, limit: { signal: undefined } };
+  const limit = { signal: undefined };
+  const age = () => snapshotAgeMs;
+  const context = { table: TABLE, facts, now: NOW, snapshotAgeMs: age, by: 'test', isTrusted: true, limit };
   const question = { placement: 'break', listener: 'ann', territory: 'JP' };
   return (await route?.handle(question, context as never)) as { readonly noAds?: string };
 }
@@ -54,4 +56,11 @@ test('where the database is away there are no ads; a listener without the featur
   assert.equal(await noAds(async () => true), 'adFree');
   assert.equal(await noAds(async () => undefined), 'entitlementUnknown');
   assert.equal(await noAds(async () => false), undefined);
+});
+
+test('a node that has not heard of the control plane for a minute serves no ads: it cannot know what is paused', async () => {
+  const noAds = async (ageMs: number) => (await ask(new VirtualTime(), async () => false, ageMs)).noAds;
+  assert.equal(await noAds(0), undefined);
+  assert.equal(await noAds(60_000), undefined);
+  assert.equal(await noAds(60_001), 'snapshotOld');
 });

@@ -113,6 +113,7 @@ const AdAnswer = Type.Object(
 );
 
 const NO_ADS = [
+  'snapshotOld',
   'adFree',
   'entitlementUnknown',
   'policyMissing',
@@ -130,7 +131,7 @@ const BreakAnswer = {
   noAds: Type.Optional(
     Type.Enum(NO_ADS, {
       description:
-        'Why there is none: the listener has the ad-free feature; whether they have it cannot be known; the placement has no AdPolicy; by the load of the policy the listener was rewarded with time without ads, or the session has just begun, or there were too many breaks or the last one too recently; how many breaks there were is unknown, as nobody is named or the database does not answer; or no ad set fits.',
+        'Why there is none: the node has not heard of the control plane for a minute, so a pause may be unknown to it; the listener has the ad-free feature; whether they have it cannot be known; the placement has no AdPolicy; by the load of the policy the listener was rewarded with time without ads, or the session has just begun, or there were too many breaks or the last one too recently; how many breaks there were is unknown, as nobody is named or the database does not answer; or no ad set fits.',
     }),
   ),
   mayMeasure: Type.Boolean({ description: 'Whether third parties may measure: if not, no pixel of theirs is called.' }),
@@ -226,6 +227,12 @@ export interface BreakParts extends ServingParts {
   readonly records: AdRecords | undefined;
 }
 
+/**
+ * A node that hears nothing of the control plane serves ads for so long: it cannot know of a pause, a lowered budget or a policy.
+ * Longer than a restart of the API takes, and as long as the money is usable that a node has in memory.
+ */
+const SNAPSHOT_AGE_MS_MAX = 60_000;
+
 type NoAds = (typeof NO_ADS)[number];
 
 /** A question with its decision; `noAds` says why there are none. */
@@ -292,6 +299,7 @@ async function openBreak(
 ): Promise<BreakOutcome> {
   const { facts, now } = context;
   const asked = breakQuestion(question, context, parts);
+  if (context.snapshotAgeMs() > SNAPSHOT_AGE_MS_MAX) return { asked, noAds: 'snapshotOld', decision: NOTHING };
   using wait = new BreakWait(parts.time);
   // Unknown is no: a subscriber must never hear an ad. So it is where the record of the listener cannot be read in time.
   const isAdFree = await wait.ask(async () => facts.hasFeature(question, asked.placement.spec.adFreeFeature, now));

@@ -59,7 +59,15 @@ export async function answerCohort(
   };
   let answer: object;
   try {
-    const context = { table: tableOf(module.name), facts: facts.of(module, tableOf), now, by, isTrusted, limit };
+    const context = {
+      table: tableOf(module.name),
+      facts: facts.of(module, tableOf),
+      now,
+      snapshotAgeMs: follower.ageMs,
+      by,
+      isTrusted,
+      limit,
+    };
     answer = await route.handle(input, context);
   } catch (error) {
     note(error instanceof Refusal ? resultOfStatus(error.status) : 'failed');

@@ -79,6 +79,7 @@ function questionAnswer(
       table: tables.get(module.name),
       facts: facts.of(module, (name) => tables.get(name)),
       now: clock(),
+      snapshotAgeMs: follower.ageMs,
       by,
       isTrusted,
       limit,

@@ -165,6 +165,8 @@ export interface AnswerContext<Table, Facts = Readonly<Record<string, unknown>>>
   /** Facts of other modules, by name. */
   readonly facts: Facts;
   readonly now: Temporal.Instant;
+  /** How long ago the tables were last known to be current, see `Follower`. */
+  readonly snapshotAgeMs: () => number;
   /** Who asks, see `AdmittedQuestion`. */
   readonly by: string;
   /** See `AdmittedQuestion`. */

@@ -16,7 +16,7 @@ export interface FollowingNode {
   readonly modules: readonly DecisionModule<unknown>[];
   readonly follower: Follower;
   readonly gate: Gate;
-  readonly check: ReadinessCheck;
+  readonly checks: readonly ReadinessCheck[];
 }
 
 export async function startNode(
@@ -66,5 +66,16 @@ export async function startNode(
     keepRead: (read) => records?.keepRead(read) ?? Promise.resolve(),
     openAnswers,
   });
-  return { modules, follower, gate, check: { name: 'snapshot', problem: follower.problem } };
+  const checks: readonly ReadinessCheck[] = [
+    { name: 'snapshot', problem: follower.problem },
+    // Answers from memory go on, so requests may come.
+    { name: 'control-plane', problem: () => contactProblem(follower.ageMs()), isWarning: true },
+  ];
+  return { modules, follower, gate, checks };
+}
+
+function contactProblem(ageMs: number): string | undefined {
+  if (ageMs === 0) return undefined;
+  const seconds = Math.round(ageMs / 1_000);
+  return `not heard of for ${seconds} s: answers are of that time, and changes since are unknown; ads stop after a minute`;
 }

@@ -90,6 +90,7 @@ export async function stageOfDesks(t: TestContext): Promise<Stage> {
             now: clock(),
             by: 'user:model',
             isTrusted: true,
+            snapshotAgeMs: () => 0,
             limit: { signal: new AbortController().signal, leftMs: Infinity },
           }),
         );

@@ -62,7 +62,15 @@ export async function startAdNode(clock?: Clock): Promise<AdNode> {
     records,
     ask: async (path, question, { table, now, isTrusted = true }) => {
       const route = routes.find((one) => one.path === path);
-      const context = { table, facts: FACTS, now, by: 'test', isTrusted, limit: { signal: undefined } };
+      const context = {
+        table,
+        facts: FACTS,
+        now,
+        snapshotAgeMs: () => 0,
+        by: 'test',
+        isTrusted,
+        limit: { signal: undefined },
+      };
       return (await route?.handle(question, context as never)) as NodeAnswer;
     },
     report: async (event, token, { table, now }) =>

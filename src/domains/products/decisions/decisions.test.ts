@@ -339,6 +339,7 @@ test('every answer over HTTP fits its schema, and brings back the listener', () 
             now: NOW,
             by: 'local',
             isTrusted: false,
+            snapshotAgeMs: () => 0,
             limit: { signal: new AbortController().signal, leftMs: Infinity },
           }),
         ),
