@@ -6,7 +6,7 @@ const RESERVED_MS = 15 * 60_000;
 /** Events of the last moments may fall on either side. */
 const MARGIN_MS = 30_000;
 
-/** What became of a report: an outcome, the code of a refusal, or nothing that anybody knows. */
+/** The result of a report: an outcome, the code of a refusal, or nothing that anybody knows. */
 export type Report = { readonly outcome: string } | { readonly code: string } | 'unknown';
 
 export interface SentReport {
@@ -38,7 +38,7 @@ interface BookedEvent {
   isInTime: boolean;
 }
 
-/** What a bookkeeper knows who stands outside: every answer, every report, and every budget, in plain lists. */
+/** The books of somebody outside: every answer, every report, and every budget, in plain lists. */
 export class AdBook {
   readonly ads: BookedAd[] = [];
   /** Listeners without ads, for certain. */

@@ -285,7 +285,10 @@ export class AdTorture {
 
   /** A pause holds on every node within a second; then it ends. */
   async pause(): Promise<string> {
-    const { name } = this.#pick(AD_SETS.slice(0, -1));
+    const probe = await this.decideOn(this.#node(), this.#newListener());
+    this.book.answer(probe, false);
+    if (probe.length === 0) return 'nothing is served';
+    const name = this.#pick(probe).adSet.replace('default/', '');
     const path = `${ADS_PATH}/adsets/${name}`;
     await this.#write(path, { paused: true });
     const since = performance.now();
@@ -372,7 +375,7 @@ export class AdTorture {
     return `noticed after ${noticed.map(Math.round).join(' and ')} ms, flows after ${Math.round(ms)} ms`;
   }
 
-  /** What is used of all budgets, against the book. */
+  /** Compares the use of all budgets with the book. */
   async look(): Promise<void> {
     this.book.verifyUse(await this.#use(), this.#budgets);
   }
