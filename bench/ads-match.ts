@@ -12,7 +12,7 @@ import { Advertiser } from '#domains/ads/kinds/advertiser.ts';
 import { Asset } from '#domains/ads/kinds/asset.ts';
 import { Campaign } from '#domains/ads/kinds/campaign.ts';
 import { Placement } from '#domains/ads/kinds/placement.ts';
-import { askBreak, live, worldOf } from '#domains/ads/testing/world.ts';
+import { askBreak, live, worldOf, worldOver } from '#domains/ads/testing/world.ts';
 import { chance, type Chance } from '#simulation/chance.ts';
 import { absolute, median, type Figure } from './figure.ts';
 
@@ -51,8 +51,10 @@ export async function* run(): AsyncIterable<Figure> {
       const name = `a${n}.s${n}`;
       const object = live(AdSet, name, { ...adSetSpec(luck, n), bid: '99.00' });
       const startedMs = performance.now();
+      const next = worldOver(world);
+      next.put(AdSet.id, object.name, object);
+      table = await inTurns(updateInSteps(table, next, [object], audiences));
       world.set(object);
-      table = await inTurns(updateInSteps(table, world, [{ kind: AdSet.id, name: object.name }], audiences));
       millis.push(performance.now() - startedMs);
     }
     yield absolute(`ads-match/one ad set of ${size}`, 'ms', median(millis), { max: 5 });

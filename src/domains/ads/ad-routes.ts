@@ -202,7 +202,7 @@ export function adRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[] 
           ...describeBreak(answer),
           ads: decision.served.map((one) => describeAd(one, context.isTrusted)),
           consent: describeConsent(asked),
-          adSets: context.table.adSets.size,
+          adSets: context.table.size,
           reasons,
           candidates: decision.candidates.map(({ adSet, ecpm }) => ({
             adSet: adSet.name,

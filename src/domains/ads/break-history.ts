@@ -1,6 +1,6 @@
 import type { BreakWait } from './break-wait.ts';
 import type { BreakQuestion, ServedAd } from './decisions/decide.ts';
-import type { AdsTable, CompiledAdSet, CompiledPlacement } from './decisions/table.ts';
+import type { AdsTable, CompiledPlacement } from './decisions/table.ts';
 import { exposureNumber, type Histories, type HistorySubject, type KnownHistory } from './history/histories.ts';
 import { withoutExposures, type NewExposure } from './rules/ad-history.ts';
 import { breakExposure, loadReason, questionExposures, type LoadReason } from './rules/ad-load.ts';
@@ -50,11 +50,11 @@ export function rewardMsOf({ spec, policy }: CompiledPlacement): number {
 export function heldBackBy(
   question: BreakQuestion,
   known: KnownHistory | undefined,
-  withoutRoom: ReadonlySet<CompiledAdSet> = new Set(),
+  withoutRoom: ReadonlySet<string> = new Set(),
 ): BreakQuestion['heldBack'] {
   const obstacleOf = known === undefined ? everyCap : capCheck(known.rows, question.nowMs);
   return (adSet) => {
-    if (withoutRoom.has(adSet)) return 'budget spent';
+    if (withoutRoom.has(adSet.name)) return 'budget spent';
     return obstacleOf(adSet.caps) ?? question.heldBack(adSet);
   };
 }

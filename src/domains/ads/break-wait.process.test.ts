@@ -6,6 +6,7 @@ import { until } from '#tests/support/installation.ts';
 import { NO_HISTORIES, type Histories } from './history/histories.ts';
 import { cappedTable, serve, startCapsNodes, type CappedAdSet, type CapsByName } from './testing/caps-world.ts';
 import { adSetsOf, startMoneyWorld } from './testing/money-world.ts';
+import { allAdSets } from './testing/world.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 30, 12);
 const WAIT_MS = 300;
@@ -106,7 +107,7 @@ test('a break waits for budgets once, however many of them cannot be fetched, an
   const options = { time, money: node };
   const answer = serve(table, NO_HISTORIES, { ...ask('one'), slots: 1 }, options);
   assert.deepEqual(await answerInTime(answer, time), []);
-  const reasons = () => [...table.adSets.values()].map((adSet) => node.heldBack(adSet));
+  const reasons = () => allAdSets(table).map((adSet) => node.heldBack(adSet));
   assert.deepEqual(reasons(), ['budget unknown', 'budget unknown', 'budget unknown']);
   // Nobody waits for what is known to be unknown.
   assert.deepEqual(await serve(table, NO_HISTORIES, { ...ask('two'), slots: 1 }, options), []);

@@ -3,6 +3,7 @@ import { inTurns } from '#kernel/base/turns.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { AdFacts } from './ad-facts.ts';
 import type { BreakParts } from './ad-routes.ts';
+import { adSetNamed } from './decisions/ad-sets.ts';
 import { servingReasons } from './decisions/serving-reasons.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
 import type { SampledBreaks } from './diagnosis/recent-breaks.ts';
@@ -82,7 +83,7 @@ export function diagnoseRoute(parts: Parts): DecisionRoute<AdsTable> {
     ),
     answer: DiagnosisAnswer,
     handle: async ({ adSet: name }, { table, now: nodeTime }: AnswerContext<AdsTable, AdFacts>) => {
-      const adSet = table.adSets.get(name);
+      const adSet = adSetNamed(table, name);
       if (adSet === undefined) throw adRefusal('unknown-ad-set', `There is no ad set "${name}".`);
       const now = parts.records?.clock() ?? nodeTime;
       const nowMs = now.epochMilliseconds;

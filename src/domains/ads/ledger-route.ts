@@ -1,8 +1,11 @@
 import { Type } from 'typebox';
 import { inTurns, type Steps } from '#kernel/base/turns.ts';
+import { readLiveName } from '#kernel/kinds/live-name.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { AdFacts } from './ad-facts.ts';
+import { moneyOfAdSet } from './decisions/ad-sets.ts';
 import type { AdsTable } from './decisions/table.ts';
+import { AdSet } from './kinds/ad-set.ts';
 import { Advertiser } from './kinds/advertiser.ts';
 import { bucketOf } from './money/budget-sources.ts';
 import type { AdRecords } from './open-ad-records.ts';
@@ -76,13 +79,15 @@ export function ledgerRoute(records: AdRecords | undefined): DecisionRoute<AdsTa
   });
 }
 
-/** Limits by bucket; undefined where the account has no ad set. Looks at every ad set, in steps. */
-function* limitsOf({ adSets }: AdsTable, account: string): Steps<ReadonlyMap<string, number> | undefined> {
+/** Limits by bucket; undefined where the account has no ad set. Looks at each of its ad sets, in steps. */
+function* limitsOf(table: AdsTable, account: string): Steps<ReadonlyMap<string, number> | undefined> {
   const limits = new Map<string, number>();
   let isKnown = false;
-  for (const { money: owned } of adSets.values()) {
+  const { name: own } = readLiveName(Advertiser, account);
+  for (const { name } of table.world.find(AdSet.id, 'account', own)) {
     yield;
-    if (owned.account !== account) continue;
+    const owned = moneyOfAdSet(table, name);
+    if (owned?.account !== account) continue;
     isKnown = true;
     for (const { owner, per, limit } of owned.limits) {
       if (limit !== 'unlimited') limits.set(bucketOf({ owner, per }), limit);

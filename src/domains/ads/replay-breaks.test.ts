@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
-import { LayeredMap } from '#kernel/base/layered-map.ts';
 import { atOnce } from '#kernel/base/turns.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { heldBackBy } from './break-history.ts';
+import { AdSetRows } from './decisions/ad-set-rows.ts';
+import { adSetNamed } from './decisions/ad-sets.ts';
 import { decideBreak, type BreakQuestion, type HoldBack } from './decisions/decide.ts';
 import { countReasons } from './decisions/explain.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
@@ -67,8 +68,8 @@ const table = tableOf([
   ...adOf('d', { bid: '4.50', when: genre('rock', 'pop'), ...CAP }),
 ]);
 
-function adSetOf({ adSets }: AdsTable, account: string): CompiledAdSet {
-  const adSet = adSets.get(`default/${account}.s`);
+function adSetOf(all: AdsTable, account: string): CompiledAdSet {
+  const adSet = adSetNamed(all, `default/${account}.s`);
   assert.ok(adSet !== undefined);
   return adSet;
 }
@@ -89,9 +90,9 @@ const MONEY = { heldBack: (): HoldBack | undefined => undefined };
 /** Why an ad set is not in a break, by the explanation of it; `served` where it is. */
 function explainedReason(adSet: CompiledAdSet, question: BreakQuestion): string {
   const decision = decideBreak(table, question);
-  if (decision.served.some((ad) => ad.adSet === adSet)) return 'served';
-  const alone = new LayeredMap(new Map([[adSet.name, adSet]]));
-  return atOnce(countReasons({ ...table, adSets: alone }, question, decision))[0]?.reason ?? 'nothing';
+  if (decision.served.some((ad) => ad.adSet.name === adSet.name)) return 'served';
+  const alone = { ...table, rows: new AdSetRows(), recent: [{ adSet, matcher: undefined }] };
+  return atOnce(countReasons(alone, question, decision))[0]?.reason ?? 'nothing';
 }
 
 test('a replay counts for each ad set what the explanations of all breaks say', () => {
@@ -178,6 +179,6 @@ test('the money of other ad sets counts, and its own does not', () => {
     ...atOnce(replayBreaks(b, breaks, { table, money, random: () => 0.5 })).lost.keys(),
   ];
   assert.deepEqual(lostUnder(MONEY), ['no room']);
-  assert.deepEqual(lostUnder({ heldBack: (adSet) => (adSet === a ? 'budget spent' : undefined) }), []);
+  assert.deepEqual(lostUnder({ heldBack: (adSet) => (adSet.name === a.name ? 'budget spent' : undefined) }), []);
   assert.deepEqual(lostUnder({ heldBack: () => 'budget spent' }), []);
 });

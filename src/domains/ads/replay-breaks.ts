@@ -62,11 +62,11 @@ function reasonIn(
     ...question,
     placement,
     random,
-    heldBack: (one: CompiledAdSet) => (one === adSet ? undefined : money.heldBack(one)),
+    heldBack: (one: CompiledAdSet) => (one.name === adSet.name ? undefined : money.heldBack(one)),
   };
   if (loadObstacle(asked, history) !== undefined) return 'ad load';
   const counted = { ...asked, heldBack: heldBackBy(asked, history) };
   const decision = decideBreak(table, counted);
-  if (decision.served.some((ad) => ad.adSet === adSet)) return undefined;
+  if (decision.served.some((ad) => ad.adSet.name === adSet.name)) return undefined;
   return reasonFinder(table.audiences, counted, decision)(adSet);
 }

@@ -4,6 +4,7 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { AdFacts } from './ad-facts.ts';
 import { rewardMsOf } from './break-history.ts';
+import { moneyOfAdSet } from './decisions/ad-sets.ts';
 import type { AdsTable } from './decisions/table.ts';
 import { exposureNumber } from './history/histories.ts';
 import type { AdReport, ReportOutcome } from './records/deliveries.ts';
@@ -63,7 +64,7 @@ export function eventReporter({ deliveries, histories, tokens, metrics, clock }:
     }
   };
 
-  function openReport({ event, token, code }: GivenEvent, { adSets }: AdsTable): AdReport {
+  function openReport({ event, token, code }: GivenEvent, table: AdsTable): AdReport {
     const opened = tokens.open(token ?? '');
     if (!isAdEvent(event)) {
       const near = didYouMean(nearSpellings(event, AD_EVENTS));
@@ -71,7 +72,7 @@ export function eventReporter({ deliveries, histories, tokens, metrics, clock }:
         remedy: `Send one of ${AD_EVENTS.join(', ')}.`,
       });
     }
-    const { money } = adSets.get(opened.adSet) ?? {};
+    const money = moneyOfAdSet(table, opened.adSet);
     return { token: opened, event, code: event === 'error' ? errorCode(code) : undefined, money };
   }
 

@@ -73,7 +73,7 @@ async function serveInRounds(
   { money, histories, wait }: ServingParts & { readonly wait: BreakWait },
   { decision: id, subject, issueTokens }: ServedTo,
 ): Promise<ReservedBreak> {
-  const withoutRoom = new Set<CompiledAdSet>();
+  const withoutRoom = new Set<string>();
   const read = () => readHistory(table, question, { histories, wait, subject });
   const first = await read();
   let history = first;
@@ -108,7 +108,7 @@ async function serveInRounds(
     for (const { reservation } of served) money.giveBack(reservation);
     // Decisions that were first each gave a break: the listener has enough.
     if (isLast) return { ...NO_BREAK, history: first, load: history === undefined ? 'adLoadUnknown' : 'adLoad' };
-    for (const adSet of refused) withoutRoom.add(adSet);
+    for (const adSet of refused) withoutRoom.add(adSet.name);
     if (refused.length > 0 || history === undefined) continue;
     history = await readAnew();
   }

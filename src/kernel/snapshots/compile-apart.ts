@@ -1,7 +1,7 @@
 import { atOnce } from '#kernel/base/turns.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import { LiveObjects } from './live-objects.ts';
+import { LiveObjects, Overlay } from './live-objects.ts';
 import type { DecisionModule } from './module.ts';
 import { compileTables, updateTables, type Snapshot } from './snapshot.ts';
 
@@ -26,12 +26,13 @@ export function compileApart(
   let tables = atOnce(compileTables(modules, world));
   const add = (some: readonly LiveObject[], failed: Map<LiveObject, unknown>): void => {
     if (some.length === 0) return;
-    for (const object of some) world.set(object);
+    const next = new Overlay(world, kinds);
+    for (const object of some) next.put(object.kind, object.name, object);
     try {
       const changed = some.map(({ kind, name }) => ({ kind, name }));
-      tables = atOnce(updateTables(tables, modules, world, changed));
+      tables = atOnce(updateTables(tables, modules, next, changed));
+      for (const object of some) world.set(object);
     } catch (error) {
-      for (const { kind, name } of some) world.delete(kind, name);
       const [only] = some;
       if (some.length === 1 && only !== undefined) return void failed.set(only, error);
       const middle = some.length >> 1;

@@ -18,7 +18,10 @@ export interface DecisionModule<Table> {
   readonly kinds: readonly Kind[];
   /** A table of a world in which every reference resolves and every check passes, and of the audiences in it. */
   readonly compile: (world: World, audiences: AudienceTable) => Steps<Table>;
-  /** The same table as `compile`, made from the previous one and what changed since. Never alters `table`. */
+  /**
+   * The same table as `compile`, made from the previous one and what changed since. Never alters `table`, whose world is still
+   * as it was: it changes when the next table has taken its place.
+   */
   readonly update: (
     table: Table,
     world: World,

@@ -7,11 +7,13 @@ import { AdSet } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import type { ServingStatus } from '../kinds/parts.ts';
+import { adPartsOf } from './ad-set-parts.ts';
 import { compileAd, compileAdSet } from './compile-ad-set.ts';
 import { compilePlacements, PLACEMENT_KINDS } from './compile-placement.ts';
 import { ownName, reasonText } from './reason-text.ts';
 import { servingReasons, type ServingReason } from './serving-reasons.ts';
-import type { AdHalt, AdsTable, CompiledAdSet, Halt } from './table.ts';
+import type { AdHalt, Halt } from './halts.ts';
+import type { AdsTable, CompiledAdSet } from './table.ts';
 
 const STATUS_LIMITS = {
   /** Ad sets that the status of a campaign or an advertiser looks at until one is serving: 50 µs each. */
@@ -95,7 +97,7 @@ function adStatus(object: LiveObject, world: StatusWorld, nowMs: number): Servin
   const { adSet: setName } = Ad.spec(object);
   const setObject = world.live.get(AdSet.id, liveName(AdSet, object.namespace, setName));
   if (setObject === undefined) {
-    const ad = compileAd(object, { adSet: setName, campaign: '', advertiser: '' }, world.live);
+    const ad = compileAd(adPartsOf(object, world.live), { adSet: setName, campaign: '', advertiser: '' });
     const text = {
       message: `There is no AdSet ${setName}.`,
       remedy: 'Declare it, or name another one in spec.adSet.',
@@ -104,7 +106,7 @@ function adStatus(object: LiveObject, world: StatusWorld, nowMs: number): Servin
   }
   const adSet = compileLive(setObject, world);
   const { name, campaign, advertiser } = adSet;
-  const ad = compileAd(object, { adSet: name, campaign, advertiser }, world.live);
+  const ad = compileAd(adPartsOf(object, world.live), { adSet: name, campaign, advertiser });
   const halts = adSet.halts.filter((halt) => !isAboutAds(halt));
   const alone = { ...adSet, halts, ads: typeof ad === 'string' ? [] : [ad] };
   const reasons = textsOf(alone, setObject, world, nowMs);

@@ -36,6 +36,11 @@ function ownerCaps(kind: string, name: string, spec: CapOwner | undefined): read
   return caps.length === 0 ? [] : [{ owner: ownerNumber(kind, name), caps }];
 }
 
+/** Whether `capsOf` an ad set are any. */
+export function hasCaps(owners: readonly (CapOwner | undefined)[]): boolean {
+  return owners.some((owner) => owner?.frequencyCaps?.some(({ per }) => windowMsOf(per) !== undefined));
+}
+
 /** The number of an object in histories: short, and the same for good. */
 export function ownerNumber(kind: string, name: string): number {
   return Number.parseInt(contentHash([kind, name]).slice(0, OWNER_DIGITS), 16);

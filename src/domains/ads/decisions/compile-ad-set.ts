@@ -2,7 +2,7 @@ import { weeklyWindow } from '#kernel/audiences/language/compile-time.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
-import { AdSet, listenerRule, TIERS } from '../kinds/ad-set.ts';
+import { listenerRule, TIERS } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
@@ -10,21 +10,26 @@ import { microsOf } from '../rules/micros.ts';
 import { tokenBytesOf, type AdIdentity } from '../rules/token-bytes.ts';
 import { moneyOf } from './budgets.ts';
 import { capsOf } from './caps.ts';
+import { partsOf, type AdParts, type AdSetParts } from './ad-set-parts.ts';
 import { dealKey } from './compile-placement.ts';
-import { haltsOf } from './halts.ts';
-import type { AdHalt, CompiledAd, CompiledAdSet } from './table.ts';
+import { flightOf } from './flight.ts';
+import { adHaltOf, haltsOf, type AdHalt } from './halts.ts';
+import type { AdSetMoney, CompiledAd, CompiledAdSet } from './table.ts';
 
 export function compileAdSet(object: LiveObject, world: World, hasAudience: (name: string) => boolean): CompiledAdSet {
-  const spec = AdSet.spec(object);
+  return compileParts(partsOf(object, world), hasAudience);
+}
+
+export function compileParts(parts: AdSetParts, hasAudience: (name: string) => boolean): CompiledAdSet {
+  const { object, spec } = parts;
   const { namespace, name } = object;
-  const advertiser = specIn(world, Advertiser, namespace, spec.account);
-  const campaign = specIn(world, Campaign, namespace, spec.campaign);
+  const { advertiser, campaign } = ownersOf(parts);
   const names = {
     adSet: name,
     campaign: liveName(Campaign, namespace, spec.campaign),
     advertiser: liveName(Advertiser, namespace, spec.account),
   };
-  const ads = adsOf(names, namespace, world);
+  const ads = parts.ads.toSorted((a, b) => (a.object.name < b.object.name ? -1 : 1)).map((ad) => compileAd(ad, names));
   return {
     name,
     campaign: names.campaign,
@@ -34,8 +39,7 @@ export function compileAdSet(object: LiveObject, world: World, hasAudience: (nam
     bid: microsOf(spec.bid),
     currency: advertiser?.currency ?? '',
     placements: spec.placements === undefined ? undefined : new Set(spec.placements),
-    fromMs: spec.from === undefined ? -Infinity : Temporal.Instant.from(spec.from).epochMilliseconds,
-    untilMs: spec.until === undefined ? Infinity : Temporal.Instant.from(spec.until).epochMilliseconds,
+    ...flightOf(spec),
     position: spec.position,
     dayParts: spec.dayParts?.map(weeklyWindow),
     deal: spec.deal === undefined ? undefined : dealKey(names.advertiser, spec.deal),
@@ -48,54 +52,41 @@ export function compileAdSet(object: LiveObject, world: World, hasAudience: (nam
   };
 }
 
-/** Its ads, or why one is not served; by name. */
-function adsOf(names: AdOwners, namespace: string, world: World): readonly (CompiledAd | AdHalt)[] {
-  const own = names.adSet.slice(namespace.length + 1);
-  return world
-    .find(Ad.id, 'adSet', own)
-    .filter((ad) => ad.namespace === namespace)
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((ad) => compileAd(ad, names, world));
+/** The limits of spend of an ad set, without compiling it. */
+export function moneyOfParts(parts: AdSetParts): AdSetMoney {
+  return moneyOf(parts.object, parts.spec, ownersOf(parts));
+}
+
+function ownersOf({ advertiser, campaign }: Pick<AdSetParts, 'advertiser' | 'campaign'>) {
+  return {
+    advertiser: advertiser && Advertiser.spec(advertiser),
+    campaign: campaign && Campaign.spec(campaign),
+  };
 }
 
 /** The ad set of an ad, its campaign and its advertiser. */
 export type AdOwners = Omit<AdIdentity, 'ad' | 'clickThrough'>;
 
 /** An ad, or why it is not served. */
-export function compileAd(object: LiveObject, names: AdOwners, world: World): CompiledAd | AdHalt {
-  const { namespace, name } = object;
-  const { asset: assetName, paused, weight, explicit = false, clickThrough: page, ...spec } = Ad.spec(object);
+export function compileAd({ object, asset, companion }: AdParts, names: AdOwners): CompiledAd | AdHalt {
+  const { name } = object;
+  const spec = Ad.spec(object);
+  const halt = adHaltOf({ spec, asset });
+  if (halt !== undefined || asset === undefined) return halt ?? 'asset missing';
+  const { weight, explicit = false, clickThrough: page, tracking = [], verification = [] } = spec;
   // A page that no redirect can lead to is none.
   const clickThrough = page === undefined ? undefined : URL.parse(page)?.href;
-  if (paused === true) return 'ad paused';
-  const asset = specIn(world, Asset, namespace, assetName);
-  if (asset === undefined) return 'asset missing';
-  const { format, seconds = 0, renditions, vastTagUri } = asset;
-  const { companion, tracking = [], verification = [] } = spec;
-  const images = companion === undefined ? undefined : specIn(world, Asset, namespace, companion);
+  const { format, seconds = 0, renditions, vastTagUri } = Asset.spec(asset);
+  const images = companion && Asset.spec(companion);
   return {
     name,
     weight,
     isExplicit: explicit,
     clickThrough,
     tokenBytes: tokenBytesOf({ ...names, ad: name, clickThrough }),
-    asset: { name: liveName(Asset, namespace, assetName), format, seconds, renditions, vastTagUri },
+    asset: { name: asset.name, format, seconds, renditions, vastTagUri },
     companions: images?.format === 'image' ? images.renditions : [],
     tracking,
     verification,
   };
-}
-
-function specIn<Spec>(
-  world: World,
-  kind: {
-    readonly id: string;
-    readonly names?: 'installation' | 'namespace';
-    readonly spec: (object: { readonly spec?: unknown }) => Spec;
-  },
-  namespace: string,
-  name: string,
-): Spec | undefined {
-  const found = world.get(kind.id, liveName(kind, namespace, name));
-  return found === undefined ? undefined : kind.spec(found);
 }

@@ -42,6 +42,16 @@ function compilePlacement(
   const { name } = object;
   const spec = Placement.spec(object);
   const policy = world.get(AdPolicy.id, spec.policy);
+  const floor = compileFloor(spec.floor);
+  const floors = [floor, ...(spec.deals ?? []).map((deal) => compileFloor(deal.floor))];
+  const deals = new Map(
+    (spec.deals ?? []).flatMap((deal) =>
+      deal.accounts.map((account) => [
+        dealKey(referredFrom(object.namespace, account), deal.id),
+        compileFloor(deal.floor),
+      ]),
+    ),
+  );
   return {
     name,
     spec,
@@ -52,12 +62,12 @@ function compilePlacement(
     },
     rates: new RatesInto(spec.currency, rates.get(spec.currency) ?? new Map<string, never>()),
     policy: policy && listenerPolicy(AdPolicy.spec(policy)),
-    floor: compileFloor(spec.floor),
-    deals: new Map(
-      (spec.deals ?? []).flatMap(({ id, accounts, floor }) =>
-        accounts.map((account) => [dealKey(referredFrom(object.namespace, account), id), compileFloor(floor)]),
-      ),
-    ),
+    floor,
+    floorLeast: {
+      flat: Math.min(...floors.map(({ flat }) => flat)),
+      perSecond: Math.min(...floors.map(({ perSecond }) => perSecond)),
+    },
+    deals,
   };
 }
 

@@ -1,52 +1,48 @@
-import { AudienceIndexBuilder } from '#kernel/audiences/index/audience-index.ts';
-import { audienceKindIds, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
-import { LayeredMap } from '#kernel/base/layered-map.ts';
+import { AudienceIndexBuilder, type AudienceIndex } from '#kernel/audiences/index/audience-index.ts';
+import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
+import { PositionCache } from '#kernel/base/position-cache.ts';
 import { sortInSteps } from '#kernel/base/sort-in-steps.ts';
-import type { Steps } from '#kernel/base/turns.ts';
+import { eachOf, type Steps } from '#kernel/base/turns.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
 import { liveName, readLiveName } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
-import { AdSet, TIERS } from '../kinds/ad-set.ts';
+import { AdSet, listenerRule, TIERS } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
-import { ecpmOf, RATES_MAX, worthOf } from '../rules/goals.ts';
+import { ecpmOf, RATES_MAX, worthOf, type Bid } from '../rules/goals.ts';
 import { sizeOf, type Ratio } from '../rules/ratio.ts';
-import { compileAdSet } from './compile-ad-set.ts';
+import { AdSetRows, rowOf, type AdSetRow } from './ad-set-rows.ts';
+import { adSetNamed } from './ad-sets.ts';
 import { compilePlacements, PLACEMENT_KINDS } from './compile-placement.ts';
-import type { AdsTable, CompiledAdSet } from './table.ts';
+import type { AdsTable, RecentAdSet } from './table.ts';
 
 /** Above every bid: what is in an earlier tier comes first, whatever it pays. */
 const TIER_STEP = 1e15;
 
+/** Ad sets that stay compiled, some 3 KB each: most breaks look at the same few thousand. */
+const COMPILED_MAX = 16_384;
+
 /** Ad sets that are tried one by one; with more the index is built anew. */
 const RECENT_MAX = 256;
 
-/** Compiles the table of a world. References of advertisers' objects may lead nowhere: such an ad set is halted. */
-export function* compileInSteps(world: World, audiences: AudienceTable): Steps<AdsTable> {
-  const adSets = new Map<string, CompiledAdSet>();
-  const setOfAd = new Map<string, string>();
-  let cappedCount = 0;
+/**
+ * Compiles the table of a world. References of advertisers' objects may lead nowhere: such an ad set is halted.
+ * @param compiledMax so many of them stay compiled
+ */
+export function* compileInSteps(world: World, audiences: AudienceTable, compiledMax = COMPILED_MAX): Steps<AdsTable> {
+  const rows = new AdSetRows();
   for (const object of world.list(AdSet.id)) {
-    const adSet = compileAdSet(object, world, liveIn(audiences));
-    adSets.set(object.name, adSet);
-    cappedCount += capCountOf(adSet);
+    rows.add(rowOf(object, world));
     yield;
   }
-  for (const ad of world.list(Ad.id)) {
-    setOfAd.set(ad.name, setNameOf(ad));
-    yield;
-  }
-  const all = new LayeredMap(adSets);
-  const placements = compilePlacements(world);
-  const built = yield* buildIndex(all, placements, audiences);
-  return { placements, adSets: all, cappedCount, setOfAd: new LayeredMap(setOfAd), audiences, ...built };
+  return yield* buildTable(rows, { world, placements: compilePlacements(world), audiences }, compiledMax);
 }
 
 /**
- * The table after a change; answers as `compileInSteps(world)` does. A changed object costs the ad sets that it is part of; an
- * audience costs all.
+ * The table after a change; answers as `compileInSteps(world)` does. A changed object costs the ad sets that it is part of, a
+ * changed audience the rules that name one, a changed attribute the index. The world of the table is still as it was.
  */
 export function* updateInSteps(
   table: AdsTable,
@@ -54,98 +50,151 @@ export function* updateInSteps(
   changed: readonly ChangedObject[],
   audiences: AudienceTable,
 ): Steps<AdsTable> {
-  if (changed.some(({ kind }) => audienceKindIds.has(kind))) return yield* compileInSteps(world, audiences);
   const placements = changed.some(({ kind }) => PLACEMENT_KINDS.has(kind))
     ? compilePlacements(world)
     : table.placements;
-  const { stale, setsOfAds } = yield* staleAdSets(table, world, changed);
-  if (stale.size === 0) return { ...table, placements, audiences };
-  const changes = new Map<string, CompiledAdSet | undefined>();
-  let { cappedCount } = table;
-  for (const name of stale) {
-    const object = world.get(AdSet.id, name);
-    const adSet = object && compileAdSet(object, world, liveIn(audiences));
-    changes.set(name, adSet);
-    cappedCount += capCountOf(adSet) - capCountOf(table.adSets.get(name));
-    yield;
-  }
-  const adSets = yield* table.adSets.withInSteps(changes);
-  const setOfAd = yield* table.setOfAd.withInSteps(setsOfAds);
-  const outdated = new Set([...table.outdated, ...stale]);
+  const stale = yield* staleAdSets(table.world, world, changed);
+  const outdated = new Set(table.outdated);
+  yield* eachOf(stale, (name) => outdated.add(name));
   if (outdated.size > RECENT_MAX) {
-    return {
-      placements,
-      adSets,
-      cappedCount,
-      setOfAd,
-      audiences,
-      ...(yield* buildIndex(adSets, placements, audiences)),
-    };
+    const rows = yield* currentRows(table, world, outdated);
+    return yield* buildTable(rows, { world, placements, audiences }, table.compiled.max);
   }
-  const fresh = [...changes.values()].filter((adSet) => adSet?.halts.length === 0) as CompiledAdSet[];
-  const recent = [
-    ...table.recent.filter(({ adSet }) => !stale.has(adSet.name)),
-    ...fresh.map((adSet) => ({ adSet, matcher: adSet.rule && audiences.compile(adSet.rule) })),
-  ];
-  return { ...table, placements, adSets, cappedCount, setOfAd, audiences, outdated, recent };
-}
-
-/** 1 for an ad set that may be served and has caps. */
-function capCountOf(adSet: CompiledAdSet | undefined): number {
-  return Number(adSet !== undefined && adSet.halts.length === 0 && adSet.caps.length > 0);
-}
-
-function* buildIndex(
-  adSets: LayeredMap<CompiledAdSet>,
-  placements: AdsTable['placements'],
-  audiences: AudienceTable,
-): Steps<Pick<AdsTable, 'indexed' | 'index' | 'weights' | 'outdated' | 'recent'>> {
-  const weights = weightsOf(placements);
-  const serving: CompiledAdSet[] = [];
-  for (const adSet of adSets.values()) {
-    if (adSet.halts.length === 0) serving.push(adSet);
+  let { size, cappedCount } = table;
+  for (const name of stale) {
+    const [before, after] = [rowNamed(name, table.world), rowNamed(name, world)];
+    size += Number(after !== undefined) - Number(before !== undefined);
+    cappedCount += cappedIn(after) - cappedIn(before);
     yield;
   }
-  const indexed = yield* sortInSteps(serving, (a, b) => compareBounds(a, b, weights));
+  const isSame = audiences === table.audiences;
+  const index = isSame ? table.index : yield* indexForAudiences(table, audiences);
+  const next = { ...table, index, world, placements, size, cappedCount, audiences, outdated };
+  const recent = isSame ? table.recent.filter(({ adSet }) => !stale.has(adSet.name)) : [];
+  for (const name of isSame ? stale : outdated) {
+    recent.push(...recentNamed(name, next));
+    yield;
+  }
+  return { ...next, recent };
+}
+
+function* buildTable(
+  unordered: AdSetRows,
+  sources: Pick<AdsTable, 'world' | 'placements' | 'audiences'>,
+  compiledMax: number,
+): Steps<AdsTable> {
+  const weights = weightsOf(sources.placements);
+  const rows = yield* orderRows(unordered, weights);
+  const size = rows.objects.length;
+  return {
+    ...sources,
+    size,
+    cappedCount: yield* countCapped(rows),
+    rows,
+    index: yield* indexRows(rows, weights, sources.audiences),
+    weights,
+    compiled: new PositionCache(size, compiledMax),
+    outdated: new Set(),
+    recent: [],
+  };
+}
+
+function rowNamed(name: string, world: World): AdSetRow | undefined {
+  const object = world.get(AdSet.id, name);
+  return object && rowOf(object, world);
+}
+
+function recentNamed(name: string, table: AdsTable): readonly RecentAdSet[] {
+  const adSet = adSetNamed(table, name);
+  return adSet === undefined ? [] : [{ adSet, matcher: adSet.rule && table.audiences.compile(adSet.rule) }];
+}
+
+/** 1 for an ad set that has caps and may be served. */
+function cappedIn(row: AdSetRow | undefined): number {
+  return Number(row?.hasCaps === true && row.halts.length === 0);
+}
+
+/** The rows of a table, and those of the outdated ad sets as they are now. */
+function* currentRows({ rows }: AdsTable, world: World, outdated: ReadonlySet<string>): Steps<AdSetRows> {
+  const current = new AdSetRows();
+  for (let at = 0; at < rows.objects.length; at += 1) {
+    if (!outdated.has(rows.objectAt(at).name)) current.add(rows.rowAt(at));
+    yield;
+  }
+  for (const name of outdated) {
+    const row = rowNamed(name, world);
+    if (row !== undefined) current.add(row);
+    yield;
+  }
+  return current;
+}
+
+/** In the order of service, with those that are halted behind all others. */
+function* orderRows(rows: AdSetRows, weights: AdsTable['weights']): Steps<AdSetRows> {
+  const serving: number[] = [];
+  const halted: number[] = [];
+  const bounds = new Float64Array(rows.objects.length);
+  for (let at = 0; at < bounds.length; at += 1) {
+    bounds[at] = boundAt(rows, at, weights);
+    (rows.isHalted(at) ? halted : serving).push(at);
+    yield;
+  }
+  const order = yield* sortInSteps(serving, (a, b) => {
+    const byBound = (bounds[b] as number) - (bounds[a] as number);
+    return byBound || (rows.objectAt(a).name < rows.objectAt(b).name ? -1 : 1);
+  });
+  const ordered = new AdSetRows();
+  for (const some of [order, halted]) yield* eachOf(some, (at) => ordered.add(rows.rowAt(at)));
+  return ordered.trim();
+}
+
+function* countCapped(rows: AdSetRows): Steps<number> {
+  let count = 0;
+  for (let at = 0; at < rows.objects.length && !rows.isHalted(at); at += 1) {
+    count += Number(rows.hasCaps(at));
+    yield;
+  }
+  return count;
+}
+
+function* indexRows(rows: AdSetRows, weights: AdsTable['weights'], audiences: AudienceTable): Steps<AudienceIndex> {
   const builder = new AudienceIndexBuilder(audiences);
-  for (const [at, adSet] of indexed.entries()) {
-    builder.add(at, { rule: adSet.rule, upperBound: boundOf(adSet, weights) });
+  for (let at = 0; at < rows.objects.length && !rows.isHalted(at); at += 1) {
+    const rule = listenerRule(AdSet.spec(rows.objectAt(at)));
+    builder.add(at, { rule, upperBound: boundAt(rows, at, weights) });
     yield;
   }
-  const index = yield* builder.build();
-  return { indexed, index, weights, outdated: new Set(), recent: [] };
+  return yield* builder.build();
 }
 
-/** Names of the ad sets that changed objects are part of, and the ad sets of changed ads. */
-function* staleAdSets(
-  { setOfAd }: AdsTable,
-  world: World,
-  changed: readonly ChangedObject[],
-): Steps<{ readonly stale: ReadonlySet<string>; readonly setsOfAds: ReadonlyMap<string, string | undefined> }> {
+/** The index of the same ad sets with other audiences or attributes. One whose audience is missing is not found. */
+function indexForAudiences(
+  { rows, index, weights, audiences: { attributes } }: AdsTable,
+  audiences: AudienceTable,
+): Steps<AudienceIndex> {
+  return attributes === audiences.attributes ? index.withAudiences(audiences) : indexRows(rows, weights, audiences);
+}
+
+/** Names of the ad sets that changed objects are part of, or were. */
+function* staleAdSets(before: World, world: World, changed: readonly ChangedObject[]): Steps<ReadonlySet<string>> {
   const stale = new Set<string>();
-  const setsOfAds = new Map<string, string | undefined>();
   for (const { kind, name } of changed) {
     const { namespace = '', name: own } = readLiveName(AdSet, name);
-    const add = (objects: readonly LiveObject[], nameOf: (object: LiveObject) => string): void => {
-      for (const object of objects) if (object.namespace === namespace) stale.add(nameOf(object));
-    };
+    const add = (objects: readonly LiveObject[], nameOf: (object: LiveObject) => string): Steps<void> =>
+      eachOf(objects, (object) => {
+        if (object.namespace === namespace) stale.add(nameOf(object));
+      });
     if (kind === AdSet.id) stale.add(name);
-    else if (kind === Campaign.id) add(world.find(AdSet.id, 'campaign', own), (adSet) => adSet.name);
-    else if (kind === Advertiser.id) add(world.find(AdSet.id, 'account', own), (adSet) => adSet.name);
-    else if (kind === Asset.id) add(world.find(Ad.id, 'asset', own), setNameOf);
+    else if (kind === Campaign.id) yield* add(world.find(AdSet.id, 'campaign', own), (adSet) => adSet.name);
+    else if (kind === Advertiser.id) yield* add(world.find(AdSet.id, 'account', own), (adSet) => adSet.name);
+    else if (kind === Asset.id) yield* add(world.find(Ad.id, 'asset', own), setNameOf);
     else if (kind === Ad.id) {
-      const [before, ad] = [setOfAd.get(name), world.get(Ad.id, name)];
-      if (before !== undefined) stale.add(before);
-      if (ad !== undefined) stale.add(setNameOf(ad));
-      setsOfAds.set(name, ad && setNameOf(ad));
+      for (const ad of [before.get(Ad.id, name), world.get(Ad.id, name)])
+        if (ad !== undefined) stale.add(setNameOf(ad));
     }
     yield;
   }
-  return { stale, setsOfAds };
-}
-
-function liveIn({ matcher }: AudienceTable): (audience: string) => boolean {
-  return (audience) => matcher(audience) !== undefined;
+  return stale;
 }
 
 function setNameOf(ad: LiveObject): string {
@@ -159,15 +208,13 @@ function weightsOf(placements: AdsTable['placements']): ReadonlyMap<string, numb
   return new Map(Array.from(rates, ([currency, ratio]) => [currency, sizeOf(ratio)]));
 }
 
-/** By the highest possible rank, and of equal ones by name. */
-function compareBounds(a: CompiledAdSet, b: CompiledAdSet, weights: AdsTable['weights']): number {
-  return boundOf(b, weights) - boundOf(a, weights) || (a.name < b.name ? -1 : Number(a.name > b.name));
+/** The rank at a placement where most listeners click and play to the end. */
+function boundAt(rows: AdSetRows, at: number, weights: AdsTable['weights']): number {
+  const bid: Bid = { goal: rows.goalAt(at), bid: rows.bidAt(at) };
+  return rankOf(rows.tierAt(at), ecpmOf(bid, MOST[bid.goal]) * (weights.get(rows.currencyAt(at)) ?? 1));
 }
 
-/** The rank at a placement where most listeners click and play to the end. */
-function boundOf(adSet: CompiledAdSet, weights: AdsTable['weights']): number {
-  return rankOf(adSet.tier, ecpmOf(adSet, worthOf(adSet.goal, RATES_MAX)) * (weights.get(adSet.currency) ?? 1));
-}
+const MOST = { cpm: worthOf('cpm', RATES_MAX), cpc: worthOf('cpc', RATES_MAX), cpcv: worthOf('cpcv', RATES_MAX) };
 
 /** The tier, then the revenue of a thousand impressions. */
 export function rankOf(tier: number, ecpm: number): number {

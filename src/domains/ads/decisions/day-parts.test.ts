@@ -12,6 +12,7 @@ import { Placement } from '../kinds/placement.ts';
 import { listenerPart } from '../listener-question.ts';
 import { readPermission } from '../rules/consent/permission.ts';
 import { live, tableOf } from '../testing/world.ts';
+import { adSetNamed } from './ad-sets.ts';
 import { fittingAds } from './decide.ts';
 
 type DayPart = { days?: string[]; from?: string; until?: string };
@@ -45,7 +46,7 @@ function servedAt(dayParts: readonly DayPart[], accountZone: string, personal = 
     live(Ad, 'a.a', { account: 'a', adSet: 'a.s', asset: 'a.f', weight: 1 }),
   ]);
   const placement = table.placements.get('break');
-  const adSet = table.adSets.get('default/a.s');
+  const adSet = adSetNamed(table, 'default/a.s');
   assert.ok(placement !== undefined && adSet !== undefined);
   return (nowMs: number, { zone, context = {} }: { zone?: string; context?: object } = {}): boolean => {
     const ads = fittingAds(adSet, {

@@ -15,8 +15,10 @@ import {
 import type { CapObstacle } from '../rules/cap-check.ts';
 import { categoryObstacle, OPEN_RULES, type CategoryObstacle, type ListenerRules } from '../rules/listener-rules.ts';
 import { chargeOf, ecpmOf } from '../rules/goals.ts';
-import { sizeOf, times, type Ratio } from '../rules/ratio.ts';
+import { sizeOf, type Ratio } from '../rules/ratio.ts';
+import { adSetAt } from './ad-sets.ts';
 import { rankOf } from './compile.ts';
+import { mayFit, worthsAt, type WorthOf } from './may-fit.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement } from './table.ts';
 
 /** A break that an app asks ads for. */
@@ -158,14 +160,17 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
 }
 
 function candidatesOf(table: AdsTable, question: BreakQuestion): readonly Candidate[] {
-  const { indexed, index, outdated, recent } = table;
+  const { rows, index, outdated, recent } = table;
   const { context, nowMs } = question;
   const scale = boundScale(table, question);
+  const worthOf = worthsAt(question);
   const byPosition = new Map<number, Candidate>();
   const rooms = new Map<string, Candidate>();
   const best = index.best(context, nowMs, POD_LIMITS.candidatesMax, (at) => {
-    const adSet = indexed[at] as CompiledAdSet;
-    const found = outdated.has(adSet.name) ? undefined : candidateOf(adSet, question);
+    if (outdated.size > 0 && outdated.has(rows.objectAt(at).name)) return undefined;
+    if (!mayFit(rows, at, question, worthOf)) return undefined;
+    const adSet = adSetAt(table, at);
+    const found = adSet && candidateOf(adSet, question, worthOf);
     if (found === undefined) return undefined;
     const room = roomOf(found);
     const other = rooms.get(room);
@@ -173,27 +178,22 @@ function candidatesOf(table: AdsTable, question: BreakQuestion): readonly Candid
     if (other !== undefined && compareCandidates(other, found) < 0) return undefined;
     rooms.set(room, found);
     byPosition.set(at, found);
-    return rankOf(adSet.tier, found.ecpm * scale);
+    return rankOf(found.adSet.tier, found.ecpm * scale);
   });
   const newer = recent.flatMap(({ adSet, matcher }) =>
-    matcher === undefined || matcher(context, nowMs) === true ? (candidateOf(adSet, question) ?? []) : [],
+    matcher === undefined || matcher(context, nowMs) === true ? (candidateOf(adSet, question, worthOf) ?? []) : [],
   );
   const all = best.map((at) => byPosition.get(at) as Candidate);
   return onePerRoom([...all, ...newer].toSorted(compareCandidates)).slice(0, POD_LIMITS.candidatesMax);
 }
 
-function candidateOf(adSet: CompiledAdSet, question: BreakQuestion): Candidate | undefined {
-  const ads = fittingAds(adSet, question);
+function candidateOf(adSet: CompiledAdSet, question: BreakQuestion, worthOf: WorthOf): Candidate | undefined {
+  if (adSet.halts.length > 0) return undefined;
+  const ads = fittingAds(adSet, question, worthOf);
   if (typeof ads === 'string') return undefined;
   const ad = drawAd(ads, question.random());
-  const worth = worthAt(adSet, question);
+  const worth = worthOf(adSet.currency, adSet.goal);
   return ad && worth && { adSet, ad, worth, ecpm: ecpmOf(adSet, worth) };
-}
-
-/** The worth of a unit that an ad set bids, in the currency of the placement; undefined without an exchange rate. */
-function worthAt({ goal, currency }: CompiledAdSet, { placement, nowMs }: BreakQuestion): Ratio | undefined {
-  const rate = placement.rates.at(nowMs).get(currency);
-  return rate && times(rate, placement.worths[goal]);
 }
 
 /** Brings revenue in the currency of a placement to the scale of the index: no ad set then exceeds its bound. */
@@ -226,13 +226,17 @@ function roomOf({ adSet, ad }: Candidate): string {
 }
 
 /** The ads of an ad set that fit a break; or the first thing that keeps it out, where the listener is in its audience. */
-export function fittingAds(adSet: CompiledAdSet, question: BreakQuestion): readonly CompiledAd[] | Obstacle {
+export function fittingAds(
+  adSet: CompiledAdSet,
+  question: BreakQuestion,
+  worthOf: WorthOf = worthsAt(question),
+): readonly CompiledAd[] | Obstacle {
   const { placement, nowMs, adjacent } = question;
   if (nowMs < adSet.fromMs) return 'not begun';
   if (nowMs >= adSet.untilMs) return 'over';
   if (!isInDayParts(adSet, question)) return 'outside its day parts';
   if (adSet.placements?.has(placement.name) === false) return 'other placements';
-  const worth = worthAt(adSet, question);
+  const worth = worthOf(adSet.currency, adSet.goal);
   if (worth === undefined) return 'no exchange rate';
   if (separationsOf(adSet).some((name) => adjacent.has(name))) return 'adjacent break';
   const blocked = placement.spec.blockedCategories;

@@ -1,4 +1,16 @@
-import type { AdHalt, Halt } from './table.ts';
+/** Why nothing of an ad set is served now, to anybody anywhere. */
+export type Halt =
+  | 'ad set paused'
+  | 'campaign paused'
+  | 'advertiser suspended'
+  | 'campaign missing'
+  | 'advertiser missing'
+  | 'audience missing'
+  | 'no ad'
+  | AdHalt;
+
+/** Why an ad is not served; of an ad set: why none of its ads is. */
+export type AdHalt = 'ad paused' | 'asset missing';
 
 /** The facts that decide whether an ad set may be served at all. */
 export interface HaltFacts {
@@ -9,6 +21,30 @@ export interface HaltFacts {
   readonly hasAudience: (name: string) => boolean;
   /** Its ads: those that can be served, or why not. */
   readonly ads: readonly (object | AdHalt)[];
+}
+
+/** All halts but a missing audience. */
+export const HALTS = [
+  'ad set paused',
+  'campaign missing',
+  'campaign paused',
+  'advertiser missing',
+  'advertiser suspended',
+  'no ad',
+  'ad paused',
+  'asset missing',
+] as const satisfies readonly Halt[];
+
+/** Why an ad is not served; undefined for one that may be. */
+export function adHaltOf({
+  spec,
+  asset,
+}: {
+  readonly spec: { readonly paused?: boolean };
+  readonly asset: object | undefined;
+}): AdHalt | undefined {
+  if (spec.paused === true) return 'ad paused';
+  return asset === undefined ? 'asset missing' : undefined;
 }
 
 /** All reasons for which an ad set is served to nobody. */

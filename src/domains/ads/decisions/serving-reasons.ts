@@ -1,6 +1,7 @@
 import { OPEN_RULES } from '../rules/listener-rules.ts';
 import { fittingAds, openQuestion, type Obstacle } from './decide.ts';
-import type { AdsTable, CompiledAdSet, CompiledPlacement, Halt } from './table.ts';
+import type { Halt } from './halts.ts';
+import type { AdsTable, CompiledAdSet, CompiledPlacement } from './table.ts';
 
 /** Why an ad set, or one ad of it, is served to nobody now. */
 export interface ServingReason {

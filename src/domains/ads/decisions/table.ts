@@ -2,7 +2,8 @@ import type { AudienceIndex } from '#kernel/audiences/index/audience-index.ts';
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { WeeklyWindow } from '#kernel/audiences/language/compile-time.ts';
 import type { Matcher } from '#kernel/audiences/language/language.ts';
-import type { LayeredMap } from '#kernel/base/layered-map.ts';
+import type { PositionCache } from '#kernel/base/position-cache.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import type { OwnerCaps } from '../rules/frequency.ts';
 import type { Goal } from '../rules/goals.ts';
 import type { RatesInto } from '../rules/exchange.ts';
@@ -13,20 +14,8 @@ import type { AdSpec } from '../kinds/ad.ts';
 import type { AssetSpec } from '../kinds/asset.ts';
 import type { PlacementSpec } from '../kinds/placement.ts';
 import type { AdSetSpec } from '../kinds/ad-set.ts';
-
-/** Why nothing of an ad set is served now, to anybody anywhere. */
-export type Halt =
-  | 'ad set paused'
-  | 'campaign paused'
-  | 'advertiser suspended'
-  | 'campaign missing'
-  | 'advertiser missing'
-  | 'audience missing'
-  | 'no ad'
-  | AdHalt;
-
-/** Why an ad is not served; of an ad set: why none of its ads is. */
-export type AdHalt = 'ad paused' | 'asset missing';
+import type { AdSetRows } from './ad-set-rows.ts';
+import type { Halt } from './halts.ts';
 
 interface CompiledAsset {
   readonly name: string;
@@ -122,32 +111,37 @@ export interface CompiledPlacement {
   readonly rates: RatesInto;
   /** The floor for a thousand impressions. */
   readonly floor: CompiledFloor;
+  /** No floor is below it, with or without a deal. */
+  readonly floorLeast: CompiledFloor;
   /** Floors that apply instead, by account and deal, see `dealKey`. */
   readonly deals: ReadonlyMap<string, CompiledFloor>;
 }
 
 /** An ad set that changed after the index was built. */
-interface RecentAdSet {
+export interface RecentAdSet {
   readonly adSet: CompiledAdSet;
   readonly matcher: Matcher | undefined;
 }
 
 export interface AdsTable {
+  /** The world that it was compiled from; its objects change when a later table has taken this one's place. */
+  readonly world: World;
   readonly placements: ReadonlyMap<string, CompiledPlacement>;
-  /** All by name, those that are halted too. */
-  readonly adSets: LayeredMap<CompiledAdSet>;
-  /** How many of them may be served and have caps: with none, no decision reads histories. */
+  /** How many ad sets there are. */
+  readonly size: number;
+  /** How many of them have caps and no halt but a missing audience: with none, no decision reads histories. */
   readonly cappedCount: number;
-  /** The ad set that each ad is compiled into, by names. */
-  readonly setOfAd: LayeredMap<string>;
-  /** Those that could be served when the index was built, in the order of service; its candidates are positions here. */
-  readonly indexed: readonly CompiledAdSet[];
+  /** Ad sets as they were when the index was built: first those that could be served, in the order of service. */
+  readonly rows: AdSetRows;
+  /** Candidates are positions in the rows. */
   readonly index: AudienceIndex;
   /** Weight of a unit of each currency in the bounds of the index. Any number is right; a close one finds faster. */
   readonly weights: ReadonlyMap<string, number>;
-  /** Names of ad sets of which the index knows an earlier state, or one that is gone. */
+  /** Those of the rows that decisions have looked at. */
+  readonly compiled: PositionCache<CompiledAdSet>;
+  /** Names of ad sets of which the rows have an earlier state, or one that is gone, and of new ones. */
   readonly outdated: ReadonlySet<string>;
-  /** Those of the outdated ones, and new ones, that may be served now. Few: they are tried one by one. */
+  /** The outdated ones as they are now. Few: they are tried one by one. */
   readonly recent: readonly RecentAdSet[];
   readonly audiences: AudienceTable;
 }

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
+import { buildAudienceIndex } from '#kernel/audiences/index/audience-index.ts';
 import { compileAudiences } from '#kernel/audiences/compile-audience.ts';
 import { atOnce } from '#kernel/base/turns.ts';
-import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
+import type { Kind, LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
 import { AdPolicy } from '../kinds/ad-policy.ts';
 import { AdSet, TIERS } from '../kinds/ad-set.ts';
@@ -14,9 +15,11 @@ import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { ExchangeRate } from '../kinds/exchange-rate.ts';
 import { Placement } from '../kinds/placement.ts';
-import { askBreak, live, tableOf, worldOf } from '../testing/world.ts';
+import { OPEN_RULES } from '../rules/listener-rules.ts';
+import { allAdSets, askBreak, live, tableOf, worldOf, worldOver } from '../testing/world.ts';
+import { AdSetRows } from './ad-set-rows.ts';
 import { compileInSteps, updateInSteps } from './compile.ts';
-import { decideBreak } from './decide.ts';
+import { decideBreak, type BreakQuestion } from './decide.ts';
 import { countReasons } from './explain.ts';
 import type { AdsTable } from './table.ts';
 
@@ -35,20 +38,30 @@ const account = fc.constantFrom(...ACCOUNTS);
 const rule = (plan: string) => ({ anyOf: [{ allOf: [{ attribute: 'plan', in: [plan] }] }] });
 const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined, freq: 4 });
 
+const isoOf = (ms: number) => Temporal.Instant.fromEpochMilliseconds(ms).toString();
+const floor = fc.constantFrom(undefined, { cpm: '3.00' }, { cpmPerSecond: '0.20' });
+const deals = fc.constantFrom(undefined, [{ id: 'low', accounts: ['a', 'b'], floor: { cpm: '1.00' } }]);
+const blockedCategories = fc.constantFrom(undefined, ['betting']);
+
+function withoutAbsent(spec: object): object {
+  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
+}
+
 const change: fc.Arbitrary<Change> = fc.oneof(
   fc
     .record({
       at: account,
       suspended: fc.boolean(),
       currency: fc.constantFrom('EUR', 'EUR', 'USD'),
+      category: maybe(fc.constantFrom('betting', 'toys')),
       there: maybe(fc.constant(true)),
     })
-    .map(({ at, suspended, currency, there }) => ({
+    .map(({ at, suspended, currency, category, there }) => ({
       kind: Advertiser,
       name: at,
       spec: there && {
         currency,
-        categories: [],
+        categories: category === undefined ? [] : [category],
         ...(suspended
           ? { suspended: { reason: 'r' }, frequencyCaps: [{ count: 1, per: 'P1D', scope: 'listener' }] }
           : {}),
@@ -72,9 +85,13 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       paused: fc.boolean(),
       audience: maybe(fc.constant('payers')),
       plan: maybe(fc.constantFrom('free', 'premium')),
+      placements: maybe(fc.constantFrom(['break'], ['other'], ['break', 'other'])),
+      from: maybe(fc.constantFrom(isoOf(NOW_MS), isoOf(NOW_MS + 1))),
+      until: maybe(fc.constantFrom(isoOf(NOW_MS), isoOf(NOW_MS + 1))),
+      deal: maybe(fc.constant('low')),
       there: maybe(fc.constant(true)),
     })
-    .map(({ at, number: n, there, plan, bid, audience, ...spec }) => ({
+    .map(({ at, number: n, there, plan, bid, ...spec }) => ({
       kind: AdSet,
       name: `${at}.s${n}`,
       spec: there && {
@@ -82,31 +99,52 @@ const change: fc.Arbitrary<Change> = fc.oneof(
         campaign: `${at}.c`,
         position: 'any',
         bid: `${bid}.00`,
-        ...spec,
-        ...(audience === undefined ? {} : { audience }),
+        ...withoutAbsent(spec),
         ...(plan === undefined ? {} : { when: rule(plan) }),
       },
     })),
   fc
-    .record({ at: account, number, seconds: fc.constantFrom(15, 30), there: maybe(fc.constant(true)) })
-    .map(({ at, number: n, seconds, there }) => ({
+    .record({
+      at: account,
+      number: fc.constantFrom(0, 0, 1),
+      seconds: fc.constantFrom(15, 30),
+      format: fc.constantFrom('audio', 'audio', 'video'),
+      vastTagUri: maybe(fc.constant('https://a.example/vast')),
+      there: maybe(fc.constant(true)),
+    })
+    .map(({ at, number: n, there, ...spec }) => ({
       kind: Asset,
       name: `${at}.f${n}`,
       spec: there && {
         account: at,
-        format: 'audio',
-        seconds,
         renditions: [{ url: 'https://a.example/a', mime: 'audio/aac' }],
+        ...withoutAbsent(spec),
       },
     })),
   fc
-    .record({ at: account, number, set: number, file: number, there: maybe(fc.constant(true)) })
-    .map(({ at, number: n, set, file, there }) => ({
+    .record({
+      at: account,
+      number,
+      set: fc.constantFrom(0, 0, 0, 1),
+      file: fc.constantFrom(0, 0, 1),
+      explicit: fc.boolean(),
+      paused: fc.boolean(),
+      companion: maybe(number),
+      there: maybe(fc.constant(true)),
+    })
+    .map(({ at, number: n, set, file, companion, there, ...spec }) => ({
       kind: Ad,
       name: `${at}.a${n}`,
-      spec: there && { account: at, adSet: `${at}.s${set}`, asset: `${at}.f${file}`, weight: 1 },
+      spec: there && {
+        account: at,
+        adSet: `${at}.s${set}`,
+        asset: `${at}.f${file}`,
+        weight: 1,
+        ...spec,
+        ...(companion === undefined ? {} : { companion: `${at}.f${companion}` }),
+      },
     })),
-  fc.integer({ min: 1, max: 3 }).map((slots) => ({
+  fc.record({ slots: fc.integer({ min: 1, max: 3 }), floor, deals, blockedCategories }).map(({ slots, ...spec }) => ({
     kind: Placement,
     name: 'break',
     spec: {
@@ -117,6 +155,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       pricing: 'firstPrice',
       policy: 'standard',
       adFreeFeature: 'ad-free',
+      ...withoutAbsent(spec),
     },
   })),
   maybe(fc.constantFrom('0.5', '0.9', '2')).map((rate) => ({
@@ -129,7 +168,12 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     name: 'standard',
     spec: explicit && { explicit, ages: { teenFrom: 13, adultFrom: 18 }, consent: [{ framework: 'none' }] },
   })),
-  fc.constantFrom('free', 'premium').map((plan) => ({ kind: Audience, name: 'payers', spec: rule(plan) })),
+  maybe(fc.constantFrom('free', 'premium')).map((plan) => ({
+    kind: Audience,
+    name: 'payers',
+    spec: plan && rule(plan),
+  })),
+  fc.boolean().map((multiValued) => ({ kind: Attribute, name: 'plan', spec: { type: 'string', multiValued } })),
 );
 
 const FIRST: readonly LiveObject[] = [
@@ -158,42 +202,169 @@ const FIRST: readonly LiveObject[] = [
   ]),
 ];
 
+/** Questions of listeners that different ads fit. */
+function questionsOf(table: AdsTable): readonly BreakQuestion[] {
+  const question = { nowMs: NOW_MS, random: () => 0.4 };
+  const { permission } = OPEN_RULES;
+  const rules = [
+    OPEN_RULES,
+    { ...OPEN_RULES, permission: { ...permission, measurement: false } },
+    { ...OPEN_RULES, mayBeExplicit: false },
+    { ...OPEN_RULES, onlyCategories: new Set(['toys']) },
+    { ...OPEN_RULES, deniedCategories: new Map([['toys', 'territory' as const]]) },
+  ];
+  return [
+    ...['free', 'premium'].map((plan) =>
+      askBreak(table, { ...question, context: { targetingKey: 'ann', plan }, seconds: 60 }),
+    ),
+    ...rules.map((one) => askBreak(table, { ...question, rules: one, context: { plan: 'premium' } })),
+    askBreak(table, { ...question, filtersExplicit: true }),
+    askBreak(table, { ...question, seconds: 20 }),
+    askBreak(table, { ...question, seconds: 15 }),
+  ];
+}
+
 /** Everything that can be seen of a table. */
 function answersOf(table: AdsTable): unknown {
-  return ['free', 'premium'].map((plan) => {
-    const question = askBreak(table, {
-      nowMs: NOW_MS,
-      context: { targetingKey: 'ann', plan },
-      seconds: 60,
-      random: () => 0.4,
-    });
+  return questionsOf(table).map((question) => {
     const decision = decideBreak(table, question);
     const counts = atOnce(countReasons(table, question, decision)).map(({ reason, adSets }) => `${reason} ${adSets}`);
     const { served, candidates } = decision;
-    const { setOfAd, cappedCount } = table;
-    return [question.placement.policy, served, candidates, counts.toSorted(), [...setOfAd].toSorted(), cappedCount];
+    const { size, cappedCount } = table;
+    return [question.placement.policy, served, candidates, counts.toSorted(), size, cappedCount];
   });
 }
 
-test('a table after any changes answers as one that is compiled anew', () => {
+/** The same without an index, and with every ad set compiled. */
+function naiveAnswersOf(world: World): unknown {
+  const audiences = compileAudiences(world);
+  const table = atOnce(compileInSteps(world, audiences));
+  const recent = allAdSets(table).map((adSet) => ({ adSet, matcher: adSet.rule && audiences.compile(adSet.rule) }));
+  const rows = new AdSetRows();
+  return answersOf({ ...table, rows, index: buildAudienceIndex([], audiences), recent });
+}
+
+test('a table after any changes answers as one that is compiled anew, and as one without an index', () => {
+  const compiledMax = 2;
+  const batch = fc.array(change, { minLength: 1, maxLength: 3 });
   fc.assert(
-    fc.property(fc.array(fc.array(change, { minLength: 1, maxLength: 3 }), { maxLength: 12 }), (batches) => {
+    fc.property(fc.array(change, { maxLength: 40 }), fc.array(batch, { maxLength: 8 }), (first, batches) => {
       const world = worldOf(FIRST);
-      let table = tableOf(FIRST);
-      for (const batch of batches) {
-        const changed = batch.map(({ kind, name, spec }) => {
+      for (const { kind, name, spec } of first) if (spec !== undefined) world.set(live(kind, name, spec));
+      let audiences = compileAudiences(world);
+      let table = atOnce(compileInSteps(world, audiences, compiledMax));
+      for (const changes of batches) {
+        const next = worldOver(world);
+        const changed = changes.map(({ kind, name, spec }) => {
           const object = live(kind, name, spec);
-          if (spec === undefined) world.delete(kind.id, object.name);
-          else world.set(object);
-          return { kind: kind.id, name: object.name };
+          next.put(kind.id, object.name, spec === undefined ? undefined : object);
+          return { kind: kind.id, name: object.name, object: spec === undefined ? undefined : object };
         });
-        table = atOnce(updateInSteps(table, world, changed, compileAudiences(world)));
-        assert.deepEqual(answersOf(table), answersOf(atOnce(compileInSteps(world, compileAudiences(world)))));
+        audiences = atOnce(audiences.update(next, changed));
+        table = atOnce(updateInSteps(table, next, changed, audiences));
+        assert.deepEqual(answersOf(table), answersOf(atOnce(compileInSteps(next, compileAudiences(next)))));
+        assert.deepEqual(answersOf(table), naiveAnswersOf(next));
+        assert.ok(table.compiled.size <= compiledMax);
+        for (const { kind, name, object } of changed) {
+          if (object === undefined) world.delete(kind, name);
+          else world.set(object);
+        }
       }
     }),
     { numRuns: 150 },
   );
 });
+
+test('a pause holds from the next table on, whether the ad set was compiled before or not', () => {
+  for (const isCompiled of [true, false]) {
+    for (const paused of [
+      live(AdSet, 'a.s0', {
+        account: 'a',
+        campaign: 'a.c',
+        tier: 'auction',
+        position: 'any',
+        bid: '5.00',
+        paused: true,
+      }),
+      live(Campaign, 'a.c', { account: 'a', paused: true }),
+      live(Advertiser, 'a', { currency: 'EUR', categories: [], suspended: { reason: 'unpaid' } }),
+      live(Ad, 'a.a0', { account: 'a', adSet: 'a.s0', asset: 'a.f0', weight: 1, paused: true }),
+    ]) {
+      const world = worldOf(FIRST);
+      const audiences = compileAudiences(world);
+      const table = atOnce(compileInSteps(world, audiences));
+      if (isCompiled) assert.deepEqual(servedBy(table), ['default/a', 'default/b', 'default/c']);
+      const next = worldOver(world);
+      next.put(paused.kind, paused.name, paused);
+      const after = atOnce(updateInSteps(table, next, [paused], audiences));
+      world.set(paused);
+      assert.deepEqual(servedBy(after), ['default/b', 'default/c']);
+    }
+  }
+});
+
+test('a table that is not the latest serves no ad set with parts of a later world', () => {
+  const change: readonly LiveObject[] = [
+    live(Advertiser, 'a', { currency: 'EUR', categories: ['toys'] }),
+    live(Campaign, 'b.c', { account: 'b', budget: { daily: '5.00' } }),
+    live(Asset, 'c.f0', { account: 'c', format: 'audio', seconds: 10, renditions: [] }),
+    live(Ad, 'c.a0', { account: 'c', adSet: 'c.s0', asset: 'c.f0', weight: 2 }),
+    live(Ad, 'c.a1', { account: 'c', adSet: 'c.s0', asset: 'c.f0', weight: 2 }),
+  ];
+  for (const object of change) {
+    const world = worldOf(FIRST);
+    const [fresh, used] = [0, 1].map(() => atOnce(compileInSteps(world, compileAudiences(world))));
+    assert.ok(fresh !== undefined && used !== undefined);
+    const before = servedBy(used);
+    world.set(object);
+    const account = object.name.slice(0, 'default/a'.length);
+    assert.deepEqual(
+      servedBy(fresh),
+      before.filter((one) => one !== account),
+    );
+    assert.deepEqual(servedBy(used), before);
+  }
+});
+
+test('a changed audience and a lower floor of a deal hold from the next table on', () => {
+  const spec = { account: 'a', campaign: 'a.c', tier: 'auction', position: 'any', bid: '2.00' };
+  const world = worldOf([...FIRST, live(AdSet, 'a.s0', { ...spec, audience: 'payers', deal: 'low' })]);
+  let audiences = compileAudiences(world);
+  let table = atOnce(compileInSteps(world, audiences));
+  const { index, rows } = table;
+  const placed = FIRST.find(({ kind }) => kind === Placement.id)?.spec as object;
+  const steps: readonly (readonly [LiveObject, readonly string[]])[] = [
+    [live(Audience, 'payers', rule('free')), ['default/a', 'default/b', 'default/c']],
+    [live(Placement, 'break', { ...placed, floor: { cpm: '3.00' } }), ['default/b', 'default/c']],
+    [
+      live(Placement, 'break', {
+        ...placed,
+        floor: { cpm: '3.00', cpmPerSecond: '0.10' },
+        deals: [{ id: 'low', accounts: ['a'], floor: { cpm: '1.00', cpmPerSecond: '0.05' } }],
+      }),
+      ['default/a', 'default/b', 'default/c'],
+    ],
+    [live(Audience, 'payers', rule('premium')), ['default/b', 'default/c']],
+  ];
+  assert.deepEqual(servedBy(table), ['default/b', 'default/c']);
+  for (const [object, served] of steps) {
+    const next = worldOver(world);
+    next.put(object.kind, object.name, object);
+    audiences = atOnce(audiences.update(next, [object]));
+    table = atOnce(updateInSteps(table, next, [object], audiences));
+    world.set(object);
+    assert.deepEqual(servedBy(table), served);
+    assert.equal(table.rows, rows);
+  }
+  assert.notEqual(table.index, index);
+});
+
+function servedBy(table: AdsTable): readonly string[] {
+  const question = askBreak(table, { nowMs: NOW_MS, context: { plan: 'free' } });
+  return decideBreak(table, question)
+    .served.map(({ adSet }) => adSet.advertiser)
+    .toSorted();
+}
 
 test('a table counts the ad sets that may be served and have caps', () => {
   const cap = { frequencyCaps: [{ count: 1, per: 'P1D', scope: 'listener' }] };
@@ -211,7 +382,7 @@ test('a table counts the ad sets that may be served and have caps', () => {
 test('the index is built anew when many ad sets have changed since', () => {
   const world = worldOf(FIRST);
   const audiences = compileAudiences(world);
-  let table = tableOf(FIRST);
+  let table = atOnce(compileInSteps(world, audiences));
   const { index } = table;
   const built: number[] = [];
   for (let n = 0; n < 600; n += 1) {
@@ -220,9 +391,11 @@ test('the index is built anew when many ad sets have changed since', () => {
       live(AdSet, `a.many-${n}`, spec),
       live(Ad, `a.many-ad-${n}`, { account: 'a', adSet: `a.many-${n}`, asset: 'a.f0', weight: 1 }),
     ];
-    for (const object of objects) world.set(object);
+    const next = worldOver(world);
+    for (const object of objects) next.put(object.kind, object.name, object);
     const before = table.index;
-    table = atOnce(updateInSteps(table, world, objects, audiences));
+    table = atOnce(updateInSteps(table, next, objects, audiences));
+    for (const object of objects) world.set(object);
     if (table.index !== before) built.push(n);
     assert.ok(table.recent.length <= 256 && table.outdated.size <= 256);
   }

@@ -5,6 +5,7 @@ import { Advertiser } from './advertiser.ts';
 import { AdSet } from './ad-set.ts';
 import { Asset } from './asset.ts';
 import { Campaign } from './campaign.ts';
+import { adSetNamed } from '../decisions/ad-sets.ts';
 import { live, tableOf } from '../testing/world.ts';
 
 const NOW = Temporal.Instant.from('2026-11-30T12:00:00Z');
@@ -26,7 +27,7 @@ function servedPage(spec: object): string | undefined {
     live(Asset, 'a.f', { account: 'a', format: 'image', renditions: [] }),
     live(Ad, 'a.a', spec),
   ]);
-  return table.adSets.get('default/a.s')?.ads[0]?.clickThrough;
+  return adSetNamed(table, 'default/a.s')?.ads[0]?.clickThrough;
 }
 
 test('a page is served as a header can hold it', () => {

@@ -11,6 +11,7 @@ import { Advertiser } from '../kinds/advertiser.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import type { Reservation } from '../money/money.ts';
 import { openMoney, type OpenMoney } from '../money/open-money.ts';
+import { adSetNamed } from '../decisions/ad-sets.ts';
 import { live, tableOf } from './world.ts';
 
 /** Budgets of one account `a` on a database of their own, a clock that the test sets, and any number of nodes. */
@@ -116,7 +117,7 @@ export function adSetsOf({ account = {}, campaign = {}, adSets }: MoneySpecs): (
     ),
   ]);
   return (name) => {
-    const adSet = table.adSets.get(`default/a.${name}`);
+    const adSet = adSetNamed(table, `default/a.${name}`);
     assert.ok(adSet !== undefined);
     return adSet;
   };

@@ -5,10 +5,12 @@ import { atOnce } from '#kernel/base/turns.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
-import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { LiveObjects, Overlay } from '#kernel/snapshots/live-objects.ts';
+import { adSetNamed } from '../decisions/ad-sets.ts';
 import { compileInSteps } from '../decisions/compile.ts';
 import { openQuestion, type BreakQuestion } from '../decisions/decide.ts';
-import type { AdsTable } from '../decisions/table.ts';
+import type { AdsTable, CompiledAdSet } from '../decisions/table.ts';
+import { AdSet } from '../kinds/ad-set.ts';
 import { adsKinds } from '../module.ts';
 
 const NAMESPACE = 'default';
@@ -31,9 +33,21 @@ export function worldOf(objects: readonly LiveObject[]): LiveObjects {
   return new LiveObjects(kinds, objects);
 }
 
+/** A world to be, as the next table is compiled from. */
+export function worldOver(world: LiveObjects): Overlay {
+  return new Overlay(world, kinds);
+}
+
 export function tableOf(objects: readonly LiveObject[]): AdsTable {
   const world = worldOf(objects);
   return atOnce(compileInSteps(world, compileAudiences(world)));
+}
+
+/** All ad sets of a table, halted or not. */
+export function allAdSets(table: AdsTable): readonly CompiledAdSet[] {
+  return Array.from(table.world.list(AdSet.id), ({ name }) => adSetNamed(table, name)).filter(
+    (adSet) => adSet !== undefined,
+  );
 }
 
 /** A question about a whole break: the listener may get everything, and nothing is held back. */

@@ -6,7 +6,7 @@ import { BLOCK_WORDS, EVERY_GROUP, type Dimension } from './dimension.ts';
 import { Dimensions } from './dimensions.ts';
 import type { AttributeLookup } from '../language/attributes.ts';
 import type { AudienceRule, Context } from '../language/language.ts';
-import { floats, integers } from './numbers.ts';
+import { floats, integers } from '#kernel/base/numbers.ts';
 import { RestBuilder, type Rest } from './rest.ts';
 
 export interface Candidate {

@@ -1,4 +1,4 @@
-import type { Numbers } from './numbers.ts';
+import type { Numbers } from '#kernel/base/numbers.ts';
 
 /** A set of small numbers, 32 to a word. */
 export type Bitmap = Int32Array;

@@ -1,6 +1,6 @@
 import type { Steps } from '#kernel/base/turns.ts';
 import { allBut, clearBit, countBits, setBit, toMembers, type Bitmap, type Members } from './bitmap.ts';
-import { integers } from './numbers.ts';
+import { integers } from '#kernel/base/numbers.ts';
 
 /** Words of one block: enough to keep loops tight, few enough that an early end saves work. */
 export const BLOCK_WORDS = 32;

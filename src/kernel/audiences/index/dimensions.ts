@@ -4,7 +4,7 @@ import { absentTruth, isFlipped, isRange, plainSet } from '../compile-condition.
 import type { Condition, Context } from '../language/language.ts';
 import { declaredReader, plainValue, type Plain } from '../language/values.ts';
 import { DimensionBuilder, type Dimension, type ConditionEffect, type AttributeValues } from './dimension.ts';
-import { integers, type Numbers } from './numbers.ts';
+import { integers, type Numbers } from '#kernel/base/numbers.ts';
 
 /** Bounds of ranges over one attribute in a bitmap; further ranges are tested one by one. */
 const BOUNDS_MAX = 128;

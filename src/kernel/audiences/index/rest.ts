@@ -1,7 +1,7 @@
 import type { Steps } from '#kernel/base/turns.ts';
 import { compileCondition, type RuleLookup } from '../compile-condition.ts';
 import type { Condition, Context, Matcher } from '../language/language.ts';
-import { integers } from './numbers.ts';
+import { integers } from '#kernel/base/numbers.ts';
 
 const NOT_ASKED = 0;
 const TRUE = 1;

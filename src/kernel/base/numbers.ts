@@ -1,4 +1,7 @@
-/** Numbers that grow to be many: 8 bytes each at most in a `Float64Array`, 4 in an `Int32Array`, and up to twice that as they grow. */
+/** The first room. */
+const FIRST = 16;
+
+/** Numbers in a typed array that grows. */
 export class Numbers<Column extends Int32Array | Float64Array> {
   #column: Column;
   readonly #make: (length: number) => Column;
@@ -6,15 +9,11 @@ export class Numbers<Column extends Int32Array | Float64Array> {
 
   constructor(make: (length: number) => Column) {
     this.#make = make;
-    this.#column = make(16);
+    this.#column = make(0);
   }
 
   push(value: number): void {
-    if (this.length === this.#column.length) {
-      const larger = this.#make(this.length * 2);
-      larger.set(this.#column);
-      this.#column = larger;
-    }
+    if (this.length === this.#column.length) this.#resize(Math.max(FIRST, this.length * 2));
     this.#column[this.length] = value;
     this.length += 1;
   }
@@ -23,9 +22,21 @@ export class Numbers<Column extends Int32Array | Float64Array> {
     return this.#column[position] as number;
   }
 
-  /** A copy that is as long as it has to be. */
+  /** Gives back the room for more. */
+  trim(): this {
+    this.#resize(this.length);
+    return this;
+  }
+
+  /** The array itself, once nothing is added any more. */
   toColumn(): Column {
-    return this.#column.slice(0, this.length) as Column;
+    return this.trim().#column;
+  }
+
+  #resize(length: number): void {
+    const column = this.#make(length);
+    column.set(this.#column.subarray(0, this.length));
+    this.#column = column;
   }
 }
 

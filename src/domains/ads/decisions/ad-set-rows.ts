@@ -1,0 +1,264 @@
+import { floats, integers } from '#kernel/base/numbers.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
+import { Ad } from '../kinds/ad.ts';
+import { TIERS } from '../kinds/ad-set.ts';
+import { Advertiser } from '../kinds/advertiser.ts';
+import { Asset, FORMATS, type AssetSpec } from '../kinds/asset.ts';
+import { Campaign } from '../kinds/campaign.ts';
+import { GOALS, type Goal } from '../rules/goals.ts';
+import { microsOf } from '../rules/micros.ts';
+import { partsOf, versionOf } from './ad-set-parts.ts';
+import { hasCaps } from './caps.ts';
+import { flightOf } from './flight.ts';
+import { adHaltOf, HALTS, haltsOf, type Halt } from './halts.ts';
+
+/** The facts of an ad set that is not compiled: enough to leave out most of those that do not fit a break. */
+export interface AdSetRow {
+  readonly object: LiveObject;
+  /** See `versionOf`. */
+  readonly version: number;
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly tier: number;
+  readonly goal: Goal;
+  readonly bid: number;
+  /** Empty: its advertiser is missing. */
+  readonly currency: string;
+  readonly placements: ReadonlySet<string> | undefined;
+  readonly categories: readonly string[];
+  readonly audience: string | undefined;
+  readonly ads: AdTraits;
+  readonly hasCaps: boolean;
+  /** All but a missing audience: that depends on more than on the parts of the ad set. */
+  readonly halts: readonly Halt[];
+}
+
+/** Of the ads of an ad set that may be served: what one of them has, not always the same one. */
+interface AdTraits {
+  readonly formats: ReadonlySet<AssetSpec['format']>;
+  readonly isOwnFile: boolean;
+  readonly isNotExplicit: boolean;
+  /** Of the shortest; 0 for an image. */
+  readonly seconds: number;
+}
+
+/** Reads what is known of an ad set without compiling it. */
+export function rowOf(object: LiveObject, world: World): AdSetRow {
+  const parts = partsOf(object, world);
+  const { spec } = parts;
+  const advertiser = parts.advertiser && Advertiser.spec(parts.advertiser);
+  const campaign = parts.campaign && Campaign.spec(parts.campaign);
+  const ads = parts.ads.map(({ object: ad, asset }) => ({ spec: Ad.spec(ad), asset: asset && Asset.spec(asset) }));
+  const served = ads.flatMap((ad) =>
+    ad.asset === undefined || adHaltOf(ad) !== undefined ? [] : [{ ...ad, asset: ad.asset }],
+  );
+  return {
+    object,
+    version: versionOf(parts),
+    ...flightOf(spec),
+    tier: TIERS.indexOf(spec.tier),
+    goal: spec.goal,
+    bid: microsOf(spec.bid),
+    currency: advertiser?.currency ?? '',
+    placements: spec.placements === undefined ? undefined : new Set(spec.placements),
+    categories: advertiser?.categories ?? [],
+    audience: spec.audience,
+    ads: {
+      formats: new Set(served.map(({ asset }) => asset.format)),
+      isOwnFile: served.some(({ asset }) => asset.vastTagUri === undefined),
+      isNotExplicit: served.some(({ spec: { explicit = false } }) => !explicit),
+      seconds: served.reduce((least, { asset: { seconds = 0 } }) => Math.min(least, seconds), SECONDS_MOST),
+    },
+    hasCaps: hasCaps([spec, campaign, advertiser]),
+    halts: haltsOf({
+      adSet: spec,
+      campaign,
+      advertiser,
+      hasAudience: () => true,
+      ads: ads.map((ad) => adHaltOf(ad) ?? ad),
+    }),
+  };
+}
+
+const SECONDS_MOST = 2 ** 31 - 1;
+
+/** Bits of `flags`. */
+const GOAL_AT = 2;
+const FORMATS_AT = 4;
+const HALTS_AT = 10;
+const OWN_FILE = 1 << 7;
+const NOT_EXPLICIT = 1 << 8;
+const CAPPED = 1 << 9;
+
+/** All ad sets of a table in columns: some 60 bytes each, beside the object itself. */
+export class AdSetRows {
+  readonly objects: LiveObject[] = [];
+  readonly #versions = integers();
+  readonly #from = floats();
+  readonly #until = floats();
+  readonly #bids = floats();
+  readonly #seconds = integers();
+  readonly #flags = integers();
+  readonly #currencies = new SharedColumn<string>();
+  readonly #placements = new SharedColumn<ReadonlySet<string> | undefined>();
+  readonly #categories = new SharedColumn<readonly string[]>();
+  readonly #audiences = new SharedColumn<string | undefined>();
+
+  add(row: AdSetRow): void {
+    const { ads } = row;
+    this.objects.push(row.object);
+    this.#versions.push(row.version);
+    this.#from.push(row.fromMs);
+    this.#until.push(row.untilMs);
+    this.#bids.push(row.bid);
+    this.#seconds.push(ads.seconds);
+    this.#currencies.add(row.currency, row.currency);
+    this.#placements.add(row.placements === undefined ? '' : [...row.placements].join(' '), row.placements);
+    this.#categories.add(row.categories.join(' '), row.categories);
+    this.#audiences.add(row.audience ?? '', row.audience);
+    this.#flags.push(
+      row.tier |
+        (GOALS.indexOf(row.goal) << GOAL_AT) |
+        (bitsOf(FORMATS, ads.formats) << FORMATS_AT) |
+        (ads.isOwnFile ? OWN_FILE : 0) |
+        (ads.isNotExplicit ? NOT_EXPLICIT : 0) |
+        (row.hasCaps ? CAPPED : 0) |
+        (bitsOf(HALTS, new Set(row.halts)) << HALTS_AT),
+    );
+  }
+
+  /** Gives back the room for more: nothing is added any more. */
+  trim(): this {
+    for (const column of [this.#versions, this.#seconds, this.#flags]) column.trim();
+    for (const column of [this.#from, this.#until, this.#bids]) column.trim();
+    for (const column of [this.#currencies, this.#placements, this.#categories, this.#audiences]) column.trim();
+    return this;
+  }
+
+  rowAt(at: number): AdSetRow {
+    return {
+      object: this.objectAt(at),
+      version: this.versionAt(at),
+      fromMs: this.fromMsAt(at),
+      untilMs: this.untilMsAt(at),
+      tier: this.tierAt(at),
+      goal: this.goalAt(at),
+      bid: this.bidAt(at),
+      currency: this.currencyAt(at),
+      placements: this.placementsAt(at),
+      categories: this.categoriesAt(at),
+      audience: this.audienceAt(at),
+      ads: {
+        formats: new Set(FORMATS.filter((format) => this.hasFormat(at, format))),
+        isOwnFile: this.hasOwnFile(at),
+        isNotExplicit: this.hasNotExplicit(at),
+        seconds: this.secondsAt(at),
+      },
+      hasCaps: this.hasCaps(at),
+      halts: this.haltsAt(at),
+    };
+  }
+
+  objectAt(at: number): LiveObject {
+    return this.objects[at] as LiveObject;
+  }
+
+  versionAt(at: number): number {
+    return this.#versions.at(at);
+  }
+
+  fromMsAt(at: number): number {
+    return this.#from.at(at);
+  }
+
+  untilMsAt(at: number): number {
+    return this.#until.at(at);
+  }
+
+  bidAt(at: number): number {
+    return this.#bids.at(at);
+  }
+
+  tierAt(at: number): number {
+    return this.#flags.at(at) & 3;
+  }
+
+  goalAt(at: number): Goal {
+    return GOALS[(this.#flags.at(at) >> GOAL_AT) & 3] as Goal;
+  }
+
+  currencyAt(at: number): string {
+    return this.#currencies.at(at);
+  }
+
+  placementsAt(at: number): ReadonlySet<string> | undefined {
+    return this.#placements.at(at);
+  }
+
+  categoriesAt(at: number): readonly string[] {
+    return this.#categories.at(at);
+  }
+
+  audienceAt(at: number): string | undefined {
+    return this.#audiences.at(at);
+  }
+
+  hasFormat(at: number, format: AssetSpec['format']): boolean {
+    return (this.#flags.at(at) & (1 << (FORMATS_AT + FORMATS.indexOf(format)))) !== 0;
+  }
+
+  hasOwnFile(at: number): boolean {
+    return (this.#flags.at(at) & OWN_FILE) !== 0;
+  }
+
+  hasNotExplicit(at: number): boolean {
+    return (this.#flags.at(at) & NOT_EXPLICIT) !== 0;
+  }
+
+  hasCaps(at: number): boolean {
+    return (this.#flags.at(at) & CAPPED) !== 0;
+  }
+
+  secondsAt(at: number): number {
+    return this.#seconds.at(at);
+  }
+
+  isHalted(at: number): boolean {
+    return this.#flags.at(at) >> HALTS_AT !== 0;
+  }
+
+  haltsAt(at: number): readonly Halt[] {
+    const bits = this.#flags.at(at) >> HALTS_AT;
+    return HALTS.filter((_, place) => (bits & (1 << place)) !== 0);
+  }
+}
+
+function bitsOf<One>(all: readonly One[], some: ReadonlySet<One>): number {
+  return all.reduce((bits, one, place) => (some.has(one) ? bits | (1 << place) : bits), 0);
+}
+
+/** A column of values of which many are the same: each is kept once. */
+class SharedColumn<Value> {
+  readonly #numbers = integers();
+  readonly #values: Value[] = [];
+  readonly #known = new Map<string, number>();
+
+  add(key: string, value: Value): void {
+    let number = this.#known.get(key);
+    if (number === undefined) {
+      number = this.#values.length;
+      this.#known.set(key, number);
+      this.#values.push(value);
+    }
+    this.#numbers.push(number);
+  }
+
+  at(position: number): Value {
+    return this.#values[this.#numbers.at(position)] as Value;
+  }
+
+  trim(): void {
+    this.#numbers.trim();
+    this.#known.clear();
+  }
+}
