@@ -295,8 +295,11 @@ export class AdTorture {
     for (const node of this.#nodes.nodes) {
       await until(
         async () => {
-          const ads = await this.decideOn(node, this.#newListener());
-          this.book.answer(ads, true);
+          // An explanation spends nothing: the budget of the ad set stays.
+          const body = { placement: 'songs', plan: 'free', market: 'de', listener: this.#newListener() };
+          const answer = await this.#ask('explain', node, ['POST', '/v1/ads/explain', { body }]);
+          if (answer?.status !== 200) return undefined;
+          const ads = answer.json.ads as readonly { readonly adSet: string }[];
           const isServed = ads.some(({ adSet }) => adSet === live(name));
           if (isServed) assert.ok(performance.now() - since < LIMITS.pauseMs, `${name} is served after its pause`);
           return isServed ? undefined : true;
