@@ -18,7 +18,7 @@ import { loadSigningKeys } from './authentication/signing-keys.ts';
 import { admission } from './authorization/admission.ts';
 import { forbiddenRefusal, mayWriteNothing, notAmongRefusal } from './authorization/forbidden-refusal.ts';
 import { liveRules } from './authorization/live-rules.ts';
-import { authorize, mayWriteSomething, selectorsOf } from './rules/rule-table.ts';
+import { authorize, mayWriteSomething, selectorsOf, type RuleTable } from './rules/rule-table.ts';
 import type { DeclaredPath } from './authorization/path-access.ts';
 import { AuditRecord } from './kinds/audit-record.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from './kinds/rbac.ts';
@@ -83,6 +83,7 @@ export function prepareAccess(parts: {
     const { allowed, partly } = authorize(rules.table(), user, wanted);
     if (!allowed) throw forbiddenRefusal(user, wanted, partly);
   };
+  const grant = grantBy(rules.table);
   const stored = fromKinds(kinds, (all) => all.filter(({ verbs }) => verbs.includes('update')));
   return {
     admission: admission(rules.table, kinds),
@@ -95,28 +96,11 @@ export function prepareAccess(parts: {
       return {
         authority: {
           authorize: requireMay,
-          grant: (user, wanted, canNarrow) => {
-            const { allowed, partly } = authorize(rules.table(), user, wanted);
-            if (allowed) return { requireObject: () => {}, requireEvery: () => {} };
-            const isCollection = wanted.selection !== undefined;
-            if (partly.length === 0 || (isCollection && !canNarrow)) throw forbiddenRefusal(user, wanted, partly);
-            return {
-              requireObject: (object) => {
-                if (object === undefined) throw notAmongRefusal(wanted, partly);
-                if (authorize(rules.table(), user, { ...wanted, object }).allowed) return;
-                const mayRead = authorize(rules.table(), user, {
-                  ...wanted,
-                  verb: 'get',
-                  subresource: '',
-                  object,
-                }).allowed;
-                throw mayRead ? forbiddenRefusal(user, wanted, partly) : notAmongRefusal(wanted, partly);
-              },
-              requireEvery: () => {
-                throw forbiddenRefusal(user, wanted, partly);
-              },
-              ...(isCollection ? { within: selectorsOf(partly) } : {}),
-            };
+          grant,
+          grantAgain: (user, wanted, canNarrow) => {
+            const { name, groups, uid } = user;
+            if (isGone(store, { name, groups, uid })) throw forbiddenRefusal(user, wanted, []);
+            return grant(user, wanted, canNarrow);
           },
           requireWriter: (user) => {
             if (!mayWriteSomething(rules.table(), user, stored())) throw mayWriteNothing(user);
@@ -143,5 +127,31 @@ export function prepareAccess(parts: {
         },
       };
     },
+  };
+}
+
+function grantBy(table: () => RuleTable): Authority['grant'] {
+  return (user, wanted, canNarrow) => {
+    const { allowed, partly } = authorize(table(), user, wanted);
+    if (allowed) return { requireObject: () => {}, requireEvery: () => {} };
+    const isCollection = wanted.selection !== undefined;
+    if (partly.length === 0 || (isCollection && !canNarrow)) throw forbiddenRefusal(user, wanted, partly);
+    return {
+      requireObject: (object) => {
+        if (object === undefined) throw notAmongRefusal(wanted, partly);
+        if (authorize(table(), user, { ...wanted, object }).allowed) return;
+        const mayRead = authorize(table(), user, {
+          ...wanted,
+          verb: 'get',
+          subresource: '',
+          object,
+        }).allowed;
+        throw mayRead ? forbiddenRefusal(user, wanted, partly) : notAmongRefusal(wanted, partly);
+      },
+      requireEvery: () => {
+        throw forbiddenRefusal(user, wanted, partly);
+      },
+      ...(isCollection ? { within: selectorsOf(partly) } : {}),
+    };
   };
 }

@@ -85,6 +85,8 @@ export interface Authority {
    * narrowed to what the user may, or refused where `canNarrow` is false.
    */
   readonly grant: (user: User, attributes: ResourceAttributes, canNarrow: boolean) => Grant;
+  /** The same for a request that is under way: its account may be gone meanwhile. */
+  readonly grantAgain: Authority['grant'];
   /** Throws a Refusal when there is no object of any kind that the user may create or update. */
   readonly requireWriter: (user: User) => void;
   /**

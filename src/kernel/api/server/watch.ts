@@ -1,6 +1,8 @@
 import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { paceAnswer } from '#kernel/http/paced-answer.ts';
 import { warningHeaders } from '../answer.ts';
+import { attributesOf } from '../call.ts';
 import { checkListOptions } from '../list-options.ts';
 import { requireStreamable } from '../representation.ts';
 import { failureStatus } from '../status.ts';
@@ -15,6 +17,8 @@ const LIMITS = {
   bookmarkMs: 30_000,
   /** How often one of our own followers does, which reckons by it how old is what it has. */
   batchBookmarkMs: 3_000,
+  /** How often the right to a watch is checked: a watch ends within five seconds after its right is known to be gone. */
+  rightMs: 3_000,
   /** Watches end after half an hour to an hour, spread so that clients do not all come back at once. */
   timeoutSecondsDefault: 1_800,
   timeoutSecondsMax: 24 * 3_600,
@@ -80,9 +84,15 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
     if (query.allowWatchBookmarks && feed.isUpToDate()) bookmark();
     response.end();
   });
+  const stopChecking = endWithoutRight(server, request, (refusal) => {
+    // Nothing that is waiting is sent after it.
+    unsubscribe();
+    response.end(lineOf('ERROR', JSON.stringify(failureStatus(refusal))));
+  });
   response.once('close', () => {
     unsubscribe();
     stop();
+    stopChecking();
     metrics.countClose();
   });
 }
@@ -116,4 +126,32 @@ function endInTime(
     exchange.closing.removeEventListener('abort', finish);
     unsubscribe();
   };
+}
+
+/**
+ * Ends a watch whose right is gone, or selects other objects than it did: its client asks anew, and gets what it may. Returns the
+ * way to call that off.
+ */
+function endWithoutRight(
+  { authority }: ResourceServer,
+  { call: { user, target }, query, within }: VerbRequest,
+  end: (refusal: Refusal) => void,
+): () => void {
+  const attributes = attributesOf(target, 'watch', query);
+  const selected = [...(within?.keys() ?? [])].join(' ');
+  const check = (): void => {
+    try {
+      const now = authority.grantAgain(user, attributes, true).within;
+      if ([...(now?.keys() ?? [])].join(' ') !== selected) end(otherRight());
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      end(error);
+    }
+  };
+  const timer = setInterval(check, LIMITS.rightMs);
+  return () => clearInterval(timer);
+}
+
+function otherRight(): Refusal {
+  return resourceRefusal('expired', 'The rights of this watch have changed: list and watch anew.');
 }
