@@ -29,6 +29,7 @@ export function compileParts(parts: AdSetParts, hasAudience: (name: string) => b
     campaign: liveName(Campaign, namespace, spec.campaign),
     advertiser: liveName(Advertiser, namespace, spec.account),
   };
+  const categories = advertiser?.categories ?? [];
   const ads = parts.ads.toSorted((a, b) => (a.object.name < b.object.name ? -1 : 1)).map((ad) => compileAd(ad, names));
   return {
     name,
@@ -43,7 +44,8 @@ export function compileParts(parts: AdSetParts, hasAudience: (name: string) => b
     position: spec.position,
     dayParts: spec.dayParts?.map(weeklyWindow),
     deal: spec.deal === undefined ? undefined : dealKey(names.advertiser, spec.deal),
-    categories: advertiser?.categories ?? [],
+    categories,
+    separations: [names.advertiser, ...categories],
     rule: listenerRule(spec),
     ads: ads.filter((ad) => typeof ad !== 'string'),
     money: moneyOf(object, spec, { campaign, advertiser }),

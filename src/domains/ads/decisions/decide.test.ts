@@ -136,6 +136,26 @@ test('an ad without room in a token is left out alone, and a break without any s
   ]);
 });
 
+test('of several ads of an ad set the last one that was left says why', () => {
+  const [campaign, adSet, ...shorter] = adOf('a', '9.00', { explicit: true });
+  const longer = adOf('a', '9.00', { seconds: 45 }, 'x').slice(2);
+  for (const [one, other] of [
+    ['p', 'q'],
+    ['q', 'p'],
+  ] as const) {
+    const ads = [...shorter, ...longer].map((object) => {
+      if (object.kind !== Ad.id) return object;
+      const spec = object.spec as { explicit: boolean };
+      return live(Ad, `a.${spec.explicit ? one : other}`, { ...spec, adSet: 'a.set' });
+    });
+    const table = tableOf([placement(), advertiser('a'), campaign, adSet, ...ads] as LiveObject[]);
+    const question = ask(table, { seconds: 40, filtersExplicit: true });
+    assert.deepEqual(atOnce(countReasons(table, question, decideBreak(table, question))), [
+      { reason: 'too long', adSets: 1, example: 'default/a.set' },
+    ]);
+  }
+});
+
 test('a floor is for an ad or for its seconds, and what is below it is not served', () => {
   const objects = [advertiser('a'), advertiser('b'), ...adOf('a', '6.00'), ...adOf('b', '3.00', { seconds: 10 })];
   assert.deepEqual(namesOf(decide([placement({ floor: { cpm: '6.00' } }), ...objects])), ['a.set']);

@@ -130,10 +130,11 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
   let edges: PodEdges = NO_EDGES;
   let [seconds, slots, gap] = [question.seconds, question.slots, 0];
   for (let tier = 0; tier < TIERS.length && slots > 0; tier += 1) {
-    const taken = new Set(served.flatMap(({ adSet }) => separationsOf(adSet)));
+    const taken = new Set(served.flatMap(({ adSet }) => adSet.separations));
     const rivals = candidates.filter(
-      ({ adSet }) => adSet.tier === tier && !separationsOf(adSet).some((name) => taken.has(name)),
+      ({ adSet }) => adSet.tier === tier && !adSet.separations.some((name) => taken.has(name)),
     );
+    if (rivals.length === 0) continue;
     const pod = rivals.map(podCandidate);
     const room = { seconds, slots, edges };
     const packing = packPod(pod, room);
@@ -165,26 +166,27 @@ function candidatesOf(table: AdsTable, question: BreakQuestion): readonly Candid
   const scale = boundScale(table, question);
   const worthOf = worthsAt(question);
   const byPosition = new Map<number, Candidate>();
-  const rooms = new Map<string, Candidate>();
+  const rooms = new Rooms();
   const best = index.best(context, nowMs, POD_LIMITS.candidatesMax, (at) => {
     if (outdated.size > 0 && outdated.has(rows.objectAt(at).name)) return undefined;
     if (!mayFit(rows, at, question, worthOf)) return undefined;
     const adSet = adSetAt(table, at);
     const found = adSet && candidateOf(adSet, question, worthOf);
-    if (found === undefined) return undefined;
-    const room = roomOf(found);
-    const other = rooms.get(room);
     // The index is in the order of the highest possible ranks: a later candidate may be better.
-    if (other !== undefined && compareCandidates(other, found) < 0) return undefined;
-    rooms.set(room, found);
+    if (found === undefined || !rooms.take(found)) return undefined;
     byPosition.set(at, found);
     return rankOf(found.adSet.tier, found.ecpm * scale);
   });
-  const newer = recent.flatMap(({ adSet, matcher }) =>
-    matcher === undefined || matcher(context, nowMs) === true ? (candidateOf(adSet, question, worthOf) ?? []) : [],
-  );
   const all = best.map((at) => byPosition.get(at) as Candidate);
-  return onePerRoom([...all, ...newer].toSorted(compareCandidates)).slice(0, POD_LIMITS.candidatesMax);
+  for (const { adSet, matcher } of recent) {
+    if (matcher !== undefined && matcher(context, nowMs) !== true) continue;
+    const found = candidateOf(adSet, question, worthOf);
+    if (found !== undefined && rooms.take(found)) all.push(found);
+  }
+  return all
+    .filter((one) => rooms.has(one))
+    .sort(compareCandidates)
+    .slice(0, POD_LIMITS.candidatesMax);
 }
 
 function candidateOf(adSet: CompiledAdSet, question: BreakQuestion, worthOf: WorthOf): Candidate | undefined {
@@ -211,18 +213,37 @@ function compareCandidates(a: Candidate, b: Candidate): number {
   return byRank || (a.adSet.name < b.adSet.name ? -1 : Number(a.adSet.name > b.adSet.name));
 }
 
-/** Of ad sets that rule each other out and take the same room the first by rank is as good as any. */
-function onePerRoom(candidates: readonly Candidate[]): readonly Candidate[] {
-  const rooms = new Set<string>();
-  return candidates.filter((candidate) => {
-    const room = roomOf(candidate);
-    return !rooms.has(room) && rooms.add(room);
-  });
+/**
+ * The best candidate of each room: of ad sets that rule each other out and take the same room it is as good as any. Two of one
+ * advertiser never stand in one break.
+ */
+class Rooms {
+  readonly #best = new Map<string, Candidate[]>();
+
+  /** Whether it is the best of its room so far. */
+  take(candidate: Candidate): boolean {
+    const { advertiser } = candidate.adSet;
+    const all = this.#best.get(advertiser);
+    if (all === undefined) {
+      this.#best.set(advertiser, [candidate]);
+      return true;
+    }
+    const at = all.findIndex((other) => isSameRoom(other, candidate));
+    if (at === -1) all.push(candidate);
+    else if (compareCandidates(all[at] as Candidate, candidate) < 0) return false;
+    else all[at] = candidate;
+    return true;
+  }
+
+  /** Whether none took its place. */
+  has(candidate: Candidate): boolean {
+    return this.#best.get(candidate.adSet.advertiser)?.includes(candidate) === true;
+  }
 }
 
-/** Two of one advertiser never stand in one break. */
-function roomOf({ adSet, ad }: Candidate): string {
-  return `${adSet.advertiser} ${ad.asset.seconds} ${adSet.position}`;
+/** Of two candidates of one advertiser. */
+function isSameRoom(one: Candidate, other: Candidate): boolean {
+  return one.ad.asset.seconds === other.ad.asset.seconds && one.adSet.position === other.adSet.position;
 }
 
 /** The ads of an ad set that fit a break; or the first thing that keeps it out, where the listener is in its audience. */
@@ -238,27 +259,45 @@ export function fittingAds(
   if (adSet.placements?.has(placement.name) === false) return 'other placements';
   const worth = worthOf(adSet.currency, adSet.goal);
   if (worth === undefined) return 'no exchange rate';
-  if (separationsOf(adSet).some((name) => adjacent.has(name))) return 'adjacent break';
+  if (adjacent.size > 0 && adSet.separations.some((name) => adjacent.has(name))) return 'adjacent break';
   const blocked = placement.spec.blockedCategories;
   if (blocked !== undefined && adSet.categories.some((name) => blocked.includes(name))) return 'blocked category';
   const denied = categoryObstacle(adSet.categories, question.rules);
   if (denied !== undefined) return denied;
-  let rest = adSet.ads.filter(({ asset }) => asset.format === placement.spec.format);
-  if (rest.length === 0) return 'no ad of the format';
-  const { measurement } = question.rules.permission;
-  rest = rest.filter(({ asset }) => asset.vastTagUri === undefined || measurement);
-  if (rest.length === 0) return 'third party';
-  rest = rest.filter(({ isExplicit }) => !isExplicit || (!question.filtersExplicit && question.rules.mayBeExplicit));
-  if (rest.length === 0) return 'explicit';
-  rest = rest.filter(({ asset }) => asset.seconds <= question.seconds);
-  if (rest.length === 0) return 'too long';
-  rest = rest.filter(({ tokenBytes }) => tokenBytes <= question.tokenBytesMax);
-  if (rest.length === 0) return 'token too long';
   const ecpm = ecpmOf(adSet, worth);
+  const fitting: CompiledAd[] = [];
+  let furthest = 0;
+  for (const ad of adSet.ads) {
+    const obstacle = adObstacle(adSet, ad, ecpm, question);
+    if (obstacle === AD_OBSTACLES.length) fitting.push(ad);
+    else furthest = Math.max(furthest, obstacle);
+  }
+  // The obstacle that keeps out the last of them, where each keeps out some of those that the ones before leave.
+  if (fitting.length === 0) return AD_OBSTACLES[furthest] as Obstacle;
+  return question.heldBack(adSet) ?? fitting;
+}
+
+/** Why an ad is in no break, in the order in which they are looked at. */
+const AD_OBSTACLES = [
+  'no ad of the format',
+  'third party',
+  'explicit',
+  'too long',
+  'token too long',
+  'below the floor',
+] as const satisfies readonly Obstacle[];
+
+/** The place of the first obstacle of an ad; their number where there is none. */
+function adObstacle(adSet: CompiledAdSet, ad: CompiledAd, ecpm: number, question: BreakQuestion): number {
+  const { placement, rules } = question;
+  const { asset } = ad;
+  if (asset.format !== placement.spec.format) return 0;
+  if (asset.vastTagUri !== undefined && !rules.permission.measurement) return 1;
+  if (ad.isExplicit && (question.filtersExplicit || !rules.mayBeExplicit)) return 2;
+  if (asset.seconds > question.seconds) return 3;
+  if (ad.tokenBytes > question.tokenBytesMax) return 4;
   // A bid that is worth less than a millionth is worth nothing.
-  rest = rest.filter((ad) => ecpm >= Math.max(1, floorOf({ adSet, ad }, placement)));
-  if (rest.length === 0) return 'below the floor';
-  return question.heldBack(adSet) ?? rest;
+  return ecpm >= Math.max(1, floorOf({ adSet, ad }, placement)) ? AD_OBSTACLES.length : 5;
 }
 
 /** The one floor that applies: that of its deal, or else that of the placement. */
@@ -279,6 +318,7 @@ function isInDayParts({ dayParts, money }: CompiledAdSet, { wallMs, nowMs }: Bre
 
 /** One of the ads, by their weights. */
 function drawAd(ads: readonly CompiledAd[], random: number): CompiledAd | undefined {
+  if (ads.length === 1) return ads[0];
   let left = random * ads.reduce((sum, { weight }) => sum + weight, 0);
   return ads.find(({ weight }) => (left -= weight) < 0) ?? ads.at(-1);
 }
@@ -288,16 +328,11 @@ function lengthOf({ asset }: CompiledAd): number {
   return Math.max(1, asset.seconds);
 }
 
-/** Two ad sets that share one of these do not stand in one break, nor in adjacent ones. */
-export function separationsOf({ advertiser, categories }: CompiledAdSet): readonly string[] {
-  return [advertiser, ...categories];
-}
-
 function podCandidate({ adSet, ad, ecpm }: Candidate): PodCandidate {
   return {
     price: ecpm,
     seconds: lengthOf(ad),
     position: adSet.position,
-    separations: separationsOf(adSet),
+    separations: adSet.separations,
   };
 }

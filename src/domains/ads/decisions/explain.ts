@@ -1,6 +1,6 @@
 import type { Steps } from '#kernel/base/turns.ts';
 import { compileAt } from './ad-sets.ts';
-import { fittingAds, separationsOf, type BreakDecision, type BreakQuestion, type Obstacle } from './decide.ts';
+import { fittingAds, type BreakDecision, type BreakQuestion, type Obstacle } from './decide.ts';
 import { worthsAt } from './may-fit.ts';
 import type { Halt } from './halts.ts';
 import type { AdsTable, CompiledAdSet } from './table.ts';
@@ -88,12 +88,12 @@ function fitReasonFinder(
   { served, candidates }: Pick<BreakDecision, 'served' | 'candidates'>,
 ): (adSet: CompiledAdSet) => BreakReason {
   const candidateSets = new Set(candidates.map(({ adSet }) => adSet.name));
-  const taken = new Set(served.flatMap(({ adSet }) => separationsOf(adSet)));
+  const taken = new Set(served.flatMap(({ adSet }) => adSet.separations));
   const worthOf = worthsAt(question);
   return (adSet) => {
     const ads = fittingAds(adSet, question, worthOf);
     if (typeof ads === 'string') return ads;
-    if (separationsOf(adSet).some((name) => taken.has(name))) return 'separated';
+    if (adSet.separations.some((name) => taken.has(name))) return 'separated';
     return candidateSets.has(adSet.name) ? 'no room' : 'same advertiser, same room';
   };
 }

@@ -85,6 +85,8 @@ export interface CompiledAdSet {
   /** See `dealKey`. */
   readonly deal: string | undefined;
   readonly categories: readonly string[];
+  /** The advertiser and the categories: two ad sets that share one of these stand in no break together, nor in adjacent ones. */
+  readonly separations: readonly string[];
   readonly rule: AdSetSpec['when'];
   readonly ads: readonly CompiledAd[];
   readonly money: AdSetMoney;

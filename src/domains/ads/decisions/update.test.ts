@@ -19,7 +19,9 @@ import { OPEN_RULES } from '../rules/listener-rules.ts';
 import { allAdSets, askBreak, live, tableOf, worldOf, worldOver } from '../testing/world.ts';
 import { AdSetRows } from './ad-set-rows.ts';
 import { compileInSteps, updateInSteps } from './compile.ts';
-import { decideBreak, type BreakQuestion } from './decide.ts';
+import { ecpmOf, GOALS } from '../rules/goals.ts';
+import { worthsAt } from './may-fit.ts';
+import { decideBreak, fittingAds, type BreakQuestion } from './decide.ts';
 import { countReasons } from './explain.ts';
 import type { AdsTable } from './table.ts';
 
@@ -81,7 +83,9 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       at: account,
       number,
       bid: fc.integer({ min: 1, max: 9 }),
-      tier: fc.constantFrom(...TIERS),
+      tier: fc.constantFrom('auction', ...TIERS),
+      goal: fc.constantFrom(...GOALS),
+      position: fc.constantFrom('any', 'any', 'first'),
       paused: fc.boolean(),
       audience: maybe(fc.constant('payers')),
       plan: maybe(fc.constantFrom('free', 'premium')),
@@ -97,7 +101,6 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       spec: there && {
         account: at,
         campaign: `${at}.c`,
-        position: 'any',
         bid: `${bid}.00`,
         ...withoutAbsent(spec),
         ...(plan === undefined ? {} : { when: rule(plan) }),
@@ -202,6 +205,21 @@ const FIRST: readonly LiveObject[] = [
   ]),
 ];
 
+/** More ad sets of the same accounts: what a click may be worth is far above what it is. */
+const MORE: readonly LiveObject[] = ACCOUNTS.flatMap((at) =>
+  GOALS.flatMap((goal, n) => [
+    live(AdSet, `${at}.s${n}`, {
+      account: at,
+      campaign: `${at}.c`,
+      tier: 'auction',
+      goal,
+      position: 'any',
+      bid: ['2.00', '1.00', '0.01'][n],
+    }),
+    live(Ad, `${at}.a${n}`, { account: at, adSet: `${at}.s${n}`, asset: `${at}.f0`, weight: 1 }),
+  ]),
+);
+
 /** Questions of listeners that different ads fit. */
 function questionsOf(table: AdsTable): readonly BreakQuestion[] {
   const question = { nowMs: NOW_MS, random: () => 0.4 };
@@ -244,12 +262,34 @@ function naiveAnswersOf(world: World): unknown {
   return answersOf({ ...table, rows, index: buildAudienceIndex([], audiences), recent });
 }
 
+/** The candidates of a break, by looking at each ad set: the best for each length and position of an advertiser. */
+function naiveCandidates(table: AdsTable, question: BreakQuestion): readonly string[] {
+  const worthOf = worthsAt(question);
+  const rooms = new Set<string>();
+  return allAdSets(table)
+    .flatMap((adSet) => {
+      const isIn = adSet.rule === undefined || table.audiences.compile(adSet.rule)(question.context, NOW_MS) === true;
+      const ads = isIn && adSet.halts.length === 0 ? fittingAds(adSet, question) : [];
+      const worth = worthOf(adSet.currency, adSet.goal);
+      if (typeof ads === 'string' || ads.length === 0 || worth === undefined) return [];
+      const weights = ads.reduce((sum, { weight }) => sum + weight, 0);
+      let left = question.random() * weights;
+      const ad = ads.find(({ weight }) => (left -= weight) < 0);
+      return [
+        { adSet, ecpm: ecpmOf(adSet, worth), room: `${adSet.advertiser} ${ad?.asset.seconds} ${adSet.position}` },
+      ];
+    })
+    .sort((a, b) => a.adSet.tier - b.adSet.tier || b.ecpm - a.ecpm || (a.adSet.name < b.adSet.name ? -1 : 1))
+    .filter(({ room }) => !rooms.has(room) && rooms.add(room))
+    .map(({ adSet }) => adSet.name);
+}
+
 test('a table after any changes answers as one that is compiled anew, and as one without an index', () => {
   const compiledMax = 2;
   const batch = fc.array(change, { minLength: 1, maxLength: 3 });
   fc.assert(
     fc.property(fc.array(change, { maxLength: 40 }), fc.array(batch, { maxLength: 8 }), (first, batches) => {
-      const world = worldOf(FIRST);
+      const world = worldOf([...FIRST, ...MORE]);
       for (const { kind, name, spec } of first) if (spec !== undefined) world.set(live(kind, name, spec));
       let audiences = compileAudiences(world);
       let table = atOnce(compileInSteps(world, audiences, compiledMax));
@@ -264,6 +304,13 @@ test('a table after any changes answers as one that is compiled anew, and as one
         table = atOnce(updateInSteps(table, next, changed, audiences));
         assert.deepEqual(answersOf(table), answersOf(atOnce(compileInSteps(next, compileAudiences(next)))));
         assert.deepEqual(answersOf(table), naiveAnswersOf(next));
+        for (const question of questionsOf(table)) {
+          const { candidates } = decideBreak(table, question);
+          assert.deepEqual(
+            candidates.map(({ adSet }) => adSet.name),
+            naiveCandidates(table, question),
+          );
+        }
         assert.ok(table.compiled.size <= compiledMax);
         for (const { kind, name, object } of changed) {
           if (object === undefined) world.delete(kind, name);
@@ -271,7 +318,7 @@ test('a table after any changes answers as one that is compiled anew, and as one
         }
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 200 },
   );
 });
 

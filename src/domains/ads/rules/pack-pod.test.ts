@@ -44,6 +44,33 @@ const anyAd = fc.record({
 });
 const anyRoom = fc.record({ seconds: fc.constantFrom(15, 30, 60, 90, 180), slots: fc.integer({ min: 1, max: 6 }) });
 
+/** Every set of at most two candidates. */
+function bestPair(candidates: readonly PodCandidate[], room: PodRoom): number {
+  let best = 0;
+  for (const [at, one] of candidates.entries()) {
+    for (const pair of [[one], ...candidates.slice(at + 1).map((other) => [one, other])]) {
+      if (isAllowed(pair, room)) best = Math.max(best, sumOf(pair));
+    }
+  }
+  return best;
+}
+
+test('of as many candidates as a break has at most, the best two are packed', () => {
+  const many = fc.array(anyAd, { minLength: 30, maxLength: 64 });
+  const separations = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 2 });
+  fc.assert(
+    fc.property(many, fc.array(separations, { minLength: 64, maxLength: 64 }), anyRoom, (some, names, anywhere) => {
+      const candidates = some.map((one, at) => ({ ...one, separations: names[at] ?? [] }));
+      const room = { ...anywhere, slots: 2 };
+      const { chosen, value } = packPod(candidates, room);
+      const ads = chosen.map((index) => candidates[index] as PodCandidate);
+      assert.ok(isAllowed(ads, room), 'the set is not allowed');
+      assert.equal(value, bestPair(candidates, room));
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test('the packing of a break is the best of all sets, and keeps every rule', () => {
   fc.assert(
     fc.property(fc.array(anyAd, { maxLength: 11 }), anyRoom, (candidates, room) => {

@@ -147,8 +147,12 @@ class PodSearch {
     this.#room = room;
     this.#count = candidates.length;
     this.#slots = Math.min(room.slots, candidates.length);
-    this.#prices = Float64Array.from(candidates, ({ price }) => price);
-    this.#seconds = Float64Array.from(candidates, ({ seconds }) => seconds);
+    this.#prices = new Float64Array(this.#count);
+    this.#seconds = new Float64Array(this.#count);
+    for (const [at, { price, seconds }] of candidates.entries()) {
+      this.#prices[at] = price;
+      this.#seconds[at] = seconds;
+    }
     this.#lowConflicts = new Int32Array(this.#count);
     this.#highConflicts = new Int32Array(this.#count);
     this.#highest = this.#highestSums();
@@ -225,19 +229,31 @@ class PodSearch {
   }
 
   #findConflicts(): void {
+    /** The candidates that have a separation, as two words of bits. */
+    const having = new Map<string, { low: number; high: number }>();
     for (let one = 0; one < this.#count; one += 1) {
-      const separations = this.#candidates[one]?.separations ?? [];
-      for (let other = one + 1; other < this.#count; other += 1) {
-        if (!(this.#candidates[other]?.separations.some((name) => separations.includes(name)) ?? false)) continue;
-        this.#forbid(one, other);
-        this.#forbid(other, one);
+      for (const name of this.#separations(one)) {
+        let words = having.get(name);
+        if (words === undefined) having.set(name, (words = { low: 0, high: 0 }));
+        if (one < 32) words.low |= 1 << one;
+        else words.high |= 1 << (one - 32);
       }
+    }
+    for (let one = 0; one < this.#count; one += 1) {
+      let [low, high] = [0, 0];
+      for (const name of this.#separations(one)) {
+        const words = having.get(name);
+        low |= words?.low ?? 0;
+        high |= words?.high ?? 0;
+      }
+      // No branch looks at one that it has passed: its own bit keeps nothing out.
+      this.#lowConflicts[one] = low;
+      this.#highConflicts[one] = high;
     }
   }
 
-  #forbid(one: number, other: number): void {
-    if (other < 32) this.#lowConflicts[one] = (this.#lowConflicts[one] as number) | (1 << other);
-    else this.#highConflicts[one] = (this.#highConflicts[one] as number) | (1 << (other - 32));
+  #separations(one: number): readonly string[] {
+    return (this.#candidates[one] as PodCandidate).separations;
   }
 
   #highestSums(): Float64Array {
