@@ -15,7 +15,12 @@ export interface ApiProcess {
 }
 
 /** Starts `backline serve --role api` on a database, and resolves when it says that it is ready. */
-export async function startApi(databaseUrl: string, data: string, port = 0): Promise<ApiProcess> {
+export async function startApi(
+  databaseUrl: string,
+  data: string,
+  port = 0,
+  more: readonly string[] = [],
+): Promise<ApiProcess> {
   const child = spawn(
     process.execPath,
     [
@@ -30,6 +35,7 @@ export async function startApi(databaseUrl: string, data: string, port = 0): Pro
       '--quiet',
       '--log-level',
       'error',
+      ...more,
     ],
     { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, DATABASE_URL: databaseUrl } },
   );

@@ -118,7 +118,8 @@ export async function startControlPlane(
     ...access.virtual,
     [ChangeSet.id, applyChangeSet],
     ...releaseCommands({ store, kinds, mayApprove, clock }),
-    ...draftCommands({ ...changing, advisors, examiners }),
+    // A review has asked advisors and examiners already.
+    ...draftCommands({ ...changing, store, advisors, examiners }),
     ...judgements({ store, database }),
     ...releaseChanges({ store, live, kinds, clock }),
     ...extension.virtual,

@@ -88,14 +88,14 @@ export async function reviewDraft(parts: ReviewParts, draft: ResourceObject, aut
   }
   const isWhole = readable.length === permitted.length;
   if (isWhole) await addObjections(parts, { accepted, readable, found, author });
-  const declared = accepted.map(({ item, outcome }): DeclaredItem => ({
-    ...readBefore(item, store, parts.live),
-    outcome,
-  }));
+  const declared: DeclaredItem[] = [];
+  await inTurns(
+    eachOf(accepted, ({ item, outcome }) => declared.push({ ...readBefore(item, store, parts.live), outcome })),
+  );
   const { results, policy } = await describeForecast(parts, declared);
-  for (const { item } of accepted) {
-    const result = results.find(({ kind, namespace = '', name }) => isOf(item, { kind, namespace, name }));
-    for (const { path, message } of result?.problems ?? []) found.addText(item, { field: path, message });
+  const inPlace = accepted.map(({ item }) => item).toSorted((one, other) => one.position - other.position);
+  for (const [index, item] of inPlace.entries()) {
+    for (const { path, message } of results[index]?.problems ?? []) found.addText(item, { field: path, message });
   }
   return {
     problems: found.list(),
@@ -114,13 +114,6 @@ const BASES_IN_TURN = 50;
 const PROBLEMS_MAX = 1_000;
 
 const PENDING = 'Whether the objects fit each other is checked once each of them has fields of the right types.';
-
-function isOf(
-  item: ChangeSetItem,
-  named: { readonly kind: string; readonly namespace: string; readonly name: string },
-): boolean {
-  return item.kind.kind === named.kind && item.namespace === named.namespace && item.name === named.name;
-}
 
 /** Whether the fields that the kind has are of the right types: then others can be checked with it. */
 function isWellTyped({ kind, object }: ChangeSetItem): boolean {
