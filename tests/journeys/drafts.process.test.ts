@@ -60,7 +60,7 @@ const actionsOf = ({ json }: Answer): readonly string[] =>
   json.status.results.map(({ name, action }: { name: string; action: string }) => `${name} ${action}`);
 
 test('D1: a publish is all or nothing, and so is the end of the draft', async (t) => {
-  const { save, publish, isThere, read, call } = await startDesk(t);
+  const { save, publish, isThere, read, call, database } = await startDesk(t);
   const objects = hierarchy('acme');
   const broken = objects.map((object) =>
     (object as { kind: string }).kind === 'Ad' ? { ...object, spec: { account: 'acme', adSet: 'acme.s' } } : object,
@@ -94,6 +94,11 @@ test('D1: a publish is all or nothing, and so is the end of the draft', async (t
     [5, 4, 3, 2, 1].map((before) => last - before),
     'one write, with the end of the draft',
   );
+  const writes = await database.query<{ write: number; count: number }>({
+    text: 'select write, count(*)::integer as count from backline.changes where version > $1 and version <= $2 group by write',
+    values: [last - 6, last],
+  });
+  assert.deepEqual(writes, [{ write: last - 5, count: 6 }]);
 });
 
 test('D2: nothing that changed since is overwritten: each is named with who changed it, and when', async (t) => {
@@ -350,6 +355,14 @@ test('D6: of an account its agency sees and publishes only its own drafts, and l
       );
     }
   }
+  // Without a right to the object, nothing else about it matters.
+  const notes = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'notes' }, data: {}, colour: 'red' };
+  const body = draftOf('notes', [notes], { account: 'acme' });
+  assert.equal((await call('POST', DRAFTS, { body, ...ann })).status, 201);
+  const [problem, ...more] = (await asAnn('notes', 'validate', VALIDATION)).json.status.problems;
+  assert.match(problem.message, /^configmaps is forbidden: User "ann" cannot create resource "configmaps"/);
+  assert.deepEqual(more, []);
+
   assert.deepEqual((await call('GET', `${ADS}/campaigns/bolt.c`)).json, bolt);
   assert.equal((await call('GET', `${ADS}/campaigns/acme.c`)).status, 404, 'nor was anything else written');
 

@@ -247,9 +247,9 @@ export class DraftModel {
   }
 
   /** Both nodes show the same. */
-  async #readDeclared(): Promise<Declared> {
+  async #readDeclared(): Promise<DeclaredObjects> {
     const [first, second] = await Promise.all(
-      [0, 1].map(async (node): Promise<Declared> => {
+      [0, 1].map(async (node): Promise<DeclaredObjects> => {
         const [campaigns, drafts] = await Promise.all(
           [`${ADS}/campaigns`, DRAFTS].map((path) => this.#stage.ask(node, 'ann', 'GET', path)),
         );
@@ -262,7 +262,7 @@ export class DraftModel {
   }
 
   /** Takes over the world, with the versions that there are. */
-  #adopt(world: DraftOracle, { campaigns, drafts }: Declared): void {
+  #adopt(world: DraftOracle, { campaigns, drafts }: DeclaredObjects): void {
     const known = new Map(campaigns.map(({ metadata }) => [metadata.name, Number(metadata.resourceVersion)]));
     for (const [name, object] of world.objects) {
       const version = known.get(name) ?? 0;
@@ -318,7 +318,7 @@ interface DeclaredObject {
   };
 }
 
-interface Declared {
+interface DeclaredObjects {
   readonly campaigns: readonly DeclaredObject[];
   readonly drafts: readonly DeclaredObject[];
 }
@@ -331,8 +331,8 @@ function bodyOf(name: string, items: readonly DraftItem[], base?: number) {
   return base === undefined ? draft : { ...draft, metadata: { ...draft.metadata, resourceVersion: String(base) } };
 }
 
-/** What is declared and drafted, without versions. */
-function shapeIn({ campaigns, drafts }: Declared) {
+/** Objects and drafts that there are, without versions. */
+function shapeIn({ campaigns, drafts }: DeclaredObjects) {
   return {
     objects: campaigns.map(({ metadata, spec }) => [metadata.name, spec.title]).sort(),
     drafts: drafts

@@ -39,7 +39,7 @@ export type Action =
       readonly seen?: number;
     };
 
-/** What should be declared, drafted and published, after one action and the next. Naive: no batches, no history, no races. */
+/** Objects, drafts and publications after one action and the next. Naive: no batches, no history, no races. */
 export class DraftOracle {
   objects = new Map<string, OracleObject>();
   drafts = new Map<string, OracleDraft>();
