@@ -28,7 +28,7 @@ test('no two kinds share a name that people type', () => {
 test('a module computes the statuses of those of its kinds that have a computed one, and of no others', () => {
   for (const { name, kinds = [], statuses } of MODULES) {
     const declared = kinds.filter(({ computedStatus }) => computedStatus === true);
-    const readers = statuses?.(new LiveObjects(allKinds())) ?? [];
+    const readers = statuses?.(new LiveObjects(allKinds()), undefined) ?? [];
     assert.deepEqual(readers.map(({ kind }) => kind.id).toSorted(), declared.map(({ id }) => id).toSorted(), name);
   }
 });

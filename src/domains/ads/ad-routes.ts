@@ -286,6 +286,7 @@ export async function answerBreak(
   // A load that allows no break leaves nothing to fill.
   if (decision.load === undefined) {
     const { placement, market } = question;
+    parts.records?.samples.add(asked, context.table.audiences.attributes);
     parts.records?.breaks.count({ placement, market, slots: slots.asked, filled: slots.filled }, asked.nowMs);
   }
   return { ...outcome, id, ads };

@@ -9,7 +9,7 @@ import { adRoutes, type BreakParts } from './ad-routes.ts';
 import { diagnoseRoute } from './diagnose-route.ts';
 import { openRecentBreaks } from './diagnosis/recent-breaks.ts';
 import { vastRoutes } from './vast-routes.ts';
-import { adStatuses } from './decisions/ad-statuses.ts';
+import { adStatuses, type WeekAt } from './decisions/ad-statuses.ts';
 import { compileInSteps, updateInSteps } from './decisions/compile.ts';
 import type { AdsTable } from './decisions/table.ts';
 import { Ad } from './kinds/ad.ts';
@@ -32,6 +32,7 @@ import { adHistories } from './migrations/2026113040-ad-histories.ts';
 import { lateTries } from './migrations/2026113041-late-tries.ts';
 import { erasedListeners } from './migrations/2026113042-erased-listeners.ts';
 import { adBreaks } from './migrations/2026120110-ad-breaks.ts';
+import { adBreakSamples } from './migrations/2026120130-ad-break-samples.ts';
 import { NO_MONEY } from './money/money.ts';
 import { openAdRecords, type AdRecords } from './open-ad-records.ts';
 import { AD_BREAK, logBreaks } from './records/break-events.ts';
@@ -44,9 +45,12 @@ export const adsKinds = [AdPolicy, ExchangeRate, Placement, Advertiser, Asset, C
 export const ads = defineModule({
   name: 'ads',
   kinds: adsKinds,
-  statuses: adStatuses,
-  advisors: (live, clock) => [placementAdvisor(live), ...servingAdvisors(adsKinds, live, clock)],
-  migrations: [adMoney, adDeliveries, adHistories, lateTries, erasedListeners, adBreaks],
+  statuses: (live, records) => adStatuses(live, { weekAt: weekOf(records) }),
+  advisors: (live, { clock, records }) => [
+    placementAdvisor(live),
+    ...servingAdvisors(adsKinds, live, clock, weekOf(records)),
+  ],
+  migrations: [adMoney, adDeliveries, adHistories, lateTries, erasedListeners, adBreaks, adBreakSamples],
   records: openAdRecords,
   eventTypes: [AD_DELIVERY, AD_BREAK],
   jobs: (parts) => [logDeliveries(parts), logBreaks(parts)],
@@ -74,6 +78,10 @@ export const ads = defineModule({
     subjectOf: (_table, input, facts) => subjectOf(askedSubject(records, input), facts as unknown as SubjectFacts),
   }),
 });
+
+function weekOf(records: AdRecords | undefined): WeekAt {
+  return (nowMs) => records?.samples.week(nowMs);
+}
 
 function breakRoutes(parts: BreakParts): DecisionModule<AdsTable>['routes'] {
   return [...adRoutes(parts), ...vastRoutes(parts), diagnoseRoute(parts)];

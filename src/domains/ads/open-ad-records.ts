@@ -6,6 +6,7 @@ import { databaseClock } from '#kernel/postgres/database-clock.ts';
 import { openMoney, type OpenMoney } from './money/open-money.ts';
 import { openAdHistories, type AdHistories } from './records/ad-histories.ts';
 import { openBreakCounts, type BreakCounts } from './records/break-counts.ts';
+import { openBreakSamples, type BreakSamples } from './records/break-samples.ts';
 import { openDeliveries, readEvidence, type Deliveries } from './records/deliveries.ts';
 import { ledgerReader, type ReadLedger } from './records/ledger.ts';
 import { adEventMetrics, type AdEventMetrics } from './records/event-metrics.ts';
@@ -20,6 +21,7 @@ export interface AdRecords extends ModuleRecords {
   readonly money: OpenMoney;
   readonly histories: AdHistories;
   readonly breaks: BreakCounts;
+  readonly samples: BreakSamples;
   readonly deliveries: Deliveries;
   readonly readLedger: ReadLedger;
   readonly tokens: TokenBox;
@@ -52,7 +54,12 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
   const { chargeLate } = money;
   const deliveries = openDeliveries({ database, clock, chargeLate, secret: secrets.erasures, log });
   const breaks = openBreakCounts(database);
-  const stopCounting = repeat(COUNT_MS, breaks.flush, (error) =>
+  const samples = openBreakSamples(database, Math.random);
+  const flushBreaks = async (): Promise<void> => {
+    await breaks.flush();
+    await samples.flush();
+  };
+  const stopCounting = repeat(COUNT_MS, flushBreaks, (error) =>
     log.warn({ err: error }, 'ad breaks: cannot count; retrying'),
   );
   const settle = async (): Promise<void> => {
@@ -69,6 +76,7 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
     money,
     histories,
     breaks,
+    samples,
     deliveries,
     readLedger: ledgerReader({ database, quotas }),
     tokens,
@@ -77,13 +85,14 @@ export async function openAdRecords(parts: RecordParts): Promise<AdRecords> {
     erasers: [...deliveries.erasers, ...histories.erasers],
     tidy: () => {
       const now = shared.clock();
-      return Promise.all([money.tidy(now), deliveries.tidy(), histories.tidy(now.epochMilliseconds)]);
+      const nowMs = now.epochMilliseconds;
+      return Promise.all([money.tidy(now), deliveries.tidy(), histories.tidy(nowMs), samples.tidy(nowMs)]);
     },
     close: async () => {
       shared.stop();
       await stopSettling();
       await stopCounting();
-      await breaks.flush().catch((error: unknown) => log.warn({ err: error }, 'ad breaks: the last counts are lost'));
+      await flushBreaks().catch((error: unknown) => log.warn({ err: error }, 'ad breaks: the last counts are lost'));
       await deliveries.close();
       await Promise.all([money.close(), histories.close()]);
     },

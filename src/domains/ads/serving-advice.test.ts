@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
+import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';
 import { readLiveName } from '#kernel/kinds/live-name.ts';
@@ -77,4 +79,38 @@ test('a companion that is no image is not shown, and one that is not declared ma
   ]);
   assert.deepEqual(adviceFor(declared, [ad({ companion: 'a.p' })]), []);
   assert.deepEqual(adviceFor(declared, [asset('a.p', { format: 'image' }), ad({ companion: 'a.p' })]), []);
+});
+
+test('an ad set whose listeners had few breaks in the last week is warned of, and refused in a draft', () => {
+  const DAY_MS = 86_400_000;
+  const young = live(Audience, 'young', { anyOf: [{ allOf: [{ attribute: 'age', atMost: 30 }] }] });
+  const age = live(Attribute, 'age', { type: 'number' });
+  const declared = [policy, placement, ...owners, song, ad(), young, age];
+  const ages = (count: number, old: number) => Array.from({ length: count }, (_, at) => ({ age: at < old ? 60 : 20 }));
+  const adviceAfter = (old: number, spec: object): readonly string[] => {
+    const nowMs = NOW.epochMilliseconds;
+    const days = [3, 2, 1].map((ago) => ({
+      fromMs: Temporal.Instant.from('2026-12-01T00:00:00Z').epochMilliseconds - ago * DAY_MS,
+      placement: 'break',
+      breaks: 1_000,
+      contexts: ages(1_000, old),
+    }));
+    const weekAt = () => ({ nowMs, days });
+    const [entry] = [adSet(spec)].map(entryOf);
+    const [advisor] = servingAdvisors(adsKinds, worldOf(declared), () => NOW, weekAt);
+    assert.ok(entry !== undefined && advisor?.kind === AdSet);
+    const object = entry.object() as never;
+    const refused = advisor.refuse?.(object, { written: [entry], changed: [entry] }) ?? [];
+    const advice = advisor.advise(object, [entry]);
+    assert.equal(refused.length, advice.length);
+    return advice;
+  };
+  const narrow = { audience: 'young' };
+  assert.deepEqual(adviceAfter(900, narrow).length, 1);
+  assert.match(
+    adviceAfter(900, narrow).join(),
+    /^Few get it: Its listeners have at most 5\d\d breaks a week at its placements, .* fewer than 1000\. Widen spec\.audience/,
+  );
+  assert.deepEqual(adviceAfter(100, narrow), []);
+  assert.deepEqual(adviceAfter(1_000, {}), [], 'everybody');
 });

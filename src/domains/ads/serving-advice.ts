@@ -1,3 +1,4 @@
+import { audienceKindIds } from '#kernel/audiences/compile-audience.ts';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import type { StatusReader } from '#kernel/api/computed-status.ts';
 import type { Clock } from '#kernel/base/clock.ts';
@@ -8,7 +9,8 @@ import { wantedLive } from '#kernel/releases/live.ts';
 import { Overlay } from '#kernel/snapshots/live-objects.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import type { Advisor, DraftEntries, Objection } from '#kernel/store/rules/advised-store.ts';
-import { adStatuses, latestPlacements } from './decisions/ad-statuses.ts';
+import { adStatuses, latestPlacements, type WeekAt } from './decisions/ad-statuses.ts';
+import { latestAudiences, TOO_FEW_LISTENERS } from './decisions/audience-size-reason.ts';
 import { PLACEMENT_KINDS } from './decisions/compile-placement.ts';
 import { Ad } from './kinds/ad.ts';
 import { AdSet } from './kinds/ad-set.ts';
@@ -25,6 +27,7 @@ const WARNED: ReadonlySet<string> = new Set([
   'explicit',
   'too long',
   'below the floor',
+  TOO_FEW_LISTENERS,
 ]);
 
 /** Reasons that refuse a draft: besides those above all that another object of the draft would end. */
@@ -52,8 +55,13 @@ const OF_ADS: ReadonlySet<string> = new Set([
  * Advises authors of ad sets and ads that nobody would get as things are, and of companions that are not shown. Whatever is
  * written together counts as live.
  */
-export function servingAdvisors(kinds: readonly Kind[], live: World, clock: Clock): readonly Advisor[] {
-  const worldWith = lastWorld(live, kindRegistry([...audienceKinds, ...kinds]));
+export function servingAdvisors(
+  kinds: readonly Kind[],
+  live: World,
+  clock: Clock,
+  weekAt: WeekAt = () => undefined,
+): readonly Advisor[] {
+  const worldWith = lastWorld({ live, kinds: kindRegistry([...audienceKinds, ...kinds]), weekAt });
   const reasonsOf = (kind: Kind, object: ResourceObject, { readers }: WrittenWorld): ServingStatus['reasons'] => {
     const status = readers.find((one) => one.kind === kind)?.read(object, clock()) as ServingStatus | undefined;
     return status?.reasons ?? [];
@@ -61,11 +69,11 @@ export function servingAdvisors(kinds: readonly Kind[], live: World, clock: Cloc
   const statusAdvice = (kind: Kind, object: ResourceObject, known: WrittenWorld): readonly string[] =>
     reasonsOf(kind, object, known)
       .filter(({ reason }) => WARNED.has(reason))
-      .map(({ message, remedy }) => `Nobody gets it: ${message} ${remedy}`);
+      .map((one) => `${adviceOf(one)} ${one.remedy}`);
   const objections = (kind: Kind, object: ResourceObject, known: WrittenWorld, of = REFUSED): readonly Objection[] =>
     reasonsOf(kind, object, known)
       .filter(({ reason }) => of.has(reason))
-      .map(({ message, remedy }) => ({ message: `Nobody gets it: ${message}`, remedy }));
+      .map((one) => ({ message: adviceOf(one), remedy: one.remedy }));
   return [
     {
       kind: AdSet,
@@ -88,6 +96,10 @@ export function servingAdvisors(kinds: readonly Kind[], live: World, clock: Cloc
   ];
 }
 
+function adviceOf({ reason, message }: ServingStatus['reasons'][number]): string {
+  return `${reason === TOO_FEW_LISTENERS ? 'Few get it' : 'Nobody gets it'}: ${message}`;
+}
+
 function isSetAmong(ad: ResourceObject, changed: DraftEntries['changed']): boolean {
   const { adSet } = Ad.spec(ad);
   return changed.some(
@@ -102,8 +114,17 @@ interface WrittenWorld {
 }
 
 /** The world with the objects of a write, about which advisors are asked one after the other. */
-function lastWorld(live: World, kinds: KindRegistry): (written: readonly Entry[]) => WrittenWorld {
+function lastWorld({
+  live,
+  kinds,
+  weekAt,
+}: {
+  readonly live: World;
+  readonly kinds: KindRegistry;
+  readonly weekAt: WeekAt;
+}): (written: readonly Entry[]) => WrittenWorld {
   const placements = latestPlacements(live);
+  const audiences = latestAudiences(live);
   let last: WrittenWorld | undefined;
   return (written) => {
     if (last?.written === written) return last;
@@ -112,8 +133,13 @@ function lastWorld(live: World, kinds: KindRegistry): (written: readonly Entry[]
       if (kinds.isKnown(entry.kind.id)) world.put(entry.kind.id, liveNameOf(entry), wantedLive(entry));
     }
     // Nearly all writes change no placement: those of the live world are compiled already.
+    const isAudience = written.some(({ kind }) => audienceKindIds.has(kind.id));
     const isOther = written.some(({ kind }) => PLACEMENT_KINDS.has(kind.id));
-    last = { written, world, readers: isOther ? adStatuses(world) : adStatuses(world, placements) };
+    last = {
+      written,
+      world,
+      readers: adStatuses(world, { ...(isOther ? {} : { placements }), ...(isAudience ? {} : { audiences }), weekAt }),
+    };
     return last;
   };
 }

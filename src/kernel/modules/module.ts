@@ -44,9 +44,12 @@ export interface Module<Table = unknown, Records extends ModuleRecords = ModuleR
   /** Answer objects that are posted and not stored, by `Kind.id`; run where the API is. */
   readonly commands?: (parts: CommandParts<Records>) => ReadonlyMap<string, VirtualKind>;
   /** Tell who declares something what to look after, by what is live; run where the API is. */
-  readonly advisors?: (live: World, clock: Clock) => readonly Advisor[];
+  readonly advisors?: (
+    live: World,
+    parts: { readonly clock: Clock; readonly records: Records | undefined },
+  ) => readonly Advisor[];
   /** Compute the statuses of its kinds that have `computedStatus`; run where the API is. */
-  readonly statuses?: (live: World) => readonly StatusReader[];
+  readonly statuses?: (live: World, records: Records | undefined) => readonly StatusReader[];
   /** Types of the events that the module itself writes: always there, and declared by nobody. */
   readonly eventTypes?: readonly OwnEventType[];
   /** Begins what goes on beside requests, in every process that takes events in. */

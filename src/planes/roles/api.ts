@@ -44,8 +44,10 @@ export async function startApi(shared: SharedParts): Promise<ApiRole> {
     ...events,
     virtual: new Map([...events.virtual, ...commands]),
     unitsOnRecord: units.of,
-    advisors: modules.flatMap((module) => module.advisors?.(live, base.clock) ?? []),
-    statuses: modules.flatMap((module) => module.statuses?.(live) ?? []),
+    advisors: modules.flatMap(
+      ({ name, advisors }) => advisors?.(live, { clock: base.clock, records: records.ofModules.get(name) }) ?? [],
+    ),
+    statuses: modules.flatMap(({ name, statuses }) => statuses?.(live, records.ofModules.get(name)) ?? []),
   });
   const userOf = callersBy([...authenticators, control.serviceAccounts]);
   const failure = firstValue(control.failed);

@@ -12,6 +12,13 @@ import { compileAd, compileAdSet } from './compile-ad-set.ts';
 import { compilePlacements, PLACEMENT_KINDS } from './compile-placement.ts';
 import { ownName, reasonText } from './reason-text.ts';
 import { servingReasons, type ServingReason } from './serving-reasons.ts';
+import {
+  audienceSizeReason,
+  latestAudiences,
+  type AudienceSizeReason,
+  type LatestAudiences,
+} from './audience-size-reason.ts';
+import type { WeekOfBreaks } from '../rules/audience-size.ts';
 import type { AdHalt, Halt } from './halts.ts';
 import type { AdsTable, CompiledAdSet } from './table.ts';
 
@@ -33,9 +40,18 @@ const OF_OWNERS: Readonly<Record<'campaign' | 'account', readonly ServingReason[
 /** The statuses of what advertisers declare: why it is served to nobody. */
 export function adStatuses(
   live: World,
-  placements: LatestPlacements = latestPlacements(live),
+  {
+    placements = latestPlacements(live),
+    audiences = latestAudiences(live),
+    weekAt = () => undefined,
+  }: {
+    readonly placements?: LatestPlacements;
+    readonly audiences?: LatestAudiences;
+    /** The breaks of the last week over all nodes. */
+    readonly weekAt?: WeekAt;
+  } = {},
 ): readonly StatusReader[] {
-  const world: StatusWorld = { live, placements };
+  const world: StatusWorld = { live, placements, sizeReason: audienceSizeReason(audiences, weekAt) };
   return [
     { kind: AdSet, read: (object, now) => adSetStatus(liveForm(AdSet, object), world, now.epochMilliseconds) },
     { kind: Ad, read: (object, now) => adStatus(liveForm(Ad, object), world, now.epochMilliseconds) },
@@ -49,9 +65,12 @@ export function adStatuses(
 
 type LatestPlacements = () => AdsTable['placements'];
 
+export type WeekAt = (nowMs: number) => WeekOfBreaks | undefined;
+
 interface StatusWorld {
   readonly live: World;
   readonly placements: LatestPlacements;
+  readonly sizeReason: AudienceSizeReason;
 }
 
 /** The placements as they are live: compiled anew where one of the objects is another. */
@@ -81,7 +100,10 @@ function statusOf(reasons: Reasons): ServingStatus {
 }
 
 function adSetStatus(object: LiveObject, world: StatusWorld, nowMs: number): ServingStatus {
-  return statusOf(textsOf(compileLive(object, world), object, world, nowMs));
+  const adSet = compileLive(object, world);
+  const reasons = textsOf(adSet, object, world, nowMs);
+  const size = world.sizeReason(adSet, nowMs);
+  return { ...statusOf(reasons), reasons: [...reasons, ...(size === undefined ? [] : [size])] };
 }
 
 function textsOf(adSet: CompiledAdSet, object: LiveObject, { placements }: StatusWorld, nowMs: number): Reasons {

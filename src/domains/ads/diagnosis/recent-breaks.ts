@@ -139,7 +139,7 @@ function namelessHistory(subject: HistorySubject, { rows }: KnownHistory): Known
 }
 
 /** Attributes that a rule can read, without the id of the listener. */
-function readableContext(context: Context, { all }: AttributeTable): Context {
+export function readableContext(context: Context, { all }: AttributeTable): Context {
   // A name with dots may be a path into nested objects.
   const names = new Set(all.flatMap(({ name }) => [name, name.split('.', 1)[0] as string]));
   names.delete(TARGETING_KEY);

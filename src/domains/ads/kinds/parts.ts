@@ -73,7 +73,10 @@ export const servingStatus = Type.Object(
         },
         { description: 'One reason.' },
       ),
-      { description: 'All reasons for which nobody gets an ad of it.' },
+      {
+        description:
+          'All reasons for which nobody gets an ad of it. `too few listeners` alone leaves it serving: few get one.',
+      },
     ),
   },
   { description: 'Whether it is serving, and why not; as of the moment when it is read.' },
