@@ -1,7 +1,7 @@
 import { liveName } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
-import { AdSet, type AdSetSpec } from '../kinds/ad-set.ts';
+import { AdSet } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
@@ -9,7 +9,6 @@ import { Campaign } from '../kinds/campaign.ts';
 /** An ad set, and what of a world it is compiled from. */
 export interface AdSetParts {
   readonly object: LiveObject;
-  readonly spec: AdSetSpec;
   /** undefined: it is not declared. */
   readonly campaign: LiveObject | undefined;
   readonly advertiser: LiveObject | undefined;
@@ -29,7 +28,6 @@ export function partsOf(object: LiveObject, world: World): AdSetParts {
   const own = name.slice(namespace.length + 1);
   return {
     object,
-    spec,
     campaign: world.get(Campaign.id, liveName(Campaign, namespace, spec.campaign)),
     advertiser: world.get(Advertiser.id, liveName(Advertiser, namespace, spec.account)),
     ads: world.find(Ad.id, 'adSet', own).flatMap((ad) => (ad.namespace === namespace ? [adPartsOf(ad, world)] : [])),
@@ -40,22 +38,4 @@ export function adPartsOf(object: LiveObject, world: World): AdParts {
   const { asset, companion } = Ad.spec(object);
   const file = (name: string): LiveObject | undefined => world.get(Asset.id, liveName(Asset, object.namespace, name));
   return { object, asset: file(asset), companion: companion === undefined ? undefined : file(companion) };
-}
-
-/** A number that changes with each of the parts but the ad set itself, 32 bits long. */
-export function versionOf({ campaign, advertiser, ads }: AdSetParts): number {
-  let version = revisionNumber(campaign) + revisionNumber(advertiser);
-  for (const { object, asset, companion } of ads) {
-    version += revisionNumber(object) + revisionNumber(asset) + revisionNumber(companion);
-  }
-  return version | 0;
-}
-
-/** FNV-1a of a revision: no two objects, nor two states of one, have the same. */
-function revisionNumber(object: LiveObject | undefined): number {
-  if (object === undefined) return 0;
-  const { revision } = object;
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < revision.length; at += 1) hash = Math.imul(hash ^ revision.charCodeAt(at), 0x01000193);
-  return hash;
 }

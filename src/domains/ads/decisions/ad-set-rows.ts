@@ -1,22 +1,21 @@
 import { floats, integers } from '#kernel/base/numbers.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
-import { TIERS } from '../kinds/ad-set.ts';
+import { AdSet, TIERS } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset, FORMATS, type AssetSpec } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { GOALS, type Goal } from '../rules/goals.ts';
 import { microsOf } from '../rules/micros.ts';
-import { partsOf, versionOf } from './ad-set-parts.ts';
+import { partsOf, type AdParts, type AdSetParts } from './ad-set-parts.ts';
 import { hasCaps } from './caps.ts';
 import { flightOf } from './flight.ts';
 import { adHaltOf, HALTS, haltsOf, type Halt } from './halts.ts';
 
 /** The facts of an ad set that is not compiled: enough to leave out most of those that do not fit a break. */
 export interface AdSetRow {
-  readonly object: LiveObject;
-  /** See `versionOf`. */
-  readonly version: number;
+  /** The objects themselves: what is compiled later is of the same world as the row. */
+  readonly parts: AdSetParts;
   readonly fromMs: number;
   readonly untilMs: number;
   readonly tier: number;
@@ -45,7 +44,7 @@ interface AdTraits {
 /** Reads what is known of an ad set without compiling it. */
 export function rowOf(object: LiveObject, world: World): AdSetRow {
   const parts = partsOf(object, world);
-  const { spec } = parts;
+  const spec = AdSet.spec(object);
   const advertiser = parts.advertiser && Advertiser.spec(parts.advertiser);
   const campaign = parts.campaign && Campaign.spec(parts.campaign);
   const ads = parts.ads.map(({ object: ad, asset }) => ({ spec: Ad.spec(ad), asset: asset && Asset.spec(asset) }));
@@ -53,8 +52,7 @@ export function rowOf(object: LiveObject, world: World): AdSetRow {
     ad.asset === undefined || adHaltOf(ad) !== undefined ? [] : [{ ...ad, asset: ad.asset }],
   );
   return {
-    object,
-    version: versionOf(parts),
+    parts,
     ...flightOf(spec),
     tier: TIERS.indexOf(spec.tier),
     goal: spec.goal,
@@ -90,10 +88,19 @@ const OWN_FILE = 1 << 7;
 const NOT_EXPLICIT = 1 << 8;
 const CAPPED = 1 << 9;
 
-/** All ad sets of a table in columns: some 60 bytes each, beside the object itself. */
+/** Rows whose objects stand in one array: one of all would be moved, and marked by the garbage collector, in one step. */
+const PIECE_ROWS = 1_024;
+
+/** Objects of an ad set but those of its ads, and of each ad. */
+const OWNERS = 3;
+const PER_AD = 3;
+
+/** All ad sets of a table in columns: some 100 bytes each, beside the objects themselves. */
 export class AdSetRows {
-  readonly objects: LiveObject[] = [];
-  readonly #versions = integers();
+  /** Of each ad set itself, its campaign and advertiser, and of each ad itself, its file and companion; of so many rows each. */
+  readonly #objects: (LiveObject | undefined)[][] = [];
+  /** Where those of each ad set begin. */
+  readonly #starts = integers();
   readonly #from = floats();
   readonly #until = floats();
   readonly #bids = floats();
@@ -105,9 +112,12 @@ export class AdSetRows {
   readonly #audiences = new SharedColumn<string | undefined>();
 
   add(row: AdSetRow): void {
-    const { ads } = row;
-    this.objects.push(row.object);
-    this.#versions.push(row.version);
+    const { ads, parts } = row;
+    if (this.length % PIECE_ROWS === 0) this.#objects.push([]);
+    const objects = this.#objectsAt(this.length);
+    this.#starts.push(objects.length);
+    objects.push(parts.object, parts.campaign, parts.advertiser);
+    for (const { object, asset, companion } of parts.ads) objects.push(object, asset, companion);
     this.#from.push(row.fromMs);
     this.#until.push(row.untilMs);
     this.#bids.push(row.bid);
@@ -129,7 +139,7 @@ export class AdSetRows {
 
   /** Gives back the room for more: nothing is added any more. */
   trim(): this {
-    for (const column of [this.#versions, this.#seconds, this.#flags]) column.trim();
+    for (const column of [this.#starts, this.#seconds, this.#flags]) column.trim();
     for (const column of [this.#from, this.#until, this.#bids]) column.trim();
     for (const column of [this.#currencies, this.#placements, this.#categories, this.#audiences]) column.trim();
     return this;
@@ -137,8 +147,7 @@ export class AdSetRows {
 
   rowAt(at: number): AdSetRow {
     return {
-      object: this.objectAt(at),
-      version: this.versionAt(at),
+      parts: this.partsAt(at),
       fromMs: this.fromMsAt(at),
       untilMs: this.untilMsAt(at),
       tier: this.tierAt(at),
@@ -159,12 +168,30 @@ export class AdSetRows {
     };
   }
 
-  objectAt(at: number): LiveObject {
-    return this.objects[at] as LiveObject;
+  #objectsAt(at: number): (LiveObject | undefined)[] {
+    return this.#objects[Math.floor(at / PIECE_ROWS)] as (LiveObject | undefined)[];
   }
 
-  versionAt(at: number): number {
-    return this.#versions.at(at);
+  get length(): number {
+    return this.#starts.length;
+  }
+
+  objectAt(at: number): LiveObject {
+    return this.#objectsAt(at)[this.#starts.at(at)] as LiveObject;
+  }
+
+  partsAt(at: number): AdSetParts {
+    const objects = this.#objectsAt(at);
+    const start = this.#starts.at(at);
+    const next = at + 1;
+    const end = next < this.length && next % PIECE_ROWS > 0 ? this.#starts.at(next) : objects.length;
+    const ads: AdParts[] = [];
+    for (let place = start + OWNERS; place < end; place += PER_AD) {
+      const [object, asset, companion] = objects.slice(place, place + PER_AD);
+      ads.push({ object: object as LiveObject, asset, companion });
+    }
+    const [object, campaign, advertiser] = objects.slice(start, start + OWNERS);
+    return { object: object as LiveObject, campaign, advertiser, ads };
   }
 
   fromMsAt(at: number): number {

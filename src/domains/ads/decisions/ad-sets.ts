@@ -1,26 +1,22 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { AdSet } from '../kinds/ad-set.ts';
-import { partsOf, versionOf } from './ad-set-parts.ts';
+import { partsOf } from './ad-set-parts.ts';
 import { compileAdSet, compileParts, moneyOfParts } from './compile-ad-set.ts';
 import type { AdSetMoney, AdsTable, CompiledAdSet } from './table.ts';
 
-/**
- * The ad set at a position of the index, as the world of the table has it; undefined where something that it is served with has
- * changed since, which only a decision that began before can see: an answer is of one world, so it goes on without that ad set.
- */
-export function adSetAt(table: AdsTable, at: number): CompiledAdSet | undefined {
+/** The ad set at a position of the index, compiled when it is first looked at: from the objects of then, so an answer is of one world. */
+export function adSetAt(table: AdsTable, at: number): CompiledAdSet {
   const { compiled } = table;
   const known = compiled.get(at);
   if (known !== undefined) return known;
   const adSet = compileAt(table, at);
-  if (adSet !== undefined) compiled.set(at, adSet);
+  compiled.set(at, adSet);
   return adSet;
 }
 
 /** The same for work that looks at all of them: it keeps none, so that those of breaks stay. */
-export function compileAt({ rows, world, audiences }: AdsTable, at: number): CompiledAdSet | undefined {
-  const parts = partsOf(rows.objectAt(at), world);
-  return versionOf(parts) === rows.versionAt(at) ? compileParts(parts, liveIn(audiences)) : undefined;
+export function compileAt({ rows, audiences }: AdsTable, at: number): CompiledAdSet {
+  return compileParts(rows.partsAt(at), liveIn(audiences));
 }
 
 /** An ad set by its live name, halted or not. */

@@ -2,7 +2,7 @@ import { weeklyWindow } from '#kernel/audiences/language/compile-time.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
-import { listenerRule, TIERS } from '../kinds/ad-set.ts';
+import { AdSet, listenerRule, TIERS } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Asset } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
@@ -21,7 +21,8 @@ export function compileAdSet(object: LiveObject, world: World, hasAudience: (nam
 }
 
 export function compileParts(parts: AdSetParts, hasAudience: (name: string) => boolean): CompiledAdSet {
-  const { object, spec } = parts;
+  const { object } = parts;
+  const spec = AdSet.spec(object);
   const { namespace, name } = object;
   const { advertiser, campaign } = ownersOf(parts);
   const names = {
@@ -56,7 +57,7 @@ export function compileParts(parts: AdSetParts, hasAudience: (name: string) => b
 
 /** The limits of spend of an ad set, without compiling it. */
 export function moneyOfParts(parts: AdSetParts): AdSetMoney {
-  return moneyOf(parts.object, parts.spec, ownersOf(parts));
+  return moneyOf(parts.object, AdSet.spec(parts.object), ownersOf(parts));
 }
 
 function ownersOf({ advertiser, campaign }: Pick<AdSetParts, 'advertiser' | 'campaign'>) {

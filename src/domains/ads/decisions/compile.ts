@@ -85,7 +85,7 @@ function* buildTable(
 ): Steps<AdsTable> {
   const weights = weightsOf(sources.placements);
   const rows = yield* orderRows(unordered, weights);
-  const size = rows.objects.length;
+  const size = rows.length;
   return {
     ...sources,
     size,
@@ -117,7 +117,7 @@ function cappedIn(row: AdSetRow | undefined): number {
 /** The rows of a table, and those of the outdated ad sets as they are now. */
 function* currentRows({ rows }: AdsTable, world: World, outdated: ReadonlySet<string>): Steps<AdSetRows> {
   const current = new AdSetRows();
-  for (let at = 0; at < rows.objects.length; at += 1) {
+  for (let at = 0; at < rows.length; at += 1) {
     if (!outdated.has(rows.objectAt(at).name)) current.add(rows.rowAt(at));
     yield;
   }
@@ -133,7 +133,7 @@ function* currentRows({ rows }: AdsTable, world: World, outdated: ReadonlySet<st
 function* orderRows(rows: AdSetRows, weights: AdsTable['weights']): Steps<AdSetRows> {
   const serving: number[] = [];
   const halted: number[] = [];
-  const bounds = new Float64Array(rows.objects.length);
+  const bounds = new Float64Array(rows.length);
   for (let at = 0; at < bounds.length; at += 1) {
     bounds[at] = boundAt(rows, at, weights);
     (rows.isHalted(at) ? halted : serving).push(at);
@@ -150,7 +150,7 @@ function* orderRows(rows: AdSetRows, weights: AdsTable['weights']): Steps<AdSetR
 
 function* countCapped(rows: AdSetRows): Steps<number> {
   let count = 0;
-  for (let at = 0; at < rows.objects.length && !rows.isHalted(at); at += 1) {
+  for (let at = 0; at < rows.length && !rows.isHalted(at); at += 1) {
     count += Number(rows.hasCaps(at));
     yield;
   }
@@ -159,7 +159,7 @@ function* countCapped(rows: AdSetRows): Steps<number> {
 
 function* indexRows(rows: AdSetRows, weights: AdsTable['weights'], audiences: AudienceTable): Steps<AudienceIndex> {
   const builder = new AudienceIndexBuilder(audiences);
-  for (let at = 0; at < rows.objects.length && !rows.isHalted(at); at += 1) {
+  for (let at = 0; at < rows.length && !rows.isHalted(at); at += 1) {
     const rule = listenerRule(AdSet.spec(rows.objectAt(at)));
     builder.add(at, { rule, upperBound: boundAt(rows, at, weights) });
     yield;

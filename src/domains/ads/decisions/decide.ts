@@ -171,7 +171,7 @@ function candidatesOf(table: AdsTable, question: BreakQuestion): readonly Candid
     if (outdated.size > 0 && outdated.has(rows.objectAt(at).name)) return undefined;
     if (!mayFit(rows, at, question, worthOf)) return undefined;
     const adSet = adSetAt(table, at);
-    const found = adSet && candidateOf(adSet, question, worthOf);
+    const found = candidateOf(adSet, question, worthOf);
     // The index is in the order of the highest possible ranks: a later candidate may be better.
     if (found === undefined || !rooms.take(found)) return undefined;
     byPosition.set(at, found);

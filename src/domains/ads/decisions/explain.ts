@@ -32,7 +32,7 @@ export function* countReasons(
   const servedSets = new Set(decision.served.map(({ adSet }) => adSet.name));
   const findReason = fitReasonFinder(question, decision);
   const matching = new Set(index.matches(question.context, question.nowMs));
-  for (let at = 0; at < rows.objects.length; at += 1) {
+  for (let at = 0; at < rows.length; at += 1) {
     const { name } = rows.objectAt(at);
     if (!outdated.has(name)) countIndexed(at, name);
     yield;
@@ -55,10 +55,7 @@ export function* countReasons(
     if (halts.length > 0) for (const halt of halts) count(halt, name);
     else if (servedSets.has(name)) return;
     else if (!matching.has(at)) count('audience', name);
-    else {
-      const adSet = compileAt(table, at);
-      if (adSet !== undefined) count(findReason(adSet), name);
-    }
+    else count(findReason(compileAt(table, at)), name);
   }
 
   function count(reason: Reason, name: string): void {
