@@ -35,12 +35,20 @@ export function indexKeysOf(
   if (indexes === undefined && refs === undefined && inNamespaceMax === undefined) return NONE;
   if (specText !== undefined && isAlone?.(specText) === true) return NONE;
   const spec = specOf();
-  const keys = new Set<string>();
-  if (inNamespaceMax !== undefined) keys.add(internText(indexKey(NAMESPACE, object.namespace)));
-  for (const [index, valuesOf] of Object.entries(indexes ?? {})) {
-    for (const value of valuesOf(spec, object.name)) keys.add(internText(indexKey(index, value)));
+  const keys: string[] = [];
+  if (inNamespaceMax !== undefined) keys.push(internText(indexKey(NAMESPACE, object.namespace)));
+  for (const index in indexes) {
+    for (const value of indexes[index]?.(spec, object.name) ?? NONE) keys.push(internText(indexKey(index, value)));
   }
   for (const ref of refs?.(spec, object.namespace) ?? NONE)
-    keys.add(internText(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
-  return keys.size === 0 ? NONE : [...keys];
+    keys.push(internText(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
+  return keys.length === 0 ? NONE : withoutRepeats(keys);
 }
+
+/** A start makes a million short lists: they get no Set. */
+function withoutRepeats(keys: readonly string[]): readonly string[] {
+  if (keys.length > SHORT_MAX) return [...new Set(keys)];
+  return keys.every((key, index) => keys.indexOf(key) === index) ? keys : [...new Set(keys)];
+}
+
+const SHORT_MAX = 8;

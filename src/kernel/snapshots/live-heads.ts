@@ -132,11 +132,20 @@ function headStateIn({ type, entry }: Change, declared: DeclaredLookup): HeadSta
 }
 
 function directStateIn({ type, entry }: Pick<Change, 'type' | 'entry'>): HeadState {
-  const isGone = type === 'DELETED' || entry.identity().metadata.deletionTimestamp !== undefined;
+  const isGone = type === 'DELETED' || isEnding(entry);
   const object = new EntryObject(entry);
   const { name } = object;
   return { kind: entry.kind.id, name, everyone: isGone ? undefined : object, candidate: undefined };
 }
+
+/** Nearly no text has the name of the field at all. */
+function isEnding(entry: Entry): boolean {
+  const { before = '', after = '' } = entry.aroundSpec() ?? {};
+  const mayBe = before === '' || before.includes(DELETION_FIELD) || after.includes(DELETION_FIELD);
+  return mayBe && entry.identity().metadata.deletionTimestamp !== undefined;
+}
+
+const DELETION_FIELD = '"deletionTimestamp"';
 
 type DeclaredLookup = (kindId: string, name: string) => Entry | undefined;
 

@@ -2,7 +2,7 @@ import { indexKey, indexKeysOf, REFERENCES, referenceKey } from '#kernel/kinds/i
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { knownIndexKeys, noteNoIndexKeys } from './compact-object.ts';
-import { KeyIndex } from './key-index.ts';
+import { KeyIndex } from '#kernel/base/key-index.ts';
 
 /** Names one live object: `Kind.id` and the live name. */
 export type LiveKey = string;

@@ -1,7 +1,7 @@
 import { sortInSteps } from '#kernel/base/sort-in-steps.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import { indexKey, SEPARATOR } from '#kernel/kinds/index-keys.ts';
-import { membersOf, withMember, withoutMember, type OneOrMore } from '#kernel/base/one-or-more.ts';
+import { KeyIndex } from '#kernel/base/key-index.ts';
 import type { StoredEntry } from './entry.ts';
 
 /** The objects of one kind: by name, by index value, and in order. */
@@ -9,7 +9,7 @@ export class KindTable {
   /** Nearly every name is of one object, which then stands for itself; else by namespace. */
   readonly #byName = new Map<string, StoredEntry | Map<string, StoredEntry>>();
   /** By values in indexes. */
-  readonly #byIndexKey = new Map<string, OneOrMore<StoredEntry>>();
+  readonly #byIndexKey = new KeyIndex<StoredEntry>(({ indexKeys }) => indexKeys);
   #size = 0;
   /** As of the last call of `sorted`; never altered, so that who holds it holds a snapshot. */
   #sorted: readonly StoredEntry[] = [];
@@ -26,10 +26,10 @@ export class KindTable {
 
   /** In order. */
   find(index: string, value: string): readonly StoredEntry[] {
-    const found = index === 'name' ? this.#byName.get(value) : this.#byIndexKey.get(indexKey(index, value));
-    if (found === undefined) return [];
-    if (found instanceof Map) return [...found.values()].sort(byKey);
-    return [...membersOf(found)].sort(byKey);
+    if (index !== 'name') return this.#byIndexKey.find(indexKey(index, value)).toSorted(byKey);
+    const named = this.#byName.get(value);
+    if (named === undefined) return [];
+    return named instanceof Map ? [...named.values()].sort(byKey) : [named];
   }
 
   put(entry: StoredEntry): void {
@@ -89,16 +89,11 @@ export class KindTable {
           [namespace, entry],
         ]),
       );
-    for (const key of entry.indexKeys) this.#byIndexKey.set(key, withMember(this.#byIndexKey.get(key), entry));
+    for (const key of entry.indexKeys) this.#byIndexKey.add(key, entry);
   }
 
   #unindex(entry: StoredEntry): void {
-    for (const key of entry.indexKeys) {
-      const found = this.#byIndexKey.get(key);
-      const left = found && withoutMember(found, entry);
-      if (left === undefined) this.#byIndexKey.delete(key);
-      else this.#byIndexKey.set(key, left);
-    }
+    for (const key of entry.indexKeys) this.#byIndexKey.remove(key, entry);
   }
 }
 

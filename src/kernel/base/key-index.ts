@@ -1,5 +1,5 @@
-import { hashText } from '#kernel/base/hash-text.ts';
-import { membersOf, withMember, withoutMember, type OneOrMore } from '#kernel/base/one-or-more.ts';
+import { hashText } from './hash-text.ts';
+import { membersOf, withMember, withoutMember, type OneOrMore } from './one-or-more.ts';
 
 /** Each grows by itself, so that none takes long: by the first bits of the hash. */
 const SEGMENTS = 256;
