@@ -104,7 +104,7 @@ test('backline ads: the tree of accounts by pages, breaks as a listener asks, an
     );
     const { out } = await backline(`ads decide ${ASKED} -o json`);
     assert.equal(JSON.parse(out).ads[0].adSet, 'default/cave.s');
-    const spent = await backline('ads diagnose cave.s');
+    const spent = await backline('ads diagnose default/cave.s');
     assert.match(
       spent.out,
       /^default\/cave\.s: It used 0\.\d+ of 0\.10 EUR of the daily budget of ad set default\/cave\.s\. /m,

@@ -33,7 +33,7 @@ export function addAdVerbs(verbs: Verbs): void {
 function addTree({ program, io, end }: Verbs): void {
   connecting(program.command('tree'))
     .description('show advertisers with their campaigns, ad sets, ads and assets, and why an ad set is not served')
-    .argument('[account]', 'name of one Advertiser; without it all, a page at a time')
+    .argument('[account]', 'name of one Advertiser, or NAMESPACE/NAME; without it all, a page at a time')
     .option('-n, --namespace <name>', 'where to look')
     .option('--limit <number>', `accounts of a page (${ACCOUNTS.usual})`, numberOf(1, ACCOUNTS.most), ACCOUNTS.usual)
     .option('--continue <token>', 'the next page: the token that the page before ended with')
@@ -76,7 +76,7 @@ function addExplain({ program, io, end }: Verbs): void {
 function addDiagnose({ program, io, end }: Verbs): void {
   connecting(program.command('diagnose'))
     .description('say why an ad set does not spend its budget: what its requests are lost to, and what helps')
-    .argument('<adset>', 'name of the AdSet')
+    .argument('<adset>', 'name of the AdSet, or NAMESPACE/NAME')
     .option('-n, --namespace <name>', 'where it is')
     .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'json']).default('table'))
     .addHelpText('after', examples('backline ads diagnose acme.runners', 'backline ads diagnose acme.runners -o json'))
@@ -88,7 +88,7 @@ function addDiagnose({ program, io, end }: Verbs): void {
 function addReconcile({ program, io, end }: Verbs): void {
   connecting(program.command('reconcile'))
     .description('compare the ledger of an account with the charges of its events, to the micro-unit; 1 if they differ')
-    .argument('<account>', 'name of the Advertiser')
+    .argument('<account>', 'name of the Advertiser, or NAMESPACE/NAME')
     .option('-n, --namespace <name>', 'where it is')
     .option('--timeout <seconds>', 'how long to wait until events are in files', numberOf(1, TIMEOUT_SECONDS_MAX), 300)
     .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'json']).default('table'))
@@ -103,7 +103,10 @@ function addReport({ program, io, end }: Verbs): void {
     .description('what was delivered: impressions, reach, frequency, completions, clicks, spend and eCPM, by currency')
     .option('--by <names>', `split by some of ${DIMENSION_NAMES.join(', ')}; else totals`, parseDimensions, [])
     .option('--fill', 'instead: breaks, the ads that they asked for, and the share that was answered')
-    .option('--account <name>', 'of one Advertiser, whose zone days are in; else of all, in UTC')
+    .option(
+      '--account <name>',
+      'of one Advertiser (NAME or NAMESPACE/NAME), whose zone days are in; else of all, in UTC',
+    )
     .option('-n, --namespace <name>', 'where the account is')
     .option('--from <moment>', 'events from then on: a date or an instant')
     .option('--until <moment>', 'events before: a date or an instant')

@@ -6,6 +6,7 @@ import { CliFailure, EXIT } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
 import { textTable } from '../terminal/text-table.ts';
 import { compareLedger, microsOf, type Comparison, type LedgerCounter } from './compare-ledger.ts';
+import { placeOf } from './place-of.ts';
 import { advertiserPath, askReport } from './report.ts';
 
 export interface ReconcileOptions extends ConnectionOptions {
@@ -31,10 +32,10 @@ interface LedgerPage {
 /** `backline ads reconcile`: whether the ledger of an account is what the event log charges. */
 export async function reconcile(account: string, options: ReconcileOptions, io: Io): Promise<number> {
   const connection = connectionFrom(options, io);
-  const namespace = options.namespace ?? connection.namespace;
-  const name = `${namespace}/${account}`;
+  const place = placeOf(account, options, connection);
+  const name = `${place.namespace}/${place.name}`;
   const before = await readLedger(connection, name);
-  const path = advertiserPath(namespace, account);
+  const path = advertiserPath(place);
   const events = await readCharges(connection, path, { at: before.at, seconds: options.timeout });
   const after = await readLedger(connection, name);
   const comparisons = compareLedger({ before: before.counters, events, after: after.counters });

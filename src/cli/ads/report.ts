@@ -6,6 +6,7 @@ import type { QueryStatus } from '../api/query.ts';
 import { formOf, printAnswer, sql } from '../sql/sql.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
+import { placeOf } from './place-of.ts';
 
 export interface ReportOptions extends ConnectionOptions {
   readonly by: readonly Dimension[];
@@ -28,7 +29,7 @@ export async function report(options: ReportOptions, io: Io): Promise<number> {
     return sql(fill ? fillSql(question) : reportSql(question), options, io);
   }
   const connection = connectionFrom(options, io);
-  const path = advertiserPath(options.namespace ?? connection.namespace, account);
+  const path = advertiserPath(placeOf(account, options, connection));
   const { spec } = (await call(connection, 'GET', path)) as { readonly spec: { readonly zone: string } };
   const { from, until } = periodOf(options, spec.zone);
   const question = { by, from: from?.toString(), until: until?.toString(), ...formOf(options) };
@@ -45,8 +46,8 @@ function requireFill({ by, account }: ReportOptions): void {
   });
 }
 
-export function advertiserPath(namespace: string, account: string): string {
-  return `/apis/ads.backline.dev/v1/namespaces/${encodeURIComponent(namespace)}/advertisers/${encodeURIComponent(account)}`;
+export function advertiserPath({ namespace, name }: ReturnType<typeof placeOf>): string {
+  return `/apis/ads.backline.dev/v1/namespaces/${encodeURIComponent(namespace)}/advertisers/${encodeURIComponent(name)}`;
 }
 
 /** Asks what was delivered of one Advertiser: that takes no right to SQL. */

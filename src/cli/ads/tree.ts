@@ -5,6 +5,7 @@ import { allPages } from '../api/list-objects.ts';
 import { EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Io } from '../terminal/io.ts';
 import { accountTree, type AccountObjects, type AdsObject } from './account-tree.ts';
+import { placeOf } from './place-of.ts';
 import { treeText } from './tree-text.ts';
 
 export interface TreeOptions extends ConnectionOptions {
@@ -24,8 +25,9 @@ const API = '/apis/ads.backline.dev/v1';
 /** `backline ads tree`: what an advertiser declared, with the reasons for which an ad set is served to nobody. */
 export async function tree(account: string | undefined, options: TreeOptions, io: Io): Promise<number> {
   const connection = connectionFrom(options, io);
-  const root = `${API}/namespaces/${encodeURIComponent(options.namespace ?? connection.namespace)}`;
-  const page = await readAccounts(connection, root, account, options);
+  const place = account === undefined ? undefined : placeOf(account, options, connection);
+  const root = `${API}/namespaces/${encodeURIComponent(place?.namespace ?? options.namespace ?? connection.namespace)}`;
+  const page = await readAccounts(connection, root, place?.name, options);
   const read = await Promise.all(page.items.map((advertiser) => readObjects(connection, root, advertiser)));
   const trees = read.map(accountTree);
   const next = page.metadata.continue;

@@ -4,7 +4,7 @@ import { judge, OWN_SENDER, type Verdict } from './judge.ts';
 import type { LogWriter } from './log-writer.ts';
 import { readBatch } from './read-batch.ts';
 
-interface OwnEventParts {
+export interface OwnEventParts {
   readonly write: LogWriter['write'];
   readonly table: () => EventTable;
   readonly clock: Clock;

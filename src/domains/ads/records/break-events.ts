@@ -1,6 +1,5 @@
-import { repeat } from '#kernel/base/repeat.ts';
 import type { OwnEventType } from '#kernel/events/built-in-types.ts';
-import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
+import { moveRows } from '#kernel/events/move-rows.ts';
 import type { Job, JobParts } from '#kernel/modules/module.ts';
 import { MINUTE_MS } from './break-counts.ts';
 
@@ -44,34 +43,28 @@ interface BreakRow {
   readonly filled: number;
 }
 
-/** Writes minutes that are over to the event log, at least once each; the event id removes duplicates. */
+/** Writes minutes that are over to the event log. */
 export function logBreaks(parts: JobParts): Job {
-  const run = async (): Promise<void> => {
-    while ((await logSome(parts)) === LIMITS.eventsMax);
-  };
-  const warn = (error: unknown): void =>
-    parts.log.error({ err: error }, 'ad breaks: cannot write to the event log; retrying');
-  return { close: repeat(LIMITS.everyMs, run, warn) };
-}
-
-function logSome({ database, write, table, clock }: JobParts): Promise<number> {
-  return database.transaction(async ({ query }) => {
-    const rows = await query<BreakRow>({
-      name: 'read-ad-breaks',
-      text: `
-        select id, minute, placement, market, breaks, slots, filled from backline.ad_breaks
-        where minute <= $1::timestamptz - $2 * interval '1 millisecond'
-        order by minute limit ${LIMITS.eventsMax} for update skip locked`,
-      values: [clock().toString(), MINUTE_MS + LIMITS.delayMs],
-    });
-    if (rows.length === 0) return 0;
-    await writeOwnEvents({ write, table, clock }, rows.map(eventOf));
-    await query({
-      name: 'drop-ad-breaks',
-      text: 'delete from backline.ad_breaks where id = any ($1::uuid[])',
-      values: [rows.map(({ id }) => id)],
-    });
-    return rows.length;
+  return moveRows<BreakRow>(parts, {
+    everyMs: LIMITS.everyMs,
+    rowsMax: LIMITS.eventsMax,
+    read: (query) =>
+      query({
+        name: 'read-ad-breaks',
+        text: `
+          select id, minute, placement, market, breaks, slots, filled from backline.ad_breaks
+          where minute <= $1::timestamptz - $2 * interval '1 millisecond'
+          order by minute limit ${LIMITS.eventsMax} for update skip locked`,
+        values: [parts.clock().toString(), MINUTE_MS + LIMITS.delayMs],
+      }),
+    eventOf,
+    mark: (query, rows) =>
+      query({
+        name: 'drop-ad-breaks',
+        text: 'delete from backline.ad_breaks where id = any ($1::uuid[])',
+        values: [rows.map(({ id }) => id)],
+      }),
+    onFailure: (error) => parts.log.error({ err: error }, 'ad breaks: cannot write to the event log; retrying'),
   });
 }
 

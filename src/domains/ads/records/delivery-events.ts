@@ -1,6 +1,5 @@
-import { repeat } from '#kernel/base/repeat.ts';
 import type { OwnEventType } from '#kernel/events/built-in-types.ts';
-import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
+import { moveRows } from '#kernel/events/move-rows.ts';
 import type { Job, JobParts } from '#kernel/modules/module.ts';
 import { AD_EVENTS } from '../rules/ad-events.ts';
 import type { AdToken } from '../serving/ad-token.ts';
@@ -73,39 +72,28 @@ interface DeliveryRow {
   readonly token: AdToken;
 }
 
-/**
- * Writes settled deliveries to the event log, at least once each; the event id removes duplicates. Any number of processes
- * may run it. What the token held is dropped with that.
- */
+/** Writes settled deliveries to the event log. What the token held is dropped with that. */
 export function logDeliveries(parts: JobParts): Job {
-  const run = (): Promise<void> => logAll(parts);
-  const warn = (error: unknown): void =>
-    parts.log.error({ err: error }, 'ad events: cannot write to the event log; retrying');
-  return { close: repeat(LIMITS.everyMs, run, warn) };
-}
-
-async function logAll(parts: JobParts): Promise<void> {
-  while ((await logSome(parts)) === LIMITS.eventsMax);
-}
-
-function logSome({ database, write, table, clock }: JobParts): Promise<number> {
-  return database.transaction(async ({ query }) => {
-    const rows = await query<DeliveryRow>({
-      name: 'read-unlogged-ad-events',
-      text: `select decision, place, event, at, state, micros, code, token from backline.ad_deliveries
-        where not is_logged and state not in ('held', 'late') order by at limit ${LIMITS.eventsMax} for update skip locked`,
-    });
-    if (rows.length === 0) return 0;
-    await writeOwnEvents({ write, table, clock }, rows.map(eventOf));
-    await query({
-      name: 'note-logged-ad-events',
-      text: `
-        update backline.ad_deliveries d set is_logged = true, token = null, limits = null
-        from jsonb_to_recordset($1::jsonb) as g (decision uuid, place smallint, event text)
-        where d.decision = g.decision and d.place = g.place and d.event = g.event`,
-      values: [JSON.stringify(rows.map(({ decision, place, event }) => ({ decision, place, event })))],
-    });
-    return rows.length;
+  return moveRows<DeliveryRow>(parts, {
+    everyMs: LIMITS.everyMs,
+    rowsMax: LIMITS.eventsMax,
+    read: (query) =>
+      query({
+        name: 'read-unlogged-ad-events',
+        text: `select decision, place, event, at, state, micros, code, token from backline.ad_deliveries
+          where not is_logged and state not in ('held', 'late') order by at limit ${LIMITS.eventsMax} for update skip locked`,
+      }),
+    eventOf,
+    mark: (query, rows) =>
+      query({
+        name: 'note-logged-ad-events',
+        text: `
+          update backline.ad_deliveries d set is_logged = true, token = null, limits = null
+          from jsonb_to_recordset($1::jsonb) as g (decision uuid, place smallint, event text)
+          where d.decision = g.decision and d.place = g.place and d.event = g.event`,
+        values: [JSON.stringify(rows.map(({ decision, place, event }) => ({ decision, place, event })))],
+      }),
+    onFailure: (error) => parts.log.error({ err: error }, 'ad events: cannot write to the event log; retrying'),
   });
 }
 

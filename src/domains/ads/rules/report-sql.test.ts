@@ -14,7 +14,7 @@ test('the SQL of a report', () => {
     `with deliveries as (
   select campaign as "campaign", cast(event_at at time zone 'Europe/Berlin' as date) as "day", currency, event, pseudonym, micros
   from ad_delivery
-  where advertiser = 'default/o''neill' and event_at >= timestamptz '2026-11-30T23:00:00Z' and event_at < timestamptz '2026-12-31T23:00:00Z'
+where advertiser = 'default/o''neill' and event_at >= timestamptz '2026-11-30T23:00:00Z' and event_at < timestamptz '2026-12-31T23:00:00Z'
 ), counts as (
   select "campaign", "day", currency,
     count(*) filter (event = 'impression') as impressions,

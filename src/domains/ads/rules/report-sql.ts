@@ -31,16 +31,12 @@ export interface ReportQuestion {
 
 /** The SELECT of a report of delivery. Money stays in whole micro-units until it is written; eCPM is rounded down to one. */
 export function reportSql({ by, zone, account, from, until }: ReportQuestion): string {
-  const dimensions = by.map((name) => `${DIMENSIONS[name](zone)} as "${name}"`);
+  const dimensions = dimensionsSql(by, zone);
   const names = by.map((name) => `"${name}"`);
-  const conditions = [
-    ...(account === undefined ? [] : [`advertiser = ${literal(account)}`]),
-    ...timeConditions(from, until),
-  ];
   const groups = [...names, 'currency'].join(', ');
   return `with deliveries as (
   select ${[...dimensions, 'currency', 'event', 'pseudonym', 'micros'].join(', ')}
-  from ad_delivery${conditions.length === 0 ? '' : `\n  where ${conditions.join(' and ')}`}
+  from ad_delivery${whereSql({ account, from, until })}
 ), counts as (
   select ${groups},
     count(*) filter (event = 'impression') as impressions,
@@ -66,21 +62,25 @@ export const FILL_NAMES: readonly Dimension[] = ['hour', 'day', 'placement', 'ma
 
 /** The SELECT of a report of fill: breaks for listeners who may hear ads, and how many of the ads that they asked for were answered. */
 export function fillSql({ by, zone, from, until }: Omit<ReportQuestion, 'account'>): string {
-  const dimensions = by.map((name) => `${DIMENSIONS[name](zone)} as "${name}"`);
-  const conditions = timeConditions(from, until);
-  const where = conditions.length === 0 ? '' : `\nwhere ${conditions.join(' and ')}`;
+  const dimensions = dimensionsSql(by, zone);
   return `select ${[...dimensions, 'cast(coalesce(sum(breaks), 0) as bigint) as breaks'].join(', ')},
   cast(coalesce(sum(slots), 0) as bigint) as slots, cast(coalesce(sum(filled), 0) as bigint) as filled,
   round(sum(filled) / nullif(sum(slots), 0), 4) as "fillRate"
-from ad_break${where}
+from ad_break${whereSql({ from, until })}
 group by all order by all`;
 }
 
-function timeConditions(from: ReportQuestion['from'], until: ReportQuestion['until']): readonly string[] {
-  return [
+function dimensionsSql(by: readonly Dimension[], zone: string): readonly string[] {
+  return by.map((name) => `${DIMENSIONS[name](zone)} as "${name}"`);
+}
+
+function whereSql({ account, from, until }: Partial<Pick<ReportQuestion, 'account' | 'from' | 'until'>>): string {
+  const conditions = [
+    ...(account === undefined ? [] : [`advertiser = ${literal(account)}`]),
     ...(from === undefined ? [] : [`event_at >= timestamptz ${literal(from.toString())}`]),
     ...(until === undefined ? [] : [`event_at < timestamptz ${literal(until.toString())}`]),
   ];
+  return conditions.length === 0 ? '' : `\nwhere ${conditions.join(' and ')}`;
 }
 
 /** Whole micro-units as a decimal text: in JSON a number would not be exact. */

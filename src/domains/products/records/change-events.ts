@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { sharedSecret } from '#kernel/access/shared-secret.ts';
 import { repeat } from '#kernel/base/repeat.ts';
-import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
+import { moveSome } from '#kernel/events/move-rows.ts';
 import type { Job, JobParts } from '#kernel/modules/module.ts';
 
 const LIMITS = {
@@ -38,25 +38,29 @@ export function tellChanges(parts: JobParts): Job {
   return { close: repeat(LIMITS.everyMs, run, warn) };
 }
 
-async function tellSome({ database, sealing, write, table, clock }: JobParts): Promise<void> {
+async function tellSome(parts: JobParts): Promise<void> {
+  const { database, sealing, table } = parts;
   const rules = table();
   const declared = rules.types.get(EVENT_TYPE);
   if (declared === undefined) return;
   const secret = await sharedSecret(database, sealing, 'change-events');
   const isReasonSealed = declared.sensitive.includes(REASON);
-  await database.transaction(async ({ query }) => {
-    const rows = await query<ChangeRow>({
-      text: `select number, at, listener, action, detail from backline.subject_changes
-        where not told order by number limit ${LIMITS.changesMax} for update skip locked`,
-    });
-    if (rows.length === 0) return;
-    const events = rows.map((row) => eventOf(row, secret, isReasonSealed));
-    await writeOwnEvents({ write, table: () => rules, clock }, events);
-    await query({
-      text: 'update backline.subject_changes set told = true where number = any($1::bigint[])',
-      values: [rows.map(({ number }) => number)],
-    });
-  });
+  await moveSome<ChangeRow>(
+    { ...parts, table: () => rules },
+    {
+      read: (query) =>
+        query({
+          text: `select number, at, listener, action, detail from backline.subject_changes
+            where not told order by number limit ${LIMITS.changesMax} for update skip locked`,
+        }),
+      eventOf: (row) => eventOf(row, secret, isReasonSealed),
+      mark: (query, rows) =>
+        query({
+          text: 'update backline.subject_changes set told = true where number = any($1::bigint[])',
+          values: [rows.map(({ number }) => number)],
+        }),
+    },
+  );
 }
 
 /**
