@@ -9,6 +9,7 @@ import { tidyDrafts } from '#kernel/releases/drafts/tidy-drafts.ts';
 import type { DraftProblem } from '#kernel/releases/kinds/draft-answer.ts';
 import { advertiserWithAd } from '../support/ads.ts';
 import { startWorld, type Answer } from '../support/backline.ts';
+import { CHANGE_SETS, changeSet } from '../support/flags.ts';
 import { declarePlacement, draftOf, DRAFTS, publicationOf, ADS, VALIDATION } from '../support/drafts.ts';
 
 const BOB = { token: 'bob-token-1234' };
@@ -396,4 +397,53 @@ test('drafts that nobody has written for 90 days are deleted, and those that wer
     (await call('GET', DRAFTS)).json.items.map(({ metadata }: { metadata: { name: string } }) => metadata.name),
     ['touched'],
   );
+});
+
+test('while an object has fields of wrong types, whether the others fit is not said, and that is said', async (t) => {
+  const { save, call } = await startDesk(t);
+  const objects = hierarchy('acme').map((object) => {
+    const { kind, spec } = object as { kind: string; spec: object };
+    return kind === 'AdSet' ? { ...object, spec: { ...spec, bid: 9 } } : object;
+  });
+  await save('spring', objects);
+  const { status } = (await call('POST', `${DRAFTS}/spring/validate`, { body: VALIDATION })).json;
+  assert.deepEqual(
+    status.problems.map(({ position, field }: DraftProblem) => [position, field]),
+    [[2, 'spec.bid']],
+  );
+  assert.equal(
+    status.pending,
+    'Whether the objects fit each other is checked once each of them has fields of the right types.',
+  );
+});
+
+test('D5: a publication that another one of the draft overtakes is answered by it, not by the objects that it changed', async (t) => {
+  const { save, publish, call } = await startDesk(t);
+  const campaigns = Array.from({ length: 60 }, (_, index) => ({
+    apiVersion: 'ads.backline.dev/v1',
+    kind: 'Campaign',
+    metadata: { name: `acme.c${index}`, namespace: 'default' },
+    spec: { account: 'acme', title: 'Old' },
+  }));
+  const made = await call('POST', CHANGE_SETS, { body: changeSet(hierarchy('acme')[0] as object, ...campaigns) });
+  assert.equal(made.status, 201, made.text);
+  for (let round = 1; round <= 3; round += 1) {
+    const declared: readonly (typeof campaigns)[number][] = (await call('GET', `${ADS}/campaigns`)).json.items;
+    const { uid } = await save(
+      `round-${round}`,
+      declared.map((object) => ({
+        ...object,
+        apiVersion: 'ads.backline.dev/v1',
+        kind: 'Campaign',
+        spec: { ...object.spec, title: `Round ${round}` },
+      })),
+    );
+    const all = await Promise.all(Array.from({ length: 16 }, () => publish(`round-${round}`, uid)));
+    assert.deepEqual(
+      [...new Set(all.map(({ status, text }) => `${status} ${text}`))].length,
+      1,
+      all.map(({ json }) => json.message).join('\n'),
+    );
+    assert.equal(all[0]?.status, 201);
+  }
 });

@@ -226,6 +226,8 @@ export interface Store<Operation> extends Reader {
     at: number | Temporal.Instant,
     scope: { readonly namespace?: string | undefined; readonly name?: string | undefined },
   ) => Promise<{ readonly version: number; readonly entries: readonly Entry[] }>;
+  /** The deletion of the object with this uid, among the last 200 objects of its name; its text is the last state. */
+  readonly findDeletion: (kind: Kind, namespace: string, name: string, uid: string) => Promise<HistoryItem | undefined>;
   /** Objects of a kind whose last write was before a time, the longest untouched first. */
   readonly findUntouched: (
     kind: Kind,

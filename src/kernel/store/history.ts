@@ -54,6 +54,31 @@ export async function readHistory(
   return { items, isCut: (rows[0]?.count ?? 0) > rows.length };
 }
 
+/** Deletions of one name that are searched for the object of one uid. */
+const DELETIONS_MAX = 200;
+
+/** The deletion of an object by its uid, which stands in no column. Not for confidential kinds, whose texts are sealed. */
+export async function readDeletion(
+  { database }: HistorySource,
+  kind: Kind,
+  { namespace, name, uid }: { readonly namespace: string; readonly name: string; readonly uid: string },
+): Promise<HistoryItem | undefined> {
+  const [row] = await database.query<Omit<HistoryItem, 'at'> & { at: Temporal.Instant }>({
+    name: 'object-deletion',
+    text: `
+      select version, at, type, author as "user", request_id as "requestId", body as "text"
+      from (
+        select version, at, type, author, request_id, body from backline.changes
+        where kind = $1 and namespace = $2 and name = $3 and type = 'DELETED'
+        order by version desc limit $4
+      ) deletions
+      where strpos(body, $5) > 0 and body::json #>> '{metadata,uid}' = $6
+      order by version desc limit 1`,
+    values: [kind.id, namespace, name, DELETIONS_MAX, `"uid":${JSON.stringify(uid)}`, uid],
+  });
+  return row === undefined ? undefined : { ...row, at: row.at.toString() };
+}
+
 /** Kept versions of what was declared under a live name, newest first, and who wrote them. */
 export async function readDeclarations(
   { database, texts }: HistorySource,

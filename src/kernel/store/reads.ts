@@ -3,7 +3,15 @@ import type { Database } from '#kernel/postgres/database.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import type { Decide, Store } from './contract.ts';
 import { forecastEach } from './forecast.ts';
-import { compactHistory, readDeclarations, readHistory, readPast, readRevision, readUntouched } from './history.ts';
+import {
+  compactHistory,
+  readDeclarations,
+  readDeletion,
+  readHistory,
+  readPast,
+  readRevision,
+  readUntouched,
+} from './history.ts';
 import type { KnownKinds } from './load.ts';
 import type { Memory } from './memory.ts';
 import { BatchPlan } from './plan-batch.ts';
@@ -33,6 +41,7 @@ export function storeReads<Operation>(parts: {
     declarations: (kind, name, page) => readDeclarations(parts, kind, name, page),
     past: (kind, at, scope) => readPast(parts, kind, at, scope),
     forecast: (operations, author) => inTurns(forecastEach(operations, author, new BatchPlan(memory, decide, clock()))),
+    findDeletion: (kind, namespace, name, uid) => readDeletion(parts, kind, { namespace, name, uid }),
     findUntouched: (kind, before, limit) => readUntouched(database, kind, before, limit),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {

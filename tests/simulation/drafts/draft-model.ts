@@ -8,6 +8,8 @@ const NAMES = ['acme.k0', 'acme.k1', 'acme.k2', 'acme.k3'];
 /** Its name does not begin with the account: a rule of the kind that no other object changes. */
 const BROKEN = 'stray.k';
 const DRAFT_NAMES = ['d0', 'd1'];
+/** Past publications that may be repeated: not those of which too many drafts of the name have ended since. */
+const PAST_MAX = 50;
 const TITLES = ['one', 'two', 'three'];
 
 export interface DraftStage {
@@ -93,7 +95,9 @@ export class DraftModel {
     const draft = this.#pick(DRAFT_NAMES);
     const by = this.#pick(USERS);
     const found = this.#oracle.drafts.get(draft);
-    const past = [...this.#oracle.publications].filter(([, publication]) => publication.draft === draft);
+    const past = [...this.#oracle.publications]
+      .filter(([, publication]) => publication.draft === draft)
+      .slice(-PAST_MAX);
     if (found === undefined || (past.length > 0 && this.#chance.between(0, 7) === 0)) {
       return { do: 'publish', draft, uid: past.length === 0 ? 'no-such-uid' : this.#pick(past)[0], by };
     }

@@ -52,6 +52,8 @@ function publication(parts: ReviewParts): VirtualKind {
         throw releaseRefusal('draft-changed', await savedAgainText(parts, place, meant.resourceVersion));
       }
       const review = await reviewDraft(parts, entry.object(), author);
+      // Published or saved meanwhile, it may only seem to be outdated: the publication itself changed its objects.
+      if (store.get(Draft, namespace, name)?.version !== entry.version && tries < TRIES_MAX) continue;
       if (review.problems.length > 0) throw refusalOf(entry, review.problems);
       const published = { by: author.user, results: publishedObjects(review) };
       const operations = [...review.operations, endOf(entry, published)];

@@ -5,9 +5,6 @@ import { Draft } from '../kinds/draft.ts';
 import type { DraftPublicationStatus } from '../kinds/draft-answer.ts';
 import { Release } from '../kinds/release.ts';
 
-/** Versions of drafts of one name that are looked through for one that was published. */
-const HISTORY = { limit: 200, bytesMax: 16 * 1024 * 1024 } as const;
-
 export interface DraftName {
   readonly namespace: string;
   readonly name: string;
@@ -21,12 +18,11 @@ export interface Publication {
 
 /** The publication of a draft, from the record of its deletion: the write that published it is the one that deleted it. */
 export async function readPublication(
-  store: Pick<Store<never>, 'find' | 'history'>,
+  store: Pick<Store<never>, 'find' | 'findDeletion'>,
   { namespace, name }: DraftName,
   uid: string,
 ): Promise<Publication | undefined> {
-  const { items } = await store.history(Draft, namespace, name, HISTORY);
-  const item = items.find(({ type, text }) => type === 'DELETED' && text.includes(`"uid":${JSON.stringify(uid)}`));
+  const item = await store.findDeletion(Draft, namespace, name, uid);
   return item === undefined ? undefined : publicationIn(item, uid, store);
 }
 
