@@ -54,6 +54,14 @@ const yamlIn = (text: string): string => /```yaml\n(.*?)```/s.exec(text)?.[1] ??
 const hierarchy = (name: string, options: Parameters<typeof advertiserWithAd>[1] = {}): readonly object[] =>
   advertiserWithAd(name, options).map(([, object]) => object);
 
+const campaignsOf = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({
+    apiVersion: 'ads.backline.dev/v1',
+    kind: 'Campaign',
+    metadata: { name: `acme.c${index}`, namespace: 'default' },
+    spec: { account: 'acme', title: 'Old' },
+  }));
+
 const summary = (problems: readonly DraftProblem[]): readonly string[] =>
   problems.map(({ position, kind, name, field, message }) => `${position} ${kind} ${name} ${field}: ${message}`);
 
@@ -399,7 +407,7 @@ test('drafts that nobody has written for 90 days are deleted, and those that wer
   );
 });
 
-test('while an object has fields of wrong types, whether the others fit is not said, and that is said', async (t) => {
+test('while an object has fields of wrong types, checks between objects are pending, and the answer states that', async (t) => {
   const { save, call } = await startDesk(t);
   const objects = hierarchy('acme').map((object) => {
     const { kind, spec } = object as { kind: string; spec: object };
@@ -419,12 +427,7 @@ test('while an object has fields of wrong types, whether the others fit is not s
 
 test('D5: a publication that another one of the draft overtakes is answered by it, not by the objects that it changed', async (t) => {
   const { save, publish, call } = await startDesk(t);
-  const campaigns = Array.from({ length: 60 }, (_, index) => ({
-    apiVersion: 'ads.backline.dev/v1',
-    kind: 'Campaign',
-    metadata: { name: `acme.c${index}`, namespace: 'default' },
-    spec: { account: 'acme', title: 'Old' },
-  }));
+  const campaigns = campaignsOf(60);
   const made = await call('POST', CHANGE_SETS, { body: changeSet(hierarchy('acme')[0] as object, ...campaigns) });
   assert.equal(made.status, 201, made.text);
   for (let round = 1; round <= 3; round += 1) {
@@ -440,10 +443,28 @@ test('D5: a publication that another one of the draft overtakes is answered by i
     );
     const all = await Promise.all(Array.from({ length: 16 }, () => publish(`round-${round}`, uid)));
     assert.deepEqual(
-      [...new Set(all.map(({ status, text }) => `${status} ${text}`))].length,
+      new Set(all.map(({ status, text }) => `${status} ${text}`)).size,
       1,
       all.map(({ json }) => json.message).join('\n'),
     );
     assert.equal(all[0]?.status, 201);
+  }
+});
+
+test('D2: an object that is deleted while a draft is reviewed is reported as deleted, and nothing else of it', async (t) => {
+  const { save, problems, call } = await startDesk(t);
+  const made = await call('POST', CHANGE_SETS, { body: changeSet(hierarchy('acme')[0] as object, ...campaignsOf(60)) });
+  assert.equal(made.status, 201, made.text);
+  const declared: ReturnType<typeof campaignsOf> = (await call('GET', `${ADS}/campaigns`)).json.items;
+  await save(
+    'spring',
+    declared.map((object) => ({ ...object, apiVersion: 'ads.backline.dev/v1', kind: 'Campaign' })),
+  );
+  for (const { metadata } of declared.slice(0, 20)) {
+    const [, ...answers] = await Promise.all([
+      call('DELETE', `${ADS}/campaigns/${metadata.name}`),
+      ...Array.from({ length: 4 }, () => problems('spring')),
+    ]);
+    for (const found of answers.flat()) assert.match(found.message, /^It was deleted by admin at /);
   }
 });

@@ -10,7 +10,9 @@ const HISTORY = { limit: 20, bytesMax: 1024 * 1024 } as const;
 
 /** The version that an object of a draft builds on. */
 export interface DraftBase {
-  /** The version that there is, of an object that the author may read. */
+  /** The version that there is, readable or not; undefined: there is no object. */
+  readonly stored: number | undefined;
+  /** The same of an object that the author may read. */
   readonly present: number | undefined;
   /** The draft names no version. */
   readonly isUnnamed: boolean;
@@ -25,7 +27,7 @@ interface OutdatedText {
   readonly remedy: string;
 }
 
-interface Versions {
+export interface BaseVersions {
   readonly store: Pick<Store<never>, 'get' | 'history'>;
   readonly mayRead: MayRead;
 }
@@ -36,13 +38,14 @@ interface Versions {
  *
  * @param mayLookUp whether its history may be read, for who changed it and what
  */
-export async function baseOf(item: ChangeSetItem, versions: Versions, mayLookUp: boolean): Promise<DraftBase> {
+export async function baseOf(item: ChangeSetItem, versions: BaseVersions, mayLookUp: boolean): Promise<DraftBase> {
   const { kind, namespace, name } = item;
   const { store, mayRead } = versions;
   const named = namedVersion(item);
   const stored = store.get(kind, namespace, name);
   const entry = stored !== undefined && mayRead(stored) ? stored : undefined;
   const base = {
+    stored: stored?.version,
     present: entry?.version,
     isUnnamed: named === undefined,
     unnamedText: {
@@ -64,7 +67,7 @@ export async function baseOf(item: ChangeSetItem, versions: Versions, mayLookUp:
 }
 
 /** Whether the named version of an object declares the same as the present one. */
-async function isSameContent(item: ChangeSetItem, entry: Entry, { store }: Versions): Promise<boolean> {
+async function isSameContent(item: ChangeSetItem, entry: Entry, { store }: BaseVersions): Promise<boolean> {
   const { kind, namespace, name } = item;
   if (!kind.hasStatus) return false;
   const { items } = await store.history(kind, namespace, name, HISTORY);

@@ -13,7 +13,7 @@ import { readBefore, type DeclaredItem } from '../api/change-results.ts';
 import { addProblems, itemsIn, operationOf, inOrder, type ChangeSetItem } from '../api/change-set-items.ts';
 import { Draft } from '../kinds/draft.ts';
 import type { DraftProblem, DraftValidationStatus } from '../kinds/draft-answer.ts';
-import { baseOf, type DraftBase } from './draft-base.ts';
+import { baseOf, type BaseVersions, type DraftBase } from './draft-base.ts';
 
 export interface ReviewParts extends ChangeParts {
   readonly advisors: readonly Advisor[];
@@ -37,6 +37,24 @@ interface WritableObject {
  * depends on others. Writes nothing.
  */
 export async function reviewDraft(parts: ReviewParts, draft: ResourceObject, author: Author): Promise<DraftReview> {
+  for (let tries = 1; ; tries += 1) {
+    const { bases, ...review } = await reviewOnce(parts, draft, author);
+    // Objects that changed meanwhile may be refused for reasons that no state of them has.
+    if (tries >= TRIES_MAX || Array.from(bases).every(([item, base]) => isUnchanged(item, base, parts))) return review;
+  }
+}
+
+type Bases = ReadonlyMap<ChangeSetItem, DraftBase>;
+
+function isUnchanged({ kind, namespace, name }: ChangeSetItem, { stored }: DraftBase, { store }: ReviewParts): boolean {
+  return store.get(kind, namespace, name)?.version === stored;
+}
+
+async function reviewOnce(
+  parts: ReviewParts,
+  draft: ResourceObject,
+  author: Author,
+): Promise<DraftReview & { readonly bases: Bases }> {
   const { store, kinds } = parts;
   const found = new Problems();
   const { objects } = Draft.spec(draft);
@@ -61,17 +79,8 @@ export async function reviewDraft(parts: ReviewParts, draft: ResourceObject, aut
       if (isWellTyped(item)) readable.push(item);
     }),
   );
-  const bases = new Map<ChangeSetItem, DraftBase>();
-  const versions = { store, mayRead: readerOf(parts, author) };
-  let lookUps = 0;
-  for (const [index, item] of permitted.entries()) {
-    if (index % BASES_IN_TURN === 0) await nextTurn();
-    const base = await baseOf(item, versions, lookUps < LOOK_UPS_MAX);
-    bases.set(item, base);
-    if (base.outdated === undefined) continue;
-    lookUps += 1;
-    found.addOutdated(item, base.outdated);
-  }
+  const bases = await basesOf(permitted, { store, mayRead: readerOf(parts, author) });
+  for (const [item, { outdated }] of bases) if (outdated !== undefined) found.addOutdated(item, outdated);
   const tried = readable.filter((item) => !found.isAboutShape(item));
   const operations = tried.map((item) => pinnedOperation(item, bases.get(item)));
   const decided = await store.forecast(operations, author);
@@ -103,9 +112,12 @@ export async function reviewDraft(parts: ReviewParts, draft: ResourceObject, aut
     ...(policy === undefined ? {} : { policy }),
     results: [...results],
     operations,
+    bases,
   };
 }
 
+/** Reviews of one draft, where objects of it change meanwhile. */
+const TRIES_MAX = 10;
 /** Objects that changed since, of which is found out who changed them: each takes a query. */
 const LOOK_UPS_MAX = 100;
 /** Rules for some objects read the object: 20 µs each. */
@@ -114,6 +126,18 @@ const BASES_IN_TURN = 50;
 const PROBLEMS_MAX = 1_000;
 
 const PENDING = 'Whether the objects fit each other is checked once each of them has fields of the right types.';
+
+async function basesOf(items: readonly ChangeSetItem[], versions: BaseVersions): Promise<Bases> {
+  const bases = new Map<ChangeSetItem, DraftBase>();
+  let lookUps = 0;
+  for (const [index, item] of items.entries()) {
+    if (index % BASES_IN_TURN === 0) await nextTurn();
+    const base = await baseOf(item, versions, lookUps < LOOK_UPS_MAX);
+    bases.set(item, base);
+    if (base.outdated !== undefined) lookUps += 1;
+  }
+  return bases;
+}
 
 /** Whether the fields that the kind has are of the right types: then others can be checked with it. */
 function isWellTyped({ kind, object }: ChangeSetItem): boolean {
