@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
@@ -46,6 +48,37 @@ function installImage(t: TestContext): readonly Promise<Response>[] {
   });
   return calls;
 }
+
+test('ads: a VAST question under the name of another server is refused over TLS before anything is reserved', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'decide', 'controllers', 'ingest'] });
+  await declareAds(world, [advertiserWithAd('acme', { bid: '12.50' })]);
+  const { port } = new URL(world.url);
+  const ask = async (host: string, path: string): Promise<number> => {
+    const question = request({
+      port,
+      path: `/v1/ads/${path}&${QUESTION}`,
+      headers: { host, authorization: `Bearer ${world.connection.token}` },
+      rejectUnauthorized: false,
+    });
+    question.end();
+    const [answer] = (await once(question, 'response')) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode ?? 0;
+  };
+  const countBreaks = async (): Promise<number> => {
+    const text = await (await fetch(`${world.url}/metrics`)).text();
+    return Number(/^backline_ads_breaks_total\{outcome="served"\} (\d+)/m.exec(text)?.[1]);
+  };
+  const before = await countBreaks();
+  for (const path of ['vast?', 'vmap?offsets=0']) assert.equal(await ask('evil.example', path), 421, path);
+  assert.equal(await ask(`localhost:${port}`, 'vast?'), 200);
+  // The metrics are those of a moment ago.
+  const counted = await until(
+    async () => ((await countBreaks()) === before ? undefined : await countBreaks()),
+    () => 'the break is counted',
+  );
+  assert.equal(counted, before + 1);
+});
 
 test('ads: a VAST client reads a pod over HTTP, plays it, and every beacon counts once', async (t) => {
   const world = await startWorld(t, { roles: ['api', 'decide', 'controllers', 'ingest'] });

@@ -22,6 +22,7 @@ export function vastRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[
     ...BREAK_ASKING,
     access: 'catalogue',
     documentType: 'application/xml',
+    linksBack: true,
     answer: DocumentAnswer,
   } as const;
   return [

@@ -194,6 +194,31 @@ test('after a denial the units of the account that another budget holds are reca
   await other.close();
 });
 
+test('near the end of a budget a node calls back its own slices: all that is worth a charge is spent', async () => {
+  await using world = await startQuotasWorld();
+  let steadyMs = 0;
+  const node = world.quotas.slices({ ...NODE, name: 'node', steadyMs: () => steadyMs });
+  const account = { quota: 'account', buckets: [bucket('account', 1_000)] };
+  const budget = (id: string): Budget => ({
+    id,
+    subject: 'account-1',
+    version: '',
+    items: () => [{ quota: id, buckets: [bucket(id, 10_000)] }, account],
+  });
+  let spent = 0;
+  const spend = async (id: string): Promise<void> => {
+    spent += (await node.take(budget(id), 7))?.amount ?? 0;
+  };
+  for (let n = 0; n < 20; n += 1) await spend('spring');
+  // Less than the life of a slice.
+  for (; steadyMs < 30_000; steadyMs += 100) {
+    await spend('summer');
+    await node.closeEnded();
+  }
+  assert.equal(spent, 1_000 - (1_000 % 7));
+  await node.close();
+});
+
 test('while recalls cannot be read, slices close all the same, and one look follows another', async () => {
   await using world = await startQuotasWorld();
   let steadyMs = 0;

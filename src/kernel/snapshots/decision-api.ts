@@ -69,6 +69,7 @@ function questionAnswer(
   function respond(exchange: Exchange, limit: RequestContext, question: CheckedQuestion): void | Promise<void> {
     const { input, by, isTrusted } = question;
     requireInput(ready, input);
+    if (route.linksBack === true) requestedBase(exchange, ownNames);
     const { version, tables, worlds } = follower.snapshot();
     if (worlds.size > 0 && sources.some((name) => worlds.has(name))) {
       return answerCohort(parts, ready, question, { exchange, limit }).then((found) =>

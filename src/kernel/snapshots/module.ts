@@ -143,6 +143,8 @@ export interface DecisionRoute<Table> extends Asking {
   readonly handle: (input: unknown, context: AnswerContext<Table>) => object | Promise<object>;
   /** The answer as a document of another type, or a redirect; undefined: as JSON. */
   readonly present?: (answer: object, request: PresentedRequest) => AnswerDocument | undefined;
+  /** Whether its documents link back to this server: a host that is none of its names is refused before anything is done. */
+  readonly linksBack?: boolean;
   /** Type of the document that `present` makes instead of JSON always (`documentType`), or for some requests. */
   readonly documentType?: string;
   readonly presentedType?: string;
