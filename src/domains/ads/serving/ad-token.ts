@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomFillSync } from 'node:crypto';
 import { adRefusal } from '../refusals.ts';
 import type { Goal } from '../rules/goals.ts';
 
@@ -59,15 +59,28 @@ export interface AdToken {
   readonly mayProfile: boolean;
 }
 
+const SUBJECT_FIELDS = [
+  'listener',
+  'household',
+  'device',
+  'session',
+  'plan',
+  'market',
+  'territory',
+  'role',
+] as const satisfies readonly (keyof AdSubject)[];
+
 /** The slice of a reservation at its longest. */
 const SLICE_CHARS_MAX = 253;
 /** Of a token whose text is as long as it may be. */
 const SEALED_BYTES_MAX = Math.floor((TOKEN_LIMITS.charsMax * 3) / 4) - DECISION_BYTES - IV_BYTES - TAG_BYTES;
 
-/** Bytes that an ad may take in the tokens of a break, see `tokenBytesOf`. Its ids may leave nothing: then it is negative. */
-export function adBytesMax(ofBreak: Pick<AdToken, 'placement' | 'subject' | 'adFreeFeature'>): number {
-  const longest = partsOf({
-    ...ofBreak,
+/** Of the longest token whose ad, break and listener have no names. */
+const NAMELESS_BYTES = bytesOf(
+  partsOf({
+    placement: '',
+    subject: {},
+    adFreeFeature: '',
     decision: '',
     place: PLACE_MAX,
     ad: '',
@@ -84,12 +97,40 @@ export function adBytesMax(ofBreak: Pick<AdToken, 'placement' | 'subject' | 'adF
     seconds: Number.MAX_SAFE_INTEGER,
     clickThrough: '',
     mayProfile: true,
-  });
-  return SEALED_BYTES_MAX - Buffer.byteLength(JSON.stringify(longest));
+  }),
+);
+
+/** Bytes that an ad may take in the tokens of a break, see `tokenBytesOf`. Its ids may leave nothing: then it is negative. */
+export function adBytesMax({
+  placement,
+  subject,
+  adFreeFeature,
+}: Pick<AdToken, 'placement' | 'subject' | 'adFreeFeature'>): number {
+  const ofBreak = bytesOf([placement, adFreeFeature, ...subjectParts(subject)]);
+  return SEALED_BYTES_MAX - NAMELESS_BYTES - (ofBreak - NAMELESS_BREAK_BYTES);
+}
+
+const NAMELESS_BREAK_BYTES = bytesOf(['', '', ...subjectParts({})]);
+
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+/** Chance that is asked of the system for many tokens at once: each call costs more than its bytes. */
+const CHANCE = { bytes: Buffer.alloc(4_096), at: 4_096 };
+
+/** Random bytes, to be read before the next call. */
+function takeChance(count: number): Buffer {
+  if (CHANCE.at + count > CHANCE.bytes.length) {
+    randomFillSync(CHANCE.bytes);
+    CHANCE.at = 0;
+  }
+  CHANCE.at += count;
+  return CHANCE.bytes.subarray(CHANCE.at - count, CHANCE.at);
 }
 
 export function newDecisionId(): string {
-  return randomBytes(DECISION_BYTES).toString('hex');
+  return takeChance(DECISION_BYTES).toString('hex');
 }
 
 /**
@@ -105,13 +146,21 @@ export interface TokenBox {
 
 export function tokenBox(secret: Buffer): TokenBox {
   const keyOf = (decision: Buffer): Buffer => createHmac('sha256', secret).update(decision).digest();
+  // The tokens of a break are sealed one after the other.
+  let last: { readonly id: string; readonly decision: Buffer; readonly key: Buffer } | undefined;
   return {
     seal: (token) => {
-      const decision = Buffer.from(token.decision, 'hex');
-      const iv = randomBytes(IV_BYTES);
-      const cipher = createCipheriv(CIPHER, keyOf(decision), iv);
-      const body = [decision, iv, cipher.update(JSON.stringify(partsOf(token)), 'utf8'), cipher.final()];
-      return Buffer.concat([...body, cipher.getAuthTag()]).toString('base64url');
+      if (token.decision !== last?.id) {
+        const decision = Buffer.from(token.decision, 'hex');
+        last = { id: token.decision, decision, key: keyOf(decision) };
+      }
+      const { decision, key } = last;
+      const iv = takeChance(IV_BYTES);
+      const cipher = createCipheriv(CIPHER, key, iv);
+      const text = cipher.update(JSON.stringify(partsOf(token)), 'utf8');
+      // Nothing is left of a stream cipher.
+      cipher.final();
+      return Buffer.concat([decision, iv, text, cipher.getAuthTag()]).toString('base64url');
     },
     open: (text) => {
       if (text.length > TOKEN_LIMITS.charsMax) {
@@ -156,16 +205,9 @@ type TokenParts = readonly [
   mayProfile: 0 | 1,
 ];
 
-const SUBJECT_FIELDS = [
-  'listener',
-  'household',
-  'device',
-  'session',
-  'plan',
-  'market',
-  'territory',
-  'role',
-] as const satisfies readonly (keyof AdSubject)[];
+function subjectParts(subject: AdSubject): readonly (string | null)[] {
+  return SUBJECT_FIELDS.map((field) => subject[field] ?? null);
+}
 
 function partsOf(token: AdToken): TokenParts {
   const { place, ad, adSet, campaign, advertiser, placement, subject, adFreeFeature } = token;
@@ -173,7 +215,7 @@ function partsOf(token: AdToken): TokenParts {
   return [
     place,
     [ad, adSet, campaign, advertiser, placement],
-    SUBJECT_FIELDS.map((field) => subject[field] ?? null),
+    subjectParts(subject),
     adFreeFeature,
     [goal, micros, currency, slice ?? null, reservedUntilMs],
     [issuedMs, expiresMs, seconds],
