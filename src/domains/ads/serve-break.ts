@@ -8,7 +8,7 @@ import {
   type LoadObstacle,
 } from './break-history.ts';
 import { BreakWait } from './break-wait.ts';
-import { decideBreak, type BreakDecision, type BreakQuestion, type ServedAd } from './decisions/decide.ts';
+import { decideQuickly, type BreakDecision, type BreakQuestion, type ServedAd } from './decisions/decide.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
 import type { Histories, HistorySubject, KnownHistory } from './history/histories.ts';
 import type { Money, Reservation } from './money/money.ts';
@@ -87,7 +87,7 @@ async function serveInRounds(
       history = await readAnew();
       continue;
     }
-    const decision = decideBreak(table, {
+    const decision = decideQuickly(table, {
       ...question,
       heldBack: heldBackBy({ ...question, heldBack: money.prepare }, isLast ? undefined : history, withoutRoom),
     });
