@@ -301,13 +301,18 @@ async function openBreak(
   const { facts, now } = context;
   const asked = breakQuestion(question, context, parts);
   if (context.snapshotAgeMs() > SNAPSHOT_AGE_MS_MAX) return { asked, noAds: 'snapshotOld', decision: NOTHING };
-  using wait = new BreakWait(parts.time);
+  const found = facts.hasFeature(question, asked.placement.spec.adFreeFeature, now);
   // Unknown is no: a subscriber must never hear an ad. So it is where the record of the listener cannot be read in time.
-  const isAdFree = await wait.ask(async () => facts.hasFeature(question, asked.placement.spec.adFreeFeature, now));
+  const isAdFree = found instanceof Promise ? await readInTime(found, parts) : found;
   if (isAdFree !== false) {
     return { asked, noAds: isAdFree === true ? 'adFree' : 'entitlementUnknown', decision: NOTHING };
   }
   return { asked, noAds: asked.placement.policy === undefined ? 'policyMissing' : undefined, decision: NOTHING };
+}
+
+async function readInTime<Fact>(fact: Promise<Fact>, { time }: BreakParts): Promise<Fact | undefined> {
+  using wait = new BreakWait(time);
+  return await wait.ask(() => fact);
 }
 
 function outcomeOf(asked: BreakQuestion, decision: BreakDecision & Pick<ReservedBreak, 'load'>): BreakOutcome {

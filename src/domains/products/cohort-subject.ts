@@ -3,6 +3,7 @@ import { isRecord } from '#kernel/base/is-record.ts';
 import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import type { ProductsTable } from './decisions/table.ts';
+import type { SubjectFacts } from './rules/subject-facts.ts';
 import type { Desk } from './usage-desk.ts';
 
 /** Outcomes that give the listener less than the request asked for. */
@@ -33,8 +34,17 @@ export function cohortSubjects(desk: Desk | undefined): NonNullable<DecisionModu
   };
 }
 
-async function onRecord({ subjects }: Desk, listener: string, asked: ListenerAttributes): Promise<CohortSubject> {
-  const { subscription } = await subjects.facts(listener);
+function onRecord(
+  { subjects }: Desk,
+  listener: string,
+  asked: ListenerAttributes,
+): CohortSubject | Promise<CohortSubject> {
+  const known = subjects.factsNow(listener);
+  if (known !== undefined) return byRecord(known, asked);
+  return subjects.facts(listener).then((facts) => byRecord(facts, asked));
+}
+
+function byRecord({ listener, subscription }: SubjectFacts, asked: ListenerAttributes): CohortSubject {
   if (subscription === undefined) return subjectOf(asked);
   const { household, plan, role, market, status } = subscription;
   if (status !== 'active') return subjectOf({ ...asked, household });

@@ -2,6 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { check } from './decisions/check.ts';
 import { checkOnRecord, type RecordedQuestion } from './decisions/on-record.ts';
 import type { CheckAnswer, ProductsTable } from './decisions/table.ts';
+import type { SubjectFacts } from './rules/subject-facts.ts';
 import { factsOf, type Desk } from './usage-desk.ts';
 
 interface FeatureQuestion extends RecordedQuestion {
@@ -17,21 +18,35 @@ export function featuresOfListeners(
   desk: Desk | undefined,
 ): (
   table: ProductsTable,
-) => (question: FeatureQuestion, feature: string, now: Temporal.Instant) => Promise<boolean | undefined> {
+) => (
+  question: FeatureQuestion,
+  feature: string,
+  now: Temporal.Instant,
+) => boolean | undefined | Promise<boolean | undefined> {
   return (table) =>
-    async ({ listener, plan, role, market, territory }, feature, now) => {
+    ({ listener, plan, role, market, territory }, feature, now) => {
       const question = { plan, role, market, territory, feature };
-      try {
-        if (listener !== undefined) {
-          if (desk === undefined) return undefined;
-          return isGiven(checkOnRecord(table, question, await factsOf(desk, listener), now));
-        }
-        return plan === undefined ? undefined : isGiven(check(table, { ...question, plan }, now));
-      } catch (error) {
+      if (listener === undefined) {
+        return plan === undefined ? undefined : unlessRefused(() => check(table, { ...question, plan }, now));
+      }
+      if (desk === undefined) return undefined;
+      const answer = (facts: SubjectFacts) => unlessRefused(() => checkOnRecord(table, question, facts, now));
+      const known = desk.subjects.factsNow(listener);
+      if (known !== undefined) return answer(known);
+      return factsOf(desk, listener).then(answer, (error: unknown) => {
         if (error instanceof Refusal) return undefined;
         throw error;
-      }
+      });
     };
+}
+
+function unlessRefused(answer: () => CheckAnswer): boolean | undefined {
+  try {
+    return isGiven(answer());
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
 }
 
 /** A plan on record that is no longer declared gives nothing; whether it gave the feature is not known. */

@@ -1,4 +1,4 @@
-import { contentHash } from '#kernel/base/ids.ts';
+import { hash } from 'node:crypto';
 import type { AdHistory, NewExposure } from '../rules/ad-history.ts';
 import type { CapScope } from '../rules/frequency.ts';
 
@@ -55,5 +55,5 @@ const ID_DIGITS = 12;
 
 /** The number of an ad of a decision in histories, which its impression names again: 48 bits. */
 export function exposureNumber(decision: string, index: number): number {
-  return Number.parseInt(contentHash([decision, index]).slice(0, ID_DIGITS), 16);
+  return Number.parseInt(hash('sha256', JSON.stringify([decision, index]), 'hex').slice(0, ID_DIGITS), 16);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { exposureNumber } from '../history/histories.ts';
 import type { AdHistory } from '../rules/ad-history.ts';
 import { decodeHistory, encodeHistory } from './history-codec.ts';
 
@@ -57,4 +58,8 @@ test('an exposure takes 11 bytes', () => {
 
 test('a history in another format is refused, not misread', () => {
   assert.throws(() => decodeHistory(Buffer.from([9, 0, 0, 0, 0, 0, 0, 0, 0])), /format 9; this program reads 1/);
+});
+
+test('the number of an exposure is permanent: impressions name ads that an earlier version served', () => {
+  assert.equal(exposureNumber('00112233445566778899aabbccddeeff', 3), 147_556_000_653_286);
 });

@@ -44,10 +44,12 @@ test('facts are read once, and anew after a change by any process, an erasure of
   const start = reads;
   for (let time = 0; time < 10; time += 1) assert.equal(await planOf('anna'), undefined);
   assert.equal(reads, start + 1);
+  assert.deepEqual(cached.factsNow('anna'), await plain.facts('anna'), 'without a record it is known at once');
 
   const terms = { title: 'Ten', priority: 300, whileLapsed: 'suspended' } as const;
   const topUp = { addOn: 'ten', feature: 'books', amount: 600, validUntilMs: undefined, anchor: undefined, terms };
   await cached.grant('anna', write(), () => topUp);
+  assert.equal(cached.factsNow('anna'), undefined);
   assert.equal((await cached.facts('anna')).grants.length, 1, 'what was changed here is seen here at once');
 
   // Stands for another process.

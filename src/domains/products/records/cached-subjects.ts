@@ -42,8 +42,10 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
       forget(listener);
       return store.freshFacts(listener);
     },
+    factsNow,
     facts: (listener) => {
-      if (withoutRecord.has(listener)) return Promise.resolve(nothingOnRecord(listener));
+      const nothing = factsNow(listener);
+      if (nothing !== undefined) return Promise.resolve(nothing);
       const known = kept.get(listener);
       if (known !== undefined) return known;
       const facts = store.facts(listener);
@@ -72,6 +74,10 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
       await connection?.close();
     },
   };
+
+  function factsNow(listener: string): SubjectFacts | undefined {
+    return withoutRecord.has(listener) ? nothingOnRecord(listener) : undefined;
+  }
 
   function forget(listener: string): void {
     kept.delete(listener);

@@ -111,6 +111,8 @@ interface NewOverride {
  * ended subscription refuse `products/subscription-ended`.
  */
 export interface SubjectStore {
+  /** Facts that are known without a read; undefined where `facts` reads them, or has read a record. */
+  readonly factsNow: (listener: string) => SubjectFacts | undefined;
   readonly facts: (listener: string) => Promise<SubjectFacts>;
   /** The same, bypassing the cache. */
   readonly freshFacts: (listener: string) => Promise<SubjectFacts>;

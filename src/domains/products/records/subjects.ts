@@ -27,6 +27,7 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
   const facts = (listener: string): Promise<SubjectFacts> => reads.ask(listener, (outcome) => outcome as SubjectFacts);
 
   return {
+    factsNow: () => undefined,
     facts,
     freshFacts: facts,
     read: (listener) => recordOf(database, listener),
