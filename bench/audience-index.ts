@@ -1,8 +1,8 @@
 import { attributeTable, type AttributeDeclaration } from '#kernel/audiences/language/attributes.ts';
 import { buildAudienceIndex, type Candidate } from '#kernel/audiences/index/audience-index.ts';
-import { compileRule } from '#kernel/audiences/compile-audience.ts';
-import type { Condition, Context, Matcher } from '#kernel/audiences/language/language.ts';
+import type { Condition, Context } from '#kernel/audiences/language/language.ts';
 import { chance, type Chance } from '#simulation/chance.ts';
+import { countingSearch, linearSearch, microseconds, scoreShare } from './best-searches.ts';
 import { absolute, median, type Figure } from './figure.ts';
 
 const CANDIDATES = 100_000;
@@ -49,9 +49,9 @@ export async function* run(): AsyncIterable<Figure> {
   const index = buildAudienceIndex(candidates, lookup);
   yield absolute('audience-index/build 100,000', 's', (performance.now() - startedMs) / 1_000, { max: 2 });
   const listeners = Array.from({ length: LISTENERS }, () => listener(luck));
-  const score = (number: number): number => (candidates[number]?.upperBound ?? 0) * scale(number);
-  const linear = linearSearch(candidates, score);
-  const counting = countingSearch(candidates, score);
+  const score = (number: number): number => (candidates[number]?.upperBound ?? 0) * scoreShare(number);
+  const linear = linearSearch(candidates, score, { best: BEST, nowMs: NOW_MS, lookup });
+  const counting = countingSearch(candidates, score, { best: BEST });
   for (const context of listeners.slice(0, 20)) {
     const found = index.best(context, NOW_MS, BEST, score).join();
     if (found !== linear(context).join() || found !== counting(context).join()) throw new Error('they do not agree');
@@ -70,17 +70,6 @@ export async function* run(): AsyncIterable<Figure> {
   }
   yield absolute('audience-index/best 50, linear', 'µs', median(times.index), { max: 15 }, median(times.linear));
   yield absolute('audience-index/best 50, counting', 'µs', median(times.index), { max: 15 }, median(times.counting));
-}
-
-/** Between 0.9 and 1, by the candidate's number. */
-function scale(number: number): number {
-  return 0.9 + ((Math.imul(number + 1, 0x9e3779b1) >>> 0) / 2 ** 32) * 0.1;
-}
-
-function microseconds(listeners: readonly Context[], times: number, ask: (context: Context) => unknown): number {
-  const startedMs = performance.now();
-  for (let time = 0; time < times; time += 1) for (const context of listeners) ask(context);
-  return ((performance.now() - startedMs) * 1_000) / (listeners.length * times);
 }
 
 function candidate(luck: Chance): Candidate {
@@ -108,74 +97,4 @@ function listener(luck: Chance): Context {
 /** Some values are far more common than others. */
 function valueOf(luck: Chance, values: number): string {
   return `v${Math.floor(luck.next() ** 2 * values)}`;
-}
-
-type Search = (context: Context) => number[];
-
-function byBound(candidates: readonly Candidate[]): number[] {
-  return candidates.map((_, number) => number).sort((a, b) => bound(b) - bound(a) || a - b);
-  function bound(number: number): number {
-    return candidates[number]?.upperBound ?? 0;
-  }
-}
-
-function linearSearch(candidates: readonly Candidate[], score: (number: number) => number): Search {
-  const order = byBound(candidates);
-  const matchers = order.map((number): Matcher => {
-    const rule = candidates[number]?.rule;
-    return rule === undefined ? () => true : compileRule(rule, lookup);
-  });
-  return (context) => {
-    const kept: { number: number; value: number }[] = [];
-    for (const [at, number] of order.entries()) {
-      const worst = kept[BEST - 1]?.value;
-      if (worst !== undefined && (candidates[number]?.upperBound ?? 0) <= worst) break;
-      if (matchers[at]?.(context, NOW_MS) !== true) continue;
-      keep(kept, number, score(number));
-    }
-    return kept.map(({ number }) => number);
-  };
-}
-
-function countingSearch(candidates: readonly Candidate[], score: (number: number) => number): Search {
-  const postings = new Map<string, number[]>();
-  const wanted = candidates.map(({ rule }, number) => {
-    const conditions = rule?.anyOf[0]?.allOf ?? [];
-    for (const { attribute = '', in: values = [] } of conditions) {
-      for (const value of values) {
-        const key = `${attribute} ${String(value)}`;
-        const list = postings.get(key) ?? [];
-        list.push(number);
-        postings.set(key, list);
-      }
-    }
-    return conditions.length;
-  });
-  const counts = new Uint8Array(candidates.length);
-  return (context) => {
-    counts.fill(0);
-    for (const [attribute, value] of Object.entries(context)) {
-      if (Array.isArray(value)) {
-        // A condition counts once, also when several of the listener's values are named.
-        const once = new Set(value.flatMap((each) => postings.get(`${attribute} ${String(each)}`) ?? []));
-        for (const number of once) counts[number] = (counts[number] ?? 0) + 1;
-      } else {
-        for (const number of postings.get(`${attribute} ${String(value)}`) ?? [])
-          counts[number] = (counts[number] ?? 0) + 1;
-      }
-    }
-    const kept: { number: number; value: number }[] = [];
-    for (const [number, count] of counts.entries()) if (count === wanted[number]) keep(kept, number, score(number));
-    return kept.map(({ number }) => number);
-  };
-}
-
-/** Keeps the best, in order. */
-function keep(kept: { number: number; value: number }[], number: number, value: number): void {
-  const last = kept[BEST - 1];
-  if (last !== undefined && value <= last.value) return;
-  let at = kept.length;
-  while (at > 0 && (kept[at - 1]?.value ?? 0) < value) at -= 1;
-  kept.splice(at, 0, { number, value });
-  kept.length = Math.min(kept.length, BEST);
 }

@@ -16,7 +16,7 @@ import { sizeOf, type Ratio } from '../rules/ratio.ts';
 import { AdSetRows, rowOf, type AdSetRow } from './ad-set-rows.ts';
 import { adSetNamed } from './ad-sets.ts';
 import { compilePlacements, PLACEMENT_KINDS } from './compile-placement.ts';
-import type { AdsTable, RecentAdSet } from './table.ts';
+import type { AdsTable, CompiledAdSet, RecentAdSet } from './table.ts';
 
 /** Above every bid: what is in an earlier tier comes first, whatever it pays. */
 const TIER_STEP = 1e15;
@@ -70,9 +70,13 @@ export function* updateInSteps(
   const isSame = audiences === table.audiences;
   const index = isSame ? table.index : yield* indexForAudiences(table, audiences);
   const next = { ...table, index, world, placements, size, cappedCount, audiences, outdated };
-  const recent = isSame ? table.recent.filter(({ adSet }) => !stale.has(adSet.name)) : [];
+  const isKept = ({ adSet }: RecentAdSet): boolean =>
+    !stale.has(adSet.name) &&
+    (isSame || (audiences.attributes === table.audiences.attributes && !namesAudience(adSet.rule)));
+  const recent = table.recent.filter(isKept);
+  const kept = new Set(recent.map(({ adSet }) => adSet.name));
   for (const name of isSame ? stale : outdated) {
-    recent.push(...recentNamed(name, next));
+    if (!kept.has(name)) recent.push(...recentNamed(name, next));
     yield;
   }
   return { ...next, recent };
@@ -97,6 +101,10 @@ function* buildTable(
     outdated: new Set(),
     recent: [],
   };
+}
+
+function namesAudience(rule: CompiledAdSet['rule']): boolean {
+  return rule?.anyOf.some(({ allOf }) => allOf.some(({ audience }) => audience !== undefined)) === true;
 }
 
 function rowNamed(name: string, world: World): AdSetRow | undefined {

@@ -236,6 +236,7 @@ function questionsOf(table: AdsTable): readonly BreakQuestion[] {
       askBreak(table, { ...question, context: { targetingKey: 'ann', plan }, seconds: 60 }),
     ),
     ...rules.map((one) => askBreak(table, { ...question, rules: one, context: { plan: 'premium' } })),
+    askBreak(table, { ...question, context: { plan: ['premium'] } }),
     askBreak(table, { ...question, filtersExplicit: true }),
     askBreak(table, { ...question, seconds: 20 }),
     askBreak(table, { ...question, seconds: 15 }),
@@ -402,6 +403,30 @@ test('a changed audience and a lower floor of a deal hold from the next table on
     assert.equal(table.rows, rows);
   }
   assert.notEqual(table.index, index);
+});
+
+test('a changed attribute holds from the next table on, in the index and for ad sets that are newer', () => {
+  const spec = { tier: 'auction', position: 'any', bid: '2.00', when: rule('free') };
+  const setOf = (at: string) => live(AdSet, `${at}.s0`, { account: at, campaign: `${at}.c`, ...spec });
+  const world = worldOf([...FIRST, setOf('a'), setOf('b')]);
+  let audiences = compileAudiences(world);
+  let table = atOnce(compileInSteps(world, audiences));
+  const servedNow = () =>
+    decideBreak(table, askBreak(table, { nowMs: NOW_MS, context: { plan: ['free'] } }))
+      .served.map(({ adSet }) => adSet.advertiser)
+      .toSorted();
+  for (const object of [
+    live(AdSet, 'b.s0', { account: 'b', campaign: 'b.c', ...spec, bid: '3.00' }),
+    live(Attribute, 'plan', { type: 'string', multiValued: true }),
+  ]) {
+    assert.deepEqual(servedNow(), ['default/c']);
+    const next = worldOver(world);
+    next.put(object.kind, object.name, object);
+    audiences = atOnce(audiences.update(next, [object]));
+    table = atOnce(updateInSteps(table, next, [object], audiences));
+    world.set(object);
+  }
+  assert.deepEqual(servedNow(), ['default/a', 'default/b', 'default/c']);
 });
 
 function servedBy(table: AdsTable): readonly string[] {
