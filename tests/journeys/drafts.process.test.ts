@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import fc from 'fast-check';
 import { decodeManifests } from '#kernel/api/codec/manifests.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { tidyDrafts } from '#kernel/releases/drafts/tidy-drafts.ts';
@@ -10,6 +11,7 @@ import type { DraftProblem } from '#kernel/releases/kinds/draft-answer.ts';
 import { advertiserWithAd } from '../support/ads.ts';
 import { startWorld, type Answer } from '../support/backline.ts';
 import { CHANGE_SETS, changeSet } from '../support/flags.ts';
+import { amount } from '../support/amount.ts';
 import { declarePlacement, draftOf, DRAFTS, publicationOf, ADS, VALIDATION } from '../support/drafts.ts';
 
 const BOB = { token: 'bob-token-1234' };
@@ -467,4 +469,57 @@ test('D2: an object that is deleted while a draft is reviewed is reported as del
     ]);
     for (const found of answers.flat()) assert.match(found.message, /^It was deleted by admin at /);
   }
+});
+
+test('whatever is in a draft, it is refused as it is written, or validated: never a fault of the server', async (t) => {
+  const { call } = await startDesk(t);
+  const odd = fc.oneof(fc.constant('acme'), fc.string({ maxLength: 8 }), fc.jsonValue({ maxDepth: 2 }));
+  const mostly = (usual: fc.Arbitrary<unknown>) => fc.oneof({ weight: 40, arbitrary: usual }, odd);
+  const texts = fc.dictionary(fc.string({ maxLength: 5 }), odd, { maxKeys: 2 });
+  const metadata = fc.record(
+    {
+      name: mostly(fc.constantFrom('acme.a', 'acme.b', 'a b', 'x')),
+      namespace: mostly(fc.constantFrom('default', 'absent', '')),
+      resourceVersion: mostly(fc.constantFrom('', '1', '12')),
+      labels: mostly(texts),
+      annotations: mostly(texts),
+      finalizers: odd,
+      ownerReferences: odd,
+      uid: odd,
+      deletionTimestamp: odd,
+    },
+    { requiredKeys: ['name'] },
+  );
+  const types = [
+    ...['Campaign', 'AdSet', 'Ad', 'Placement', 'Advertiser'].map((kind) => ['ads.backline.dev/v1', kind]),
+    ...['ConfigMap', 'Namespace'].map((kind) => ['v1', kind]),
+    ['rbac.authorization.k8s.io/v1', 'Role'],
+  ] as const;
+  const fields = { account: odd, campaign: odd, adSet: odd, asset: odd, bid: odd, placements: odd, title: odd };
+  const spec = mostly(fc.record(fields, { requiredKeys: [] }));
+  const more = fc.record({ metadata: mostly(metadata), spec, data: odd }, { requiredKeys: ['metadata'] });
+  const object = fc
+    .tuple(mostly(fc.constantFrom(...types)), more)
+    .map(([type, rest]) =>
+      Array.isArray(type) ? { apiVersion: type[0], kind: type[1], ...rest } : { kind: type, ...rest },
+    );
+  let validated = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(object, { minLength: 1, maxLength: 2 }), async (objects) => {
+      const saved = await call('POST', DRAFTS, { body: draftOf('odd', objects) });
+      assert.ok([201, 400, 422].includes(saved.status), saved.text);
+      if (saved.status !== 201) return;
+      validated += 1;
+      const review = await call('POST', `${DRAFTS}/odd/validate`, { body: VALIDATION });
+      assert.equal(review.status, 201, review.text);
+      const body = publicationOf({ uid: saved.json.metadata.uid });
+      const published = await call('POST', `${DRAFTS}/odd/publish`, { body });
+      assert.equal(published.status === 201, review.json.status.valid, `${review.text} ${published.text}`);
+      assert.ok(published.status < 500, published.text);
+      if (published.status !== 201) await call('DELETE', `${DRAFTS}/odd`);
+    }),
+    { numRuns: amount({ usual: 300, long: 5_000 }) },
+  );
+  t.diagnostic(`${validated} drafts`);
+  assert.ok(validated > 5, `${validated} drafts`);
 });

@@ -12,7 +12,7 @@ import { ADS } from '#tests/support/drafts.ts';
 import { kill, startApi, type ApiProcess } from '../processes.ts';
 import { DraftModel, USERS, type DraftStage } from './draft-model.ts';
 
-const STEPS = amount({ usual: 250, long: 5_000 });
+const STEPS = amount({ usual: 200, long: 5_000 });
 /** Each takes the time of a start. */
 const KILLS = Math.ceil(STEPS / 100);
 
