@@ -104,7 +104,7 @@ export async function dropCaps(data: string): Promise<void> {
   );
   const server = await startBackline(['--no-simulation'], data);
   try {
-    await write(server, 'PUT', AdPolicy, 'bench', policySpec(false));
+    await write(server, 'PATCH', AdPolicy, 'bench', { load: null });
   } finally {
     await server.close();
   }
@@ -128,15 +128,13 @@ export function questionOf(luck: Chance, listener: number): string {
   });
 }
 
-function policySpec(isLimited: boolean): object {
-  return {
-    ...(isLimited ? { load: { breaksPerHour: 30 } } : {}),
-    childCategories: ['IAB6'],
-    categories: [{ categories: ['IAB8-5'], minAge: 21, deniedIn: ['NO', 'IN', 'SE'] }],
-    consent: [{ territories: ['DE'], framework: 'tcf', vendor: VENDOR }, { framework: 'none' }],
-    attributes: { limited: ['benchDevice', 'benchLanguage'] },
-  };
-}
+const POLICY = {
+  load: { breaksPerHour: 30 },
+  childCategories: ['IAB6'],
+  categories: [{ categories: ['IAB8-5'], minAge: 21, deniedIn: ['NO', 'IN', 'SE'] }],
+  consent: [{ territories: ['DE'], framework: 'tcf', vendor: VENDOR }, { framework: 'none' }],
+  attributes: { limited: ['benchDevice', 'benchLanguage'] },
+};
 
 /** Declares what is released, and one object of each direct kind as the model of all others. */
 async function declareModels(data: string): Promise<void> {
@@ -146,7 +144,7 @@ async function declareModels(data: string): Promise<void> {
     await write(server, 'POST', Client, 'bench', { type: 'server', keys: [{ name: 'one', hash }] });
     for (const name of Object.keys(SHAPE))
       await write(server, 'POST', Attribute, attributeObjectName(name), { name, type: 'string' });
-    await write(server, 'POST', AdPolicy, 'bench', policySpec(true));
+    await write(server, 'POST', AdPolicy, 'bench', POLICY);
     await write(server, 'POST', Placement, PLACEMENT, {
       format: 'audio',
       slots: 3,
@@ -177,14 +175,15 @@ async function declareModels(data: string): Promise<void> {
 
 async function write(
   { url, token }: { readonly url: string; readonly token: string },
-  method: 'POST' | 'PUT',
+  method: 'POST' | 'PATCH',
   { apiVersion, kind, plural, namespaced }: Kind,
   name: string,
   spec: unknown,
 ): Promise<void> {
   const place = namespaced ? `namespaces/${NAMESPACE}/${plural}` : plural;
-  const path = `${url}/apis/${apiVersion}/${place}${method === 'PUT' ? `/${name}` : ''}`;
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const path = `${url}/apis/${apiVersion}/${place}${method === 'PATCH' ? `/${name}` : ''}`;
+  const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  const headers = { authorization: `Bearer ${token}`, 'content-type': contentType };
   const body = JSON.stringify({ apiVersion, kind, metadata: { name }, spec });
   const answer = await fetch(path, { method, headers, body });
   if (!answer.ok) throw new Error(`${kind} ${name}: ${await answer.text()}`);
