@@ -7,9 +7,10 @@ export class Numbers<Column extends Int32Array | Float64Array> {
   readonly #make: (length: number) => Column;
   length = 0;
 
-  constructor(make: (length: number) => Column) {
+  /** @param room for so many, so that they are not moved as it grows */
+  constructor(make: (length: number) => Column, room = 0) {
     this.#make = make;
-    this.#column = make(0);
+    this.#column = make(room);
   }
 
   push(value: number): void {
@@ -24,7 +25,7 @@ export class Numbers<Column extends Int32Array | Float64Array> {
 
   /** Gives back the room for more. */
   trim(): this {
-    this.#resize(this.length);
+    if (this.#column.length > this.length) this.#resize(this.length);
     return this;
   }
 
@@ -40,10 +41,10 @@ export class Numbers<Column extends Int32Array | Float64Array> {
   }
 }
 
-export function integers(): Numbers<Int32Array> {
-  return new Numbers((length) => new Int32Array(length));
+export function integers(room?: number): Numbers<Int32Array> {
+  return new Numbers((length) => new Int32Array(length), room);
 }
 
-export function floats(): Numbers<Float64Array> {
-  return new Numbers((length) => new Float64Array(length));
+export function floats(room?: number): Numbers<Float64Array> {
+  return new Numbers((length) => new Float64Array(length), room);
 }

@@ -1,4 +1,4 @@
-import { floats, integers } from '#kernel/base/numbers.ts';
+import { floats, integers, type Numbers } from '#kernel/base/numbers.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
 import { AdSet, TIERS } from '../kinds/ad-set.ts';
@@ -100,16 +100,30 @@ export class AdSetRows {
   /** Of each ad set itself, its campaign and advertiser, and of each ad itself, its file and companion; of so many rows each. */
   readonly #objects: (LiveObject | undefined)[][] = [];
   /** Where those of each ad set begin. */
-  readonly #starts = integers();
-  readonly #from = floats();
-  readonly #until = floats();
-  readonly #bids = floats();
-  readonly #seconds = integers();
-  readonly #flags = integers();
-  readonly #currencies = new SharedColumn<string>();
-  readonly #placements = new SharedColumn<ReadonlySet<string> | undefined>();
-  readonly #categories = new SharedColumn<readonly string[]>();
-  readonly #audiences = new SharedColumn<string | undefined>();
+  readonly #starts: Numbers<Int32Array>;
+  readonly #from: Numbers<Float64Array>;
+  readonly #until: Numbers<Float64Array>;
+  readonly #bids: Numbers<Float64Array>;
+  readonly #seconds: Numbers<Int32Array>;
+  readonly #flags: Numbers<Int32Array>;
+  readonly #currencies: SharedColumn<string>;
+  readonly #placements: SharedColumn<ReadonlySet<string> | undefined>;
+  readonly #categories: SharedColumn<readonly string[]>;
+  readonly #audiences: SharedColumn<string | undefined>;
+
+  /** @param room for so many, so that they are not moved as it grows */
+  constructor(room = 0) {
+    this.#starts = integers(room);
+    this.#from = floats(room);
+    this.#until = floats(room);
+    this.#bids = floats(room);
+    this.#seconds = integers(room);
+    this.#flags = integers(room);
+    this.#currencies = new SharedColumn(room);
+    this.#placements = new SharedColumn(room);
+    this.#categories = new SharedColumn(room);
+    this.#audiences = new SharedColumn(room);
+  }
 
   add(row: AdSetRow): void {
     const { ads, parts } = row;
@@ -266,9 +280,13 @@ function bitsOf<One>(all: readonly One[], some: ReadonlySet<One>): number {
 
 /** A column of values of which many are the same: each is kept once. */
 class SharedColumn<Value> {
-  readonly #numbers = integers();
+  readonly #numbers: Numbers<Int32Array>;
   readonly #values: Value[] = [];
   readonly #known = new Map<string, number>();
+
+  constructor(room: number) {
+    this.#numbers = integers(room);
+  }
 
   add(key: string, value: Value): void {
     let number = this.#known.get(key);

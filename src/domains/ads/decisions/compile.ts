@@ -151,7 +151,7 @@ function* orderRows(rows: AdSetRows, weights: AdsTable['weights']): Steps<AdSetR
     const byBound = (bounds[b] as number) - (bounds[a] as number);
     return byBound || (rows.objectAt(a).name < rows.objectAt(b).name ? -1 : 1);
   });
-  const ordered = new AdSetRows();
+  const ordered = new AdSetRows(rows.length);
   for (const some of [order, halted]) yield* eachOf(some, (at) => ordered.add(rows.rowAt(at)));
   return ordered.trim();
 }
