@@ -5,6 +5,7 @@ import { fieldsWithoutEffect } from '#kernel/kinds/testing/field-effects.ts';
 import { selects } from '../rules/choose-policy.ts';
 import { spanAfter } from './freeze-window.ts';
 import { Fragile } from '../testing/fragile.ts';
+import { Draft } from './draft.ts';
 import { Freeze } from './freeze.ts';
 import { Stop } from './stop.ts';
 
@@ -52,4 +53,21 @@ test('no field of freezes without an effect', async () => {
 test('a stop is all in its being there: its one field is the reason', async () => {
   const stop = { kind: Stop, bases: [{ reason: 'r' }], informational: ['reason'], observe: () => 0 };
   assert.deepEqual(await fieldsWithoutEffect(stop), []);
+});
+
+test('no field of drafts without an effect', async () => {
+  const kinds = kindRegistry([Fragile]).all;
+  const object = { apiVersion: Fragile.apiVersion, kind: Fragile.kind, metadata: { name: 'a', namespace: 'default' } };
+  const without = await fieldsWithoutEffect({
+    kind: Draft,
+    bases: [{ title: 't', account: 'acme', objects: [object] }],
+    informational: ['title'],
+    values: { 'objects[]': [{}] },
+    // The stories of drafts hold the effect of their objects.
+    observe: (spec) => [
+      Draft.indexes?.['account']?.(spec, 'a'),
+      Draft.validate?.(spec, { now: NOW, find: () => [], name: 'a', kinds }),
+    ],
+  });
+  assert.deepEqual(without, []);
 });

@@ -13,7 +13,12 @@ import { STOP_NAME, Stop } from './stop.ts';
 const ReleasePolicy = releasePolicyKind([LISTENERS]);
 
 function objectOf(kind: Kind, name: string, spec: unknown): ResourceObject {
-  const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name }, spec };
+  const object = {
+    apiVersion: kind.apiVersion,
+    kind: kind.kind,
+    metadata: kind.namespaced ? { name, namespace: 'default' } : { name },
+    spec,
+  };
   return structureOf(kind).applyDefaults(object) as ResourceObject;
 }
 
