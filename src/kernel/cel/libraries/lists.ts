@@ -1,0 +1,92 @@
+import { CelError } from '../cel-error.ts';
+import { method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
+import { BOOL, BYTES, DOUBLE, DURATION, INT, listOf, param, STRING, TIMESTAMP, UINT, type CelType } from '../types.ts';
+import { compare, isEqual, isList, type Value } from '../values.ts';
+import { OPERATORS } from './operators.ts';
+
+const A = param('A');
+const ORDERED = [BOOL, INT, UINT, DOUBLE, STRING, BYTES, TIMESTAMP, DURATION] as const;
+const SUMMED = [INT, UINT, DOUBLE, DURATION] as const;
+
+/** Functions of lists and sets. */
+export const LISTS: Library = {
+  functions: [
+    {
+      name: 'isSorted',
+      overloads: ORDERED.map((type) => method([listOf(type)], BOOL)),
+      call: (list: Value) => {
+        const items = itemsIn('isSorted', list);
+        return items.every((item, index) => index === 0 || orderOf('isSorted', items[index - 1] as Value, item) <= 0);
+      },
+      cost: lengthOf,
+    },
+    {
+      name: 'sum',
+      overloads: SUMMED.map((type) => method([listOf(type)], type)),
+      call: (list: Value) => {
+        const items = itemsIn('sum', list);
+        const add = OPERATORS.find(({ name }) => name === '_+_');
+        const [first = 0, ...rest] = items;
+        return rest.reduce((total, item) => add?.call(total, item) ?? total, first);
+      },
+      cost: lengthOf,
+    },
+    extreme('min', (order) => order < 0),
+    extreme('max', (order) => order > 0),
+    placing('indexOf', (items, wanted) => items.findIndex((item) => isEqual(item, wanted))),
+    placing('lastIndexOf', (items, wanted) => items.findLastIndex((item) => isEqual(item, wanted))),
+    ofSets('sets.contains', (a, b) => b.every((item) => has(a, item))),
+    ofSets('sets.equivalent', (a, b) => a.every((item) => has(b, item)) && b.every((item) => has(a, item))),
+    ofSets('sets.intersects', (a, b) => a.some((item) => has(b, item))),
+  ],
+};
+
+function itemsIn(name: string, value: Value): readonly Value[] {
+  if (!isList(value)) throw noOverload(name, value);
+  return value;
+}
+
+function lengthOf([list]: readonly Value[]): number {
+  return isList(list as Value) ? (list as readonly Value[]).length : 0;
+}
+
+function orderOf(name: string, a: Value, b: Value): number {
+  const order = compare(a, b);
+  if (order === undefined) throw noOverload(name, a, b);
+  return order;
+}
+
+function extreme(name: string, isBetter: (order: number) => boolean): CelFunction {
+  return {
+    name,
+    overloads: ORDERED.map((type: CelType) => method([listOf(type)], type)),
+    call: (list: Value) => {
+      const [first, ...rest] = itemsIn(name, list);
+      if (first === undefined) throw new CelError(`${name} called on empty list`);
+      return rest.reduce((best, item) => (isBetter(orderOf(name, item, best)) ? item : best), first);
+    },
+    cost: lengthOf,
+  };
+}
+
+function placing(name: string, find: (items: readonly Value[], wanted: Value) => number): CelFunction {
+  return {
+    name,
+    overloads: [method([listOf(A), A], INT)],
+    call: (list: Value, wanted: Value) => find(itemsIn(name, list), wanted),
+    cost: lengthOf,
+  };
+}
+
+function has(items: readonly Value[], wanted: Value): boolean {
+  return items.some((item) => isEqual(item, wanted));
+}
+
+function ofSets(name: string, holds: (a: readonly Value[], b: readonly Value[]) => boolean): CelFunction {
+  return {
+    name,
+    overloads: [overload([listOf(A), listOf(A)], BOOL)],
+    call: (a: Value, b: Value) => holds(itemsIn(name, a), itemsIn(name, b)),
+    cost: ([a, b]) => lengthOf([a as Value]) * lengthOf([b as Value]),
+  };
+}

@@ -1,0 +1,170 @@
+import { CelError } from '../cel-error.ts';
+import { method, noOverload, overload, textCost, type CelFunction, type Library } from '../functions.ts';
+import { DYN, INT, listOf, STRING } from '../types.ts';
+import { isInt, isList, type Value } from '../values.ts';
+import { formatText } from './format.ts';
+
+/** White space as Unicode has it; `\s` of JavaScript differs. */
+const LEADING_SPACE = /^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
+const TRAILING_SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/;
+
+/** Positions and lengths are of characters of Unicode. */
+export const STRINGS: Library = {
+  functions: [
+    {
+      name: 'charAt',
+      overloads: [method([STRING, INT], STRING)],
+      call: (text: Value, at: Value) => {
+        const characters = charactersOf('charAt', text);
+        const index = placeIn(characters, at);
+        return characters[index] ?? '';
+      },
+      cost: costOfTexts,
+    },
+    {
+      name: 'indexOf',
+      overloads: [method([STRING, STRING], INT), method([STRING, STRING, INT], INT)],
+      call: (text: Value, part: Value, from: Value = 0) => {
+        const [within, wanted] = [charactersOf('indexOf', text), charactersOf('indexOf', part)];
+        return find(within, wanted, placeIn(within, from), 1);
+      },
+      cost: costOfTexts,
+    },
+    {
+      name: 'lastIndexOf',
+      overloads: [method([STRING, STRING], INT), method([STRING, STRING, INT], INT)],
+      call: (text: Value, part: Value, from?: Value) => {
+        const [within, wanted] = [charactersOf('lastIndexOf', text), charactersOf('lastIndexOf', part)];
+        const last = within.length - wanted.length;
+        return find(within, wanted, from === undefined ? last : Math.min(placeIn(within, from), last), -1);
+      },
+      cost: costOfTexts,
+    },
+    {
+      name: 'join',
+      overloads: [method([listOf(STRING)], STRING), method([listOf(STRING), STRING], STRING)],
+      call: (list: Value, separator: Value = '') => {
+        if (!isList(list) || typeof separator !== 'string') throw noOverload('join', list, separator);
+        return list.map((one) => textIn('join', one)).join(separator);
+      },
+      cost: ([list]) => (isList(list as Value) ? textCost(...(list as Value[])) + (list as Value[]).length : 0),
+    },
+    mapping('lowerAscii', (text) => text.replace(/[A-Z]+/g, (part) => part.toLowerCase())),
+    mapping('upperAscii', (text) => text.replace(/[a-z]+/g, (part) => part.toUpperCase())),
+    mapping('trim', (text) => text.replace(LEADING_SPACE, '').replace(TRAILING_SPACE, '')),
+    mapping('reverse', (text) => Array.from(text).reverse().join('')),
+    {
+      name: 'replace',
+      overloads: [method([STRING, STRING, STRING], STRING), method([STRING, STRING, STRING, INT], STRING)],
+      call: (text: Value, old: Value, next: Value, count: Value = -1) => {
+        if (!isInt(count)) throw noOverload('replace', text, old, next, count);
+        return replace(textIn('replace', text), textIn('replace', old), textIn('replace', next), Number(count));
+      },
+      cost: ([text, old, next]) =>
+        textCost(text as Value, next as Value) * (old === '' ? 2 + textCost(next as Value) : 2),
+    },
+    {
+      name: 'split',
+      overloads: [method([STRING, STRING], listOf(STRING)), method([STRING, STRING, INT], listOf(STRING))],
+      call: (text: Value, separator: Value, count: Value = -1) => {
+        if (!isInt(count)) throw noOverload('split', text, separator, count);
+        return split(textIn('split', text), textIn('split', separator), Number(count));
+      },
+      cost: costOfTexts,
+    },
+    {
+      name: 'substring',
+      overloads: [method([STRING, INT], STRING), method([STRING, INT, INT], STRING)],
+      call: (text: Value, from: Value, until?: Value) => {
+        const characters = charactersOf('substring', text);
+        const start = placeIn(characters, from);
+        const end = until === undefined ? characters.length : placeIn(characters, until);
+        if (start > end) throw new CelError(`invalid substring range. start: ${start}, end: ${end}`);
+        return characters.slice(start, end).join('');
+      },
+      cost: costOfTexts,
+    },
+    {
+      name: 'format',
+      overloads: [method([STRING, listOf(DYN)], STRING)],
+      call: (text: Value, args: Value) => {
+        if (!isList(args)) throw noOverload('format', text, args);
+        return formatText(textIn('format', text), args);
+      },
+      cost: costOfTexts,
+    },
+    {
+      name: 'strings.quote',
+      overloads: [overload([STRING], STRING)],
+      call: (text: Value) => quote(textIn('strings.quote', text)),
+      cost: costOfTexts,
+    },
+  ],
+};
+
+function mapping(name: string, map: (text: string) => string): CelFunction {
+  return {
+    name,
+    overloads: [method([STRING], STRING)],
+    call: (text: Value) => map(textIn(name, text)),
+    cost: costOfTexts,
+  };
+}
+
+function costOfTexts(args: readonly Value[]): number {
+  return textCost(...args);
+}
+
+function textIn(name: string, value: Value): string {
+  if (typeof value !== 'string') throw noOverload(name, value);
+  return value;
+}
+
+function charactersOf(name: string, value: Value): readonly string[] {
+  return Array.from(textIn(name, value));
+}
+
+/** A position from 0 up to the end. */
+function placeIn(characters: readonly string[], at: Value): number {
+  if (!isInt(at)) throw noOverload('position', at);
+  if (at < 0 || at > characters.length) throw new CelError(`index out of range: ${at}`);
+  return Number(at);
+}
+
+/** The first place from `start` on, or, backwards, the last one up to it; -1 for none. */
+function find(within: readonly string[], wanted: readonly string[], start: number, step: 1 | -1): number {
+  for (let at = start; at >= 0 && at + wanted.length <= within.length; at += step) {
+    if (wanted.every((character, index) => within[at + index] === character)) return at;
+  }
+  return -1;
+}
+
+function replace(text: string, old: string, next: string, count: number): string {
+  const parts = old === '' ? ['', ...Array.from(text), ''] : text.split(old);
+  const replaced = count < 0 ? parts.length - 1 : Math.min(count, parts.length - 1);
+  return parts.slice(0, replaced).join(next) + (replaced === 0 ? '' : next) + parts.slice(replaced).join(old);
+}
+
+function split(text: string, separator: string, count: number): readonly string[] {
+  if (count === 0) return [];
+  const parts = separator === '' ? Array.from(text) : text.split(separator);
+  if (count < 0 || parts.length <= count) return parts;
+  return [...parts.slice(0, count - 1), parts.slice(count - 1).join(separator)];
+}
+
+const QUOTED: Readonly<Record<string, string>> = {
+  '\u0007': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+  '\\': '\\\\',
+  '"': '\\"',
+};
+
+function quote(text: string): string {
+  // eslint-disable-next-line no-control-regex -- these are the ones with an escape
+  return `"${text.toWellFormed().replace(/[\u0007-\r"\\]/g, (character) => QUOTED[character] ?? character)}"`;
+}
