@@ -6,6 +6,7 @@ import { importCycles, sourceFiles, type SourceFile } from './imports.ts';
 /** The kernel's folders in the order in which they are read: each may import only those before it. */
 const KERNEL = [
   'base',
+  'cel',
   'statistics',
   'http',
   'outbound',
@@ -14,6 +15,7 @@ const KERNEL = [
   'store',
   'api',
   'access',
+  'admission',
   'controllers',
   'audiences',
   'snapshots',
@@ -49,6 +51,8 @@ const PURE = [
   /^src\/kernel\/kinds\/(schema|patch)\//,
   /^src\/kernel\/releases\/(kinds|rules)\//,
   /^src\/kernel\/access\/(kinds|rules)\//,
+  /^src\/kernel\/admission\/(kinds|rules)\//,
+  /^src\/kernel\/cel\/(?!testing)/,
 ];
 /** Hashes and comparisons follow from their arguments too. */
 const PURE_OF_NODE = new Set(['node:crypto', 'node:util']);

@@ -109,7 +109,12 @@ function describedMetrics(text: string): readonly string[] {
 }
 
 test('the tours of the README and of the ads do what they say', (t) =>
-  follow(t, ['README.md', 'docs/ads-tour.md', 'docs/how-to/draft-a-campaign.md'], [], 30));
+  follow(
+    t,
+    ['README.md', 'docs/ads-tour.md', 'docs/how-to/draft-a-campaign.md', 'docs/how-to/guard-writes-with-a-policy.md'],
+    [],
+    30,
+  ));
 
 test('the guides to a first plan and for people on call do what they say', (t) =>
   follow(t, ['docs/first-plan.md', 'docs/on-call.md'], ['--no-sample'], 14));

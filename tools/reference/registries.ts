@@ -1,4 +1,5 @@
 import { accessRefusal } from '#kernel/access/refusals.ts';
+import { admissionRefusal } from '#kernel/admission/refusals.ts';
 import { controllerRefusal } from '#kernel/controllers/refusals.ts';
 import { datasetRefusal, eventRefusal } from '#kernel/events/refusals.ts';
 import { httpRefusal } from '#kernel/http/refusals.ts';
@@ -17,6 +18,7 @@ import type { Registry } from './refusals.ts';
 /** The registries of all modules; a test finds one that is missing. */
 export const registries: readonly Registry[] = [
   accessRefusal,
+  admissionRefusal,
   controllerRefusal,
   datasetRefusal,
   eventRefusal,

@@ -1,4 +1,6 @@
 import { accessKinds } from '#kernel/access/access.ts';
+import { ValidatingAdmissionPolicyBinding } from '#kernel/admission/kinds/binding.ts';
+import { ValidatingAdmissionPolicy } from '#kernel/admission/kinds/policy.ts';
 import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import { Client } from '#kernel/access/kinds/client.ts';
 import type { Log } from '#kernel/base/log.ts';
@@ -36,6 +38,8 @@ export function kindsOf(modules: readonly Module[]): KindRegistry {
       Event,
       Lease,
       ...accessKinds,
+      ValidatingAdmissionPolicy,
+      ValidatingAdmissionPolicyBinding,
       Client,
       Head,
       ChangeSet,

@@ -13,6 +13,7 @@ import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { releaseGuard } from '#kernel/releases/engine/guard.ts';
+import { policyAdmission } from '#kernel/admission/policy-admission.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { isLabelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
@@ -72,7 +73,10 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
   const sealing = await lifetime.step('encryption keys', () => sealingWith(shared.encryptionKeyFile));
   const paths = declaredPaths(describedModules(modules, log));
   const prepared = prepareAccess({ database, sealing, kinds, paths, authenticators, clock: time.clock, log });
-  const admission = allAdmissions(prepared.admission, releaseGuard, ownTypesGuard(ownTypes(shared.eventTypes)));
+  const admission = {
+    ...allAdmissions(prepared.admission, releaseGuard, ownTypesGuard(ownTypes(shared.eventTypes))),
+    ...policyAdmission(kinds),
+  };
   const store = await lifetime.open(
     'store',
     () =>

@@ -34,9 +34,14 @@ export interface Admission {
   readonly mayBecome?: (write: WriteRequest & { readonly object: ResourceObject }) => void;
   /** With the object that would be stored. */
   readonly mayStore: (write: WriteRequest & { readonly object: ResourceObject }) => void;
+  /** With all that the write would do, after everybody else: throws a Refusal, or gives warnings for the author. */
+  readonly mayChange?: (write: ChangeRequest) => readonly string[];
   /** Whether the author may read another object; absent: every object. */
   readonly mayRead?: (author: Author, object: FoundObject) => boolean;
 }
+
+/** A write, and its result. */
+export type ChangeRequest = WriteRequest & { readonly mutation: Mutation };
 
 /** An object that was found, as rules for some objects see it. */
 type FoundObject = Pick<Entry, 'kind' | 'namespace' | 'name' | 'labels' | 'object'>;
@@ -48,6 +53,7 @@ export function allAdmissions(...admissions: readonly Admission[]): Admission {
     mayAsk: (write) => admissions.forEach(({ mayAsk }) => mayAsk(write)),
     mayBecome: (write) => admissions.forEach(({ mayBecome }) => mayBecome?.(write)),
     mayStore: (write) => admissions.forEach(({ mayStore }) => mayStore(write)),
+    mayChange: (write) => admissions.flatMap(({ mayChange }) => mayChange?.(write) ?? []),
     mayRead: (...asked) => admissions.every(({ mayRead }) => mayRead?.(...asked) ?? true),
   };
 }
@@ -91,7 +97,8 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       admission?.mayAsk(asked);
       const mutation = decideOne(operation, current, given);
       if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
-      return mutation;
+      const warnings = admission?.mayChange?.({ ...asked, mutation }) ?? [];
+      return warnings.length === 0 ? mutation : { ...mutation, warnings: [...(mutation.warnings ?? []), ...warnings] };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const refusal = kind.confidential === true ? withoutValues(error) : error;

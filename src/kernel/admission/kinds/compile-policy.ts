@@ -1,0 +1,103 @@
+import type { Problem } from '#kernel/base/failures.ts';
+import { compileCel, problemText, type CelProgram } from '#kernel/cel/cel.ts';
+import { KUBERNETES } from '#kernel/cel/libraries/kubernetes.ts';
+import { BOOL, DYN, listOf, STRING, typeText, type CelType } from '#kernel/cel/types.ts';
+
+/** The class of a refusal. */
+type DenialReason = 'Unauthorized' | 'Forbidden' | 'Invalid' | 'RequestEntityTooLarge';
+
+/** The expressions of a policy, as its spec has them. */
+export interface PolicyExpressions {
+  readonly matchConditions?: readonly { readonly name: string; readonly expression: string }[];
+  readonly variables?: readonly { readonly name: string; readonly expression: string }[];
+  readonly validations: readonly {
+    readonly expression: string;
+    readonly message?: string;
+    readonly messageExpression?: string;
+    readonly reason?: DenialReason;
+  }[];
+}
+
+/** A policy whose expressions can run. */
+export interface CompiledPolicy {
+  readonly conditions: readonly { readonly name: string; readonly program: CelProgram }[];
+  readonly variables: readonly { readonly name: string; readonly program: CelProgram }[];
+  readonly validations: readonly {
+    readonly expression: string;
+    readonly program: CelProgram;
+    readonly message: CelProgram | undefined;
+    /** Where no expression gives one. */
+    readonly text: string;
+    readonly reason: DenialReason;
+  }[];
+  /** The paths of expressions that do not compile, and why. */
+  readonly problems: readonly Problem[];
+}
+
+/** Types of the variables of every expression. The written object is of any kind, so its fields are known when it runs. */
+export interface VariableTypes {
+  readonly object: CelType;
+  readonly oldObject: CelType;
+  readonly params: CelType;
+}
+
+const ANY: VariableTypes = { object: DYN, oldObject: DYN, params: DYN };
+
+/** Compiles every expression of a policy. */
+export function compilePolicy(spec: PolicyExpressions, types: VariableTypes = ANY): CompiledPolicy {
+  const problems: Problem[] = [];
+  const known: Record<string, CelType> = {};
+  const compile = (text: string, path: Problem['path'], wanted?: CelType): CelProgram | undefined => {
+    const variables = { ...types, request: REQUEST, namespaceObject: DYN, variables: objectOf('variables', known) };
+    const { program, problems: found = [] } = compileCel(text, { variables, libraries: KUBERNETES });
+    for (const one of found) problems.push({ path, reason: 'FieldValueInvalid', detail: problemText(text, one) });
+    const isRight = program === undefined || wanted === undefined || [wanted.is, 'dyn'].includes(program.type.is);
+    if (!isRight) {
+      const detail = `it is ${typeText(program.type)}, and must be ${typeText(wanted)}`;
+      problems.push({ path, reason: 'FieldValueInvalid', detail });
+    }
+    return isRight ? program : undefined;
+  };
+  const conditions = (spec.matchConditions ?? []).flatMap(({ name, expression }, index) => {
+    // Conditions are decided first: they know no variables.
+    const program = compile(expression, ['spec', 'matchConditions', index, 'expression'], BOOL);
+    return program === undefined ? [] : [{ name, program }];
+  });
+  const variables = (spec.variables ?? []).flatMap(({ name, expression }, index) => {
+    const program = compile(expression, ['spec', 'variables', index, 'expression']);
+    known[name] = program?.type ?? DYN;
+    return program === undefined ? [] : [{ name, program }];
+  });
+  const validations = spec.validations.flatMap(
+    ({ expression, messageExpression, message, reason = 'Invalid' }, index) => {
+      const path = ['spec', 'validations', index] as const;
+      const program = compile(expression, [...path, 'expression'], BOOL);
+      const messageProgram =
+        messageExpression === undefined
+          ? undefined
+          : compile(messageExpression, [...path, 'messageExpression'], STRING);
+      const text = message ?? `failed expression: ${expression.trim()}`;
+      return program === undefined ? [] : [{ expression, program, message: messageProgram, text, reason }];
+    },
+  );
+  return { conditions, variables, validations, problems };
+}
+
+const GROUP_VERSION_KIND = objectOf('GroupVersionKind', { group: STRING, version: STRING, kind: STRING });
+const GROUP_VERSION_RESOURCE = objectOf('GroupVersionResource', { group: STRING, version: STRING, resource: STRING });
+
+/** The write itself. */
+const REQUEST = objectOf('request', {
+  kind: GROUP_VERSION_KIND,
+  resource: GROUP_VERSION_RESOURCE,
+  subResource: STRING,
+  name: STRING,
+  namespace: STRING,
+  operation: STRING,
+  userInfo: objectOf('UserInfo', { username: STRING, groups: listOf(STRING) }),
+});
+
+function objectOf(name: string, fields: Readonly<Record<string, CelType>>): CelType {
+  const get = (field: string): CelType | undefined => (Object.hasOwn(fields, field) ? fields[field] : undefined);
+  return { is: 'object', name, fields: { get, names: () => Object.keys(fields) } };
+}

@@ -1,0 +1,123 @@
+import { Type, type Static } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { compilePolicy } from './compile-policy.ts';
+import { ADMISSION_GROUP, MatchResources } from './match.ts';
+
+const EXPRESSION_CHARS_MAX = 10_000;
+const NAME_PATTERN = '^[A-Za-z_][A-Za-z0-9_]*$';
+
+const expression = (description: string) => Type.String({ minLength: 1, maxLength: EXPRESSION_CHARS_MAX, description });
+
+const PolicySpec = Type.Object(
+  {
+    failurePolicy: Type.Enum(['Fail', 'Ignore'], {
+      default: 'Fail',
+      description: 'What an expression that fails means: the write is denied, or the policy does not count.',
+    }),
+    paramKind: Type.Optional(
+      Type.Object(
+        {
+          apiVersion: Type.String({ minLength: 1, maxLength: 300, description: 'Its apiVersion.' }),
+          kind: Type.String({ minLength: 1, maxLength: 63, description: 'Its kind.' }),
+        },
+        { description: 'The kind of the object that bindings give as `params`.' },
+      ),
+    ),
+    matchConstraints: MatchResources,
+    matchConditions: Type.Optional(
+      Type.Array(
+        Type.Object({
+          name: Type.String({ minLength: 1, maxLength: 317, description: 'Its name, for messages.' }),
+          expression: expression('A bool. The policy counts where all of them are true.'),
+        }),
+        { maxItems: 64, description: 'Further conditions for the writes that it is for.' },
+      ),
+    ),
+    variables: Type.Optional(
+      Type.Array(
+        Type.Object({
+          name: Type.String({ pattern: NAME_PATTERN, maxLength: 100, description: 'Known as variables.NAME.' }),
+          expression: expression('Its value, made when it is first asked for. It knows the variables before it.'),
+        }),
+        { maxItems: 50, description: 'Values that several expressions use.' },
+      ),
+    ),
+    validations: Type.Array(
+      Type.Object({
+        expression: expression('A bool: what must be true.'),
+        message: Type.Optional(
+          Type.String({ minLength: 1, maxLength: 2_000, description: 'The text where it is false.' }),
+        ),
+        messageExpression: Type.Optional(expression('The same as a string that is made from the write.')),
+        reason: Type.Optional(
+          Type.Enum(['Unauthorized', 'Forbidden', 'Invalid', 'RequestEntityTooLarge'], {
+            description: 'The class of the refusal; default Invalid.',
+          }),
+        ),
+      }),
+      { minItems: 1, maxItems: 50, description: 'What must be true of each write.' },
+    ),
+  },
+  { description: 'Expressions of CEL about a write.' },
+);
+
+export type PolicySpec = Static<typeof PolicySpec>;
+
+/** Expressions that writes must keep to, over the object before and after. A binding puts it in force. */
+export const ValidatingAdmissionPolicy = defineKind({
+  group: ADMISSION_GROUP,
+  version: 'v1',
+  kind: 'ValidatingAdmissionPolicy',
+  plural: 'validatingadmissionpolicies',
+  scope: 'Cluster',
+  actsEverywhere: true,
+  description: 'A rule for writes, as expressions of CEL. ValidatingAdmissionPolicyBindings put it in force.',
+  spec: PolicySpec,
+  columns: [
+    { name: 'Validations', type: 'integer', description: 'How many.', value: ({ spec }) => spec.validations.length },
+    {
+      name: 'ParamKind',
+      type: 'string',
+      description: 'The kind of its params.',
+      value: ({ spec }) => spec.paramKind?.kind,
+    },
+  ],
+  validate: policyProblems,
+  example: {
+    name: 'few-slots',
+    spec: {
+      failurePolicy: 'Fail',
+      matchConstraints: {
+        matchPolicy: 'Equivalent',
+        resourceRules: [
+          {
+            apiGroups: ['ads.backline.dev'],
+            apiVersions: ['*'],
+            operations: ['CREATE', 'UPDATE'],
+            resources: ['placements'],
+            scope: '*',
+          },
+        ],
+      },
+      validations: [{ expression: 'object.spec.slots <= 4', message: 'A break has four slots at most.' }],
+    },
+  },
+});
+
+function policyProblems(spec: PolicySpec): readonly Problem[] {
+  const { problems } = compilePolicy(spec);
+  const names = (spec.variables ?? []).map(({ name }) => name);
+  const repeated = names.findIndex((name, index) => names.indexOf(name) !== index);
+  const ofNames: readonly Problem[] =
+    repeated === -1
+      ? []
+      : [
+          {
+            path: ['spec', 'variables', repeated, 'name'],
+            reason: 'FieldValueDuplicate',
+            detail: `there is a variable "${names[repeated] ?? ''}" already`,
+          },
+        ];
+  return [...ofNames, ...problems];
+}

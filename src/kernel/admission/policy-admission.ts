@@ -1,0 +1,187 @@
+import type { Labels } from '#kernel/api/codec/selectors.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import type { PlainMap, Value } from '#kernel/cel/values.ts';
+import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Entry, Mutation, Reader } from '#kernel/store/contract.ts';
+import type { Admission, ChangeRequest } from '#kernel/store/rules/write.ts';
+import { EVERY_BINDING, ValidatingAdmissionPolicyBinding, type BindingSpec } from './kinds/binding.ts';
+import { ADMISSION_GROUP } from './kinds/match.ts';
+import { ValidatingAdmissionPolicy, type PolicySpec } from './kinds/policy.ts';
+import { admissionRefusal } from './refusals.ts';
+import { compilePolicy, type CompiledPolicy } from './kinds/compile-policy.ts';
+import { evaluatePolicy, type PolicyInput, type Violation } from './rules/evaluate-policy.ts';
+import { matchesWrite, type WriteFacts } from './rules/match-write.ts';
+
+/** Messages in one refusal. */
+const MESSAGES_MAX = 10;
+
+const CODES = {
+  Invalid: 'denied',
+  Forbidden: 'denied-forbidden',
+  Unauthorized: 'denied-unauthorized',
+  RequestEntityTooLarge: 'denied-too-large',
+} as const satisfies Record<Violation['reason'], string>;
+
+/** A policy in force. */
+interface Bound {
+  readonly name: string;
+  readonly spec: PolicySpec;
+  readonly policy: CompiledPolicy;
+  readonly binding: { readonly name: string; readonly spec: BindingSpec };
+}
+
+/**
+ * Asks the policies in force about each write from outside, where it is decided: with the object as it would be stored. Policies
+ * and bindings themselves are written without them, so that nobody is locked out of a policy.
+ */
+export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange'> {
+  const compiled = new WeakMap<Entry, { readonly spec: PolicySpec; readonly policy: CompiledPolicy }>();
+  const bindings = new WeakMap<Entry, BindingSpec>();
+
+  return {
+    mayChange: (write) => {
+      const { kind, author, read, mutation } = write;
+      if (author.caller === undefined || kind.group === ADMISSION_GROUP || mutation.do === 'nothing') return [];
+      const entries = read.find(ValidatingAdmissionPolicyBinding, EVERY_BINDING.index, EVERY_BINDING.value);
+      if (entries.length === 0) return [];
+      const facts = factsOf(write);
+      const warnings: string[] = [];
+      for (const entry of entries) {
+        const bound = boundBy(entry, read);
+        if (bound === undefined || !isFor(bound, facts)) continue;
+        const { messages, reason } = judge(bound, inputOf(write, facts));
+        if (messages.length === 0) continue;
+        const text = `ValidatingAdmissionPolicy '${bound.name}' with binding '${bound.binding.name}'`;
+        if (!bound.binding.spec.validationActions.includes('Deny')) {
+          warnings.push(...messages.map((message) => `Validation failed for ${text}: ${message}`));
+        } else throw denialOf(text, messages, reason);
+      }
+      return warnings;
+    },
+  };
+
+  function boundBy(entry: Entry, read: Reader): Bound | undefined {
+    const spec = bindings.get(entry) ?? ValidatingAdmissionPolicyBinding.spec(entry.object());
+    bindings.set(entry, spec);
+    const found = read.get(ValidatingAdmissionPolicy, '', spec.policyName);
+    // As in Kubernetes a binding may come before its policy.
+    if (found === undefined) return undefined;
+    const known = compiled.get(found) ?? compileEntry(found);
+    return { name: found.name, ...known, binding: { name: entry.name, spec } };
+  }
+
+  function compileEntry(entry: Entry): { readonly spec: PolicySpec; readonly policy: CompiledPolicy } {
+    const spec = ValidatingAdmissionPolicy.spec(entry.object());
+    const made = { spec, policy: compilePolicy(spec) };
+    compiled.set(entry, made);
+    return made;
+  }
+
+  /** Messages of all that does not hold. */
+  function judge(
+    { spec, policy, binding }: Bound,
+    input: Omit<PolicyInput, 'params'> & { readonly read: Reader; readonly namespace: string },
+  ): { readonly messages: readonly string[]; readonly reason: Violation['reason'] } {
+    const { read, namespace, ...known } = input;
+    const params = paramsOf(spec, binding.spec, { read, namespace });
+    if (params.isSkipped) return { messages: [], reason: 'Invalid' };
+    if (params.failure !== undefined) return failing(spec, [params.failure]);
+    const { violations, failures } = evaluatePolicy(policy, { ...known, params: params.value });
+    if (violations.length === 0) return failing(spec, failures);
+    return { messages: violations.map(({ message }) => message), reason: violations[0]?.reason ?? 'Invalid' };
+  }
+
+  function paramsOf(
+    { paramKind }: PolicySpec,
+    { paramRef }: BindingSpec,
+    { read, namespace }: { readonly read: Reader; readonly namespace: string },
+  ): { readonly value: Value; readonly failure?: string; readonly isSkipped?: boolean } {
+    if (paramKind === undefined) return { value: null };
+    if (paramRef === undefined)
+      return { value: null, failure: 'the policy has a paramKind, and the binding no paramRef' };
+    const { kind: name, apiVersion } = paramKind;
+    const kind = kinds.all.find((one) => one.kind === name && one.apiVersion === apiVersion);
+    if (kind === undefined || kind.confidential === true) {
+      return { value: null, failure: `there is no kind ${name} of ${apiVersion} that a policy could read` };
+    }
+    const within = kind.namespaced ? (paramRef.namespace ?? namespace) : '';
+    const found = read.get(kind, within, paramRef.name);
+    if (found !== undefined) return { value: found.object() as unknown as PlainMap };
+    if (paramRef.parameterNotFoundAction === 'Allow') return { value: null, isSkipped: true };
+    return { value: null, failure: `there is no ${name} "${paramRef.name}" with its parameters` };
+  }
+}
+
+function failing(
+  { failurePolicy }: PolicySpec,
+  failures: readonly string[],
+): { readonly messages: readonly string[]; readonly reason: Violation['reason'] } {
+  return { messages: failurePolicy === 'Ignore' ? [] : failures, reason: 'Invalid' };
+}
+
+function denialOf(text: string, messages: readonly string[], reason: Violation['reason']): Refusal {
+  const more = messages.length > MESSAGES_MAX ? `; and ${messages.length - MESSAGES_MAX} more` : '';
+  const message = `${text} denied request: ${messages.slice(0, MESSAGES_MAX).join('; ')}${more}`;
+  // Clients show the causes of an invalid object, not the message.
+  const problems = [{ path: [], reason: 'FieldValueInvalid', detail: message }] as const;
+  return admissionRefusal(CODES[reason], message, reason === 'Invalid' ? { problems } : {});
+}
+
+function isFor({ spec, binding }: Bound, facts: WriteFacts): boolean {
+  return matchesWrite(spec.matchConstraints, facts) && matchesWrite(binding.spec.matchResources, facts);
+}
+
+function factsOf({ kind, operation, current, mutation, read }: ChangeRequest): WriteFacts {
+  const { namespace, name } = operation;
+  const after = objectIn(mutation);
+  const inNamespace = kind === Namespace ? undefined : read.get(Namespace, '', namespace);
+  const labels = [current?.labels, after?.metadata.labels].filter((one): one is Labels => one !== undefined);
+  return {
+    operation: operation.verb === 'delete' ? 'DELETE' : current === undefined ? 'CREATE' : 'UPDATE',
+    group: kind.group,
+    version: kind.version,
+    resource: kind.plural,
+    subresource: 'part' in operation && operation.part !== 'main' ? operation.part : '',
+    namespace,
+    name,
+    labels: labels.length === 0 ? [{}] : labels,
+    namespaceLabels: kind === Namespace ? (labels.at(-1) ?? {}) : inNamespace?.labels,
+  };
+}
+
+function objectIn(mutation: Mutation): ResourceObject | undefined {
+  return mutation.do === 'put' ? mutation.object : undefined;
+}
+
+function inputOf(
+  { kind, operation, current, mutation, author, read }: ChangeRequest,
+  facts: WriteFacts,
+): Omit<PolicyInput, 'params'> & { readonly read: Reader; readonly namespace: string } {
+  const { group, version, resource, subresource, namespace, name } = facts;
+  const after = operation.verb === 'delete' || mutation.do === 'nothing' ? undefined : mutation.object;
+  return {
+    read,
+    namespace,
+    object: visible(kind, after),
+    oldObject: visible(kind, current?.object()),
+    namespaceObject: visible(Namespace, read.get(Namespace, '', namespace)?.object()),
+    request: {
+      kind: { group, version, kind: kind.kind },
+      resource: { group, version, resource },
+      subResource: subresource,
+      name,
+      namespace,
+      operation: facts.operation,
+      userInfo: { username: author.user, groups: [...(author.caller?.groups ?? [])] },
+    },
+  };
+}
+
+/** The object for expressions; of a Secret only its name: a message could tell its values. */
+function visible({ confidential }: Kind, object: ResourceObject | undefined): Value {
+  if (object === undefined) return null;
+  const { apiVersion, kind, metadata } = object;
+  return (confidential === true ? { apiVersion, kind, metadata } : object) as unknown as PlainMap;
+}

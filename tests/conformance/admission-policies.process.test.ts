@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { changeSet, CHANGE_SETS } from '../support/flags.ts';
+import { startWorld, type Answer } from '../support/backline.ts';
+
+const POLICIES = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies';
+const BINDINGS = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings';
+const MAPS = '/api/v1/namespaces/default/configmaps';
+
+const ALL_MAPS = {
+  resourceRules: [
+    { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE', 'DELETE'], resources: ['configmaps'] },
+  ],
+};
+
+/** A server, and ways to declare policies and ConfigMaps there. */
+async function startDesk(t: TestContext) {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const declare = async (path: string, body: object): Promise<Answer> => {
+    const answer = await call('POST', path, { body });
+    assert.equal(answer.status, 201, answer.text);
+    return answer;
+  };
+  return {
+    ...world,
+    policy: (name: string, spec: object) =>
+      declare(POLICIES, { metadata: { name }, spec: { matchConstraints: ALL_MAPS, ...spec } }),
+    bind: (name: string, spec: object = {}) =>
+      declare(BINDINGS, { metadata: { name }, spec: { policyName: name, validationActions: ['Deny'], ...spec } }),
+    create: (name: string, data: object, more: object = {}) =>
+      call('POST', MAPS, { body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...more }, data } }),
+    edit: (name: string, patch: object) =>
+      call('PATCH', `${MAPS}/${name}`, {
+        body: patch,
+        headers: { 'content-type': 'application/merge-patch+json' },
+      }),
+    remove: (name: string) => call('DELETE', `${MAPS}/${name}`),
+  };
+}
+
+test('a bound policy denies what does not hold, says why, and writes nothing', async (t) => {
+  await using desk = await startDesk(t);
+  const { create, edit, remove, call } = desk;
+  await desk.policy('few', {
+    variables: [{ name: 'count', expression: 'size(object.data)' }],
+    validations: [
+      {
+        expression: "request.operation == 'DELETE' || variables.count <= 2",
+        messageExpression: "'%d entries; 2 are allowed'.format([variables.count])",
+      },
+      {
+        expression: "request.operation != 'DELETE' || !has(oldObject.data.keep)",
+        message: 'It has an entry to keep.',
+        reason: 'Forbidden',
+      },
+      {
+        expression: "request.operation != 'UPDATE' || object.data.size() >= oldObject.data.size()",
+        message: 'Shrinks.',
+      },
+    ],
+  });
+  assert.equal(
+    (await create('before', { a: '1', b: '2', c: '3' })).status,
+    201,
+    'without a binding it is in force nowhere',
+  );
+  await desk.bind('few');
+  const refused = await create('large', { a: '1', b: '2', c: '3' });
+  assert.equal(refused.status, 422);
+  assert.match(
+    refused.json.message,
+    /^ValidatingAdmissionPolicy 'few' with binding 'few' denied request: 3 entries; 2 are allowed$/,
+  );
+  assert.equal((await call('GET', `${MAPS}/large`)).status, 404);
+  assert.equal((await create('small', { keep: '1', b: '2' })).status, 201);
+  assert.match((await edit('small', { data: { b: null } })).json.message, /Shrinks\./);
+  const kept = await remove('small');
+  assert.deepEqual([kept.status, kept.json.reason], [403, 'Forbidden']);
+  assert.match(kept.json.message, /It has an entry to keep/);
+  const together = await call('POST', CHANGE_SETS, {
+    body: changeSet(
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'one' }, data: {} },
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'two' }, data: { a: '1', b: '2', c: '3' } },
+    ),
+  });
+  assert.equal(together.status, 422, together.text);
+  assert.equal((await call('GET', `${MAPS}/one`)).status, 404, 'a change set is written as a whole or not at all');
+  assert.equal(
+    (await call('POST', `${MAPS}?dryRun=All`, { body: { metadata: { name: 'x' }, data: { a: '', b: '', c: '' } } }))
+      .status,
+    422,
+  );
+});
+
+test('Warn writes and warns; a binding may be for some namespaces, labels and names', async (t) => {
+  await using desk = await startDesk(t);
+  const { create, call } = desk;
+  await desk.policy('owned', { validations: [{ expression: 'has(object.data.owner)', message: 'It has no owner.' }] });
+  await desk.bind('owned', { validationActions: ['Warn'] });
+  const warned = await create('a', {});
+  assert.equal(warned.status, 201);
+  assert.match(
+    String(warned.headers['warning']),
+    /299 .*Validation failed for ValidatingAdmissionPolicy 'owned' with binding 'owned': It has no owner\./,
+  );
+  await call('DELETE', `${BINDINGS}/owned`);
+  await desk.bind('selected', {
+    policyName: 'owned',
+    matchResources: {
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'default' } },
+      objectSelector: { matchExpressions: [{ key: 'tier', operator: 'In', values: ['gold'] }] },
+      excludeResourceRules: [{ ...ALL_MAPS.resourceRules[0], resourceNames: ['free'] }],
+    },
+  });
+  assert.equal((await create('b', {})).status, 201, 'it has no such label');
+  assert.equal((await create('c', {}, { labels: { tier: 'gold' } })).status, 422);
+  assert.equal((await create('free', {}, { labels: { tier: 'gold' } })).status, 201);
+});
+
+test('parameters come from an object; without it, and where an expression fails, failurePolicy decides', async (t) => {
+  await using desk = await startDesk(t);
+  const { create, edit, call } = desk;
+  const spec = {
+    paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+    matchConstraints: {
+      ...ALL_MAPS,
+      excludeResourceRules: [{ ...ALL_MAPS.resourceRules[0], resourceNames: ['limits'] }],
+    },
+    matchConditions: [{ name: 'not free', expression: "object == null || object.metadata.name != 'free'" }],
+    validations: [{ expression: 'size(object.data) <= int(params.data.most)', message: 'Too many.' }],
+  };
+  await desk.policy('limited', spec);
+  await desk.bind('limited', { paramRef: { name: 'limits', parameterNotFoundAction: 'Deny' } });
+  assert.match((await create('a', {})).json.message, /there is no ConfigMap "limits" with its parameters/);
+  assert.equal((await create('limits', { most: '1' })).status, 201);
+  assert.equal((await create('a', { x: '' })).status, 201);
+  assert.equal((await create('free', { x: '', y: '' })).status, 201);
+  assert.match((await create('b', { x: '', y: '' })).json.message, /Too many/);
+  await edit('limits', { data: { most: '2' } });
+  assert.equal((await create('b', { x: '', y: '' })).status, 201, 'the parameters of now count');
+  await edit('limits', { data: { most: 'many' } });
+  assert.match((await create('c', {})).json.message, /expression 'size\(object.data\)[^']*': "many" is no int/);
+  const current = (await call('GET', `${POLICIES}/limited`)).json;
+  await call('PUT', `${POLICIES}/limited`, {
+    body: { ...current, spec: { ...current.spec, failurePolicy: 'Ignore' } },
+  });
+  assert.equal((await create('c', {})).status, 201);
+});
+
+test('an expression that does not compile is refused with its place; one that costs too much fails', async (t) => {
+  await using desk = await startDesk(t);
+  const { call, create } = desk;
+  const refusal = async (spec: object): Promise<string> => {
+    const answer = await call('POST', POLICIES, {
+      body: { metadata: { name: 'bad' }, spec: { matchConstraints: ALL_MAPS, ...spec } },
+    });
+    assert.equal(answer.status, 422, answer.text);
+    return JSON.stringify(answer.json.details.causes);
+  };
+  assert.match(
+    await refusal({ validations: [{ expression: 'object.x >' }] }),
+    /1:11: found the end.*spec\.validations\[0\]\.expression/s,
+  );
+  assert.match(await refusal({ validations: [{ expression: 'objekt.x' }] }), /undeclared reference to 'objekt'/);
+  assert.match(await refusal({ validations: [{ expression: "'text'" }] }), /it is string, and must be bool/);
+  assert.match(
+    await refusal({
+      variables: [
+        { name: 'a', expression: 'variables.b' },
+        { name: 'b', expression: '1' },
+      ],
+      validations: [{ expression: 'variables.a == 1' }],
+    }),
+    /undefined field 'b'/,
+  );
+  assert.match(
+    await refusal({ validations: [{ expression: 'request.nosuch' }] }),
+    /undefined field 'nosuch': request has kind/,
+  );
+  const ten = '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]';
+  const bomb = Array.from({ length: 8 }, (_, level) => `x${level}`).reduceRight(
+    (body, name) => `${ten}.all(${name}, ${body})`,
+    'true',
+  );
+  await desk.policy('bomb', { validations: [{ expression: bomb }] });
+  await desk.bind('bomb');
+  assert.match((await create('a', {})).json.message, /it cost more than \d+ units/);
+});
+
+test('nobody is locked out: no policy is for policies', async (t) => {
+  await using desk = await startDesk(t);
+  const { call, create } = desk;
+  await desk.policy('nothing', {
+    matchConstraints: {
+      resourceRules: [{ apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*', '*/*'] }],
+    },
+    validations: [{ expression: 'false', message: 'Nothing may be written.' }],
+  });
+  await desk.bind('nothing');
+  assert.equal((await create('a', {})).status, 422);
+  assert.equal((await call('POST', '/api/v1/namespaces', { body: { metadata: { name: 'n' } } })).status, 422);
+  assert.equal((await call('DELETE', `${BINDINGS}/nothing`)).status, 200);
+  assert.equal((await create('a', {})).status, 201);
+});
