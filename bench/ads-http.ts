@@ -21,6 +21,8 @@ const WARM_REQUESTS = 3 * REQUESTS;
 /** A node that answers thousands a second has hundreds. */
 const CONNECTIONS = 128;
 const ROUNDS = 5;
+const PACED_SECONDS = 30;
+const SETTLING_SECONDS = 5;
 /** Questions whose answers the bare server is given one of: that of the median length. */
 const SAMPLES = 99;
 const EXPLAINED = 50;
@@ -76,7 +78,9 @@ async function measure(data: string, sender: ChildProcess, name: string): Promis
     }
     const perSecond = median(rounds.map(({ ours }) => REQUESTS / ours.result.seconds));
     const rate = Math.floor(perSecond / 2);
-    const slow = { ...shared, rate, requests: rate * 10 };
+    const slow = { ...shared, rate, requests: rate * PACED_SECONDS };
+    // At first the garbage of the rounds at full speed is collected.
+    await send({ ...slow, url: server.url, requests: rate * SETTLING_SECONDS });
     const late = await send({ ...slow, url: server.url });
     const bareLate = await send({ ...slow, url: bare.url });
     const explained = await cpuOf(server.url, () =>

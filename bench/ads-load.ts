@@ -70,7 +70,8 @@ async function measure({ url, path = PATH, requests, connections, rate }: Run): 
       const due = Math.min(requests, ((performance.now() - begunMs) * rate) / 1_000);
       for (; next < due; next += 1) {
         const dueMs = begunMs + (next * 1_000) / rate;
-        const line = free.pop();
+        // The one that has rested longest: a server closes connections that rest for seconds.
+        const line = free.shift();
         if (line === undefined) waiting.push(dueMs);
         else line.ask(requestOf(path), dueMs);
       }
@@ -101,13 +102,19 @@ interface Line {
 async function openLine({ port, hostname }: URL, onAnswer: (line: Line, text: string) => void): Promise<Line> {
   const socket = connect({ port: Number(port), host: hostname, noDelay: true });
   await once(socket, 'connect');
+  socket.once('close', () => {
+    if (isAsked) throw new Error('a break was not answered: the connection was closed');
+  });
   let text = '';
+  let isAsked = false;
   const line: Line = {
     socket,
     dueMs: 0,
     ask: (request, dueMs) => {
+      if (socket.destroyed) throw new Error('a connection was closed before a break was asked for');
       line.dueMs = dueMs;
       text = '';
+      isAsked = true;
       socket.write(request);
     },
   };
@@ -117,6 +124,7 @@ async function openLine({ port, hostname }: URL, onAnswer: (line: Line, text: st
     const length = head === -1 ? undefined : /content-length: (\d+)/i.exec(text)?.[1];
     if (length === undefined || text.length < head + 4 + Number(length)) return;
     if (!text.startsWith('HTTP/1.1 200 ')) throw new Error(`a break was answered with ${text.slice(0, 500)}`);
+    isAsked = false;
     onAnswer(line, text);
   });
   return line;

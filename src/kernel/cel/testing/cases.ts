@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { tests } from '@bufbuild/cel-spec/testdata/conformance.js';
 import { readTextProto, type TextMessage, type TextValue } from './text-proto.ts';
@@ -32,9 +31,9 @@ export function packagedCases(): readonly CelCase[] {
   return ((tests as Suite).suites ?? []).flatMap((suite) => inSuite(suite.name, suite));
 }
 
-/** Those of cel-spec of June 2026 (Apache-2.0, tests/simple/testdata), as they are written there. */
-export function newestCases(): readonly CelCase[] {
-  const archive = gunzipSync(readFileSync(join(import.meta.dirname, 'cel-spec-cases.tar.gz')));
+/** Those of an archive (`.tar.gz`) of cel-spec's `tests/simple/testdata`, as they are written there. */
+export function archivedCases(path: string): readonly CelCase[] {
+  const archive = gunzipSync(readFileSync(path));
   return [...filesIn(archive)]
     .filter(([path]) => path.endsWith('.textproto'))
     .flatMap(([path, text]) => casesIn(path.replace(/^.*\/|\.textproto$/g, ''), text));
