@@ -37,7 +37,9 @@ const QuestionSchema = Type.Object(
     listener: text('Id of the listener.'),
     plan: text('Name of the Plan, for listeners without a subscription on record.'),
     market: text('Name of the Market.'),
-    territory: text('ISO 3166-1 alpha-2: where the listener is, for the rules of the AdPolicy.'),
+    territory: text(
+      'ISO 3166-1 alpha-2, in capitals: where the listener is, for the rules of the AdPolicy. Another text counts as unknown.',
+    ),
     role: text('Role on the plan.'),
     ...LISTENER_INPUTS,
     household: text(

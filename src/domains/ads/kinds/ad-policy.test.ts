@@ -24,6 +24,17 @@ test('with consent every attribute chooses ads; without, only those that the pol
   assert.equal(answerUnder(POLICY, { age: 30, tcf: CONSENTED }).accounts, 'jazz mixed plain rude toys');
 });
 
+test('a territory that is no code is an unknown one, for every rule', () => {
+  const beer = { ...POLICY, categories: [{ categories: ['alcohol'], deniedIn: ['NO'] }] };
+  const strict = answerUnder(beer, { age: 30 });
+  assert.equal(strict.accounts, 'jazz mixed plain rude toys');
+  for (const territory of ['de', 'UK', 'XX', 'T1', 'DE ', 'DEU', 'de-DE', 'Germany', 'no', 'NOR']) {
+    const { accounts, question } = answerUnder(beer, { age: 30, territory });
+    assert.equal(accounts, strict.accounts, territory);
+    assert.deepEqual(question.rules, strict.question.rules, territory);
+  }
+});
+
 test('the history is that of the listener only with their consent to storage', () => {
   const scope = (facts: ListenerFacts & { listener?: string }) => answerUnder(POLICY, facts).question.historyScope;
   assert.equal(scope({ territory: 'DE', tcf: CONSENTED }), 'listener');

@@ -1,4 +1,5 @@
 import type { Context } from '#kernel/audiences/language/language.ts';
+import { TERRITORIES } from '#kernel/base/territories.ts';
 import type { AdLoad } from './ad-load.ts';
 import {
   ALL_PERMITTED,
@@ -77,13 +78,14 @@ export type ReadPermission = (demand: ConsentDemand, signals: ConsentSignals) =>
 
 /** The rules of a policy for one listener. What is not known counts as the stricter case. */
 export function listenerRules(policy: ListenerPolicy, facts: ListenerFacts, read: ReadPermission): ListenerRules {
-  const signalled = signalledPermission(policy.consent, facts, read);
+  const territory = knownTerritory(facts);
+  const signalled = signalledPermission(policy.consent, { facts, territory }, read);
   const ageGroup = ageGroupOf(policy, facts, signalled.knownAs);
   const permission = permissionOf(ageGroup, signalled);
   const age = knownAge(policy, facts.age, ageGroup);
   const denied = new Map<string, CategoryObstacle>();
   for (const rule of policy.categories) {
-    const obstacle = obstacleOf(rule, age, facts.territory);
+    const obstacle = obstacleOf(rule, age, territory);
     if (obstacle !== undefined) for (const category of rule.categories) denied.set(category, obstacle);
   }
   return {
@@ -130,16 +132,25 @@ export function permittedContext(context: Context, { attributes }: ListenerPolic
   return Object.fromEntries(Object.entries(context).filter(([name]) => names.has(name)));
 }
 
-function signalledPermission(rules: readonly ConsentRule[], facts: ListenerFacts, read: ReadPermission): Permission {
+/** Rules name codes alone: another text, as `de`, `UK` or the `XX` of a proxy, would meet none of them, so it is unknown. */
+function knownTerritory({ territory }: ListenerFacts): string | undefined {
+  return territory !== undefined && TERRITORIES.has(territory) ? territory : undefined;
+}
+
+function signalledPermission(
+  rules: readonly ConsentRule[],
+  { facts, territory }: { readonly facts: ListenerFacts; readonly territory: string | undefined },
+  read: ReadPermission,
+): Permission {
   // The age that a string gives away counts without a rule too.
   const nothing = (reason: string): Permission => {
     const { knownAs } = read({ framework: 'none' }, facts);
     return { ...nothingPermitted(reason), knownAs };
   };
   for (const rule of rules) {
-    if (rule.territories === undefined || rule.territories.includes(facts.territory ?? '')) return read(rule, facts);
+    if (rule.territories === undefined || rule.territories.includes(territory ?? '')) return read(rule, facts);
     // An unknown territory may be this one.
-    if (facts.territory === undefined) return nothing('territory unknown');
+    if (territory === undefined) return nothing('territory unknown');
   }
   return nothing('no consent rule for the territory');
 }
