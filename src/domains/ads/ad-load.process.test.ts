@@ -43,6 +43,22 @@ test('a break without ads is none, and a load that is lowered holds at once', as
   assert.deepEqual(await serve(tableOfLoad({ gapSeconds: 600 }), node, ask(20)), BREAK);
 });
 
+test('breaks under another policy count, for as long as the load of this one looks back', async () => {
+  await using world = await startCapsNodes();
+  const [node] = world.nodes;
+  const [hourly, gap, grace] = [{ breaksPerHour: 3 }, { gapSeconds: 30 }, { graceMinutes: 1 }].map(tableOfLoad);
+  assert.ok(hourly !== undefined && gap !== undefined && grace !== undefined);
+  assert.deepEqual(await serve(grace, node, ask(0)), []);
+  assert.deepEqual(await serve(grace, node, ask(1)), BREAK);
+  assert.deepEqual(await serve(hourly, node, ask(2)), BREAK);
+  assert.deepEqual(await serve(gap, node, ask(3)), BREAK);
+  assert.deepEqual(await serve(hourly, node, ask(4)), []);
+  assert.deepEqual(await serve(gap, node, ask(5)), BREAK);
+  // The break of the second minute ends, and three are left.
+  assert.deepEqual(await serve(hourly, node, ask(61)), []);
+  assert.deepEqual(await serve(hourly, node, ask(62)), BREAK);
+});
+
 test('where nobody is named, or nothing is kept, a load cannot be held: no ads', async () => {
   await using world = await startCapsNodes();
   const [node] = world.nodes;

@@ -86,7 +86,7 @@ export function exposuresOfBreak(
   const history = known.rows.get(historyScope)?.history;
   if (load === undefined || history === undefined) return exposures;
   const own = exposures.get(historyScope) ?? [];
-  if (served.length > 0) own.push(breakExposure(load, exposureNumber(id, slots), nowMs));
+  if (served.length > 0) own.push(breakExposure(exposureNumber(id, slots), nowMs));
   if (hasGrace && load.graceMinutes !== undefined) own.push(...questionExposures(history, nowMs));
   return exposures.set(historyScope, own);
 }

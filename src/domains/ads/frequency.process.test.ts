@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NO_HISTORIES } from './history/histories.ts';
+import { NO_HISTORIES, type HistorySubject } from './history/histories.ts';
 import type { FrequencyCaps } from './kinds/parts.ts';
 import { cappedTable, confirm, serve, startCapsNodes, type CapsByName } from './testing/caps-world.ts';
 
@@ -19,7 +19,7 @@ const shoes = (caps: CapsByName) => cappedTable([SHOES, TEA], caps);
 const daily = (count: number, scope: FrequencyCaps[number]['scope'] = 'listener'): FrequencyCaps => [
   { count, per: 'P1D', scope },
 ];
-const ask = (decision: string, afterMs = 0, subject: Parameters<typeof serve>[2]['subject'] = { listener: 'ann' }) => ({
+const ask = (decision: string, afterMs = 0, subject: HistorySubject = { listener: 'ann' }) => ({
   decision,
   subject,
   nowMs: NOW_MS + afterMs,
@@ -115,6 +115,29 @@ test('without consent the session is counted, and nothing is kept of the listene
   assert.deepEqual(await serve(table, node, ask('three', 0, { session: 's2' })), BOTH);
   assert.deepEqual(await serve(table, node, ask('four')), BOTH);
   assert.deepEqual(await serve(table, node, ask('nobody', 0, {})), REST);
+});
+
+test('where the caps of one ad set are counted in several places, a short window takes nothing from a long one', async () => {
+  await using world = await startCapsNodes();
+  const [node] = world.nodes;
+  const caps = [
+    { count: 2, per: 'P30D', scope: 'household' as const },
+    { count: 9, per: 'PT1H', scope: 'session' as const },
+  ];
+  const table = shoes({ 'acme.shoes': caps });
+  // Without a household its cap counts in the session of a device that several listeners use.
+  const serveAndPlay = async (name: string, hours: number, subject: HistorySubject) => {
+    const request = ask(name, hours * 60 * MINUTE_MS, subject);
+    const served = await serve(table, node, request);
+    await confirm(node, request, 0, request.nowMs);
+    return served;
+  };
+  const nobody = { session: 's' };
+  assert.deepEqual(await serveAndPlay('one', 0, nobody), BOTH);
+  assert.deepEqual(await serveAndPlay('ann', 2, { ...nobody, listener: 'ann' }), BOTH);
+  assert.deepEqual(await serveAndPlay('two', 4, nobody), BOTH);
+  assert.deepEqual(await serveAndPlay('bob', 6, { ...nobody, listener: 'bob' }), BOTH);
+  assert.deepEqual(await serveAndPlay('three', 8, nobody), REST);
 });
 
 test('an erased listener leaves nothing: not as a household of one, nor on devices; a late impression brings nothing back', async () => {

@@ -153,14 +153,15 @@ class CapsModel {
     return `play ${decision}/${place}`;
   }
 
-  /** Other counts, windows and scopes, or none. A day is always counted: longer windows count what was kept. */
+  /** Other counts, windows and scopes, or none. */
   async #changeCaps(): Promise<string> {
     const owner = this.#pick(OWNERS);
     const scopes = SCOPES.filter(() => this.#chance.between(0, 3) === 0);
-    const caps = scopes.flatMap((scope) => [
-      { count: this.#chance.between(1, 4), per: this.#pick(Object.keys(WINDOW_MS)), scope },
-      { count: 100, per: 'P1D', scope },
-    ]);
+    const caps = scopes.map((scope) => ({
+      count: this.#chance.between(1, 4),
+      per: this.#pick(Object.keys(WINDOW_MS)),
+      scope,
+    }));
     const { [owner]: _, ...others } = this.#caps;
     this.#caps = caps.length === 0 ? others : { ...others, [owner]: caps.slice(0, 6) };
     this.#table = cappedTable(AD_SETS, this.#caps);

@@ -7,7 +7,12 @@ export const PLAYABLE_MS = 24 * HOUR_MS;
 const MARGIN_MS = 10_000;
 
 /** Windows of the model, and nothing else: the oracle reads no durations. */
-export const WINDOW_MS: Readonly<Record<string, number>> = { PT1H: HOUR_MS, PT6H: 6 * HOUR_MS, P1D: 24 * HOUR_MS };
+export const WINDOW_MS: Readonly<Record<string, number>> = {
+  PT1H: HOUR_MS,
+  PT6H: 6 * HOUR_MS,
+  P1D: 24 * HOUR_MS,
+  P3D: 72 * HOUR_MS,
+};
 
 const SCOPES = ['household', 'listener', 'device', 'session'] as const;
 
@@ -17,8 +22,14 @@ export interface OracleExposure {
   readonly place: number;
   readonly atMs: number;
   playedMs: number | undefined;
-  /** `owner scope id` wherever it is counted. */
-  readonly notes: Set<string>;
+  /** `scope id` wherever it is counted. */
+  readonly notes: Map<string, Note>;
+}
+
+interface Note {
+  readonly owners: readonly string[];
+  /** The longest window of their caps since it was served: by a longer one it counts no longer. */
+  readonly keepMs: number;
 }
 
 /** Every exposure there ever was, in a list that is searched from end to end. */
@@ -35,7 +46,7 @@ export class CapsOracle {
   }
 
   copy(): CapsOracle {
-    const exposures = this.exposures.map((one) => ({ ...one, notes: new Set(one.notes) }));
+    const exposures = this.exposures.map((one) => ({ ...one, notes: new Map(one.notes) }));
     return new CapsOracle(this.#adSets, exposures, new Map(this.#users));
   }
 
@@ -46,10 +57,11 @@ export class CapsOracle {
     const best = accounts.flatMap((account) => byBid(free.filter((one) => one.account === account)).slice(0, 1));
     const served = byBid(best);
     for (const [place, adSet] of served.entries()) {
-      const notes = new Set(countedAt(adSet, caps, subject).flatMap(({ note }) => note ?? []));
+      const notes = notesOf(countedAt(adSet, caps, subject));
+      for (const [where, note] of notes) this.#keepLonger(where, note, nowMs);
       this.exposures.push({ decision, subject, place, atMs: nowMs, playedMs: undefined, notes });
       for (const scope of ['device', 'session'] as const) {
-        const isNoted = [...notes].some((note) => note.split(' ')[1] === scope);
+        const isNoted = [...notes.keys()].some((where) => where.startsWith(`${scope} `));
         if (isNoted && subject.listener !== undefined) this.#users.set(`${scope} ${subject[scope]}`, subject.listener);
       }
     }
@@ -65,22 +77,32 @@ export class CapsOracle {
     const used = [...this.#users].filter(([, user]) => user === listener).map(([place]) => place);
     const gone = new Set([`listener ${listener}`, `household ${listener}`, ...used]);
     for (const place of used) this.#users.delete(place);
-    for (const { notes } of this.exposures) {
-      for (const note of notes) if (gone.has(note.slice(note.indexOf(' ') + 1))) notes.delete(note);
+    for (const { notes } of this.exposures) for (const where of gone) notes.delete(where);
+  }
+
+  /** Exposures of the same owners that still count are kept as long as the new one. */
+  #keepLonger(where: string, { owners, keepMs }: Note, nowMs: number): void {
+    for (const exposure of this.exposures) {
+      const note = exposure.notes.get(where);
+      if (note === undefined || note.keepMs >= keepMs || note.owners.join() !== owners.join()) continue;
+      if (endMs(exposure, note.keepMs) > nowMs) exposure.notes.set(where, { owners, keepMs });
     }
   }
 
   #isCapped(adSet: CappedAdSet, caps: CapsByName, subject: HistorySubject, nowMs: number): boolean {
-    return countedAt(adSet, caps, subject).some(({ note, count, windowMs }) => {
-      if (note === undefined) return true;
-      const counted = this.exposures.filter(
-        ({ notes, playedMs, atMs }) =>
-          notes.has(note) &&
-          (playedMs === undefined ? atMs + PLAYABLE_MS + MARGIN_MS > nowMs : playedMs > nowMs - windowMs),
-      );
+    return countedAt(adSet, caps, subject).some(({ owner, where, count, windowMs }) => {
+      if (where === undefined) return true;
+      const counted = this.exposures.filter((exposure) => {
+        const note = exposure.notes.get(where);
+        return note?.owners.includes(owner) === true && endMs(exposure, Math.min(windowMs, note.keepMs)) > nowMs;
+      });
       return counted.length >= count;
     });
   }
+}
+
+function endMs({ atMs, playedMs }: OracleExposure, windowMs: number): number {
+  return playedMs === undefined ? atMs + PLAYABLE_MS + MARGIN_MS : playedMs + windowMs;
 }
 
 /** The caps of an ad set, each with the place where it is counted: the scope that is known, or the next narrower. */
@@ -90,10 +112,23 @@ function countedAt({ name, campaign, account }: CappedAdSet, caps: CapsByName, s
       let at = SCOPES.indexOf(scope);
       while (at < SCOPES.length && subject[SCOPES[at] ?? 'session'] === undefined) at += 1;
       const counted = SCOPES[at];
-      const note = counted === undefined ? undefined : `${owner} ${counted} ${subject[counted]}`;
-      return { note, count, windowMs: WINDOW_MS[per] ?? Number.NaN };
+      const where = counted === undefined ? undefined : `${counted} ${subject[counted]}`;
+      return { owner, where, count, windowMs: WINDOW_MS[per] ?? Number.NaN };
     }),
   );
+}
+
+function notesOf(caps: ReturnType<typeof countedAt>): Map<string, Note> {
+  const notes = new Map<string, Note>();
+  for (const { owner, where, windowMs } of caps) {
+    if (where === undefined) continue;
+    const { owners, keepMs } = notes.get(where) ?? { owners: [], keepMs: 0 };
+    notes.set(where, {
+      owners: owners.includes(owner) ? owners : [...owners, owner],
+      keepMs: Math.max(keepMs, windowMs),
+    });
+  }
+  return notes;
 }
 
 function byBid(adSets: readonly CappedAdSet[]): readonly CappedAdSet[] {

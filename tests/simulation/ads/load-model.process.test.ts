@@ -15,7 +15,8 @@ class LoadModel {
   readonly #chance: ReturnType<typeof seededChance>;
   readonly #world: CapsNodes;
   #oracle = new LoadOracle();
-  #load: OracleLoad = { breaksPerHour: 3, graceMinutes: 10 };
+  /** Of two policies, whose placements one listener is asked about. */
+  #loads: readonly OracleLoad[] = [{ breaksPerHour: 3, graceMinutes: 10 }, { gapSeconds: 30 }];
   #nowMs = Date.UTC(2026, 10, 30, 12);
   #asked = 0;
   /** Who may still play the ad of a rewarded break. */
@@ -39,12 +40,13 @@ class LoadModel {
 
   /** Several questions at once, on both nodes: what they get is right in some order. */
   async #ask(count: number): Promise<string> {
-    const table = cappedTable([TEA], {}, { consent: [{ framework: 'none' }], load: this.#load });
     const questions = Array.from({ length: count }, (): OracleQuestion => {
-      return { listener: this.#pick(LISTENERS), isRewarded: this.#chance.between(0, 4) === 0 };
+      const load = this.#pick(this.#loads);
+      return { load, listener: this.#pick(LISTENERS), isRewarded: this.#chance.between(0, 4) === 0 };
     });
     const answers = await Promise.all(
-      questions.map(async ({ listener, isRewarded }) => {
+      questions.map(async ({ load: allowed, listener, isRewarded }) => {
+        const table = cappedTable([TEA], {}, { consent: [{ framework: 'none' }], load: allowed });
         const { served, load } = await answer(table, this.#pick(this.#world.nodes), {
           decision: `d${(this.#asked += 1)}`,
           subject: { listener },
@@ -56,16 +58,14 @@ class LoadModel {
     );
     for (const order of ordersOf(count)) {
       const oracle = this.#oracle.copy();
-      const isRight = order.every(
-        (at) => oracle.ask(this.#load, questions[at] as OracleQuestion, this.#nowMs) === answers[at],
-      );
+      const isRight = order.every((at) => oracle.ask(questions[at] as OracleQuestion, this.#nowMs) === answers[at]);
       if (!isRight) continue;
       this.#oracle = oracle;
       for (const [at, { listener, isRewarded }] of questions.entries())
         if (isRewarded && listener !== undefined && answers[at] === '1 ads') this.#rewardable.push(listener);
       return `ask ${JSON.stringify(questions)}: ${answers.join(' and ')}`;
     }
-    const alone = questions.map((one) => this.#oracle.copy().ask(this.#load, one, this.#nowMs));
+    const alone = questions.map((one) => this.#oracle.copy().ask(one, this.#nowMs));
     assert.fail(`${JSON.stringify(questions)} got ${answers.join(' and ')}; alone it is ${alone.join(' and ')}`);
   }
 
@@ -79,13 +79,14 @@ class LoadModel {
   }
 
   async #changeLoad(): Promise<string> {
-    const maybe = <Value>(value: Value) => (this.#chance.between(0, 2) === 0 ? undefined : value);
-    this.#load = {
-      breaksPerHour: this.#chance.between(1, 4),
+    const maybe = <Value>(value: Value) => (this.#chance.between(0, 1) === 0 ? undefined : value);
+    const changed = {
+      breaksPerHour: maybe(this.#chance.between(1, 4)),
       gapSeconds: maybe(this.#chance.between(1, 3_600)),
       graceMinutes: maybe(this.#chance.between(1, 30)),
     };
-    return `load ${JSON.stringify(this.#load)}`;
+    this.#loads = [changed, this.#pick(this.#loads)];
+    return `load ${JSON.stringify(this.#loads)}`;
   }
 
   async #wait(): Promise<string> {

@@ -1,12 +1,14 @@
 const MINUTE_MS = 60_000;
 
 export interface OracleLoad {
-  readonly breaksPerHour: number;
+  readonly breaksPerHour?: number | undefined;
   readonly gapSeconds?: number | undefined;
   readonly graceMinutes?: number | undefined;
 }
 
 export interface OracleQuestion {
+  /** Of the policy of the placement. */
+  readonly load: OracleLoad;
   readonly listener: string | undefined;
   readonly isRewarded: boolean;
 }
@@ -33,7 +35,7 @@ export class LoadOracle {
   }
 
   /** The reason why there is no break, or the number of ads. */
-  ask(load: OracleLoad, { listener, isRewarded }: OracleQuestion, nowMs: number): string {
+  ask({ load, listener, isRewarded }: OracleQuestion, nowMs: number): string {
     if (listener === undefined) return 'adLoadUnknown';
     const life = this.#lives.get(listener) ?? NEW_LIFE;
     const questionsMs = [...life.questionsMs, nowMs];
@@ -57,7 +59,11 @@ export class LoadOracle {
   }
 }
 
-function reasonOf({ breaksPerHour, gapSeconds = 0, graceMinutes = 0 }: OracleLoad, life: Life, nowMs: number) {
+function reasonOf(
+  { breaksPerHour = Infinity, gapSeconds = 0, graceMinutes = 0 }: OracleLoad,
+  life: Life,
+  nowMs: number,
+) {
   if (life.rewardsUntilMs.some((untilMs) => nowMs < untilMs)) return 'rewarded';
   let [startMs, lastMs] = [-Infinity, -Infinity];
   for (const askedMs of life.questionsMs) {

@@ -5,7 +5,7 @@ import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean } from '#kernel/base/spelling.ts';
 import { nearTerritories, TERRITORIES } from '#kernel/base/territories.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
-import { SESSION_PAUSE_MINUTES } from '../rules/ad-load.ts';
+import { LOAD_LIMITS, SESSION_PAUSE_MINUTES } from '../rules/ad-load.ts';
 import { FRAMEWORKS, INTEREST_PURPOSES } from '../rules/consent/permission.ts';
 import type { ListenerPolicy } from '../rules/listener-rules.ts';
 import { GROUP, VERSION } from './identity.ts';
@@ -55,12 +55,16 @@ const AdPolicySpecSchema = Type.Object(
       Type.Object(
         {
           breaksPerHour: Type.Optional(
-            Type.Integer({ minimum: 1, maximum: 60, description: 'The most breaks with ads in any 60 minutes.' }),
+            Type.Integer({
+              minimum: 1,
+              maximum: LOAD_LIMITS.breaksPerHourMax,
+              description: 'The most breaks with ads in any 60 minutes.',
+            }),
           ),
           gapSeconds: Type.Optional(
             Type.Integer({
               minimum: 1,
-              maximum: 3_600,
+              maximum: LOAD_LIMITS.gapSecondsMax,
               description: 'From the answer of a break to the next, at least.',
             }),
           ),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   EMPTY_HISTORY,
   exposuresOf,
@@ -37,6 +38,42 @@ test('an ad that plays counts from then on, once, and for as long as its window'
   assert.equal(exposuresOf(withoutEnded(played, 900), 1).length, 1);
   assert.equal(exposuresOf(withoutEnded(played, 899), 1).length, 2);
   assert.deepEqual(withoutEnded(played, 400 + HOUR_MS), EMPTY_HISTORY);
+});
+
+test('an exposure is kept for as long as it was served for, whatever else is served', () => {
+  const step = fc.record({
+    waitMs: fc.integer({ min: 0, max: 3 * HOUR_MS }),
+    owners: fc.constantFrom([1], [2], [1, 2]),
+    keepMs: fc.constantFrom(60_000, HOUR_MS, 5 * HOUR_MS),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      let kept = EMPTY_HISTORY;
+      let nowMs = 1_000_000_000_000;
+      const served: { id: number; owners: readonly number[]; endMs: number }[] = [];
+      for (const [id, { waitMs, owners, keepMs }] of steps.entries()) {
+        nowMs += waitMs;
+        kept = withServed(withoutEnded(kept, nowMs), [{ id, owners, keepMs, untilMs: nowMs, hasPlayed: true }]);
+        served.push({ id, owners, endMs: nowMs + keepMs });
+        const known = withoutEnded(kept, nowMs).groups.flatMap((group) =>
+          group.exposures.map((one) => `${group.owners.join()} ${one.id}`),
+        );
+        assert.equal(known.length, new Set(known).size);
+        for (const one of served)
+          if (one.endMs > nowMs) assert.ok(known.includes(`${one.owners.join()} ${one.id}`), `${one.id} is gone`);
+      }
+    }),
+  );
+});
+
+test('of breaks only the latest stay', () => {
+  let kept = EMPTY_HISTORY;
+  for (const untilMs of [5, 1, 9, 7])
+    kept = withServed(kept, [{ id: untilMs, owners: [0], keepMs: 10, untilMs, hasPlayed: true, latestMax: 2 }]);
+  assert.deepEqual(
+    exposuresOf(kept, 0).map(({ ms }) => ms),
+    [7, 9],
+  );
 });
 
 test('a lost round leaves nothing', () => {

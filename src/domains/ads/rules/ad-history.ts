@@ -10,11 +10,11 @@ export interface KeptExposure extends Exposure {
   readonly id: number;
 }
 
-/** Exposures of the same owners: of one ad set, as long as the same of its owners have caps. */
+/** Exposures of the same owners that are kept for the same time: of one ad set, as long as the same of its owners have caps. */
 export interface ExposureGroup {
   /** Numbers of ad set, campaign and advertiser, those that have caps. */
   readonly owners: readonly number[];
-  /** The longest window of their caps, by which exposures are kept. */
+  /** The longest window that a cap has had since they were served. */
   readonly keepMs: number;
   readonly exposures: readonly KeptExposure[];
 }
@@ -34,29 +34,35 @@ export interface NewExposure {
   /** Until when it may play, or a listener is rewarded; or when it was, for a break as a whole, or a question. */
   readonly untilMs: number;
   readonly hasPlayed?: boolean;
+  /** Of its owners only so many stay, the latest. */
+  readonly latestMax?: number;
 }
 
 export function exposuresOf({ groups }: AdHistory, owner: number): readonly Exposure[] {
   return groups.flatMap(({ owners, exposures }) => (owners.includes(owner) ? exposures : []));
 }
 
-export function isFull(history: AdHistory, nowMs: number): boolean {
-  const { exposuresMax } = HISTORY_LIMITS;
-  return sizeOf(history) >= exposuresMax && sizeOf(withoutEnded(history, nowMs)) >= exposuresMax;
+export function isFull(history: AdHistory): boolean {
+  return sizeOf(history) >= HISTORY_LIMITS.exposuresMax;
 }
 
-/** Adds ads that are served. They count at once, and until they can play no more. One with the id of another takes its place. */
+/**
+ * Adds ads that are served. They count at once, and until they can play no more. One with the id of another takes its place. Where the
+ * caps of the same owners are counted elsewhere, or a policy has another load, an exposure may be kept for less long than those
+ * before: it takes nothing from them.
+ */
 export function withServed(history: AdHistory, served: readonly NewExposure[]): AdHistory {
-  const groups = [...history.groups];
-  for (const { id, owners, keepMs, untilMs, hasPlayed = false } of served) {
-    const exposure = { id, hasPlayed, ms: untilMs };
-    const index = groups.findIndex((group) => isSame(group.owners, owners));
-    const known = groups[index];
-    if (known === undefined) groups.push({ owners, keepMs, exposures: [exposure] });
-    else {
-      const others = known.exposures.filter((one) => one.id !== id);
-      groups[index] = { owners, keepMs, exposures: [...others, exposure] };
+  let { groups } = history;
+  for (const { id, owners, keepMs, untilMs, hasPlayed = false, latestMax = Infinity } of served) {
+    const others: ExposureGroup[] = [];
+    let own: KeptExposure[] = [];
+    for (const group of groups) {
+      if (group.keepMs > keepMs || !isSame(group.owners, owners)) others.push(group);
+      else own.push(...group.exposures.filter((one) => one.id !== id));
     }
+    own.push({ id, hasPlayed, ms: untilMs });
+    if (own.length > latestMax) own = own.toSorted((a, b) => a.ms - b.ms).slice(-latestMax);
+    groups = [...others, { owners, keepMs, exposures: own }];
   }
   return { groups };
 }
@@ -103,7 +109,7 @@ function keepExposures(
   return {
     groups: groups.flatMap((group) => {
       const exposures = keep(group);
-      return exposures.length === 0 ? [] : [{ ...group, exposures }];
+      return exposures.length === 0 ? [] : [{ owners: group.owners, keepMs: group.keepMs, exposures }];
     }),
   };
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EMPTY_HISTORY, withoutEnded, withServed } from './ad-history.ts';
-import { loadReason, loadWindowMs, mayBreak, questionExposures, withReward } from './ad-load.ts';
+import { EMPTY_HISTORY, exposuresOf, withoutEnded, withServed } from './ad-history.ts';
+import { breakExposure, LOAD_OWNERS, loadReason, mayBreak, questionExposures, withReward } from './ad-load.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -10,22 +10,29 @@ test('no rolling hour has more breaks than allowed, none follows another too soo
   fc.assert(
     fc.property(
       fc.record(
-        { breaksPerHour: fc.integer({ min: 1, max: 6 }), gapSeconds: fc.integer({ min: 1, max: 4_000 }) },
+        { breaksPerHour: fc.integer({ min: 1, max: 60 }), gapSeconds: fc.integer({ min: 1, max: 3_600 }) },
         { requiredKeys: [] },
       ),
-      fc.array(fc.integer({ min: 1, max: 20 * MINUTE_MS }), { maxLength: 60 }),
+      fc.oneof(
+        fc.array(fc.integer({ min: 1, max: 20 * MINUTE_MS }), { maxLength: 60 }),
+        fc.array(fc.integer({ min: 1, max: MINUTE_MS }), { maxLength: 150 }),
+      ),
       (load, waits) => {
         const given: number[] = [];
         let nowMs = 0;
+        let history = EMPTY_HISTORY;
         for (const wait of waits) {
           nowMs += wait;
           // The store forgets what no longer counts.
-          const known = given.filter((ms) => ms > nowMs - loadWindowMs(load));
+          history = withoutEnded(history, nowMs);
+          const known = exposuresOf(history, LOAD_OWNERS.breaks).map(({ ms }) => ms);
           const isTooMany =
             given.filter((ms) => nowMs - ms < 60 * MINUTE_MS).length >= (load.breaksPerHour ?? Infinity);
           const isTooSoon = nowMs - (given.at(-1) ?? -Infinity) < (load.gapSeconds ?? 0) * 1_000;
           assert.equal(mayBreak(load, known, nowMs), !isTooMany && !isTooSoon);
-          if (!isTooMany && !isTooSoon) given.push(nowMs);
+          if (isTooMany || isTooSoon) continue;
+          given.push(nowMs);
+          history = withServed(history, [breakExposure(given.length, nowMs)]);
         }
       },
     ),

@@ -19,6 +19,13 @@ export const LOAD_OWNERS = { breaks: 0, sessionStart: 1, question: 2, reward: 3 
 /** The id of an exposure that the next one replaces. */
 const LATEST = 0;
 
+export const LOAD_LIMITS = {
+  /** Breaks in an hour. So many of a listener are kept, the latest. */
+  breaksPerHourMax: 60,
+  /** As long as breaks are kept: an hour. */
+  gapSecondsMax: 3_600,
+} as const;
+
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const SECOND_MS = 1_000;
@@ -50,14 +57,10 @@ export function mayBreak(
   return inHour < breaksPerHour && breakTimesMs.every((ms) => ms <= nowMs - gapSeconds * SECOND_MS);
 }
 
-/** How long a break counts. */
-export function loadWindowMs({ breaksPerHour, gapSeconds = 0 }: AdLoad): number {
-  return Math.max(breaksPerHour === undefined ? 0 : HOUR_MS, gapSeconds * SECOND_MS);
-}
-
-/** A break as a whole: it counts from its answer on. */
-export function breakExposure(load: AdLoad, id: number, nowMs: number): NewExposure {
-  return { id, owners: [LOAD_OWNERS.breaks], keepMs: loadWindowMs(load), untilMs: nowMs, hasPlayed: true };
+/** A break as a whole. It is kept for the load of any policy, as breaks of all placements count together. */
+export function breakExposure(id: number, nowMs: number): NewExposure {
+  const latestMax = LOAD_LIMITS.breaksPerHourMax;
+  return { id, owners: [LOAD_OWNERS.breaks], keepMs: HOUR_MS, untilMs: nowMs, hasPlayed: true, latestMax };
 }
 
 /** A question for a break: the session goes on, or begins. */

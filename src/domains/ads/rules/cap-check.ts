@@ -1,4 +1,4 @@
-import { exposuresOf, isFull, type AdHistory } from './ad-history.ts';
+import { exposuresOf, isFull, withoutEnded, type AdHistory } from './ad-history.ts';
 import { cappedUntilMs, countedScope, type CapScope, type FrequencyCap, type OwnerCaps } from './frequency.ts';
 
 /** Histories of a question, of those scopes that it names. */
@@ -16,8 +16,9 @@ export function capCheck(
   nowMs: number,
 ): (caps: readonly OwnerCaps[]) => CapObstacle | undefined {
   const counted = new Map<number, CapObstacle | undefined>();
-  const full = new Set<CapScope>();
-  for (const [scope, { history }] of histories) if (isFull(history, nowMs)) full.add(scope);
+  // An exposure of a shorter window may be in its row for some more time; it counts no more.
+  const known = new Map<CapScope, AdHistory>();
+  for (const [scope, { history }] of histories) known.set(scope, withoutEnded(history, nowMs));
   return (all) => {
     for (const { owner, caps } of all) {
       if (!counted.has(owner)) counted.set(owner, count(owner, caps));
@@ -29,9 +30,9 @@ export function capCheck(
 
   function count(owner: number, caps: readonly FrequencyCap[]): CapObstacle | undefined {
     for (const [scope, own] of capsByScope(caps, histories)) {
-      const history = scope && histories.get(scope)?.history;
-      if (scope === undefined || history === undefined) return 'frequency unknown';
-      if (full.has(scope) || nowMs < cappedUntilMs(own, exposuresOf(history, owner))) return 'frequency cap';
+      const history = scope && known.get(scope);
+      if (history === undefined) return 'frequency unknown';
+      if (isFull(history) || nowMs < cappedUntilMs(own, exposuresOf(history, owner))) return 'frequency cap';
     }
     return undefined;
   }
