@@ -17,6 +17,7 @@ const KERNEL = [
   'api',
   'access',
   'admission',
+  'definitions',
   'controllers',
   'audiences',
   'snapshots',
@@ -54,6 +55,7 @@ const PURE = [
   /^src\/kernel\/releases\/(kinds|rules)\//,
   /^src\/kernel\/access\/(kinds|rules)\//,
   /^src\/kernel\/admission\/(kinds|rules)\//,
+  /^src\/kernel\/definitions\/(kinds|rules)\//,
   /^src\/kernel\/cel\/(?!testing)/,
 ];
 /** Hashes and comparisons follow from their arguments too. */

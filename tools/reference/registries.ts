@@ -1,5 +1,6 @@
 import { accessRefusal } from '#kernel/access/refusals.ts';
 import { admissionRefusal } from '#kernel/admission/refusals.ts';
+import { definitionRefusal } from '#kernel/definitions/refusals.ts';
 import { controllerRefusal } from '#kernel/controllers/refusals.ts';
 import { datasetRefusal, eventRefusal } from '#kernel/events/refusals.ts';
 import { httpRefusal } from '#kernel/http/refusals.ts';
@@ -19,6 +20,7 @@ import type { Registry } from './refusals.ts';
 export const registries: readonly Registry[] = [
   accessRefusal,
   admissionRefusal,
+  definitionRefusal,
   controllerRefusal,
   datasetRefusal,
   eventRefusal,

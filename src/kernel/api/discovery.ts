@@ -1,38 +1,49 @@
 import type { AcceptedForm } from './codec/accept.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
-import { apiDocument, byGroupVersion, groupVersionPath, type ApiDocument } from './document.ts';
+import { servedVersions } from '#kernel/kinds/registry.ts';
+import { Scale } from '#kernel/kinds/builtin/scale.ts';
+import { apiDocument, byGroupVersion, groupVersionPath, once, type ApiDocument } from './document.ts';
 
-const STATUS_VERBS = ['get', 'patch', 'update'];
+const PART_VERBS = ['get', 'patch', 'update'];
 
 /** The version of Kubernetes whose API this is; clients compare theirs with it. */
 const KUBERNETES = { major: '1', minor: '33' } as const;
 
 /** The documents that say which kinds there are, by path; those at /api and /apis also in aggregated form. */
 export interface DiscoveryDocuments {
-  readonly plain: ReadonlyMap<string, ApiDocument>;
-  readonly v2: ReadonlyMap<string, ApiDocument>;
-  readonly v2beta1: ReadonlyMap<string, ApiDocument>;
+  readonly plain: LazyDocuments;
+  readonly v2: LazyDocuments;
+  readonly v2beta1: LazyDocuments;
 }
 
-/** Makes the discovery documents of some kinds. `version` is that of this program. */
-export function discoveryDocuments(kinds: readonly Kind[], version: string): DiscoveryDocuments {
-  const groups = byGroupVersion(kinds);
+/** Each is made when it is first asked for: there are hundreds of groups, and kinds come and go. */
+type LazyDocuments = ReadonlyMap<string, () => ApiDocument>;
+
+/** The discovery documents of some kinds. `version` is that of this program. */
+export function discoveryDocuments(stored: readonly Kind[], version: string): DiscoveryDocuments {
+  const groups = byGroupVersion(stored.flatMap(servedVersions));
   const named = [...groups].filter(([group]) => group !== '');
-  const plain = new Map<string, ApiDocument>();
-  plain.set('/version', apiDocument(versionDocument(version)));
-  plain.set('/api', apiDocument(coreVersions([...(groups.get('')?.keys() ?? [])])));
+  const plain = new Map<string, () => ApiDocument>();
+  const add = (path: string, make: () => object): void => {
+    plain.set(
+      path,
+      once(() => apiDocument(make())),
+    );
+  };
+  add('/version', () => versionDocument(version));
+  add('/api', () => coreVersions([...(groups.get('')?.keys() ?? [])]));
   const apiGroups = named.map(([group, versions]) => apiGroup(group, [...versions.keys()]));
-  plain.set('/apis', apiDocument({ kind: 'APIGroupList', apiVersion: 'v1', groups: apiGroups }));
+  add('/apis', () => ({ kind: 'APIGroupList', apiVersion: 'v1', groups: apiGroups }));
   for (const group of apiGroups) {
-    plain.set(`/apis/${group.name}`, apiDocument({ kind: 'APIGroup', apiVersion: 'v1', ...group }));
+    add(`/apis/${group.name}`, () => ({ kind: 'APIGroup', apiVersion: 'v1', ...group }));
   }
   for (const [group, versions] of groups) {
     for (const [groupVersion, members] of versions) {
-      plain.set(`/${groupVersionPath(group, groupVersion)}`, apiDocument(resourceList(members)));
+      add(`/${groupVersionPath(group, groupVersion)}`, () => resourceList(members));
     }
   }
-  plain.set('', apiDocument({ paths: ['/openapi/v2', '/openapi/v3', ...plain.keys()].sort() }));
-  return { plain, v2: aggregateGroups(kinds, 'v2'), v2beta1: aggregateGroups(kinds, 'v2beta1') };
+  add('', () => ({ paths: ['/openapi/v2', '/openapi/v3', ...plain.keys()].sort() }));
+  return { plain, v2: aggregateGroups(groups, 'v2'), v2beta1: aggregateGroups(groups, 'v2beta1') };
 }
 
 /** The discovery document at a path, in the form the client takes. `undefined` for every other path. */
@@ -43,7 +54,7 @@ export function discoveryAnswer(
 ): ApiDocument | undefined {
   const plainPath = path.replace(/\/$/, '');
   const aggregate = accepted.discovery === undefined ? undefined : documents[accepted.discovery].get(plainPath);
-  return aggregate ?? documents.plain.get(plainPath);
+  return (aggregate ?? documents.plain.get(plainPath))?.();
 }
 
 function versionDocument(version: string): object {
@@ -98,6 +109,17 @@ function resourceList(kinds: readonly Kind[]): object {
         kind: asked.kind,
         verbs: asked.verbs,
       })),
+      ...(kind.scale === undefined
+        ? []
+        : [
+            {
+              name: `${kind.plural}/scale`,
+              singularName: '',
+              namespaced: kind.namespaced,
+              ...kindName(Scale),
+              verbs: PART_VERBS,
+            },
+          ]),
       ...(kind.hasStatus
         ? [
             {
@@ -105,7 +127,7 @@ function resourceList(kinds: readonly Kind[]): object {
               singularName: '',
               namespaced: kind.namespaced,
               kind: kind.kind,
-              verbs: STATUS_VERBS,
+              verbs: PART_VERBS,
             },
           ]
         : []),
@@ -117,26 +139,34 @@ function namesOf({ shortNames, categories }: Kind): object {
   return { ...(shortNames.length > 0 && { shortNames }), ...(categories.length > 0 && { categories }) };
 }
 
-function aggregateGroups(kinds: readonly Kind[], version: 'v2' | 'v2beta1'): Map<string, ApiDocument> {
-  const items = [...byGroupVersion(kinds)].map(([group, versions]) => ({
+function aggregateGroups(groups: ReturnType<typeof byGroupVersion<Kind>>, version: 'v2' | 'v2beta1'): LazyDocuments {
+  const all = once(() => [...groups].map(([group, versions]) => groupItem(group, versions)));
+  const list = (isCore: boolean): ApiDocument =>
+    apiDocument(
+      {
+        kind: 'APIGroupDiscoveryList',
+        apiVersion: `apidiscovery.k8s.io/${version}`,
+        metadata: {},
+        items: all().filter(({ metadata }) => (metadata.name === '') === isCore),
+      },
+      // Clients take the answer for the plain form unless its type says what it is.
+      `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+    );
+  return new Map([
+    ['/api', once(() => list(true))],
+    ['/apis', once(() => list(false))],
+  ]);
+}
+
+function groupItem(group: string, versions: ReadonlyMap<string, readonly Kind[]>) {
+  return {
     metadata: { name: group, creationTimestamp: null },
     versions: [...versions].map(([groupVersion, members]) => ({
       version: groupVersion,
       resources: members.map(aggregatedResource),
       freshness: 'Current',
     })),
-  }));
-  const list = (members: typeof items): ApiDocument =>
-    apiDocument(
-      { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items: members },
-      // Clients take the answer for the plain form unless its type says what it is.
-      `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
-    );
-  const isCore = (item: (typeof items)[number]): boolean => item.metadata.name === '';
-  return new Map([
-    ['/api', list(items.filter(isCore))],
-    ['/apis', list(items.filter((item) => !isCore(item)))],
-  ]);
+  };
 }
 
 function kindName({ group, version, kind }: Kind): object {
@@ -146,7 +176,8 @@ function kindName({ group, version, kind }: Kind): object {
 function aggregatedResource(kind: Kind): object {
   const responseKind = kindName(kind);
   const subresources = [
-    ...(kind.hasStatus ? [{ subresource: 'status', responseKind, verbs: STATUS_VERBS }] : []),
+    ...(kind.hasStatus ? [{ subresource: 'status', responseKind, verbs: PART_VERBS }] : []),
+    ...(kind.scale === undefined ? [] : [{ subresource: 'scale', responseKind: kindName(Scale), verbs: PART_VERBS }]),
     ...Object.entries(kind.subresources ?? {}).map(([subresource, asked]) => ({
       subresource,
       responseKind: kindName(asked),

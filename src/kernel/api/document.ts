@@ -1,4 +1,5 @@
 import { contentHash } from '#kernel/base/ids.ts';
+import { comparePriority } from '#kernel/kinds/version-priority.ts';
 
 /** A document that is the same for every caller until the program changes. */
 export interface ApiDocument {
@@ -12,7 +13,16 @@ export function apiDocument(content: object, contentType = 'application/json'): 
   return { contentType, body: JSON.stringify(content), etag: `"${contentHash(content)}"` };
 }
 
-/** Kinds by their group and version, in the order they were declared; the core group has an empty name. */
+/** Makes a value when it is first asked for, and keeps it. */
+export function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+/**
+ * Kinds by their group and version; the core group has an empty name. Groups are in the order in which they were declared,
+ * versions of a group the most preferred first.
+ */
 export function byGroupVersion<Item extends { readonly group: string; readonly version: string }>(
   kinds: readonly Item[],
 ): ReadonlyMap<string, ReadonlyMap<string, readonly Item[]>> {
@@ -23,6 +33,9 @@ export function byGroupVersion<Item extends { readonly group: string; readonly v
     const members = versions.get(kind.version) ?? [];
     versions.set(kind.version, members);
     members.push(kind);
+  }
+  for (const [group, versions] of groups) {
+    if (versions.size > 1) groups.set(group, new Map([...versions].sort(([a], [b]) => comparePriority(a, b))));
   }
   return groups;
 }

@@ -2,6 +2,7 @@ import { contentHash } from '#kernel/base/ids.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { getOwn, isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
 import { openApiV2Protobuf } from './openapi-v2-protobuf.ts';
+import { once } from './document.ts';
 import type { OpenApiDocuments } from './openapi.ts';
 
 /** The document at `/openapi/v2` in one of its forms. */
@@ -46,16 +47,11 @@ export function openApiV2(documents: OpenApiDocuments, version: string): (accept
   };
 }
 
-function once<Value>(make: () => Value): () => Value {
-  let made: { readonly value: Value } | undefined;
-  return () => (made ??= { value: make() }).value;
-}
-
 function convert(documents: OpenApiDocuments, version: string): JsonObject {
   const definitions: Record<string, unknown> = {};
   const paths: Record<string, unknown> = {};
-  for (const { body } of documents.values()) {
-    const group: unknown = JSON.parse(body);
+  for (const document of documents.values()) {
+    const group: unknown = JSON.parse(document().body);
     for (const [name, schema] of entriesAt(group, 'components', 'schemas')) definitions[name] = convertSchema(schema);
     // The root lists the documents under the same name; those have no leading slash.
     for (const [path, item] of entriesAt(group, 'paths')) if (path.startsWith('/')) paths[path] = convertPath(item);

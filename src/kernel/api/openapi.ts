@@ -1,46 +1,65 @@
+import { contentHash } from '#kernel/base/ids.ts';
+import { Scale } from '#kernel/kinds/builtin/scale.ts';
 import type { Kind, Verb } from '#kernel/kinds/kind.ts';
 import { patchMediaTypes } from '#kernel/kinds/patch/patch.ts';
 import { OBJECT_META } from '#kernel/kinds/schema/object-meta.ts';
+import { servedVersions } from '#kernel/kinds/registry.ts';
 import { objectSchema } from '#kernel/kinds/structure.ts';
-import { apiDocument, byGroupVersion, groupVersionPath, type ApiDocument } from './document.ts';
+import { apiDocument, byGroupVersion, groupVersionPath, once, type ApiDocument } from './document.ts';
 import { openApiSchema } from './openapi-schema.ts';
 
-/** The OpenAPI 3.0 documents by path: `/openapi/v3` and one per group and version below it. */
-export type OpenApiDocuments = ReadonlyMap<string, ApiDocument>;
+/** The OpenAPI 3.0 documents by path: `/openapi/v3` and one per group and version below it, made when it is asked for. */
+export type OpenApiDocuments = ReadonlyMap<string, () => ApiDocument>;
 
 /** Documents of groups and versions that were made before, by where they are served, with the kinds that they are of. */
-export type MadeDocuments = Map<string, { readonly of: readonly Kind[]; readonly document: ApiDocument }>;
+export type MadeDocuments = Map<string, { readonly of: readonly Kind[]; readonly document: () => ApiDocument }>;
 
 /**
- * Makes the documents that `kubectl explain`, `kubectl create` and generators of clients read. All of them take 200 ms: those
- * in `made` whose kinds are the same stay as they are.
+ * The documents that `kubectl explain`, `kubectl create` and generators of clients read. Those in `made` whose kinds are the same
+ * stay as they are.
  */
 export function openApiDocuments(
-  kinds: readonly Kind[],
+  stored: readonly Kind[],
   version: string,
   made: MadeDocuments = new Map(),
 ): OpenApiDocuments {
-  const documents = new Map<string, ApiDocument>();
-  const paths: Record<string, { serverRelativeURL: string }> = {};
-  for (const [group, versions] of byGroupVersion(kinds)) {
+  const documents = new Map<string, () => ApiDocument>();
+  const hashes = new Map<string, () => string>();
+  for (const [group, versions] of byGroupVersion(stored.flatMap(servedVersions))) {
     for (const [groupVersion, members] of versions) {
       const at = groupVersionPath(group, groupVersion);
       const before = made.get(at);
       const isSame = before?.of.length === members.length && members.every((kind, index) => kind === before.of[index]);
-      const document = before !== undefined && isSame ? before.document : apiDocument(groupDocument(members, version));
+      const document =
+        before !== undefined && isSame ? before.document : once(() => apiDocument(groupDocument(members, version)));
       made.set(at, { of: members, document });
       documents.set(`/openapi/v3/${at}`, document);
-      // Clients keep a document for ever under its hash.
-      paths[at] = { serverRelativeURL: `/openapi/v3/${at}?hash=${document.etag.replaceAll('"', '')}` };
+      hashes.set(at, () => groupHash(members, version, document));
     }
   }
-  for (const at of made.keys()) if (!Object.hasOwn(paths, at)) made.delete(at);
-  documents.set('/openapi/v3', apiDocument({ paths }));
+  for (const at of made.keys()) if (!hashes.has(at)) made.delete(at);
+  documents.set(
+    '/openapi/v3',
+    once(() => apiDocument({ paths: Object.fromEntries([...hashes].map(([at, hash]) => [at, pathOf(at, hash())])) })),
+  );
   return documents;
 }
 
+/** Clients keep a document for ever under its hash. */
+function pathOf(at: string, hash: string): object {
+  return { serverRelativeURL: `/openapi/v3/${at}?hash=${hash}` };
+}
+
+/** Changes whenever the document does. What objects define has revisions: hundreds of documents are not made for their hashes. */
+function groupHash(kinds: readonly Kind[], version: string, document: () => ApiDocument): string {
+  const revisions = kinds.map(({ definition }) => definition?.revision);
+  return revisions.includes(undefined)
+    ? document().etag.replaceAll('"', '')
+    : contentHash([version, kinds.map(({ apiVersion, kind }) => `${apiVersion}/${kind}`), revisions]);
+}
+
 export function openApiAnswer(documents: OpenApiDocuments, path: string): ApiDocument | undefined {
-  return documents.get(path.replace(/\/$/, ''));
+  return documents.get(path.replace(/\/$/, ''))?.();
 }
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
@@ -59,6 +78,7 @@ function groupDocument(kinds: readonly Kind[], version: string): object {
     schemas[`${schemaName(kind)}List`] = listSchema(kind);
     Object.assign(paths, pathsOf(kind));
   }
+  if (kinds.some(({ scale }) => scale !== undefined)) schemas[schemaName(Scale)] = kindSchema(Scale);
   return { openapi: '3.0.0', info: { title: 'Backline', version }, paths, components: { schemas } };
 }
 
@@ -133,27 +153,28 @@ function pathsOf(kind: Kind): Record<string, object> {
       paths[path] = { ...Object.fromEntries(present), ...(parameters.length > 0 && { parameters }) };
   };
   const ifAllowed = (verb: Verb, make: () => object) => (kind.verbs.includes(verb) ? make() : undefined);
-  const written = { parameters: WRITE_PARAMETERS, answer: schemaName(kind) };
+  const writes = (shown: Kind) => ({ parameters: WRITE_PARAMETERS, answer: schemaName(shown) });
   const deleted = { answer: `${META}.Status`, requestBody: DELETE_BODY };
   const list = () => operation(kind, 'list', { parameters: LIST_PARAMETERS, answer: `${schemaName(kind)}List` });
   add(collection, inNamespace, {
     get: ifAllowed('list', list),
-    post: ifAllowed('create', () => operation(kind, 'post', { ...written, requestBody: body(kind) })),
+    post: ifAllowed('create', () => operation(kind, 'post', { ...writes(kind), requestBody: body(kind) })),
     delete: ifAllowed('deletecollection', () =>
       operation(kind, 'deletecollection', { ...deleted, parameters: LIST_PARAMETERS }),
     ),
   });
   if (kind.namespaced) add(`${base}/${kind.plural}`, [], { get: ifAllowed('list', list) });
-  const one = (path: string) => ({
-    get: ifAllowed('get', () => operation(kind, 'get', { parameters: [], answer: schemaName(kind) })),
-    put: ifAllowed('update', () => operation(kind, 'put', { ...written, requestBody: body(kind) })),
-    patch: ifAllowed('patch', () => operation(kind, 'patch', { ...written, requestBody: patchBody(kind) })),
+  const one = (path: string, shown = kind) => ({
+    get: ifAllowed('get', () => operation(shown, 'get', { parameters: [], answer: schemaName(shown) })),
+    put: ifAllowed('update', () => operation(shown, 'put', { ...writes(shown), requestBody: body(shown) })),
+    patch: ifAllowed('patch', () => operation(shown, 'patch', { ...writes(shown), requestBody: patchBody(kind) })),
     ...(path === 'main' && {
       delete: ifAllowed('delete', () => operation(kind, 'delete', { ...deleted, parameters: [DRY_RUN, PROPAGATION] })),
     }),
   });
   add(`${collection}/{name}`, named, one('main'));
   if (kind.hasStatus) add(`${collection}/{name}/status`, named, one('status'));
+  if (kind.scale !== undefined) add(`${collection}/{name}/scale`, named, one('scale', Scale));
   return paths;
 }
 

@@ -4,6 +4,7 @@ import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { AcceptedForm } from './codec/accept.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Entry } from '#kernel/store/contract.ts';
+import { readAs } from '#kernel/store/rules/read-as.ts';
 import { withComputedStatus, type StatusReaders } from './computed-status.ts';
 import { partialObject, rowOf, tableOf, tableOfBookmark, type TableOptions } from './table.ts';
 
@@ -18,7 +19,9 @@ export interface Representation {
   readonly bookmark: (kind: Kind, metadata: object) => string;
 }
 
+/** @param kind the kind, in the version that the client asks for */
 export function representationOf(
+  kind: Kind,
   accepted: AcceptedForm,
   options: {
     readonly includeObject: TableOptions['includeObject'];
@@ -30,12 +33,15 @@ export function representationOf(
   const { includeObject, clock, statuses } = options;
   if (accepted.table === undefined && accepted.partial !== undefined) return asMetadata(accepted.partial);
   const shown = accepted.table === undefined ? WHOLE : asTables(includeObject, clock);
-  if (statuses === undefined) return shown;
-  const complete = (entry: Entry): Entry => withComputedStatus(entry, statuses, clock);
+  if (statuses === undefined && kind.definition === undefined) return shown;
+  const complete = (stored: Entry): Entry => {
+    const entry = readAs(kind, stored);
+    return statuses === undefined ? entry : withComputedStatus(entry, statuses, clock);
+  };
   return {
     ...shown,
     object: (entry) => shown.object(complete(entry)),
-    list: (kind, entries, metadata) => shown.list(kind, Iterator.from(entries).map(complete), metadata),
+    list: (_, entries, metadata) => shown.list(kind, Iterator.from(entries).map(complete), metadata),
     event: (entry) => shown.event(complete(entry)),
   };
 }

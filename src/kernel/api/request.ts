@@ -58,6 +58,7 @@ const OBJECT_VERBS: readonly Verb[] = ['get', 'watch', 'update', 'patch', 'delet
 /** The verbs of a part of an object. */
 const VERBS_OF_PART: Readonly<Record<Exclude<RequestTarget['part'], 'main'>, readonly Verb[]>> = {
   status: ['get', 'update', 'patch'],
+  scale: ['get', 'update', 'patch'],
   finalize: ['update'],
   history: ['get'],
 };
@@ -101,6 +102,7 @@ export function parsePath(path: string, kinds: KindRegistry): RequestTarget {
     if (part === undefined) return 'main';
     if (part === 'history') return part;
     if (part === 'status' && kind?.hasStatus === true) return 'status';
+    if (part === 'scale' && kind?.scale !== undefined) return 'scale';
     if (part === 'finalize' && kind === Namespace) return 'finalize';
     throw noSuchPath(path);
   }

@@ -3,6 +3,7 @@ import type { SelectableObject, SelectedBy } from './authority.ts';
 import { indexKey } from '#kernel/kinds/index-keys.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Change, Entry } from '#kernel/store/contract.ts';
+import { readAs } from '#kernel/store/rules/read-as.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';
 
 /** The objects that a list or watch selects. */
@@ -40,7 +41,7 @@ export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): S
     matches: (entry) =>
       (name === undefined || entry.name === name) &&
       (labels === undefined || labels.matches(entry.labels)) &&
-      (fields === undefined || fields.matches(entry)),
+      (fields === undefined || fields.matches(readAs(kind, entry))),
     lookUps: known === undefined ? undefined : [known],
     terms: termsOf(selected),
   };

@@ -45,7 +45,7 @@ export function tableOfBookmark(kind: Kind, metadata: object, columns: boolean):
     columnDefinitions: columns ? columnsOf(kind) : null,
     rows: [
       {
-        cells: ['', ...kind.columns.map(() => '<none>'), '<unknown>'],
+        cells: ['', ...kind.columns.map(() => '<none>'), ...(kind.hasOwnAge === true ? [] : ['<unknown>'])],
         object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata },
       },
     ],
@@ -53,7 +53,7 @@ export function tableOfBookmark(kind: Kind, metadata: object, columns: boolean):
 }
 
 function columnsOf(kind: Kind): object[] {
-  return [NAME, ...kind.columns.map(definition), AGE];
+  return [NAME, ...kind.columns.map(definition), ...(kind.hasOwnAge === true ? [] : [AGE])];
 }
 
 const NAME = definition({
@@ -71,11 +71,8 @@ function definition({ name, type, description, priority = 0 }: Omit<Column, 'val
 export function rowOf(kind: Kind, entry: Entry, { includeObject, now }: TableOptions): TableRow {
   const object = entry.object();
   const { creationTimestamp } = object.metadata;
-  const cells = [
-    entry.name,
-    ...kind.columns.map((column) => cell(column, object, now)),
-    creationTimestamp === undefined ? '<unknown>' : age(creationTimestamp, now),
-  ];
+  const cells = [entry.name, ...kind.columns.map((column) => cell(column, object, now))];
+  if (kind.hasOwnAge !== true) cells.push(creationTimestamp === undefined ? '<unknown>' : age(creationTimestamp, now));
   switch (includeObject) {
     case 'None':
       return { cells };

@@ -61,9 +61,9 @@ export function garbageCollector(options: {
 
   async function reconcile(key: string): Promise<void> {
     const { kindId, namespace, name } = parseObjectKey(key);
-    const kind = kinds.byId(kindId);
-    const object = await client.get(kind, { namespace, name });
-    if (object === undefined) return;
+    const kind = kinds.isKnown(kindId) ? kinds.byId(kindId) : undefined;
+    const object = kind && (await client.get(kind, { namespace, name }));
+    if (kind === undefined || object === undefined) return;
     if (object.metadata.deletionTimestamp !== undefined) {
       if (hasFinalizer(object, ORPHAN)) return letDependentsStay(kind, object);
       if (hasFinalizer(object, FOREGROUND)) return goAfterDependents(kind, object);
@@ -88,7 +88,7 @@ export function garbageCollector(options: {
   }
 
   async function stateOf(reference: OwnerReference, kind: Kind, object: ResourceObject): Promise<OwnerState> {
-    const ownerKind = kinds.byApiVersion(reference.apiVersion, reference.kind);
+    const ownerKind = kindInStore(kinds, reference);
     // Of a kind that this program does not know it cannot say that it is absent.
     if (ownerKind === undefined || !ownerKind.verbs.includes('get')) return 'present';
     const { namespace } = object.metadata;
@@ -150,6 +150,12 @@ export function garbageCollector(options: {
     const { uid, resourceVersion } = object.metadata;
     await client.delete(kind, object.metadata, { uid, resourceVersion, propagation });
   }
+}
+
+/** The kind of an owner, in the version in which its objects are stored: informers are of that. */
+function kindInStore(kinds: KindRegistry, { apiVersion, kind }: OwnerReference): Kind | undefined {
+  const version = kinds.byApiVersion(apiVersion, kind);
+  return version && kinds.byId(version.id);
 }
 
 function ownersOf({ metadata }: ResourceObject): readonly OwnerReference[] {

@@ -76,7 +76,7 @@ export interface CheckContext {
   /** The kinds of this program; absent where an object is checked without one. */
   readonly kinds?: readonly Pick<
     Kind,
-    'id' | 'apiVersion' | 'kind' | 'released' | 'namespaced' | 'verbs' | 'confidential'
+    'id' | 'apiVersion' | 'kind' | 'released' | 'namespaced' | 'verbs' | 'confidential' | 'definition'
   >[];
 }
 
@@ -106,6 +106,16 @@ export interface World {
 export interface SpecChange<Spec> {
   readonly before: Spec | undefined;
   readonly after: Spec | undefined;
+}
+
+/** The fields of an object that its `/scale` subresource shows, as paths from the root of the object. */
+export interface ScalePaths {
+  /** The wanted number of replicas, which a write of the subresource changes. */
+  readonly wanted: readonly string[];
+  /** The number of replicas that there are. */
+  readonly observed: readonly string[];
+  /** The label selector of the replicas, as text. */
+  readonly selector?: readonly string[];
 }
 
 /** The verbs of the Kubernetes API. */
@@ -219,6 +229,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly confidential?: boolean;
   /** True of a question that is answered about an object that is gone, too: its handler calls `requireObject`. */
   readonly isForGone?: true;
+  /** The `/scale` subresource: where an object has the number of its replicas. */
+  readonly scale?: ScalePaths;
   /** Questions about one of its objects, posted below its path; answered, not stored. */
   readonly subresources?: Readonly<Record<string, Kind>>;
   /** Why the object may not be deleted now; refuses the delete. */
@@ -258,6 +270,18 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   };
 }
 
+/** The parts of a kind that is defined by an object, and comes and goes with it. */
+export interface Definition {
+  /** The name of the object. */
+  readonly name: string;
+  /** Changes whenever the kind does. */
+  readonly revision: string;
+  /** The versions that are served, the most preferred first. All have one `Kind.id`. */
+  readonly versions: readonly Kind[];
+  /** True where a server of others turns objects of one version into another; else only their apiVersion changes. */
+  readonly isConverted: boolean;
+}
+
 /** A declared kind with everything derived from the declaration. */
 export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope' | 'spec' | 'status' | 'columns'> {
   /** `group/Kind`, or `Kind` in the core group: names the kind whatever the version. */
@@ -280,6 +304,14 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope' | 
   readonly categories: readonly string[];
   /** Schema of the whole object except apiVersion, kind and metadata. */
   readonly schema: TSchema;
+  /** Absent for kinds of the program. The registry has the kind in the version in which its objects are stored. */
+  readonly definition?: Definition;
+  /** True where the status is a field like any other: it is written with the rest, and there is no `/status`. */
+  readonly hasPlainStatus?: true;
+  /** True where `columns` has the age, or leaves it out on purpose. */
+  readonly hasOwnAge?: true;
+  /** A warning for everybody who uses this version. */
+  readonly deprecation?: string;
 }
 
 /** A kind whose specs and statuses have the types of its schema. */

@@ -176,6 +176,11 @@ export const resourceRefusal = defineRefusals('resources', {
     meaning: 'The body is no object of the kind.',
     hint: 'Send one object with apiVersion, kind and metadata.',
   },
+  'not-converted': {
+    reason: 'ServiceUnavailable',
+    meaning: 'The object is stored in another version, and was not converted.',
+    remedy: 'Try again in a moment.',
+  },
   'not-found': {
     reason: 'NotFound',
     meaning: 'There is no object of this name.',

@@ -15,7 +15,9 @@ export interface KindRegistry {
   readonly has: (kind: Kind) => boolean;
   readonly add: (kind: Kind) => void;
   readonly remove: (kind: Kind) => void;
-  /** Calls back right after a kind was added or removed. Returns the function that ends it. */
+  /** Puts another definition of a kind in the place of the one before. */
+  readonly replace: (kind: Kind) => void;
+  /** Calls back right after a kind was added, removed or replaced. Returns the function that ends it. */
   readonly subscribe: (listener: () => void) => () => void;
 }
 
@@ -40,7 +42,7 @@ export function kindRegistry(first: readonly Kind[], own: readonly LiveObject[] 
     isKnown: (id) => ids.has(id),
     byPlural: (group, version, plural) => plurals.get(`${group}/${version}/${plural}`),
     byApiVersion: (apiVersion, kind) => types.get(`${apiVersion}/${kind}`),
-    has: (kind) => ids.get(kind.id) === kind,
+    has: (kind) => plurals.get(pluralKey(kind)) === kind || ids.get(kind.id) === kind,
     add: (kind) => {
       put(kind);
       all = [...all, kind];
@@ -48,10 +50,16 @@ export function kindRegistry(first: readonly Kind[], own: readonly LiveObject[] 
     },
     remove: (kind) => {
       if (ids.get(kind.id) !== kind) return;
-      ids.delete(kind.id);
-      plurals.delete(pluralKey(kind));
-      types.delete(typeKey(kind));
+      take(kind);
       all = all.filter((other) => other !== kind);
+      notify();
+    },
+    replace: (kind) => {
+      const before = ids.get(kind.id);
+      if (before === undefined) throw new Error(`kind ${kind.id} is not registered`);
+      take(before);
+      put(kind);
+      all = all.map((other) => (other === before ? kind : other));
       notify();
     },
     subscribe: (listener) => {
@@ -66,13 +74,28 @@ export function kindRegistry(first: readonly Kind[], own: readonly LiveObject[] 
     const other = ids.values().find((one) => shareHeads(one, kind));
     if (other !== undefined) throw new Error(`Heads of ${kind.id} and of ${other.id} could have one name`);
     ids.set(kind.id, kind);
-    plurals.set(pluralKey(kind), kind);
-    types.set(typeKey(kind), kind);
+    for (const version of servedVersions(kind)) {
+      plurals.set(pluralKey(version), version);
+      types.set(typeKey(version), version);
+    }
+  }
+
+  function take(kind: Kind): void {
+    ids.delete(kind.id);
+    for (const version of servedVersions(kind)) {
+      plurals.delete(pluralKey(version));
+      types.delete(typeKey(version));
+    }
   }
 
   function notify(): void {
     for (const listener of listeners) listener();
   }
+}
+
+/** A kind in each version that clients may use. */
+export function servedVersions(kind: Kind): readonly Kind[] {
+  return kind.definition?.versions ?? [kind];
 }
 
 /** Whether Heads of two kinds could have the same name. */

@@ -39,18 +39,57 @@ function compileNode(node: SchemaNode): CompiledSchema {
 
 /** The schema of whole objects of a kind: apiVersion, kind, metadata and what the kind declares. */
 export function objectSchema(kind: Kind): SchemaNode {
-  const declared = readSchema(kind.schema);
+  const declared = withEmbeddedMetadata(readSchema(kind.schema));
+  const metadata = declared.properties.get('metadata');
   return {
-    ...EMPTY,
+    ...declared,
     type: 'object',
+    anything: false,
+    nullable: false,
     description: kind.description,
     properties: new Map([
+      ...declared.properties,
       ['apiVersion', { ...EMPTY, type: 'string', description: API_VERSION }],
       ['kind', { ...EMPTY, type: 'string', description: KIND }],
-      ['metadata', OBJECT_META],
-      ...declared.properties,
+      ['metadata', metadata === undefined ? OBJECT_META : restrictMetadata(OBJECT_META, metadata)],
     ]),
-    required: declared.required,
+  };
+}
+
+/** Metadata whose fields keep to the rules of another schema too. */
+function restrictMetadata(metadata: SchemaNode, { properties }: SchemaNode): SchemaNode {
+  const fields = [...metadata.properties].map(([name, own]): [string, SchemaNode] => {
+    const rules = properties.get(name);
+    return [name, rules === undefined ? own : { ...own, allOf: [...own.allOf, rules] }];
+  });
+  return { ...metadata, properties: new Map(fields) };
+}
+
+/** Whole resources within an object have metadata like every other one. */
+function withEmbeddedMetadata(node: SchemaNode): SchemaNode {
+  const properties = [...node.properties].map(([name, field]): [string, SchemaNode] => [
+    name,
+    withEmbeddedMetadata(field),
+  ]);
+  const items = node.items && withEmbeddedMetadata(node.items);
+  const additional = node.additional && withEmbeddedMetadata(node.additional);
+  const isSame =
+    !node.embedded &&
+    items === node.items &&
+    additional === node.additional &&
+    properties.every(([name, field]) => node.properties.get(name) === field);
+  if (isSame) return node;
+  const metadata = node.embedded ? node.properties.get('metadata') : undefined;
+  return {
+    ...node,
+    properties: new Map([
+      ...properties,
+      ...(node.embedded
+        ? [['metadata', metadata === undefined ? OBJECT_META : restrictMetadata(OBJECT_META, metadata)] as const]
+        : []),
+    ]),
+    ...(items && { items }),
+    ...(additional && { additional }),
   };
 }
 

@@ -148,6 +148,11 @@ export interface Declaration {
 export interface KindStore {
   /** Takes in the objects that the database has of a kind, and what is written of it from now on. */
   readonly adopt: (kind: Kind) => Promise<void>;
+  /**
+   * Reads objects of a kind by another definition of it from now on. Resolves when they are looked up by it; undefined where
+   * they are at once.
+   */
+  readonly redefine: (kind: Kind) => Promise<void> | undefined;
   /** Forgets the objects of a kind; they stay in the database. */
   readonly drop: (kind: Kind) => void;
 }

@@ -3,7 +3,7 @@ import { Head, headName } from '#kernel/kinds/builtin/head.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { Store } from './contract.ts';
-import { type StoredChange, type StoredEntry, entryKey, keyBehind, keyBehindNamespace } from './entry.ts';
+import { type StoredChange, StoredEntry, entryKey, keyBehind, keyBehindNamespace } from './entry.ts';
 import { KindTable, mergeChanged, positionOf } from './kind-table.ts';
 import type { StoredReader } from './overlay.ts';
 import { WatchWindow, type WindowLimits } from './watch-window.ts';
@@ -60,6 +60,16 @@ export class Memory implements StoredReader {
     const changed = new Set(this.changesSince(adoptedAt, kind).map(({ entry }) => entry.key));
     for (const entry of entries) {
       if (entry.version <= adoptedAt && !changed.has(entry.key)) this.#table(kind).put(entry);
+    }
+  }
+
+  /** Makes the entries of a kind anew, whose indexes are others now. What is written meanwhile has the new ones by itself. */
+  *reindex(kind: Kind): Steps<void> {
+    const table = this.#table(kind);
+    for (const entry of table.listSorted()) {
+      yield;
+      const { namespace, name, version, text } = entry;
+      if (table.get(namespace, name) === entry) table.put(new StoredEntry({ kind, namespace, name, version }, text));
     }
   }
 

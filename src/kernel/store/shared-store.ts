@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { systemClock } from '#kernel/base/clock.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { LATE, within } from '#kernel/base/time.ts';
+import { inTurns } from '#kernel/base/turns.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { campaign } from './campaign.ts';
 import type { Change, KindStore, Place, Store, WriteLimit } from './contract.ts';
@@ -115,14 +116,9 @@ export async function openSharedStore<Operation>(
       if (sequencer === undefined) return Promise.reject(noWriter('This process does not write.'));
       return once.take(forwarded, () => sequencer.write(forwarded, limit?.signal));
     },
-    adopt: (kind) => {
-      requireSealable(kind, options.sealing);
-      return adoptKind(parts, kind);
-    },
-    drop: (kind) => {
-      kinds.delete(kind.id);
-      memory.drop(kind);
-    },
+    adopt: (kind) => adoptKind(parts, kind, options.sealing),
+    redefine: (kind) => redefineKind(parts, kind),
+    drop: (kind) => dropKind(parts, kind),
     lost,
     close: async () => {
       stopping.abort();
@@ -147,11 +143,22 @@ export async function openSharedStore<Operation>(
   }
 }
 
+/** Entries have index keys by the definition of the time when they were made. */
+function redefineKind<Operation>({ memory, kinds }: SharedParts<Operation>, kind: Kind): Promise<void> | undefined {
+  const before = kinds.get(kind.id);
+  if (before === undefined) throw new Error(`the store has no kind ${kind.id}`);
+  kinds.set(kind.id, kind);
+  const indexesOf = ({ indexes = {} }: Kind): string => Object.keys(indexes).toSorted().join();
+  return indexesOf(before) === indexesOf(kind) ? undefined : inTurns(memory.reindex(kind));
+}
+
 /** Takes in a kind: first what is written of it from now on, then what there was before. */
 async function adoptKind<Operation>(
   { database, memory, kinds, texts, tail }: SharedParts<Operation>,
   kind: Kind,
+  sealing: StoreOptions<Operation>['sealing'],
 ): Promise<void> {
+  requireSealable(kind, sealing);
   if (kinds.has(kind.id)) throw new Error(`the store has the kind ${kind.id} already`);
   kinds.set(kind.id, kind);
   const adoptedAt = memory.adopt(kind);
@@ -165,6 +172,11 @@ async function adoptKind<Operation>(
     kinds.delete(kind.id);
     throw error;
   }
+}
+
+function dropKind<Operation>({ memory, kinds }: SharedParts<Operation>, kind: Kind): void {
+  kinds.delete(kind.id);
+  memory.drop(kind);
 }
 
 /** As `Store.fresh`. Many who want to read what is newest share one look at the database. */

@@ -3,6 +3,7 @@ import { ValidatingAdmissionPolicyBinding } from '#kernel/admission/kinds/bindin
 import { ValidatingAdmissionPolicy } from '#kernel/admission/kinds/policy.ts';
 import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import { Client } from '#kernel/access/kinds/client.ts';
+import { CustomResourceDefinition } from '#kernel/definitions/kinds/custom-resource-definition.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { Query } from '#kernel/events/datasets/query-kind.ts';
@@ -38,6 +39,7 @@ export function kindsOf(modules: readonly Module[]): KindRegistry {
       Event,
       Lease,
       ...accessKinds,
+      CustomResourceDefinition,
       ValidatingAdmissionPolicy,
       ValidatingAdmissionPolicyBinding,
       Client,

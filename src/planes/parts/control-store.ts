@@ -14,6 +14,9 @@ import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { releaseGuard } from '#kernel/releases/engine/guard.ts';
 import { policyAdmission } from '#kernel/admission/policy-admission.ts';
+import { definitionAdmission } from '#kernel/definitions/definition-admission.ts';
+import type { DefinedKind } from '#kernel/definitions/follow-definitions.ts';
+import { readDefinitions } from '#kernel/definitions/read-definitions.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { isLabelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
@@ -39,6 +42,8 @@ export interface ControlStore {
   /** Time that only moves forward; that of a clock which is handed in. */
   readonly steadyMs: () => number;
   readonly store: SharedStore<Operation>;
+  /** Kinds that the store was opened with, by the names of their definitions. */
+  readonly definitions: ReadonlyMap<string, DefinedKind>;
   readonly admission: Admission;
   readonly access: JoinedAccess;
   readonly live: LiveObjects;
@@ -74,9 +79,10 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
   const paths = declaredPaths(describedModules(modules, log));
   const prepared = prepareAccess({ database, sealing, kinds, paths, authenticators, clock: time.clock, log });
   const admission = {
-    ...allAdmissions(prepared.admission, releaseGuard, ownTypesGuard(ownTypes(shared.eventTypes))),
+    ...allAdmissions(prepared.admission, releaseGuard, ownTypesGuard(ownTypes(shared.eventTypes)), definitionAdmission),
     ...policyAdmission(kinds),
   };
+  const definitions = await lifetime.step('definitions', () => readDefinitions(database.patient, kinds, log));
   const store = await lifetime.open(
     'store',
     () =>
@@ -105,7 +111,7 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
     return following;
   });
   const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
-  return { database, sealing, ...time, store, admission, access, live, heads, failed };
+  return { database, sealing, ...time, store, definitions, admission, access, live, heads, failed };
 }
 
 /** Brings the schema up to date. A database that would have to be changed and takes no writes is waited for. */

@@ -6,6 +6,8 @@ import type { Authenticator } from '#kernel/access/authentication/authenticate.t
 import { systemTime } from '#kernel/base/time.ts';
 import { version } from '#kernel/base/version.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
+import { followDefinitions, type FollowedDefinitions } from '#kernel/definitions/follow-definitions.ts';
+import { keepDefinitions } from '#kernel/definitions/keep-definitions.ts';
 import { aliasAdvisor } from '#kernel/events/alias-advice.ts';
 import { counter, gauge, gauges } from '#kernel/http/metrics.ts';
 import type { Database } from '#kernel/postgres/database.ts';
@@ -125,9 +127,16 @@ export async function startControlPlane(
     ...extension.virtual,
   ]);
   const { authority, serviceAccounts } = access;
+  const served = servedKinds(store, kinds);
+  const followed = await lifetime.open(
+    'definitions',
+    () => startDefinitions(shared, base, served),
+    (running) => running.stop(),
+  );
   const answered = {
     store: examined,
     kinds,
+    settleKinds: () => settleKinds(store, followed),
     clock,
     virtual,
     virtualLists: new Map([...access.virtualLists, ...extension.virtualLists]),
@@ -140,7 +149,7 @@ export async function startControlPlane(
   return {
     database,
     store,
-    kinds: servedKinds(store, kinds),
+    kinds: served,
     live,
     heads,
     releases: writing.releases,
@@ -152,6 +161,33 @@ export async function startControlPlane(
     },
     failed,
   };
+}
+
+/** Serves what definitions define, and keeps them as long as this process writes. */
+function startDefinitions(
+  { kinds, log }: SharedParts,
+  { store, definitions: first, clock }: ControlStore,
+  served: ServedKinds,
+): FollowedDefinitions & { readonly stop: () => Promise<unknown> } {
+  const followed = followDefinitions({ store, kinds, served, first, log });
+  let term: ReturnType<typeof keepDefinitions> | undefined;
+  store.onWriter((isWriter) => {
+    void term?.stop();
+    term = isWriter ? keepDefinitions({ store, kinds, followed, clock, time: systemTime, log }) : undefined;
+  });
+  return {
+    ...followed,
+    stop: async () => {
+      followed.stop();
+      await term?.stop();
+    },
+  };
+}
+
+/** Resolves when the kinds of this process are those that were acknowledged anywhere; undefined when they are. */
+function settleKinds(store: SharedStore<Operation>, { settle }: FollowedDefinitions): Promise<void> | undefined {
+  const fresh = store.fresh();
+  return fresh === undefined ? settle() : fresh.then(settle);
 }
 
 /** Whether somebody may approve a Release, as it is now: rules may be for some of them only. */

@@ -15,12 +15,31 @@ const MADE_AS = 'access.backline.dev/made-as';
 const AGGREGATE = `${RBAC_GROUP}/aggregate-to-`;
 const BOOTSTRAP = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 
+/** As in Kubernetes nobody but administrators may reach objects of a defined kind, unless a rule names it. */
+function isOfProgram({ definition }: Kind): boolean {
+  return definition === undefined;
+}
+
+/** The resources that a reader of a kind may read. */
+function readParts({ plural, hasStatus, scale }: Kind): readonly string[] {
+  const parts = [plural, `${plural}/history`];
+  if (hasStatus) parts.push(`${plural}/status`);
+  if (scale !== undefined) parts.push(`${plural}/scale`);
+  return parts;
+}
+
+/** The resources that a writer of a kind may write. */
+function writeParts({ plural, scale }: Kind): readonly string[] {
+  return scale === undefined ? [plural] : [plural, `${plural}/scale`];
+}
+
 /**
  * The ClusterRoles and bindings that every installation has, as in Kubernetes. `edit` and `view` include the kinds of
  * every group that is not Kubernetes' own, in all domains. The paths beside the resource API are in roles of their own,
  * which no user has by default.
  */
-export function defaultObjects(all: readonly Kind[], declared: readonly DeclaredPath[]): readonly ResourceObject[] {
+export function defaultObjects(served: readonly Kind[], declared: readonly DeclaredPath[]): readonly ResourceObject[] {
+  const all = served.filter(isOfProgram);
   const kinds = all.filter(({ actsEverywhere }) => actsEverywhere !== true);
   const everything: PolicyRule = { verbs: ['*'], apiGroups: ['*'], resources: ['*'] };
   const groups = [...new Set(kinds.map(({ group }) => group))].filter(
@@ -32,18 +51,13 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
       const resources = kinds.filter((kind) => can(kind) && kind.verbs.includes('get')).flatMap(partsOf);
       return resources.length === 0 ? [] : [{ verbs, apiGroups: [group], resources }];
     });
-  const read = ({ plural, hasStatus }: Kind): readonly string[] => [
-    plural,
-    `${plural}/history`,
-    ...(hasStatus ? [`${plural}/status`] : []),
-  ];
   /** The namespaced kinds; a holder of this rule may let others refer to them. */
   const refer = kinds
     .filter(({ released }) => released)
     .map(({ group, plural }): PolicyRule => ({ verbs: ['refer'], apiGroups: [group], resources: [plural] }));
   const everywhere = all
     .filter(({ actsEverywhere }) => actsEverywhere === true)
-    .map((kind): PolicyRule => ({ verbs: [...READ, ...WRITE], apiGroups: [kind.group], resources: read(kind) }));
+    .map((kind): PolicyRule => ({ verbs: [...READ, ...WRITE], apiGroups: [kind.group], resources: readParts(kind) }));
   const core = (verbs: readonly string[], ...resources: string[]): PolicyRule => ({
     verbs,
     apiGroups: [''],
@@ -72,7 +86,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
   const approver = kinds
     .filter(({ subresources = {} }) => 'approve' in subresources)
     .flatMap((kind): PolicyRule[] => [
-      { verbs: READ, apiGroups: [kind.group], resources: read(kind) },
+      { verbs: READ, apiGroups: [kind.group], resources: readParts(kind) },
       questions(kind.group, `${kind.plural}/approve`),
     ])
     .concat(changes);
@@ -92,7 +106,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
       [
         { verbs: [...READ, ...WRITE], apiGroups: [RBAC_GROUP], resources: ['roles', 'rolebindings'] },
         questions('authorization.k8s.io', 'localsubjectaccessreviews'),
-        ...ofGroups(WRITE, (kind) => (isForAdministrators(kind) ? [kind.plural] : [])),
+        ...ofGroups(WRITE, (kind) => (isForAdministrators(kind) ? writeParts(kind) : [])),
       ],
       'admin',
     ),
@@ -102,7 +116,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
         core([...READ, ...WRITE], 'secrets'),
         core(WRITE, 'configmaps', 'events', 'serviceaccounts'),
         core(['create'], 'serviceaccounts/token'),
-        ...ofGroups(WRITE, (kind) => (isForAdministrators(kind) ? [] : [kind.plural])),
+        ...ofGroups(WRITE, (kind) => (isForAdministrators(kind) ? [] : writeParts(kind))),
         ...refer,
         ...commands,
         ...postingRules('editors'),
@@ -113,7 +127,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
       'system:aggregate-to-view',
       [
         core(READ, 'configmaps', 'configmaps/history', 'events', 'namespaces', 'serviceaccounts'),
-        ...ofGroups(READ, read),
+        ...ofGroups(READ, readParts),
         ...changes,
       ],
       'view',

@@ -1,4 +1,9 @@
 import type { Entry } from '#kernel/store/contract.ts';
+import { Scale } from '#kernel/kinds/builtin/scale.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import { readAs } from '#kernel/store/rules/read-as.ts';
+import { scaleOf, scalePathsOf } from '#kernel/store/rules/scale.ts';
+import { textEntry } from '#kernel/store/rules/text-entry.ts';
 import { sendJson, warningHeaders } from '../answer.ts';
 import type { ResourceServer, VerbRequest } from './context.ts';
 import { represent } from './represent.ts';
@@ -10,7 +15,15 @@ export function answerEntry(
   entry: Entry,
   { status = 200, warnings = [] }: { readonly status?: number; readonly warnings?: readonly string[] } = {},
 ): void {
-  const { exchange, accepted } = request;
+  const { exchange, accepted, call } = request;
+  const { kind } = call.target;
   const shown = represent(server, request);
-  sendJson(exchange, { status, json: shown.object(entry), accepted, headers: warningHeaders(warnings) });
+  const json = shown.object(request.part === 'scale' ? scaleEntry(kind, entry) : entry);
+  const all = kind.deprecation === undefined ? warnings : [kind.deprecation, ...warnings];
+  sendJson(exchange, { status, json, accepted, headers: warningHeaders(all) });
+}
+
+function scaleEntry(kind: Kind, entry: Entry): Entry {
+  const object = readAs(kind, entry).object();
+  return textEntry(Scale, scaleOf(scalePathsOf(kind), object), entry.version);
 }

@@ -21,6 +21,8 @@ interface WatchMetrics {
 export interface ResourceServer {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
+  /** Resolves when the kinds are those that were acknowledged anywhere; undefined when they are. */
+  readonly settleKinds: () => Promise<void> | undefined;
   readonly clock: Clock;
   /** By `Kind.id`; questions about an object by `Kind.id/subresource`. */
   readonly virtual: ReadonlyMap<string, VirtualKind>;

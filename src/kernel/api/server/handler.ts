@@ -45,6 +45,9 @@ export function resourceRoutes(handle: Handler): readonly Route<'users'>[] {
   return paths.map((path) => ({ ...shared, path, handle }));
 }
 
+/** Its protobuf is of a type of its own, which nothing else is. */
+const OPENAPI_V2 = '/openapi/v2';
+
 /** @param version of this program, for discovery and OpenAPI */
 export function resourceApi(server: ResourceServer, version: string): ResourceApi {
   const { kinds, authority } = server;
@@ -58,17 +61,28 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
     };
   });
 
+  /** Whether a path leads to objects of a kind that this process serves. */
+  function isServed(path: string): boolean {
+    const [, root = '', group, version, ...tail] = path.split('/');
+    if (root !== 'apis') return root === 'api';
+    const plural = tail[0] === 'namespaces' && tail.length > 2 ? tail[2] : tail[0];
+    return kinds.byPlural(group ?? '', version ?? '', plural ?? '') !== undefined;
+  }
+
+  function documentFor(exchange: Exchange, accepted: AcceptedForm): Parameters<typeof sendDocument>[1] | undefined {
+    const { discovery, openapi, openapiV2 } = documents();
+    if (exchange.path === OPENAPI_V2) return openapiV2(exchange.request.headers.accept);
+    return discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path);
+  }
+
   return async (exchange, limit, user) => {
     let call: Call | undefined;
     let accepted: AcceptedForm | undefined;
     try {
-      // Its protobuf is of a type of its own, which nothing else is.
-      const isOlder = exchange.path === '/openapi/v2';
-      accepted = isOlder ? { as: 'json' } : acceptedBy(exchange);
-      const { discovery, openapi, openapiV2 } = documents();
-      const document = isOlder
-        ? openapiV2(exchange.request.headers.accept)
-        : (discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path));
+      accepted = exchange.path === OPENAPI_V2 ? { as: 'json' } : acceptedBy(exchange);
+      // Another process may have changed the kinds a moment ago.
+      if (!isServed(exchange.path)) await server.settleKinds();
+      const document = documentFor(exchange, accepted);
       if (document !== undefined) {
         if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw methodNotAllowed(exchange, READ_METHODS);
         authority.authorize(user, { verb: 'get', path: exchange.path });

@@ -1,3 +1,4 @@
+import { Scale } from '#kernel/kinds/builtin/scale.ts';
 import { readObject, requireMatch } from '../body.ts';
 import type { ResourceServer, VerbRequest } from './context.ts';
 import { placeOf, writeAndAnswer } from './write-one.ts';
@@ -6,7 +7,11 @@ export async function updateObject(server: ResourceServer, request: VerbRequest)
   const { exchange, call, query, part } = request;
   const { target } = call;
   const { fieldValidation } = query;
-  const { value: object, warnings } = await readObject(exchange, target.kind, fieldValidation);
+  const { value: object, warnings } = await readObject(
+    exchange,
+    part === 'scale' ? Scale : target.kind,
+    fieldValidation,
+  );
   requireMatch(object, target);
   return writeAndAnswer(
     server,

@@ -38,5 +38,6 @@ export async function writeOne(
 }
 
 export function placeOf({ kind, namespace = '', name = '' }: RequestTarget) {
-  return { kind: kind.id, namespace, name };
+  const place = { kind: kind.id, namespace, name };
+  return kind.definition === undefined ? place : { ...place, apiVersion: kind.apiVersion };
 }

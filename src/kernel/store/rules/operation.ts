@@ -8,12 +8,14 @@ interface ObjectTarget {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
+  /** The version of a kind of several that is written; absent: that of the object, or the one in which it is stored. */
+  readonly apiVersion?: string;
   /** Where the object stands in a change set; refusals then name it. */
   readonly position?: number;
 }
 
-/** Which part of the object a write may change; `finalize` is what holds a namespace back. */
-export type Part = 'main' | 'status' | 'finalize';
+/** Which part of the object a write may change; `finalize` is what holds a namespace back. A `scale` is written as a Scale. */
+export type Part = 'main' | 'status' | 'scale' | 'finalize';
 
 /**
  * The fate of the objects that a deleted one owns: they are deleted after it, or before it, or they stay without an owner.

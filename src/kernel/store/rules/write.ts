@@ -5,6 +5,7 @@ import { kubernetesTime } from '#kernel/base/clock.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { everyoneOf, Head, headName } from '#kernel/kinds/builtin/head.ts';
+import { Scale } from '#kernel/kinds/builtin/scale.ts';
 import { applyPatch } from '#kernel/kinds/patch/patch.ts';
 import { bornNamespace, finalizersAfterDelete, isLetGo, requireDeletable, withFinalizersOf } from './deletion.ts';
 import { labelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
@@ -14,12 +15,15 @@ import type { FieldValidation, Operation, Part, Propagation } from './operation.
 import { NAMESPACE } from '#kernel/kinds/index-keys.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
 import { validateMetadata } from '#kernel/kinds/metadata.ts';
+import { changedProblems } from '#kernel/kinds/schema/changed-problems.ts';
 import { nameCharsMax } from '#kernel/kinds/schema/names.ts';
 import { invalid as invalidValue } from '#kernel/kinds/schema/problems.ts';
 import { structureOf } from '#kernel/kinds/structure.ts';
 import { unknownFieldProblems } from '#kernel/kinds/unknown-fields.ts';
 import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from '#kernel/kinds/schema/weight.ts';
+import { readAs } from './read-as.ts';
 import { readableProblems } from './readable-problems.ts';
+import { scaleOf, scalePathsOf, withReplicas } from './scale.ts';
 import { withoutValues } from '#kernel/kinds/confidential.ts';
 import type { Author, Decide, Entry, Mutation, Reader } from '../contract.ts';
 import { findEntries } from '../find-entry.ts';
@@ -70,8 +74,9 @@ interface WriteRequest {
 /** The decision rules of a resource server: the result of one write, given the stored objects. Pure. */
 export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<Operation> {
   return (operation, read, now, author) => {
-    if (!kinds.all.some(({ id }) => id === operation.kind)) throw goneKind(operation.kind);
-    const kind = kinds.byId(operation.kind);
+    if (!kinds.isKnown(operation.kind)) throw goneKind(operation.kind);
+    const storedKind = kinds.byId(operation.kind);
+    const kind = writtenVersion(storedKind, operation);
     const restores = (operation.verb === 'apply' || operation.verb === 'delete') && operation.restores === true;
     const mayRead = (object: FoundObject): boolean => admission?.mayRead?.(author, object) ?? true;
     const mayReadNamed = (kindId: string, name: string): boolean => {
@@ -95,16 +100,42 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
     };
     try {
       admission?.mayAsk(asked);
-      const mutation = decideOne(operation, current, given);
+      const mutation = bringToVersion(decideOne(operation, current, given), storedKind, current);
       if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
       const warnings = admission?.mayChange?.({ ...asked, mutation }) ?? [];
-      return warnings.length === 0 ? mutation : { ...mutation, warnings: [...(mutation.warnings ?? []), ...warnings] };
+      const stored = inStoredVersion(mutation, storedKind);
+      return warnings.length === 0 ? stored : { ...stored, warnings: [...(stored.warnings ?? []), ...warnings] };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const refusal = kind.confidential === true ? withoutValues(error) : error;
       throw operation.position === undefined ? refusal : atPosition(refusal, operation.position);
     }
   };
+}
+
+/** The kind in the version that an operation writes. */
+function writtenVersion(kind: Kind, operation: Operation): Kind {
+  // A deleted object stays as it is stored.
+  if (kind.definition === undefined || operation.verb === 'delete') return kind;
+  const asked = operation.apiVersion;
+  const apiVersion = asked ?? ('object' in operation ? (operation.object as ResourceObject).apiVersion : undefined);
+  if (apiVersion === undefined || apiVersion === kind.apiVersion) return kind;
+  const version = kind.definition.versions.find((one) => one.apiVersion === apiVersion);
+  if (version === undefined && asked !== undefined) throw goneKind(`${kind.id} in ${asked}`);
+  // An object of no version is refused where it is read.
+  return version ?? kind;
+}
+
+/** A write that changes nothing brings an object to the version in which objects are stored now. */
+function bringToVersion(mutation: Mutation, kind: Kind, current: Entry | undefined): Mutation {
+  if (mutation.do !== 'nothing' || kind.definition === undefined || current === undefined) return mutation;
+  if (current.object().apiVersion === kind.apiVersion) return mutation;
+  return { ...mutation, do: 'put', kind, object: readAs(kind, current).object() };
+}
+
+function inStoredVersion(mutation: Mutation, kind: Kind): Mutation {
+  if (mutation.do === 'nothing' || mutation.kind === kind) return mutation;
+  return { ...mutation, kind, object: { ...mutation.object, apiVersion: kind.apiVersion } };
 }
 
 /** It was removed after the request had been read. */
@@ -185,6 +216,7 @@ function decideOne(operation: Operation, current: Entry | undefined, given: Writ
     }
     case 'update': {
       if (current === undefined) throw notFoundRefusal(kind, operation.name);
+      if (operation.part === 'scale') return rescale(given, current, operation.object, operation);
       const wanted = asObject(operation.object, kind);
       // Kinds of the core group may be replaced blindly, as Kubernetes has it; all others must name what they saw.
       if (givenVersion(wanted.metadata) === undefined && kind.group !== '') {
@@ -200,9 +232,15 @@ function decideOne(operation: Operation, current: Entry | undefined, given: Writ
     }
     case 'patch': {
       if (current === undefined) throw notFoundRefusal(kind, operation.name);
+      const before = asCurrentSchema(kind, current);
       // A patch may alter what it is given.
-      const patched = applyPatch(operation.patchType, asCurrentSchema(current), operation.patch);
+      const patched = applyPatch(
+        operation.patchType,
+        operation.part === 'scale' ? scaleOf(scalePathsOf(kind), before) : before,
+        operation.patch,
+      );
       if (isFromOutside) refuseTooHeavy(patched, objectLimits(kind));
+      if (operation.part === 'scale') return rescale(given, current, patched, operation);
       const wanted = asObject(patched, kind);
       requireSamePlace(kind, current, wanted.metadata);
       return replace(given, current, wanted, operation);
@@ -234,7 +272,7 @@ function create(
     creationTimestamp: kubernetesTime(now),
     ...(kind.hasSpec ? { generation: 1 } : {}),
   };
-  const { status: _ignored, ...fields } = wanted;
+  const fields = declaredFields(kind, wanted);
   const { object: declared, warnings } = applySchema(given, { ...fields, metadata }, fieldValidation, true);
   const object = kind === Namespace ? bornNamespace(declared) : declared;
   requireValid(given, object, undefined);
@@ -248,6 +286,21 @@ function create(
   return { do: 'put', kind, object, warnings, ...revisionOf(kind, object) };
 }
 
+/** Writes the number of replicas that a Scale wants. */
+function rescale(
+  given: WriteContext,
+  current: Entry,
+  body: unknown,
+  { fieldValidation }: { readonly fieldValidation: FieldValidation },
+): Mutation {
+  const { kind } = given;
+  const scale = asObject(structureOf(Scale).applyDefaults(body), Scale);
+  require(Scale, current.name, structureOf(Scale).validate(scale));
+  requireSamePlace(kind, current, scale.metadata);
+  const object = withReplicas(scalePathsOf(kind), asCurrentSchema(kind, current), scale);
+  return replace(given, current, object, { part: 'main', fieldValidation });
+}
+
 function replace(
   given: WriteContext,
   current: Entry,
@@ -255,14 +308,16 @@ function replace(
   { part, fieldValidation }: Pick<Extract<Operation, { readonly part: Part }>, 'part' | 'fieldValidation'>,
 ): Mutation {
   const { kind } = given;
-  const before = asCurrentSchema(current);
+  const before = asCurrentSchema(kind, current);
   const meta = before.metadata;
   requireSameObject(kind, current, wanted.metadata);
   if (part === 'status') {
-    const { object, warnings } = applySchema(given, { ...before, status: wanted.status }, fieldValidation, false);
+    const isDefined = kind.definition !== undefined;
+    const { object, warnings } = applySchema(given, { ...before, status: wanted.status }, fieldValidation, isDefined);
     if (isDeepStrictEqual(object, before)) return { do: 'nothing', entry: current, warnings };
-    require(kind, current.name, structureOf(kind).validate(object));
+    require(kind, current.name, schemaProblems(kind, object, before));
     given.mayBecome(object);
+    require(kind, current.name, kind.validateObject?.(object, before) ?? []);
     return { do: 'put', kind, object, warnings };
   }
   if (part === 'finalize') {
@@ -272,7 +327,7 @@ function replace(
     if (meta.deletionTimestamp !== undefined && isLetGo(kind, object)) return { do: 'remove', kind, object };
     return { do: 'put', kind, object };
   }
-  const { status: _ignored, ...fields } = kind === Namespace ? withFinalizersOf(before, wanted) : wanted;
+  const fields = declaredFields(kind, kind === Namespace ? withFinalizersOf(before, wanted) : wanted);
   require(kind, current.name, deletionMarkProblems(meta, wanted.metadata));
   const metadata: ObjectMeta = {
     ...pickMetadata(kind, current.name, wanted.metadata),
@@ -339,9 +394,17 @@ export function requirePreconditions(
 }
 
 /** A stored object as the schema of today has it: without fields that are gone, with the defaults of those that came. */
-function asCurrentSchema(current: Entry): ResourceObject {
-  const { prune, applyDefaults } = structureOf(current.kind);
-  return asObject(applyDefaults(prune(current.object()).value), current.kind);
+function asCurrentSchema(kind: Kind, current: Entry): ResourceObject {
+  if (kind.definition !== undefined) return readAs(kind, current).object();
+  const { prune, applyDefaults } = structureOf(kind);
+  return asObject(applyDefaults(prune(current.object()).value), kind);
+}
+
+/** The fields that a write of the main part changes. */
+function declaredFields({ hasPlainStatus }: Kind, object: ResourceObject): ResourceObject {
+  if (hasPlainStatus === true) return object;
+  const { status: _ignored, ...fields } = object;
+  return fields;
 }
 
 function remove(
@@ -428,7 +491,7 @@ function requireValid(given: WriteContext, object: ResourceObject, before: Resou
   const { live: _live, ...afresh } = context;
   const { namespace = '', name } = object.metadata;
   // Selectors and cross-field rules may rely on the schema: they are asked only when the shape is right.
-  require(kind, name, [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)]);
+  require(kind, name, [...metadataProblems(kind, object.metadata), ...schemaProblems(kind, object, before)]);
   given.mayBecome(object);
   if (before === undefined && (kind.released || kind.direct) && kind.names !== 'namespace')
     requireUniqueName(given, namespace, name);
@@ -441,6 +504,14 @@ function requireValid(given: WriteContext, object: ResourceObject, before: Resou
     }) ?? []),
   ]);
   require(kind, name, problems);
+}
+
+/** Objects keep wrong values that a new definition made wrong, as long as nobody changes them. */
+function schemaProblems(kind: Kind, object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] {
+  const structure = structureOf(kind);
+  const problems = structure.validate(object);
+  if (before === undefined || kind.definition === undefined || problems.length === 0) return problems;
+  return changedProblems(structure.structure, problems, { before, after: object });
 }
 
 function finalizerProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {

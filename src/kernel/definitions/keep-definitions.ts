@@ -1,0 +1,112 @@
+import { isDeepStrictEqual } from 'node:util';
+import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { Outage } from '#kernel/base/outage.ts';
+import { pause, type Time } from '#kernel/base/time.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Store } from '#kernel/store/contract.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import { definitionWrites } from './definition-writes.ts';
+import type { FollowedDefinitions } from './follow-definitions.ts';
+import { CLEANUP, CustomResourceDefinition } from './kinds/custom-resource-definition.ts';
+import type { DefinitionStatus } from './kinds/definition-spec.ts';
+import { statusFor } from './rules/accept-names.ts';
+import { digestOf, isEstablished, type DefinitionDigest } from './rules/digest.ts';
+
+/**
+ * Keeps the statuses of definitions, and lets a deleted one go when its objects are gone. Runs in the process that writes, so
+ * that two definitions never get one name. Returns the way to stop it.
+ */
+export function keepDefinitions(parts: {
+  readonly store: Store<Operation>;
+  readonly kinds: KindRegistry;
+  readonly followed: FollowedDefinitions;
+  readonly clock: Clock;
+  readonly time: Time;
+  readonly log: Log;
+}): { readonly stop: () => Promise<void> } {
+  const { store, kinds, followed, clock, time, log } = parts;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const writes = definitionWrites(store);
+  const outage = new Outage(log, 'definitions: cannot keep statuses');
+  /** Kinds whose objects are being deleted: their changes are waited for. */
+  const ending = new Set<string>();
+  let wake = (): void => {};
+  let isDue = true;
+  const unsubscribe = store.subscribe((changes) => {
+    if (changes.some(({ entry: { kind } }) => kind === CustomResourceDefinition || ending.has(kind.id))) look();
+  });
+  const running = run();
+  return {
+    stop: async () => {
+      unsubscribe();
+      stopping.abort();
+      look();
+      await running;
+    },
+  };
+
+  function look(): void {
+    isDue = true;
+    wake();
+  }
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      if (!isDue) await new Promise<void>((resolve) => (wake = resolve));
+      isDue = false;
+      if (signal.aborted) return;
+      try {
+        await keepAll();
+        outage.noteRecovery();
+      } catch (error) {
+        isDue = true;
+        await pause(time, outage.noteFailure(error), signal);
+      }
+    }
+  }
+
+  async function keepAll(): Promise<void> {
+    ending.clear();
+    const digests = Array.from(store.list(CustomResourceDefinition), digestOf).toSorted(byAge);
+    for (const digest of digests) {
+      if (signal.aborted) return;
+      const status = statusFor(digest, currentOthers(digest), kubernetesTime(clock()));
+      if (!isDeepStrictEqual(status, digest.status)) await writeStatus(digest, status);
+      if (digest.isTerminating && digest.finalizers.includes(CLEANUP)) await clear(digest);
+    }
+  }
+
+  /** As they are now: those before it may have got their names a moment ago. */
+  function currentOthers({ name, group }: DefinitionDigest): readonly DefinitionDigest[] {
+    return Array.from(store.list(CustomResourceDefinition), digestOf).filter(
+      (other) => other.name !== name && other.group === group,
+    );
+  }
+
+  async function writeStatus(digest: DefinitionDigest, status: DefinitionStatus): Promise<void> {
+    const isAccepted = status.conditions?.some(({ type, status: is }) => type === 'NamesAccepted' && is === 'True');
+    // It is served before a client can read that it is established, in this process first of all.
+    if (isAccepted === true && !isEstablished(digest)) await followed.serve(digest.name);
+    await writes.status(digest.name, status);
+  }
+
+  /** Deletes the objects of a definition that goes, and lets it go once there is none. */
+  async function clear({ name, group, names, finalizers }: DefinitionDigest): Promise<void> {
+    await followed.settle();
+    const kindId = `${group}/${names.kind}`;
+    const kind = kinds.isKnown(kindId) ? kinds.byId(kindId) : undefined;
+    if (kind?.definition?.name === name && store.count(kind) > 0) {
+      ending.add(kind.id);
+      await writes.deleteObjects(kind, signal);
+      if (store.count(kind) > 0) return;
+    }
+    await writes.release(name, finalizers);
+  }
+}
+
+/** The one that came first has the names. */
+function byAge(a: DefinitionDigest, b: DefinitionDigest): number {
+  return a.createdAt === b.createdAt ? (a.name < b.name ? -1 : 1) : a.createdAt < b.createdAt ? -1 : 1;
+}

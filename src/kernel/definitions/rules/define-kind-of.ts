@@ -1,0 +1,178 @@
+import { Type } from 'typebox';
+import { contentHash } from '#kernel/base/ids.ts';
+import type { Column, Definition, Kind, ResourceObject, ScalePaths, Verb } from '#kernel/kinds/kind.ts';
+import { getOwn, isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
+import { structureOf } from '#kernel/kinds/structure.ts';
+import { comparePriority } from '#kernel/kinds/version-priority.ts';
+import { plainFields } from '../kinds/check-definition.ts';
+import { CustomResourceDefinition } from '../kinds/custom-resource-definition.ts';
+import type { DefinitionSpec, VersionSpec } from '../kinds/definition-spec.ts';
+import { firstAt, parseJsonPath } from '../kinds/json-path.ts';
+
+/** The text of a definition: parsed for a schema when that is first used, and not kept as values, which take much more room. */
+export interface DefinitionText {
+  text: string;
+}
+
+const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+/** Of a kind whose definition is being deleted: no new objects. */
+const LAST_VERBS = EVERY_VERB.filter((verb) => verb !== 'create');
+
+/** The kind that a definition defines, in the version in which its objects are stored. */
+export function kindOf(object: ResourceObject, source: DefinitionText): Kind {
+  const declared = CustomResourceDefinition.spec(object);
+  const { acceptedNames } = CustomResourceDefinition.status(object) ?? {};
+  const spec = { ...declared, names: { ...declared.names, ...acceptedNames } };
+  const { name, uid = '', generation = 0, deletionTimestamp } = object.metadata;
+  const versions: Kind[] = [];
+  const definition: Definition = {
+    name,
+    revision: contentHash([uid, generation, spec.names, deletionTimestamp ?? '']),
+    versions,
+    isConverted: false,
+  };
+  const verbs = deletionTimestamp === undefined ? EVERY_VERB : LAST_VERBS;
+  const all = spec.versions.map((version) => versionKind({ spec, version, definition, verbs, source }));
+  const stored = all[spec.versions.findIndex(({ storage }) => storage)];
+  if (stored === undefined) throw new Error(`definition ${name} stores no version`);
+  const served = all.filter((_, index) => spec.versions[index]?.served === true);
+  versions.push(...served.sort((a, b) => comparePriority(a.version, b.version)));
+  return stored;
+}
+
+interface VersionParts {
+  readonly spec: DefinitionSpec;
+  readonly version: VersionSpec;
+  readonly definition: Definition;
+  readonly verbs: readonly Verb[];
+  readonly source: DefinitionText;
+}
+
+function versionKind({ spec, version, definition, verbs, source }: VersionParts): Kind {
+  const { group, names, scope } = spec;
+  const apiVersion = `${group}/${version.name}`;
+  const { scale, status } = version.subresources ?? {};
+  const selectable = (version.selectableFields ?? []).map(({ jsonPath }) => plainFields(jsonPath) ?? []);
+  let schema: Kind['schema'] | undefined;
+  const kind: Kind = {
+    group,
+    version: version.name,
+    kind: names.kind,
+    plural: names.plural,
+    id: `${group}/${names.kind}`,
+    apiVersion,
+    singular: names.singular ?? names.kind.toLowerCase(),
+    shortNames: names.shortNames ?? [],
+    categories: names.categories ?? [],
+    namespaced: scope === 'Namespaced',
+    description: `A ${names.kind} of ${group}.`,
+    verbs,
+    released: false,
+    direct: false,
+    hasSpec: true,
+    target: '',
+    hasStatus: status !== undefined,
+    ...(status === undefined && { hasPlainStatus: true }),
+    ...(scale !== undefined && { scale: scalePaths(scale) }),
+    bodyBytesMax: BODY_BYTES_MAX,
+    bodyValuesMax: BODY_VALUES_MAX,
+    columns: columnsOf(version),
+    hasOwnAge: true,
+    selectableFields: Object.fromEntries(selectable.map((path) => [path.join('.'), path])),
+    ...(version.deprecated === true && { deprecation: deprecationOf(names.kind, apiVersion, version) }),
+    definition,
+    get schema() {
+      return (schema ??= schemaIn(source, version.name));
+    },
+  };
+  const indexed = selectable.filter(([root]) => root === 'spec');
+  if (indexed.length === 0 || !version.storage) return kind;
+  return Object.defineProperties(kind, {
+    indexes: {
+      value: Object.fromEntries(indexed.map((path) => [path.join('.'), indexOf(kind, path)])),
+      enumerable: true,
+    },
+    fieldIndexes: {
+      value: Object.fromEntries(indexed.map((path) => [path.join('.'), path.join('.')])),
+      enumerable: true,
+    },
+  });
+}
+
+const BODY_BYTES_MAX = 3 * 1024 * 1024;
+const BODY_VALUES_MAX = 32_768;
+
+function scalePaths(scale: NonNullable<NonNullable<VersionSpec['subresources']>['scale']>): ScalePaths {
+  const selector = scale.labelSelectorPath === undefined ? undefined : plainFields(scale.labelSelectorPath);
+  return {
+    wanted: plainFields(scale.specReplicasPath) ?? [],
+    observed: plainFields(scale.statusReplicasPath) ?? [],
+    ...(selector !== undefined && { selector }),
+  };
+}
+
+function deprecationOf(kind: string, apiVersion: string, { deprecationWarning }: VersionSpec): string {
+  return deprecationWarning ?? `${apiVersion} ${kind} is deprecated`;
+}
+
+const AGE: Column = {
+  name: 'Age',
+  type: 'date',
+  description: 'The time since it was created.',
+  value: ({ metadata }) => metadata.creationTimestamp,
+};
+
+function columnsOf({ additionalPrinterColumns = [] }: VersionSpec): readonly Column[] {
+  if (additionalPrinterColumns.length === 0) return [AGE];
+  return additionalPrinterColumns.map(({ name, type, description = '', priority = 0, jsonPath }): Column => {
+    const path = parseJsonPath(jsonPath);
+    return {
+      name,
+      type,
+      description,
+      priority,
+      value: (object) => ('problem' in path ? undefined : cellOf(type, firstAt(path, object))),
+    };
+  });
+}
+
+/** The value of a cell; undefined where it is not of the type of the column. */
+function cellOf(type: Column['type'], value: unknown): string | number | boolean | undefined {
+  switch (type) {
+    case 'integer':
+      return Number.isInteger(value) ? Number(value) : undefined;
+    case 'number':
+      return typeof value === 'number' ? value : undefined;
+    case 'boolean':
+      return typeof value === 'boolean' ? value : undefined;
+    case 'date':
+      return typeof value === 'string' ? value : undefined;
+    case 'string':
+      if (value === undefined || value === null) return undefined;
+      return typeof value === 'string' ? value : JSON.stringify(value);
+    default:
+      return type satisfies never;
+  }
+}
+
+/** The value of a field under which a list finds objects, with the defaults of today. */
+function indexOf(kind: Kind, [, ...path]: readonly string[]): (spec: unknown) => readonly string[] {
+  return (spec) => {
+    const { apiVersion, kind: name } = kind;
+    const filled = structureOf(kind).applyDefaults({ apiVersion, kind: name, metadata: {}, spec });
+    let value = isObject(filled) ? filled['spec'] : undefined;
+    for (const field of path) value = isObject(value) ? getOwn(value, field) : undefined;
+    return [typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : ''];
+  };
+}
+
+/** The schema of a version, out of the text of its definition. */
+function schemaIn({ text }: DefinitionText, version: string): Kind['schema'] {
+  const object: ResourceObject = JSON.parse(text);
+  const { versions } = CustomResourceDefinition.spec(object);
+  const schema = versions.find(({ name }) => name === version)?.schema.openAPIV3Schema;
+  // The definition is newer than the kind, which will be replaced in a moment.
+  return Type.Unsafe<unknown>(
+    schema ?? ({ type: 'object', 'x-kubernetes-preserve-unknown-fields': true } satisfies JsonObject),
+  );
+}

@@ -1,0 +1,317 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startWorld, type World } from '../support/backline.ts';
+import { until } from '../support/installation.ts';
+
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+
+const SCHEMA = {
+  type: 'object',
+  properties: {
+    spec: {
+      type: 'object',
+      required: ['size'],
+      properties: {
+        size: { type: 'integer', minimum: 1, maximum: 9 },
+        color: { type: 'string', default: 'red' },
+        replicas: { type: 'integer', default: 1 },
+        port: { 'x-kubernetes-int-or-string': true },
+        free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+        template: {
+          type: 'object',
+          'x-kubernetes-embedded-resource': true,
+          'x-kubernetes-preserve-unknown-fields': true,
+        },
+      },
+    },
+    status: { type: 'object', properties: { replicas: { type: 'integer' }, selector: { type: 'string' } } },
+  },
+};
+
+const VERSION = {
+  name: 'v1',
+  served: true,
+  storage: true,
+  schema: { openAPIV3Schema: SCHEMA },
+  subresources: {
+    status: {},
+    scale: {
+      specReplicasPath: '.spec.replicas',
+      statusReplicasPath: '.status.replicas',
+      labelSelectorPath: '.status.selector',
+    },
+  },
+  additionalPrinterColumns: [
+    { name: 'Size', type: 'integer', jsonPath: '.spec.size' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+  selectableFields: [{ jsonPath: '.spec.color' }],
+};
+
+const NAMES = { plural: 'widgets', kind: 'Widget', shortNames: ['wd'], categories: ['all'] };
+
+function definition(spec: object = {}, name = 'widgets.stock.example') {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name },
+    spec: { group: 'stock.example', names: NAMES, scope: 'Namespaced', versions: [VERSION], ...spec },
+  };
+}
+
+const WIDGETS = '/apis/stock.example/v1/namespaces/default/widgets';
+const widget = (name: string, spec: object = { size: 3 }, more: object = {}) => ({
+  apiVersion: 'stock.example/v1',
+  kind: 'Widget',
+  metadata: { name },
+  spec,
+  ...more,
+});
+
+async function establish({ call }: Pick<World, 'call'>, body: ReturnType<typeof definition> = definition()) {
+  const made = await call('POST', DEFINITIONS, { body });
+  assert.equal(made.status, 201, made.text);
+  await untilCondition({ call }, body.metadata.name, 'Established', 'True');
+}
+
+async function untilCondition({ call }: Pick<World, 'call'>, name: string, type: string, status: string) {
+  return until(
+    async () => {
+      const { json } = await call('GET', `${DEFINITIONS}/${name}`);
+      const found = json.status?.conditions?.find((one: { type: string }) => one.type === type);
+      return found?.status === status ? found : undefined;
+    },
+    () => `${name} to be ${type} ${status}`,
+    10,
+  );
+}
+
+test('a kind is defined by an object, and its objects are kept to its schema', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const { call } = world;
+  assert.equal((await call('GET', WIDGETS)).status, 404);
+  await establish(world);
+
+  await t.test('objects are checked, pruned and filled with defaults', async () => {
+    const made = await call('POST', `${WIDGETS}?fieldValidation=Ignore`, {
+      body: widget(
+        'a',
+        { size: 3, unknown: 1, port: '80%', free: { any: [1] }, template: { apiVersion: 'v1', kind: 'X', other: 1 } },
+        { status: { replicas: 9 } },
+      ),
+    });
+    assert.equal(made.status, 201, made.text);
+    assert.deepEqual(made.json.spec, {
+      size: 3,
+      port: '80%',
+      free: { any: [1] },
+      template: { apiVersion: 'v1', kind: 'X', other: 1 },
+      color: 'red',
+      replicas: 1,
+    });
+    assert.equal(made.json.status, undefined);
+    const strict = await call('POST', `${WIDGETS}?fieldValidation=Strict`, {
+      body: widget('b', { size: 1, unknown: 1 }),
+    });
+    assert.equal(strict.status, 400);
+    assert.match(strict.json.message, /strict decoding error: unknown field "spec\.unknown"/);
+    const wrong = await call('POST', WIDGETS, { body: widget('b', { size: 10, port: true }) });
+    assert.equal(wrong.status, 422);
+    assert.deepEqual(wrong.json.details.causes.map(({ field }: { field: string }) => field).sort(), [
+      'spec.port',
+      'spec.size',
+    ]);
+  });
+  await t.test('status and scale are written by themselves', async () => {
+    const before = (await call('GET', `${WIDGETS}/a`)).json;
+    const status = await call('PUT', `${WIDGETS}/a/status`, {
+      body: { ...before, spec: { size: 1 }, status: { replicas: 2, selector: 'a=b' } },
+    });
+    assert.deepEqual(
+      [status.json.spec.size, status.json.status, status.json.metadata.generation],
+      [3, { replicas: 2, selector: 'a=b' }, 1],
+    );
+    const scale = (await call('GET', `${WIDGETS}/a/scale`)).json;
+    assert.deepEqual(
+      [scale.kind, scale.apiVersion, scale.spec, scale.status],
+      ['Scale', 'autoscaling/v1', { replicas: 1 }, { replicas: 2, selector: 'a=b' }],
+    );
+    const scaled = await call('PUT', `${WIDGETS}/a/scale`, { body: { ...scale, spec: { replicas: 5 } } });
+    assert.deepEqual([scaled.status, scaled.json.spec], [200, { replicas: 5 }], scaled.text);
+    assert.equal((await call('PUT', `${WIDGETS}/a/scale`, { body: scale })).status, 409);
+    const patched = await call('PATCH', `${WIDGETS}/a/scale`, {
+      body: { spec: { replicas: 6 } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    assert.deepEqual([patched.status, patched.json.spec], [200, { replicas: 6 }], patched.text);
+    assert.equal((await call('GET', `${WIDGETS}/a`)).json.spec.replicas, 6);
+    const negative = await call('PATCH', `${WIDGETS}/a/scale`, {
+      body: { spec: { replicas: -1 } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    assert.equal(negative.status, 422);
+  });
+  await t.test('selectors know the declared fields, tables the declared columns', async () => {
+    await call('POST', WIDGETS, { body: widget('green', { size: 1, color: 'green' }) });
+    const names = async (selector: string) =>
+      (await call('GET', `${WIDGETS}?fieldSelector=${selector}`)).json.items.map(
+        ({ metadata }: { metadata: { name: string } }) => metadata.name,
+      );
+    assert.deepEqual(await names('spec.color=green'), ['green']);
+    assert.deepEqual(await names('spec.color!=green'), ['a']);
+    assert.equal((await call('GET', `${WIDGETS}?fieldSelector=spec.size=1`)).status, 400);
+    const table = await call('GET', WIDGETS, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } });
+    assert.deepEqual(
+      table.json.columnDefinitions.map(({ name }: { name: string }) => name),
+      ['Name', 'Size', 'Age'],
+    );
+    assert.deepEqual(
+      table.json.rows.map(({ cells }: { cells: unknown[] }) => cells.slice(0, 2)),
+      [
+        ['a', 3],
+        ['green', 1],
+      ],
+    );
+  });
+  await t.test('another schema applies to later writes, and to what is read', async () => {
+    const current = (await call('GET', `${DEFINITIONS}/widgets.stock.example`)).json;
+    const schema = structuredClone(SCHEMA);
+    Object.assign(schema.properties.spec.properties, {
+      weight: { type: 'integer', default: 7 },
+      size: { type: 'integer', maximum: 2 },
+    });
+    const versions = [
+      {
+        ...VERSION,
+        schema: { openAPIV3Schema: schema },
+        selectableFields: [{ jsonPath: '.spec.color' }, { jsonPath: '.spec.weight' }],
+      },
+    ];
+    const changed = await call('PUT', `${DEFINITIONS}/widgets.stock.example`, {
+      body: { ...current, spec: { ...current.spec, versions } },
+    });
+    assert.equal(changed.status, 200, changed.text);
+    await until(
+      async () => ((await call('GET', `${WIDGETS}/a`)).json.spec.weight === 7 ? true : undefined),
+      () => 'the default',
+      5,
+    );
+    assert.deepEqual((await call('GET', `${WIDGETS}?fieldSelector=spec.weight=7`)).json.items.length, 2);
+    assert.equal((await call('POST', WIDGETS, { body: widget('large', { size: 3 }) })).status, 422);
+    const label = await call('PATCH', `${WIDGETS}/a`, {
+      body: { metadata: { labels: { x: 'y' } } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    assert.equal(label.status, 200, label.text);
+    const grown = await call('PATCH', `${WIDGETS}/a`, {
+      body: { spec: { size: 4 } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    assert.equal(grown.status, 422, grown.text);
+  });
+  await t.test('after a restart it is served before the process is ready', async () => {
+    await world.restart();
+    assert.equal((await call('GET', WIDGETS)).json.items.length, 2);
+    assert.equal((await call('GET', `${WIDGETS}?fieldSelector=spec.color=green`)).json.items.length, 1);
+  });
+  await t.test('a deleted definition takes its objects along', async () => {
+    const gone = await call('DELETE', `${DEFINITIONS}/widgets.stock.example`);
+    assert.equal(gone.status, 200, gone.text);
+    await until(
+      async () => ((await call('GET', `${DEFINITIONS}/widgets.stock.example`)).status === 404 ? true : undefined),
+      () => 'the definition to be gone',
+      10,
+    );
+    assert.equal((await call('GET', WIDGETS)).status, 404);
+    await establish(world);
+    assert.deepEqual((await call('GET', WIDGETS)).json.items, []);
+  });
+});
+
+test('names go to the definition that came first, and to the next when it is gone', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  await establish(world);
+  const names = { plural: 'gadgets', singular: 'gadget', kind: 'Gadget', shortNames: ['wd'] };
+  const second = definition({ names }, 'gadgets.stock.example');
+  assert.equal((await call('POST', DEFINITIONS, { body: second })).status, 201);
+  const refused = await untilCondition(world, 'gadgets.stock.example', 'NamesAccepted', 'False');
+  assert.deepEqual([refused.reason, refused.message], ['ShortNamesConflict', '"wd" is already in use']);
+  await untilCondition(world, 'gadgets.stock.example', 'Established', 'False');
+  assert.equal((await call('GET', '/apis/stock.example/v1/gadgets')).status, 404);
+  await call('DELETE', `${DEFINITIONS}/widgets.stock.example`);
+  await untilCondition(world, 'gadgets.stock.example', 'Established', 'True');
+  assert.equal((await call('GET', '/apis/stock.example/v1/gadgets')).status, 200);
+});
+
+test('an object with a finalizer holds its definition, and nothing new comes meanwhile', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  await establish(world);
+  const held = { ...widget('held'), metadata: { name: 'held', finalizers: ['stock.example/hold'] } };
+  assert.equal((await call('POST', WIDGETS, { body: held })).status, 201);
+  await call('DELETE', `${DEFINITIONS}/widgets.stock.example`);
+  const late = await call('POST', WIDGETS, { body: widget('late') });
+  assert.equal(late.status, 405, late.text);
+  await untilCondition(world, 'widgets.stock.example', 'Terminating', 'True');
+  const { metadata } = (await call('GET', `${WIDGETS}/held`)).json;
+  assert.ok(metadata.deletionTimestamp !== undefined);
+  const released = await call('PATCH', `${WIDGETS}/held`, {
+    body: { metadata: { finalizers: null } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  assert.equal(released.status, 200, released.text);
+  await until(
+    async () => ((await call('GET', `${DEFINITIONS}/widgets.stock.example`)).status === 404 ? true : undefined),
+    () => 'the definition to be gone',
+    10,
+  );
+});
+
+test('a wrong definition is refused with the path and the rule', async (t) => {
+  const { call } = await startWorld(t, { roles: ['api'] });
+  const refusalOf = async (spec: object, name?: string): Promise<string> => {
+    const { status, text, json } = await call('POST', DEFINITIONS, { body: definition(spec, name) });
+    assert.equal(status, 422, text);
+    return json.message;
+  };
+  const withSchema = (openAPIV3Schema: object) => ({ versions: [{ ...VERSION, schema: { openAPIV3Schema } }] });
+  const field = (schema: object) => withSchema({ ...SCHEMA, properties: { ...SCHEMA.properties, extra: schema } });
+  assert.match(
+    await refusalOf({}, 'other.stock.example'),
+    /metadata\.name: Invalid value: "other\.stock\.example": must be spec\.names\.plural/,
+  );
+  assert.match(await refusalOf({ group: 'apps.k8s.io' }, 'widgets.apps.k8s.io'), /spec\.group: Forbidden/);
+  assert.match(
+    await refusalOf({ group: 'products.backline.dev' }, 'widgets.products.backline.dev'),
+    /spec\.group: Forbidden/,
+  );
+  assert.match(
+    await refusalOf(field({})),
+    /properties\.extra\.type: Required value: must not be empty for specified object fields/,
+  );
+  assert.match(
+    await refusalOf(field({ type: 'integer', default: 'x' })),
+    /properties\.extra\.default: Invalid value: "string"/,
+  );
+  assert.match(
+    await refusalOf(field({ type: 'object', properties: {}, default: { a: 1 } })),
+    /extra\.default\.a: .*must not have unknown fields/,
+  );
+  assert.match(
+    await refusalOf({ versions: [{ ...VERSION, storage: false }] }),
+    /exactly one version marked as storage version/,
+  );
+  assert.match(
+    await refusalOf({ versions: [{ ...VERSION, selectableFields: [{ jsonPath: '.spec.none' }] }] }),
+    /does not refer to a valid field/,
+  );
+  let deep: object = { type: 'string' };
+  for (let level = 0; level < 70; level++) deep = { type: 'object', properties: { a: deep } };
+  assert.match(await refusalOf(field(deep)), /nested deeper than 64 levels/);
+  const wide = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`p${index}`, { type: 'string' }]));
+  const large = await call('POST', DEFINITIONS, { body: definition(field({ type: 'object', properties: wide })) });
+  assert.ok(large.status >= 400 && large.status < 500, large.text);
+  const megabytes = field({ type: 'string', description: 'x'.repeat(3 * 1024 * 1024) });
+  assert.equal((await call('POST', DEFINITIONS, { body: definition(megabytes) })).status, 413);
+});
