@@ -118,6 +118,42 @@ test('Warn writes and warns; a binding may be for some namespaces, labels and na
   assert.equal((await create('free', {}, { labels: { tier: 'gold' } })).status, 201);
 });
 
+test('Audit writes, and the audit record has the violation; audit annotations are on every write that a policy is for', async (t) => {
+  await using desk = await startDesk(t);
+  const { create, call } = desk;
+  await desk.policy('owned', {
+    validations: [{ expression: 'has(object.data.owner)', message: 'It has no owner.' }],
+    auditAnnotations: [
+      { key: 'size', valueExpression: "'%d entries'.format([size(object.data)])" },
+      { key: 'none', valueExpression: "size(object.data) > 5 ? dyn('many') : null" },
+    ],
+  });
+  await desk.bind('owned', { validationActions: ['Audit'] });
+  const written = await create('a', { x: '1' });
+  assert.deepEqual([written.status, written.headers['warning']], [201, undefined]);
+  assert.equal((await create('b', { owner: 'ann' })).status, 201);
+  const records = await call('GET', '/apis/audit.backline.dev/v1/auditrecords?fieldSelector=resource=configmaps');
+  const [b, a] = records.json.items.map(({ spec }: { spec: { annotations: object } }) => spec.annotations);
+  assert.deepEqual(b, { 'owned/size': '1 entries' });
+  const failure = JSON.stringify([
+    { message: 'It has no owner.', policy: 'owned', binding: 'owned', validationActions: ['Audit'] },
+  ]);
+  assert.deepEqual(a, {
+    'owned/size': '1 entries',
+    'validation.policy.admission.k8s.io/validation_failure': failure,
+  });
+  const none = await call('POST', POLICIES, {
+    body: { metadata: { name: 'n' }, spec: { matchConstraints: ALL_MAPS } },
+  });
+  assert.match(
+    none.text,
+    /spec\.validations.*validations or auditAnnotations must be there|must be there.*spec\.validations/,
+  );
+  const binding = { policyName: 'owned', validationActions: ['Deny', 'Warn'] };
+  const both = await call('POST', BINDINGS, { body: { metadata: { name: 'n' }, spec: binding } });
+  assert.match(both.text, /Deny and Warn exclude each other/);
+});
+
 test('parameters come from an object; without it, and where an expression fails, failurePolicy decides', async (t) => {
   await using desk = await startDesk(t);
   const { create, edit, call } = desk;

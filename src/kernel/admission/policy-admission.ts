@@ -1,21 +1,31 @@
 import type { Labels } from '#kernel/api/codec/selectors.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
+import type { Purse } from '#kernel/cel/cel.ts';
 import type { PlainMap, Value } from '#kernel/cel/values.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
-import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import type { Entry, Mutation, Reader } from '#kernel/store/contract.ts';
+import type { Entry, Mutation, Reader, Review } from '#kernel/store/contract.ts';
 import type { Admission, ChangeRequest } from '#kernel/store/rules/write.ts';
 import { EVERY_BINDING, ValidatingAdmissionPolicyBinding, type BindingSpec } from './kinds/binding.ts';
 import { ADMISSION_GROUP } from './kinds/match.ts';
 import { ValidatingAdmissionPolicy, type PolicySpec } from './kinds/policy.ts';
 import { admissionRefusal } from './refusals.ts';
 import { compilePolicy, type CompiledPolicy } from './kinds/compile-policy.ts';
-import { evaluatePolicy, type PolicyInput, type Violation } from './rules/evaluate-policy.ts';
+import { evaluatePolicy, type PolicyInput, type PolicyResult, type Violation } from './rules/evaluate-policy.ts';
 import { matchesWrite, type WriteFacts } from './rules/match-write.ts';
+import { visible } from './visible.ts';
 
 /** Messages in one refusal. */
 const MESSAGES_MAX = 10;
+
+/** Units of all policies for one object: some 40 ms at the very most. */
+const WRITE_COST_MAX = 1_000_000;
+
+/** The name that Kubernetes gives it. */
+const FAILURE_ANNOTATION = 'validation.policy.admission.k8s.io/validation_failure';
+
+const NOTHING: Review = { warnings: [], annotations: {} };
 
 const CODES = {
   Invalid: 'denied',
@@ -43,22 +53,22 @@ export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange
   return {
     mayChange: (write) => {
       const { kind, author, read, mutation } = write;
-      if (author.caller === undefined || kind.group === ADMISSION_GROUP || mutation.do === 'nothing') return [];
+      if (author.caller === undefined || kind.group === ADMISSION_GROUP || mutation.do === 'nothing') return NOTHING;
       const entries = read.find(ValidatingAdmissionPolicyBinding, EVERY_BINDING.index, EVERY_BINDING.value);
-      if (entries.length === 0) return [];
+      if (entries.length === 0) return NOTHING;
       const facts = factsOf(write);
-      const warnings: string[] = [];
+      const purse = { units: WRITE_COST_MAX };
+      const remarks: Remarks = { warnings: [], annotations: {}, failures: [] };
       for (const entry of entries) {
         const bound = boundBy(entry, read);
         if (bound === undefined || !isFor(bound, facts)) continue;
-        const { messages, reason } = judge(bound, inputOf(write, facts));
-        if (messages.length === 0) continue;
-        const text = `ValidatingAdmissionPolicy '${bound.name}' with binding '${bound.binding.name}'`;
-        if (!bound.binding.spec.validationActions.includes('Deny')) {
-          warnings.push(...messages.map((message) => `Validation failed for ${text}: ${message}`));
-        } else throw denialOf(text, messages, reason);
+        const given = { ...inputOf(write, facts), purse };
+        const params = paramsOf(bound, given);
+        if (params !== undefined) note(bound, judge(bound, params, given), remarks);
       }
-      return warnings;
+      const { warnings, annotations, failures } = remarks;
+      if (failures.length > 0) annotations[FAILURE_ANNOTATION] = JSON.stringify(failures);
+      return { warnings, annotations };
     },
   };
 
@@ -79,46 +89,67 @@ export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange
     return made;
   }
 
-  /** Messages of all that does not hold. */
-  function judge(
-    { spec, policy, binding }: Bound,
-    input: Omit<PolicyInput, 'params'> & { readonly read: Reader; readonly namespace: string },
-  ): { readonly messages: readonly string[]; readonly reason: Violation['reason'] } {
-    const { read, namespace, ...known } = input;
-    const params = paramsOf(spec, binding.spec, { read, namespace });
-    if (params.isSkipped) return { messages: [], reason: 'Invalid' };
-    if (params.failure !== undefined) return failing(spec, [params.failure]);
-    const { violations, failures } = evaluatePolicy(policy, { ...known, params: params.value });
-    if (violations.length === 0) return failing(spec, failures);
-    return { messages: violations.map(({ message }) => message), reason: violations[0]?.reason ?? 'Invalid' };
-  }
-
+  /** The value of `params` that a binding gives; undefined where the policy does not count without one. */
   function paramsOf(
-    { paramKind }: PolicySpec,
-    { paramRef }: BindingSpec,
-    { read, namespace }: { readonly read: Reader; readonly namespace: string },
-  ): { readonly value: Value; readonly failure?: string; readonly isSkipped?: boolean } {
+    { spec: { paramKind }, binding: { spec } }: Bound,
+    { read, namespace }: WriteInput,
+  ): Params | undefined {
+    const { paramRef } = spec;
     if (paramKind === undefined) return { value: null };
-    if (paramRef === undefined)
-      return { value: null, failure: 'the policy has a paramKind, and the binding no paramRef' };
+    if (paramRef === undefined) return { failure: 'the policy has a paramKind, and the binding no paramRef' };
     const { kind: name, apiVersion } = paramKind;
     const kind = kinds.all.find((one) => one.kind === name && one.apiVersion === apiVersion);
     if (kind === undefined || kind.confidential === true) {
-      return { value: null, failure: `there is no kind ${name} of ${apiVersion} that a policy could read` };
+      return { failure: `there is no kind ${name} of ${apiVersion} that a policy could read` };
     }
     const within = kind.namespaced ? (paramRef.namespace ?? namespace) : '';
     const found = read.get(kind, within, paramRef.name);
     if (found !== undefined) return { value: found.object() as unknown as PlainMap };
-    if (paramRef.parameterNotFoundAction === 'Allow') return { value: null, isSkipped: true };
-    return { value: null, failure: `there is no ${name} "${paramRef.name}" with its parameters` };
+    if (paramRef.parameterNotFoundAction === 'Allow') return undefined;
+    return { failure: `there is no ${name} "${paramRef.name}" with its parameters` };
   }
 }
 
-function failing(
-  { failurePolicy }: PolicySpec,
-  failures: readonly string[],
-): { readonly messages: readonly string[]; readonly reason: Violation['reason'] } {
-  return { messages: failurePolicy === 'Ignore' ? [] : failures, reason: 'Invalid' };
+/** The variables of a policy for one write. */
+type WriteInput = Omit<PolicyInput, 'params'> & {
+  readonly read: Reader;
+  readonly namespace: string;
+  readonly purse: Purse;
+};
+
+type Params = { readonly value: Value; readonly failure?: undefined } | { readonly failure: string };
+
+function judge({ policy }: Bound, params: Params, { read: _read, purse, ...input }: WriteInput): PolicyResult {
+  return params.failure === undefined
+    ? evaluatePolicy(policy, { ...input, params: params.value }, purse)
+    : { violations: [], failures: [params.failure], annotations: {} };
+}
+
+/** Remarks on a write so far. */
+interface Remarks {
+  readonly warnings: string[];
+  readonly annotations: Record<string, string>;
+  /** For the audit record, in the form of Kubernetes. */
+  readonly failures: object[];
+}
+
+/** Throws the denial of a policy, or adds its remarks. */
+function note({ name, spec, binding }: Bound, result: PolicyResult, remarks: Remarks): void {
+  const { violations, failures, annotations } = result;
+  for (const [key, value] of Object.entries(annotations)) remarks.annotations[`${name}/${key}`] = value;
+  const failed = spec.failurePolicy === 'Ignore' ? [] : failures;
+  const messages = violations.length > 0 ? violations.map(({ message }) => message) : failed;
+  if (messages.length === 0) return;
+  const text = `ValidatingAdmissionPolicy '${name}' with binding '${binding.name}'`;
+  const { validationActions } = binding.spec;
+  if (validationActions.includes('Deny')) throw denialOf(text, messages, violations[0]?.reason ?? 'Invalid');
+  if (validationActions.includes('Warn')) {
+    remarks.warnings.push(...messages.map((message) => `Validation failed for ${text}: ${message}`));
+  }
+  if (validationActions.includes('Audit')) {
+    const of = { policy: name, binding: binding.name, validationActions };
+    remarks.failures.push(...messages.map((message) => ({ message, ...of })));
+  }
 }
 
 function denialOf(text: string, messages: readonly string[], reason: Violation['reason']): Refusal {
@@ -158,7 +189,7 @@ function objectIn(mutation: Mutation): ResourceObject | undefined {
 function inputOf(
   { kind, operation, current, mutation, author, read }: ChangeRequest,
   facts: WriteFacts,
-): Omit<PolicyInput, 'params'> & { readonly read: Reader; readonly namespace: string } {
+): Omit<WriteInput, 'purse'> {
   const { group, version, resource, subresource, namespace, name } = facts;
   const after = operation.verb === 'delete' || mutation.do === 'nothing' ? undefined : mutation.object;
   return {
@@ -177,11 +208,4 @@ function inputOf(
       userInfo: { username: author.user, groups: [...(author.caller?.groups ?? [])] },
     },
   };
-}
-
-/** The object for expressions; of a Secret only its name: a message could tell its values. */
-function visible({ confidential }: Kind, object: ResourceObject | undefined): Value {
-  if (object === undefined) return null;
-  const { apiVersion, kind, metadata } = object;
-  return (confidential === true ? { apiVersion, kind, metadata } : object) as unknown as PlainMap;
 }

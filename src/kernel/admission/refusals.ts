@@ -6,6 +6,11 @@ export const admissionRefusal = defineRefusals('admission', {
     meaning: 'A ValidatingAdmissionPolicy denies the write.',
     hint: 'Change what the message names, or ask who may edit the policy.',
   },
+  'denied-change': {
+    reason: 'Forbidden',
+    meaning: 'A ChangePolicy denies the write: one of its rules does not hold.',
+    hint: 'Change what the message names, or ask the people in it.',
+  },
   'denied-forbidden': {
     reason: 'Forbidden',
     meaning: 'A ValidatingAdmissionPolicy denies the write, with the reason Forbidden.',

@@ -14,9 +14,15 @@ export interface CelProgram {
   /**
    * @param values by the names of the variables; a variable without one fails where it is read
    * @param costMax units
+   * @param purse pays what the run costs, and is the limit where it has less
    * @throws CelError, CelCostError
    */
-  readonly run: (values: Readonly<Record<string, Value | undefined>>, costMax?: number) => Value;
+  readonly run: (values: Readonly<Record<string, Value | undefined>>, costMax?: number, purse?: Purse) => Value;
+}
+
+/** Units that several runs share. */
+export interface Purse {
+  units: number;
 }
 
 /** Units that one run may cost, if nobody says less: what Kubernetes allows an expression. */
@@ -44,10 +50,15 @@ export function compileCel(text: string, environment: CelEnvironment): CelResult
 }
 
 function running(names: readonly string[], evaluate: Evaluate, units: number): CelProgram['run'] {
-  return (values, costMax = RUN_COST_MAX) => {
+  return (values, costMost = RUN_COST_MAX, purse) => {
+    const costMax = purse === undefined ? costMost : Math.min(costMost, purse.units);
     const frame: Frame = { values: names.map((name) => values[name] as Value), unitsLeft: costMax, costMax };
-    spend(frame, units);
-    return evaluate(frame);
+    try {
+      spend(frame, units);
+      return evaluate(frame);
+    } finally {
+      if (purse !== undefined) purse.units -= costMax - Math.max(0, frame.unitsLeft);
+    }
   };
 }
 

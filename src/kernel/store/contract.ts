@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel/base/turns.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 
@@ -60,10 +61,15 @@ export type Mutation =
     } & WithWarnings)
   | ({ readonly do: 'remove'; readonly kind: Kind; readonly object: ResourceObject } & WithWarnings);
 
-/** Sentences for the caller about what was not quite right; the store hands them through to the outcome. */
 interface WithWarnings {
+  /** Sentences for the caller about what was not quite right; the store hands them through to the outcome. */
   readonly warnings?: readonly string[];
+  /** Recorded with the change, beside its author. */
+  readonly annotations?: AuditAnnotations;
 }
+
+/** Facts about a change that its audit record has, by name. */
+export type AuditAnnotations = Readonly<Record<string, string>>;
 
 /** The spec of an object that was accepted; kept for ever under its content hash. */
 export interface RevisionContent {
@@ -96,6 +102,8 @@ export interface Caller {
   readonly verb: string;
   /** The users who minted the token that was used; absent where it was nobody's to mint. */
   readonly mintedBy?: readonly string[];
+  /** In the record of a change: what policies noted about it. */
+  readonly annotations?: AuditAnnotations;
 }
 
 /**
@@ -255,4 +263,23 @@ interface WriteOptions {
 }
 
 /** Decides one operation against what `read` shows. Pure. Throws Refusal. */
-export type Decide<Operation> = (operation: Operation, read: Reader, now: Temporal.Instant, author: Author) => Mutation;
+export interface Decide<Operation> {
+  (operation: Operation, read: Reader, now: Temporal.Instant, author: Author): Mutation;
+  /** Judges all changes of a request together, when each was decided. Throws Refusal. */
+  readonly review?: (request: ReviewedRequest) => Steps<Review>;
+}
+
+/** The changes of a request, after all of its operations. */
+export interface ReviewedRequest {
+  readonly changes: readonly Change[];
+  readonly read: Reader;
+  readonly now: Temporal.Instant;
+  readonly author: Author;
+}
+
+/** Remarks on a request that may be carried out. */
+export interface Review {
+  readonly warnings: readonly string[];
+  /** For the record of each of its changes. */
+  readonly annotations: AuditAnnotations;
+}

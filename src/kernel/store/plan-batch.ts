@@ -1,7 +1,7 @@
 import type { Steps } from '#kernel/base/turns.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
-import type { Author, Decide, Mutation, Outcome, RevisionContent } from './contract.ts';
+import type { AuditAnnotations, Author, Decide, Mutation, Outcome, Review, RevisionContent } from './contract.ts';
 import { type StoredChange, type StoredEntry, stampEntry } from './entry.ts';
 import { Overlay, type StoredReader } from './overlay.ts';
 
@@ -80,21 +80,28 @@ export class BatchPlan<Operation> implements Batch {
     const written = new Overlay(this.#overlay);
     const revisions: RecordedRevision[] = [];
     const outcomes: Outcome[] = [];
+    const notes = new Map<number, AuditAnnotations>();
+    let annotations: AuditAnnotations = {};
     try {
       for (const operation of request.operations) {
         const mutation = this.#decide(operation, written, this.now, request.author);
+        if (mutation.annotations !== undefined) notes.set(written.changes.length, mutation.annotations);
         outcomes.push(this.#mutate(mutation, written, revisions, request));
         yield;
       }
+      const review = yield* this.#review(written, request);
+      annotations = review.annotations;
+      warnFirst(outcomes, review.warnings);
     } catch (refusal) {
       this.#answers.push(() => request.reject(refusal));
       return;
     }
     this.#answers.push(() => request.resolve(outcomes));
     if (request.dryRun) return;
-    for (const change of written.changes) {
+    for (const [index, change] of written.changes.entries()) {
       this.#overlay.apply(change);
-      this.records.push({ change, author: request.author, writeId: request.writeId });
+      const author = withAnnotations(request.author, { ...notes.get(index), ...annotations });
+      this.records.push({ change, author, writeId: request.writeId });
       this.characters += change.entry.characters;
     }
     this.revisions.push(...revisions);
@@ -103,6 +110,12 @@ export class BatchPlan<Operation> implements Batch {
   /** Tells every caller what its request came to. */
   answer(): void {
     for (const answer of this.#answers) answer();
+  }
+
+  *#review(written: Overlay, { author }: WriteRequest<Operation>): Steps<Review> {
+    const { review } = this.#decide;
+    if (review === undefined || written.changes.length === 0) return NO_REMARKS;
+    return yield* review({ changes: written.changes, read: written, now: this.now, author });
   }
 
   #mutate(
@@ -132,6 +145,22 @@ export class BatchPlan<Operation> implements Batch {
     written.apply({ version, type: before === undefined ? 'ADDED' : 'MODIFIED', entry, before, author, write });
     return { did: before === undefined ? 'created' : 'changed', entry, ...warned };
   }
+}
+
+const NO_REMARKS: Review = { warnings: [], annotations: {} };
+
+/** Remarks on a whole request come with its first outcome. */
+function warnFirst(outcomes: Outcome[], warnings: readonly string[]): void {
+  const [first] = outcomes;
+  if (first === undefined || warnings.length === 0) return;
+  outcomes[0] = { ...first, warnings: [...(first.warnings ?? []), ...warnings] };
+}
+
+function withAnnotations(author: Author, annotations: AuditAnnotations): Author {
+  const { caller } = author;
+  return caller === undefined || Object.keys(annotations).length === 0
+    ? author
+    : { ...author, caller: { ...caller, annotations } };
 }
 
 /** The state in which a batch leaves each object that it touched, or that it is gone. */

@@ -29,6 +29,8 @@ export function storeReads<Operation>(parts: {
   readonly clock: Clock;
 }): StoreReads<Operation> {
   const { memory, kinds, database, decide, clock } = parts;
+  // Each by itself: a request is reviewed as a whole, when it is written.
+  const decideOne: Decide<Operation> = (...given) => decide(...given);
   return {
     get: (kind, namespace, name) => memory.get(kind, namespace, name),
     find: (kind, index, value) => memory.find(kind, index, value),
@@ -40,7 +42,8 @@ export function storeReads<Operation>(parts: {
     history: (kind, namespace, name, bounds) => readHistory(parts, kind, { namespace, name }, bounds),
     declarations: (kind, name, page) => readDeclarations(parts, kind, name, page),
     past: (kind, at, scope) => readPast(parts, kind, at, scope),
-    forecast: (operations, author) => inTurns(forecastEach(operations, author, new BatchPlan(memory, decide, clock()))),
+    forecast: (operations, author) =>
+      inTurns(forecastEach(operations, author, new BatchPlan(memory, decideOne, clock()))),
     findDeletion: (kind, namespace, name, uid) => readDeletion(parts, kind, { namespace, name, uid }),
     findUntouched: (kind, before, limit) => readUntouched(database, kind, before, limit),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),

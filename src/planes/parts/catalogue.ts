@@ -1,4 +1,5 @@
 import { accessKinds } from '#kernel/access/access.ts';
+import { ChangePolicy } from '#kernel/admission/change-policies/change-policy.ts';
 import { ValidatingAdmissionPolicyBinding } from '#kernel/admission/kinds/binding.ts';
 import { ValidatingAdmissionPolicy } from '#kernel/admission/kinds/policy.ts';
 import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
@@ -42,6 +43,7 @@ export function kindsOf(modules: readonly Module[]): KindRegistry {
       CustomResourceDefinition,
       ValidatingAdmissionPolicy,
       ValidatingAdmissionPolicyBinding,
+      ChangePolicy,
       Client,
       Head,
       ChangeSet,

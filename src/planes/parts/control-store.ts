@@ -13,6 +13,7 @@ import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { releaseGuard } from '#kernel/releases/engine/guard.ts';
+import { changePolicies } from '#kernel/admission/change-policies/review-changes.ts';
 import { policyAdmission } from '#kernel/admission/policy-admission.ts';
 import { definitionAdmission } from '#kernel/definitions/definition-admission.ts';
 import type { DefinedKind } from '#kernel/definitions/follow-definitions.ts';
@@ -26,7 +27,7 @@ import { openSharedStore, type SharedStore } from '#kernel/store/shared-store.ts
 import { allAdmissions, decideWith, type Admission } from '#kernel/store/rules/write.ts';
 import type { HeadSource } from '#kernel/snapshots/head-state.ts';
 import { followLive } from '#kernel/snapshots/live-heads.ts';
-import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { migrationsOf, declaredPaths, describedModules } from './catalogue.ts';
 import { deliver } from './peers.ts';
 import type { SharedParts } from './shared.ts';
@@ -78,9 +79,12 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
   const sealing = await lifetime.step('encryption keys', () => sealingWith(shared.encryptionKeyFile));
   const paths = declaredPaths(describedModules(modules, log));
   const prepared = prepareAccess({ database, sealing, kinds, paths, authenticators, clock: time.clock, log });
+  // Writes of the start itself come before the live objects are known.
+  let known = new LiveObjects(kinds);
   const admission = {
     ...allAdmissions(prepared.admission, releaseGuard, ownTypesGuard(ownTypes(shared.eventTypes)), definitionAdmission),
     ...policyAdmission(kinds),
+    ...changePolicies(kinds, () => known),
   };
   const definitions = await lifetime.step('definitions', () => readDefinitions(database.patient, kinds, log));
   const store = await lifetime.open(
@@ -108,6 +112,7 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
   const { live, source: heads } = await lifetime.step('live objects', async () => {
     const following = followLive(store, kinds, inTurns);
     await following.filled;
+    known = following.live;
     return following;
   });
   const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);

@@ -155,7 +155,8 @@ function entryOf(row: Row, kinds: KindRegistry, changed: readonly string[]): Ent
 }
 
 function specOf(row: Row, kinds: KindRegistry, changed: readonly string[]): AuditSpec {
-  const { groups = [], address = '', userAgent = '', verb = '', mintedBy } = JSON.parse(row.caller) as Partial<Caller>;
+  const caller = JSON.parse(row.caller) as Partial<Caller>;
+  const { groups = [], address = '', userAgent = '', verb = '', mintedBy, annotations } = caller;
   const kind = kinds.all.find(({ id }) => id === row.kind);
   const plural = kind?.plural ?? row.kind;
   const asked = {
@@ -168,6 +169,7 @@ function specOf(row: Row, kinds: KindRegistry, changed: readonly string[]): Audi
     group: kind?.group ?? '',
     namespace: row.namespace,
     name: row.name,
+    ...(annotations === undefined ? {} : { annotations }),
     changed: [...changed],
   };
   if (row.source === 'attempt') {

@@ -22,6 +22,9 @@ const AuditSpec = Type.Object(
       Type.Integer({ description: 'The number of equal attempts of that day, when more than one.' }),
     ),
     lastAt: Type.Optional(Type.String({ format: 'date-time', description: 'When the last one of them came.' })),
+    annotations: Type.Optional(
+      Type.Record(Type.String(), Type.String(), { description: 'Notes of policies on the change, by their names.' }),
+    ),
     changed: Type.Array(Type.String(), { description: 'The changed fields, without their values.' }),
   },
   { description: 'The attempt, its author and its result.' },

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { Problem } from '#kernel/base/failures.ts';
 import { ADMISSION_GROUP, MatchResources } from './match.ts';
 
 /** The index under which all bindings are found. */
@@ -27,10 +28,12 @@ const BindingSpec = Type.Object(
       ...MatchResources,
       description: 'Of the writes that the policy is for, those that this binding is for. Absent: all.',
     }),
-    validationActions: Type.Array(Type.Enum(['Deny', 'Warn']), {
+    validationActions: Type.Array(Type.Enum(['Deny', 'Warn', 'Audit']), {
       minItems: 1,
-      maxItems: 1,
-      description: 'Deny: the write is refused. Warn: it is done, and its author is warned.',
+      maxItems: 2,
+      uniqueItems: true,
+      description:
+        'Deny: the write is refused. Warn: it is done, and its author is warned. Audit: it is done, and the audit record says so.',
     }),
   },
   { description: 'Puts a policy in force.' },
@@ -48,6 +51,7 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
   actsEverywhere: true,
   description: 'Puts a ValidatingAdmissionPolicy in force for some writes.',
   spec: BindingSpec,
+  validate: bindingProblems,
   indexes: { [EVERY_BINDING.index]: () => [EVERY_BINDING.value] },
   columns: [
     { name: 'PolicyName', type: 'string', description: 'The policy.', value: ({ spec }) => spec.policyName },
@@ -58,3 +62,9 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
     spec: { policyName: 'few-slots', validationActions: ['Deny'] },
   },
 });
+
+function bindingProblems({ validationActions }: BindingSpec): readonly Problem[] {
+  if (!validationActions.includes('Deny') || !validationActions.includes('Warn')) return [];
+  const detail = 'Deny and Warn exclude each other: the refusal says the same';
+  return [{ path: ['spec', 'validationActions'], reason: 'FieldValueInvalid', detail }];
+}

@@ -1,7 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import { compileCel, problemText, type CelProgram } from '#kernel/cel/cel.ts';
 import { KUBERNETES } from '#kernel/cel/libraries/kubernetes.ts';
-import { BOOL, DYN, listOf, STRING, typeText, type CelType } from '#kernel/cel/types.ts';
+import { BOOL, DYN, listOf, NULL, STRING, typeText, type CelType } from '#kernel/cel/types.ts';
 
 /** The class of a refusal. */
 type DenialReason = 'Unauthorized' | 'Forbidden' | 'Invalid' | 'RequestEntityTooLarge';
@@ -10,7 +10,8 @@ type DenialReason = 'Unauthorized' | 'Forbidden' | 'Invalid' | 'RequestEntityToo
 export interface PolicyExpressions {
   readonly matchConditions?: readonly { readonly name: string; readonly expression: string }[];
   readonly variables?: readonly { readonly name: string; readonly expression: string }[];
-  readonly validations: readonly {
+  readonly auditAnnotations?: readonly { readonly key: string; readonly valueExpression: string }[];
+  readonly validations?: readonly {
     readonly expression: string;
     readonly message?: string;
     readonly messageExpression?: string;
@@ -30,6 +31,7 @@ export interface CompiledPolicy {
     readonly text: string;
     readonly reason: DenialReason;
   }[];
+  readonly annotations: readonly { readonly key: string; readonly program: CelProgram }[];
   /** The paths of expressions that do not compile, and why. */
   readonly problems: readonly Problem[];
 }
@@ -47,13 +49,14 @@ const ANY: VariableTypes = { object: DYN, oldObject: DYN, params: DYN };
 export function compilePolicy(spec: PolicyExpressions, types: VariableTypes = ANY): CompiledPolicy {
   const problems: Problem[] = [];
   const known: Record<string, CelType> = {};
-  const compile = (text: string, path: Problem['path'], wanted?: CelType): CelProgram | undefined => {
+  const compile = (text: string, path: Problem['path'], ...wanted: readonly CelType[]): CelProgram | undefined => {
     const variables = { ...types, request: REQUEST, namespaceObject: DYN, variables: objectOf('variables', known) };
     const { program, problems: found = [] } = compileCel(text, { variables, libraries: KUBERNETES });
     for (const one of found) problems.push({ path, reason: 'FieldValueInvalid', detail: problemText(text, one) });
-    const isRight = program === undefined || wanted === undefined || [wanted.is, 'dyn'].includes(program.type.is);
+    const isRight =
+      program === undefined || wanted.length === 0 || [DYN, ...wanted].some(({ is }) => is === program.type.is);
     if (!isRight) {
-      const detail = `it is ${typeText(program.type)}, and must be ${typeText(wanted)}`;
+      const detail = `it is ${typeText(program.type)}, and must be ${wanted.map(typeText).join(' or ')}`;
       problems.push({ path, reason: 'FieldValueInvalid', detail });
     }
     return isRight ? program : undefined;
@@ -68,7 +71,7 @@ export function compilePolicy(spec: PolicyExpressions, types: VariableTypes = AN
     known[name] = program?.type ?? DYN;
     return program === undefined ? [] : [{ name, program }];
   });
-  const validations = spec.validations.flatMap(
+  const validations = (spec.validations ?? []).flatMap(
     ({ expression, messageExpression, message, reason = 'Invalid' }, index) => {
       const path = ['spec', 'validations', index] as const;
       const program = compile(expression, [...path, 'expression'], BOOL);
@@ -80,11 +83,20 @@ export function compilePolicy(spec: PolicyExpressions, types: VariableTypes = AN
       return program === undefined ? [] : [{ expression, program, message: messageProgram, text, reason }];
     },
   );
-  return { conditions, variables, validations, problems };
+  const annotations = (spec.auditAnnotations ?? []).flatMap(({ key, valueExpression }, index) => {
+    const path = ['spec', 'auditAnnotations', index, 'valueExpression'];
+    // A string, or null where there is none.
+    const program = compile(valueExpression, path, STRING, NULL);
+    return program === undefined ? [] : [{ key, program }];
+  });
+  return { conditions, variables, validations, annotations, problems };
 }
 
 const GROUP_VERSION_KIND = objectOf('GroupVersionKind', { group: STRING, version: STRING, kind: STRING });
 const GROUP_VERSION_RESOURCE = objectOf('GroupVersionResource', { group: STRING, version: STRING, resource: STRING });
+
+/** Who writes. */
+export const USER_INFO = objectOf('UserInfo', { username: STRING, groups: listOf(STRING) });
 
 /** The write itself. */
 const REQUEST = objectOf('request', {
@@ -94,10 +106,11 @@ const REQUEST = objectOf('request', {
   name: STRING,
   namespace: STRING,
   operation: STRING,
-  userInfo: objectOf('UserInfo', { username: STRING, groups: listOf(STRING) }),
+  userInfo: USER_INFO,
 });
 
-function objectOf(name: string, fields: Readonly<Record<string, CelType>>): CelType {
+/** A type with these fields. */
+export function objectOf(name: string, fields: Readonly<Record<string, CelType>>): CelType {
   const get = (field: string): CelType | undefined => (Object.hasOwn(fields, field) ? fields[field] : undefined);
   return { is: 'object', name, fields: { get, names: () => Object.keys(fields) } };
 }

@@ -36,6 +36,7 @@ const POLICY = {
     { expression: 'object.data.nosuch == 1', message: 'It has none.' },
     { expression: "object.metadata.name == 'other'", message: 'Another name.' },
   ],
+  auditAnnotations: [{ key: 'size', valueExpression: "string(size(object.data)) + ' of ' + params.data.most" }],
 };
 const BINDING = {
   policyName: 'p',
@@ -109,6 +110,7 @@ test('no field of policies without an effect', async () => {
       POLICY,
       { ...POLICY, validations: POLICY.validations.slice(1, 2) },
       { ...POLICY, validations: POLICY.validations.slice(2) },
+      { ...POLICY, validations: undefined },
     ],
     informational: WITHOUT_CHOICE.map((field) => `matchConstraints.${field}`),
     values: {
@@ -117,6 +119,8 @@ test('no field of policies without an effect', async () => {
       'matchConditions[].expression': ['1 / 0 == 1', 'false'],
       'variables[].expression': ['10'],
       'validations[].expression': ['true'],
+      'auditAnnotations[].key': ['other'],
+      'auditAnnotations[].valueExpression': ["'fixed'"],
     },
     shared: exclusions('matchConstraints'),
     observe: (spec) => [problemsOf(ValidatingAdmissionPolicy, spec), results(spec as object, BINDING)],

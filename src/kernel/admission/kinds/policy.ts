@@ -43,20 +43,34 @@ const PolicySpec = Type.Object(
         { maxItems: 50, description: 'Values that several expressions use.' },
       ),
     ),
-    validations: Type.Array(
-      Type.Object({
-        expression: expression('A bool: what must be true.'),
-        message: Type.Optional(
-          Type.String({ minLength: 1, maxLength: 2_000, description: 'The text where it is false.' }),
-        ),
-        messageExpression: Type.Optional(expression('The same as a string that is made from the write.')),
-        reason: Type.Optional(
-          Type.Enum(['Unauthorized', 'Forbidden', 'Invalid', 'RequestEntityTooLarge'], {
-            description: 'The class of the refusal; default Invalid.',
+    validations: Type.Optional(
+      Type.Array(
+        Type.Object({
+          expression: expression('A bool: what must be true.'),
+          message: Type.Optional(
+            Type.String({ minLength: 1, maxLength: 2_000, description: 'The text where it is false.' }),
+          ),
+          messageExpression: Type.Optional(expression('The same as a string that is made from the write.')),
+          reason: Type.Optional(
+            Type.Enum(['Unauthorized', 'Forbidden', 'Invalid', 'RequestEntityTooLarge'], {
+              description: 'The class of the refusal; default Invalid.',
+            }),
+          ),
+        }),
+        { minItems: 1, maxItems: 50, description: 'What must be true of each write.' },
+      ),
+    ),
+    auditAnnotations: Type.Optional(
+      Type.Array(
+        Type.Object({
+          key: Type.String({
+            pattern: '^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$',
+            description: 'Its name: the audit record of a write has it as POLICY/KEY.',
           }),
-        ),
-      }),
-      { minItems: 1, maxItems: 50, description: 'What must be true of each write.' },
+          valueExpression: expression('A string for the audit record, or null for none.'),
+        }),
+        { minItems: 1, maxItems: 20, description: 'Notes on each write that the policy is for.' },
+      ),
     ),
   },
   { description: 'Expressions of CEL about a write.' },
@@ -75,7 +89,12 @@ export const ValidatingAdmissionPolicy = defineKind({
   description: 'A rule for writes, as expressions of CEL. ValidatingAdmissionPolicyBindings put it in force.',
   spec: PolicySpec,
   columns: [
-    { name: 'Validations', type: 'integer', description: 'How many.', value: ({ spec }) => spec.validations.length },
+    {
+      name: 'Validations',
+      type: 'integer',
+      description: 'How many.',
+      value: ({ spec }) => spec.validations?.length ?? 0,
+    },
     {
       name: 'ParamKind',
       type: 'string',
@@ -107,17 +126,31 @@ export const ValidatingAdmissionPolicy = defineKind({
 
 function policyProblems(spec: PolicySpec): readonly Problem[] {
   const { problems } = compilePolicy(spec);
-  const names = (spec.variables ?? []).map(({ name }) => name);
+  const { variables = [], auditAnnotations = [], validations = [] } = spec;
+  const isEmpty = validations.length === 0 && auditAnnotations.length === 0;
+  return [
+    ...(isEmpty ? [NO_EXPRESSION] : []),
+    ...repeatedIn(
+      variables.map(({ name }) => name),
+      (index) => ['spec', 'variables', index, 'name'],
+    ),
+    ...repeatedIn(
+      auditAnnotations.map(({ key }) => key),
+      (index) => ['spec', 'auditAnnotations', index, 'key'],
+    ),
+    ...problems,
+  ];
+}
+
+const NO_EXPRESSION: Problem = {
+  path: ['spec', 'validations'],
+  reason: 'FieldValueRequired',
+  detail: 'validations or auditAnnotations must be there',
+};
+
+function repeatedIn(names: readonly string[], pathOf: (index: number) => Problem['path']): readonly Problem[] {
   const repeated = names.findIndex((name, index) => names.indexOf(name) !== index);
-  const ofNames: readonly Problem[] =
-    repeated === -1
-      ? []
-      : [
-          {
-            path: ['spec', 'variables', repeated, 'name'],
-            reason: 'FieldValueDuplicate',
-            detail: `there is a variable "${names[repeated] ?? ''}" already`,
-          },
-        ];
-  return [...ofNames, ...problems];
+  if (repeated === -1) return [];
+  const detail = `there is "${names[repeated] ?? ''}" already`;
+  return [{ path: pathOf(repeated), reason: 'FieldValueDuplicate', detail }];
 }

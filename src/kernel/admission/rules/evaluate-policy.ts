@@ -1,5 +1,5 @@
 import { CelCostError, CelError } from '#kernel/cel/cel-error.ts';
-import type { CelProgram } from '#kernel/cel/cel.ts';
+import type { CelProgram, Purse } from '#kernel/cel/cel.ts';
 import type { Value } from '#kernel/cel/values.ts';
 import type { CompiledPolicy } from '../kinds/compile-policy.ts';
 
@@ -23,14 +23,21 @@ export interface PolicyResult {
   readonly violations: readonly Violation[];
   /** Expressions that failed, and why. */
   readonly failures: readonly string[];
+  /** For the audit record, by their keys. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
-const NOTHING: PolicyResult = { violations: [], failures: [] };
+const NOTHING: PolicyResult = { violations: [], failures: [], annotations: {} };
 
-/** Evaluates a policy for one write. Each expression may cost `RUN_COST_MAX`. */
-export function evaluatePolicy(policy: CompiledPolicy, input: PolicyInput): PolicyResult {
-  const variables = variablesOf(policy, input);
-  const run = (program: CelProgram): Value => program.run({ ...input, variables });
+/** Units of one expression: some 10 ms. */
+const EXPRESSION_COST_MAX = 250_000;
+/** As in Kubernetes. */
+const ANNOTATION_CHARS_MAX = 10_240;
+
+/** Evaluates a policy for one write, at the cost of a purse. */
+export function evaluatePolicy(policy: CompiledPolicy, input: PolicyInput, purse: Purse): PolicyResult {
+  const variables = variablesOf(policy, input, purse);
+  const run = (program: CelProgram): Value => program.run({ ...input, variables }, EXPRESSION_COST_MAX, purse);
   const failures: string[] = [];
   const tryRun = (what: string, program: CelProgram): Value | undefined => {
     try {
@@ -45,7 +52,7 @@ export function evaluatePolicy(policy: CompiledPolicy, input: PolicyInput): Poli
     // One that is false outweighs others that fail.
     if (tryRun(`match condition "${name}"`, program) === false) return NOTHING;
   }
-  if (failures.length > 0) return { violations: [], failures };
+  if (failures.length > 0) return { ...NOTHING, failures };
   const violations = policy.validations.flatMap(
     ({ expression, program, message, text, reason }): readonly Violation[] => {
       const value = tryRun(`expression '${expression.trim()}'`, program);
@@ -53,11 +60,16 @@ export function evaluatePolicy(policy: CompiledPolicy, input: PolicyInput): Poli
       return [{ message: message === undefined ? text : textOr(() => run(message), text), reason }];
     },
   );
-  return { violations, failures };
+  const annotations: Record<string, string> = {};
+  for (const { key, program } of policy.annotations) {
+    const value = tryRun(`audit annotation "${key}"`, program);
+    if (typeof value === 'string' && value !== '') annotations[key] = value.slice(0, ANNOTATION_CHARS_MAX);
+  }
+  return { violations, failures, annotations };
 }
 
 /** The text of an expression; as Kubernetes has it, one that fails or is of no line or several gives way to the fixed one. */
-function textOr(run: () => Value, fixed: string): string {
+export function textOr(run: () => Value, fixed: string): string {
   try {
     const text = run();
     return typeof text === 'string' && text.trim() !== '' && !text.includes('\n') ? text : fixed;
@@ -68,14 +80,14 @@ function textOr(run: () => Value, fixed: string): string {
 }
 
 /** Each is made once, when an expression first asks for it. */
-function variablesOf(policy: CompiledPolicy, input: PolicyInput): Value {
+function variablesOf(policy: CompiledPolicy, input: PolicyInput, purse: Purse): Value {
   const made = new Map<string, Value>();
   const variables: Record<string, Value> = {};
   for (const { name, program } of policy.variables) {
     const get = (): Value => {
       const known = made.get(name);
       if (known !== undefined) return known;
-      const value = program.run({ ...input, variables });
+      const value = program.run({ ...input, variables }, EXPRESSION_COST_MAX, purse);
       made.set(name, value);
       return value;
     };

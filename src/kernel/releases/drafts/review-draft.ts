@@ -97,6 +97,7 @@ async function reviewOnce(
   }
   const isWhole = readable.length === permitted.length;
   if (isWhole) await addObjections(parts, { accepted, readable, found, author });
+  if (found.count === 0) await addRefusalOfWhole(operations, tried, { store, found, author });
   const declared: DeclaredItem[] = [];
   await inTurns(
     eachOf(accepted, ({ item, outcome }) => declared.push({ ...readBefore(item, store, parts.live), outcome })),
@@ -157,6 +158,21 @@ function pinnedOperation(item: ChangeSetItem, base: DraftBase | undefined): Oper
   }
   const pinned = { ...metadata, resourceVersion: String(base.present) };
   return operationOf({ ...item, object: { ...item.object, metadata: pinned } });
+}
+
+/** Adds why the write as a whole would be refused, to its first object. */
+async function addRefusalOfWhole(
+  operations: readonly Operation[],
+  [first]: readonly ChangeSetItem[],
+  { store, found, author }: Pick<ReviewParts, 'store'> & { readonly found: Problems; readonly author: Author },
+): Promise<void> {
+  if (first === undefined) return;
+  try {
+    await store.write(operations, author, { dryRun: true });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    found.addRefusal(first, error);
+  }
 }
 
 /** Adds the problems between objects, as examiners and advisors find them. */

@@ -25,7 +25,7 @@ import { readAs } from './read-as.ts';
 import { readableProblems } from './readable-problems.ts';
 import { scaleOf, scalePathsOf, withReplicas } from './scale.ts';
 import { withoutValues } from '#kernel/kinds/confidential.ts';
-import type { Author, Decide, Entry, Mutation, Reader } from '../contract.ts';
+import type { Author, Decide, Entry, Mutation, Reader, Review } from '../contract.ts';
 import { findEntries } from '../find-entry.ts';
 
 /** Who may write what: asked about every write, and throws a Refusal for those that may not be. */
@@ -38,8 +38,10 @@ export interface Admission {
   readonly mayBecome?: (write: WriteRequest & { readonly object: ResourceObject }) => void;
   /** With the object that would be stored. */
   readonly mayStore: (write: WriteRequest & { readonly object: ResourceObject }) => void;
-  /** With all that the write would do, after everybody else: throws a Refusal, or gives warnings for the author. */
-  readonly mayChange?: (write: ChangeRequest) => readonly string[];
+  /** With all that the write would do, after everybody else: throws a Refusal, or gives remarks. */
+  readonly mayChange?: (write: ChangeRequest) => Review;
+  /** With all changes of a request together, see `Decide.review`. */
+  readonly review?: Decide<Operation>['review'];
   /** Whether the author may read another object; absent: every object. */
   readonly mayRead?: (author: Author, object: FoundObject) => boolean;
 }
@@ -57,7 +59,6 @@ export function allAdmissions(...admissions: readonly Admission[]): Admission {
     mayAsk: (write) => admissions.forEach(({ mayAsk }) => mayAsk(write)),
     mayBecome: (write) => admissions.forEach(({ mayBecome }) => mayBecome?.(write)),
     mayStore: (write) => admissions.forEach(({ mayStore }) => mayStore(write)),
-    mayChange: (write) => admissions.flatMap(({ mayChange }) => mayChange?.(write) ?? []),
     mayRead: (...asked) => admissions.every(({ mayRead }) => mayRead?.(...asked) ?? true),
   };
 }
@@ -73,7 +74,7 @@ interface WriteRequest {
 
 /** The decision rules of a resource server: the result of one write, given the stored objects. Pure. */
 export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<Operation> {
-  return (operation, read, now, author) => {
+  const decide: Decide<Operation> = (operation, read, now, author) => {
     if (!kinds.isKnown(operation.kind)) throw goneKind(operation.kind);
     const storedKind = kinds.byId(operation.kind);
     const kind = writtenVersion(storedKind, operation);
@@ -102,15 +103,21 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       admission?.mayAsk(asked);
       const mutation = bringToVersion(decideOne(operation, current, given), storedKind, current);
       if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
-      const warnings = admission?.mayChange?.({ ...asked, mutation }) ?? [];
+      const review = admission?.mayChange?.({ ...asked, mutation });
       const stored = inStoredVersion(mutation, storedKind);
-      return warnings.length === 0 ? stored : { ...stored, warnings: [...(stored.warnings ?? []), ...warnings] };
+      return review === undefined ? stored : withReview(stored, review);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const refusal = kind.confidential === true ? withoutValues(error) : error;
       throw operation.position === undefined ? refusal : atPosition(refusal, operation.position);
     }
   };
+  return Object.assign(decide, admission?.review === undefined ? {} : { review: admission.review });
+}
+
+function withReview(mutation: Mutation, { warnings, annotations }: Review): Mutation {
+  if (warnings.length === 0 && Object.keys(annotations).length === 0) return mutation;
+  return { ...mutation, warnings: [...(mutation.warnings ?? []), ...warnings], annotations };
 }
 
 /** The kind in the version that an operation writes. */
