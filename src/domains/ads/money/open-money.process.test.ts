@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { adSetsOf, reserveAll, startMoneyWorld } from '../testing/money-world.ts';
+import { adSetsOf, reserveAll, startMoneyWorld, type MoneyNode, type MoneyWorld } from '../testing/money-world.ts';
 
 /** One impression at a CPM of 1,000.00 costs 1.00. */
 const ONE = 1_000_000;
@@ -177,6 +177,53 @@ test('an even budget is spent along the day, and a flight that is made longer gi
     },
   });
   assert.ok((await reserveAll(node, find('s'), ONE)).length <= 2, 'a later end');
+});
+
+/** Serves and plays what is released, every five minutes. */
+async function spendFor(world: MoneyWorld, node: MoneyNode, parts: { readonly hours: number; readonly find: FindAt }) {
+  const steps = parts.hours * 12;
+  let spent = 0;
+  for (let step = 0; step < steps; step += 1) {
+    const adSet = parts.find(step)('s');
+    while (node.prepare(adSet) === undefined) {
+      const reservation = await node.reserve(adSet, ONE);
+      if (reservation === undefined) break;
+      world.charge(reservation);
+      spent += 1;
+    }
+    world.pass({ minutes: 5 });
+    await node.settle();
+  }
+  return spent;
+}
+type FindAt = (step: number) => ReturnType<typeof adSetsOf>;
+
+test('an even budget is spent on while it, or the budget of its account, is changed every few minutes', async () => {
+  await using world = await startMoneyWorld('2026-11-30T00:00:00Z');
+  const specs = (account: number, daily: string) =>
+    adSetsOf({
+      account: { budget: { lifetime: `${account}.00` } },
+      adSets: { s: { pacing: 'even', budget: { daily } } },
+    });
+  const topUp = await spendFor(world, world.open(), { hours: 12, find: (step) => specs(1_000 + step, '48.00') });
+  assert.ok(Math.abs(topUp - 24) <= 1, `${topUp} of 24 while the account is topped up`);
+  world.pass({ hours: 12 });
+  const own = await spendFor(world, world.open(), {
+    hours: 12,
+    find: (step) => specs(1_000, `48.${String(step % 100).padStart(2, '0')}`),
+  });
+  assert.ok(Math.abs(own - 24) <= 1, `${own} of 24 while the budget itself is raised`);
+});
+
+test('a clock that was hours ahead for a moment leaves the plan of a budget as it was', async () => {
+  await using world = await startMoneyWorld('2026-11-30T00:00:00Z');
+  const find = adSetsOf({ adSets: { s: { pacing: 'even', budget: { daily: '96.00' } } } });
+  let spent = await spendFor(world, world.open(), { hours: 6, find: () => find });
+  world.pass({ hours: 5 });
+  spent += await spendFor(world, world.open(), { hours: 1 / 12, find: () => find });
+  world.pass({ hours: -5 });
+  spent += await spendFor(world, world.open(), { hours: 6, find: () => find });
+  assert.ok(Math.abs(spent - 48) <= 3, `${spent} of 48`);
 });
 
 test('the use of a budget stands beside what its plan expects by now', async () => {

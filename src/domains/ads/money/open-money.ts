@@ -10,7 +10,7 @@ import type { HoldBack } from '../decisions/decide.ts';
 import type { CompiledAdSet, MoneyLimit } from '../decisions/table.ts';
 import { mostCharged } from '../rules/goals.ts';
 import { rebase, releasedAt, findRelease, type Spread, type TrafficCurve } from '../rules/pacing.ts';
-import { sourcesOf, subjectOf, withLimit } from './budget-sources.ts';
+import { bucketOf, sourcesOf, subjectOf, withLimit } from './budget-sources.ts';
 import { marketsOf } from './markets-of.ts';
 import type { Money, Reservation } from './money.ts';
 import { openPacingBases } from './pacing-base.ts';
@@ -220,18 +220,14 @@ function budgetFor(
       if (paced === undefined || paced.limit === 'unlimited' || pacedSource === undefined) return sources;
       const now = nowMs();
       const time = spreadTime(adSet, paced.per, now);
-      const named = { bucket: pacedSource.quota, version: money.version, fromMs: time.fromMs };
       const { limit } = paced;
-      const base = await bases.find(named, now, async (previous, quarterMs) => {
+      const base = await bases.find(pacedBudget(adSet, paced, time), now, async (previous, atMs) => {
         const { balances } = await quotas.check({ ...pacedSource, subject, amount: 0 });
         const used = balances[0]?.used ?? 0;
         // A budget that is new begins now: what its day has behind it is not owed at once.
         if (previous === undefined) return { atMs: now, released: used };
-        return rebase({ limit, ...time, base: previous }, curve(), {
-          ms: quarterMs,
-          used,
-          least: 2 * mostCharged(adSet),
-        });
+        const least = 2 * mostCharged(adSet);
+        return rebase({ limit, ...time, base: previous }, curve(), { ms: atMs, used, least });
       });
       spread = { limit, ...time, base };
       return withLimit(sources, pacedAt, releasedAt(now, spread, curve()));
@@ -279,14 +275,12 @@ async function readPace(
 ): Promise<LimitUse['pace']> {
   const { money, fromMs } = adSet;
   const pacedAt = pacedLimit(money);
-  const [paced, source] = [money.limits[pacedAt], sourcesOf(money)[pacedAt]];
-  if (paced === undefined || paced.limit === 'unlimited' || source === undefined) return undefined;
+  const paced = money.limits[pacedAt];
+  if (paced === undefined || paced.limit === 'unlimited') return undefined;
   const now = nowMs();
   const time = spreadTime(adSet, paced.per, now);
   const isFlight = paced.per === 'lifetime' && fromMs < now && fromMs !== -Infinity;
-  const base = isFlight
-    ? { released: 0, atMs: fromMs }
-    : await bases.findFirst({ bucket: source.quota, version: money.version, fromMs: time.fromMs });
+  const base = isFlight ? { released: 0, atMs: fromMs } : await bases.findFirst(pacedBudget(adSet, paced, time));
   if (base === undefined) return undefined;
   const released = (await budget.items())[pacedAt]?.buckets[0]?.limit;
   if (typeof released !== 'number') return undefined;
@@ -295,6 +289,15 @@ async function readPace(
   return {
     released,
     expected: releasedAt(now, { limit: paced.limit, untilMs: time.untilMs, fromMs: from, base }, curve),
+  };
+}
+
+/** Changes of other limits, as of an account that is topped up, leave the plan of a budget as it is. */
+function pacedBudget({ money: { zone }, fromMs, untilMs }: CompiledAdSet, paced: MoneyLimit, time: { fromMs: number }) {
+  return {
+    bucket: bucketOf(paced),
+    version: JSON.stringify([zone, paced.limit, fromMs, untilMs]),
+    fromMs: time.fromMs,
   };
 }
 

@@ -10,7 +10,7 @@ type Base = Spread['base'];
 
 interface PacedBudget {
   readonly bucket: string;
-  /** Of its limits and times. */
+  /** Of the limit, and of the time that it is spread over. */
   readonly version: string;
   /** When its day or flight began. */
   readonly fromMs: number;
@@ -19,14 +19,16 @@ interface PacedBudget {
 /** Where the rest of each budget is spread from: the same in all processes, and anew every quarter of an hour. */
 export interface PacingBases {
   /**
-   * @param derive the base of this quarter from the last one of this version; called where no process was earlier
+   * @param derive the base at a moment: the beginning of this quarter, or now where the budget has changed. `previous` is the last one
+   *   since its day or flight began, also of another version: a budget that is changed again and again is spread on. Called where no
+   *   process was earlier
    */
   readonly find: (
     budget: PacedBudget,
     nowMs: number,
-    derive: (previous: Base | undefined, quarterMs: number) => Promise<Base>,
+    derive: (previous: Base | undefined, atMs: number) => Promise<Base>,
   ) => Promise<Base>;
-  /** The first base of a budget since its day or flight began. */
+  /** The first base of this version since its day or flight began. */
   readonly findFirst: (budget: PacedBudget) => Promise<Base | undefined>;
   readonly tidy: (now: Temporal.Instant) => Promise<void>;
 }
@@ -38,9 +40,9 @@ export function openPacingBases({ query }: Database): PacingBases {
       const quarterMs = Math.floor(nowMs / QUARTER_MS) * QUARTER_MS;
       const last = known.get(bucket);
       if (last?.version === version && last.quarterMs === quarterMs && last.base.atMs >= fromMs) return last.base;
-      let row = await readBase({ bucket, version, fromMs }, 'desc');
-      if (row?.quarterMs !== quarterMs) {
-        const { atMs, released } = await derive(row, quarterMs);
+      let row = await readLast({ bucket, version, fromMs }, quarterMs);
+      if (row?.quarterMs !== quarterMs || !row.isOfVersion) {
+        const { atMs, released } = await derive(row, row?.isOfVersion === true ? quarterMs : nowMs);
         await query({
           name: 'write-ad-pacing',
           text: `
@@ -48,14 +50,23 @@ export function openPacingBases({ query }: Database): PacingBases {
             values ($1, $2, to_timestamp($3::float8 / 1000), to_timestamp($4::float8 / 1000), $5) on conflict do nothing`,
           values: [bucket, version, quarterMs, Math.max(fromMs, atMs), released],
         });
-        row = await readBase({ bucket, version, fromMs }, 'desc');
+        row = await readLast({ bucket, version, fromMs }, quarterMs);
       }
       if (row === undefined) throw new Error(`the pacing of ${bucket} is gone`);
       if (known.size >= PACED_MAX) known.clear();
       known.set(bucket, { version, quarterMs, base: row });
       return row;
     },
-    findFirst: (budget) => readBase(budget, 'asc'),
+    findFirst: async ({ bucket, version, fromMs }) => {
+      const [row] = await query<BaseRow>({
+        name: 'read-first-ad-pacing',
+        text: `
+          ${SELECT} where bucket = $1 and version = $2 and from_at >= to_timestamp($3::float8 / 1000)
+          order by quarter limit 1`,
+        values: [bucket, version, fromMs],
+      });
+      return row;
+    },
     tidy: async (now) => {
       await query({
         text: `delete from backline.ad_pacing where quarter < $1::timestamptz - interval '${KEPT_DAYS} days'`,
@@ -64,20 +75,25 @@ export function openPacingBases({ query }: Database): PacingBases {
     },
   };
 
-  async function readBase(
-    { bucket, version, fromMs }: PacedBudget,
-    order: 'asc' | 'desc',
-  ): Promise<(Base & { readonly quarterMs: number }) | undefined> {
-    const [row] = await query<{ quarter: number; at: number; released: number }>({
-      name: `read-ad-pacing-${order}`,
+  /** The one of this version and quarter, or else the last one that there is; a clock that was ahead may have left later ones. */
+  async function readLast({ bucket, version, fromMs }: PacedBudget, quarterMs: number): Promise<BaseRow | undefined> {
+    const [row] = await query<BaseRow>({
+      name: 'read-last-ad-pacing',
       text: `
-        select (extract(epoch from quarter) * 1000)::float8 as quarter, (extract(epoch from from_at) * 1000)::float8 as at,
-          released::float8
-        from backline.ad_pacing
-        where bucket = $1 and version = $2 and from_at >= to_timestamp($3::float8 / 1000)
-        order by quarter ${order} limit 1`,
-      values: [bucket, version, fromMs],
+        ${SELECT} where bucket = $1 and from_at >= to_timestamp($3::float8 / 1000) and quarter <= to_timestamp($4::float8 / 1000)
+        order by quarter desc, version = $2 desc, from_at desc limit 1`,
+      values: [bucket, version, fromMs, quarterMs],
     });
-    return row && { quarterMs: row.quarter, atMs: row.at, released: row.released };
+    return row;
   }
 }
+
+interface BaseRow extends Base {
+  readonly quarterMs: number;
+  readonly isOfVersion: boolean;
+}
+
+const SELECT = `
+  select (extract(epoch from quarter) * 1000)::float8 as "quarterMs", (extract(epoch from from_at) * 1000)::float8 as "atMs",
+    released::float8, version = $2 as "isOfVersion"
+  from backline.ad_pacing`;
