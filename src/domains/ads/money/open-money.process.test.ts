@@ -215,6 +215,39 @@ test('an even budget is spent on while it, or the budget of its account, is chan
   assert.ok(Math.abs(own - 24) <= 1, `${own} of 24 while the budget itself is raised`);
 });
 
+test('an even budget is spent within the day parts, and by listeners with other clocks at other times too', async () => {
+  await using world = await startMoneyWorld('2026-11-30T00:00:00Z');
+  const node = world.open();
+  const dayParts = [{ from: '07:00', until: '10:00' }];
+  const find = adSetsOf({
+    account: { zone: 'Asia/Tokyo' },
+    adSets: {
+      s: { pacing: 'even', dayParts, budget: { daily: '48.00' } },
+      flight: {
+        pacing: 'even',
+        dayParts,
+        budget: { lifetime: '96.00' },
+        from: '2026-11-29T15:00:00Z',
+        until: '2026-12-01T15:00:00Z',
+      },
+    },
+  });
+  const spend = (name: string, hours: number) => spendFor(world, node, { hours, find: () => () => find(name) });
+  const expectedOf = async (name: string) => Number((await node.readUse(find(name)))[0]?.pace?.expected ?? 0) / ONE;
+  // Midnight in UTC is nine in Tokyo: two of the six hours of the flight have passed.
+  assert.equal((await node.readUse(find('flight')))[1]?.pace?.expected, 32 * ONE);
+  world.pass({ hours: 22 });
+  const half = await spend('s', 1.5);
+  assert.ok(Math.abs(half - 24) <= 3, `${half} of 24 in half of the morning`);
+  assert.ok(Math.abs((await expectedOf('s')) - 24) <= 1);
+  const morning = half + (await spend('s', 1.5));
+  assert.ok(morning >= 45 && morning <= 48, `${morning} of 48 in the morning`);
+  // Seven in London is 16:00 in Tokyo: it is spread over the rest of the day there, as its listeners are not known.
+  world.pass({ hours: 30 });
+  const abroad = await spend('s', 3);
+  assert.ok(abroad >= 14 && abroad <= 24, `${abroad} for listeners elsewhere`);
+});
+
 test('a clock that was hours ahead for a moment leaves the plan of a budget as it was', async () => {
   await using world = await startMoneyWorld('2026-11-30T00:00:00Z');
   const find = adSetsOf({ adSets: { s: { pacing: 'even', budget: { daily: '96.00' } } } });

@@ -9,11 +9,11 @@ import { windowAt } from '#kernel/quotas/rules/window.ts';
 import type { HoldBack } from '../decisions/decide.ts';
 import type { CompiledAdSet, MoneyLimit } from '../decisions/table.ts';
 import { mostCharged } from '../rules/goals.ts';
-import { rebase, releasedAt, findRelease, type Spread, type TrafficCurve } from '../rules/pacing.ts';
+import { rebase, releasedAt, findRelease, type Spread } from '../rules/pacing.ts';
 import { bucketOf, sourcesOf, subjectOf, withLimit } from './budget-sources.ts';
-import { marketsOf } from './markets-of.ts';
 import type { Money, Reservation } from './money.ts';
 import { openPacingBases } from './pacing-base.ts';
+import { planCurve } from './plan-curve.ts';
 import { openTraffic } from './traffic.ts';
 
 const MONEY_LIMITS = {
@@ -210,7 +210,7 @@ function budgetFor(
   const sources = sourcesOf(money);
   const pacedAt = pacedLimit(money);
   const [paced, pacedSource] = [money.limits[pacedAt], sources[pacedAt]];
-  const curve = (): TrafficCurve => traffic.curveOf(adSet.placements, marketsOf(adSet.rule));
+  const curve = planCurve(adSet, traffic);
   let spread: Spread | undefined;
   return {
     id: name,
@@ -227,10 +227,10 @@ function budgetFor(
         // A budget that is new begins now: what its day has behind it is not owed at once.
         if (previous === undefined) return { atMs: now, released: used };
         const least = 2 * mostCharged(adSet);
-        return rebase({ limit, ...time, base: previous }, curve(), { ms: atMs, used, least });
+        return rebase({ limit, ...time, base: previous }, curve.spreadAt(now), { ms: atMs, used, least });
       });
       spread = { limit, ...time, base };
-      return withLimit(sources, pacedAt, releasedAt(now, spread, curve()));
+      return withLimit(sources, pacedAt, releasedAt(now, spread, curve.spreadAt(now)));
     },
     retryMs: ({ balances }, amount) => {
       const needed = (balances[pacedAt]?.used ?? 0) + amount;
@@ -243,7 +243,8 @@ function budgetFor(
       }
       deny(name, 'ahead of its pace');
       const { least, most } = MONEY_LIMITS.paceMs;
-      return Math.min(most, Math.max(least, (findRelease(needed, spread, curve()) ?? Infinity) - nowMs()));
+      const now = nowMs();
+      return Math.min(most, Math.max(least, (findRelease(needed, spread, curve.spreadAt(now)) ?? Infinity) - now));
     },
   };
 }
@@ -284,12 +285,8 @@ async function readPace(
   if (base === undefined) return undefined;
   const released = (await budget.items())[pacedAt]?.buckets[0]?.limit;
   if (typeof released !== 'number') return undefined;
-  const curve = traffic.curveOf(adSet.placements, marketsOf(adSet.rule));
-  const from = isFlight ? fromMs : time.fromMs;
-  return {
-    released,
-    expected: releasedAt(now, { limit: paced.limit, untilMs: time.untilMs, fromMs: from, base }, curve),
-  };
+  const spread = { limit: paced.limit, untilMs: time.untilMs, fromMs: isFlight ? fromMs : time.fromMs, base };
+  return { released, expected: releasedAt(now, spread, planCurve(adSet, traffic).planAt(now)) };
 }
 
 /** Changes of other limits, as of an account that is topped up, leave the plan of a budget as it is. */

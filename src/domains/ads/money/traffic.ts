@@ -5,6 +5,8 @@ import { QUARTER_MS, QUARTERS_OF_WEEK, weeklyCurve, type TrafficCurve } from '..
 const TRAFFIC_LIMITS = {
   /** Placements and markets that are counted; breaks of further ones are not. */
   seriesMax: 10_000,
+  /** Placements and markets together whose curve is remembered: some 11 KB each. */
+  curvesMax: 1_000,
   /** The mean is of so many weeks, and older quarters are dropped. */
   weeks: 4,
   /** Before so much is known, budgets are spread flat. */
@@ -15,10 +17,14 @@ const TRAFFIC_LIMITS = {
 export interface Traffic {
   /** Counts a break that could have had ads. */
   readonly count: (placement: string, market: string | undefined, nowMs: number) => void;
-  /** The curve of these placements and markets together; undefined stands for all. Flat where too little is known. */
+  /**
+   * The curve of these placements and markets together; undefined stands for all. Flat where too little is known. See `weeklyCurve` for
+   * shares.
+   */
   readonly curveOf: (
     placements: ReadonlySet<string> | undefined,
     markets: ReadonlySet<string> | undefined,
+    shares?: Float64Array,
   ) => TrafficCurve;
   /** Writes what was counted since. */
   readonly flush: () => Promise<void>;
@@ -37,7 +43,7 @@ interface MeanRow {
 export function openTraffic({ query }: Database): Traffic {
   let counted = new Map<string, { placement: string; market: string; quarterMs: number; breaks: number }>();
   let means: readonly MeanRow[] = [];
-  let curves = new Map<string, TrafficCurve>();
+  let curves = new Map<string, { readonly sum: Float64Array; readonly curve: TrafficCurve }>();
   return {
     count: (placement, market = '', nowMs) => {
       const quarterMs = Math.floor(nowMs / QUARTER_MS) * QUARTER_MS;
@@ -46,14 +52,16 @@ export function openTraffic({ query }: Database): Traffic {
       if (known !== undefined) known.breaks += 1;
       else if (counted.size < TRAFFIC_LIMITS.seriesMax) counted.set(id, { placement, market, quarterMs, breaks: 1 });
     },
-    curveOf: (placements, markets) => {
+    curveOf: (placements, markets, shares) => {
       const id = JSON.stringify([placements && [...placements].sort(), markets && [...markets].sort()]);
-      let curve = curves.get(id);
-      if (curve === undefined) {
-        curve = weeklyCurve(sumOf(means, placements, markets));
-        curves.set(id, curve);
+      let known = curves.get(id);
+      if (known === undefined) {
+        const sum = sumOf(means, placements, markets);
+        known = { sum, curve: weeklyCurve(sum) };
+        if (curves.size >= TRAFFIC_LIMITS.curvesMax) curves.clear();
+        curves.set(id, known);
       }
-      return curve;
+      return shares === undefined ? known.curve : weeklyCurve(known.sum, shares);
     },
     flush: async () => {
       const rows = [...counted.values()];

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FLAT, quarterOfWeek, QUARTER_MS, QUARTERS_OF_WEEK, releasedAt, weeklyCurve, findRelease } from './pacing.ts';
+import { weeklyWindow } from '#kernel/audiences/language/compile-time.ts';
+import {
+  FLAT,
+  findRelease,
+  quarterOfWeek,
+  QUARTER_MS,
+  QUARTERS_OF_WEEK,
+  releasedAt,
+  sharesOf,
+  weeklyCurve,
+} from './pacing.ts';
 
 const START = Date.UTC(2026, 10, 30);
 const DAY_MS = 86_400_000;
@@ -24,6 +34,30 @@ test('a weekly curve adds up the quarters between two moments', () => {
     }),
   );
   assert.equal(weeklyCurve(new Float64Array(QUARTERS_OF_WEEK)), FLAT);
+});
+
+test('within parts of the week alone traffic counts, by a clock that is so far from UTC', () => {
+  const evenings = sharesOf([weeklyWindow({ from: '18:10', until: '22:00' })], 3_600_000);
+  const at = (clock: string) => evenings[quarterOfWeek(Date.parse(`2026-12-01T${clock}:00Z`))];
+  assert.deepEqual(['16:45', '17:00', '17:15', '20:45', '21:00'].map(at), [0, 1 / 3, 1, 1, 0]);
+  const nights = sharesOf([weeklyWindow({ days: ['sun'], from: '23:30', until: '00:30' })], 0);
+  assert.deepEqual(
+    [...nights.entries()].flatMap(([quarter, share]) => (share > 0 ? [quarter] : [])),
+    ['2026-12-06T23:30Z', '2026-12-06T23:45Z', '2026-12-07T00:00Z', '2026-12-07T00:15Z']
+      .map((text) => quarterOfWeek(Date.parse(text)))
+      .toSorted((a, b) => a - b),
+  );
+  fc.assert(
+    fc.property(means, moment, fc.integer({ min: 0, max: DAY_MS }), (values, fromMs, ms) => {
+      const all = weeklyCurve(values)(fromMs, fromMs + ms);
+      const [in_, out] = [evenings, evenings.map((share) => 1 - share)].map((shares) =>
+        weeklyCurve(values, shares)(fromMs, fromMs + ms),
+      );
+      // Traffic that is not known is the same in each quarter.
+      const unit = values.some((value) => value > 0) ? 1 : QUARTER_MS;
+      assert.ok(Math.abs(((in_ as number) + (out as number)) * unit - all) < 1e-6 * (all + 1));
+    }),
+  );
 });
 
 test('units are released along the curve: never back, never above the limit, all of them at the end', () => {

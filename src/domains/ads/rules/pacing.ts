@@ -1,3 +1,6 @@
+import { isInWindow, type WeeklyWindow } from '#kernel/audiences/language/compile-time.ts';
+
+const MINUTE_MS = 60_000;
 /** Length of the periods that traffic is counted in, and in which the rest of a budget is spread anew. */
 export const QUARTER_MS = 900_000;
 export const QUARTERS_OF_WEEK = 672;
@@ -15,14 +18,18 @@ export type TrafficCurve = (fromMs: number, untilMs: number) => number;
 /** The same traffic at any time. */
 export const FLAT: TrafficCurve = (fromMs, untilMs) => Math.max(0, untilMs - fromMs);
 
-/** The curve of a week, by the mean of each quarter of an hour in UTC, repeated. Flat without any traffic. */
-export function weeklyCurve(means: Float64Array): TrafficCurve {
-  const least = (LEAST_SHARE * means.reduce((sum, mean) => sum + mean, 0)) / QUARTERS_OF_WEEK;
+/**
+ * The curve of a week, by the mean of each quarter of an hour in UTC, repeated. Flat without any traffic. With `shares` only so much of
+ * each quarter counts.
+ */
+export function weeklyCurve(means: Float64Array, shares?: Float64Array): TrafficCurve {
+  const all = means.reduce((sum, mean) => sum + mean, 0);
+  if (all === 0 && shares === undefined) return FLAT;
+  const least = all === 0 ? 1 : (LEAST_SHARE * all) / QUARTERS_OF_WEEK;
   const sums = new Float64Array(QUARTERS_OF_WEEK + 1);
   for (let quarter = 0; quarter < QUARTERS_OF_WEEK; quarter += 1)
-    sums[quarter + 1] = (sums[quarter] as number) + Math.max(least, means[quarter] ?? 0);
+    sums[quarter + 1] = (sums[quarter] as number) + Math.max(least, means[quarter] ?? 0) * (shares?.[quarter] ?? 1);
   const week = sums[QUARTERS_OF_WEEK] as number;
-  if (week === 0) return FLAT;
   return (fromMs, untilMs) => Math.max(0, since(untilMs) - since(fromMs));
 
   function since(ms: number): number {
@@ -32,6 +39,16 @@ export function weeklyCurve(means: Float64Array): TrafficCurve {
     const before = sums[whole] as number;
     return weeks * week + before + (quarters - whole) * ((sums[whole + 1] as number) - before);
   }
+}
+
+/** The share of each quarter of the week in UTC that has parts of the week by a clock, which is so far from UTC. */
+export function sharesOf(parts: readonly WeeklyWindow[], offsetMs: number): Float64Array {
+  return Float64Array.from({ length: QUARTERS_OF_WEEK }, (_, quarter) => {
+    let minutes = 0;
+    for (let ms = quarter * QUARTER_MS; ms < (quarter + 1) * QUARTER_MS; ms += MINUTE_MS)
+      if (parts.some((part) => isInWindow(part, ms + offsetMs))) minutes += 1;
+    return (minutes * MINUTE_MS) / QUARTER_MS;
+  });
 }
 
 /** The quarter of the week in UTC that a moment is in: 0 to 671, from the weekday of the epoch on. */
