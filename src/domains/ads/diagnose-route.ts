@@ -5,6 +5,7 @@ import type { AdFacts } from './ad-facts.ts';
 import type { BreakParts } from './ad-routes.ts';
 import { adSetNamed } from './decisions/ad-sets.ts';
 import { servingReasons } from './decisions/serving-reasons.ts';
+import { mayStandAt } from './decisions/places.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
 import type { SampledBreaks } from './diagnosis/recent-breaks.ts';
 import {
@@ -89,7 +90,10 @@ export function diagnoseRoute(parts: Parts): DecisionRoute<AdsTable> {
       const nowMs = now.epochMilliseconds;
       const uses = await parts.records?.money.readUse(adSet);
       const recent = parts.recent.list(nowMs);
-      const own = (recent?.breaks ?? []).filter(({ placement }) => adSet.placements?.has(placement) !== false);
+      const own = (recent?.breaks ?? []).filter(({ placement: place }) => {
+        const placement = table.placements.get(place);
+        return placement !== undefined && mayStandAt(adSet, placement);
+      });
       const standing = standingLosses(adSet, servingReasons(adSet, table.placements, nowMs));
       // An ad set that is served to nobody has no other losses.
       const counts =

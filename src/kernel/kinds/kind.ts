@@ -219,7 +219,7 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    */
   readonly validate?: (
     spec: ValueOf<Spec>,
-    context: CheckContext & { name: string; before?: ValueOf<Spec> },
+    context: CheckContext & { name: string; namespace?: string; before?: ValueOf<Spec> },
   ) => readonly Problem[];
   /** Rewrites a whole object before it is checked and stored: write-only fields into stored ones. Pure. */
   readonly prepare?: (object: ResourceObject) => ResourceObject;

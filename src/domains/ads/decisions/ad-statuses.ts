@@ -51,7 +51,7 @@ export function adStatuses(
     readonly weekAt?: WeekAt;
   } = {},
 ): readonly StatusReader[] {
-  const world: StatusWorld = { live, placements, sizeReason: audienceSizeReason(audiences, weekAt) };
+  const world: StatusWorld = { live, placements, sizeReason: audienceSizeReason({ audiences, placements }, weekAt) };
   return [
     { kind: AdSet, read: (object, now) => adSetStatus(liveForm(AdSet, object), world, now.epochMilliseconds) },
     { kind: Ad, read: (object, now) => adStatus(liveForm(Ad, object), world, now.epochMilliseconds) },

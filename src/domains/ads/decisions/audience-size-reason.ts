@@ -2,7 +2,8 @@ import { compileAudiences, audienceKindIds, type AudienceTable } from '#kernel/a
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { ServingStatus } from '../kinds/parts.ts';
 import { AUDIENCE_LIMITS, weeklyBreaksAtMost, type WeekOfBreaks } from '../rules/audience-size.ts';
-import type { CompiledAdSet } from './table.ts';
+import { mayStandAt } from './places.ts';
+import type { AdsTable, CompiledAdSet } from './table.ts';
 
 /** Rules whose breaks are remembered until the week or an audience is another: many ad sets have the same. */
 const REMEMBERED_MAX = 10_000;
@@ -11,13 +12,18 @@ export const TOO_FEW_LISTENERS = 'too few listeners';
 
 export type LatestAudiences = () => AudienceTable;
 
+interface SizeSources {
+  readonly audiences: LatestAudiences;
+  readonly placements: () => AdsTable['placements'];
+}
+
 type Reason = ServingStatus['reasons'][number];
 
 /** Why an ad set hardly delivers although it is served: undefined where its listeners have enough breaks, or that is unknown. */
 export type AudienceSizeReason = (adSet: CompiledAdSet, nowMs: number) => Reason | undefined;
 
 export function audienceSizeReason(
-  audiencesNow: LatestAudiences,
+  { audiences: audiencesNow, placements: placementsNow }: SizeSources,
   weekAt: (nowMs: number) => WeekOfBreaks | undefined,
 ): AudienceSizeReason {
   let of: { readonly week: WeekOfBreaks; readonly audiences: AudienceTable | undefined } | undefined;
@@ -25,18 +31,28 @@ export function audienceSizeReason(
   return (adSet, nowMs) => {
     const week = weekAt(nowMs);
     if (week === undefined) return undefined;
-    const { rule, placements } = adSet;
+    const { rule, placements, namespace } = adSet;
     const audiences = rule === undefined ? of?.audiences : audiencesNow();
     if (of?.week !== week || of.audiences !== audiences || remembered.size >= REMEMBERED_MAX) remembered.clear();
     of = { week, audiences };
-    const key = JSON.stringify([rule, placements === undefined ? undefined : [...placements]]);
+    const key = JSON.stringify([rule, placements === undefined ? namespace : [...placements]]);
     if (!remembered.has(key)) {
       const matches = rule === undefined ? undefined : audiences?.compile(rule);
-      remembered.set(key, weeklyBreaksAtMost(week, { placements, matches }));
+      const own = placements === undefined ? weekOf(adSet, week, placementsNow()) : week;
+      remembered.set(key, weeklyBreaksAtMost(own, { placements, matches }));
     }
     const breaks = remembered.get(key);
     return breaks === undefined || breaks >= AUDIENCE_LIMITS.weeklyBreaksMin ? undefined : reasonOf(Math.ceil(breaks));
   };
+}
+
+/** The breaks at placements where it may be served. */
+function weekOf(adSet: CompiledAdSet, week: WeekOfBreaks, placements: AdsTable['placements']): WeekOfBreaks {
+  const days = week.days.filter(({ placement: name }) => {
+    const placement = placements.get(name);
+    return placement !== undefined && mayStandAt(adSet, placement);
+  });
+  return { ...week, days };
 }
 
 function reasonOf(breaks: number): Reason {

@@ -40,6 +40,7 @@ export function compileParts(parts: AdSetParts, hasAudience: (name: string) => b
     goal: spec.goal,
     bid: microsOf(spec.bid),
     currency: advertiser?.currency ?? '',
+    namespace,
     placements: spec.placements === undefined ? undefined : new Set(spec.placements),
     ...flightOf(spec),
     position: spec.position,

@@ -15,15 +15,20 @@ export const PLACEMENT_KINDS: ReadonlySet<string> = new Set([Placement.id, AdPol
 export function compilePlacements(world: World): AdsTable['placements'] {
   const rates = compileRates(world);
   return new Map(
-    Array.from(world.list(Placement.id), (object) => [object.name, compilePlacement(object, rates, world)]),
+    Array.from(world.list(Placement.id), (object) => [
+      object.name,
+      compilePlacement(object, rates.get(object.namespace) ?? new Map<string, never>(), world),
+    ]),
   );
 }
 
-/** Rates into each currency. Of several objects with one pair, which their check keeps from going live, one counts. */
-function compileRates(world: World): ReadonlyMap<string, Map<string, readonly DatedRate[]>> {
-  const into = new Map<string, Map<string, readonly DatedRate[]>>();
+/** Rates into each currency, by namespace. Of several objects with one pair, which their check keeps from going live, one counts. */
+function compileRates(world: World): ReadonlyMap<string, ReadonlyMap<string, RateTimelines>> {
+  const byNamespace = new Map<string, Map<string, Map<string, readonly DatedRate[]>>>();
   for (const object of world.list(ExchangeRate.id)) {
     const { base, quote, rates } = ExchangeRate.spec(object);
+    const into = byNamespace.get(object.namespace) ?? new Map<string, Map<string, readonly DatedRate[]>>();
+    byNamespace.set(object.namespace, into);
     const timelines = into.get(quote) ?? new Map<string, readonly DatedRate[]>();
     into.set(quote, timelines);
     timelines.set(
@@ -31,7 +36,7 @@ function compileRates(world: World): ReadonlyMap<string, Map<string, readonly Da
       rates.map(({ from, rate }) => ({ fromMs: dayMs(from), ratio: ratioOf(rate) })),
     );
   }
-  return into;
+  return byNamespace;
 }
 
 function compilePlacement(
@@ -39,21 +44,19 @@ function compilePlacement(
   rates: ReadonlyMap<string, RateTimelines>,
   world: World,
 ): CompiledPlacement {
-  const { name } = object;
+  const { name, namespace } = object;
   const spec = Placement.spec(object);
   const policy = world.get(AdPolicy.id, spec.policy);
   const floor = compileFloor(spec.floor);
   const floors = [floor, ...(spec.deals ?? []).map((deal) => compileFloor(deal.floor))];
   const deals = new Map(
     (spec.deals ?? []).flatMap((deal) =>
-      deal.accounts.map((account) => [
-        dealKey(referredFrom(object.namespace, account), deal.id),
-        compileFloor(deal.floor),
-      ]),
+      deal.accounts.map((account) => [dealKey(referredFrom(namespace, account), deal.id), compileFloor(deal.floor)]),
     ),
   );
   return {
     name,
+    namespace,
     spec,
     worths: {
       cpm: worthOf('cpm', spec.priors),

@@ -19,6 +19,7 @@ import { sizeOf, type Ratio } from '../rules/ratio.ts';
 import { adSetAt } from './ad-sets.ts';
 import { rankOf } from './compile.ts';
 import { mayFit, worthsAt, type WorthOf } from './may-fit.ts';
+import { mayStandAt } from './places.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement } from './table.ts';
 
 /** A break that an app asks ads for. */
@@ -305,7 +306,7 @@ export function fittingAds(
   if (nowMs < adSet.fromMs) return 'not begun';
   if (nowMs >= adSet.untilMs) return 'over';
   if (!isInDayParts(adSet, question)) return 'outside its day parts';
-  if (adSet.placements?.has(placement.name) === false) return 'other placements';
+  if (!mayStandAt(adSet, placement)) return 'other placements';
   const worth = worthOf(adSet.currency, adSet.goal);
   if (worth === undefined) return 'no exchange rate';
   if (adjacent.size > 0 && adSet.separations.some((name) => adjacent.has(name))) return 'adjacent break';

@@ -2,6 +2,7 @@ import { categoryObstacle, type ListenerRules } from '../rules/listener-rules.ts
 import { ecpmOf, type Goal } from '../rules/goals.ts';
 import { times, type Ratio } from '../rules/ratio.ts';
 import type { AdSetRows } from './ad-set-rows.ts';
+import { mayStandAt } from './places.ts';
 import type { CompiledPlacement } from './table.ts';
 
 /** The part of a question that most ad sets do not fit by. */
@@ -37,7 +38,8 @@ export function worthsAt({ placement, nowMs }: Pick<FitQuestion, 'placement' | '
 export function mayFit(rows: AdSetRows, at: number, question: FitQuestion, worthOf: WorthOf): boolean {
   const { placement, nowMs, rules } = question;
   if (nowMs < rows.fromMsAt(at) || nowMs >= rows.untilMsAt(at)) return false;
-  if (rows.placementsAt(at)?.has(placement.name) === false) return false;
+  if (!mayStandAt({ namespace: rows.objectAt(at).namespace, placements: rows.placementsAt(at) }, placement))
+    return false;
   if (!rows.hasFormat(at, placement.spec.format)) return false;
   const seconds = rows.secondsAt(at);
   if (seconds > question.seconds) return false;

@@ -83,7 +83,10 @@ const SENTENCES = {
   'asset missing': () => ['No Ad is left: without the Asset.', 'Declare the Asset that the Ad names in spec.asset.'],
   'not begun': ({ from }) => [`It begins at ${from}.`, 'Wait, or set an earlier spec.from of the AdSet.'],
   over: ({ until }) => [`It ended at ${until}.`, 'Set a later spec.until of the AdSet.'],
-  'no placement': () => ['No Placement is live.', 'Declare a Placement and wait until it is live.'],
+  'no placement': () => [
+    'No Placement of its namespace is live.',
+    'Declare one, or name those of another namespace in spec.placements of the AdSet.',
+  ],
   'placement missing': ({ places }) => [`Not live: Placement ${places}.`, `Declare it, or ${ELSEWHERE}.`],
   'policy missing': ({ places }) => [
     `Its AdPolicy is not live: Placement ${places}.`,

@@ -1,6 +1,7 @@
 import { OPEN_RULES } from '../rules/listener-rules.ts';
 import { fittingAds, openQuestion, type Obstacle } from './decide.ts';
 import type { Halt } from './halts.ts';
+import { mayStandAt } from './places.ts';
 import type { AdsTable, CompiledAdSet, CompiledPlacement } from './table.ts';
 
 /** Why an ad set, or one ad of it, is served to nobody now. */
@@ -36,7 +37,7 @@ function placeReasons(
   placements: AdsTable['placements'],
   nowMs: number,
 ): readonly ServingReason[] {
-  const names = [...(adSet.placements ?? placements.keys())];
+  const names = [...(adSet.placements ?? placesOf(adSet, placements))];
   if (names.length === 0) return [{ reason: 'no placement', places: [] }];
   const byReason = new Map<ServingReason['reason'], string[]>();
   const obstacleAt = obstaclesOf(adSet, nowMs);
@@ -49,6 +50,11 @@ function placeReasons(
     else places.push(name);
   }
   return Array.from(byReason, ([reason, places]) => ({ reason, places }));
+}
+
+/** Names of the placements of its own namespace. */
+function* placesOf(adSet: CompiledAdSet, placements: AdsTable['placements']): Iterable<string> {
+  for (const placement of placements.values()) if (mayStandAt(adSet, placement)) yield placement.name;
 }
 
 /** Finds the obstacle between an ad set and every listener at a placement, from its begin on. */

@@ -76,6 +76,8 @@ export interface CompiledAdSet {
   /** For the event of the goal, in micro-units of the currency; of `cpm` for a thousand. */
   readonly bid: number;
   readonly currency: string;
+  readonly namespace: string;
+  /** See `mayStandAt`. */
   readonly placements: ReadonlySet<string> | undefined;
   readonly fromMs: number;
   readonly untilMs: number;
@@ -104,6 +106,7 @@ export interface CompiledFloor {
 
 export interface CompiledPlacement {
   readonly name: string;
+  readonly namespace: string;
   readonly spec: PlacementSpec;
   /** undefined: its AdPolicy is missing, and nothing is served. */
   readonly policy: ListenerPolicy | undefined;

@@ -69,7 +69,7 @@ const AdSetSpecSchema = Type.Object(
         minItems: 1,
         maxItems: PLACEMENTS_MAX,
         uniqueItems: true,
-        description: 'Where it may be served. Absent: everywhere.',
+        description: 'Where it may be served. Absent: at every placement of its namespace.',
       }),
     ),
     dayParts: Type.Optional(

@@ -41,7 +41,7 @@ export const ExchangeRate = defineKind({
   scope: 'Namespaced',
   released: true,
   description:
-    'An exchange rate makes bids of one currency comparable with those of another. Budgets and charges stay in the currency of the account.',
+    'An exchange rate makes bids of one currency comparable with those of another, at the placements of its namespace. Budgets and charges stay in the currency of the account.',
   spec: ExchangeRateSpecSchema,
   columns: [
     { name: 'Base', type: 'string', description: 'The currency that is converted.', value: ({ spec }) => spec.base },
@@ -54,14 +54,27 @@ export const ExchangeRate = defineKind({
     },
   ],
   indexes: { pair: (spec) => [pairOf(spec)] },
-  validate: (spec, { name, find }) => [
+  validate: (spec, { name, namespace = '', find }) => [
     ...currencyProblems(spec.base, ['spec', 'base']),
     ...currencyProblems(spec.quote, ['spec', 'quote']),
-    ...pairProblems(spec, name, (pair) => find(EXCHANGE_RATE, 'pair', pair).map(({ metadata }) => metadata.name)),
+    ...pairProblems(
+      spec,
+      name,
+      find(EXCHANGE_RATE, 'pair', pairOf(spec)).flatMap(({ metadata }) =>
+        metadata.namespace === namespace ? [metadata.name] : [],
+      ),
+    ),
     ...rateProblems(spec),
   ],
-  check: (spec, world, name) =>
-    pairProblems(spec, name, (pair) => world.find(EXCHANGE_RATE, 'pair', pair).map((object) => object.name)),
+  check: (spec, world, name) => {
+    const namespace = world.get(EXCHANGE_RATE, name)?.namespace;
+    const rivals = world.find(EXCHANGE_RATE, 'pair', pairOf(spec));
+    return pairProblems(
+      spec,
+      name,
+      rivals.flatMap((object) => (object.namespace === namespace ? [object.name] : [])),
+    );
+  },
   describe: (name, { before, after }) => {
     if (after === undefined) return [`ExchangeRate ${name} is removed: bids of ${before?.base ?? ''} lose it.`];
     const known = new Set(before?.rates.map(rateInWords));
@@ -88,16 +101,13 @@ function rateInWords({ from, rate }: ExchangeRateSpec['rates'][number]): string 
   return `${from} ${rate}`;
 }
 
-function pairProblems(
-  spec: ExchangeRateSpec,
-  name: string,
-  namesOf: (pair: string) => readonly string[],
-): readonly Problem[] {
+/** @param names those in its namespace that have its pair; others may be in other namespaces */
+function pairProblems(spec: ExchangeRateSpec, name: string, names: readonly string[]): readonly Problem[] {
   const path = ['spec', 'quote'];
   if (spec.base === spec.quote) {
     return [{ path, reason: 'FieldValueInvalid', detail: `${spec.quote} needs no rate into itself` }];
   }
-  const other = namesOf(pairOf(spec)).find((found) => found !== name);
+  const other = names.find((found) => found !== name);
   if (other === undefined) return [];
   const detail = `ExchangeRate "${other}" has ${pairOf(spec)} already; add the rate there`;
   const instead = `an ExchangeRate that you may not read has ${pairOf(spec)} already`;

@@ -507,6 +507,7 @@ function requireValid(given: WriteContext, object: ResourceObject, before: Resou
     ...(kind.validate?.(object.spec, {
       ...(restores ? afresh : context),
       name: liveName(kind, namespace, name),
+      namespace,
       ...(before === undefined || restores ? {} : { before: before.spec }),
     }) ?? []),
   ]);
