@@ -114,3 +114,25 @@ test('an ad set whose listeners had few breaks in the last week is warned of, an
   assert.deepEqual(adviceAfter(100, narrow), []);
   assert.deepEqual(adviceAfter(1_000, {}), [], 'everybody');
 });
+
+test('the world of a write is made once, also where advisors are asked about several writes in turns', () => {
+  class Counted extends Array<ReturnType<typeof entryOf>> {
+    walks = 0;
+    override [Symbol.iterator]() {
+      this.walks += 1;
+      return super[Symbol.iterator]();
+    }
+  }
+  const advisor = servingAdvisors(adsKinds, worldOf([policy, placement, ...owners]), () => NOW).find(
+    ({ kind }) => kind === Ad,
+  );
+  const writes = [1, 2].map(() => Counted.from([song, adSet(), ad()].map(entryOf)) as Counted);
+  const advised = ad() && entryOf(ad()).object();
+  for (let round = 0; round < 100; round += 1) {
+    for (const written of writes) {
+      assert.deepEqual(advisor?.advise(advised, written), []);
+      assert.deepEqual(advisor?.refuse?.(advised, { written, changed: [] }), []);
+    }
+  }
+  for (const { walks } of writes) assert.equal(walks, 1);
+});

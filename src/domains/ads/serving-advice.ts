@@ -61,7 +61,7 @@ export function servingAdvisors(
   clock: Clock,
   weekAt: WeekAt = () => undefined,
 ): readonly Advisor[] {
-  const worldWith = lastWorld({ live, kinds: kindRegistry([...audienceKinds, ...kinds]), weekAt });
+  const worldWith = writtenWorlds({ live, kinds: kindRegistry([...audienceKinds, ...kinds]), weekAt });
   const reasonsOf = (kind: Kind, object: ResourceObject, { readers }: WrittenWorld): ServingStatus['reasons'] => {
     const status = readers.find((one) => one.kind === kind)?.read(object, clock()) as ServingStatus | undefined;
     return status?.reasons ?? [];
@@ -108,13 +108,12 @@ function isSetAmong(ad: ResourceObject, changed: DraftEntries['changed']): boole
 }
 
 interface WrittenWorld {
-  readonly written: readonly Entry[];
   readonly world: World;
   readonly readers: readonly StatusReader[];
 }
 
-/** The world with the objects of a write, about which advisors are asked one after the other. */
-function lastWorld({
+/** The worlds with the objects of writes, each made once: about the objects of several writes advisors are asked in turns. */
+function writtenWorlds({
   live,
   kinds,
   weekAt,
@@ -125,9 +124,10 @@ function lastWorld({
 }): (written: readonly Entry[]) => WrittenWorld {
   const placements = latestPlacements(live);
   const audiences = latestAudiences(live);
-  let last: WrittenWorld | undefined;
+  const known = new WeakMap<readonly Entry[], WrittenWorld>();
   return (written) => {
-    if (last?.written === written) return last;
+    const made = known.get(written);
+    if (made !== undefined) return made;
     const world = new Overlay(live, kinds);
     for (const entry of written) {
       if (kinds.isKnown(entry.kind.id)) world.put(entry.kind.id, liveNameOf(entry), wantedLive(entry));
@@ -135,12 +135,12 @@ function lastWorld({
     // Nearly all writes change no placement: those of the live world are compiled already.
     const isAudience = written.some(({ kind }) => audienceKindIds.has(kind.id));
     const isOther = written.some(({ kind }) => PLACEMENT_KINDS.has(kind.id));
-    last = {
-      written,
+    const next = {
       world,
       readers: adStatuses(world, { ...(isOther ? {} : { placements }), ...(isAudience ? {} : { audiences }), weekAt }),
     };
-    return last;
+    known.set(written, next);
+    return next;
   };
 }
 

@@ -64,6 +64,13 @@ export interface Column<Object extends ResourceObject = ResourceObject> {
   readonly value: (object: Object, now: Temporal.Instant) => string | number | boolean | undefined;
 }
 
+/** The most objects, and characters of their texts together. */
+export interface RoomLimit {
+  readonly objects: number;
+  /** Absent: not limited. */
+  readonly characters?: number;
+}
+
 /** The context that an object check may read: other objects as they are declared at this moment, and the time. */
 export interface CheckContext {
   readonly now: Temporal.Instant;
@@ -189,7 +196,9 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   /** The index of a selectable field, which has each object under the value of the field: a list is then a look-up. */
   readonly fieldIndexes?: Readonly<Record<string, string>>;
   /** The most objects of the kind in one namespace, and the most characters of their texts together. */
-  readonly inNamespaceMax?: { readonly objects: number; readonly characters: number };
+  readonly inNamespaceMax?: RoomLimit;
+  /** The same of the objects of one namespace that share a value of an index, by that index. */
+  readonly sharingMax?: Readonly<Record<string, RoomLimit>>;
   /**
    * True for kinds that programs write all the time: superseded versions are kept for a day.
    */

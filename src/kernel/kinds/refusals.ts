@@ -113,7 +113,8 @@ export const resourceRefusal = defineRefusals('resources', {
   },
   'namespace-full': {
     reason: 'Forbidden',
-    meaning: 'The namespace has as many objects of the kind, or characters of them, as it may have.',
+    meaning:
+      'The namespace, or an owner in it, has as many objects of the kind, or characters of them, as it may have.',
     hint: 'Delete those that are no longer needed.',
   },
   'namespace-lasting': {

@@ -23,14 +23,27 @@ export interface AdParts {
 }
 
 export function partsOf(object: LiveObject, world: World): AdSetParts {
-  const spec = AdSet.spec(object);
   const { namespace, name } = object;
   const own = name.slice(namespace.length + 1);
+  const ads = world.find(Ad.id, 'adSet', own);
   return {
     object,
-    campaign: world.get(Campaign.id, liveName(Campaign, namespace, spec.campaign)),
-    advertiser: world.get(Advertiser.id, liveName(Advertiser, namespace, spec.account)),
-    ads: world.find(Ad.id, 'adSet', own).flatMap((ad) => (ad.namespace === namespace ? [adPartsOf(ad, world)] : [])),
+    ...ownersOf(object, world),
+    ads: ads.flatMap((ad) => (ad.namespace === namespace ? [adPartsOf(ad, world)] : [])),
+  };
+}
+
+/** The same as if it had this ad alone. */
+export function partsWithAd(object: LiveObject, ad: LiveObject, world: World): AdSetParts {
+  return { object, ...ownersOf(object, world), ads: [adPartsOf(ad, world)] };
+}
+
+function ownersOf(object: LiveObject, world: World): Pick<AdSetParts, 'campaign' | 'advertiser'> {
+  const { namespace } = object;
+  const { campaign, account } = AdSet.spec(object);
+  return {
+    campaign: world.get(Campaign.id, liveName(Campaign, namespace, campaign)),
+    advertiser: world.get(Advertiser.id, liveName(Advertiser, namespace, account)),
   };
 }
 

@@ -252,3 +252,26 @@ test('a change of what a placement is made of shows at once, and a campaign of m
   running.set({ ...place, spec: { ...(place.spec as object), floor: { cpm: '1.00' } } });
   assert.deepEqual(read(), { serving: true, reasons: [] });
 });
+
+test('the status of an ad reads none of the other ads of its ad set', () => {
+  const world = worldOf([
+    live(Advertiser, 'a', { currency: 'EUR' }),
+    live(Campaign, 'a.c', { account: 'a' }),
+    live(AdSet, 'a.s', { account: 'a', campaign: 'a.c', tier: 'auction', position: 'any', bid: '9.00' }),
+    live(Asset, 'a.f', { account: 'a', format: 'audio', seconds: 30, renditions: [] }),
+  ]);
+  const ad = live(Ad, 'a.ad', { account: 'a', adSet: 'a.s', asset: 'a.f', weight: 1 });
+  const readers = adStatuses({
+    get: (kind, name) => world.get(kind, name),
+    list: (kind) => world.list(kind),
+    find: (kind, index, value) => {
+      assert.notEqual(kind, Ad.id, 'a list of ads would cost the square of them');
+      return world.find(kind, index, value);
+    },
+  });
+  const status = readers.find(({ kind }) => kind === Ad)?.read(storedForm(ad, Ad), NOW) as ServingStatus;
+  assert.deepEqual(
+    status.reasons.map(({ reason }) => reason),
+    ['no placement'],
+  );
+});

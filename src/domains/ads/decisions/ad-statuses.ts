@@ -7,8 +7,8 @@ import { AdSet } from '../kinds/ad-set.ts';
 import { Advertiser } from '../kinds/advertiser.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import type { ServingStatus } from '../kinds/parts.ts';
-import { adPartsOf } from './ad-set-parts.ts';
-import { compileAd, compileAdSet } from './compile-ad-set.ts';
+import { adPartsOf, partsWithAd } from './ad-set-parts.ts';
+import { compileAd, compileAdSet, compileParts } from './compile-ad-set.ts';
 import { compilePlacements, PLACEMENT_KINDS } from './compile-placement.ts';
 import { ownName, reasonText } from './reason-text.ts';
 import { servingReasons, type ServingReason } from './serving-reasons.ts';
@@ -91,8 +91,12 @@ function liveForm(kind: Kind, { metadata, spec }: ResourceObject): LiveObject {
   return { kind: kind.id, namespace, name: liveName(kind, namespace, name), labels: {}, revision: '', spec };
 }
 
-function compileLive(object: LiveObject, { live }: StatusWorld): CompiledAdSet {
-  return compileAdSet(object, live, (name) => live.get(AUDIENCE, name) !== undefined);
+function compileLive(object: LiveObject, world: StatusWorld): CompiledAdSet {
+  return compileAdSet(object, world.live, hasAudienceIn(world));
+}
+
+function hasAudienceIn({ live }: StatusWorld): (name: string) => boolean {
+  return (name) => live.get(AUDIENCE, name) !== undefined;
 }
 
 function statusOf(reasons: Reasons): ServingStatus {
@@ -126,17 +130,16 @@ function adStatus(object: LiveObject, world: StatusWorld, nowMs: number): Servin
     };
     return statusOf([...(typeof ad === 'string' ? [adReason(ad, object)] : []), { reason: 'ad set missing', ...text }]);
   }
-  const adSet = compileLive(setObject, world);
-  const { name, campaign, advertiser } = adSet;
-  const ad = compileAd(adPartsOf(object, world.live), { adSet: name, campaign, advertiser });
-  const halts = adSet.halts.filter((halt) => !isAboutAds(halt));
-  const alone = { ...adSet, halts, ads: typeof ad === 'string' ? [] : [ad] };
-  const reasons = textsOf(alone, setObject, world, nowMs);
-  return statusOf([...(typeof ad === 'string' ? [adReason(ad, object)] : []), ...reasons]);
+  // Not with the other ads: a list of the ads of one ad set would cost the square of them.
+  const alone = compileParts(partsWithAd(setObject, object, world.live), hasAudienceIn(world));
+  const halt = alone.halts.find(isOfAd);
+  const halts = alone.halts.filter((one) => !isOfAd(one));
+  const reasons = textsOf({ ...alone, halts }, setObject, world, nowMs);
+  return statusOf([...(halt === undefined ? [] : [adReason(halt, object)]), ...reasons]);
 }
 
-function isAboutAds(halt: Halt): boolean {
-  return halt === 'no ad' || halt === 'ad paused' || halt === 'asset missing';
+function isOfAd(halt: Halt): halt is AdHalt {
+  return halt === 'ad paused' || halt === 'asset missing';
 }
 
 function adReason(reason: AdHalt, object: LiveObject): Reasons[number] {

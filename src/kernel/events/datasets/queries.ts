@@ -6,6 +6,7 @@ import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind } from '#kernel/api/virtual.ts';
 import type { Examiner } from '#kernel/store/rules/examined-store.ts';
+import { type PlaceLimits, Places } from '#kernel/http/places.ts';
 import type { ResourceObject, World } from '#kernel/kinds/kind.ts';
 import type { Author } from '#kernel/store/contract.ts';
 import { Dataset } from '../kinds/dataset.ts';
@@ -15,7 +16,6 @@ import { sqlNameOf } from '../kinds/sql-name.ts';
 import { allMissing, WORK } from './files.ts';
 import type { ParseJob, QueryAnswer, QueryJob, Reads, Tables } from './jobs.ts';
 import type { Progress } from './manifest.ts';
-import { type PlaceLimits, Places } from './places.ts';
 import { Query, QUERY_LIMITS, type QuerySpec } from './query-kind.ts';
 import { queryTables } from './query-tables.ts';
 import { fileMissing, queryRefusal, sqlProblem } from './query-refusal.ts';
@@ -23,9 +23,21 @@ import { JobFailure, runJob } from './run-job.ts';
 import { type Catalogue, datasetSql } from './sql-views.ts';
 
 /** Each query runs in its own process. Of one user one runs and a few wait, so that no user blocks others. */
-const QUERY_PLACES: PlaceLimits = { runningMax: 2, waitingMax: 16, runningOfUserMax: 1, waitingOfUserMax: 4 };
+const QUERY_PLACES: PlaceLimits = {
+  of: 'queries',
+  runningMax: 2,
+  waitingMax: 16,
+  runningOfUserMax: 1,
+  waitingOfUserMax: 4,
+};
 /** The limits for the SQL of declared Datasets, which is only parsed. */
-const PARSE_PLACES: PlaceLimits = { runningMax: 1, waitingMax: 50, runningOfUserMax: 1, waitingOfUserMax: 10 };
+const PARSE_PLACES: PlaceLimits = {
+  of: 'queries',
+  runningMax: 1,
+  waitingMax: 50,
+  runningOfUserMax: 1,
+  waitingOfUserMax: 10,
+};
 const PARSE_LIMITS = { residentMb: 400, msMax: 10_000 };
 const PARSE_MEMORY_MB = 128;
 const RETRY_SECONDS = 5;

@@ -1,5 +1,6 @@
 import type { VirtualKind } from '#kernel/api/virtual.ts';
 import { Refusal, type Path, type Problem } from '#kernel/base/failures.ts';
+import { type PlaceLimits, Places } from '#kernel/http/places.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { notFoundRefusal } from '#kernel/store/rules/write.ts';
@@ -15,24 +16,41 @@ const TRIES_MAX = 10;
 /** Causes of one refusal. */
 const CAUSES_MAX = 100;
 
+/** Reviews at once: each takes up to a second of CPU time, in steps. */
+const REVIEW_PLACES: PlaceLimits = {
+  of: 'reviews of drafts',
+  runningMax: 4,
+  waitingMax: 100,
+  runningOfUserMax: 1,
+  waitingOfUserMax: 20,
+};
+const NEVER = new AbortController().signal;
+
+/** Reviews a draft for the author of a request, when it is their turn. */
+type Review = (draft: Entry, call: Parameters<VirtualKind>[1]) => Promise<DraftReview>;
+
 /** Handles what is posted below drafts, by `Kind.id/subresource`. */
 export function draftCommands(parts: ReviewParts): ReadonlyMap<string, VirtualKind> {
+  const places = new Places(REVIEW_PLACES);
+  const review: Review = (draft, { author, limit }) =>
+    places.take(author.user, limit?.signal ?? NEVER, () => reviewDraft(parts, draft.object(), author));
   return new Map([
-    [`${Draft.id}/validate`, validation(parts)],
-    [`${Draft.id}/publish`, publication(parts)],
+    [`${Draft.id}/validate`, validation(parts, review)],
+    [`${Draft.id}/publish`, publication(parts, review)],
   ]);
 }
 
-function validation(parts: ReviewParts): VirtualKind {
-  return async (given, { author, namespace = '', name = '' }) => {
-    const entry = parts.store.get(Draft, namespace, name);
+function validation({ store }: ReviewParts, review: Review): VirtualKind {
+  return async (given, call) => {
+    const { namespace = '', name = '' } = call;
+    const entry = store.get(Draft, namespace, name);
     if (entry === undefined) throw notFoundRefusal(Draft, name);
-    const { operations: _operations, ...found } = await reviewDraft(parts, entry.object(), author);
+    const { operations: _operations, ...found } = await review(entry, call);
     return { ...given, status: { valid: found.problems.length === 0, ...found } };
   };
 }
 
-function publication(parts: ReviewParts): VirtualKind {
+function publication(parts: ReviewParts, review: Review): VirtualKind {
   const { store } = parts;
   return async (given, call) => {
     const { author, dryRun, limit, namespace = '', name = '', requireObject } = call;
@@ -51,12 +69,12 @@ function publication(parts: ReviewParts): VirtualKind {
       if (meant.resourceVersion !== undefined && meant.resourceVersion !== String(entry.version)) {
         throw releaseRefusal('draft-changed', await savedAgainText(parts, place, meant.resourceVersion));
       }
-      const review = await reviewDraft(parts, entry.object(), author);
+      const reviewed = await review(entry, call);
       // Published or saved meanwhile, it may only seem to be outdated: the publication itself changed its objects.
       if (store.get(Draft, namespace, name)?.version !== entry.version && tries < TRIES_MAX) continue;
-      if (review.problems.length > 0) throw refusalOf(entry, review.problems);
-      const published = { by: author.user, results: publishedObjects(review) };
-      const operations = [...review.operations, endOf(entry, published)];
+      if (reviewed.problems.length > 0) throw refusalOf(entry, reviewed.problems);
+      const published = { by: author.user, results: publishedObjects(reviewed) };
+      const operations = [...reviewed.operations, endOf(entry, published)];
       try {
         const outcomes = await store.write(operations, author, { dryRun, limit });
         if (dryRun)

@@ -8,9 +8,12 @@ export const DRAFT_LIMITS = {
   /** Objects of one draft. */
   objects: 1_000,
   /** Drafts of a namespace. */
-  inNamespace: 500,
+  inNamespace: 2_000,
   /** Characters of the drafts of a namespace together: each API process keeps them in memory. */
   charactersInNamespace: 64 * 1024 * 1024,
+  /** Drafts of one account in a namespace, and their characters: none takes the room of all others. */
+  ofAccount: 50,
+  charactersOfAccount: 8 * 1024 * 1024,
   /** A draft that nobody has written for so long is deleted. */
   untouchedDays: 90,
 } as const;
@@ -55,6 +58,7 @@ export const Draft = defineKind({
   ),
   transient: true,
   inNamespaceMax: { objects: DRAFT_LIMITS.inNamespace, characters: DRAFT_LIMITS.charactersInNamespace },
+  sharingMax: { account: { objects: DRAFT_LIMITS.ofAccount, characters: DRAFT_LIMITS.charactersOfAccount } },
   subresources: { validate: DraftValidation, publish: DraftPublication },
   selectableFields: { 'spec.account': ['spec', 'account'] },
   fieldIndexes: { 'spec.account': 'account' },

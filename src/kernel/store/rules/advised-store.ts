@@ -1,3 +1,4 @@
+import { eachOf, inTurns } from '#kernel/base/turns.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from './operation.ts';
 import { changesSpec } from './examined-store.ts';
@@ -38,22 +39,29 @@ export function advisedStore(
   return {
     ...store,
     write: async (operations, author, options = {}) => {
-      const outcomes = adviseWritten(operations, await store.write(operations, author, options));
+      const outcomes = await adviseWritten(operations, await store.write(operations, author, options));
       if (!operations.some(({ verb }) => verb === 'delete')) return outcomes;
       const advice = ofDeletion(operations);
       return outcomes.map((outcome, index) => withWarnings(outcome, advice[index] ?? []));
     },
   };
 
-  function adviseWritten(operations: readonly Operation[], outcomes: readonly Outcome[]): readonly Outcome[] {
+  async function adviseWritten(
+    operations: readonly Operation[],
+    outcomes: readonly Outcome[],
+  ): Promise<readonly Outcome[]> {
     if (!operations.some(({ kind }) => byKind.has(kind))) return outcomes;
     const written = outcomes.map(({ entry }) => entry);
-    return outcomes.map((outcome, index) => {
-      const operation = operations[index];
-      const advisor = operation === undefined ? undefined : byKind.get(operation.kind);
-      if (operation === undefined || advisor === undefined || !changesSpec(operation, advisor.kind)) return outcome;
-      return withWarnings(outcome, advisor.advise(outcome.entry.object(), written));
-    });
+    const advised: Outcome[] = [];
+    await inTurns(
+      eachOf(outcomes.entries(), ([index, outcome]) => {
+        const operation = operations[index];
+        const advisor = operation === undefined ? undefined : byKind.get(operation.kind);
+        const isAdvised = operation !== undefined && advisor !== undefined && changesSpec(operation, advisor.kind);
+        advised.push(isAdvised ? withWarnings(outcome, advisor.advise(outcome.entry.object(), written)) : outcome);
+      }),
+    );
+    return advised;
   }
 }
 

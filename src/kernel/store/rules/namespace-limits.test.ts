@@ -16,8 +16,10 @@ const Note = defineKind({
   plural: 'notes',
   scope: 'Namespaced',
   description: 'x',
-  spec: Type.Object({ text: Type.String() }),
+  spec: Type.Object({ text: Type.String(), owner: Type.Optional(Type.String()) }),
   inNamespaceMax: { objects: 3, characters: 1_000 },
+  indexes: { owner: ({ owner }) => (owner === undefined ? [] : [owner]) },
+  sharingMax: { owner: { objects: 2, characters: 600 } },
 });
 const kinds = kindRegistry([Namespace, Note]);
 const author = { user: 'ann', requestId: 'r' };
@@ -38,7 +40,8 @@ function openShelf() {
   };
   for (const name of ['one', 'two']) assert.equal(write('Namespace', '', name, {}), 'created');
   return {
-    put: (namespace: string, name: string, text: string) => write(Note.id, namespace, name, { spec: { text } }),
+    put: (namespace: string, name: string, text: string, owner?: string) =>
+      write(Note.id, namespace, name, { spec: { text, ...(owner === undefined ? {} : { owner }) } }),
     drop: (namespace: string, name: string) =>
       store.commit([{ verb: 'delete', kind: Note.id, namespace, name }], author)[0]?.did,
   };
@@ -65,4 +68,21 @@ test('the objects of a kind in a namespace have so many characters together', ()
   assert.equal(put('one', 'b', ''), 'created');
   assert.match(put('one', 'b', 'x'.repeat(700)), /namespace-full/, 'an object that grows counts too');
   assert.equal(put('one', 'b', 'x'), 'changed');
+});
+
+test('no owner takes the room of the others', () => {
+  const { put, drop } = openShelf();
+  assert.equal(put('one', 'a', '', 'ann'), 'created');
+  assert.equal(put('one', 'b', '', 'ann'), 'created');
+  assert.equal(
+    put('one', 'c', '', 'ann'),
+    'resources/namespace-full: owner ann in namespace one has 2 notes, and may have 2',
+  );
+  assert.equal(put('two', 'c', '', 'ann'), 'created', 'in another namespace');
+  assert.equal(put('one', 'c', '', 'bob'), 'created');
+  assert.match(put('one', 'c', '', 'ann'), /^resources\/namespace-full: owner ann/, 'it moves to a full owner');
+  assert.equal(put('one', 'b', 'x', 'ann'), 'changed');
+  assert.match(put('one', 'b', 'x'.repeat(300), 'ann'), /the notes of owner ann in namespace one would have \d{3} ch/);
+  assert.equal(drop('one', 'a'), 'removed');
+  assert.equal(put('one', 'c', '', 'ann'), 'changed');
 });

@@ -9,7 +9,7 @@ import { Scale } from '#kernel/kinds/builtin/scale.ts';
 import { applyPatch } from '#kernel/kinds/patch/patch.ts';
 import { bornNamespace, finalizersAfterDelete, isLetGo, requireDeletable, withFinalizersOf } from './deletion.ts';
 import { labelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
-import type { CheckContext, Kind, ObjectMeta, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { CheckContext, Kind, ObjectMeta, ResourceObject, RoomLimit } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { FieldValidation, Operation, Part, Propagation } from './operation.ts';
 import { NAMESPACE } from '#kernel/kinds/index-keys.ts';
@@ -669,20 +669,40 @@ function requireNamespace(read: Reader, namespace: string, kind: Kind, name: str
   }
 }
 
-/** Refuses an object that would exceed what its kind may have in one namespace. */
+/** Refuses an object that would exceed what its kind may have in one namespace, or of one value of an index there. */
 function requireRoom({ kind, read }: WriteContext, object: ResourceObject): void {
-  if (kind.inNamespaceMax === undefined) return;
-  const { objects, characters } = kind.inNamespaceMax;
+  const { inNamespaceMax, sharingMax = {} } = kind;
   const { namespace = '', name } = object.metadata;
-  const others = read.find(kind, NAMESPACE, namespace).filter((entry) => entry.name !== name);
+  const inNamespace = (index: string, value: string): readonly Entry[] =>
+    read.find(kind, index, value).filter((entry) => entry.namespace === namespace);
+  if (inNamespaceMax !== undefined) {
+    const all = inNamespace(NAMESPACE, namespace);
+    requireRoomAmong(all, inNamespaceMax, { kind, object, of: `namespace ${namespace}` });
+  }
+  for (const [index, limit] of Object.entries(sharingMax)) {
+    for (const value of kind.indexes?.[index]?.(object.spec, liveName(kind, namespace, name)) ?? []) {
+      const of = `${index} ${value} in namespace ${namespace}`;
+      requireRoomAmong(inNamespace(index, value), limit, { kind, object, of });
+    }
+  }
+}
+
+function requireRoomAmong(
+  all: readonly Entry[],
+  { objects, characters }: RoomLimit,
+  { kind, object, of }: { readonly kind: Kind; readonly object: ResourceObject; readonly of: string },
+): void {
+  const others = all.filter(({ name }) => name !== object.metadata.name);
   const remedy = `Delete ${kind.plural} that are no longer needed.`;
-  if (others.length >= objects) {
-    const message = `namespace ${namespace} has ${others.length} ${kind.plural}, and may have ${objects}`;
+  // One that is there already may be changed, also where a limit is newer than what is there.
+  if (others.length === all.length && others.length >= objects) {
+    const message = `${of} has ${others.length} ${kind.plural}, and may have ${objects}`;
     throw resourceRefusal('namespace-full', message, { remedy });
   }
-  const sum = others.reduce((all, { text }) => all + text.length, JSON.stringify(object).length);
+  if (characters === undefined) return;
+  const sum = others.reduce((chars, { text }) => chars + text.length, JSON.stringify(object).length);
   if (sum <= characters) return;
-  const message = `the ${kind.plural} of namespace ${namespace} would have ${sum} characters, and may have ${characters}`;
+  const message = `the ${kind.plural} of ${of} would have ${sum} characters, and may have ${characters}`;
   throw resourceRefusal('namespace-full', message, { remedy });
 }
 

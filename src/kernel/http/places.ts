@@ -1,7 +1,9 @@
 import type { Refusal } from '#kernel/base/failures.ts';
-import { httpRefusal } from '#kernel/http/refusals.ts';
+import { httpRefusal } from './refusals.ts';
 
 export interface PlaceLimits {
+  /** The work, for refusals: `queries`. */
+  readonly of: string;
   readonly runningMax: number;
   readonly waitingMax: number;
   /** Of one user, so that nobody takes all places. */
@@ -48,13 +50,13 @@ export class Places {
   }
 
   #wait(user: string, signal: AbortSignal): Promise<void> {
-    const { waitingMax, waitingOfUserMax } = this.#limits;
+    const { of, waitingMax, waitingOfUserMax } = this.#limits;
     const ofUser = this.#waiting.filter((waiting) => waiting.user === user).length;
     if (ofUser >= waitingOfUserMax) {
-      throw busy(`${count(this.#running, user)} queries of user "${user}" run and ${ofUser} wait`);
+      throw busy(`${count(this.#running, user)} ${of} of user "${user}" run and ${ofUser} wait`);
     }
     if (this.#waiting.length >= waitingMax) {
-      throw busy(`${this.#running.length} queries run and ${this.#waiting.length} wait`);
+      throw busy(`${this.#running.length} ${of} run and ${this.#waiting.length} wait`);
     }
     return new Promise((resolve, reject) => {
       const leave = (): void => {
