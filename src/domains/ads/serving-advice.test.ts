@@ -116,7 +116,7 @@ test('an ad set whose listeners had few breaks in the last week is warned of, an
 });
 
 test('the world of a write is made once, also where advisors are asked about several writes in turns', () => {
-  class Counted extends Array<ReturnType<typeof entryOf>> {
+  class WalkedList extends Array<ReturnType<typeof entryOf>> {
     walks = 0;
     override [Symbol.iterator]() {
       this.walks += 1;
@@ -126,7 +126,7 @@ test('the world of a write is made once, also where advisors are asked about sev
   const advisor = servingAdvisors(adsKinds, worldOf([policy, placement, ...owners]), () => NOW).find(
     ({ kind }) => kind === Ad,
   );
-  const writes = [1, 2].map(() => Counted.from([song, adSet(), ad()].map(entryOf)) as Counted);
+  const writes = [1, 2].map(() => WalkedList.from([song, adSet(), ad()].map(entryOf)) as WalkedList);
   const advised = ad() && entryOf(ad()).object();
   for (let round = 0; round < 100; round += 1) {
     for (const written of writes) {

@@ -172,6 +172,9 @@ function packBreak(candidates: readonly Candidate[], question: BreakQuestion): B
   const served: ServedAd[] = [];
   let edges: PodEdges = NO_EDGES;
   let [seconds, slots, gap] = [question.seconds, question.slots, 0];
+  const isSecondPrice = question.placement.spec.pricing === 'secondPrice';
+  const searches = new Set(candidates.map(({ adSet }) => adSet.tier)).size * (isSecondPrice ? 2 : 1);
+  const nodesMax = Math.floor(POD_LIMITS.nodesMax / Math.max(1, searches));
   for (let tier = 0; tier < TIERS.length && slots > 0; tier += 1) {
     const taken = new Set(served.flatMap(({ adSet }) => adSet.separations));
     const rivals = candidates.filter(
@@ -180,11 +183,13 @@ function packBreak(candidates: readonly Candidate[], question: BreakQuestion): B
     if (rivals.length === 0) continue;
     const pod = rivals.map(podCandidate);
     const room = { seconds, slots, edges };
-    const packing = packPod(pod, room);
-    const payments =
-      question.placement.spec.pricing === 'secondPrice'
-        ? vcgPayments(pod, room, packing, (index) => floorOf(rivals[index] as Candidate, question.placement))
-        : packing.chosen.map((index) => (pod[index] as PodCandidate).price);
+    const packing = packPod(pod, room, nodesMax);
+    const payments = isSecondPrice
+      ? vcgPayments(pod, room, packing, {
+          floorOf: (index) => floorOf(rivals[index] as Candidate, question.placement),
+          nodesMax,
+        })
+      : packing.chosen.map((index) => (pod[index] as PodCandidate).price);
     for (const [place, index] of packing.chosen.entries()) {
       const rival = rivals[index] as Candidate;
       const ecpm = payments[place] as number;

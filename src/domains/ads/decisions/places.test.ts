@@ -62,7 +62,7 @@ function adOf(namespace: string, account: string, spec: object = {}, currency = 
   ];
 }
 
-const served = (objects: readonly LiveObject[], name = 'break') => {
+const servedAt = (objects: readonly LiveObject[], name = 'break') => {
   const table = tableOf(objects);
   return decideBreak(table, askBreak(table, { nowMs: NOW_MS }, name)).served.map(({ adSet }) => adSet.name);
 };
@@ -75,8 +75,8 @@ test('an ad set that names no placement is served at those of its namespace alon
     ...adOf('default', 'acme'),
     ...adOf('other', 'evil'),
   ];
-  assert.deepEqual(served(world), ['default/acme.s']);
-  assert.deepEqual(served(world, 'their-break'), ['other/evil.s']);
+  assert.deepEqual(servedAt(world), ['default/acme.s']);
+  assert.deepEqual(servedAt(world, 'their-break'), ['other/evil.s']);
   const table = tableOf(world);
   const asked = askBreak(table, { nowMs: NOW_MS });
   const steps = countReasons(table, asked, decideBreak(table, asked));
@@ -87,7 +87,7 @@ test('an ad set that names no placement is served at those of its namespace alon
 
 test('one of another namespace is named, which takes the right to refer to it', () => {
   const world = [policy, placement('default', 'break'), ...adOf('other', 'guest', { placements: ['break'] })];
-  assert.deepEqual(served(world), ['other/guest.s']);
+  assert.deepEqual(servedAt(world), ['other/guest.s']);
 });
 
 test('a namespace without placements has none for ad sets that name none', () => {
@@ -146,13 +146,13 @@ test('two namespaces may each have a rate of one pair, and one has it once', () 
     ExchangeRate.check?.(own.spec, worldOf([own, ...objects]), own.name) ?? [];
   assert.deepEqual(problems([theirs]), []);
   assert.equal(problems([{ ...theirs, namespace: 'default' }]).length, 1);
-  const written = (namespace: string) =>
+  const problemsIn = (namespace: string) =>
     ExchangeRate.validate?.(own.spec, {
       now: Temporal.Instant.fromEpochMilliseconds(NOW_MS),
       name: 'new',
       namespace,
       find: () => [{ metadata: { name: theirs.name, namespace: 'other' }, spec: theirs.spec } as never],
     }) ?? [];
-  assert.deepEqual(written('default'), []);
-  assert.equal(written('other').length, 1);
+  assert.deepEqual(problemsIn('default'), []);
+  assert.equal(problemsIn('other').length, 1);
 });

@@ -114,24 +114,15 @@ test('VCG: each pays what the others lose by it, between its floor and its price
   // One slot: the second price.
   const [first, second] = [ad(10, 30), ad(6, 30)];
   const one: PodRoom = { seconds: 30, slots: 1 };
-  assert.deepEqual(
-    vcgPayments([first, second], one, packPod([first, second], one), () => 2),
-    [6],
-  );
+  assert.deepEqual(vcgPayments([first, second], one, packPod([first, second], one), { floorOf: () => 2 }), [6]);
   // Nobody is kept out: the floor.
   const two: PodRoom = { seconds: 60, slots: 2 };
-  assert.deepEqual(
-    vcgPayments([first, second], two, packPod([first, second], two), () => 2),
-    [2, 2],
-  );
+  assert.deepEqual(vcgPayments([first, second], two, packPod([first, second], two), { floorOf: () => 2 }), [2, 2]);
   // The long ad keeps two short ones out.
   const ads = [ad(20, 30), ad(8, 15), ad(7, 15)];
+  assert.deepEqual(vcgPayments(ads, one, packPod(ads, one), { floorOf: () => 1 }), [8]);
   assert.deepEqual(
-    vcgPayments(ads, one, packPod(ads, one), () => 1),
-    [8],
-  );
-  assert.deepEqual(
-    vcgPayments(ads, { seconds: 30, slots: 2 }, packPod(ads, { seconds: 30, slots: 2 }), () => 1),
+    vcgPayments(ads, { seconds: 30, slots: 2 }, packPod(ads, { seconds: 30, slots: 2 }), { floorOf: () => 1 }),
     [15],
   );
 });
@@ -151,7 +142,7 @@ test('VCG: nobody gains by another bid than the value of the slot', () => {
           const packing = packPod(bids, room);
           const place = packing.chosen.indexOf(at);
           if (place === -1) return 0;
-          return worth - (vcgPayments(bids, room, packing, () => 0)[place] as number);
+          return worth - (vcgPayments(bids, room, packing, { floorOf: () => 0 })[place] as number);
         };
         assert.ok(gain(worth) >= gain(otherBid), `a bid of ${otherBid} gains more than ${worth}`);
       },
@@ -167,4 +158,23 @@ test('of more than 64 candidates the dearest count, and positions beyond the wor
     chosen.map((index) => many[index]?.price),
     [80, 79, 78, 77, 76, 75],
   );
+});
+
+test('VCG: the payments of a break have as many nodes as one packing', () => {
+  const some = Array.from({ length: 64 }, (_, index) =>
+    ad(1_000_000 + ((index * 7_919) % 64) * 17_389, 5 + ((index * 31) % 56), {
+      separations: [`a${index % 50}`, `c${index % 37}`],
+    }),
+  );
+  const room: PodRoom = { seconds: 593, slots: 20 };
+  const measure = (act: () => unknown): number => {
+    const begin = process.cpuUsage();
+    act();
+    return process.cpuUsage(begin).user;
+  };
+  const packing = packPod(some, room);
+  assert.ok(packing.gap > 0 && packing.chosen.length > 10, 'the search runs out of nodes');
+  const once = Math.min(...[1, 2, 3].map(() => measure(() => packPod(some, room))));
+  const paid = Math.min(...[1, 2, 3].map(() => measure(() => vcgPayments(some, room, packing, { floorOf: () => 1 }))));
+  assert.ok(paid < 4 * once, `payments take ${paid} µs, the packing ${once} µs`);
 });

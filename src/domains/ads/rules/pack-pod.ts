@@ -44,7 +44,7 @@ export interface PodPacking {
 export const POD_LIMITS = {
   /** Bits of two words: more would be searched for milliseconds. */
   candidatesMax: 64,
-  /** Some 4 ms. */
+  /** Of one break, all its searches together: 4 to 9 ms. */
   nodesMax: 40_000,
 } as const;
 
@@ -78,19 +78,28 @@ export function packPod(
 /**
  * The payment of each chosen ad by Vickrey, Clarke and Groves: what the others lose by its presence, at least its floor, at most its
  * price. Without an exact packing the sums are those of the searches, and the limits hold all the same.
- * @param floorOf the least that a candidate pays
  */
 export function vcgPayments(
   candidates: readonly PodCandidate[],
   room: PodRoom,
   packing: PodPacking,
-  floorOf: (candidate: number) => number,
+  {
+    floorOf,
+    nodesMax = POD_LIMITS.nodesMax,
+  }: {
+    /** The least that a candidate pays. */
+    readonly floorOf: (candidate: number) => number;
+    /** Of all payments together. */
+    readonly nodesMax?: number;
+  },
 ): readonly number[] {
+  const ofEach = Math.floor(nodesMax / Math.max(1, packing.chosen.length));
   return packing.chosen.map((at) => {
     const { price } = candidates[at] as PodCandidate;
     const without = packPod(
       candidates.map((candidate, index) => (index === at ? { ...candidate, seconds: Infinity } : candidate)),
       room,
+      ofEach,
     );
     return Math.min(price, Math.max(floorOf(at), without.value - (packing.value - price)));
   });
