@@ -315,3 +315,75 @@ test('a wrong definition is refused with the path and the rule', async (t) => {
   const megabytes = field({ type: 'string', description: 'x'.repeat(3 * 1024 * 1024) });
   assert.equal((await call('POST', DEFINITIONS, { body: definition(megabytes) })).status, 413);
 });
+
+test('rules in CEL hold at every write, and one that does not compile is refused with its place', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const rules = (...all: object[]) => ({ 'x-kubernetes-validations': all });
+  const withRules = (spec: object, status: object = {}) => ({
+    versions: [
+      {
+        ...VERSION,
+        schema: {
+          openAPIV3Schema: {
+            ...SCHEMA,
+            properties: {
+              spec: { ...SCHEMA.properties.spec, ...spec },
+              status: { ...SCHEMA.properties.status, ...status },
+            },
+          },
+        },
+      },
+    ],
+  });
+  const wrong = await call('POST', DEFINITIONS, { body: definition(withRules(rules({ rule: 'self.sise < 5' }))) });
+  assert.equal(wrong.status, 422, wrong.text);
+  assert.match(
+    wrong.json.message,
+    /rule: Invalid value: "self\.sise < 5": compilation failed: 1:6: undefined field 'sise'/,
+  );
+  const costly = rules({
+    rule: 'self.color.matches("(a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p)*") && self.color.replace("", self.color) != ""',
+  });
+  const refusal = await call('POST', DEFINITIONS, { body: definition(withRules(costly)) });
+  assert.match(refusal.json.message, /estimated rule cost exceeds budget by factor of/);
+  await establish(
+    world,
+    definition(
+      withRules(
+        rules(
+          { rule: 'self.replicas <= self.size', message: 'a replica for each size at most', fieldPath: '.replicas' },
+          { rule: 'self.color == oldSelf.color', message: 'the color stays' },
+        ),
+        rules({ rule: 'self.replicas < 3' }),
+      ),
+    ),
+  );
+  const made = await call('POST', WIDGETS, { body: widget('a', { size: 2, replicas: 3 }) });
+  assert.equal(made.status, 422, made.text);
+  assert.deepEqual(made.json.details.causes, [
+    {
+      reason: 'FieldValueInvalid',
+      field: 'spec.replicas',
+      message: 'Invalid value: "object": a replica for each size at most',
+    },
+  ]);
+  assert.equal((await call('POST', WIDGETS, { body: widget('a', { size: 2 }) })).status, 201);
+  const patch = async (path: string, body: object) => {
+    const { status, json } = await call('PATCH', `${WIDGETS}/a${path}`, {
+      body,
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    return [status, json.message ?? ''];
+  };
+  assert.match(
+    String(await patch('', { spec: { color: 'blue' } })),
+    /^422,.*spec: Invalid value: "object": the color stays/,
+  );
+  assert.match(String(await patch('/scale', { spec: { replicas: 3 } })), /^422,.*a replica for each size/);
+  assert.match(
+    String(await patch('/status', { status: { replicas: 3 } })),
+    /^422,.*status: .*failed rule: self\.replicas < 3/,
+  );
+  assert.deepEqual(await patch('', { spec: { size: 4, replicas: 3 } }), [200, '']);
+});

@@ -20,6 +20,7 @@ function publish(node: SchemaNode): Record<string, unknown> {
     ...(embedded && { 'x-kubernetes-embedded-resource': true }),
     ...(preserve && { 'x-kubernetes-preserve-unknown-fields': true }),
     ...(node.default !== undefined && { default: node.default }),
+    ...(node.validations !== undefined && { 'x-kubernetes-validations': node.validations }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { spend, unknown, type Compile, type CompiledExpr } from './compiled.ts';
-import { noOverload, type CelFunction } from './functions.ts';
+import { noOverload, sizeOfResult, type CelFunction } from './functions.ts';
 import { typeNameOf } from './parse.ts';
-import { UNKNOWN_SIZE, type Evaluate, type Scope, type Size } from './scope.ts';
+import { type Evaluate, type Scope } from './scope.ts';
 import type { CallExpr, Expr } from './syntax.ts';
 import { DYN, typeText, type CelType } from './types.ts';
 import { Optional, type Value } from './values.ts';
@@ -37,8 +37,8 @@ export function compileCall(expr: CallExpr, scope: Scope, compile: Compile): Com
         ? orElse(evaluates, found.name === 'orValue')
         : calling(found, evaluates),
     units,
-    worst: parts.reduce((total, part) => total + part.worst, 1) + worstOf(found, parts),
-    size: sizeOf(found, parts),
+    worst: parts.reduce((total, part) => total + part.worst, 1) + Math.ceil(found.cost?.worst(parts) ?? 0),
+    size: sizeOfResult(found, parts),
   };
 }
 
@@ -92,7 +92,7 @@ function calling({ call, cost }: CelFunction, parts: readonly Evaluate[]): Evalu
   if (cost !== undefined) {
     return (frame) => {
       const args = parts.map((part) => part(frame));
-      spend(frame, Math.ceil(cost(args)));
+      spend(frame, Math.ceil(cost.of(args)));
       return call(...args);
     };
   }
@@ -110,15 +110,4 @@ function orElse([optional, other]: readonly Evaluate[], isValue: boolean): Evalu
     if (found.value === undefined) return other?.(frame) as Value;
     return isValue ? found.value : found;
   };
-}
-
-function worstOf({ cost }: CelFunction, parts: readonly CompiledExpr[]): number {
-  return cost === undefined ? 0 : Math.ceil(parts.reduce((product, { size }) => product + size.max, 0) / 10);
-}
-
-function sizeOf({ name }: CelFunction, parts: readonly CompiledExpr[]): Size {
-  const [first] = parts;
-  if (name === '_[_]' || name === '_[?_]') return first?.size.item ?? UNKNOWN_SIZE;
-  const max = parts.reduce((total, { size }) => total + size.max, 0);
-  return { max: Math.min(max, UNKNOWN_SIZE.max), ...(first?.size.item === undefined ? {} : { item: first.size.item }) };
 }

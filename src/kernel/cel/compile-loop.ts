@@ -1,6 +1,7 @@
 import { CelError } from './cel-error.ts';
 import { requireType, spend, unknown, type Compile, type CompiledExpr } from './compiled.ts';
-import { SMALL, UNKNOWN_SIZE, type Evaluate, type Frame, type Scope, type Size } from './scope.ts';
+import { type Evaluate, type Frame, type Scope } from './scope.ts';
+import { SMALL, UNKNOWN_SIZE, type Size } from './sizes.ts';
 import type { LoopExpr } from './syntax.ts';
 import { BOOL, DYN, INT, listOf, mapOf, typeText, type CelType } from './types.ts';
 import { CelMap, isList, isMap, keysOfMap, typeName, valueInMap, type Value } from './values.ts';
@@ -16,7 +17,10 @@ export function compileLoop(expr: LoopExpr, scope: Scope, compile: Compile): Com
     const text = typeText(scope.types.settle(over.type));
     return unknown(scope, `expression of type '${text}' cannot be the range of ${kind}`, at);
   }
-  const sizes = [names.length === 2 ? SMALL : itemSize(over.size), itemSize(over.size)];
+  const isList = scope.types.resolve(over.type).is === 'list';
+  const first = names.length === 2 ? SMALL : itemSize(over.size);
+  // Keys of a map are of any length.
+  const sizes = [isList ? first : UNKNOWN_SIZE, itemSize(over.size)];
   const variables = names.map((name, index) => ({
     name,
     type: types[index] as CelType,

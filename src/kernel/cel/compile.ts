@@ -3,7 +3,8 @@ import { compileCall } from './compile-call.ts';
 import { compileLoop } from './compile-loop.ts';
 import { requireType, unknown, type CompiledExpr } from './compiled.ts';
 import { typeNameOf } from './parse.ts';
-import { SMALL, UNKNOWN_SIZE, type Evaluate, type Scope, type Size, type Variable } from './scope.ts';
+import { type Evaluate, type Scope, type Variable } from './scope.ts';
+import { SMALL, UNKNOWN_SIZE, largerSize, type Size } from './sizes.ts';
 import type {
   BindExpr,
   ConditionalExpr,
@@ -123,11 +124,14 @@ function compileSelect(expr: SelectExpr, scope: Scope): CompiledExpr {
   const { evaluate } = of;
   const units = of.units + 1;
   const worst = of.worst + 1;
-  const size = sizeOfField(of.size);
-  if (isTest) return { type: BOOL, evaluate: testing(evaluate, field), units, worst, size: SMALL };
+  const size = sizeOfField(of.size, field);
+  if (isTest) {
+    return { type: BOOL, evaluate: testing(evaluate, keyOf(scope, of, field)), units, worst, size: SMALL };
+  }
   const isAbsentAllowed = isOptional || scope.types.resolve(of.type).is === 'optional';
   const plain = type.is === 'optional' && isAbsentAllowed ? type.of : type;
-  const select = selecting(evaluate, field, isOptional);
+  const key = keyOf(scope, of, field);
+  const select = selecting(evaluate, key, isOptional);
   return {
     type: isAbsentAllowed ? optionalOf(plain) : type,
     evaluate: isCoerced(plain) ? coercing(select, plain) : select,
@@ -195,8 +199,15 @@ function fieldsText({ name, fields }: Extract<CelType, { is: 'object' }>): strin
   return `${name} has ${names.length === 0 ? 'no fields' : `${names.slice(0, NAMED_FIELDS_MAX).join(', ')}${more}`}`;
 }
 
-function sizeOfField(size: Size): Size {
-  return size.item ?? UNKNOWN_SIZE;
+/** The key of a field in values: objects may have keys that no name can have. */
+function keyOf(scope: Scope, { type }: CompiledExpr, field: string): string {
+  const of = scope.types.resolve(type);
+  const object = of.is === 'optional' ? of.of : of;
+  return object.is === 'object' ? (object.fields.keyOf?.(field) ?? field) : field;
+}
+
+function sizeOfField(size: Size, field: string): Size {
+  return size.field?.(field) ?? size.item ?? UNKNOWN_SIZE;
 }
 
 function selectField(operand: Value, field: string, isOptional: boolean): Value {
@@ -353,7 +364,7 @@ function compileConditional({ condition, consequence, alternative, at }: Conditi
     evaluate,
     units: test.units + yes.units + no.units + 1,
     worst: test.worst + Math.max(yes.worst, no.worst) + 1,
-    size: yes.size.max > no.size.max ? yes.size : no.size,
+    size: largerSize(yes.size, no.size),
   };
 }
 

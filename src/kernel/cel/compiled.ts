@@ -1,5 +1,6 @@
 import { CelCostError, CelError } from './cel-error.ts';
-import { UNKNOWN_SIZE, type Evaluate, type Frame, type Scope, type Size } from './scope.ts';
+import { type Evaluate, type Frame, type Scope } from './scope.ts';
+import { UNKNOWN_SIZE, type Size } from './sizes.ts';
 import type { Expr } from './syntax.ts';
 import { DYN, ERROR, typeText, type CelType } from './types.ts';
 

@@ -1,4 +1,5 @@
 import { CelError } from './cel-error.ts';
+import { largerSize, type Size } from './sizes.ts';
 import type { CelType } from './types.ts';
 import { typeName, type Value } from './values.ts';
 
@@ -17,8 +18,23 @@ export interface CelFunction {
   readonly overloads: readonly Overload[];
   /** Throws a CelError where it has no value for these arguments. */
   readonly call: (...args: readonly Value[]) => Value;
-  /** Units beside the one of every call, by the sizes of its arguments. */
-  readonly cost?: (args: readonly Value[]) => number;
+  /** Units beside the one of every call. */
+  readonly cost?: Cost;
+  /** How large a result can be; absent: as large as all arguments together. */
+  readonly size?: (args: readonly CallArgument[]) => Size;
+}
+
+/** An argument, before there is a value. */
+export interface CallArgument {
+  readonly type: CelType;
+  readonly size: Size;
+}
+
+/** Units that a call costs, by the sizes of its arguments. */
+export interface Cost {
+  readonly of: (args: readonly Value[]) => number;
+  /** The most that calls with arguments up to these sizes cost. */
+  readonly worst: (args: readonly CallArgument[]) => number;
 }
 
 export interface Library {
@@ -47,7 +63,11 @@ export function mergeFunctions(one: CelFunction, other: CelFunction): CelFunctio
     name: one.name,
     overloads: [...one.overloads, ...other.overloads],
     call: (...args) => of(args).call(...args),
-    cost: (args) => of(args).cost?.(args) ?? 0,
+    cost: {
+      of: (args) => of(args).cost?.of(args) ?? 0,
+      worst: (args) => Math.max(one.cost?.worst(args) ?? 0, other.cost?.worst(args) ?? 0),
+    },
+    size: (args) => largerSize(sizeOfResult(one, args), sizeOfResult(other, args)),
   };
 }
 
@@ -61,6 +81,44 @@ function runtimeName(type: CelType): string {
 /** `no such overload: size(int)`. */
 export function noOverload(name: string, ...args: readonly Value[]): CelError {
   return new CelError(`no such overload: ${name}(${args.map(typeName).join(', ')})`);
+}
+
+/** Results of other kinds than arguments, like the text of a number, are not longer. */
+const CONVERTED_MAX = 64;
+
+/** How large the result of a call can be. */
+export function sizeOfResult({ size }: Pick<CelFunction, 'size'>, args: readonly CallArgument[]): Size {
+  if (size !== undefined) return size(args);
+  const max = args.reduce((total, arg) => total + arg.size.max, CONVERTED_MAX);
+  const holders = args.filter(({ type }) => HOLDERS.has(type.is)).map((arg) => arg.size.item);
+  const [first, ...others] = holders;
+  const item = others.reduce((all, one) => (all && one ? largerSize(all, one) : undefined), first);
+  return { max, ...(item && { item }) };
+}
+
+/** Types whose values have elements, or may have. */
+const HOLDERS: ReadonlySet<CelType['is']> = new Set(['list', 'map', 'dyn', 'optional', 'param', 'object']);
+
+/** Units for looking at every character of texts. */
+export const TEXTS_COST: Cost = {
+  of: (args) => textCost(...args),
+  worst: (args) => args.reduce((total, { size }) => total + Math.ceil(size.max / 10), 0),
+};
+
+/** The same of the first argument alone. */
+export const FIRST_TEXT_COST: Cost = {
+  of: ([text]) => textCost(text as Value),
+  worst: ([text]) => Math.ceil(maxOf(text) / 10),
+};
+
+/** Every character meets every state of the pattern at most. */
+export const PATTERN_COST: Cost = {
+  of: ([text, pattern]) => textCost(text as Value) * (1 + textCost(pattern as Value)),
+  worst: ([text, pattern]) => Math.ceil(maxOf(text) / 10) * (1 + Math.ceil(maxOf(pattern) / 10)),
+};
+
+export function maxOf(arg: CallArgument | undefined): number {
+  return arg?.size.max ?? 0;
 }
 
 /** Units for looking at every character of texts. */

@@ -1,4 +1,5 @@
 import { mergeFunctions, type CelFunction, type Library } from './functions.ts';
+import { SMALL, UNKNOWN_SIZE, type Size } from './sizes.ts';
 import { Substitution, typeOf, type CelType } from './types.ts';
 import { TypeValue, type Value } from './values.ts';
 
@@ -20,18 +21,6 @@ export interface Variable {
   /** How large its value can be. */
   readonly size: Size;
 }
-
-/** How large values are at most: for the cost of what looks at all of it. */
-export interface Size {
-  /** Characters, bytes, elements. */
-  readonly max: number;
-  /** Of the elements, or the values of a map. */
-  readonly item?: Size;
-}
-
-/** A request is so large at most, and so is everything in it of which no schema says more. */
-export const UNKNOWN_SIZE: Size = { max: 3 * 1024 * 1024 };
-export const SMALL: Size = { max: 1 };
 
 export interface CelProblem {
   readonly message: string;

@@ -34,6 +34,8 @@ interface Fields {
   readonly get: (name: string) => CelType | undefined;
   /** For messages: what is there. */
   readonly names: () => readonly string[];
+  /** The key of a field in its object, where names are not as they stand in values. */
+  readonly keyOf?: (name: string) => string;
 }
 
 export const NULL: CelType = { is: 'null' };

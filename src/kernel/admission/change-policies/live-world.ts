@@ -1,5 +1,6 @@
 import { CelError } from '#kernel/cel/cel-error.ts';
 import { method, noOverload, type Library } from '#kernel/cel/functions.ts';
+import { UNKNOWN_SIZE } from '#kernel/cel/sizes.ts';
 import { DYN, opaque, STRING } from '#kernel/cel/types.ts';
 import { Opaque, type PlainMap, type Value } from '#kernel/cel/values.ts';
 import { everyoneOf, Head, headName } from '#kernel/kinds/builtin/head.ts';
@@ -27,7 +28,8 @@ export const LIVE_LIBRARY: Library = {
         }
         return world.get(kind, name);
       },
-      cost: () => LOOKUP_COST,
+      cost: { of: () => LOOKUP_COST, worst: () => LOOKUP_COST },
+      size: () => UNKNOWN_SIZE,
     },
   ],
 };

@@ -1,5 +1,5 @@
 import { CelError } from '../cel-error.ts';
-import { noOverload, overload, textCost, type Library } from '../functions.ts';
+import { noOverload, overload, type Library, FIRST_TEXT_COST, maxOf } from '../functions.ts';
 import { BYTES, STRING } from '../types.ts';
 import type { Value } from '../values.ts';
 
@@ -14,7 +14,11 @@ export const ENCODERS: Library = {
         if (!(bytes instanceof Uint8Array)) throw noOverload('base64.encode', bytes);
         return Buffer.from(bytes).toString('base64');
       },
-      cost: ([bytes]) => (bytes instanceof Uint8Array ? bytes.length / 10 : 0),
+      cost: {
+        of: ([bytes]) => (bytes instanceof Uint8Array ? bytes.length / 10 : 0),
+        worst: ([bytes]) => maxOf(bytes) / 10,
+      },
+      size: ([bytes]) => ({ max: 2 * maxOf(bytes) + 4 }),
     },
     {
       name: 'base64.decode',
@@ -24,7 +28,7 @@ export const ENCODERS: Library = {
         if (!BASE64.test(text)) throw new CelError('illegal base64 data');
         return Uint8Array.from(Buffer.from(text, 'base64'));
       },
-      cost: ([text]) => textCost(text as Value),
+      cost: FIRST_TEXT_COST,
     },
   ],
 };

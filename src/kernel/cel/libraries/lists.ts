@@ -1,5 +1,5 @@
 import { CelError } from '../cel-error.ts';
-import { method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
+import { method, noOverload, overload, type CelFunction, type Library, maxOf, type Cost } from '../functions.ts';
 import { BOOL, BYTES, DOUBLE, DURATION, INT, listOf, param, STRING, TIMESTAMP, UINT, type CelType } from '../types.ts';
 import { compare, isEqual, isList, type Value } from '../values.ts';
 import { OPERATORS } from './operators.ts';
@@ -7,6 +7,8 @@ import { OPERATORS } from './operators.ts';
 const A = param('A');
 const ORDERED = [BOOL, INT, UINT, DOUBLE, STRING, BYTES, TIMESTAMP, DURATION] as const;
 const SUMMED = [INT, UINT, DOUBLE, DURATION] as const;
+
+const LENGTH_COST: Cost = { of: lengthOf, worst: ([list]) => maxOf(list) };
 
 /** Functions of lists and sets. */
 export const LISTS: Library = {
@@ -18,7 +20,7 @@ export const LISTS: Library = {
         const items = itemsIn('isSorted', list);
         return items.every((item, index) => index === 0 || orderOf('isSorted', items[index - 1] as Value, item) <= 0);
       },
-      cost: lengthOf,
+      cost: LENGTH_COST,
     },
     {
       name: 'sum',
@@ -29,7 +31,7 @@ export const LISTS: Library = {
         const [first = 0, ...rest] = items;
         return rest.reduce((total, item) => add?.call(total, item) ?? total, first);
       },
-      cost: lengthOf,
+      cost: LENGTH_COST,
     },
     extreme('min', (order) => order < 0),
     extreme('max', (order) => order > 0),
@@ -65,7 +67,7 @@ function extreme(name: string, isBetter: (order: number) => boolean): CelFunctio
       if (first === undefined) throw new CelError(`${name} called on empty list`);
       return rest.reduce((best, item) => (isBetter(orderOf(name, item, best)) ? item : best), first);
     },
-    cost: lengthOf,
+    cost: LENGTH_COST,
   };
 }
 
@@ -74,7 +76,7 @@ function placing(name: string, find: (items: readonly Value[], wanted: Value) =>
     name,
     overloads: [method([listOf(A), A], INT)],
     call: (list: Value, wanted: Value) => find(itemsIn(name, list), wanted),
-    cost: lengthOf,
+    cost: LENGTH_COST,
   };
 }
 
@@ -87,6 +89,9 @@ function ofSets(name: string, holds: (a: readonly Value[], b: readonly Value[]) 
     name,
     overloads: [overload([listOf(A), listOf(A)], BOOL)],
     call: (a: Value, b: Value) => holds(itemsIn(name, a), itemsIn(name, b)),
-    cost: ([a, b]) => lengthOf([a as Value]) * lengthOf([b as Value]),
+    cost: {
+      of: ([a, b]) => lengthOf([a as Value]) * lengthOf([b as Value]),
+      worst: ([a, b]) => maxOf(a) * maxOf(b),
+    },
   };
 }

@@ -1,5 +1,5 @@
 import { CelError } from '../cel-error.ts';
-import { noOverload, overload, type CelFunction, type Library, type Overload } from '../functions.ts';
+import { noOverload, overload, type CelFunction, type Library, type Overload, maxOf } from '../functions.ts';
 import { BOOL, DOUBLE, DYN, INT, listOf, UINT, type CelType } from '../types.ts';
 import {
   bigOf,
@@ -82,7 +82,10 @@ function extreme(name: string, isBetter: (order: number) => boolean): CelFunctio
       if (values.some((value) => numberOf(value) === undefined)) throw noOverload(name, ...values);
       return others.reduce((best, one) => (isBetter(compare(one, best) ?? 0) ? one : best), start);
     },
-    cost: (args) => args.length + (isList(args[0] as Value) ? (args[0] as readonly Value[]).length : 0),
+    cost: {
+      of: (args) => args.length + (isList(args[0] as Value) ? (args[0] as readonly Value[]).length : 0),
+      worst: (args) => args.length + maxOf(args[0]),
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { CelError } from '../cel-error.ts';
-import { noOverload, overload, type CelFunction } from '../functions.ts';
+import { noOverload, overload, type CelFunction, maxOf, type Cost, type CallArgument } from '../functions.ts';
+import { UNKNOWN_SIZE, type Size } from '../sizes.ts';
 import {
   BOOL,
   BYTES,
@@ -64,6 +65,11 @@ function comparison(name: string, holds: (order: number) => boolean): CelFunctio
   };
 }
 
+const EQUALITY_COST: Cost = {
+  of: ([a, b]) => equalityCost(a as Value, b as Value),
+  worst: ([a, b]) => Math.min(...[a, b].map((one) => (one === undefined ? 0 : worstWeight(one)))),
+};
+
 export const OPERATORS: readonly CelFunction[] = [
   {
     name: '_+_',
@@ -74,7 +80,10 @@ export const OPERATORS: readonly CelFunction[] = [
       overload([DURATION, TIMESTAMP], TIMESTAMP),
     ],
     call: add,
-    cost: ([a, b]) => (sizeOf(a as Value) + sizeOf(b as Value)) / 10,
+    cost: {
+      of: ([a, b]) => (sizeOf(a as Value) + sizeOf(b as Value)) / 10,
+      worst: ([a, b]) => (maxOf(a) + maxOf(b)) / 10,
+    },
   },
   {
     name: '_-_',
@@ -101,13 +110,13 @@ export const OPERATORS: readonly CelFunction[] = [
     name: '_==_',
     overloads: [overload([A, A], BOOL)],
     call: (a: Value, b: Value) => isEqual(a, b),
-    cost: ([a, b]) => equalityCost(a as Value, b as Value),
+    cost: EQUALITY_COST,
   },
   {
     name: '_!=_',
     overloads: [overload([A, A], BOOL)],
     call: (a: Value, b: Value) => !isEqual(a, b),
-    cost: ([a, b]) => equalityCost(a as Value, b as Value),
+    cost: EQUALITY_COST,
   },
   comparison('_<_', (order) => order < 0),
   comparison('_<=_', (order) => order <= 0),
@@ -121,10 +130,14 @@ export const OPERATORS: readonly CelFunction[] = [
       if (isMap(range)) return valueInMap(range, item) !== undefined;
       throw noOverload('@in', item, range);
     },
-    cost: ([item, range]) => (isList(range as Value) ? sizeOf(range as Value) * (1 + sizeOf(item as Value) / 10) : 0),
+    cost: {
+      of: ([item, range]) => (isList(range as Value) ? sizeOf(range as Value) * (1 + sizeOf(item as Value) / 10) : 0),
+      worst: ([item, range]) => (range?.type.is === 'map' ? 0 : maxOf(range) * (1 + maxOf(item) / 10)),
+    },
   },
   {
     name: '_[_]',
+    size: ([of]) => of?.size.item ?? UNKNOWN_SIZE,
     overloads: [
       overload([listOf(A), INT], A),
       overload([mapOf(A, B), A], B),
@@ -135,6 +148,7 @@ export const OPERATORS: readonly CelFunction[] = [
   },
   {
     name: '_[?_]',
+    size: ([of]) => of?.size.item ?? UNKNOWN_SIZE,
     overloads: [
       overload([listOf(A), INT], optionalOf(A)),
       overload([mapOf(A, B), A], optionalOf(B)),
@@ -272,6 +286,18 @@ function equalityCost(a: Value, b: Value): number {
 
 /** Larger values count as this. */
 const WEIGHT_MAX = 100_000;
+
+/** Types whose values are compared at once. */
+const SIMPLE: ReadonlySet<CelType['is']> = new Set(['bool', 'int', 'uint', 'double', 'string', 'null']);
+
+function worstWeight({ type, size }: CallArgument): number {
+  return SIMPLE.has(type.is) ? 0 : Math.min(WEIGHT_MAX, weightOfSize(size, type.is === 'list' || type.is === 'map'));
+}
+
+function weightOfSize({ max, item }: Size, hasItems: boolean): number {
+  if (!hasItems || item === undefined) return WEIGHT_MAX;
+  return 1 + max * (item.item === undefined ? WEIGHT_MAX : weightOfSize(item, true));
+}
 
 /** About how many values are in a value. */
 function weightOf(value: Value, max: number): number {

@@ -1,4 +1,4 @@
-import { method, noOverload, textCost, type Library } from '../functions.ts';
+import { method, noOverload, type Library, PATTERN_COST, maxOf } from '../functions.ts';
 import { compilePattern } from '../patterns.ts';
 import { INT, listOf, STRING } from '../types.ts';
 import { isInt, type Value } from '../values.ts';
@@ -10,16 +10,17 @@ export const REGEX: Library = {
       name: 'find',
       overloads: [method([STRING, STRING], STRING)],
       call: (text: Value, pattern: Value) => findAll('find', text, pattern, 1)[0] ?? '',
-      cost: ([text, pattern]) => textCost(text as Value) * (1 + textCost(pattern as Value)),
+      cost: PATTERN_COST,
     },
     {
       name: 'findAll',
       overloads: [method([STRING, STRING], listOf(STRING)), method([STRING, STRING, INT], listOf(STRING))],
+      size: ([text]) => ({ max: maxOf(text) + 1, item: { max: maxOf(text) } }),
       call: (text: Value, pattern: Value, limit: Value = -1) => {
         if (!isInt(limit)) throw noOverload('findAll', text, pattern, limit);
         return findAll('findAll', text, pattern, Number(limit));
       },
-      cost: ([text, pattern]) => textCost(text as Value) * (1 + textCost(pattern as Value)),
+      cost: PATTERN_COST,
     },
   ],
 };

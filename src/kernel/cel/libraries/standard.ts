@@ -1,5 +1,14 @@
 import { CelError } from '../cel-error.ts';
-import { method, noOverload, overload, textCost, type CelFunction, type Library } from '../functions.ts';
+import {
+  method,
+  noOverload,
+  overload,
+  type CelFunction,
+  type Library,
+  FIRST_TEXT_COST,
+  PATTERN_COST,
+  maxOf,
+} from '../functions.ts';
 import { matchesPattern } from '../patterns.ts';
 import {
   BOOL,
@@ -61,17 +70,19 @@ const CONVERSIONS: readonly CelFunction[] = [
     name: 'string',
     overloads: [STRING, BOOL, INT, UINT, DOUBLE, BYTES, TIMESTAMP, DURATION].map((type) => overload([type], STRING)),
     call: toText,
-    cost: ([value]) => textCost(value as Value),
+    cost: FIRST_TEXT_COST,
   },
   {
     name: 'bytes',
+    // Of a character in UTF-8.
+    size: ([text]) => ({ max: 4 * maxOf(text) }),
     overloads: [overload([BYTES], BYTES), overload([STRING], BYTES)],
     call: (value: Value) => {
       if (value instanceof Uint8Array) return value;
       if (typeof value === 'string') return new TextEncoder().encode(value);
       throw noOverload('bytes', value);
     },
-    cost: ([value]) => textCost(value as Value),
+    cost: FIRST_TEXT_COST,
   },
   {
     name: 'timestamp',
@@ -102,7 +113,7 @@ const TEXT: readonly CelFunction[] = [
     name: 'size',
     overloads: [STRING, BYTES, listOf(A), mapOf(A, B)].flatMap((type) => [overload([type], INT), method([type], INT)]),
     call: size,
-    cost: ([value]) => textCost(value as Value),
+    cost: FIRST_TEXT_COST,
   },
   onText('contains', (text, part) => text.includes(part)),
   onText('startsWith', (text, part) => text.startsWith(part)),
@@ -114,8 +125,7 @@ const TEXT: readonly CelFunction[] = [
       if (typeof text !== 'string' || typeof pattern !== 'string') throw noOverload('matches', text, pattern);
       return matchesPattern(text, pattern);
     },
-    // Every character meets every state of the pattern at most.
-    cost: ([text, pattern]) => textCost(text as Value) * (1 + textCost(pattern as Value)),
+    cost: PATTERN_COST,
   },
 ];
 
@@ -127,7 +137,7 @@ function onText(name: string, holds: (text: string, part: string) => boolean): C
       if (typeof text !== 'string' || typeof part !== 'string') throw noOverload(name, text, part);
       return holds(text, part);
     },
-    cost: ([text]) => textCost(text as Value),
+    cost: FIRST_TEXT_COST,
   };
 }
 

@@ -1,5 +1,16 @@
 import { CelError } from '../cel-error.ts';
-import { method, noOverload, overload, textCost, type CelFunction, type Library } from '../functions.ts';
+import {
+  method,
+  noOverload,
+  overload,
+  textCost,
+  type CelFunction,
+  type Library,
+  TEXTS_COST,
+  maxOf,
+  type CallArgument,
+} from '../functions.ts';
+import { UNKNOWN_SIZE } from '../sizes.ts';
 import { DYN, INT, listOf, STRING } from '../types.ts';
 import { isInt, isList, type Value } from '../values.ts';
 import { formatText } from './format.ts';
@@ -19,7 +30,7 @@ export const STRINGS: Library = {
         const index = placeIn(characters, at);
         return characters[index] ?? '';
       },
-      cost: costOfTexts,
+      cost: TEXTS_COST,
     },
     {
       name: 'indexOf',
@@ -28,7 +39,7 @@ export const STRINGS: Library = {
         const [within, wanted] = [charactersOf('indexOf', text), charactersOf('indexOf', part)];
         return find(within, wanted, placeIn(within, from), 1);
       },
-      cost: costOfTexts,
+      cost: TEXTS_COST,
     },
     {
       name: 'lastIndexOf',
@@ -38,7 +49,7 @@ export const STRINGS: Library = {
         const last = within.length - wanted.length;
         return find(within, wanted, from === undefined ? last : Math.min(placeIn(within, from), last), -1);
       },
-      cost: costOfTexts,
+      cost: TEXTS_COST,
     },
     {
       name: 'join',
@@ -47,7 +58,11 @@ export const STRINGS: Library = {
         if (!isList(list) || typeof separator !== 'string') throw noOverload('join', list, separator);
         return list.map((one) => textIn('join', one)).join(separator);
       },
-      cost: ([list]) => (isList(list as Value) ? textCost(...(list as Value[])) + (list as Value[]).length : 0),
+      cost: {
+        of: ([list]) => (isList(list as Value) ? textCost(...(list as Value[])) + (list as Value[]).length : 0),
+        worst: ([list]) => Math.ceil((maxOf(list) * itemOf(list)) / 10) + maxOf(list),
+      },
+      size: ([list, separator]) => ({ max: maxOf(list) * (itemOf(list) + maxOf(separator)) }),
     },
     mapping('lowerAscii', (text) => text.replace(/[A-Z]+/g, (part) => part.toLowerCase())),
     mapping('upperAscii', (text) => text.replace(/[a-z]+/g, (part) => part.toUpperCase())),
@@ -60,17 +75,22 @@ export const STRINGS: Library = {
         if (!isInt(count)) throw noOverload('replace', text, old, next, count);
         return replace(textIn('replace', text), textIn('replace', old), textIn('replace', next), Number(count));
       },
-      cost: ([text, old, next]) =>
-        textCost(text as Value, next as Value) * (old === '' ? 2 + textCost(next as Value) : 2),
+      cost: {
+        of: ([text, old, next]) =>
+          textCost(text as Value, next as Value) * (old === '' ? 2 + textCost(next as Value) : 2),
+        worst: ([text, , next]) => Math.ceil((maxOf(text) + maxOf(next)) / 10) * (2 + Math.ceil(maxOf(next) / 10)),
+      },
+      size: ([text, , next]) => ({ max: (maxOf(text) + 1) * (maxOf(next) + 1) }),
     },
     {
       name: 'split',
+      size: ([text]) => ({ max: maxOf(text) + 1, item: { max: maxOf(text) } }),
       overloads: [method([STRING, STRING], listOf(STRING)), method([STRING, STRING, INT], listOf(STRING))],
       call: (text: Value, separator: Value, count: Value = -1) => {
         if (!isInt(count)) throw noOverload('split', text, separator, count);
         return split(textIn('split', text), textIn('split', separator), Number(count));
       },
-      cost: costOfTexts,
+      cost: TEXTS_COST,
     },
     {
       name: 'substring',
@@ -82,22 +102,25 @@ export const STRINGS: Library = {
         if (start > end) throw new CelError(`invalid substring range. start: ${start}, end: ${end}`);
         return characters.slice(start, end).join('');
       },
-      cost: costOfTexts,
+      cost: TEXTS_COST,
     },
     {
       name: 'format',
+      size: () => UNKNOWN_SIZE,
       overloads: [method([STRING, listOf(DYN)], STRING)],
       call: (text: Value, args: Value) => {
         if (!isList(args)) throw noOverload('format', text, args);
         return formatText(textIn('format', text), args);
       },
-      cost: costOfTexts,
+      cost: TEXTS_COST,
     },
     {
       name: 'strings.quote',
+      // Each character may need an escape.
+      size: ([text]) => ({ max: 6 * maxOf(text) + 2 }),
       overloads: [overload([STRING], STRING)],
       call: (text: Value) => quote(textIn('strings.quote', text)),
-      cost: costOfTexts,
+      cost: TEXTS_COST,
     },
   ],
 };
@@ -107,12 +130,12 @@ function mapping(name: string, map: (text: string) => string): CelFunction {
     name,
     overloads: [method([STRING], STRING)],
     call: (text: Value) => map(textIn(name, text)),
-    cost: costOfTexts,
+    cost: TEXTS_COST,
   };
 }
 
-function costOfTexts(args: readonly Value[]): number {
-  return textCost(...args);
+function itemOf(list: CallArgument | undefined): number {
+  return (list?.size.item ?? UNKNOWN_SIZE).max;
 }
 
 function textIn(name: string, value: Value): string {

@@ -6,6 +6,7 @@ import { forbiddenProblem, invalid } from '#kernel/kinds/schema/problems.ts';
 import { readSchema, SchemaError, type SchemaNode } from '#kernel/kinds/schema/schema-node.ts';
 import { compileValidate } from '#kernel/kinds/schema/validate.ts';
 import { isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
+import { compileRules } from './compile-rules.ts';
 import { structuralProblems } from './structural.ts';
 
 /** Most problems of one schema that are named. */
@@ -22,7 +23,11 @@ export function checkSchema(schema: JsonObject, path: Path): SchemaCheck {
   if (structural.length > 0) return { problems: structural.slice(0, PROBLEMS_MAX) };
   try {
     const node = readSchema(schema);
-    const problems = [...defaultProblems(node, path), ...metadataDefaults(schema, path)];
+    const problems = [
+      ...defaultProblems(node, path),
+      ...metadataDefaults(schema, path),
+      ...compileRules(node, path).problems,
+    ];
     return problems.length > 0 ? { problems: problems.slice(0, PROBLEMS_MAX) } : { node };
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error;

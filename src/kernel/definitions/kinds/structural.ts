@@ -26,7 +26,6 @@ const FORBIDDEN: Readonly<Record<string, string>> = {
   patternProperties: 'patternProperties is not supported',
   additionalItems: 'additionalItems is not supported',
   $schema: '$schema is not supported',
-  'x-kubernetes-validations': 'x-kubernetes-validations is not supported',
 };
 
 /** Words that only describe structure: they have no meaning within allOf, anyOf, oneOf and not. */

@@ -7,6 +7,8 @@ import { comparePriority } from '#kernel/kinds/version-priority.ts';
 import { plainFields } from '../kinds/check-definition.ts';
 import { CustomResourceDefinition } from '../kinds/custom-resource-definition.ts';
 import type { DefinitionSpec, VersionSpec } from '../kinds/definition-spec.ts';
+import { compileRules } from '../kinds/compile-rules.ts';
+import { runRules } from './run-rules.ts';
 import { firstAt, parseJsonPath } from '../kinds/json-path.ts';
 
 /** The text of a definition: parsed for a schema when that is first used, and not kept as values, which take much more room. */
@@ -54,6 +56,7 @@ function versionKind({ spec, version, definition, verbs, source }: VersionParts)
   const { scale, status } = version.subresources ?? {};
   const selectable = (version.selectableFields ?? []).map(({ jsonPath }) => plainFields(jsonPath) ?? []);
   let schema: Kind['schema'] | undefined;
+  let rules: ReturnType<typeof compileRules> | undefined;
   const kind: Kind = {
     group,
     version: version.name,
@@ -81,6 +84,10 @@ function versionKind({ spec, version, definition, verbs, source }: VersionParts)
     selectableFields: Object.fromEntries(selectable.map((path) => [path.join('.'), path])),
     ...(version.deprecated === true && { deprecation: deprecationOf(names.kind, apiVersion, version) }),
     definition,
+    validateObject: (object, before) => {
+      rules ??= compileRules(structureOf(kind).node, []);
+      return rules.root === undefined ? [] : runRules(rules.root, object, before);
+    },
     get schema() {
       return (schema ??= schemaIn(source, version.name));
     },

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '#kernel/base/failures.ts';
-import { fieldNode, itemBefore } from './correlate.ts';
+import { fieldNode, itemsBefore } from './correlate.ts';
 import { getOwn, isObject } from './own.ts';
 import type { SchemaNode } from './schema-node.ts';
 
@@ -34,10 +34,10 @@ function isUnchanged(
     if (before === undefined || node === undefined) return false;
     if (isDeepStrictEqual(before, after)) return true;
     if (typeof segment === 'number') {
-      const [items, itemsBefore]: readonly unknown[] = [after, before];
-      if (!Array.isArray(items) || !Array.isArray(itemsBefore)) return false;
+      const [items, listBefore]: readonly unknown[] = [after, before];
+      if (!Array.isArray(items) || !Array.isArray(listBefore)) return false;
       after = items[segment];
-      before = itemBefore(node, after, itemsBefore);
+      before = itemsBefore(node, listBefore)(after);
       node = node.items;
     } else {
       if (!isObject(before) || !isObject(after)) return false;

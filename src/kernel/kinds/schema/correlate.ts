@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
-import { getOwn, isObject, type JsonObject } from './own.ts';
+import { canonicalJson } from '#kernel/base/ids.ts';
+import { getOwn, isObject } from './own.ts';
 import type { SchemaNode } from './schema-node.ts';
 
 /** The schema of a field or key of an object; undefined where it has none. */
@@ -8,15 +8,21 @@ export function fieldNode(node: SchemaNode, name: string): SchemaNode | undefine
 }
 
 /**
- * The item of a list that an item of another version of the list was before: the one with the same keys in a map list. Items of
- * other lists have no earlier self.
+ * Finds what the items of a list were in an earlier version of it: those with the same keys in a map list. Items of other lists
+ * have no earlier selves.
  */
-export function itemBefore(node: SchemaNode, item: unknown, before: readonly unknown[]): unknown {
-  if (node.listType !== 'map' || !isObject(item)) return undefined;
-  const keys = keysOf(node, item);
-  return before.find((other) => isObject(other) && isDeepStrictEqual(keysOf(node, other), keys));
+export function itemsBefore(node: SchemaNode, before: readonly unknown[]): (item: unknown) => unknown {
+  if (node.listType !== 'map') return () => undefined;
+  let byKeys: ReadonlyMap<string, unknown> | undefined;
+  return (item) => {
+    byKeys ??= new Map(before.map((other) => [keysOf(node, other), other]));
+    return byKeys.get(keysOf(node, item));
+  };
 }
 
-function keysOf(node: SchemaNode, item: JsonObject): readonly unknown[] {
-  return node.listMapKeys.map((key) => getOwn(item, key) ?? node.items?.properties.get(key)?.default);
+function keysOf(node: SchemaNode, item: unknown): string {
+  const known = isObject(item) ? item : {};
+  return canonicalJson(
+    node.listMapKeys.map((key) => getOwn(known, key) ?? node.items?.properties.get(key)?.default ?? null),
+  );
 }

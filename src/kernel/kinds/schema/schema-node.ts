@@ -29,6 +29,8 @@ export interface SchemaNode {
   readonly listType?: 'atomic' | 'set' | 'map';
   readonly listMapKeys: readonly string[];
   readonly mapType?: 'atomic' | 'granular';
+  /** Rules in CEL about the value. */
+  readonly validations?: readonly SchemaRule[];
   readonly enum?: readonly unknown[];
   readonly pattern?: string;
   readonly format?: string;
@@ -48,6 +50,18 @@ export interface SchemaNode {
   readonly anyOf: readonly SchemaNode[];
   readonly oneOf: readonly SchemaNode[];
   readonly not?: SchemaNode;
+}
+
+/** A rule in CEL about a value, as `x-kubernetes-validations` has it. */
+export interface SchemaRule {
+  readonly rule: string;
+  readonly message?: string;
+  readonly messageExpression?: string;
+  readonly reason?: 'FieldValueInvalid' | 'FieldValueForbidden' | 'FieldValueRequired' | 'FieldValueDuplicate';
+  /** The field that a problem is of, below the value: `.spec.size`. */
+  readonly fieldPath?: string;
+  /** Whether the rule runs where there is no old value. */
+  readonly optionalOldSelf?: boolean;
 }
 
 /** Most levels of nested schemas: functions over schemas recurse at most this deep. */
@@ -192,11 +206,34 @@ const KEYWORDS: Readonly<Record<string, ReadKeyword>> = {
   'x-kubernetes-list-map-keys': (draft, keyword) => {
     draft.listMapKeys = valueOf(keyword, isStrings);
   },
+  'x-kubernetes-validations': (draft, keyword) => {
+    draft.validations = valueOf(keyword, isRules);
+  },
   'x-kubernetes-map-type': (draft, { value, at }) => {
     if (value !== 'atomic' && value !== 'granular') throw wrong(at, value);
     draft.mapType = value;
   },
 };
+
+const RULE_TEXTS = ['rule', 'message', 'messageExpression', 'reason', 'fieldPath'];
+const RULE_REASONS: ReadonlySet<unknown> = new Set([
+  undefined,
+  'FieldValueInvalid',
+  'FieldValueForbidden',
+  'FieldValueRequired',
+  'FieldValueDuplicate',
+]);
+
+function isRules(value: unknown): value is readonly SchemaRule[] {
+  return Array.isArray(value) && value.every(isRule);
+}
+
+function isRule(value: unknown): value is SchemaRule {
+  if (!isObject(value) || value['rule'] === undefined || !RULE_REASONS.has(value['reason'])) return false;
+  return Object.entries(value).every(([name, part]) =>
+    name === 'optionalOldSelf' ? isBoolean(part) : RULE_TEXTS.includes(name) && isString(part),
+  );
+}
 
 type NumberKeyword =
   | 'multipleOf'
