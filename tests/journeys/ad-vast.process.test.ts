@@ -198,6 +198,42 @@ test('ads: VAST for questions without ads, for episodes, and behind a proxy that
   );
 });
 
+test('ads: the breaks of an episode keep to the load where they begin, though they are fetched at once', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'decide', 'controllers', 'ingest'] });
+  const { call } = world;
+  await declareAds(
+    world,
+    ['acme', 'bolt'].map((name) => advertiserWithAd(name)),
+    { slots: 1 },
+  );
+  const load = { breaksPerHour: 2, gapSeconds: 300, graceMinutes: 5 };
+  const patched = await call('PATCH', '/apis/ads.backline.dev/v1/namespaces/default/adpolicies/standard', {
+    body: { spec: { load } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  assert.equal(patched.status, 200, patched.text);
+  const reasonFor = async (listener: string): Promise<string | undefined> => {
+    const body = { placement: 'between-songs', plan: 'free', market: 'de', listener };
+    return (await call('POST', '/v1/ads/explain', { body })).json.noAds;
+  };
+  await until(
+    async () => ((await reasonFor('other')) === 'grace' ? true : undefined),
+    () => 'a policy with a load',
+    10,
+  );
+  const offsets = '0,600,720,1200,3700,4300';
+  const question = { placement: 'between-songs', plan: 'free', market: 'de', listener: 'ann', offsets };
+  const answer = await fetch(`${world.url}/v1/ads/vmap`, {
+    method: 'POST',
+    body: JSON.stringify(question),
+    headers: { authorization: `Bearer ${world.connection.token}` },
+  });
+  const breaks = [...(await answer.text()).matchAll(/timeOffset="([^"]+)"/g)].map(([, at]) => at);
+  // Within the grace; a gap of two minutes; a third one within 60 minutes.
+  assert.deepEqual(breaks, ['00:10:00', '00:20:00', '01:11:40']);
+  assert.equal(await reasonFor('ann'), 'grace');
+});
+
 /** As an app would: reads VAST, plays one file after the other, and calls the pixels as they are due. */
 const PLAYER = `<!doctype html><title>player</title><script type="module">
   const vast = new DOMParser().parseFromString(await (await fetch('/vast')).text(), 'text/xml');

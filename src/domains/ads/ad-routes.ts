@@ -25,6 +25,7 @@ import { serveBreak, type ReservedAd, type ReservedBreak, type ServingParts } fr
 import { adBytesMax, newDecisionId } from './serving/ad-token.ts';
 import { issueTokens, type IssuedFor } from './issue-tokens.ts';
 
+const SECOND_MS = 1_000;
 const CONTEXT_BYTES_MAX = 64 * 1024;
 const ADJACENT_ADS_MAX = 40;
 
@@ -76,7 +77,10 @@ const QuestionSchema = Type.Object(
   { additionalProperties: false },
 );
 
-export type Question = Static<typeof QuestionSchema>;
+export type Question = Static<typeof QuestionSchema> & {
+  /** How long after the answer the break begins. */
+  readonly aheadSeconds?: number;
+};
 
 /** Parts that all questions about breaks share. */
 export const BREAK_ASKING = {
@@ -390,6 +394,7 @@ function breakQuestion(
     throw adRefusal('unknown-placement', `There is no placement "${question.placement}"${near}.`);
   }
   const { listener, adjacent = [], filtersExplicit = false, slots = Infinity, seconds = Infinity } = question;
+  const { aheadSeconds = 0 } = question;
   const context = { ...question.context, ...(listener === undefined ? {} : { [TARGETING_KEY]: listener }) };
   const [problem] = contextProblems(context, audiences.attributes);
   if (problem !== undefined) {
@@ -406,6 +411,7 @@ function breakQuestion(
   return {
     placement,
     ...part,
+    aheadMs: aheadSeconds * SECOND_MS,
     hasGrace: part.historyScope === 'listener' || isTrusted,
     slots: most,
     seconds: spec.seconds === undefined ? most : Math.min(seconds, spec.seconds),

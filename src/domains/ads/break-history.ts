@@ -38,7 +38,8 @@ export function loadObstacle(question: BreakQuestion, known: KnownHistory | unde
   if (policy?.load === undefined) return undefined;
   const history = known?.rows.get(question.historyScope)?.history;
   if (history === undefined) return 'adLoadUnknown';
-  return spec.rewarded === true ? undefined : loadReason(policy.load, history, question);
+  if (spec.rewarded === true) return undefined;
+  return loadReason(policy.load, history, { nowMs: beginMs(question), hasGrace: question.hasGrace });
 }
 
 /** How long a listener gets no breaks when they have played the ad of this placement to the end. */
@@ -81,14 +82,18 @@ export function exposuresOfBreak(
       exposures.set(scope, own);
     }
   }
-  const { placement, historyScope, nowMs, slots, hasGrace } = question;
+  const { placement, historyScope, slots, hasGrace } = question;
   const load = placement.policy?.load;
   const history = known.rows.get(historyScope)?.history;
   if (load === undefined || history === undefined) return exposures;
   const own = exposures.get(historyScope) ?? [];
-  if (served.length > 0) own.push(breakExposure(exposureNumber(id, slots), nowMs));
-  if (hasGrace && load.graceMinutes !== undefined) own.push(...questionExposures(history, nowMs));
+  if (served.length > 0) own.push(breakExposure(exposureNumber(id, slots), beginMs(question)));
+  if (hasGrace && load.graceMinutes !== undefined) own.push(...questionExposures(history, beginMs(question)));
   return exposures.set(historyScope, own);
+}
+
+function beginMs({ nowMs, aheadMs }: BreakQuestion): number {
+  return nowMs + aheadMs;
 }
 
 /** Without what a lost round of this decision wrote, of which only the answer was lost. */

@@ -60,7 +60,8 @@ export function vastRoutes(parts: BreakParts): readonly DecisionRoute<AdsTable>[
         const breaks: VmapBreak[] = [];
         let [adjacent, mayMeasure] = [question.adjacent ?? [], false];
         for (const offsetSeconds of seconds) {
-          const answered = await answerForPlayer({ ...question, adjacent }, context, parts);
+          const asked = { ...question, adjacent, aheadSeconds: offsetSeconds };
+          const answered = await answerForPlayer(asked, context, parts);
           breaks.push({ offsetSeconds, ads: answered.ads });
           adjacent = answered.ads.map(({ advertiser, categories }) => ({ advertiser, categories: [...categories] }));
           ({ mayMeasure } = answered);

@@ -56,6 +56,7 @@ function servedAt(dayParts: readonly DayPart[], accountZone: string, personal = 
       seconds: 30,
       adjacent: new Set(),
       filtersExplicit: false,
+      aheadMs: 0,
       hasGrace: true,
       tokenBytesMax: Infinity,
       heldBack: () => undefined,

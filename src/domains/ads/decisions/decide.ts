@@ -28,6 +28,8 @@ export interface BreakQuestion {
   /** The listener, by attributes. */
   readonly context: Context;
   readonly nowMs: number;
+  /** How long after that it begins: breaks of an episode are fetched at once. The load counts it there. */
+  readonly aheadMs: number;
   /** The clock of the listener at this moment, as if it were UTC; undefined: unknown. */
   readonly wallMs: number | undefined;
   /** At most those of the placement. */
@@ -57,6 +59,7 @@ export function openQuestion(placement: CompiledPlacement, nowMs: number): Break
     placement,
     context: {},
     nowMs,
+    aheadMs: 0,
     wallMs: undefined,
     slots,
     seconds: seconds ?? slots,

@@ -65,7 +65,7 @@ const AdPolicySpecSchema = Type.Object(
             Type.Integer({
               minimum: 1,
               maximum: LOAD_LIMITS.gapSecondsMax,
-              description: 'From the answer of a break to the next, at least.',
+              description: 'From the answer of a break to the next, at least; in a VMAP from one offset to the next.',
             }),
           ),
           graceMinutes: Type.Optional(

@@ -40,6 +40,29 @@ test('no rolling hour has more breaks than allowed, none follows another too soo
   );
 });
 
+test('breaks that are fetched ahead, in any order, keep to the load together', () => {
+  fc.assert(
+    fc.property(
+      fc.record({ breaksPerHour: fc.integer({ min: 1, max: 4 }), gapSeconds: fc.integer({ min: 1, max: 1_200 }) }),
+      fc.array(fc.integer({ min: 0, max: 180 * MINUTE_MS }), { maxLength: 40 }),
+      (load, times) => {
+        const given: number[] = [];
+        const isKept = (all: readonly number[]) =>
+          all.every(
+            (from, place) =>
+              all.filter((ms) => ms >= from && ms < from + 60 * MINUTE_MS).length <= load.breaksPerHour &&
+              all.every((ms, other) => other === place || Math.abs(ms - from) >= load.gapSeconds * 1_000),
+          );
+        for (const ms of times) {
+          assert.equal(mayBreak(load, given, ms), isKept([...given, ms]));
+          if (isKept([...given, ms])) given.push(ms);
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
 test('the first minutes of a session are without breaks: one that begins when nobody asked for half an hour', () => {
   fc.assert(
     fc.property(

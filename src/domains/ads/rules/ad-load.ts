@@ -47,20 +47,24 @@ export function loadReason(
   return mayBreak(load, breaks, nowMs) ? undefined : 'adLoad';
 }
 
-/** Whether one more break now keeps to the load: the hour rolls, and the gap begins when a break is answered. */
+/**
+ * Whether one more break keeps to the load: no 60 minutes have more, and none is closer to it. Breaks of an episode are fetched
+ * ahead, so some may come later.
+ */
 export function mayBreak(
   { breaksPerHour = Infinity, gapSeconds = 0 }: AdLoad,
   breakTimesMs: readonly number[],
-  nowMs: number,
+  atMs: number,
 ): boolean {
-  const inHour = breakTimesMs.filter((ms) => ms > nowMs - HOUR_MS).length;
-  return inHour < breaksPerHour && breakTimesMs.every((ms) => ms <= nowMs - gapSeconds * SECOND_MS);
+  if (breakTimesMs.some((ms) => Math.abs(atMs - ms) < gapSeconds * SECOND_MS)) return false;
+  const near = [...breakTimesMs, atMs].filter((ms) => Math.abs(atMs - ms) < HOUR_MS).sort((a, b) => a - b);
+  return near.every((ms, place) => (near[place + breaksPerHour] ?? Infinity) - ms >= HOUR_MS);
 }
 
-/** A break as a whole. It is kept for the load of any policy, as breaks of all placements count together. */
-export function breakExposure(id: number, nowMs: number): NewExposure {
+/** A break as a whole, at its beginning. It is kept for the load of any policy, as breaks of all placements count together. */
+export function breakExposure(id: number, atMs: number): NewExposure {
   const latestMax = LOAD_LIMITS.breaksPerHourMax;
-  return { id, owners: [LOAD_OWNERS.breaks], keepMs: HOUR_MS, untilMs: nowMs, hasPlayed: true, latestMax };
+  return { id, owners: [LOAD_OWNERS.breaks], keepMs: HOUR_MS, untilMs: atMs, hasPlayed: true, latestMax };
 }
 
 /** A question for a break: the session goes on, or begins. */

@@ -109,6 +109,7 @@ export function answerUnder(spec: unknown, facts: ListenerFacts & { readonly lis
     seconds: 600,
     adjacent: new Set<string>(),
     filtersExplicit: false,
+    aheadMs: 0,
     hasGrace: true,
     tokenBytesMax: Infinity,
     heldBack: () => undefined,
