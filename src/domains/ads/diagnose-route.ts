@@ -4,6 +4,7 @@ import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/sna
 import type { AdFacts } from './ad-facts.ts';
 import type { BreakParts } from './ad-routes.ts';
 import { adSetNamed } from './decisions/ad-sets.ts';
+import type { HoldBack } from './decisions/decide.ts';
 import { servingReasons } from './decisions/serving-reasons.ts';
 import { mayStandAt } from './decisions/places.ts';
 import type { AdsTable, CompiledAdSet } from './decisions/table.ts';
@@ -98,7 +99,10 @@ export function diagnoseRoute(parts: Parts): DecisionRoute<AdsTable> {
       // An ad set that is served to nobody has no other losses.
       const counts =
         standing.length > 0 ? nothingReplayed(own) : await inTurns(replayBreaks(adSet, own, { ...parts, table }));
-      const losses = standing.length > 0 ? standing : [...moneyLosses(adSet, uses), ...lossesOf(adSet, counts)];
+      const losses =
+        standing.length > 0
+          ? standing
+          : [...moneyLosses(adSet, uses, parts.money.heldBack(adSet)), ...lossesOf(adSet, counts)];
       const eligible = eligibleOf(counts);
       return {
         adSet: name,
@@ -124,12 +128,17 @@ function nothingReplayed(breaks: readonly SampledBreaks[]): ReplayCounts & { rea
 }
 
 /** The first budget that has no room for one more event, or the pace of its own. */
-function moneyLosses(adSet: CompiledAdSet, uses: readonly LimitUse[] | undefined): readonly Loss[] {
+function moneyLosses(
+  adSet: CompiledAdSet,
+  uses: readonly LimitUse[] | undefined,
+  heldBack: HoldBack | undefined,
+): readonly Loss[] {
   const { currency, money } = adSet;
   if (uses === undefined) {
     const isLimited = money.limits.some(({ limit }) => limit !== 'unlimited');
     return isLimited ? [moneyLoss('budget unknown')] : [];
   }
+  if (heldBack === 'other currency') return [moneyLoss(heldBack)];
   const price = mostCharged(adSet);
   for (const use of uses) {
     const { limit, used, pace } = use;

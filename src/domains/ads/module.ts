@@ -33,6 +33,7 @@ import { lateTries } from './migrations/2026113041-late-tries.ts';
 import { erasedListeners } from './migrations/2026113042-erased-listeners.ts';
 import { adBreaks } from './migrations/2026120110-ad-breaks.ts';
 import { adBreakSamples } from './migrations/2026120130-ad-break-samples.ts';
+import { adAccounts } from './migrations/2026120140-ad-accounts.ts';
 import { NO_MONEY } from './money/money.ts';
 import { openAdRecords, type AdRecords } from './open-ad-records.ts';
 import { AD_BREAK, logBreaks } from './records/break-events.ts';
@@ -50,7 +51,7 @@ export const ads = defineModule({
     placementAdvisor(live),
     ...servingAdvisors(adsKinds, live, clock, weekOf(records)),
   ],
-  migrations: [adMoney, adDeliveries, adHistories, lateTries, erasedListeners, adBreaks, adBreakSamples],
+  migrations: [adMoney, adDeliveries, adHistories, lateTries, erasedListeners, adBreaks, adBreakSamples, adAccounts],
   records: openAdRecords,
   eventTypes: [AD_DELIVERY, AD_BREAK],
   jobs: (parts) => [logDeliveries(parts), logBreaks(parts)],

@@ -72,7 +72,9 @@ export function eventReporter({ deliveries, histories, tokens, metrics, clock }:
         remedy: `Send one of ${AD_EVENTS.join(', ')}.`,
       });
     }
-    const money = moneyOfAdSet(table, opened.adSet);
+    const known = moneyOfAdSet(table, opened.adSet);
+    // An account that was declared again in another currency has no ledger for this price.
+    const money = known?.currency === opened.currency ? known : undefined;
     return { token: opened, event, code: event === 'error' ? errorCode(code) : undefined, money };
   }
 

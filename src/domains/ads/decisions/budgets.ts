@@ -9,7 +9,7 @@ import type { AdSetMoney, MoneyLimit } from './table.ts';
 
 interface Owners {
   readonly campaign: { readonly budget?: Budget } | undefined;
-  readonly advertiser: { readonly budget?: Budget; readonly zone: string } | undefined;
+  readonly advertiser: { readonly budget?: Budget; readonly zone: string; readonly currency: string } | undefined;
 }
 
 /** The limits of an ad set: its own, and those of its campaign and account. */
@@ -19,7 +19,7 @@ export function moneyOf(
   { campaign, advertiser }: Owners,
 ): AdSetMoney {
   const account = liveName(Advertiser, namespace, spec.account);
-  const zone = advertiser?.zone ?? 'UTC';
+  const { zone = 'UTC', currency = '' } = advertiser ?? {};
   const { daily, lifetime } = spec.budget ?? {};
   const isEven =
     spec.pacing !== 'asap' && (daily !== undefined || (lifetime !== undefined && spec.until !== undefined));
@@ -28,8 +28,8 @@ export function moneyOf(
     ...limitsOf(`campaign ${liveName(Campaign, namespace, spec.campaign)}`, campaign?.budget),
     ...limitsOf(`account ${account}`, advertiser?.budget),
   ];
-  const version = JSON.stringify([zone, isEven, isEven && [spec.from, spec.until], limits]);
-  return { account, zone, limits, isEven, version };
+  const version = JSON.stringify([currency, zone, isEven, isEven && [spec.from, spec.until], limits]);
+  return { account, currency, zone, limits, isEven, version };
 }
 
 /** Use is counted without limits too: the ledger is complete, and a limit that comes later finds the use before it. */

@@ -75,7 +75,10 @@ export function openQuestion(placement: CompiledPlacement, nowMs: number): Break
 }
 
 /** Why an ad set waits, though it fits: by its money, or by what the listener got. */
-export type HoldBack = 'budget spent' | 'ahead of its pace' | 'budget unknown' | CapObstacle;
+export type HoldBack = MoneyObstacle | CapObstacle;
+
+/** other currency: the ledger of its account counts in one that the account had before. */
+export type MoneyObstacle = 'budget spent' | 'ahead of its pace' | 'budget unknown' | 'other currency';
 
 /** Why an ad set is not among the candidates of a break. */
 export type Obstacle =

@@ -56,13 +56,15 @@ export interface MoneyLimit {
 export interface AdSetMoney {
   /** The Advertiser, by its live name: the ledger is kept for each. */
   readonly account: string;
+  /** Of the account; empty where it is missing. */
+  readonly currency: string;
   /** IANA zone of the account. */
   readonly zone: string;
   /** Its own first, then those of the campaign and the account: for each the day, then the lifetime. */
   readonly limits: readonly MoneyLimit[];
   /** Whether its own budget is spread over the day, or over the flight. */
   readonly isEven: boolean;
-  /** Changes with the limits, the zone, the pacing and the flight. */
+  /** Changes with the limits, the currency, the zone, the pacing and the flight. */
   readonly version: string;
 }
 

@@ -1,3 +1,4 @@
+import type { MoneyObstacle } from '../decisions/decide.ts';
 import type { BreakReason } from '../decisions/explain.ts';
 import { isDeclaredReason, reasonText, type DeclaredReason } from '../decisions/reason-text.ts';
 import type { ServingReason } from '../decisions/serving-reasons.ts';
@@ -36,6 +37,7 @@ const OF_ELIGIBLE: ReadonlySet<LossReason> = new Set<LossReason>([
   'budget spent',
   'ahead of its pace',
   'budget unknown',
+  'other currency',
   'frequency cap',
   'frequency unknown',
   'separated',
@@ -75,7 +77,7 @@ export function standingLosses(adSet: CompiledAdSet, reasons: readonly ServingRe
 }
 
 /** A loss of all eligible requests, by the money of the ad set. @param message the amounts */
-export function moneyLoss(reason: 'budget spent' | 'ahead of its pace' | 'budget unknown', message?: string): Loss {
+export function moneyLoss(reason: MoneyObstacle, message?: string): Loss {
   const text = TEXTS[reason];
   const sentence = `All eligible requests are lost. ${message ?? text.message}`;
   return { reason, share: 1, of: 'eligible requests', sentence, remedy: text.remedy };
@@ -111,6 +113,10 @@ const TEXTS: Readonly<Record<Exclude<LossReason, DeclaredReason>, LossText>> = {
   'budget unknown': {
     message: 'Its budget cannot be read.',
     remedy: 'Ask a node that has a database.',
+  },
+  'other currency': {
+    message: 'The ledger of its account counts in the currency that the account had before.',
+    remedy: 'Declare the Advertiser again in that currency, or the campaign under another Advertiser.',
   },
   'frequency cap': {
     message: 'The listener had as many of its ads as a frequency cap allows.',

@@ -12,6 +12,7 @@ import { mostCharged } from '../rules/goals.ts';
 import { rebase, releasedAt, findRelease, type Spread } from '../rules/pacing.ts';
 import { bucketOf, sourcesOf, subjectOf, withLimit } from './budget-sources.ts';
 import type { Money, Reservation } from './money.ts';
+import { openLedgerCurrencies, type LedgerCurrencies } from './ledger-currencies.ts';
 import { openPacingBases } from './pacing-base.ts';
 import { planCurve } from './plan-curve.ts';
 import { openTraffic } from './traffic.ts';
@@ -79,7 +80,8 @@ export function openMoney(parts: {
   });
   const traffic = openTraffic(database);
   const bases = openPacingBases(database);
-  const budgetParts = { quotas, bases, traffic, nowMs };
+  const currencies = openLedgerCurrencies(database);
+  const budgetParts = { quotas, bases, traffic, currencies, nowMs };
   const { budgetOf, reasonOf } = openBudgets(budgetParts);
   const warn = (message: string) => (error: unknown) => log.warn({ err: error }, message);
   const readMeans = (): Promise<void> => traffic.refresh(nowMs());
@@ -173,6 +175,7 @@ interface BudgetParts {
   readonly quotas: Quotas;
   readonly bases: ReturnType<typeof openPacingBases>;
   readonly traffic: ReturnType<typeof openTraffic>;
+  readonly currencies: LedgerCurrencies;
   readonly nowMs: () => number;
 }
 
@@ -202,7 +205,7 @@ function openBudgets(parts: BudgetParts): {
 
 function budgetFor(
   adSet: CompiledAdSet,
-  { quotas, bases, traffic, nowMs }: BudgetParts,
+  { quotas, bases, traffic, currencies, nowMs }: BudgetParts,
   deny: (adSet: string, reason: HoldBack) => void,
 ): Budget {
   const { money, name } = adSet;
@@ -212,11 +215,15 @@ function budgetFor(
   const [paced, pacedSource] = [money.limits[pacedAt], sources[pacedAt]];
   const curve = planCurve(adSet, traffic);
   let spread: Spread | undefined;
+  let isOwnCurrency = true;
   return {
     id: name,
     subject,
     version: money.version,
     items: async () => {
+      isOwnCurrency = (await currencies.find(money.account, money.currency)) === money.currency;
+      // Money that was spent in another currency is no part of these limits.
+      if (!isOwnCurrency) return withLimit(sources, 0, 0);
       if (paced === undefined || paced.limit === 'unlimited' || pacedSource === undefined) return sources;
       const now = nowMs();
       const time = spreadTime(adSet, paced.per, now);
@@ -233,6 +240,10 @@ function budgetFor(
       return withLimit(sources, pacedAt, releasedAt(now, spread, curve.spreadAt(now)));
     },
     retryMs: ({ balances }, amount) => {
+      if (!isOwnCurrency) {
+        deny(name, 'other currency');
+        return undefined;
+      }
       const needed = (balances[pacedAt]?.used ?? 0) + amount;
       const isScarce = balances.some(
         ({ remaining }, index) => index !== pacedAt && remaining !== 'unlimited' && remaining < amount,

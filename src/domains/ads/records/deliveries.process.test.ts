@@ -6,7 +6,7 @@ import type { AdEvent } from '../rules/ad-events.ts';
 import { newDecisionId, TOKEN_LIMITS, type AdToken } from '../serving/ad-token.ts';
 import { openDeliveries, readEvidence } from './deliveries.ts';
 
-const MONEY = { account: 'd/a', zone: 'UTC', limits: [], isEven: false, version: '1' };
+const MONEY = { currency: 'EUR', account: 'd/a', zone: 'UTC', limits: [], isEven: false, version: '1' };
 const SECRET = Buffer.alloc(32, 7);
 const BEGIN = Temporal.Instant.from('2026-11-30T12:00:00Z');
 
