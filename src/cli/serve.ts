@@ -13,6 +13,7 @@ export interface ListenOptions {
   readonly data: string;
   readonly tokenFile?: string;
   readonly trustedProxy?: string[];
+  readonly serviceAccountIssuer?: string;
   readonly oidcIssuerUrl?: string;
   readonly oidcClientId?: string;
   readonly oidcUsernameClaim?: string;
@@ -112,7 +113,7 @@ function listening(options: ListenOptions, io: Io) {
     rollUpSeconds,
     allowOutbound: options.allowOutbound ?? [],
     trustedProxies: trustedProxiesOf(options),
-    access: { tokenFile, encryptionKeyFile, oidc: oidcOf(options) },
+    access: { tokenFile, encryptionKeyFile, oidc: oidcOf(options), serviceAccountIssuer: issuerOf(options) },
   };
 }
 
@@ -124,6 +125,15 @@ function trustedProxiesOf({ trustedProxy = [] }: ListenOptions): readonly string
       });
   }
   return trustedProxy;
+}
+
+/** As tokens name it: without a slash at its end. */
+function issuerOf({ serviceAccountIssuer: url }: ListenOptions): string | undefined {
+  if (url === undefined) return undefined;
+  const parsed = URL.parse(url);
+  if (parsed?.protocol === 'https:' && parsed.search === '' && parsed.hash === '') return url.replace(/\/+$/, '');
+  const text = `--service-account-issuer ${url} is no https address without query; write it like https://backline.example.com.`;
+  throw new CliFailure(text, { exitCode: EXIT.usage });
 }
 
 function oidcOf(options: ListenOptions) {

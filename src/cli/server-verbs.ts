@@ -64,6 +64,10 @@ function listening(command: Command, logLevel: LogLevel): Command {
     .option('--oidc-groups-claim <claim>', 'claim that holds the groups')
     .option('--oidc-groups-prefix <text>', 'prefix of group names')
     .option('--oidc-ca-file <file>', 'CA certificate of the issuer')
+    .option(
+      '--service-account-issuer <url>',
+      'https address of this server for others who verify tokens of service accounts',
+    )
     .option('--history-days <number>', 'days that past versions and the audit log are kept', numberOf(1, 10_000), 30)
     .option('--datasets <folder>', 'folder of dataset files (default: in the data folder)')
     .option('--roll-up-seconds <number>', 'seconds between roll-ups of events into files', numberOf(1, 10_000), 15)

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { createLocalJWKSet, jwtVerify } from 'jose';
 import { stringify } from 'yaml';
 import { Secret } from '#kernel/access/kinds/secret.ts';
 import { openLog } from '#kernel/base/log.ts';
@@ -65,6 +66,7 @@ interface RecordedRequest {
   readonly dryRun: boolean;
   readonly changed: readonly string[];
   readonly groups: readonly string[];
+  readonly mintedBy?: readonly string[];
   readonly userAgent: string;
   readonly requestId: string;
   readonly version?: string;
@@ -165,8 +167,84 @@ test('without a credential, or with a wrong one, there is no answer', async (t) 
     assert.equal(answer.status, 401);
     assert.equal(answer.json.reason, 'Unauthorized');
   }
-  const headers = { 'impersonate-user': 'bob' };
-  requireForbidden(await world.call('GET', '/apis', { headers }), /^Impersonation is not supported/);
+});
+
+test('who impersonates needs the right to each part, gets the rights of the other, and stays on record', async (t) => {
+  await using world = await startOffice(t);
+  const { call } = world;
+  await bind(world, 'bob-edits', 'edit', bob);
+  const as = (user: string, more: object = {}) => ({ headers: { 'impersonate-user': user, ...more } });
+  const at = `${PRODUCTS}/features`;
+  requireForbidden(await call('GET', at, { ...ANN, ...as('bob') }), /"ann" cannot impersonate resource "users".*/);
+  const rules = [
+    { verbs: ['impersonate'], apiGroups: [''], resources: ['users'], resourceNames: ['bob'] },
+    { verbs: ['impersonate'], apiGroups: [''], resources: ['groups'], resourceNames: ['growth'] },
+    { verbs: ['impersonate'], apiGroups: ['authentication.k8s.io'], resources: ['userextras/reason'] },
+  ];
+  const role = { apiVersion: rbac, kind: 'ClusterRole', metadata: { name: 'as-bob' }, rules };
+  assert.equal((await call('POST', `${RBAC}/clusterroles`, { body: role })).status, 201);
+  const everywhere = {
+    ...binding('as-bob', 'as-bob', { kind: 'User', name: 'ann' }),
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'as-bob' },
+  };
+  assert.equal((await call('POST', `${RBAC}/clusterrolebindings`, { body: everywhere })).status, 201);
+  const made = await call('POST', at, { ...ANN, ...as('bob'), body: feature('offline') });
+  assert.equal(made.status, 201, made.text);
+  const [record] = await records(world, 'user=bob,verb=create');
+  assert.deepEqual([record?.name, record?.mintedBy], ['offline', ['ann']]);
+  requireForbidden(await call('GET', at, ANN), /"ann" cannot list/);
+  requireForbidden(await call('GET', at, { ...ANN, ...as('admin') }), /cannot impersonate resource "users"/);
+  requireForbidden(
+    await call('GET', at, { ...ANN, ...as('bob', { 'impersonate-group': 'system:masters' }) }),
+    /cannot impersonate resource "groups"/,
+  );
+  requireForbidden(await call('GET', at, { ...ANN, ...as('bob', { 'impersonate-uid': '7' }) }), /resource "uids"/);
+  const whoami = await call('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', {
+    ...ANN,
+    ...as('bob', { 'impersonate-group': 'growth', 'impersonate-extra-reason': 'a%20try' }),
+    body: { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' },
+  });
+  const { username, groups, extra } = whoami.json.status.userInfo;
+  assert.deepEqual([username, groups], ['bob', ['growth', 'system:authenticated']]);
+  assert.deepEqual(extra, { reason: ['a%20try'] });
+  for (const headers of [{ 'impersonate-group': 'growth' }, { 'impersonate-user': 'bob', 'impersonate-nobody': 'x' }]) {
+    const answer = await call('GET', '/apis', { ...ANN, headers });
+    assert.deepEqual([answer.status, answer.json.reason], [400, 'BadRequest'], answer.text);
+  }
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'ci' } };
+  assert.equal((await call('POST', '/api/v1/namespaces/default/serviceaccounts', { body: account })).status, 201);
+  await bind(world, 'ci-edits', 'edit', { kind: 'ServiceAccount', name: 'ci', namespace: 'default' });
+  const ci = as('system:serviceaccount:default:ci');
+  requireForbidden(await call('GET', at, { ...ANN, ...ci }), /cannot impersonate resource "serviceaccounts"/);
+  assert.equal((await call('GET', at, ci)).status, 200, 'administrators may impersonate everybody');
+});
+
+test('others verify tokens of service accounts by the documents of the issuer', async (t) => {
+  const issuer = 'https://backline.example.com';
+  await using world = await startOffice(t, { access: { serviceAccountIssuer: issuer } });
+  const { call } = world;
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'ci' } };
+  assert.equal((await call('POST', '/api/v1/namespaces/default/serviceaccounts', { body: account })).status, 201);
+  const asked = await call('POST', '/api/v1/namespaces/default/serviceaccounts/ci/token', {
+    body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { audiences: ['vault', 'backline'] } },
+  });
+  const { token } = asked.json.status;
+  const { json: configuration } = await call('GET', '/.well-known/openid-configuration', { token });
+  assert.deepEqual([configuration.issuer, configuration.jwks_uri], [issuer, `${issuer}/openid/v1/jwks`]);
+  const { json: keys } = await call('GET', new URL(configuration.jwks_uri).pathname, { token });
+  const verified = await jwtVerify(token, createLocalJWKSet(keys), { issuer, audience: 'vault' });
+  assert.equal(verified.payload.sub, 'system:serviceaccount:default:ci');
+  assert.equal(keys.keys[0].d, undefined, 'the private part stays here');
+  requireForbidden(await call('GET', '/openid/v1/jwks', ANN), /"ann" cannot get path/);
+  assert.equal((await call('GET', '/openid/v1/jwks', { token: '' })).status, 401);
+});
+
+test('without an address as issuer there is no discovery, and the refusal says how', async (t) => {
+  await using world = await startOffice(t);
+  const answer = await world.call('GET', '/.well-known/openid-configuration');
+  assert.equal(answer.status, 404);
+  assert.match(answer.json.message, /no URL as their issuer.*--service-account-issuer/);
 });
 
 test('dry runs, repetitions and refusals are on record, newest first and in pages', async (t) => {

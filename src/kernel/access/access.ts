@@ -13,6 +13,8 @@ import { auditRecords } from './audit/record-list.ts';
 import { dropReads, recordReads } from './audit/record-reads.ts';
 import { dropAttempts } from './audit/rows.ts';
 import type { Authenticator } from './authentication/authenticate.ts';
+import { impersonation, type Impersonate } from './authentication/impersonate.ts';
+import { issuerDocuments, type IssuerDocument } from './authentication/issuer-documents.ts';
 import { isGone, serviceAccountTokens, type Holder } from './authentication/service-account-tokens.ts';
 import { loadSigningKeys } from './authentication/signing-keys.ts';
 import { admission } from './authorization/admission.ts';
@@ -56,6 +58,8 @@ export interface JoinedAccess {
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   readonly serviceAccounts: Authenticator;
+  readonly impersonate: Impersonate;
+  readonly issuerDocument: IssuerDocument;
   /** Declares the default roles, as far as they are missing. */
   readonly complete: () => Promise<void>;
   /** Drops audit records past the retention. */
@@ -75,9 +79,11 @@ export function prepareAccess(parts: {
   /** Authenticators beside that of ServiceAccounts. */
   readonly authenticators: readonly Authenticator[];
   readonly clock: Clock;
+  /** The URL that tokens of service accounts name as their issuer. */
+  readonly tokenIssuer?: string | undefined;
   readonly log: Log;
 }): Access {
-  const { database, sealing, kinds, paths, authenticators, clock, log } = parts;
+  const { database, sealing, kinds, paths, authenticators, clock, tokenIssuer, log } = parts;
   const rules = liveRules(log);
   const requireMay: Authority['authorize'] = (user, wanted) => {
     const { allowed, partly } = authorize(rules.table(), user, wanted);
@@ -90,7 +96,7 @@ export function prepareAccess(parts: {
     join: async (store) => {
       const keys = await loadSigningKeys(database, sealing);
       rules.follow(store, kinds);
-      const tokens = serviceAccountTokens(keys, store, clock);
+      const tokens = serviceAccountTokens(keys, store, clock, tokenIssuer);
       const attempts = attemptLog(database, clock, log);
       const list = auditRecords({ database, kinds, sealing, attempts, version: store.version });
       return {
@@ -115,6 +121,8 @@ export function prepareAccess(parts: {
           [RecordRead.id, recordReads(database, store.version)],
         ]),
         serviceAccounts: tokens.authenticator,
+        impersonate: impersonation(requireMay, store),
+        issuerDocument: await issuerDocuments(keys, tokenIssuer),
         complete: () => rules.complete(store, kinds, paths),
         compact: async ({ historyDays }) => {
           const before = clock().subtract({ hours: historyDays * 24 });

@@ -1,6 +1,11 @@
 import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
 
 export const accessRefusal = defineRefusals('access', {
+  'bad-impersonation': {
+    reason: 'BadRequest',
+    meaning: 'The headers that impersonate a user contradict each other or are not known.',
+    hint: 'Send Impersonate-User once, and beside it Impersonate-Group, Impersonate-Uid and Impersonate-Extra-NAME.',
+  },
   'bad-authority': {
     reason: 'BadRequest',
     meaning: 'The certificate authority in the data folder is damaged.',
@@ -52,10 +57,15 @@ export const accessRefusal = defineRefusals('access', {
     meaning: 'A token request binds the token to another object.',
     remedy: 'Leave out boundObjectRef; the token ends with its service account.',
   },
+  'no-issuer': {
+    reason: 'NotFound',
+    meaning: 'Nobody else can verify tokens of service accounts: the installation has no URL as their issuer.',
+    remedy: 'Start with --service-account-issuer=https://HOST, the address under which verifiers reach it.',
+  },
   'no-impersonation': {
     reason: 'Forbidden',
-    meaning: 'The request impersonates another user.',
-    remedy: 'Leave out --as; to check the rights of a user, post a SubjectAccessReview.',
+    meaning: 'The request impersonates another user, on a node that does not know who may.',
+    remedy: 'Leave out --as, or ask a node that runs the API.',
   },
   'referred-to': {
     reason: 'Forbidden',

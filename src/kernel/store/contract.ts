@@ -100,7 +100,7 @@ export interface Caller {
   readonly userAgent: string;
   /** The verb of the request, in the words of the Kubernetes API: `create`, `patch`, … */
   readonly verb: string;
-  /** The users who minted the token that was used; absent where it was nobody's to mint. */
+  /** The users who minted the token that was used, or impersonate the user; absent where there are none. */
   readonly mintedBy?: readonly string[];
   /** In the record of a change: what policies noted about it. */
   readonly annotations?: AuditAnnotations;

@@ -1,4 +1,5 @@
 import { authenticateWith, type Authenticator } from '#kernel/access/authentication/authenticate.ts';
+import { refuseImpersonation, type Impersonate } from '#kernel/access/authentication/impersonate.ts';
 import { httpRefusal } from '#kernel/http/refusals.ts';
 import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
@@ -16,7 +17,11 @@ const UNLIMITED_GROUP = 'system:masters';
 /** Authenticates the sender of a request and charges its rate; undefined without a valid credential. */
 export type UserOf = (exchange: Exchange) => Promise<User | undefined>;
 
-export function callersBy(authenticators: readonly Authenticator[]): UserOf {
+/** @param impersonate gives the user that a request is for, of the one who sends it and pays for it */
+export function callersBy(
+  authenticators: readonly Authenticator[],
+  impersonate: Impersonate = refuseImpersonation,
+): UserOf {
   const authenticate = authenticateWith(authenticators);
   const limiter = new RateLimiter();
   return async (exchange) => {
@@ -27,7 +32,7 @@ export function callersBy(authenticators: readonly Authenticator[]): UserOf {
     const isLimited = !user.groups.includes(UNLIMITED_GROUP);
     exchange.countCaller(isLimited ? `user "${payer}"` : undefined);
     if (isLimited) requireRate(exchange, payer, limiter);
-    return user;
+    return impersonate(user, exchange.request);
   };
 }
 

@@ -78,7 +78,16 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
   const time = await openTime(shared, database);
   const sealing = await lifetime.step('encryption keys', () => sealingWith(shared.encryptionKeyFile));
   const paths = declaredPaths(describedModules(modules, log));
-  const prepared = prepareAccess({ database, sealing, kinds, paths, authenticators, clock: time.clock, log });
+  const prepared = prepareAccess({
+    database,
+    sealing,
+    kinds,
+    paths,
+    authenticators,
+    clock: time.clock,
+    tokenIssuer: shared.options.access?.serviceAccountIssuer,
+    log,
+  });
   // Writes of the start itself come before the live objects are known.
   let known = new LiveObjects(kinds);
   const admission = {

@@ -3,6 +3,7 @@ import { servedKinds, type ServedKinds } from '#kernel/store/rules/serve-kinds.t
 import type { Registry } from 'prom-client';
 import { clientAdvisor } from '#kernel/access/client-advice.ts';
 import type { Authenticator } from '#kernel/access/authentication/authenticate.ts';
+import type { Impersonate } from '#kernel/access/authentication/impersonate.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import { version } from '#kernel/base/version.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
@@ -60,6 +61,7 @@ export interface ControlPlane {
   readonly api: ResourceApi;
   readonly changeSets: ReturnType<typeof changeSets>;
   readonly serviceAccounts: Authenticator;
+  readonly impersonate: Impersonate;
   /** Throws a Refusal when the user may not ask the path, nor read the object that the question concerns. */
   readonly authorize: (user: User, wanted: PathAttributes, about?: AskedAbout) => void;
   /** Resolves with a sentence when it can no longer work; the process should end then. */
@@ -126,7 +128,7 @@ export async function startControlPlane(
     ...releaseChanges({ store, live, kinds, clock }),
     ...extension.virtual,
   ]);
-  const { authority, serviceAccounts } = access;
+  const { authority, serviceAccounts, impersonate } = access;
   const served = servedKinds(store, kinds);
   const followed = await lifetime.open(
     'definitions',
@@ -142,6 +144,7 @@ export async function startControlPlane(
     virtualLists: new Map([...access.virtualLists, ...extension.virtualLists]),
     statuses: new Map(extension.statuses.map((reader) => [reader.kind.id, reader])),
     authority,
+    documentAt: access.issuerDocument,
     watchMetrics: watchMetrics(registry),
   };
   const api = resourceApi(answered, version);
@@ -156,6 +159,7 @@ export async function startControlPlane(
     api,
     changeSets: applyChangeSet,
     serviceAccounts,
+    impersonate,
     authorize: (user, wanted, about) => {
       if (about === undefined || !mayRead(base, user, about)) authority.authorize(user, wanted);
     },

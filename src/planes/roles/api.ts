@@ -49,7 +49,7 @@ export async function startApi(shared: SharedParts): Promise<ApiRole> {
     ),
     statuses: modules.flatMap(({ name, statuses }) => statuses?.(live, records.ofModules.get(name)) ?? []),
   });
-  const userOf = callersBy([...authenticators, control.serviceAccounts]);
+  const userOf = callersBy([...authenticators, control.serviceAccounts], control.impersonate);
   const failure = firstValue(control.failed);
   await lifetime.step('preparation', () => options.prepare?.(control));
   await lifetime.step('kubeconfig', () => writeKubeconfig(shared));

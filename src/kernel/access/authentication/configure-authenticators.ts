@@ -10,6 +10,8 @@ import { staticTokens } from './static-tokens.ts';
 export interface AuthenticatorOptions {
   /** Lines of `token,user,uid,"group1,group2"`. */
   readonly tokenFile?: string | undefined;
+  /** The URL that tokens of service accounts name as their issuer. */
+  readonly serviceAccountIssuer?: string | undefined;
   readonly oidc?: (Omit<OidcOptions, 'ca'> & { readonly caFile?: string | undefined }) | undefined;
 }
 

@@ -24,7 +24,7 @@ const LIMITS = {
   mintersMax: 16,
 } as const;
 
-/** The issuer claim, and the default audience. */
+/** The issuer claim where the installation has no URL for it, and the default audience. */
 export const ISSUER = 'backline';
 
 /** The claim that names the users who minted a token. */
@@ -49,11 +49,16 @@ export interface ServiceAccountTokens {
   ) => Promise<{ readonly user: User; readonly audiences: readonly string[] } | undefined>;
 }
 
-/** Signs and verifies tokens of service accounts. A token ends at its time, and with its account. */
+/**
+ * Signs and verifies tokens of service accounts. A token ends at its time, and with its account.
+ *
+ * @param issuer the issuer claim of new tokens: a URL where others verify them, see `issuer-documents.ts`
+ */
 export function serviceAccountTokens(
   keys: readonly SigningKey[],
   accounts: Pick<Reader, 'get'>,
   clock: Clock,
+  issuer = ISSUER,
 ): ServiceAccountTokens {
   const [signing] = keys;
   if (signing === undefined) throw new Error('there is no key to sign with');
@@ -71,7 +76,7 @@ export function serviceAccountTokens(
       };
       const token = await new SignJWT(claims)
         .setProtectedHeader({ alg: 'ES256', kid: signing.id })
-        .setIssuer(ISSUER)
+        .setIssuer(issuer)
         .setSubject(serviceAccountUser(namespace, name))
         .setAudience(wanted.length === 0 ? [ISSUER] : [...wanted])
         .setIssuedAt(issuedAt)
@@ -88,10 +93,11 @@ export function serviceAccountTokens(
 
   async function review(token: string, audiences: readonly string[]) {
     const claims = readClaims(token);
-    if (claims?.issuer !== ISSUER) return undefined;
+    // Tokens from before the issuer had a URL are valid until they end.
+    if (claims?.issuer !== ISSUER && claims?.issuer !== issuer) return undefined;
     const key = keys.find(({ id }) => id === claims.keyId);
     if (key === undefined) throw invalidCredentials();
-    const verified = await verify(token, key, audiences, clock);
+    const verified = await verify(token, key, { issuer: claims.issuer, audiences, clock });
     const { namespace, serviceaccount } = verified.account;
     const account = accounts.get(ServiceAccount, namespace, serviceaccount.name);
     if (account === undefined || account.uid !== serviceaccount.uid || isEnding(account)) throw invalidCredentials();
@@ -126,12 +132,15 @@ interface VerifiedToken {
 async function verify(
   token: string,
   key: SigningKey,
-  audiences: readonly string[],
-  clock: Clock,
+  {
+    issuer,
+    audiences,
+    clock,
+  }: { readonly issuer: string; readonly audiences: readonly string[]; readonly clock: Clock },
 ): Promise<VerifiedToken> {
   try {
     const { payload } = await jwtVerify(token, key.publicKey, {
-      issuer: ISSUER,
+      issuer,
       audience: [...audiences],
       algorithms: ['ES256'],
       clockTolerance: LIMITS.clockToleranceSeconds,
@@ -170,7 +179,7 @@ function isEnding(account: Entry): boolean {
 }
 
 /** The minter of a token, and the minters of the token used for it. */
-function mintersOf({ name, mintedBy = [] }: Pick<User, 'name' | 'mintedBy'>): readonly string[] {
+export function mintersOf({ name, mintedBy = [] }: Pick<User, 'name' | 'mintedBy'>): readonly string[] {
   const minters = [...new Set([name, ...mintedBy])];
   if (minters.length <= LIMITS.mintersMax) return minters;
   throw accessRefusal(

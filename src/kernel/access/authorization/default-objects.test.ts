@@ -146,6 +146,7 @@ test('missing objects are created, changed ones stay, and unchanged ones are upd
     'system:basic-user',
     'system:discovery',
     'system:public-info-viewer',
+    'system:service-account-issuer-discovery',
   ]);
   const newer = defaultObjects([...KINDS, { ...Game, plural: 'players' }], PATHS);
   assert.deepEqual(names(DEFAULTS, newer).sort(), ['system:aggregate-to-edit', 'system:aggregate-to-view']);

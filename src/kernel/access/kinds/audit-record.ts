@@ -5,7 +5,9 @@ const AuditSpec = Type.Object(
   {
     user: Type.String({ description: 'Who.' }),
     groups: Type.Array(Type.String(), { description: 'Their groups.' }),
-    mintedBy: Type.Optional(Type.Array(Type.String(), { description: 'The users who minted their token.' })),
+    mintedBy: Type.Optional(
+      Type.Array(Type.String(), { description: 'The users who minted their token, or impersonate them.' }),
+    ),
     address: Type.String({ description: 'The network address.' }),
     userAgent: Type.String({ description: 'The program.' }),
     requestId: Type.String({ description: 'Shared by all effects of one request.' }),

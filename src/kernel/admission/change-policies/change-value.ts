@@ -1,3 +1,4 @@
+import { once } from '#kernel/api/document.ts';
 import type { Value } from '#kernel/cel/values.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
 import type { World } from '#kernel/kinds/kind.ts';
@@ -19,18 +20,18 @@ interface ChangeParts extends Pick<ReviewedRequest, 'read' | 'now' | 'changes'> 
 /** Makes the value that expressions know as `change`. What is not asked for is not made: objects are parsed, sentences written once. */
 export function changeValue(parts: ChangeParts): (change: Change) => Value {
   const { read, now } = parts;
-  const after = lazily(() => worldAfter(parts));
+  const after = once(() => worldAfter(parts));
   return (change) => {
     const { type, entry, before } = change;
     const { kind, namespace, name } = entry;
     const liveAs = liveName(kind, namespace, name);
-    const live = lazily(() => liveIn(read, kind, liveAs));
+    const live = once(() => liveIn(read, kind, liveAs));
     const wanted = type === 'DELETED' ? undefined : entry;
     const made: Readonly<Record<string, () => Value>> = {
-      object: lazily(() => visible(kind, wanted?.object())),
-      oldObject: lazily(() => visible(kind, before?.object())),
-      live: lazily(() => liveValue(live())),
-      sentences: lazily(() => [...planSentences()]),
+      object: once(() => visible(kind, wanted?.object())),
+      oldObject: once(() => visible(kind, before?.object())),
+      live: once(() => liveValue(live())),
+      sentences: once(() => [...planSentences()]),
     };
     const planSentences = (): readonly string[] => {
       if (kind.confidential === true) return [];
@@ -61,9 +62,4 @@ function worldAfter({ changes, kinds, live }: ChangeParts): World {
     world.put(kind.id, liveName(kind, namespace, name), type === 'DELETED' ? undefined : wantedLive(entry));
   }
   return world;
-}
-
-function lazily<Made>(make: () => Made): () => Made {
-  let made: { readonly value: Made } | undefined;
-  return () => (made ??= { value: make() }).value;
 }

@@ -1,3 +1,4 @@
+import type { ApiDocument } from '../document.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { RequestContext } from '#kernel/http/router.ts';
@@ -30,6 +31,8 @@ export interface ResourceServer {
   /** Of kinds whose status is computed. */
   readonly statuses: StatusReaders;
   readonly authority: Authority;
+  /** Documents at paths beside the resources, see `issuer-documents.ts`. */
+  readonly documentAt: (path: string) => ApiDocument | undefined;
   readonly watchMetrics: WatchMetrics;
 }
 

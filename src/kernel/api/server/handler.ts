@@ -30,7 +30,8 @@ const DEADLINE: Deadline = { msDefault: 300_000, msMax: 600_000 };
 
 /** The routes of the resource API. A watch has begun to answer long before its deadline, and goes on. */
 export function resourceRoutes(handle: Handler): readonly Route<'users'>[] {
-  const paths = ['/', ...['/version', '/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/**`])];
+  const roots = ['/version', '/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/**`]);
+  const paths = ['/', '/.well-known/openid-configuration', '/openid/v1/jwks', ...roots];
   const methods: readonly Method[] = [...READ_METHODS, 'POST', 'PUT', 'PATCH', 'DELETE'];
   const shared = {
     methods,
@@ -72,7 +73,11 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
   function documentFor(exchange: Exchange, accepted: AcceptedForm): Parameters<typeof sendDocument>[1] | undefined {
     const { discovery, openapi, openapiV2 } = documents();
     if (exchange.path === OPENAPI_V2) return openapiV2(exchange.request.headers.accept);
-    return discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path);
+    return (
+      discoveryAnswer(discovery, exchange.path, accepted) ??
+      openApiAnswer(openapi, exchange.path) ??
+      server.documentAt(exchange.path)
+    );
   }
 
   return async (exchange, limit, user) => {
