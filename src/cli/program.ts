@@ -14,6 +14,7 @@ import { ioOf, type Io, type Streams } from './terminal/io.ts';
 import { addReleaseVerbs } from './release/program.ts';
 import type { SimulateOptions } from './simulate.ts';
 import type { SqlOptions } from './sql/sql.ts';
+import type { ExportOptions } from './export.ts';
 import type { VersionOptions } from './version.ts';
 
 /** Those that are completed. */
@@ -65,6 +66,7 @@ export function commandTree(io: Io, end: (status: number) => void): Command {
   addCompletion(verbs);
   addClientKey(verbs);
   addSimulate(verbs);
+  addExports(verbs);
   addSql(verbs);
   addVersion(verbs);
   return program;
@@ -138,6 +140,19 @@ function addSql({ program, io, end }: Verbs): void {
     .action(async (query: string | undefined, options: SqlOptions) =>
       end(await (await import('./sql/sql.ts')).sql(query, options, io)),
     );
+}
+
+function addExports({ program, io, end }: Verbs): void {
+  connecting(program.command('schemas'))
+    .description('print the JSON Schema of all manifests, for editors that check YAML')
+    .option('-o, --file <file>', 'write it to a file')
+    .addHelpText('after', examples('backline schemas -o .backline/schemas.json'))
+    .action(async (options: ExportOptions) => end(await (await import('./export.ts')).exportSchemas(options, io)));
+  connecting(program.command('crds'))
+    .description('print the kinds of this program as CustomResourceDefinitions, for a Kubernetes')
+    .option('-o, --file <file>', 'write them to a file')
+    .addHelpText('after', examples('backline crds | kubectl apply --server-side -f -'))
+    .action(async (options: ExportOptions) => end(await (await import('./export.ts')).exportDefinitions(options, io)));
 }
 
 function addVersion({ program, io, end }: Verbs): void {

@@ -13,6 +13,11 @@ export function apiDocument(content: object, contentType = 'application/json'): 
   return { contentType, body: JSON.stringify(content), etag: `"${contentHash(content)}"` };
 }
 
+/** The same of a text. */
+export function textDocument(body: string, contentType: string): ApiDocument {
+  return { contentType, body, etag: `"${contentHash(body)}"` };
+}
+
 /** Makes a value when it is first asked for, and keeps it. */
 export function once<Value>(make: () => Value): () => Value {
   let made: { readonly value: Value } | undefined;

@@ -53,14 +53,14 @@ export const refuseImpersonation: Impersonate = (sender, { rawHeaders }) => {
   throw accessRefusal('no-impersonation', 'Impersonation is not supported on this node.');
 };
 
-interface Wanted {
+interface OtherUser {
   readonly user: string;
   readonly uid: string | undefined;
   readonly groups: readonly string[];
   readonly extra: ReadonlyMap<string, readonly string[]>;
 }
 
-function wantedIn(rawHeaders: readonly string[]): Wanted | undefined {
+function wantedIn(rawHeaders: readonly string[]): OtherUser | undefined {
   const users: string[] = [];
   const uids: string[] = [];
   const groups: string[] = [];
@@ -102,10 +102,10 @@ function decodedKey(key: string): string {
   }
 }
 
-type WantedRight = Pick<ResourceAttributes, 'group' | 'resource' | 'name'> &
+type NeededRight = Pick<ResourceAttributes, 'group' | 'resource' | 'name'> &
   Partial<Pick<ResourceAttributes, 'subresource' | 'namespace'>>;
 
-function* attributesOf({ user, uid, groups, extra }: Wanted): Iterable<WantedRight> {
+function* attributesOf({ user, uid, groups, extra }: OtherUser): Iterable<NeededRight> {
   const account = accountOf(user);
   if (account === undefined) yield { group: '', resource: 'users', name: user };
   else yield { group: '', resource: 'serviceaccounts', ...account };

@@ -145,19 +145,22 @@ export function defaultObjects(served: readonly Kind[], declared: readonly Decla
     ]),
     role('system:discovery', [
       paths('/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz'),
-      paths('/version', '/version/'),
+      paths('/schemas', '/schemas/*', '/version', '/version/'),
     ]),
     role('system:service-account-issuer-discovery', [paths('/.well-known/openid-configuration', '/openid/v1/jwks')]),
     role('system:public-info-viewer', [paths('/healthz', '/livez', '/readyz', '/version', '/version/')]),
   ];
-  const bindings = [
+  return [...roles, ...defaultBindings()].map(markObject);
+}
+
+function defaultBindings(): readonly ResourceObject[] {
+  return [
     binding('cluster-admin', 'system:masters'),
     binding('system:basic-user', 'system:authenticated'),
     binding('system:discovery', 'system:authenticated'),
     binding('system:service-account-issuer-discovery', 'system:serviceaccounts'),
     binding('system:public-info-viewer', 'system:authenticated', 'system:unauthenticated'),
   ];
-  return [...roles, ...bindings].map(markObject);
 }
 
 /**

@@ -16,6 +16,7 @@ import type { User } from '../authority.ts';
 import { attemptOf, callOf, isWrite, type Call } from '../call.ts';
 import type { AcceptedForm } from '../codec/accept.ts';
 import { discoveryAnswer, discoveryDocuments } from '../discovery.ts';
+import { schemaDocuments } from '../export/schema-documents.ts';
 import { openApiV2 } from '../openapi-v2.ts';
 import { openApiAnswer, openApiDocuments, type MadeDocuments } from '../openapi.ts';
 import { parsePath, parseQuery } from '../request.ts';
@@ -30,7 +31,7 @@ const DEADLINE: Deadline = { msDefault: 300_000, msMax: 600_000 };
 
 /** The routes of the resource API. A watch has begun to answer long before its deadline, and goes on. */
 export function resourceRoutes(handle: Handler): readonly Route<'users'>[] {
-  const roots = ['/version', '/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/**`]);
+  const roots = ['/version', '/api', '/apis', '/openapi', '/schemas'].flatMap((path) => [path, `${path}/**`]);
   const paths = ['/', '/.well-known/openid-configuration', '/openid/v1/jwks', ...roots];
   const methods: readonly Method[] = [...READ_METHODS, 'POST', 'PUT', 'PATCH', 'DELETE'];
   const shared = {
@@ -58,6 +59,7 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
     return {
       discovery: discoveryDocuments(all, version),
       openapi,
+      schemas: schemaDocuments(all),
       openapiV2: openApiV2(openapi, version),
     };
   });
@@ -71,11 +73,12 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
   }
 
   function documentFor(exchange: Exchange, accepted: AcceptedForm): Parameters<typeof sendDocument>[1] | undefined {
-    const { discovery, openapi, openapiV2 } = documents();
+    const { discovery, openapi, openapiV2, schemas } = documents();
     if (exchange.path === OPENAPI_V2) return openapiV2(exchange.request.headers.accept);
     return (
       discoveryAnswer(discovery, exchange.path, accepted) ??
       openApiAnswer(openapi, exchange.path) ??
+      schemas.get(exchange.path)?.() ??
       server.documentAt(exchange.path)
     );
   }

@@ -305,8 +305,9 @@ function simplify(node: SchemaNode): SchemaNode {
     if (node.default !== undefined) annotated.default = node.default;
     return annotated;
   }
-  if (node.type === undefined && node.enum !== undefined && node.enum.every(isString)) {
-    return { ...node, nullable, anyOf, oneOf, type: 'string' };
+  if (node.type === undefined && node.enum !== undefined) {
+    if (node.enum.every(isString)) return { ...node, nullable, anyOf, oneOf, type: 'string' };
+    if (node.enum.every(Number.isInteger)) return { ...node, nullable, anyOf, oneOf, type: 'integer' };
   }
   const constants = anyOf.flatMap((branch) => branch.enum ?? []);
   if (anyOf.length > 1 && node.enum === undefined && anyOf.every(isOnlyEnum)) {

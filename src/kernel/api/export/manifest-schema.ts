@@ -11,18 +11,29 @@ const METADATA = {
   },
 };
 
-/** JSON Schema of the manifests that people write, for editors that check YAML as one types. A line for each kind. */
+const DRAFT = 'http://json-schema.org/draft-07/schema#';
+
+/** Kinds whose objects people write: those of Backline, and those that definitions define. */
+export function writtenByPeople({ group, verbs, definition }: Kind): boolean {
+  return verbs.includes('update') && (group.endsWith('.backline.dev') || definition !== undefined);
+}
+
+/** JSON Schema of all manifests that people write, for editors that check YAML as one types. A line for each kind. */
 export function manifestSchema(kinds: readonly Kind[]): string {
-  const declared = kinds.filter(({ group, verbs }) => group.endsWith('.backline.dev') && verbs.includes('update'));
-  const lines = declared.map((kind) => `    ${JSON.stringify(manifestOf(kind))}`);
+  const lines = kinds.filter(writtenByPeople).map((kind) => `    ${JSON.stringify(manifestOf(kind))}`);
   return `{
-  "$schema": "http://json-schema.org/draft-07/schema#",
+  "$schema": "${DRAFT}",
   "title": "Backline manifests",
   "oneOf": [
 ${lines.join(',\n')}
   ]
 }
 `;
+}
+
+/** JSON Schema of the manifests of one kind. */
+export function kindManifestSchema(kind: Kind): object {
+  return { $schema: DRAFT, ...manifestOf(kind) };
 }
 
 function manifestOf({ apiVersion, kind, description, schema }: Kind): object {
