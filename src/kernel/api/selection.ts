@@ -136,14 +136,20 @@ type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly en
 /**
  * The change as a reader of a selection sees it. An object that leaves it is DELETED as it was before,
  * with the version of the change, also when that change removes it; one that enters is ADDED.
+ *
+ * @param read shows an entry in the version of the reader
  */
-export function eventFor(change: Change, matches: (entry: Entry) => boolean): WatchEvent | undefined {
+export function eventFor(
+  change: Change,
+  matches: (entry: Entry) => boolean,
+  read: (entry: Entry) => Entry = (entry) => entry,
+): WatchEvent | undefined {
   const { type, entry, before, version } = change;
   const isSelected = matches(entry);
   if (before === undefined || !matches(before)) {
     return isSelected && type !== 'DELETED' ? { type: 'ADDED', entry } : undefined;
   }
-  if (!isSelected) return { type: 'DELETED', entry: atVersion(before, version) };
+  if (!isSelected) return { type: 'DELETED', entry: atVersion(read(before), version) };
   return { type: type === 'DELETED' ? 'DELETED' : 'MODIFIED', entry };
 }
 

@@ -1,6 +1,17 @@
 import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
 
 export const definitionRefusal = defineRefusals('definitions', {
+  'conversion-unanswered': {
+    reason: 'ServiceUnavailable',
+    meaning: 'An object is stored in another version, and the conversion webhook of its definition gives no answer.',
+    hint: 'The webhook: its address, its certificate, how long it takes. Objects of the storage version need none.',
+  },
+  'conversion-wrong': {
+    reason: 'ServiceUnavailable',
+    meaning:
+      'The answer of a conversion webhook is not what was asked for: too few objects, another version, another name or uid.',
+    hint: 'Correct the webhook; the message has the object and the field.',
+  },
   terminating: {
     reason: 'MethodNotAllowed',
     meaning: 'The CustomResourceDefinition is being deleted, and with it all objects of the kind.',

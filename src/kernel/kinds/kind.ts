@@ -287,8 +287,15 @@ export interface Definition {
   readonly revision: string;
   /** The versions that are served, the most preferred first. All have one `Kind.id`. */
   readonly versions: readonly Kind[];
-  /** True where a server of others turns objects of one version into another; else only their apiVersion changes. */
-  readonly isConverted: boolean;
+  /** The server of others that turns objects of one version into another; absent: only their apiVersion changes. */
+  readonly webhook?: ConversionWebhook;
+}
+
+/** A server that converts objects. */
+export interface ConversionWebhook {
+  readonly url: string;
+  /** PEM of the authority that signed its certificate; absent: those of the system. */
+  readonly ca?: string;
 }
 
 /** A declared kind with everything derived from the declaration. */

@@ -2,7 +2,7 @@ import { Refusal, type RefusalCode } from '#kernel/base/failures.ts';
 import { Outage } from '#kernel/base/outage.ts';
 import { pause, systemTime } from '#kernel/base/time.ts';
 import { isReadOnlySession } from '#kernel/postgres/database.ts';
-import type { Decide } from './contract.ts';
+import type { Decide, Unblock } from './contract.ts';
 import type { StoredChange } from './entry.ts';
 import type { WriterAddress } from './forwarding.ts';
 import { Sequencer } from './sequencer.ts';
@@ -26,6 +26,7 @@ interface CampaignParts<Operation> extends SharedParts<Operation> {
   /** How the others reach this process. */
   readonly address: () => WriterAddress;
   readonly publish: (changes: readonly StoredChange[]) => void;
+  readonly unblock: Unblock | undefined;
 }
 
 /**
@@ -82,8 +83,8 @@ export async function campaign<Operation>(parts: CampaignParts<Operation>, tried
 }
 
 function beginWriting<Operation>(parts: CampaignParts<Operation>, session: WriterSession): Sequencer<Operation> {
-  const { memory, decide, clock, limits, log, tail, role, publish } = parts;
-  const sequencer = new Sequencer({ memory, session, decide, clock, limits, log, givesWay: true });
+  const { memory, decide, clock, limits, log, tail, role, publish, unblock } = parts;
+  const sequencer = new Sequencer({ memory, session, decide, clock, limits, log, givesWay: true, unblock });
   sequencer.subscribe((changes) => {
     tail.wakeWaiting();
     publish(changes as readonly StoredChange[]);

@@ -262,6 +262,12 @@ interface WriteOptions {
   readonly limit?: WriteLimit | undefined;
 }
 
+/**
+ * Removes what kept a write from being decided, given the reason: it is then decided again. Undefined where nothing can be done;
+ * rejects with the reason for the caller.
+ */
+export type Unblock = (reason: unknown, signal: AbortSignal | undefined) => Promise<void> | undefined;
+
 /** Decides one operation against what `read` shows. Pure. Throws Refusal. */
 export interface Decide<Operation> {
   (operation: Operation, read: Reader, now: Temporal.Instant, author: Author): Mutation;

@@ -7,7 +7,7 @@ import { queueUntil } from '#kernel/base/queue-until.ts';
 import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { isConnectionLost, isReadOnlySession } from '#kernel/postgres/database.ts';
-import type { Author, Change, Decide, Outcome } from './contract.ts';
+import type { Author, Change, Decide, Outcome, Unblock } from './contract.ts';
 import type { StoreLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
 import { BatchPlan, type WriteRequest } from './plan-batch.ts';
@@ -15,6 +15,8 @@ import type { WriterSession } from './writer-session.ts';
 
 /** How often one batch is sent again after connections that broke under it, before something else must be wrong. */
 const COMMIT_TRIES_MAX = 50;
+/** How often one request is decided again after it was unblocked: each object of it may have to be converted twice. */
+const UNBLOCK_TRIES_MAX = 200;
 
 /** One write as the sequencer takes it. */
 interface Write<Operation> {
@@ -54,6 +56,7 @@ export class Sequencer<Operation> {
   #closeBy = Infinity;
   /** Whether another process can take over: then this one gives way when the database is silent. */
   readonly #givesWay: boolean;
+  readonly #unblock: Unblock | undefined;
   #isBeating = false;
   /** Why the database took no batch, or no beat, when it last got one: a full disk may have room for the small one. */
   readonly #refused: { batch?: string | undefined; beat?: string | undefined } = {};
@@ -73,7 +76,9 @@ export class Sequencer<Operation> {
     readonly limits: StoreLimits;
     readonly log: Log | undefined;
     readonly givesWay?: boolean;
+    readonly unblock?: Unblock | undefined;
   }) {
+    this.#unblock = parts.unblock;
     this.#givesWay = parts.givesWay ?? false;
     this.#memory = parts.memory;
     this.#session = parts.session;
@@ -111,9 +116,21 @@ export class Sequencer<Operation> {
   }
 
   /** @param signal drops the write, as long as it is queued; it is then rejected with the reason */
-  write(
+  async write(write: Write<Operation>, signal?: AbortSignal): Promise<readonly Outcome[]> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.#enqueue(write, signal);
+      } catch (error) {
+        const unblocking = tries < UNBLOCK_TRIES_MAX ? this.#unblock?.(error, signal) : undefined;
+        if (unblocking === undefined) throw error;
+        await unblocking;
+      }
+    }
+  }
+
+  #enqueue(
     { id: writeId, operations, author, dryRun }: Write<Operation>,
-    signal?: AbortSignal,
+    signal: AbortSignal | undefined,
   ): Promise<readonly Outcome[]> {
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) return reject(this.#closed);

@@ -5,7 +5,7 @@ import { LATE, within } from '#kernel/base/time.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { campaign } from './campaign.ts';
-import type { Change, KindStore, Place, Store, WriteLimit } from './contract.ts';
+import type { Change, KindStore, Place, Store, Unblock, WriteLimit } from './contract.ts';
 import type { StoredChange } from './entry.ts';
 import {
   type Deliver,
@@ -44,6 +44,7 @@ export interface SharedStoreOptions<Operation> extends Omit<StoreOptions<Operati
   readonly deliver: Deliver<Operation>;
   /** The object of an operation. */
   readonly placeOf: (operation: Operation) => Place;
+  readonly unblock?: Unblock;
 }
 
 /**
@@ -55,7 +56,7 @@ export interface SharedStoreOptions<Operation> extends Omit<StoreOptions<Operati
 export async function openSharedStore<Operation>(
   options: SharedStoreOptions<Operation>,
 ): Promise<SharedStore<Operation>> {
-  const { database, decide, clock = systemClock, log, address, deliver, placeOf } = options;
+  const { database, decide, clock = systemClock, log, address, deliver, placeOf, unblock } = options;
   const limits = { ...STORE_LIMITS, ...options.limits };
   const texts = textsAtRest(options.kinds, options.sealing);
   const kinds = new Map(options.kinds.map((kind) => [kind.id, kind]));
@@ -88,7 +89,7 @@ export async function openSharedStore<Operation>(
     tellLost,
   };
   const firstRound = Promise.withResolvers<void>();
-  const campaigning = campaign({ ...parts, decide, address, publish }, firstRound.resolve);
+  const campaigning = campaign({ ...parts, decide, address, publish, unblock }, firstRound.resolve);
   const watching = watchWriter(parts);
   await firstRound.promise;
 

@@ -16,6 +16,7 @@ import { releaseGuard } from '#kernel/releases/engine/guard.ts';
 import { changePolicies } from '#kernel/admission/change-policies/review-changes.ts';
 import { policyAdmission } from '#kernel/admission/policy-admission.ts';
 import { definitionAdmission } from '#kernel/definitions/definition-admission.ts';
+import { openConversions, type Conversions } from '#kernel/definitions/conversion/conversions.ts';
 import type { DefinedKind } from '#kernel/definitions/follow-definitions.ts';
 import { readDefinitions } from '#kernel/definitions/read-definitions.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
@@ -45,6 +46,7 @@ export interface ControlStore {
   readonly store: SharedStore<Operation>;
   /** Kinds that the store was opened with, by the names of their definitions. */
   readonly definitions: ReadonlyMap<string, DefinedKind>;
+  readonly conversions: Conversions;
   readonly admission: Admission;
   readonly access: JoinedAccess;
   readonly live: LiveObjects;
@@ -96,6 +98,7 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
     ...changePolicies(kinds, () => known),
   };
   const definitions = await lifetime.step('definitions', () => readDefinitions(database.patient, kinds, log));
+  const conversions = openConversions(shared.outbound);
   const store = await lifetime.open(
     'store',
     () =>
@@ -108,6 +111,7 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
         log,
         address: () => shared.address,
         deliver,
+        unblock: conversions.unblock,
         placeOf: ({ kind, namespace, name }) => ({ kind, namespace, name }),
       }),
     (open) => open.close(),
@@ -125,7 +129,7 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
     return following;
   });
   const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
-  return { database, sealing, ...time, store, definitions, admission, access, live, heads, failed };
+  return { database, sealing, ...time, store, definitions, conversions, admission, access, live, heads, failed };
 }
 
 /** Brings the schema up to date. A database that would have to be changed and takes no writes is waited for. */

@@ -138,6 +138,7 @@ export async function startControlPlane(
   const answered = {
     store: examined,
     kinds,
+    convert: base.conversions.convert,
     settleKinds: () => settleKinds(store, followed),
     clock,
     virtual,

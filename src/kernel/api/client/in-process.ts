@@ -36,7 +36,7 @@ function readsOf(store: Store<Operation>): Pick<ResourceClient, 'list' | 'watch'
         (namespace === undefined || entry.namespace === namespace) && selection.matches(entry);
       for await (const { version, changes } of publishedBatches(store, [kind], from, signal)) {
         const shown = changes.flatMap((change): readonly Batch['changes'][number][] => {
-          const event = change.entry.kind === kind ? eventFor(change, inScope) : undefined;
+          const event = change.entry.kind.id === kind.id ? eventFor(change, inScope) : undefined;
           return event === undefined ? [] : [{ type: event.type, object: objectOf(event.entry, selected) }];
         });
         yield { version: String(version), changes: shown };

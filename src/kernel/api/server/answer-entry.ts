@@ -9,14 +9,15 @@ import type { ResourceServer, VerbRequest } from './context.ts';
 import { represent } from './represent.ts';
 
 /** Answers with an object, in the form that the client asks for. */
-export function answerEntry(
+export async function answerEntry(
   server: ResourceServer,
   request: VerbRequest,
   entry: Entry,
   { status = 200, warnings = [] }: { readonly status?: number; readonly warnings?: readonly string[] } = {},
-): void {
+): Promise<void> {
   const { exchange, accepted, call } = request;
   const { kind } = call.target;
+  await server.convert(kind, [entry]);
   const shown = represent(server, request);
   const json = shown.object(request.part === 'scale' ? scaleEntry(kind, entry) : entry);
   const all = kind.deprecation === undefined ? warnings : [kind.deprecation, ...warnings];

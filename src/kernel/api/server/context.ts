@@ -3,7 +3,8 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { RequestContext } from '#kernel/http/router.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import type { Store } from '#kernel/store/contract.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { Operation, Part } from '#kernel/store/rules/operation.ts';
 import type { Authority, Grant } from '../authority.ts';
 import type { Call } from '../call.ts';
@@ -24,6 +25,8 @@ export interface ResourceServer {
   readonly kinds: KindRegistry;
   /** Resolves when the kinds are those that were acknowledged anywhere; undefined when they are. */
   readonly settleKinds: () => Promise<void> | undefined;
+  /** Resolves when a version of a kind can show these entries; undefined when it can. Rejects with a Refusal. */
+  readonly convert: (kind: Kind, entries: readonly Entry[]) => Promise<void> | undefined;
   readonly clock: Clock;
   /** By `Kind.id`; questions about an object by `Kind.id/subresource`. */
   readonly virtual: ReadonlyMap<string, VirtualKind>;

@@ -1,15 +1,15 @@
 import type { Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
+import { readAs } from '#kernel/store/rules/read-as.ts';
 import { requirePreconditions } from '#kernel/store/rules/write.ts';
 import { sendJsonPieces, warningHeaders } from '../answer.ts';
 import { attemptOf } from '../call.ts';
 import { readDeleteOptions } from '../delete-options.ts';
-import { listPage } from '../list.ts';
 import { listText } from '../representation.ts';
 import { catchUp } from './catch-up.ts';
 import type { ResourceServer, VerbRequest } from './context.ts';
-import { allowedSelection, narrowedWarning, pageMetadata } from './page.ts';
+import { allowedSelection, narrowedWarning, pageMetadata, pageOf } from './page.ts';
 
 const LIMITS = {
   /** Objects that one deletecollection may remove: one atomic change. */
@@ -22,12 +22,12 @@ const LIMITS = {
 export async function deleteCollection(server: ResourceServer, request: VerbRequest): Promise<void> {
   await catchUp(server, request, 'deletecollection');
   const { store, authority } = server;
-  const { exchange, limit, call, query, accepted } = request;
+  const { exchange, limit, call, accepted } = request;
   const { author, target } = call;
   const { preconditions, propagation, dryRun } = await readDeleteOptions(exchange);
   call.dryRun ||= dryRun;
   const selection = allowedSelection(request);
-  const page = listPage(store, target, query, selection);
+  const page = await pageOf(server, request);
   if (page.entries.length > LIMITS.objectsMax) throw tooMany(page.entries.length);
   for (const entry of page.entries) requirePreconditions(entry, preconditions);
   // A page may show objects as they were: what has gone since, or is no longer selected, stays out of it.
@@ -50,10 +50,20 @@ export async function deleteCollection(server: ResourceServer, request: VerbRequ
     void authority.recordAttempt(author, attemptOf(call, 200));
   }
   const removed = outcomes.map(({ entry }) => entry);
+  await server.convert(target.kind, removed);
   const metadata = { ...pageMetadata(page), resourceVersion: String(store.version()) };
   const advice = outcomes.flatMap((outcome) => outcome.warnings ?? []);
   const warnings = [...narrowedWarning(request), ...advice].slice(0, LIMITS.warningsMax);
-  sendJsonPieces(exchange, listText(target.kind, removed, metadata), accepted, warningHeaders(warnings));
+  sendJsonPieces(
+    exchange,
+    listText(
+      target.kind,
+      Iterator.from(removed).map((entry) => readAs(target.kind, entry)),
+      metadata,
+    ),
+    accepted,
+    warningHeaders(warnings),
+  );
 }
 
 function tooMany(count: number): Refusal {

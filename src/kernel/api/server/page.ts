@@ -1,3 +1,5 @@
+import type { Entry } from '#kernel/store/contract.ts';
+import type { RequestTarget } from '../request.ts';
 import { listPage, type Page } from '../list.ts';
 import { pastPage, readAsOf } from '../past.ts';
 import { alternativesIn, narrow, selectionOf, type Selection } from '../selection.ts';
@@ -21,7 +23,7 @@ export function narrowedWarning({ call: { target }, within }: Pick<VerbRequest, 
 
 /** The objects that a request selects and its caller may see, from wherever objects of their kind come. */
 export async function pageOf(
-  { store, virtualLists }: ResourceServer,
+  { store, virtualLists, convert }: ResourceServer,
   request: Pick<VerbRequest, 'call' | 'query' | 'within'>,
 ): Promise<Page> {
   const {
@@ -31,8 +33,19 @@ export async function pageOf(
   const lookUp = virtualLists.get(target.kind.id);
   if (lookUp !== undefined) return lookUp(target, query);
   const selection = allowedSelection(request);
-  if (query.asOf !== undefined) return pastPage(store, target, readAsOf(query.asOf), selection);
-  return listPage(store, target, query, selection);
+  if (selection.fields.length > 0) await convert(target.kind, inScope(store, target));
+  const page =
+    query.asOf === undefined
+      ? listPage(store, target, query, selection)
+      : await pastPage(store, target, readAsOf(query.asOf), selection);
+  await convert(target.kind, page.entries);
+  return page;
+}
+
+/** The objects that a selector of fields looks into, where a server of others has to convert them first. */
+function inScope(store: ResourceServer['store'], { kind, namespace }: RequestTarget): readonly Entry[] {
+  if (kind.definition?.webhook === undefined) return [];
+  return [...store.list(kind, namespace === undefined || namespace === '' ? {} : { namespace })];
 }
 
 /** The metadata of a list. */

@@ -1,9 +1,11 @@
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
+import { readAs } from '#kernel/store/rules/read-as.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { candidates } from '../list.ts';
 import type { Representation } from '../representation.ts';
 import type { Query } from '../request.ts';
+import type { ResourceServer } from './context.ts';
 import { eventFor, type Selection } from '../selection.ts';
 
 /** Tells that everything that there was at the start has been sent. */
@@ -21,7 +23,8 @@ export interface WatchFeed {
   readonly askBookmark: () => void;
 }
 
-export function watchFeed(of: {
+/** The parts of a watch. */
+interface WatchParts {
   readonly store: Pick<Store<Operation>, 'version' | 'find' | 'list' | 'changesSince'>;
   readonly kind: Kind;
   /** Undefined for all. */
@@ -29,7 +32,27 @@ export function watchFeed(of: {
   readonly selection: Selection;
   readonly shown: Representation;
   readonly query: Query;
-}): WatchFeed {
+  readonly convert: ResourceServer['convert'];
+  /** Called when there may be more. */
+  readonly wake: () => void;
+}
+
+/** Waits until a version can show these entries. Throws the Refusal of the conversion. */
+function* convertFirst({ kind, convert, wake }: WatchParts, entries: readonly Entry[]): Generator<undefined, void> {
+  const converting = convert(kind, entries);
+  if (converting === undefined) return;
+  let result: { readonly failure?: unknown } | undefined;
+  converting
+    .then(
+      () => (result = {}),
+      (failure: unknown) => (result = { failure }),
+    )
+    .finally(wake);
+  while (result === undefined) yield undefined;
+  if (result.failure !== undefined) throw result.failure;
+}
+
+export function watchFeed(of: WatchParts): WatchFeed {
   const { store, kind, namespace, selection, shown, query } = of;
   const from = Number(query.resourceVersion ?? 0);
   let position = from;
@@ -56,7 +79,9 @@ export function watchFeed(of: {
     while (store.version() < from) yield undefined;
     if (query.sendInitialEvents ?? from === 0) {
       position = store.version();
-      for (const entry of candidates(store, kind, selection, { namespace })) {
+      const found = candidates(store, kind, selection, { namespace });
+      if (kind.definition?.webhook !== undefined) yield* convertFirst(of, [...found]);
+      for (const entry of found) {
         if (selection.matches(entry)) yield lineOf('ADDED', shown.event(entry));
       }
     } else if (from === 0) position = store.version();
@@ -73,11 +98,14 @@ export function watchFeed(of: {
   }
 
   /** The changes since the position, which it moves on; returns how many of them the watch shows. */
-  function* sendChanges(): Generator<string, number> {
+  function* sendChanges(): Generator<string | undefined, number> {
     const upTo = store.version();
     let passed = 0;
     for (const change of store.changesSince(position, kind)) {
-      const event = eventFor(change, inScope);
+      const { entry, before } = change;
+      if (kind.definition?.webhook !== undefined)
+        yield* convertFirst(of, before === undefined ? [entry] : [entry, before]);
+      const event = eventFor(change, inScope, (one) => readAs(kind, one));
       if (event === undefined) continue;
       passed += 1;
       yield lineOf(event.type, shown.event(event.entry));

@@ -53,6 +53,8 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
     selection: allowedSelection(request),
     shown: represent(server, request),
     query,
+    convert: server.convert,
+    wake: () => answer.wake(),
   });
   const dropWatcher = (): void => {
     metrics.countSlowDrop();

@@ -15,7 +15,7 @@ export async function writeAndAnswer(
   const outcome = await writeOne(server, request, operation);
   const status = outcome.did === 'created' ? 201 : 200;
   const all = [...warnings, ...(outcome.warnings ?? [])];
-  answerEntry(server, request, outcome.entry, { status, warnings: all });
+  await answerEntry(server, request, outcome.entry, { status, warnings: all });
 }
 
 /** Writes one operation. What changed nothing is put on record as an attempt. */

@@ -1,7 +1,7 @@
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import type { CheckContext } from '#kernel/kinds/kind.ts';
 import { nameProblems } from '#kernel/kinds/schema/names.ts';
-import { duplicate, forbiddenProblem, invalid, tooMany } from '#kernel/kinds/schema/problems.ts';
+import { duplicate, forbiddenProblem, invalid, requiredProblem, tooMany } from '#kernel/kinds/schema/problems.ts';
 import type { SchemaNode } from '#kernel/kinds/schema/schema-node.ts';
 import { checkSchema } from './check-schema.ts';
 import { DEFINITION_LIMITS, type DefinitionSpec, type VersionSpec } from './definition-spec.ts';
@@ -30,12 +30,53 @@ export function definitionProblems(
     ...(spec.preserveUnknownFields === true
       ? [invalid(['spec', 'preserveUnknownFields'], true, PRESERVE_IN_SCHEMA)]
       : []),
+    ...conversionProblems(spec),
     ...groupProblems(spec, kinds),
     ...namesProblems(spec, name),
     ...versionsProblems(spec),
     ...(before === undefined ? [] : immutableProblems(spec, before)),
     ...spec.versions.flatMap((version, index) => versionProblems(version, ['spec', 'versions', index])),
   ];
+}
+
+function conversionProblems({ conversion }: DefinitionSpec): readonly Problem[] {
+  if (conversion === undefined) return [];
+  const { strategy, webhook } = conversion;
+  const path = ['spec', 'conversion', 'webhook'];
+  if (strategy === 'None') {
+    return webhook === undefined
+      ? []
+      : [forbiddenProblem(path, 'should not be set when strategy is not set to Webhook')];
+  }
+  if (webhook === undefined) return [requiredProblem(path, 'required when strategy is set to Webhook')];
+  const { clientConfig, conversionReviewVersions } = webhook;
+  const at = [...path, 'clientConfig'];
+  return [
+    ...(clientConfig.service === undefined
+      ? []
+      : [forbiddenProblem([...at, 'service'], 'there are no Services here: use url')]),
+    ...(clientConfig.url === undefined
+      ? [requiredProblem([...at, 'url'], 'the address of the webhook')]
+      : urlProblems(clientConfig.url, [...at, 'url'])),
+    ...(conversionReviewVersions.includes('v1')
+      ? []
+      : [invalid([...path, 'conversionReviewVersions'], conversionReviewVersions, 'must include v1, which is sent')]),
+  ];
+}
+
+function urlProblems(text: string, path: Path): readonly Problem[] {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'https:') {
+    return [invalid(path, text, "'https' is the only allowed URL scheme; desired format: https://host[/path]")];
+  }
+  const wrong = (
+    [
+      ['user information', url.username + url.password],
+      ['fragments', url.hash],
+      ['query parameters', url.search],
+    ] as const
+  ).filter(([, found]) => found !== '');
+  return wrong.map(([what]) => invalid(path, text, `${what} are not permitted in the URL`));
 }
 
 function groupProblems({ group }: DefinitionSpec, kinds: NonNullable<CheckContext['kinds']>): readonly Problem[] {

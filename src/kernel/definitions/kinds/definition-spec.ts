@@ -111,9 +111,44 @@ export const DefinitionSpec = Type.Object(
     conversion: optional(
       Type.Object(
         {
-          strategy: Type.Enum(['None'], {
-            description: 'How objects become those of another version. None: only their apiVersion changes.',
+          strategy: Type.Enum(['None', 'Webhook'], {
+            description: 'None: only the apiVersion changes. Webhook: a server of yours converts.',
           }),
+          webhook: optional(
+            Type.Object(
+              {
+                clientConfig: Type.Object(
+                  {
+                    url: optional(
+                      Type.String({ minLength: 1, maxLength: 2_048, description: 'Where it is asked: https only.' }),
+                    ),
+                    caBundle: optional(
+                      Type.String({
+                        format: 'byte',
+                        maxLength: 256 * 1024,
+                        description:
+                          'PEM of the authority behind its certificate, in base64; default those of the system.',
+                      }),
+                    ),
+                    service: optional(
+                      Type.Unsafe<Readonly<Record<string, unknown>>>({
+                        type: 'object',
+                        'x-kubernetes-preserve-unknown-fields': true,
+                        description: 'Refused: there are no Services here. Use url.',
+                      }),
+                    ),
+                  },
+                  { description: 'How the webhook is reached.' },
+                ),
+                conversionReviewVersions: Type.Array(Type.String({ maxLength: 63 }), {
+                  minItems: 1,
+                  maxItems: 10,
+                  description: 'Versions of ConversionReview that it understands; v1 is sent.',
+                }),
+              },
+              { description: 'The server that converts.' },
+            ),
+          ),
         },
         { description: 'How objects of one version become those of another one.' },
       ),

@@ -68,6 +68,14 @@ const SPEC = {
   preserveUnknownFields: false,
 };
 
+const CONVERSION = {
+  strategy: 'Webhook',
+  webhook: {
+    clientConfig: { url: 'https://convert.stock.example', caBundle: 'cGVt' },
+    conversionReviewVersions: ['v1'],
+  },
+};
+
 /** All that a definition changes: the kind, the paths that it is found by, tables, the status. */
 function observe(spec: unknown): unknown {
   const object = {
@@ -83,6 +91,7 @@ function observe(spec: unknown): unknown {
   const documents = [discoveryDocuments([kind], '1').plain, openApiDocuments([kind], '1')];
   return [
     statusFor(digestIn(object), [], '2026-05-01T12:00:00Z'),
+    kind.definition?.webhook,
     versions.map(({ apiVersion, deprecation, scale, selectableFields }) => [
       apiVersion,
       deprecation,
@@ -103,10 +112,12 @@ function tableFor(kind: Kind): unknown {
 test('each field of a definition has an effect', async () => {
   const without = await fieldsWithoutEffect({
     kind: CustomResourceDefinition,
-    bases: [SPEC],
-    // Clients of Kubernetes send these.
-    informational: ['conversion.strategy', 'versions[].additionalPrinterColumns[].format'],
+    bases: [SPEC, { ...SPEC, conversion: CONVERSION }],
+    // Clients of Kubernetes send it.
+    informational: ['versions[].additionalPrinterColumns[].format'],
     values: {
+      'conversion.webhook.clientConfig.service': [{ name: 'a', namespace: 'b' }],
+      'conversion.webhook.clientConfig.caBundle': ['b3RoZXI='],
       scope: ['Cluster'],
       'versions[].subresources.status': [undefined],
       'versions[].schema.openAPIV3Schema': [{ type: 'object' }],

@@ -31,7 +31,7 @@ export function kindOf(object: ResourceObject, source: DefinitionText): Kind {
     name,
     revision: contentHash([uid, generation, spec.names, deletionTimestamp ?? '']),
     versions,
-    isConverted: false,
+    ...webhookOf(spec),
   };
   const verbs = deletionTimestamp === undefined ? EVERY_VERB : LAST_VERBS;
   const all = spec.versions.map((version) => versionKind({ spec, version, definition, verbs, source }));
@@ -40,6 +40,13 @@ export function kindOf(object: ResourceObject, source: DefinitionText): Kind {
   const served = all.filter((_, index) => spec.versions[index]?.served === true);
   versions.push(...served.sort((a, b) => comparePriority(a.version, b.version)));
   return stored;
+}
+
+function webhookOf({ conversion }: DefinitionSpec): Pick<Definition, 'webhook'> {
+  const client = conversion?.webhook?.clientConfig;
+  if (client?.url === undefined) return {};
+  const ca = client.caBundle === undefined ? undefined : Buffer.from(client.caBundle, 'base64').toString();
+  return { webhook: { url: client.url, ...(ca !== undefined && { ca }) } };
 }
 
 interface VersionParts {
@@ -92,7 +99,8 @@ function versionKind({ spec, version, definition, verbs, source }: VersionParts)
       return (schema ??= schemaIn(source, version.name));
     },
   };
-  const indexed = selectable.filter(([root]) => root === 'spec');
+  // Objects of other versions have their fields elsewhere.
+  const indexed = definition.webhook === undefined ? selectable.filter(([root]) => root === 'spec') : [];
   if (indexed.length === 0 || !version.storage) return kind;
   return Object.defineProperties(kind, {
     indexes: {

@@ -1,8 +1,34 @@
-import { resourceRefusal } from '#kernel/kinds/refusals.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import { Refusal } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { structureOf } from '#kernel/kinds/structure.ts';
 import type { Entry } from '../contract.ts';
 import { textEntry } from './text-entry.ts';
+
+/** An object that a server of others has to turn into another version. */
+export interface PendingConversion {
+  /** The kind in that version. */
+  readonly kind: Kind;
+  readonly object: ResourceObject;
+  /** Keeps the result, so that what needed it can be tried again. */
+  readonly note: (converted: ResourceObject) => void;
+}
+
+/** Something needs an object in a version that it was not converted to yet. */
+export class ConversionMissing extends Refusal {
+  readonly conversion: PendingConversion;
+
+  constructor(conversion: PendingConversion) {
+    const { kind, object } = conversion;
+    super(
+      'resources/not-converted',
+      'ServiceUnavailable',
+      `${kind.kind} "${object.metadata.name}" is of ${object.apiVersion}, and was not converted to ${kind.apiVersion}.`,
+      { remedy: 'Try again in a moment.', retryAfterSeconds: 1 },
+    );
+    this.conversion = conversion;
+  }
+}
 
 /** Entries as a version of their kind shows them. */
 const SHOWN = new WeakMap<Kind, WeakMap<Entry, Entry>>();
@@ -10,28 +36,82 @@ const SHOWN = new WeakMap<Kind, WeakMap<Entry, Entry>>();
 /**
  * An entry as a version of its kind shows it: in that version, without fields that its schema does not have, with its defaults.
  * Definitions change while objects are stored, so that the stored text may be of another version, or of an earlier schema.
- * Refuses `resources/not-converted` where a server of others has to convert the object first.
+ * Throws ConversionMissing where a server of others has to convert the object first.
  */
 export function readAs(kind: Kind, entry: Entry): Entry {
   if (kind.definition === undefined || entry.kind.id !== kind.id) return entry;
   const known = SHOWN.get(kind)?.get(entry);
   if (known !== undefined) return known;
   const object = entry.object();
-  if (object.apiVersion === kind.apiVersion) return note(kind, entry, object);
-  if (kind.definition.isConverted) {
-    const message = `${kind.kind} "${entry.name}" is stored as ${object.apiVersion}, and was not converted to ${kind.apiVersion}`;
-    throw resourceRefusal('not-converted', message, { retryAfterSeconds: 1 });
-  }
+  if (object.apiVersion === kind.apiVersion) return note(kind, entry, object, object);
+  if (kind.definition.webhook !== undefined) throw new ConversionMissing(conversionOf(kind, entry, object));
   return note(kind, entry, { ...object, apiVersion: kind.apiVersion });
 }
 
-function note(kind: Kind, entry: Entry, object: ResourceObject): Entry {
+/** The conversions that a version needs before it can show these entries. */
+export function pendingConversions(kind: Kind, entries: Iterable<Entry>): readonly PendingConversion[] {
+  if (kind.definition?.webhook === undefined) return [];
+  const shown = SHOWN.get(kind);
+  const pending: PendingConversion[] = [];
+  for (const entry of entries) {
+    if (shown?.has(entry) === true) continue;
+    const object = entry.object();
+    if (object.apiVersion !== kind.apiVersion) pending.push(conversionOf(kind, entry, object));
+  }
+  return pending;
+}
+
+function conversionOf(kind: Kind, entry: Entry, object: ResourceObject): PendingConversion {
+  return { kind, object, note: (converted) => void note(kind, entry, converted) };
+}
+
+/** @param stored the object of the entry, where it is shown as it is stored */
+function note(kind: Kind, entry: Entry, object: ResourceObject, stored?: ResourceObject): Entry {
   const { prune, applyDefaults } = structureOf(kind);
   const filled = applyDefaults(prune(object).value) as ResourceObject;
-  const isAsStored = filled === object && entry.kind === kind;
-  const shown = isAsStored ? entry : textEntry(kind, filled, entry.version);
+  const shown = filled === stored && entry.kind === kind ? entry : textEntry(kind, filled, entry.version);
   let ofKind = SHOWN.get(kind);
   if (ofKind === undefined) SHOWN.set(kind, (ofKind = new WeakMap()));
   ofKind.set(entry, shown);
   return shown;
+}
+
+/** Results of writes whose conversion is kept until they are decided again. */
+const RESULTS_MAX = 100;
+const RESULTS = new Map<string, ResourceObject>();
+
+/**
+ * The result of a write in the version in which its kind is stored. Throws ConversionMissing where a server of others has to convert
+ * it first.
+ *
+ * @param stored the kind in the version in which it is stored
+ */
+export function inStoredVersion(stored: Kind, object: ResourceObject): ResourceObject {
+  if (object.apiVersion === stored.apiVersion) return object;
+  if (stored.definition?.webhook === undefined) return { ...object, apiVersion: stored.apiVersion };
+  const { apiVersion, kind, metadata, ...fields } = object;
+  const { name, namespace, uid, labels, annotations } = metadata;
+  // Times differ whenever the write is decided.
+  const known = { name, namespace, uid, labels, annotations };
+  const key = contentHash([stored.apiVersion, stored.definition.revision, apiVersion, kind, known, fields]);
+  const converted = RESULTS.get(key);
+  if (converted !== undefined) {
+    RESULTS.delete(key);
+    const { labels: _labels, annotations: _annotations, ...others } = metadata;
+    return { ...converted, metadata: { ...others, ...labelsOf(converted) } };
+  }
+  throw new ConversionMissing({
+    kind: stored,
+    object,
+    note: (result) => {
+      const [oldest] = RESULTS.keys();
+      if (RESULTS.size >= RESULTS_MAX && oldest !== undefined) RESULTS.delete(oldest);
+      RESULTS.set(key, result);
+    },
+  });
+}
+
+/** The parts of the metadata that a conversion may change. */
+function labelsOf({ metadata: { labels, annotations } }: ResourceObject): object {
+  return { ...(labels && { labels }), ...(annotations && { annotations }) };
 }

@@ -21,7 +21,7 @@ import { invalid as invalidValue } from '#kernel/kinds/schema/problems.ts';
 import { structureOf } from '#kernel/kinds/structure.ts';
 import { unknownFieldProblems } from '#kernel/kinds/unknown-fields.ts';
 import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from '#kernel/kinds/schema/weight.ts';
-import { readAs } from './read-as.ts';
+import { inStoredVersion, readAs } from './read-as.ts';
 import { readableProblems } from './readable-problems.ts';
 import { scaleOf, scalePathsOf, withReplicas } from './scale.ts';
 import { withoutValues } from '#kernel/kinds/confidential.ts';
@@ -104,7 +104,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       const mutation = bringToVersion(decideOne(operation, current, given), storedKind, current);
       if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
       const review = admission?.mayChange?.({ ...asked, mutation });
-      const stored = inStoredVersion(mutation, storedKind);
+      const stored = toStoredVersion(mutation, storedKind);
       return review === undefined ? stored : withReview(stored, review);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -140,9 +140,9 @@ function bringToVersion(mutation: Mutation, kind: Kind, current: Entry | undefin
   return { ...mutation, do: 'put', kind, object: readAs(kind, current).object() };
 }
 
-function inStoredVersion(mutation: Mutation, kind: Kind): Mutation {
+function toStoredVersion(mutation: Mutation, kind: Kind): Mutation {
   if (mutation.do === 'nothing' || mutation.kind === kind) return mutation;
-  return { ...mutation, kind, object: { ...mutation.object, apiVersion: kind.apiVersion } };
+  return { ...mutation, kind, object: inStoredVersion(kind, mutation.object) };
 }
 
 /** It was removed after the request had been read. */

@@ -1,0 +1,360 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { text as readAll } from 'node:stream/consumers';
+import { serverIdentity } from '#kernel/access/certificates.ts';
+import { startWorld, type Answer, type World } from '../support/backline.ts';
+import { until, type Json } from '../support/installation.ts';
+
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const V1 = '/apis/stock.example/v1/namespaces/default/crates';
+const V2 = '/apis/stock.example/v2/namespaces/default/crates';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+
+/** A conversion webhook on HTTPS: `size: "3 m"` of v1 is `size: 3, unit: "m"` in v2. */
+async function startWebhook(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), 'backline-webhook-'));
+  const identity = await serverIdentity(folder, ['127.0.0.1', 'localhost'], Temporal.Now.instant());
+  const asked: Json[] = [];
+  let spoil = (review: Json): unknown => review;
+  const server = createServer({ key: identity.key, cert: identity.cert }, (request, response) => {
+    void readAll(request).then((body) => {
+      const review: Json = JSON.parse(body);
+      asked.push(review);
+      const { uid, desiredAPIVersion, objects } = review.request;
+      const convertedObjects = objects.map((object: Json) => convertCrate(object, desiredAPIVersion));
+      const answer = {
+        ...review,
+        request: undefined,
+        response: { uid, result: { status: 'Success' }, convertedObjects },
+      };
+      const sent = spoil(answer);
+      if (sent !== undefined) response.end(typeof sent === 'string' ? sent : JSON.stringify(sent));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `https://127.0.0.1:${port}/convert`,
+    caBundle: Buffer.from(identity.ca).toString('base64'),
+    asked,
+    spoilWith: (how: (review: Json) => unknown) => {
+      spoil = how;
+    },
+  };
+}
+
+function convertCrate(object: Json, apiVersion: string): Json {
+  const { size, unit } = object.spec;
+  const spec = apiVersion.endsWith('v2')
+    ? { size: Number(String(size).split(' ')[0]), unit: String(size).split(' ')[1] }
+    : { size: `${size} ${unit}` };
+  return { ...object, apiVersion, spec };
+}
+
+const version = (name: string, storage: boolean, properties: object, more: object = {}) => ({
+  name,
+  served: true,
+  storage,
+  schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties } } } },
+  ...more,
+});
+
+const v1 = (storage: boolean) => version('v1', storage, { size: { type: 'string' } }, { deprecated: true });
+const v2 = (storage: boolean) =>
+  version(
+    'v2',
+    storage,
+    { size: { type: 'integer', minimum: 1 }, unit: { type: 'string' } },
+    {
+      selectableFields: [{ jsonPath: '.spec.unit' }],
+    },
+  );
+
+function definition(versions: readonly object[], conversion: object) {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'crates.stock.example' },
+    spec: {
+      group: 'stock.example',
+      names: { plural: 'crates', kind: 'Crate' },
+      scope: 'Namespaced',
+      versions,
+      conversion,
+    },
+  };
+}
+
+const crate = (apiVersion: string, name: string, spec: object, labels: object = {}) => ({
+  apiVersion: `stock.example/${apiVersion}`,
+  kind: 'Crate',
+  metadata: { name, labels },
+  spec,
+});
+
+async function define({ call }: World, body: object): Promise<void> {
+  const made = await call('POST', DEFINITIONS, { body });
+  assert.equal(made.status, 201, made.text);
+  await until(
+    async () => {
+      const { json } = await call('GET', `${DEFINITIONS}/crates.stock.example`);
+      return (
+        json.status?.conditions?.some((one: Json) => one.type === 'Established' && one.status === 'True') || undefined
+      );
+    },
+    () => 'the definition to be established',
+    10,
+  );
+}
+
+async function changeVersions({ call }: World, versions: readonly object[]): Promise<Answer> {
+  return call('PATCH', `${DEFINITIONS}/crates.stock.example`, { body: { spec: { versions } }, headers: MERGE });
+}
+
+test('a webhook converts objects between versions, in every read and write', async (t) => {
+  const webhook = await startWebhook(t);
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const { call } = world;
+  const { url, caBundle } = webhook;
+  const conversion = {
+    strategy: 'Webhook',
+    webhook: { clientConfig: { url, caBundle }, conversionReviewVersions: ['v1'] },
+  };
+  await define(world, definition([v1(true), v2(false)], conversion));
+  const specAt = async (path: string) => (await call('GET', path)).json.spec;
+
+  await t.test('an object is read and written in each version', async () => {
+    const made = await call('POST', V2, { body: crate('v2', 'a', { size: 3, unit: 'm' }) });
+    assert.deepEqual(
+      [made.status, made.json.apiVersion, made.json.spec],
+      [201, 'stock.example/v2', { size: 3, unit: 'm' }],
+      made.text,
+    );
+    const older = await call('GET', `${V1}/a`);
+    assert.deepEqual(older.json.spec, { size: '3 m' });
+    assert.match(String(older.headers['warning']), /stock\.example\/v1 Crate is deprecated/);
+    assert.equal((await call('POST', V1, { body: crate('v1', 'b', { size: '7 ft' }) })).status, 201);
+    assert.deepEqual(await specAt(`${V2}/b`), { size: 7, unit: 'ft' });
+    const patched = await call('PATCH', `${V2}/b`, { body: { spec: { size: 8 } }, headers: MERGE });
+    assert.deepEqual([patched.status, patched.json.spec], [200, { size: 8, unit: 'ft' }], patched.text);
+    assert.deepEqual(await specAt(`${V1}/b`), { size: '8 ft' });
+    const wrong = await call('PATCH', `${V2}/b`, { body: { spec: { size: 0 } }, headers: MERGE });
+    assert.equal(wrong.status, 422, wrong.text);
+    const same = await call('PATCH', `${V2}/b`, { body: { spec: { size: 8 } }, headers: MERGE });
+    assert.equal(same.json.metadata.resourceVersion, patched.json.metadata.resourceVersion);
+  });
+
+  await t.test('lists, selectors and watches are of the version that is asked for', async () => {
+    const list = await call('GET', V2);
+    assert.deepEqual(
+      list.json.items.map(({ spec }: Json) => spec),
+      [
+        { size: 3, unit: 'm' },
+        { size: 8, unit: 'ft' },
+      ],
+    );
+    const selected = await call('GET', `${V2}?fieldSelector=spec.unit=ft`);
+    assert.deepEqual(
+      selected.json.items.map(({ metadata }: Json) => metadata.name),
+      ['b'],
+    );
+    const watching = call(
+      'GET',
+      `${V2}?watch=1&resourceVersion=${list.json.metadata.resourceVersion}&timeoutSeconds=2&fieldSelector=spec.unit=m`,
+    );
+    await call('POST', V1, { body: crate('v1', 'c', { size: '1 m' }) });
+    await call('PATCH', `${V1}/c`, { body: { spec: { size: '1 km' } }, headers: MERGE });
+    const events = (await watching).text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      events.map(({ type, object }) => [type, object.apiVersion, object.spec]),
+      [
+        ['ADDED', 'stock.example/v2', { size: 1, unit: 'm' }],
+        ['DELETED', 'stock.example/v2', { size: 1, unit: 'm' }],
+      ],
+    );
+    assert.equal((await call('DELETE', `${V2}/c`)).status, 200);
+  });
+
+  await t.test('many readers of one object ask the webhook once', async () => {
+    await call('POST', V1, { body: crate('v1', 'd', { size: '1 m' }) });
+    const before = webhook.asked.length;
+    const answers = await Promise.all(Array.from({ length: 20 }, () => specAt(`${V2}/d`)));
+    assert.ok(answers.every(({ unit }) => unit === 'm'));
+    assert.equal(webhook.asked.length, before + 1);
+    await call('DELETE', `${V1}/d`);
+  });
+
+  await t.test('answers that lie are refused with the object and the field', async () => {
+    const cases: readonly (readonly [string, (review: Json) => unknown, RegExp])[] = [
+      [
+        'another name',
+        spoilObject((object) => (object.metadata.name = 'other')),
+        /object 0 \("a"\): its metadata\.name changed to "other"/,
+      ],
+      ['another uid', spoilObject((object) => (object.metadata.uid = 'u')), /its metadata\.uid changed to "u"/],
+      [
+        'another namespace',
+        spoilObject((object) => (object.metadata.namespace = 'x')),
+        /its metadata\.namespace changed to "x"/,
+      ],
+      [
+        'another version',
+        spoilObject((object) => (object.apiVersion = 'stock.example/v3')),
+        /its apiVersion is "stock\.example\/v3", expected stock\.example\/v2/,
+      ],
+      ['another kind', spoilObject((object) => (object.kind = 'Box')), /its kind is "Box", expected Crate/],
+      [
+        'too few',
+        (review) => ({ ...review, response: { ...review.response, convertedObjects: [] } }),
+        /it returned 0 objects, expected 1/,
+      ],
+      [
+        'another request',
+        (review) => ({ ...review, response: { ...review.response, uid: 'x' } }),
+        /its response is for uid "x"/,
+      ],
+      [
+        'a failure',
+        (review) => ({
+          ...review,
+          response: { ...review.response, result: { status: 'Failure', message: 'no size' } },
+        }),
+        /it failed: no size/,
+      ],
+      ['no JSON', () => 'sorry', /its answer is not JSON/],
+      ['nothing within the time', () => undefined, /it did not answer in 4 s/],
+    ];
+    await Promise.all(
+      cases.map(async ([name], index) => {
+        const made = await call('POST', V1, { body: crate('v1', `lie-${index}`, { size: '1 m' }) });
+        assert.equal(made.status, 201, name);
+      }),
+    );
+    for (const [index, [name, how, text]] of cases.entries()) {
+      webhook.spoilWith(how);
+      const { status, json } = await call('GET', `${V2}/lie-${index}`);
+      assert.equal(status, 503, name);
+      assert.match(json.message.replaceAll(`lie-${index}`, 'a'), text, name);
+      assert.match(json.message, /conversion webhook of crates\.stock\.example/);
+    }
+    webhook.spoilWith((review) => review);
+    for (const index of cases.keys()) await call('DELETE', `${V1}/lie-${index}`);
+  });
+
+  await t.test('labels may be changed by a conversion, other metadata is put back', async () => {
+    webhook.spoilWith(
+      spoilObject((object) => {
+        object.metadata.labels = { from: 'webhook' };
+        object.metadata.generation = 99;
+        object.metadata.finalizers = ['x/y'];
+      }),
+    );
+    await call('POST', V1, { body: crate('v1', 'labelled', { size: '1 m' }) });
+    const { metadata } = (await call('GET', `${V2}/labelled`)).json;
+    assert.deepEqual([metadata.labels, metadata.generation, metadata.finalizers], [{ from: 'webhook' }, 1, undefined]);
+    webhook.spoilWith((review) => review);
+    await call('DELETE', `${V1}/labelled`);
+  });
+
+  await t.test('the storage version moves, and no version goes in which objects are stored', async () => {
+    assert.equal((await changeVersions(world, [v1(false), v2(true)])).status, 200);
+    const storedVersions = async () =>
+      (await call('GET', `${DEFINITIONS}/crates.stock.example`)).json.status.storedVersions;
+    await until(
+      async () => ((await storedVersions()).length === 2 ? true : undefined),
+      () => 'two stored versions',
+      5,
+    );
+    const refused = await changeVersions(world, [v2(true)]);
+    assert.equal(refused.status, 422);
+    assert.match(
+      refused.json.message,
+      /status\.storedVersions\[0\]: Invalid value: "v1": must appear in spec\.versions/,
+    );
+    // Each object is written again, in the version in which they are stored now.
+    for (const { metadata } of (await call('GET', V2)).json.items) {
+      const again = await call('PATCH', `${V2}/${metadata.name}`, { body: {}, headers: MERGE });
+      assert.equal(again.status, 200, again.text);
+    }
+    const rows = await world.database.query<{ readonly body: string }>({
+      text: `
+        select c.body from backline.objects o join backline.changes c on c.version = o.version
+        where o.kind = 'stock.example/Crate'`,
+    });
+    assert.deepEqual([...new Set(rows.map(({ body }) => JSON.parse(body).apiVersion))], ['stock.example/v2']);
+    const migrated = await call('PATCH', `${DEFINITIONS}/crates.stock.example/status`, {
+      body: { status: { storedVersions: ['v2'] } },
+      headers: MERGE,
+    });
+    assert.equal(migrated.status, 200, migrated.text);
+    assert.equal((await changeVersions(world, [v2(true)])).status, 200);
+    assert.equal((await call('GET', V1)).status, 404);
+    assert.deepEqual(await specAt(`${V2}/a`), { size: 3, unit: 'm' });
+  });
+});
+
+function spoilObject(change: (object: Json) => void): (review: Json) => unknown {
+  return (review) => {
+    for (const object of review.response.convertedObjects) change(object);
+    return review;
+  };
+}
+
+test('without a webhook only the apiVersion changes, and a version that is not served is not found', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const fields = { size: { type: 'integer' } };
+  const served = [
+    version('v1', true, fields),
+    version('v1beta1', false, { ...fields, old: { type: 'string', default: 'x' } }),
+  ];
+  await define(
+    world,
+    definition([...served, { ...version('v1alpha1', false, fields), served: false }], { strategy: 'None' }),
+  );
+  const BETA = V1.replace('/v1/', '/v1beta1/');
+  assert.equal((await call('POST', BETA, { body: crate('v1beta1', 'a', { size: 3 }) })).status, 201);
+  assert.deepEqual((await call('GET', `${V1}/a`)).json.spec, { size: 3 });
+  assert.deepEqual((await call('GET', `${BETA}/a`)).json.spec, { size: 3, old: 'x' });
+  assert.equal((await call('GET', V1.replace('/v1/', '/v1alpha1/'))).status, 404);
+  const group = (await call('GET', '/apis/stock.example')).json;
+  assert.deepEqual(
+    group.versions.map((one: Json) => one.version),
+    ['v1', 'v1beta1'],
+  );
+  assert.equal(group.preferredVersion.version, 'v1');
+});
+
+test('a wrong webhook is refused when the definition is written', async (t) => {
+  const { call } = await startWorld(t, { roles: ['api'] });
+  const refusal = async (conversion: object) => {
+    const { status, json } = await call('POST', DEFINITIONS, { body: definition([v2(true)], conversion) });
+    assert.equal(status, 422);
+    return json.message;
+  };
+  const withClient = (clientConfig: object, versions = ['v1']) => ({
+    strategy: 'Webhook',
+    webhook: { clientConfig, conversionReviewVersions: versions },
+  });
+  assert.match(await refusal({ strategy: 'Webhook' }), /spec\.conversion\.webhook: Required value/);
+  assert.match(await refusal(withClient({ url: 'http://a.example' })), /'https' is the only allowed URL scheme/);
+  assert.match(
+    await refusal(withClient({ service: { name: 'a', namespace: 'b' } })),
+    /there are no Services here: use url/,
+  );
+  assert.match(await refusal(withClient({ url: 'https://a.example/x?y=1' })), /query parameters are not permitted/);
+  assert.match(await refusal(withClient({ url: 'https://a.example' }, ['v1beta1'])), /must include v1/);
+});
