@@ -21,6 +21,10 @@ export class PositionCache<Value> {
     return this.#kept.length;
   }
 
+  has(position: number): boolean {
+    return this.#places[position] !== 0;
+  }
+
   get(position: number): Value | undefined {
     const place = (this.#places[position] as number) - 1;
     if (place < 0) return undefined;

@@ -1,3 +1,4 @@
+import { weeklyWindow, type WeeklyWindow } from '#kernel/audiences/language/compile-time.ts';
 import { floats, integers, type Numbers } from '#kernel/base/numbers.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { Ad } from '../kinds/ad.ts';
@@ -7,6 +8,7 @@ import { Asset, FORMATS, type AssetSpec } from '../kinds/asset.ts';
 import { Campaign } from '../kinds/campaign.ts';
 import { GOALS, type Goal } from '../rules/goals.ts';
 import { microsOf } from '../rules/micros.ts';
+import type { PodPosition } from '../rules/pack-pod.ts';
 import { partsOf, type AdParts, type AdSetParts } from './ad-set-parts.ts';
 import { hasCaps } from './caps.ts';
 import { flightOf } from './flight.ts';
@@ -28,6 +30,8 @@ export interface AdSetRow {
   readonly audience: string | undefined;
   readonly ads: AdTraits;
   readonly hasCaps: boolean;
+  readonly position: PodPosition;
+  readonly dayParts: DayParts | undefined;
   /** All but a missing audience: that depends on more than on the parts of the ad set. */
   readonly halts: readonly Halt[];
 }
@@ -39,7 +43,17 @@ interface AdTraits {
   readonly isNotExplicit: boolean;
   /** Of the shortest; 0 for an image. */
   readonly seconds: number;
+  /** Whether all of them are as long as that. */
+  readonly isOneLength: boolean;
 }
+
+/** Parts of the week, one of which an ad set needs, by the clock of the listener or, where that is unknown, of this zone. */
+export interface DayParts {
+  readonly windows: readonly WeeklyWindow[];
+  readonly zone: string;
+}
+
+const POSITIONS: readonly PodPosition[] = ['any', 'first', 'last', 'edge'];
 
 /** Reads what is known of an ad set without compiling it. */
 export function rowOf(object: LiveObject, world: World): AdSetRow {
@@ -51,6 +65,7 @@ export function rowOf(object: LiveObject, world: World): AdSetRow {
   const served = ads.flatMap((ad) =>
     ad.asset === undefined || adHaltOf(ad) !== undefined ? [] : [{ ...ad, asset: ad.asset }],
   );
+  const lengths = served.map(({ asset: { seconds = 0 } }) => seconds);
   return {
     parts,
     ...flightOf(spec),
@@ -65,8 +80,11 @@ export function rowOf(object: LiveObject, world: World): AdSetRow {
       formats: new Set(served.map(({ asset }) => asset.format)),
       isOwnFile: served.some(({ asset }) => asset.vastTagUri === undefined),
       isNotExplicit: served.some(({ spec: { explicit = false } }) => !explicit),
-      seconds: served.reduce((least, { asset: { seconds = 0 } }) => Math.min(least, seconds), SECONDS_MOST),
+      seconds: Math.min(SECONDS_MOST, ...lengths),
+      isOneLength: new Set(lengths).size === 1,
     },
+    position: spec.position,
+    dayParts: spec.dayParts && { windows: spec.dayParts.map(weeklyWindow), zone: advertiser?.zone ?? 'UTC' },
     hasCaps: hasCaps([spec, campaign, advertiser]),
     halts: haltsOf({
       adSet: spec,
@@ -83,10 +101,12 @@ const SECONDS_MOST = 2 ** 31 - 1;
 /** Bits of `flags`. */
 const GOAL_AT = 2;
 const FORMATS_AT = 4;
-const HALTS_AT = 10;
+const POSITION_AT = 10;
+const HALTS_AT = 13;
 const OWN_FILE = 1 << 7;
 const NOT_EXPLICIT = 1 << 8;
 const CAPPED = 1 << 9;
+const ONE_LENGTH = 1 << 12;
 
 /** Rows whose objects stand in one array: one of all would be moved, and marked by the garbage collector, in one step. */
 const PIECE_ROWS = 1_024;
@@ -110,6 +130,7 @@ export class AdSetRows {
   readonly #placements: SharedColumn<ReadonlySet<string> | undefined>;
   readonly #categories: SharedColumn<readonly string[]>;
   readonly #audiences: SharedColumn<string | undefined>;
+  readonly #dayParts: SharedColumn<DayParts | undefined>;
 
   /** @param room for so many, so that they are not moved as it grows */
   constructor(room = 0) {
@@ -123,6 +144,7 @@ export class AdSetRows {
     this.#placements = new SharedColumn(room);
     this.#categories = new SharedColumn(room);
     this.#audiences = new SharedColumn(room);
+    this.#dayParts = new SharedColumn(room);
   }
 
   add(row: AdSetRow): void {
@@ -140,6 +162,7 @@ export class AdSetRows {
     this.#placements.add(row.placements === undefined ? '' : [...row.placements].join(' '), row.placements);
     this.#categories.add(row.categories.join(' '), row.categories);
     this.#audiences.add(row.audience ?? '', row.audience);
+    this.#dayParts.add(row.dayParts === undefined ? '' : JSON.stringify(row.dayParts), row.dayParts);
     this.#flags.push(
       row.tier |
         (GOALS.indexOf(row.goal) << GOAL_AT) |
@@ -147,6 +170,8 @@ export class AdSetRows {
         (ads.isOwnFile ? OWN_FILE : 0) |
         (ads.isNotExplicit ? NOT_EXPLICIT : 0) |
         (row.hasCaps ? CAPPED : 0) |
+        (ads.isOneLength ? ONE_LENGTH : 0) |
+        (POSITIONS.indexOf(row.position) << POSITION_AT) |
         (bitsOf(HALTS, new Set(row.halts)) << HALTS_AT),
     );
   }
@@ -156,6 +181,7 @@ export class AdSetRows {
     for (const column of [this.#starts, this.#seconds, this.#flags]) column.trim();
     for (const column of [this.#from, this.#until, this.#bids]) column.trim();
     for (const column of [this.#currencies, this.#placements, this.#categories, this.#audiences]) column.trim();
+    this.#dayParts.trim();
     return this;
   }
 
@@ -176,8 +202,11 @@ export class AdSetRows {
         isOwnFile: this.hasOwnFile(at),
         isNotExplicit: this.hasNotExplicit(at),
         seconds: this.secondsAt(at),
+        isOneLength: this.isOneLength(at),
       },
       hasCaps: this.hasCaps(at),
+      position: this.positionAt(at),
+      dayParts: this.dayPartsAt(at),
       halts: this.haltsAt(at),
     };
   }
@@ -258,6 +287,23 @@ export class AdSetRows {
 
   hasCaps(at: number): boolean {
     return (this.#flags.at(at) & CAPPED) !== 0;
+  }
+
+  isOneLength(at: number): boolean {
+    return (this.#flags.at(at) & ONE_LENGTH) !== 0;
+  }
+
+  positionAt(at: number): PodPosition {
+    return POSITIONS[(this.#flags.at(at) >> POSITION_AT) & 3] as PodPosition;
+  }
+
+  dayPartsAt(at: number): DayParts | undefined {
+    return this.#dayParts.at(at);
+  }
+
+  /** Live name of its advertiser; empty where that is missing. */
+  advertiserAt(at: number): string {
+    return this.#objectsAt(at)[this.#starts.at(at) + OWNERS - 1]?.name ?? '';
   }
 
   secondsAt(at: number): number {

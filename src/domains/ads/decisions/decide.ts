@@ -1,6 +1,4 @@
-import { isInWindow } from '#kernel/audiences/language/compile-time.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
-import { zoneClock } from '#kernel/audiences/language/zone.ts';
 import { TIERS } from '../kinds/ad-set.ts';
 import {
   inPlayOrder,
@@ -14,11 +12,12 @@ import {
 } from '../rules/pack-pod.ts';
 import type { CapObstacle } from '../rules/cap-check.ts';
 import { categoryObstacle, OPEN_RULES, type CategoryObstacle, type ListenerRules } from '../rules/listener-rules.ts';
-import { chargeOf, ecpmOf } from '../rules/goals.ts';
+import { chargeOf, ecpmOf, type Bid } from '../rules/goals.ts';
 import { sizeOf, type Ratio } from '../rules/ratio.ts';
+import type { AdSetRows } from './ad-set-rows.ts';
 import { adSetAt } from './ad-sets.ts';
 import { rankOf } from './compile.ts';
-import { mayFit, worthsAt, type WorthOf } from './may-fit.ts';
+import { isInDayParts, mayFit, worthsAt, type WorthOf } from './may-fit.ts';
 import { mayStandAt } from './places.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement } from './table.ts';
 
@@ -132,7 +131,10 @@ interface Candidate {
  * sets for the listener. Of ad sets that rule each other out and take the same room only the best is one.
  */
 export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDecision {
-  return packBreak(findCandidates(table, question, POD_LIMITS.candidatesMax).candidates, question);
+  const { candidates, isCut } = findCandidates(table, question, POD_LIMITS.candidatesMax);
+  const decision = packBreak(candidates, question);
+  // Nothing is known of the rest.
+  return isCut ? { ...decision, gap: 1 } : decision;
 }
 
 /**
@@ -142,8 +144,9 @@ export function decideBreak(table: AdsTable, question: BreakQuestion): BreakDeci
 export function decideQuickly(table: AdsTable, question: BreakQuestion): BreakDecision {
   // Second prices depend on further candidates: on those that lose a slot.
   if (question.placement.spec.pricing === 'secondPrice') return decideBreak(table, question);
-  const { candidates, lowest } = findCandidates(table, question, question.slots + CANDIDATES_SPARE);
+  const { candidates, lowest, isCut } = findCandidates(table, question, question.slots + CANDIDATES_SPARE);
   const decision = packBreak(candidates, question);
+  if (isCut) return decideBreak(table, question);
   return lowest === undefined || isBest(decision, question.slots, lowest) ? decision : decideBreak(table, question);
 }
 
@@ -219,16 +222,25 @@ function findCandidates(
   table: AdsTable,
   question: BreakQuestion,
   most: number,
-): { readonly candidates: readonly Candidate[]; readonly lowest: Candidate | undefined } {
+): {
+  readonly candidates: readonly Candidate[];
+  readonly lowest: Candidate | undefined;
+  /** Whether it has not looked at all that it had to. */
+  readonly isCut: boolean;
+} {
   const { rows, index, outdated, recent } = table;
   const { context, nowMs } = question;
   const scale = boundScale(table, question);
   const worthOf = worthsAt(question);
   const byPosition = new Map<number, Candidate>();
   const rooms = new Rooms();
-  const best = index.best(context, nowMs, most, (at) => {
+  const looks = new Looks(table);
+  const best = index.best(context, nowMs, most, (at, threshold) => {
     if (outdated.size > 0 && outdated.has(rows.objectAt(at).name)) return undefined;
     if (!mayFit(rows, at, question, worthOf)) return undefined;
+    const ecpm = ecpmAt(rows, at, worthOf);
+    if (rankOf(rows.tierAt(at), ecpm * scale) <= threshold || rooms.isTaken(rows, at, ecpm)) return undefined;
+    if (!looks.mayLook(at)) return undefined;
     const adSet = adSetAt(table, at);
     const found = candidateOf(adSet, question, worthOf);
     // The index is in the order of the highest possible ranks: a later candidate may be better.
@@ -247,7 +259,48 @@ function findCandidates(
     .filter((one) => rooms.has(one))
     .sort(compareCandidates)
     .slice(0, POD_LIMITS.candidatesMax);
-  return { candidates, lowest };
+  return { candidates, lowest, isCut: looks.isCut };
+}
+
+/** Ad sets that one search looks at, beside those that a fraction of the cost shows to be none: so no account stops a node. */
+export const LOOK_LIMITS = {
+  /** Of one advertiser, some 1 µs each: its best ones. */
+  ofAdvertiser: 1_024,
+  /** That are not compiled yet, some 20 µs each: later breaks compile the next ones. */
+  compiled: 256,
+  /** Of those, the ones of one advertiser. */
+  compiledOfAdvertiser: 64,
+} as const;
+
+/** The ad sets that a search has looked at. */
+class Looks {
+  isCut = false;
+  readonly #table: AdsTable;
+  readonly #byAdvertiser = new Map<string, { looks: number; compiled: number }>();
+  #compiled = 0;
+
+  constructor(table: AdsTable) {
+    this.#table = table;
+  }
+
+  mayLook(at: number): boolean {
+    const { rows, compiled } = this.#table;
+    const advertiser = rows.advertiserAt(at);
+    let own = this.#byAdvertiser.get(advertiser);
+    if (own === undefined) this.#byAdvertiser.set(advertiser, (own = { looks: 0, compiled: 0 }));
+    const isNew = !compiled.has(at);
+    const isEnough =
+      own.looks >= LOOK_LIMITS.ofAdvertiser ||
+      (isNew && (this.#compiled >= LOOK_LIMITS.compiled || own.compiled >= LOOK_LIMITS.compiledOfAdvertiser));
+    if (isEnough) {
+      this.isCut = true;
+      return false;
+    }
+    own.looks += 1;
+    own.compiled += Number(isNew);
+    this.#compiled += Number(isNew);
+    return true;
+  }
 }
 
 function candidateOf(adSet: CompiledAdSet, question: BreakQuestion, worthOf: WorthOf): Candidate | undefined {
@@ -257,6 +310,13 @@ function candidateOf(adSet: CompiledAdSet, question: BreakQuestion, worthOf: Wor
   const ad = drawAd(ads, question.random());
   const worth = worthOf(adSet.currency, adSet.goal);
   return ad && worth && { adSet, ad, worth, ecpm: ecpmOf(adSet, worth) };
+}
+
+/** Revenue of a thousand impressions of an ad set that fits, see `Candidate`. */
+function ecpmAt(rows: AdSetRows, at: number, worthOf: WorthOf): number {
+  const bid: Bid = { goal: rows.goalAt(at), bid: rows.bidAt(at) };
+  const worth = worthOf(rows.currencyAt(at), bid.goal);
+  return worth === undefined ? 0 : ecpmOf(bid, worth);
 }
 
 /** Brings revenue in the currency of a placement to the scale of the index: no ad set then exceeds its bound. */
@@ -296,6 +356,18 @@ class Rooms {
     return true;
   }
 
+  /** Whether an ad set that is not compiled yet would find its room taken; false where that is not sure. */
+  isTaken(rows: AdSetRows, at: number, ecpm: number): boolean {
+    if (!rows.isOneLength(at)) return false;
+    const all = this.#best.get(rows.advertiserAt(at));
+    if (all === undefined) return false;
+    const [seconds, position] = [rows.secondsAt(at), rows.positionAt(at)];
+    const other = all.find(({ ad, adSet }) => ad.asset.seconds === seconds && adSet.position === position);
+    if (other === undefined) return false;
+    const byRank = other.adSet.tier - rows.tierAt(at) || ecpm - other.ecpm;
+    return byRank < 0 || (byRank === 0 && other.adSet.name < rows.objectAt(at).name);
+  }
+
   /** Whether none took its place. */
   has(candidate: Candidate): boolean {
     return this.#best.get(candidate.adSet.advertiser)?.includes(candidate) === true;
@@ -316,7 +388,7 @@ export function fittingAds(
   const { placement, nowMs, adjacent } = question;
   if (nowMs < adSet.fromMs) return 'not begun';
   if (nowMs >= adSet.untilMs) return 'over';
-  if (!isInDayParts(adSet, question)) return 'outside its day parts';
+  if (!isInTime(adSet, question)) return 'outside its day parts';
   if (!mayStandAt(adSet, placement)) return 'other placements';
   const worth = worthOf(adSet.currency, adSet.goal);
   if (worth === undefined) return 'no exchange rate';
@@ -370,11 +442,8 @@ function floorOf(
   return flat + perSecond * ad.asset.seconds;
 }
 
-/** Whether a part of the week has this moment, by the clock of the listener or, where that is unknown, of the account. */
-function isInDayParts({ dayParts, money }: CompiledAdSet, { wallMs, nowMs }: BreakQuestion): boolean {
-  if (dayParts === undefined) return true;
-  const localMs = wallMs ?? nowMs + (zoneClock(money.zone)?.offsetMs(nowMs) ?? 0);
-  return dayParts.some((part) => isInWindow(part, localMs));
+function isInTime({ dayParts: windows, money: { zone } }: CompiledAdSet, question: BreakQuestion): boolean {
+  return windows === undefined || isInDayParts({ windows, zone }, question);
 }
 
 /** One of the ads, by their weights. */

@@ -1,7 +1,9 @@
+import { isInWindow } from '#kernel/audiences/language/compile-time.ts';
+import { zoneClock } from '#kernel/audiences/language/zone.ts';
 import { categoryObstacle, type ListenerRules } from '../rules/listener-rules.ts';
 import { ecpmOf, type Goal } from '../rules/goals.ts';
 import { times, type Ratio } from '../rules/ratio.ts';
-import type { AdSetRows } from './ad-set-rows.ts';
+import type { AdSetRows, DayParts } from './ad-set-rows.ts';
 import { mayStandAt } from './places.ts';
 import type { CompiledPlacement } from './table.ts';
 
@@ -9,6 +11,7 @@ import type { CompiledPlacement } from './table.ts';
 interface FitQuestion {
   readonly placement: CompiledPlacement;
   readonly nowMs: number;
+  readonly wallMs: number | undefined;
   readonly seconds: number;
   readonly filtersExplicit: boolean;
   readonly rules: ListenerRules;
@@ -49,9 +52,20 @@ export function mayFit(rows: AdSetRows, at: number, question: FitQuestion, worth
   const blocked = placement.spec.blockedCategories;
   if (blocked !== undefined && categories.some((name) => blocked.includes(name))) return false;
   if (categoryObstacle(categories, rules) !== undefined) return false;
+  const dayParts = rows.dayPartsAt(at);
+  if (dayParts !== undefined && !isInDayParts(dayParts, question)) return false;
   const goal = rows.goalAt(at);
   const worth = worthOf(rows.currencyAt(at), goal);
   if (worth === undefined) return false;
   const { flat, perSecond } = placement.floorLeast;
   return ecpmOf({ goal, bid: rows.bidAt(at) }, worth) >= Math.max(1, flat + perSecond * seconds);
+}
+
+/** Whether a part of the week has this moment, by the clock of the listener or, where that is unknown, of the account. */
+export function isInDayParts(
+  { windows, zone }: DayParts,
+  { wallMs, nowMs }: Pick<FitQuestion, 'nowMs' | 'wallMs'>,
+): boolean {
+  const localMs = wallMs ?? nowMs + (zoneClock(zone)?.offsetMs(nowMs) ?? 0);
+  return windows.some((window) => isInWindow(window, localMs));
 }

@@ -21,13 +21,14 @@ export interface AudienceIndex {
   /**
    * The `k` candidates with the highest scores among those whose rule is true, best first; of equal ones the higher
    * bound, then the earlier position. Calls `score` in the order of bounds, and only while a candidate may still be
-   * among the best; undefined excludes the candidate. `score` must not use this index.
+   * among the best; undefined excludes the candidate. A score is among them only above `threshold`, NaN while any is. `score` must
+   * not use this index.
    */
   readonly best: (
     context: Context,
     nowMs: number,
     k: number,
-    score: (candidate: number) => number | undefined,
+    score: (candidate: number, threshold: number) => number | undefined,
   ) => number[];
   /** All candidates whose rule is true, in the order of their bounds. */
   readonly matches: (context: Context, nowMs: number) => number[];
@@ -103,7 +104,7 @@ function indexOf(tables: SearchTables): AudienceIndex {
       if (k <= 0) return [];
       best.begin(k);
       search(context, nowMs, (candidate) => {
-        const value = score(candidate);
+        const value = score(candidate, best.threshold());
         return value === undefined ? best.threshold() : best.add(candidate, value);
       });
       return best.takeAll();
