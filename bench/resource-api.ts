@@ -11,7 +11,7 @@ const WATCHERS = 20;
 const WATCHED_WRITES = 1_000;
 
 /** CPU milliseconds of kube-apiserver 1.26 with etcd, recorded on this kind of machine; the goal is a fifth of each. */
-const RECORDED = { create: 2.5, mergePatch: 3.6, list: 600, byLabel: 3_600 } as const;
+const RECORDED = { create: 2.5, mergePatch: 3.6, apply: 4, list: 600, byLabel: 3_600 } as const;
 const FIFTH = 5;
 
 /**
@@ -76,6 +76,10 @@ export async function* run(): AsyncIterable<Figure> {
       { max: RECORDED.mergePatch / FIFTH },
       RECORDED.mergePatch,
     );
+    for (const [name, make] of applies(headers)) {
+      const figure = await each(10_000, make);
+      yield absolute(`resource-api/${name}`, unit, figure, { max: RECORDED.apply / FIFTH }, RECORDED.apply);
+    }
     yield absolute('resource-api/list-10000', unit, await reads(PATH), { max: RECORDED.list / FIFTH }, RECORDED.list);
     yield absolute('resource-api/list-10000-table', unit, await reads(PATH, { accept: TABLE }), { max: RECORDED.list });
     yield absolute('resource-api/list-page-500', unit, await reads(`${PATH}?limit=500`), {
@@ -128,6 +132,27 @@ export async function* run(): AsyncIterable<Figure> {
   } finally {
     await own?.close();
   }
+}
+
+/** Server-side apply of whole objects: one that changes a field, the same once more, and one that writes nothing. */
+function applies(headers: Readonly<Record<string, string>>): readonly [string, Parameters<typeof load>[3]][] {
+  const apply = (applied: string, query: string) => (index: number) => ({
+    method: 'PATCH',
+    path: `${PATH}/m${index}?fieldManager=bench&force=true${query}`,
+    headers: { ...headers, 'content-type': 'application/apply-patch+yaml' },
+    body: JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: `m${index}` },
+      data: { ...DATA, applied },
+    }),
+    status: 200,
+  });
+  return [
+    ['apply-changed', apply('once', '')],
+    ['apply-no-op', apply('once', '')],
+    ['apply-dry-run', apply('twice', '&dryRun=All')],
+  ];
 }
 
 /** Twenty watchers during writes: how many events reached them in total. */
