@@ -1,37 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { startWorld, type World } from '../support/backline.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
-import { execute, findKubectls, type Kubectl, type Ran } from '../support/kubectl.ts';
+import { findKubectls, openShell, type Kubectl, type Shell } from '../support/kubectl.ts';
 
 const kubectls = await findKubectls();
 const skip = kubectls.length === 0 ? 'SKIPPED: there is no kubectl on the PATH of this machine' : false;
-
-interface Shell {
-  readonly run: (args: string, input?: string, env?: Record<string, string>) => Promise<Ran>;
-  /** Runs it and asserts that it succeeds. */
-  readonly ok: (args: string, input?: string, env?: Record<string, string>) => Promise<string>;
-  readonly folder: string;
-}
-
-async function shell(t: TestContext, world: World, kubectl: Kubectl): Promise<Shell> {
-  const folder = await mkdtemp(join(tmpdir(), 'backline-kubectl-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const base = ['--kubeconfig', world.running.kubeconfigFile, '--cache-dir', join(folder, 'cache')];
-  const run: Shell['run'] = (args, input = '', env = {}) =>
-    execute(kubectl.file, [...base, ...args.split(' ')], input, env);
-  const ok: Shell['ok'] = async (args, input, env) => {
-    const ran = await run(args, input, env);
-    assert.equal(ran.code, 0, `kubectl ${args}\n${ran.stdout}${ran.stderr}`);
-    return ran.stdout;
-  };
-  return { run, ok, folder };
-}
 
 const yaml = (...objects: object[]) => objects.map((object) => stringify(object)).join('---\n');
 
@@ -41,7 +19,7 @@ test('each kubectl does all that it does with a Kubernetes server', { skip, conc
     kubectls.map((kubectl) =>
       t.test(kubectl.version, async (t) => {
         await using world = await startWorld(t);
-        const terminal = await shell(t, world, kubectl);
+        const terminal = await openShell(t, world, kubectl);
         await catalogue(world, kubectl, terminal);
         await everyVerb(terminal);
         await access(terminal);
@@ -119,12 +97,6 @@ async function catalogue(world: World, kubectl: Kubectl, { run, ok, folder }: Sh
   const edited = config.replace('hello', 'good day');
   assert.match(await ok('replace -f -', edited), /replaced/);
 
-  const serverSide = await run('apply --server-side -f -', edited);
-  assert.equal(serverSide.code, 1);
-  assert.match(
-    serverSide.stderr,
-    /not available on the server: \(Server-side apply is not supported\. Apply without --server-side: kubectl apply -f FILE/,
-  );
   const bad = await run('apply -f -', yaml(plan('typo', { entitlement: [] })));
   assert.equal(bad.code, 1);
   assert.match(bad.stderr, /unknown field "spec\.entitlement"/);

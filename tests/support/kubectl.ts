@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process';
+import assert from 'node:assert/strict';
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-
+import type { TestContext } from 'node:test';
 import { isLong } from './amount.ts';
+import type { World } from './backline.ts';
 
 export interface Kubectl {
   readonly version: string;
@@ -57,4 +61,26 @@ export function execute(
     );
     child.stdin?.end(input);
   });
+}
+
+export interface Shell {
+  readonly run: (args: string, input?: string, env?: Record<string, string>) => Promise<Ran>;
+  /** Runs it and asserts that it succeeds. */
+  readonly ok: (args: string, input?: string, env?: Record<string, string>) => Promise<string>;
+  readonly folder: string;
+}
+
+/** A kubectl that speaks to a world as its administrator. */
+export async function openShell(t: TestContext, world: World, kubectl: Kubectl): Promise<Shell> {
+  const folder = await mkdtemp(join(tmpdir(), 'backline-kubectl-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const base = ['--kubeconfig', world.running.kubeconfigFile, '--cache-dir', join(folder, 'cache')];
+  const run: Shell['run'] = (args, input = '', env = {}) =>
+    execute(kubectl.file, [...base, ...args.split(' ')], input, env);
+  const ok: Shell['ok'] = async (args, input, env) => {
+    const ran = await run(args, input, env);
+    assert.equal(ran.code, 0, `kubectl ${args}\n${ran.stdout}${ran.stderr}`);
+    return ran.stdout;
+  };
+  return { run, ok, folder };
 }

@@ -25,7 +25,12 @@ interface NamedList {
 }
 
 interface ObjectName {
-  readonly metadata: { readonly name: string; readonly namespace?: string; readonly resourceVersion?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly resourceVersion?: string;
+    readonly managedFields?: unknown;
+  };
 }
 
 /** A `Table` of meta.k8s.io/v1. */
@@ -116,12 +121,20 @@ function objectsText(
 ): string {
   const [first] = pages;
   const isList = first !== undefined && 'items' in first;
-  const objects = pages.flatMap((page) => ('items' in page ? page.items : [page]));
+  const objects = pages.flatMap((page) => ('items' in page ? page.items : [page])).map(withoutManagers);
   if (output === 'name') return objects.map(({ metadata }) => resourceName(type, metadata.name)).join('\n');
-  const document = isList ? { ...first, metadata: { ...first.metadata, continue: undefined }, items: objects } : first;
+  const document = isList
+    ? { ...first, metadata: { ...first.metadata, continue: undefined }, items: objects }
+    : objects[0];
   return output === 'json'
     ? JSON.stringify(document, null, 2)
     : encodeYaml(JSON.parse(JSON.stringify(document))).trimEnd();
+}
+
+/** Who owns which field is long, and of no use to most. `kubectl get --show-managed-fields` shows it. */
+function withoutManagers<Object extends ObjectName>(object: Object): Object {
+  const { managedFields: _managedFields, ...metadata } = object.metadata;
+  return { ...object, metadata };
 }
 
 /** Prints what there is, then each change, until somebody stops it or the server ends the watch. */
@@ -182,7 +195,10 @@ async function follow(
         if (happened === 'BOOKMARK') continue;
         if (isTable) print({ ...object, columnDefinitions: columns }, happened === 'DELETED');
         else if (output === 'name') io.stdout.write(`${resourceName(type, object.metadata.name)}\n`);
-        else io.exact.write(output === 'json' ? `${JSON.stringify(object, null, 2)}\n` : `---\n${encodeYaml(object)}`);
+        else {
+          const document = withoutManagers<ObjectName>(object);
+          io.exact.write(output === 'json' ? `${JSON.stringify(document, null, 2)}\n` : `---\n${encodeYaml(document)}`);
+        }
       }
     }
   } catch (error) {

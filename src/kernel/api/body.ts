@@ -3,7 +3,7 @@ import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { nameSuffix } from '#kernel/base/ids.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import { readBody, type Exchange } from '#kernel/http/exchange.ts';
-import { decodeBody, readingCost } from './codec/body.ts';
+import { decodeBody, YAML_FACTOR } from './codec/body.ts';
 import type { DecodedText } from './codec/text/json.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { FieldValidation } from '#kernel/store/rules/operation.ts';
@@ -49,18 +49,24 @@ function limitsOf({ bodyBytesMax, bodyValuesMax }: Kind): BodyLimits {
   return { bytesMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX, itemsMax: ITEMS_MAX };
 }
 
-/** The body, which its sender has paid for before anything is made of it. */
-export function readCharged(exchange: Exchange, bytesMax: number): Promise<Buffer> {
-  return readBody(exchange, bytesMax, readingCost(contentTypeOf(exchange)));
-}
-
-/** The decoded body. A large one is read in turns with other work. */
+/** The decoded body, which its sender has paid for before it is read. A large one is read in turns with other work. */
 async function readDocument(
   exchange: Exchange,
   contentType: string | undefined,
   limits: BodyLimits,
 ): Promise<DecodedText> {
-  return inTurns(decodeBody(contentType, await readCharged(exchange, limits.bytesMax), limits));
+  return decodeCharged({ exchange, contentType, limits }, await readBody(exchange, limits.bytesMax));
+}
+
+/** Decodes the bytes of a body, which were charged for as JSON. */
+export function decodeCharged({ exchange, contentType, limits }: BodySource, bytes: Buffer): Promise<DecodedText> {
+  return inTurns(decodeBody(contentType, bytes, limits, () => exchange.chargeBody(bytes.length, YAML_FACTOR)));
+}
+
+interface BodySource {
+  readonly exchange: Exchange;
+  readonly contentType: string | undefined;
+  readonly limits: DocumentLimits;
 }
 
 function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldValidation): string[] {

@@ -1,6 +1,7 @@
 import { refusalIn } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import { MANAGER_LIMITS } from '#kernel/managed-fields/entries.ts';
 import type { Author } from '#kernel/store/contract.ts';
 import type { Attempt, ResourceAttributes, User } from './authority.ts';
 import type { Query, RequestTarget } from './request.ts';
@@ -20,6 +21,15 @@ export interface Call {
   dryRun: boolean;
 }
 
+/** The name under which a request owns fields: as it says, or that of its program; as Kubernetes. */
+function managerOf({ queryText, request }: Exchange): string {
+  const given = new URLSearchParams(queryText).get('fieldManager') ?? '';
+  if (given !== '') return given;
+  const [program = ''] = (request.headers['user-agent'] ?? '').split('/');
+  // oxlint-disable-next-line no-control-regex
+  return program.replaceAll(/[\x00-\x1f\x7f]/g, '').slice(0, MANAGER_LIMITS.nameCharsMax) || 'unknown';
+}
+
 export function callOf(exchange: Exchange, user: User, target: RequestTarget): Call {
   const { request, method, requestId } = exchange;
   const author: Author = {
@@ -30,6 +40,7 @@ export function callOf(exchange: Exchange, user: User, target: RequestTarget): C
       address: request.socket.remoteAddress ?? '',
       userAgent: (request.headers['user-agent'] ?? '').slice(0, USER_AGENT_CHARS_MAX),
       verb: writingVerb(method, target),
+      ...(isWrite(method) ? { manager: managerOf(exchange) } : {}),
       ...(user.mintedBy === undefined ? {} : { mintedBy: user.mintedBy }),
     },
   };

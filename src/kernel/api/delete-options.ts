@@ -1,10 +1,8 @@
 import type { Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
-import { inTurns } from '#kernel/base/turns.ts';
-import type { Exchange } from '#kernel/http/exchange.ts';
-import { decodeBody } from './codec/body.ts';
+import { readBody, type Exchange } from '#kernel/http/exchange.ts';
 import type { Propagation } from '#kernel/store/rules/operation.ts';
-import { contentTypeOf, readCharged } from './body.ts';
+import { contentTypeOf, decodeCharged } from './body.ts';
 
 /** Options of a deletion: a few names. */
 const LIMITS = { bytesMax: 64 * 1024, valuesMax: 1_000, membersMax: 1_000, itemsMax: 1_000 } as const;
@@ -20,11 +18,14 @@ export interface DeleteOptions {
  * somebody asked for it, and without it too much would be deleted.
  */
 export async function readDeleteOptions(exchange: Exchange): Promise<DeleteOptions> {
-  const bytes = await readCharged(exchange, LIMITS.bytesMax);
+  const bytes = await readBody(exchange, LIMITS.bytesMax);
   const query = new URLSearchParams(exchange.queryText);
   const ofQuery = deleteOptionsOf(givenInQuery(query));
   if (bytes.length === 0) return ofQuery;
-  const { value, duplicates } = await inTurns(decodeBody(contentTypeOf(exchange), bytes, LIMITS));
+  const { value, duplicates } = await decodeCharged(
+    { exchange, contentType: contentTypeOf(exchange), limits: LIMITS },
+    bytes,
+  );
   const [twice] = duplicates;
   if (twice !== undefined) throw badOptions(`${twice.join('.')} is given twice`);
   const ofBody = deleteOptionsOf(value);

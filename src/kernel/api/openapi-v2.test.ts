@@ -158,7 +158,7 @@ test('the protobuf says the same as the JSON', () => {
   const names = item.patch.parameters.flatMap(
     ({ parameter }: { parameter: { plain?: { query?: { name: string } } } }) => parameter.plain?.query?.name ?? [],
   );
-  assert.deepEqual(names, ['dryRun', 'fieldManager', 'fieldValidation']);
+  assert.deepEqual(names, ['dryRun', 'fieldManager', 'fieldValidation', 'force']);
 });
 
 test('the client chooses the form, and gets 406 when it takes none', () => {

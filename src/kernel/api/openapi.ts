@@ -167,7 +167,13 @@ function pathsOf(kind: Kind): Record<string, object> {
   const one = (path: string, shown = kind) => ({
     get: ifAllowed('get', () => operation(shown, 'get', { parameters: [], answer: schemaName(shown) })),
     put: ifAllowed('update', () => operation(shown, 'put', { ...writes(shown), requestBody: body(shown) })),
-    patch: ifAllowed('patch', () => operation(shown, 'patch', { ...writes(shown), requestBody: patchBody(kind) })),
+    patch: ifAllowed('patch', () =>
+      operation(shown, 'patch', {
+        ...writes(shown),
+        parameters: [...WRITE_PARAMETERS, FORCE],
+        requestBody: patchBody(kind),
+      }),
+    ),
     ...(path === 'main' && {
       delete: ifAllowed('delete', () => operation(kind, 'delete', { ...deleted, parameters: [DRY_RUN, PROPAGATION] })),
     }),
@@ -223,6 +229,8 @@ const PROPAGATION = queryParameter(
   'propagationPolicy',
   'Foreground, Background or Orphan: how dependents are deleted.',
 );
+
+const FORCE = queryParameter('force', 'Of an apply: takes fields over from other managers.', 'boolean');
 
 const WRITE_PARAMETERS = [
   DRY_RUN,

@@ -100,6 +100,7 @@ function declaredFields(text: string): object {
     generation: _generation,
     uid: _uid,
     creationTimestamp: _creationTimestamp,
+    managedFields: _managedFields,
     ...kept
   } = metadata;
   return { metadata: kept, ...fields };

@@ -6,6 +6,7 @@ import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import type { FieldValidation, Part } from '#kernel/store/rules/operation.ts';
 import type { Kind, Verb } from '#kernel/kinds/kind.ts';
 import { isServerSideApply } from '#kernel/kinds/patch/patch.ts';
+import { MANAGER_LIMITS } from '#kernel/managed-fields/entries.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 
 /** The target in the path of a resource request. */
@@ -137,19 +138,21 @@ export interface Query {
   readonly timeoutSeconds: number | undefined;
   readonly dryRun: boolean;
   readonly fieldValidation: FieldValidation;
+  /** Of server-side apply: takes fields away from other managers. */
+  readonly force: boolean;
   readonly includeObject: 'None' | 'Metadata' | 'Object';
 }
 
-/** As Kubernetes: longer names of those who write are refused, though nothing here is kept of them. */
-const FIELD_MANAGER_CHARS_MAX = 128;
-
 export function parseQuery(exchange: Exchange): Query {
   const given = new URLSearchParams(exchange.queryText);
-  checkFieldManager(given.get('fieldManager') ?? '');
-  // The refusal of server-side apply as a whole helps more than that of its option.
-  const isApply = isServerSideApply(exchange.request.headers['content-type']);
+  const fieldManager = given.get('fieldManager') ?? '';
+  checkFieldManager(fieldManager);
+  const isApply = exchange.method === 'PATCH' && isServerSideApply(exchange.request.headers['content-type']);
   if (exchange.method === 'PATCH' && given.has('force') && !isApply) {
     throw invalidOption('force', 'FieldValueForbidden', 'Forbidden: may not be specified for non-apply patch');
+  }
+  if (isApply && fieldManager === '') {
+    throw invalidOption('fieldManager', 'FieldValueRequired', 'Required value: is required for apply patch');
   }
   const text = (name: string) => given.get(name) ?? undefined;
   const oneOf = <const Value extends string>(name: string, fallback: Value, ...others: Value[]): Value => {
@@ -198,13 +201,14 @@ export function parseQuery(exchange: Exchange): Query {
     timeoutSeconds: count('timeoutSeconds'),
     dryRun: dryRuns.length > 0,
     fieldValidation: oneOf('fieldValidation', 'Warn', 'Ignore', 'Strict'),
+    force: flag('force'),
     includeObject: oneOf('includeObject', 'Metadata', 'None', 'Object'),
   };
 }
 
 function checkFieldManager(name: string): void {
-  if (name.length > FIELD_MANAGER_CHARS_MAX) {
-    const detail = `Too long: may not be more than ${FIELD_MANAGER_CHARS_MAX} bytes`;
+  if (name.length > MANAGER_LIMITS.nameCharsMax) {
+    const detail = `Too long: may not be more than ${MANAGER_LIMITS.nameCharsMax} bytes`;
     throw invalidOption('fieldManager', 'FieldValueTooLong', detail);
   }
   // oxlint-disable-next-line no-control-regex

@@ -1,4 +1,5 @@
 import { fieldPath, type Refusal } from '#kernel/base/failures.ts';
+import { pathText } from '#kernel/managed-fields/field-set.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { ExpiredContinue } from './list.ts';
@@ -15,7 +16,7 @@ export function failureStatus(
   const causes = refusal.problems.map(({ path, reason, detail }) => ({
     reason,
     message: detail,
-    field: fieldPath(path),
+    field: reason === 'FieldManagerConflict' ? pathText(path.map(String)) : fieldPath(path),
   }));
   return {
     kind: 'Status',

@@ -15,6 +15,8 @@ export interface Problem {
     | 'FieldValueTooLong'
     | 'FieldValueTooMany'
     | 'FieldValueTypeInvalid'
+    /** The path has the path elements of managed fields. */
+    | 'FieldManagerConflict'
     | 'ResourceVersionTooLarge';
   /** A sentence that says what was wrong, with the values, and what would be right. Does not repeat the path. */
   readonly detail: string;

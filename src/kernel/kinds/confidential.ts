@@ -11,6 +11,7 @@ const WORDS: Readonly<Record<Problem['reason'], string>> = {
   FieldValueTooLong: 'Too long',
   FieldValueTooMany: 'Too many',
   FieldValueTypeInvalid: 'Invalid type',
+  FieldManagerConflict: 'Conflict',
   ResourceVersionTooLarge: 'Too large resource version',
 };
 
@@ -49,7 +50,7 @@ export function withoutValues(refusal: Refusal): Refusal {
 }
 
 /** The annotation in which kubectl stores the whole object. */
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 const HIDDEN = '(secret)';
 
 /** Hides every value of a confidential object outside its metadata; field names stay visible. */

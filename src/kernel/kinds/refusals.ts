@@ -1,6 +1,11 @@
 import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
 
 export const resourceRefusal = defineRefusals('resources', {
+  'apply-conflict': {
+    reason: 'Conflict',
+    meaning: 'Another manager owns fields that the apply would change.',
+    hint: 'Leave the fields out, apply the same values, or take them over: kubectl apply --server-side --force-conflicts',
+  },
   'already-exists': {
     reason: 'AlreadyExists',
     meaning: 'An object of this name exists.',
@@ -15,6 +20,11 @@ export const resourceRefusal = defineRefusals('resources', {
     reason: 'BadRequest',
     meaning: 'The DeleteOptions cannot be read.',
     hint: 'Correct the field that the message names.',
+  },
+  'bad-managed-fields': {
+    reason: 'BadRequest',
+    meaning: 'An applied object has managedFields.',
+    hint: 'Leave metadata.managedFields out of what is applied.',
   },
   'bad-metadata': {
     reason: 'BadRequest',
@@ -152,11 +162,6 @@ export const resourceRefusal = defineRefusals('resources', {
     meaning: 'The object names no namespace.',
     remedy: 'Say in metadata.namespace where it belongs.',
   },
-  'no-server-side-apply': {
-    reason: 'UnsupportedMediaType',
-    meaning: 'There is no server-side apply.',
-    remedy: 'Apply without --server-side: kubectl apply -f FILE, or backline apply -f FILE.',
-  },
   'no-such-kind': {
     reason: 'NotFound',
     meaning: 'The kind is no longer served.',
@@ -271,6 +276,11 @@ export const resourceRefusal = defineRefusals('resources', {
     reason: 'BadRequest',
     meaning: 'The kind has no such field.',
     hint: 'See `kubectl explain` for the fields.',
+  },
+  'too-many-managers': {
+    reason: 'Invalid',
+    meaning: 'Too many managers own fields of the object.',
+    remedy: 'Apply under a name that is among them, or reset them: set metadata.managedFields to [{}].',
   },
   'unsupported-patch-type': {
     reason: 'UnsupportedMediaType',

@@ -1,5 +1,19 @@
+import type { Kind } from '#kernel/kinds/kind.ts';
 import type { SchemaNode } from '#kernel/kinds/schema/schema-node.ts';
+import { structureOf } from '#kernel/kinds/structure.ts';
 import { ANY, LEAF, type FieldType } from './field-type.ts';
+
+/** The type of whole objects of a kind. Made once for each kind. */
+export function fieldTypeOfKind(kind: Kind): FieldType {
+  let type = BY_KIND.get(kind);
+  if (type === undefined) {
+    type = fieldTypeOf(structureOf(kind).structure);
+    BY_KIND.set(kind, type);
+  }
+  return type;
+}
+
+const BY_KIND = new WeakMap<Kind, FieldType>();
 
 /** The parts that the values of a schema have, as Kubernetes sees them: lists are atomic unless the schema says otherwise. */
 export function fieldTypeOf(node: SchemaNode): FieldType {

@@ -13,7 +13,7 @@ import {
 } from './values.ts';
 
 /** The fields that one manager owns, in the version of the kind in which it wrote them. */
-interface Manager {
+export interface Manager {
   readonly version: string;
   /** Whether it owns them by applying: it then removes those that it applies no more. */
   readonly isApplier: boolean;
@@ -44,7 +44,7 @@ interface Write {
 }
 
 /** Fields that an apply would change although others own them. */
-interface Conflict {
+export interface Conflict {
   readonly manager: string;
   readonly fields: FieldSet;
 }

@@ -20,11 +20,11 @@ export interface Entry {
   readonly object: () => ResourceObject;
   /** The same with null in the place of `specText`, where that is known: what is large need not be parsed. */
   readonly outline: () => ResourceObject;
-  /** Its apiVersion, kind and metadata, and maybe more. Less is parsed where the spec stands behind them. */
+  /** Its apiVersion, kind and metadata without managedFields, and maybe more. Less is parsed where the spec stands behind them. */
   readonly identity: () => ResourceObject;
   /** The spec of an object of a released or direct kind, and what of a Head everybody gets, as JSON. */
   readonly specText: () => string | undefined;
-  /** The text before and behind `specText`; undefined where there is none. */
+  /** The text before and behind `specText`, without what managedFields hold; undefined where there is none. */
   readonly aroundSpec: () => { readonly before: string; readonly after: string } | undefined;
 }
 
@@ -98,6 +98,8 @@ export interface Caller {
   /** The network address. */
   readonly address: string;
   readonly userAgent: string;
+  /** The name under which it owns fields: its field manager, or the program of its user agent. Absent in older records. */
+  readonly manager?: string;
   /** The verb of the request, in the words of the Kubernetes API: `create`, `patch`, … */
   readonly verb: string;
   /** The users who minted the token that was used, or impersonate the user; absent where there are none. */

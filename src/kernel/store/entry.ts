@@ -5,11 +5,12 @@ import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { labelSet } from '#kernel/kinds/label-set.ts';
 import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { Change, Entry } from './contract.ts';
-import { rangeAt } from './json-range.ts';
+import { rangeAt, type Range } from './json-range.ts';
+import { shareOwners, textOfOwners } from './owners-text.ts';
 
 /**
  * An entry as the store keeps it: the text of the object once, and beside it only what is looked for all the time. The text is
- * in three parts, so that an object and its Head can share the spec, which both have in them.
+ * in parts, so that an object and its Head can share the spec, which both have in them, and many objects their owners.
  */
 export class StoredEntry implements Entry {
   readonly kind: Kind;
@@ -19,6 +20,10 @@ export class StoredEntry implements Entry {
   readonly labels: Readonly<Record<string, string>>;
   readonly indexKeys: readonly string[];
   readonly #before: string;
+  /** Who owns which fields: between `#before` and `#between`. */
+  readonly #owners: readonly string[] | undefined;
+  readonly #ownerTimes: string;
+  readonly #between: string;
   #spec: string;
   readonly #after: string;
 
@@ -37,22 +42,43 @@ export class StoredEntry implements Entry {
     this.name = name;
     this.version = version;
     this.labels = labelsIn(bytes);
-    this.#before = spec === undefined ? text.toString() : bytes.toString('utf8', 0, spec.start);
+    const owners = ownersBefore(bytes, spec?.start ?? bytes.length);
+    const shared = owners && shareOwners(bytes.toString('utf8', owners.start, owners.end));
+    const whole = spec === undefined && owners === undefined;
+    this.#before = whole ? text.toString() : bytes.toString('utf8', 0, owners?.start ?? spec?.start);
+    this.#owners = shared?.around;
+    this.#ownerTimes = shared?.times ?? '';
+    this.#between = owners === undefined ? '' : shortText(bytes.toString('utf8', owners.end, spec?.start));
     this.#spec = spec === undefined ? '' : bytes.toString('utf8', spec.start, spec.end);
     const after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
     // For Heads it ends the pattern: nothing may follow.
-    this.#after = after.length <= SHORT ? internText(after) : after;
+    this.#after = shortText(after);
     const found = { namespace, name: liveNameOf(this) };
     this.indexKeys = indexKeysOf(kind, found, () => object?.spec ?? this.spec(), this.specText());
   }
 
   get text(): string {
-    return this.#spec === '' ? this.#before : this.#before + this.#spec + this.#after;
+    return this.#spec === '' ? this.#beforeSpec() : this.#beforeSpec() + this.#spec + this.#after;
+  }
+
+  /** The text before the spec, or all of it. */
+  #beforeSpec(): string {
+    return this.#owners === undefined ? this.#before : this.#before + this.#ownersText() + this.#between;
+  }
+
+  /** The same without owners. */
+  #outlineBefore(): string {
+    return this.#owners === undefined ? this.#before : `${this.#before}[]${this.#between}`;
+  }
+
+  #ownersText(): string {
+    return this.#owners === undefined ? '' : textOfOwners({ around: this.#owners, times: this.#ownerTimes });
   }
 
   /** Of its text. */
   get characters(): number {
-    return this.#before.length + this.#spec.length + this.#after.length;
+    const owners = this.#ownersText().length + this.#between.length;
+    return this.#before.length + owners + this.#spec.length + this.#after.length;
   }
 
   get uid(): string {
@@ -69,13 +95,18 @@ export class StoredEntry implements Entry {
   }
 
   outline(): ResourceObject {
-    return this.#spec === '' ? this.object() : JSON.parse(`${this.#before}null${this.#after}`);
+    return this.#spec === '' ? this.object() : JSON.parse(`${this.#beforeSpec()}null${this.#after}`);
   }
 
   identity(): ResourceObject {
-    if (this.#spec === '' || this.kind === Head) return this.outline();
-    const before: Partial<ResourceObject> = JSON.parse(`${this.#before}null}`);
-    return isWhole(before) ? before : this.outline();
+    const text = this.#outlineBefore();
+    const before: Partial<ResourceObject> =
+      this.#spec === '' || this.kind === Head
+        ? JSON.parse(this.#spec === '' ? text : `${text}null${this.#after}`)
+        : JSON.parse(`${text}null}`);
+    const object = isWhole(before) ? before : this.outline();
+    delete object.metadata.managedFields;
+    return object;
   }
 
   specText(): string | undefined {
@@ -83,7 +114,7 @@ export class StoredEntry implements Entry {
   }
 
   aroundSpec(): { readonly before: string; readonly after: string } | undefined {
-    return this.#spec === '' ? undefined : { before: this.#before, after: this.#after };
+    return this.#spec === '' ? undefined : { before: this.#outlineBefore(), after: this.#after };
   }
 
   spec(): unknown {
@@ -94,6 +125,17 @@ export class StoredEntry implements Entry {
   shareSpec(other: StoredEntry): void {
     if (this.#spec === other.#spec) this.#spec = other.#spec;
   }
+}
+
+/** Short texts are few. */
+function shortText(text: string): string {
+  return text.length <= SHORT ? internText(text) : text;
+}
+
+/** Where the owners stand, if that is before the end. */
+function ownersBefore(bytes: Buffer, end: number): Range | undefined {
+  const range = rangeAt(bytes, OWNERS_PATH);
+  return range !== undefined && range.end <= end ? range : undefined;
 }
 
 /** Metadata may stand behind the spec. */
@@ -109,7 +151,11 @@ export interface StoredChange extends Change {
 
 /** Writes the version into the object and serialises it: the one time that this is done. */
 export function stampEntry(kind: Kind, object: ResourceObject, version: number): StoredEntry {
-  const stamped = { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } };
+  const { managedFields, ...metadata } = object.metadata;
+  const versioned: ResourceObject['metadata'] = { ...metadata, resourceVersion: String(version) };
+  // Last, so that little text of its own stands behind them.
+  if (managedFields !== undefined) versioned.managedFields = managedFields;
+  const stamped = { ...object, metadata: versioned };
   const { namespace = '', name } = object.metadata;
   return new StoredEntry({ kind, namespace, name, version }, JSON.stringify(stamped), stamped);
 }
@@ -129,6 +175,7 @@ export function keyBehind(key: string): string {
 }
 
 const LABELS_PATH = pathOf('metadata', 'labels');
+const OWNERS_PATH = pathOf('metadata', 'managedFields');
 const SPEC_PATH = pathOf('spec');
 /** The entry of everyone stands first. */
 const HEAD_SPEC_PATH: readonly (Buffer | number)[] = [...pathOf('spec', 'live'), 0, ...pathOf('spec')];

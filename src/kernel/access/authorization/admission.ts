@@ -46,6 +46,7 @@ interface WriteCheck {
  * namespaces. Components of this program may write everything.
  */
 export function admission(table: () => RuleTable, kinds: KindRegistry): Admission {
+  const rightsOf = (user: Holder): HeldRights => ({ table: table(), user });
   const mayDo = (user: Holder, verb: string, object: SelectableObject): boolean =>
     authorize(table(), user, { verb, ...namedIn(object), object }).allowed;
   // `refer` cannot be limited to selected objects.
@@ -55,25 +56,6 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
     const wanted = { ...wish, group: kind.group, resource: kind.plural, subresource: '' };
     if (!authorize(table(), user, wanted).allowed) throw forbiddenRefusal(user, wanted);
   };
-  /** Whether a write is allowed with the object as it is, or as it would be. */
-  const accessTo = (
-    user: Holder,
-    { kind, operation, current }: WriteCheck,
-    object: SelectableObject | undefined,
-  ): Access & { readonly wanted: ResourceAttributes } => {
-    const verb = verbOf(operation, current);
-    const wanted = {
-      verb,
-      group: kind.group,
-      resource: kind.plural,
-      subresource: partOf(operation),
-      namespace: operation.namespace,
-      // As in Kubernetes, a name that does not exist yet is no ground to create.
-      name: verb === 'create' && operation.verb !== 'delete' ? '' : operation.name,
-      ...(object === undefined ? {} : { object }),
-    };
-    return { ...authorize(table(), user, wanted), wanted };
-  };
   /**
    * Whether nothing may depend on that the object is there: the user may neither read nor update it. Who may create any
    * object learns of it all the same.
@@ -81,8 +63,8 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
   const hides = (user: Holder, { kind, operation, current }: WriteCheck): boolean =>
     operation.verb === 'apply' &&
     current !== undefined &&
-    !accessTo(user, { kind, operation, current }, current).allowed &&
-    !accessTo(user, { kind, operation, current: undefined }, undefined).allowed &&
+    !accessTo(rightsOf(user), { kind, operation, current }, current).allowed &&
+    !accessTo(rightsOf(user), { kind, operation, current: undefined }, undefined).allowed &&
     !mayDo(user, 'get', current);
   return {
     mayRead: (author, object) =>
@@ -96,11 +78,16 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       const current = hides(user, { kind, operation, current: stored }) ? undefined : stored;
       const isCreate = operation.verb !== 'delete' && verbOf(operation, current) === 'create';
       // These are authorized here alone: as objects of a change set, or once more when a command is carried out.
-      const isDecidedHere = operation.verb === 'apply' || (operation.verb === 'delete' && operation.by !== undefined);
-      const access = accessTo(user, { kind, operation, current }, isCreate ? undefined : current);
+      const isDecidedHere =
+        operation.verb === 'apply' ||
+        (operation.verb === 'serverSideApply' && isCreate) ||
+        (operation.verb === 'delete' && operation.by !== undefined);
+      const access = accessTo(rightsOf(user), { kind, operation, current }, isCreate ? undefined : current);
       // Whether a rule with a selector allows a create depends on the object that would be stored.
       const isOpen = access.partly.length > 0 && isCreate;
       if (!access.allowed && !isOpen && (isDecidedHere || access.partly.length > 0)) {
+        if (operation.verb === 'serverSideApply' && isCreate)
+          throw applyRefusal(rightsOf(user), { kind, operation }, access);
         const isKnown = operation.verb === 'apply' || (current !== undefined && mayDo(user, 'get', current));
         throw refusalOf(user, access, isKnown);
       }
@@ -110,8 +97,10 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
     mayBecome: ({ operation, kind, current, author, object }) => {
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
-      const access = accessTo(user, { kind, operation, current }, selectable(kind, object));
+      const after = selectable(kind, object);
+      const access = accessTo(rightsOf(user), { kind, operation, current }, after);
       if (!access.allowed && access.partly.length > 0) throw forbiddenRefusal(user, access.wanted, access.partly);
+      if (operation.verb === 'serverSideApply' && current === undefined) requirePatch(rightsOf(user), after);
     },
     mayStore: ({ kind, current, author, object, read }) => {
       if (author.caller === undefined) return;
@@ -135,19 +124,57 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
   };
 }
 
+/** An access that is not allowed. */
+type Denial = Pick<Access, 'partly'> & { readonly wanted: ResourceAttributes };
+
+/** Whether a write is allowed with the object as it is, or as it would be. */
+function accessTo(
+  { table, user }: HeldRights,
+  { kind, operation, current }: WriteCheck,
+  object: SelectableObject | undefined,
+): Access & { readonly wanted: ResourceAttributes } {
+  const verb = verbOf(operation, current);
+  const wanted = {
+    verb,
+    group: kind.group,
+    resource: kind.plural,
+    subresource: partOf(operation),
+    namespace: operation.namespace,
+    // As in Kubernetes, a name that does not exist yet is no ground to create.
+    name: verb === 'create' && operation.verb !== 'delete' ? '' : operation.name,
+    ...(object === undefined ? {} : { object }),
+  };
+  return { ...authorize(table, user, wanted), wanted };
+}
+
 /** The refusal of a write; whether there is an object learns only who may know of it. */
-function refusalOf(
-  user: Holder,
-  { wanted, partly }: Pick<Access, 'partly'> & { readonly wanted: ResourceAttributes },
-  isKnown: boolean,
-): Refusal {
+function refusalOf(user: Holder, { wanted, partly }: Denial, isKnown: boolean): Refusal {
   return isKnown ? forbiddenRefusal(user, wanted, partly) : notAmongRefusal(wanted, partly);
+}
+
+/** An apply that creates is a patch too, as in Kubernetes. */
+function requirePatch({ table, user }: HeldRights, object: SelectableObject): void {
+  const wanted = { verb: 'patch', ...namedIn(object), object };
+  const { allowed, partly } = authorize(table, user, wanted);
+  if (!allowed) throw forbiddenRefusal(user, wanted, partly);
+}
+
+/** The refusal of an apply that may not create. Who may patch some objects only must not learn that there is none. */
+function applyRefusal(
+  { table, user }: HeldRights,
+  { kind, operation: { namespace, name } }: Pick<WriteCheck, 'kind' | 'operation'>,
+  create: Denial,
+): Refusal {
+  const wanted = { verb: 'patch', ...namedIn({ kind, namespace, name }) };
+  const patch = authorize(table, user, wanted);
+  return patch.allowed ? forbiddenRefusal(user, create.wanted, create.partly) : notAmongRefusal(wanted, patch.partly);
 }
 
 /** The verb of a write in rules. */
 function verbOf(operation: Operation, current: Entry | undefined): string {
   if (operation.verb === 'apply') return current === undefined || operation.isNew === true ? 'create' : 'update';
   if (operation.verb === 'delete' && operation.by !== undefined) return 'create';
+  if (operation.verb === 'serverSideApply') return current === undefined ? 'create' : 'patch';
   return operation.verb === 'delete' && operation.isOfMany === true ? 'deletecollection' : operation.verb;
 }
 

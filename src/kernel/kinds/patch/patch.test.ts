@@ -306,34 +306,26 @@ test('the content type selects the form of a patch; the refusal of an unknown on
   assert.equal(patchTypeOf('application/json-patch+json', Plan), 'json');
   assert.equal(patchTypeOf('application/strategic-merge-patch+json', ConfigMap), 'strategic');
   for (const [type, kind, accepted] of [
-    ['application/strategic-merge-patch+json', Plan, 'application/json-patch+json, application/merge-patch+json'],
+    [
+      'application/strategic-merge-patch+json',
+      Plan,
+      'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
+    ],
     [
       'application/json',
       ConfigMap,
-      'application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json',
+      'application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml',
     ],
-    [undefined, Plan, 'application/json-patch+json, application/merge-patch+json'],
+    [undefined, Plan, 'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml'],
+    [
+      'application/apply-patch+cbor',
+      Plan,
+      'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
+    ],
   ] as const) {
     assert.throws(
       () => patchTypeOf(type, kind),
       (error) => error instanceof Refusal && error.status === 415 && error.message.endsWith(`include: ${accepted}`),
-    );
-  }
-});
-
-test('server-side apply is refused as that, in each of its forms', () => {
-  const Plan = defineKind({
-    version: 'v1',
-    description: '',
-    scope: 'Namespaced',
-    group: 'a.b',
-    kind: 'P',
-    plural: 'ps',
-  });
-  for (const type of ['application/apply-patch+yaml', 'Application/Apply-Patch+CBOR; charset=utf-8']) {
-    assert.throws(
-      () => patchTypeOf(type, Plan),
-      (error) => error instanceof Refusal && error.status === 415 && error.code === 'resources/no-server-side-apply',
     );
   }
 });

@@ -13,9 +13,11 @@ const TYPE_OF_MEDIA: ReadonlyMap<string, PatchType> = new Map([
   ['application/strategic-merge-patch+json', 'strategic'],
 ]);
 
-/** Whether a content type is that of server-side apply, in YAML or CBOR. */
+/** The content type of server-side apply: its body is an object, and no patch of one. */
+const APPLY_MEDIA = 'application/apply-patch+yaml';
+
 export function isServerSideApply(contentType: string | undefined): boolean {
-  return mediaOf(contentType).startsWith('application/apply-patch+');
+  return mediaOf(contentType) === APPLY_MEDIA;
 }
 
 function mediaOf(contentType: string | undefined): string {
@@ -27,9 +29,6 @@ export function patchTypeOf(contentType: string | undefined, kind: Kind): PatchT
   const media = mediaOf(contentType);
   const type = TYPE_OF_MEDIA.get(media);
   if (type !== undefined && (type !== 'strategic' || isBuiltIn(kind))) return type;
-  if (isServerSideApply(contentType)) {
-    throw resourceRefusal('no-server-side-apply', 'Server-side apply is not supported.');
-  }
   throw resourceRefusal(
     'unsupported-patch-type',
     `the body of the request was in an unknown format (${media}) - accepted media types include: ` +
@@ -39,7 +38,8 @@ export function patchTypeOf(contentType: string | undefined, kind: Kind): PatchT
 
 /** The content types of patches that a kind accepts. */
 export function patchMediaTypes(kind: Kind): string[] {
-  return [...TYPE_OF_MEDIA].filter(([, form]) => form !== 'strategic' || isBuiltIn(kind)).map(([name]) => name);
+  const patches = [...TYPE_OF_MEDIA].filter(([, form]) => form !== 'strategic' || isBuiltIn(kind));
+  return [...patches.map(([name]) => name), APPLY_MEDIA];
 }
 
 function isBuiltIn(kind: Kind): boolean {

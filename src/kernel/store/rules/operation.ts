@@ -47,6 +47,16 @@ export type Operation =
       readonly patch: unknown;
       readonly fieldValidation: FieldValidation;
     })
+  /** Merges what is declared into the object, whose other fields stay; or creates it. */
+  | (ObjectTarget & {
+      readonly verb: 'serverSideApply';
+      readonly part: Part;
+      readonly object: unknown;
+      /** Takes fields away from other managers. */
+      readonly force: boolean;
+      readonly uid: string;
+      readonly fieldValidation: FieldValidation;
+    })
   | (ObjectTarget & {
       readonly verb: 'delete';
       readonly uidExpected?: string | undefined;

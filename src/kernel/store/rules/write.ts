@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Refusal, fieldPath, type Path, type Problem } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
 import { kubernetesTime } from '#kernel/base/clock.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
@@ -9,8 +10,16 @@ import { Scale } from '#kernel/kinds/builtin/scale.ts';
 import { applyPatch } from '#kernel/kinds/patch/patch.ts';
 import { bornNamespace, finalizersAfterDelete, isLetGo, requireDeletable, withFinalizersOf } from './deletion.ts';
 import { labelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
-import type { CheckContext, Kind, ObjectMeta, ResourceObject, RoomLimit } from '#kernel/kinds/kind.ts';
+import type {
+  CheckContext,
+  Kind,
+  ManagedFieldsEntry,
+  ObjectMeta,
+  ResourceObject,
+  RoomLimit,
+} from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import { applyOver, areSameOwners, entriesAfter, entriesSent, type FieldWrite } from './field-owners.ts';
 import type { FieldValidation, Operation, Part, Propagation } from './operation.ts';
 import { NAMESPACE } from '#kernel/kinds/index-keys.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
@@ -94,7 +103,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       now,
       context: checkContext(kinds, read, now, mayRead),
       restores,
-      isFromOutside: author.caller !== undefined,
+      author,
       mayRead,
       mayBecome: (object) => admission?.mayBecome?.({ ...asked, object }),
       readable: (problems) => readableProblems(problems, mayReadNamed),
@@ -168,8 +177,8 @@ interface WriteContext {
   readonly context: CheckContext;
   /** True where what was live is declared again, see Operation. */
   readonly restores: boolean;
-  /** False for parts of this program, which keep their own limits. */
-  readonly isFromOutside: boolean;
+  /** Parts of this program keep their own limits. */
+  readonly author: Author;
   /** Whether the author may read another object. */
   readonly mayRead: (object: FoundObject) => boolean;
   /** Throws a Refusal when the author may not give the object this content. */
@@ -210,7 +219,7 @@ export function objectLimits({ bodyBytesMax, bodyValuesMax }: Kind): ObjectLimit
 
 /** @param current the object as far as the author may know of it */
 function decideOne(operation: Operation, current: Entry | undefined, given: WriteContext): Mutation {
-  const { kind, isFromOutside } = given;
+  const { kind, author } = given;
   switch (operation.verb) {
     case 'create':
       return create(given, operation, operation.fieldValidation);
@@ -246,12 +255,14 @@ function decideOne(operation: Operation, current: Entry | undefined, given: Writ
         operation.part === 'scale' ? scaleOf(scalePathsOf(kind), before) : before,
         operation.patch,
       );
-      if (isFromOutside) refuseTooHeavy(patched, objectLimits(kind));
+      if (author.caller !== undefined) refuseTooHeavy(withoutOwners(patched), objectLimits(kind));
       if (operation.part === 'scale') return rescale(given, current, patched, operation);
       const wanted = asObject(patched, kind);
       requireSamePlace(kind, current, wanted.metadata);
       return replace(given, current, wanted, operation);
     }
+    case 'serverSideApply':
+      return applyOnServer(given, current, operation);
     case 'delete':
       if (current === undefined) throw notFoundRefusal(kind, operation.name);
       return remove(given, current, operation);
@@ -260,13 +271,69 @@ function decideOne(operation: Operation, current: Entry | undefined, given: Writ
   }
 }
 
+/** Merges what is applied into the object, or creates it. What is written of it is decided as of any other write. */
+function applyOnServer(
+  given: WriteContext,
+  current: Entry | undefined,
+  operation: Extract<Operation, { readonly verb: 'serverSideApply' }>,
+): Mutation {
+  const { kind } = given;
+  const { part, name, force, fieldValidation } = operation;
+  if (current === undefined && part !== 'main') throw notFoundRefusal(kind, name);
+  const body = asObject(operation.object, kind);
+  if ((body.metadata.managedFields ?? undefined) !== undefined) {
+    throw resourceRefusal('bad-managed-fields', 'metadata.managedFields must be nil');
+  }
+  if (current === undefined) requireNone(kind, name, body.metadata);
+  else requireSamePlace(kind, current, { ...body.metadata, name });
+  const { object: applied, warnings } = applySchema(given, body, fieldValidation, false);
+  const before = current && asCurrentSchema(kind, current);
+  const { object, entries } = applyOver(fieldWrite(given, part), before, applied, force);
+  if (given.author.caller !== undefined) refuseTooHeavy(object, objectLimits(kind));
+  const mutation =
+    current === undefined
+      ? create(given, { ...operation, object, entries }, 'Ignore')
+      : replace(given, current, object, { part, fieldValidation: 'Ignore', entries });
+  return { ...mutation, warnings };
+}
+
+/** Managers are kept by the program, and weigh nothing. */
+function withoutOwners(object: unknown): unknown {
+  if (!isRecord(object) || !isRecord(object['metadata'])) return object;
+  return { ...object, metadata: { ...object['metadata'], managedFields: undefined } };
+}
+
+/** Refuses an apply to a certain object that is not there. */
+function requireNone(kind: Kind, name: string, { uid }: ObjectMeta): void {
+  if (!uid) return;
+  throw conflict(
+    kind,
+    name,
+    `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
+  );
+}
+
+function fieldWrite({ kind, author, now }: WriteContext, part: Part): FieldWrite {
+  return { kind, part, author, time: kubernetesTime(now) };
+}
+
+interface Creation {
+  readonly namespace: string;
+  readonly name: string;
+  readonly object: unknown;
+  readonly uid: string;
+  /** Its managers, where they are known. */
+  readonly entries?: readonly ManagedFieldsEntry[];
+}
+
 function create(
   given: WriteContext,
-  { namespace, name, object: body, uid }: Extract<Operation, { readonly verb: 'create' | 'apply' }>,
+  { namespace, name, object: body, uid, entries }: Creation,
   fieldValidation: FieldValidation,
 ): Mutation {
   const { kind, now, read } = given;
   const wanted = asObject(body, kind);
+  const sent = entriesSent(wanted.metadata.managedFields, [], (problems) => require(kind, name, problems));
   if (givenVersion(wanted.metadata) !== undefined) {
     throw resourceRefusal('version-on-create', 'resourceVersion should not be set on objects to be created');
   }
@@ -282,6 +349,7 @@ function create(
   const fields = declaredFields(kind, wanted);
   const { object: declared, warnings } = applySchema(given, { ...fields, metadata }, fieldValidation, true);
   const object = kind === Namespace ? bornNamespace(declared) : declared;
+  setOwners(object, entries ?? entriesAfter(fieldWrite(given, 'main'), undefined, declared, sent));
   requireValid(given, object, undefined);
   // Only who may create it, and as Kubernetes only who could, learns that the name is taken.
   if (read.get(kind, namespace, name) !== undefined) {
@@ -305,23 +373,42 @@ function rescale(
   require(Scale, current.name, structureOf(Scale).validate(scale));
   requireSamePlace(kind, current, scale.metadata);
   const object = withReplicas(scalePathsOf(kind), asCurrentSchema(kind, current), scale);
-  return replace(given, current, object, { part: 'main', fieldValidation });
+  return replace(given, current, object, { part: 'main', fieldValidation, by: 'scale' });
+}
+
+/** Sets the managers of an object, which has no list where it has none. */
+function setOwners(object: ResourceObject, entries: readonly ManagedFieldsEntry[]): void {
+  if (entries.length === 0) delete object.metadata.managedFields;
+  else object.metadata.managedFields = [...entries];
+}
+
+interface Replacement {
+  readonly part: Part;
+  readonly fieldValidation: FieldValidation;
+  /** The managers afterwards, where they are known. */
+  readonly entries?: readonly ManagedFieldsEntry[];
+  /** The subresource through which it is written. */
+  readonly by?: 'scale';
 }
 
 function replace(
   given: WriteContext,
   current: Entry,
   wanted: ResourceObject,
-  { part, fieldValidation }: Pick<Extract<Operation, { readonly part: Part }>, 'part' | 'fieldValidation'>,
+  { part, fieldValidation, entries, by }: Replacement,
 ): Mutation {
   const { kind } = given;
   const before = asCurrentSchema(kind, current);
   const meta = before.metadata;
+  const stored = meta.managedFields ?? [];
   requireSameObject(kind, current, wanted.metadata);
   if (part === 'status') {
     const isDefined = kind.definition !== undefined;
     const { object, warnings } = applySchema(given, { ...before, status: wanted.status }, fieldValidation, isDefined);
-    if (isDeepStrictEqual(object, before)) return { do: 'nothing', entry: current, warnings };
+    const isSame = isDeepStrictEqual(object, before);
+    if (isSame && areSameOwners(entries ?? stored, stored)) return { do: 'nothing', entry: current, warnings };
+    object.metadata = { ...object.metadata };
+    setOwners(object, entries ?? entriesAfter(fieldWrite(given, part), before, object, stored));
     require(kind, current.name, schemaProblems(kind, object, before));
     given.mayBecome(object);
     require(kind, current.name, kind.validateObject?.(object, before) ?? []);
@@ -336,6 +423,8 @@ function replace(
   }
   const fields = declaredFields(kind, kind === Namespace ? withFinalizersOf(before, wanted) : wanted);
   require(kind, current.name, deletionMarkProblems(meta, wanted.metadata));
+  const sent =
+    entries ?? entriesSent(wanted.metadata.managedFields, stored, (problems) => require(kind, current.name, problems));
   const metadata: ObjectMeta = {
     ...pickMetadata(kind, current.name, wanted.metadata),
     name: current.name,
@@ -350,8 +439,11 @@ function replace(
   );
   // Only now, with defaults in place, does it show whether anything that is declared has changed.
   if (isDeepStrictEqual({ ...object, metadata: undefined }, { ...before, metadata: undefined })) {
-    if (isDeepStrictEqual(object.metadata, meta)) return { do: 'nothing', entry: current, warnings };
+    const { managedFields: _owners, ...others } = meta;
+    const isSame = isDeepStrictEqual(object.metadata, others);
+    if (isSame && areSameOwners(sent, stored)) return { do: 'nothing', entry: current, warnings };
   } else if (meta.generation !== undefined) object.metadata.generation = meta.generation + 1;
+  setOwners(object, entries ?? entriesAfter(fieldWrite(given, by ?? part), before, object, sent));
   requireValid(given, object, before);
   require(kind, current.name, finalizerProblems(meta, object.metadata));
   if (meta.deletionTimestamp !== undefined && isLetGo(kind, object)) {
