@@ -31,7 +31,7 @@ const KERNEL = [
 const CLI_MAY_IMPORT = [
   /^src\/kernel\/base\//,
   /^src\/kernel\/api\/(codec|client)\//,
-  /^src\/planes\/run\.ts$/,
+  /^src\/planes\/(run|backup)\.ts$/,
   // Types of answers.
   /^src\/kernel\/releases\/kinds\/(change-answer|draft-answer)\.ts$/,
   // A pure translation of files, which needs no server.

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { LogLevel } from '#kernel/base/log.ts';
 import { environmentHelp, SERVER_ENVIRONMENT } from './environment.ts';
+import type { BackupOptions, RestoreOptions } from './backup.ts';
 import type { ServeOptions, UpOptions } from './serve.ts';
 import { examples, numberOf, type Verbs } from './terminal/verbs.ts';
 
@@ -10,6 +11,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as cons
 export function addServerVerbs(verbs: Verbs): void {
   addUp(verbs);
   addServe(verbs);
+  addBackup(verbs);
 }
 
 function addUp({ program, io, end }: Verbs): void {
@@ -41,6 +43,34 @@ function addServe({ program, io, end }: Verbs): void {
       examples('backline serve --role api --host 0.0.0.0', 'backline serve --role decide --kubeconfig api.kubeconfig'),
     )
     .action(async (options: ServeOptions) => end(await (await import('./serve.ts')).serve(options, io)));
+}
+
+function addBackup({ program, io, end }: Verbs): void {
+  keeping(program.command('backup <folder>'))
+    .description('write everything into a new folder while the server runs: databases, datasets, keys')
+    .option('--no-keys', 'leave out the keys, which open every Secret; restore then needs --keys')
+    .addHelpText(
+      'after',
+      examples('backline backup /backups/2026-12-01', 'DATABASE_URL=postgres://… backline backup DIR'),
+    )
+    .action(async (folder: string, options: BackupOptions) =>
+      end(await (await import('./backup.ts')).backup(folder, options, io)),
+    );
+  keeping(program.command('restore <folder>'))
+    .description('restore a backup into an empty database and an empty data folder, before the first start')
+    .option('--keys <folder>', 'keys that were kept elsewhere (default: in the backup)')
+    .addHelpText('after', examples('backline restore /backups/2026-12-01 --data .backline'))
+    .action(async (folder: string, options: RestoreOptions) =>
+      end(await (await import('./backup.ts')).restoreBackup(folder, options, io)),
+    );
+}
+
+function keeping(command: Command): Command {
+  return command
+    .option('--data <folder>', 'keys, tokens, the kubeconfig and the embedded PostgreSQL', '.backline')
+    .option('--datasets <folder>', 'folder of dataset files (default: in the data folder)')
+    .option('--quiet', 'print no progress')
+    .addHelpText('after', environmentHelp(SERVER_ENVIRONMENT));
 }
 
 function listening(command: Command, logLevel: LogLevel): Command {

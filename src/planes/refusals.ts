@@ -1,6 +1,26 @@
 import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
 
 export const startRefusal = defineRefusals('start', {
+  'backup-in-the-way': {
+    reason: 'Conflict',
+    meaning: 'Files are where a backup would be written or restored to.',
+    remedy: 'Name a folder that is new, or empty.',
+  },
+  'backup-of-others': {
+    reason: 'BadRequest',
+    meaning: 'A backup is of another number of databases than are named.',
+    remedy: 'Name as many databases in QUOTA_DATABASE_URLS as the installation had.',
+  },
+  'backup-without-keys': {
+    reason: 'BadRequest',
+    meaning: 'The keys that open the Secrets of a backup are not there.',
+    remedy: 'Name the folder where they are kept with --keys.',
+  },
+  'no-backup': {
+    reason: 'NotFound',
+    meaning: 'A folder is no whole backup of this format.',
+    remedy: 'Name the folder that `backline backup` has written.',
+  },
   'no-data-folder': {
     reason: 'BadRequest',
     meaning: 'The data folder cannot be made or written.',

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { openLog } from '#kernel/base/log.ts';
 import { openDatabase, urlOfDatabase } from '#kernel/postgres/database.ts';
+import { backUp, restore } from '#planes/backup.ts';
 import { startBackline, type Running } from '#planes/start.ts';
 import { caller, type Call } from '../support/backline.ts';
 import { until } from '../support/installation.ts';
@@ -32,13 +33,18 @@ async function canDump(): Promise<boolean> {
   }
 }
 
-async function start(dataDirectory: string, databaseUrl: string | undefined): Promise<Running & { call: Call }> {
+async function start(
+  dataDirectory: string,
+  databaseUrl: string | undefined,
+  quotaDatabaseUrls: readonly string[] = [],
+): Promise<Running & { call: Call }> {
   const running = await startBackline({
     roles: ['api', 'decide', 'ingest'],
     host: '127.0.0.1',
     port: 0,
     dataDirectory,
     databaseUrl,
+    quotaDatabaseUrls,
     rollUpSeconds: 1,
     log: openLog('silent'),
   });
@@ -158,6 +164,72 @@ test('with the embedded PostgreSQL the data folder is the backup, copied while n
   t.after(second.close);
   assert.equal(second.token, first.token);
   await check(second.call);
+});
+
+interface RestoreTrial {
+  /** Databases: the main one, absent for the embedded one, and one for quotas. */
+  readonly lost: readonly (string | undefined)[];
+  readonly restored: readonly (string | undefined)[];
+}
+
+/** Backs up an installation while it runs, restores it elsewhere, and starts it there. */
+async function tryBackup(t: TestContext, { lost, restored }: RestoreTrial): Promise<void> {
+  const [folder, backup, keys, again] = await Promise.all([1, 2, 3, 4].map(() => folderFor(t)));
+  const quotasOf = ([, url]: readonly (string | undefined)[]) => (url === undefined ? [] : [url]);
+  const first = await start(folder ?? '', lost[0], quotasOf(lost));
+  t.after(first.close);
+  await fill(first.call);
+  const lines: string[] = [];
+  const now = Temporal.Now.instant();
+  const onProgress = (text: string) => void lines.push(text);
+  const at = join(backup ?? '', 'nightly');
+  const place = { databaseUrl: lost[0], quotaDatabaseUrls: quotasOf(lost), data: folder ?? '', datasets: undefined };
+  await backUp(place, at, { withKeys: true, onProgress, now });
+  assert.ok(
+    lines.some((text) => /^changes: \d+ rows$/.test(text)),
+    lines.join('\n'),
+  );
+  const after = { metadata: { name: 'later' }, data: { a: '1' } };
+  assert.equal((await first.call('POST', CONFIG_MAPS, { body: after })).status, 201, 'it goes on');
+  await first.close();
+  await run('mv', [join(at, 'keys'), join(keys ?? '', 'keys')]);
+
+  const into = { ...place, databaseUrl: restored[0], quotaDatabaseUrls: quotasOf(restored), data: again ?? '' };
+  const bring = (from: string, more: { readonly keys?: string } = { keys: join(keys ?? '', 'keys') }) =>
+    restore(into, from, { keys: more.keys, onProgress });
+  await assert.rejects(bring(at, {}), { code: 'start/backup-without-keys' });
+  await assert.rejects(bring(folder ?? ''), { code: 'start/no-backup' });
+  const changes = join(at, 'database', 'changes.copy.gz');
+  const whole = await readFile(changes);
+  await writeFile(changes, whole.subarray(0, -1));
+  await assert.rejects(bring(at), { code: 'postgres/backup-damaged' });
+  await writeFile(changes, whole);
+  await bring(at);
+  const second = await start(again ?? '', restored[0], quotasOf(restored));
+  t.after(second.close);
+  assert.equal(second.token, first.token);
+  await check(second.call);
+  assert.equal((await second.call('GET', `${CONFIG_MAPS}/later`)).status, 404, 'the backup is from before');
+  const written = await second.call('POST', CONFIG_MAPS, { body: { metadata: { name: 'new' }, data: {} } });
+  assert.equal(written.status, 201, written.text);
+  await second.close();
+  await assert.rejects(bring(at), /admin-token already|encryption-keys already|pki already|datasets already/);
+  await rm(again ?? '', { recursive: true });
+  if (restored[0] !== undefined) await assert.rejects(bring(at), { code: 'postgres/not-empty' });
+}
+
+test('backup and restore, with the embedded PostgreSQL', (t) => tryBackup(t, { lost: [], restored: [] }));
+
+test('backup and restore, between databases of another server', { skip }, async (t) => {
+  const admin = openDatabase(EXTERNAL);
+  const names = ['saved', 'counted', 'brought', 'recounted'].map((name) => `backline_${name}_${process.pid}`);
+  for (const name of names) await admin.query(`create database ${name}`);
+  t.after(async () => {
+    for (const name of names) await admin.query(`drop database if exists ${name} with (force)`);
+    await admin.close();
+  });
+  const [saved, counted, brought, recounted] = names.map((name) => urlOfDatabase(EXTERNAL, name));
+  await tryBackup(t, { lost: [saved, counted], restored: [brought, recounted] });
 });
 
 /** Copies a folder with owners and modes, which PostgreSQL checks. */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
-import { to as copyTo } from 'pg-copy-streams';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { Unavailable } from '#kernel/base/failures.ts';
 import { postgresRefusal } from './refusals.ts';
 import { within } from '#kernel/base/time.ts';
@@ -37,6 +37,8 @@ export interface Connection extends Queryable {
 export interface Transaction extends Queryable {
   /** The rows of a COPY … TO STDOUT, at the pace of the reader, who reads all of them before the next statement. */
   readonly copyOut: (statement: string) => AsyncIterable<Buffer>;
+  /** Rows for a COPY … FROM STDIN, at the pace of the server. */
+  readonly copyIn: (statement: string, rows: AsyncIterable<Buffer>) => Promise<void>;
 }
 
 /** Statements, alone and in transactions. */
@@ -188,6 +190,13 @@ function transactionsOn(pool: Pool): Transactions {
               throw asFailure(error);
             }
             broken = false;
+          },
+          copyIn: async (statement, rows) => {
+            try {
+              await pipeline(rows, client.query(copyFrom(statement)));
+            } catch (error) {
+              throw asFailure(error);
+            }
           },
         });
         await run(client, 'commit');

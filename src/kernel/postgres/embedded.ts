@@ -13,7 +13,7 @@ import { type Account, canEnter, serverAccount } from './account.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
 import { findHome } from './home.ts';
 import { takeOwnerLock } from './owner-lock.ts';
-import { clearOrphan, isServedBy, readPostmaster, stopServer } from './postmaster.ts';
+import { clearOrphan, isServedBy, isServerOf, readPostmaster, stopServer } from './postmaster.ts';
 
 export interface EmbeddedPostgres {
   /** A connection string for us and for `psql`: over a socket that only our own user can open. */
@@ -79,11 +79,22 @@ export async function startEmbeddedPostgres(options: {
       await rm(sockets, { recursive: true, force: true });
       lock.release();
     };
-    return { url: `postgresql:///postgres?host=${sockets}&user=${SUPERUSER}`, pid, home, died, close };
+    return { url: urlAt(sockets), pid, home, died, close };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** The address of the server that another process runs on a directory; undefined where none runs. */
+export async function runningPostgres(dataDirectory: string): Promise<string | undefined> {
+  const data = join(await findHome(dataDirectory), 'data');
+  const found = readPostmaster(data);
+  return found?.ready === true && isServerOf(found.pid, data) ? urlAt(found.sockets) : undefined;
+}
+
+function urlAt(sockets: string): string {
+  return `postgresql:///postgres?host=${sockets}&user=${SUPERUSER}`;
 }
 
 function inUse(home: string, by: number | undefined): Refusal {

@@ -14,8 +14,11 @@ export interface Postmaster {
   readonly pid: number;
   /** True once it takes connections. */
   readonly ready: boolean;
+  /** The directory of its socket. */
+  readonly sockets: string;
 }
 
+const SOCKETS_LINE = 4;
 const STATUS_LINE = 7;
 
 export function readPostmaster(dataDirectory: string): Postmaster | undefined {
@@ -23,7 +26,8 @@ export function readPostmaster(dataDirectory: string): Postmaster | undefined {
   if (!existsSync(path)) return undefined;
   const lines = readFileSync(path, 'utf8').split('\n');
   const pid = Number.parseInt(lines[0] ?? '', 10);
-  return Number.isNaN(pid) ? undefined : { pid, ready: lines[STATUS_LINE]?.trim() === 'ready' };
+  const sockets = lines[SOCKETS_LINE]?.trim() ?? '';
+  return Number.isNaN(pid) ? undefined : { pid, ready: lines[STATUS_LINE]?.trim() === 'ready', sockets };
 }
 
 /**
@@ -85,7 +89,7 @@ export async function stopServer(pid: number, isRunning: () => boolean): Promise
  * Whether this pid is a server on this directory now, not a later process with the same number, nor a dead one that
  * nobody waited for.
  */
-function isServerOf(pid: number, dataDirectory: string): boolean {
+export function isServerOf(pid: number, dataDirectory: string): boolean {
   const commandLine =
     process.platform === 'linux'
       ? readIfThere(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ')

@@ -6,6 +6,16 @@ export const postgresRefusal = defineRefusals('postgres', {
     meaning: 'The database does not answer.',
     remedy: 'Retry in a moment, under the same key.',
   },
+  'backup-damaged': {
+    reason: 'Conflict',
+    meaning: 'A file of a backup is missing, cut off or changed.',
+    remedy: 'Copy the backup again from where it is kept, or restore another one.',
+  },
+  'backup-too-new': {
+    reason: 'Conflict',
+    meaning: 'A newer version of Backline made the backup.',
+    remedy: 'Restore it with the version that made it, or a newer one.',
+  },
   'bad-url': {
     reason: 'BadRequest',
     meaning: 'DATABASE_URL is no address of PostgreSQL.',
@@ -52,6 +62,11 @@ export const postgresRefusal = defineRefusals('postgres', {
     meaning: 'The directory of the PostgreSQL socket cannot be made.',
     remedy: 'Remove it if it belongs to somebody else, or set TMPDIR to a directory of your own.',
   },
+  'not-empty': {
+    reason: 'Conflict',
+    meaning: 'A backup is restored into a database that has tables of Backline.',
+    remedy: 'Name an empty database in DATABASE_URL, or another --data folder.',
+  },
   'not-initialised': {
     reason: 'ServiceUnavailable',
     meaning: 'The data directory could not be initialised.',
@@ -71,6 +86,11 @@ export const postgresRefusal = defineRefusals('postgres', {
     reason: 'Conflict',
     meaning: 'Tables of the schema are missing: half a restore.',
     remedy: 'It looks like half a restore. Drop the schema, and restore the whole backup into an empty database.',
+  },
+  'nothing-to-back-up': {
+    reason: 'NotFound',
+    meaning: 'The database has nothing of Backline in it.',
+    remedy: 'Check DATABASE_URL, or --data.',
   },
   'other-major': {
     reason: 'Conflict',
