@@ -86,3 +86,10 @@ test('an explanation adds the consent, the best candidates that lost, and counts
     /^Why the others of 14 ad sets are not served\n {2}REASON +AD SETS +LIKE\n {2}frequency cap +2 +default\/bolt\.s$/m,
   );
 });
+
+test('a break without ads says what to ask with', () => {
+  const text = (noAds: string): string =>
+    breakText({ placement: 'songs', ads: [], seconds: 0, noAds, snapshot }, plain);
+  assert.match(text('adLoadUnknown'), /--session; or PostgreSQL did not answer/);
+  assert.match(text('entitlementUnknown'), /market and territory do not belong together/);
+});

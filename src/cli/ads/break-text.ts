@@ -49,12 +49,13 @@ const NO_ADS: Readonly<Record<string, string>> = {
   snapshotOld: 'the node has not heard of the API for a minute, so it cannot know what is paused.',
   adFree: 'the listener has the ad-free feature.',
   entitlementUnknown:
-    'whether the listener has the ad-free feature is unknown: no plan is known, or the Feature is not live.',
+    'whether the listener has the ad-free feature is unknown: no plan is known, market and territory do not belong together, the Feature is not live, or PostgreSQL did not answer.',
   policyMissing: 'the AdPolicy of the placement is not live.',
   rewarded: 'the listener played an ad to the end that gives time without ads.',
   grace: 'the load of the AdPolicy: the first minutes of a session are without ads.',
   adLoad: 'the load of the AdPolicy: the listener had enough breaks, or the last one was too recent.',
-  adLoadUnknown: 'the load of the AdPolicy is unknown: ask with --listener or --session.',
+  adLoadUnknown:
+    'the load of the AdPolicy is unknown: ask with --listener or, where the listener permits no history (see `backline ads explain`), with --session; or PostgreSQL did not answer.',
   noCandidate: 'no ad set fits. `backline ads explain` counts why.',
 };
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { compareLedger, decimalOf, microsOf, type LedgerCounter } from './compare-ledger.ts';
+import { remedyFor } from './reconcile.ts';
 
 const counter = (owner: string, figures: Partial<LedgerCounter> = {}): LedgerCounter => ({
   bucket: `${owner} lifetime`,
@@ -51,4 +52,12 @@ test('micro-units and decimal texts are each other', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }), (micros) => microsOf(decimalOf(micros)) === micros),
   );
+});
+
+test('a ledger that has less than the events was restored, and one that has more is older than they are', () => {
+  assert.match(
+    remedyFor([{ difference: '-0.57' }]),
+    /^A ledger that has less was restored from a backup: see docs\/on-call\.md\. /,
+  );
+  assert.match(remedyFor([{ difference: '0.57' }]), /^Events are deleted after 395 days/);
 });

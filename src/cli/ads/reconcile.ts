@@ -51,9 +51,17 @@ export async function reconcile(account: string, options: ReconcileOptions, io: 
       where: owner,
       what: `the ledger has ${charged}, ${owner.startsWith('account ') ? 'its ad sets' : 'the events'} ${proven}: a difference of ${difference}`,
     })),
-    remedy:
-      'Events are deleted after 395 days, and the ledger is not. Else find the day: backline ads report --by adSet,day.',
+    remedy: remedyFor(different),
   });
+}
+
+/** Causes that are known of a ledger that has more, or less, than the events. */
+export function remedyFor(different: readonly Pick<Comparison, 'difference'>[]): string {
+  const isLess = different.some(({ difference = '' }) => difference.startsWith('-'));
+  const cause = isLess
+    ? 'A ledger that has less was restored from a backup: see docs/on-call.md.'
+    : 'Events are deleted after 395 days, and the ledger is not.';
+  return `${cause} Else find the day: backline ads report --by adSet,day.`;
 }
 
 export function reconciliationText(comparisons: readonly Comparison[]): string {

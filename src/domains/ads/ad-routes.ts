@@ -391,7 +391,7 @@ function breakQuestion(
   const placement = placements.get(question.placement);
   if (placement === undefined) {
     const near = didYouMean(nearSpellings(question.placement, placements.keys()));
-    throw adRefusal('unknown-placement', `There is no placement "${question.placement}"${near}.`);
+    throw adRefusal('unknown-placement', `There is no live placement "${question.placement}"${near}.`);
   }
   const { listener, adjacent = [], filtersExplicit = false, slots = Infinity, seconds = Infinity } = question;
   const { aheadSeconds = 0 } = question;

@@ -4,7 +4,7 @@ export const adRefusal = defineRefusals('ads', {
   'unknown-placement': {
     reason: 'NotFound',
     meaning: 'No live Placement has this name.',
-    remedy: 'Use the name of a Placement: kubectl get placements.',
+    remedy: 'Use the name of a Placement that is live: kubectl get placements.',
   },
   'unknown-ad-set': {
     reason: 'NotFound',

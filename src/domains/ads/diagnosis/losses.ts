@@ -177,6 +177,7 @@ const TEXTS: Readonly<Record<Exclude<LossReason, DeclaredReason>, LossText>> = {
   },
   'ad load': {
     message: 'The listener had as many breaks as the load of the AdPolicy allows, or nobody was named to count.',
-    remedy: 'Raise load of the AdPolicy, or let the app name the listener and ask for longer breaks.',
+    remedy:
+      'Allow more in spec.load of the AdPolicy; or let the app name the listener, and the session of those who permit no history.',
   },
 };

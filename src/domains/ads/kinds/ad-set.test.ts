@@ -75,3 +75,20 @@ test('a rule that excludes itself, or the audience beside it, is refused', () =>
   ]);
   assert.deepEqual(problemsOf({ audience: 'others', ...when(not) }), []);
 });
+
+test('a budget that does not pay for one event, and an event that no slice of a budget holds, are refused', () => {
+  const cpm = { goal: 'cpm', bid: '9.50' } as const;
+  assert.deepEqual(problemsOf({ ...cpm, budget: { daily: '0.0095' } }), []);
+  assert.deepEqual(problemsOf({ ...cpm, budget: { daily: '0.009499', lifetime: '100' } }), [
+    'spec.budget.daily: 0.009499 does not pay for one impression, which costs up to 0.0095: nothing would be served',
+  ]);
+  assert.deepEqual(problemsOf({ goal: 'cpc', bid: '0.40', budget: { lifetime: '0.39' } }), [
+    'spec.budget.lifetime: 0.39 does not pay for one click, which costs up to 0.40: nothing would be served',
+  ]);
+  assert.deepEqual(problemsOf({ ...cpm, budget: { lifetime: '0.001' } }, cpm), [], 'to stop one that is there');
+  assert.deepEqual(problemsOf({ goal: 'cpm', bid: '999999999' }), []);
+  assert.deepEqual(problemsOf({ goal: 'cpc', bid: '10000000' }), []);
+  assert.deepEqual(problemsOf({ goal: 'cpcv', bid: '10000000.01' }), [
+    'spec.bid: one play to the end would cost up to 10000000.01; the limit is 10000000',
+  ]);
+});

@@ -10,7 +10,8 @@ import { AudienceRuleSchema } from '#kernel/audiences/language/language.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { CAMPAIGN, GROUP, PLACEMENT, VERSION } from './identity.ts';
-import { GOALS } from '../rules/goals.ts';
+import { GOALS, mostCharged, type Goal } from '../rules/goals.ts';
+import { decimalOf, microsOf } from '../rules/micros.ts';
 import {
   account,
   amount,
@@ -29,6 +30,8 @@ import {
 } from './parts.ts';
 
 const PLACEMENTS_MAX = 100;
+/** The most that one event may cost, in whole units of the currency. */
+const PRICE_MAX = 10_000_000;
 const DAY_PARTS_MAX = 21;
 const MINUTE_MS = 60_000;
 const WEEK_MS = 7 * 24 * 60 * MINUTE_MS;
@@ -158,7 +161,7 @@ export const AdSet = defineKind({
   validate: (spec, context) => [
     ...nameProblems(spec, context.name),
     ...ownProblems(spec.account, ['spec', 'campaign'], spec.campaign),
-    ...positiveProblems(spec.bid, ['spec', 'bid']),
+    ...bidProblems(spec, context.before),
     ...budgetProblems(spec),
     ...capProblems(spec),
     ...pacingProblems(spec),
@@ -171,6 +174,26 @@ export const AdSet = defineKind({
     spec: { account: 'acme', campaign: 'acme.spring', tier: 'auction', goal: 'cpm', bid: '12.50', position: 'any' },
   },
 });
+
+/** One event costs no more than a slice of a budget may have and, of a new ad set, no more than its own budgets. */
+function bidProblems({ bid, goal, budget }: AdSetSpec, before: AdSetSpec | undefined): readonly Problem[] {
+  const path = ['spec', 'bid'];
+  const price = mostCharged({ goal, bid: microsOf(bid) });
+  if (price > PRICE_MAX * 1_000_000) {
+    const detail = `one ${EVENT_OF[goal]} would cost up to ${decimalOf(price)}; the limit is ${PRICE_MAX}`;
+    return [{ path, reason: 'FieldValueInvalid', detail }];
+  }
+  // To stop at what is spent, a budget may be lowered to anything.
+  const limits = before === undefined ? budget : undefined;
+  const tooSmall = Object.entries(limits ?? {}).flatMap(([name, limit]): readonly Problem[] => {
+    if (microsOf(limit) === 0 || microsOf(limit) >= price) return [];
+    const detail = `${limit} does not pay for one ${EVENT_OF[goal]}, which costs up to ${decimalOf(price)}: nothing would be served`;
+    return [{ path: ['spec', 'budget', name], reason: 'FieldValueInvalid', detail }];
+  });
+  return [...positiveProblems(bid, path), ...tooSmall];
+}
+
+const EVENT_OF = { cpm: 'impression', cpc: 'click', cpcv: 'play to the end' } as const satisfies Record<Goal, string>;
 
 function pacingProblems({ pacing, budget: limits, until }: AdSetSpec): readonly Problem[] {
   if (pacing !== 'even' || limits?.daily !== undefined || (limits?.lifetime !== undefined && until !== undefined))
