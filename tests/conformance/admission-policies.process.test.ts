@@ -224,6 +224,44 @@ test('an expression that does not compile is refused with its place; one that co
   assert.match((await create('a', {})).json.message, /it cost more than \d+ units/);
 });
 
+test('status says which expressions do not fit the kinds that the policy names', async (t) => {
+  await using desk = await startDesk(t);
+  const { call } = desk;
+  const resourceRules = [
+    {
+      apiGroups: ['ads.backline.dev'],
+      apiVersions: ['v1'],
+      operations: ['CREATE'],
+      resources: ['adsets', 'placements'],
+    },
+  ];
+  await desk.policy('mixed', {
+    matchConstraints: { resourceRules },
+    variables: [{ name: 'account', expression: 'object.spec.account' }],
+    validations: [
+      { expression: "object.metadata.labels['team'] == 'a'" },
+      { expression: 'object.spec.slots <= 4' },
+      { expression: 'object.spec.nosuch == 1', messageExpression: "object.spec.title + '!'" },
+    ],
+  });
+  const { status } = (await call('GET', `${POLICIES}/mixed`)).json;
+  assert.equal(status.observedGeneration, 1);
+  const warnings = Object.fromEntries(
+    status.typeChecking.expressionWarnings.map(({ fieldRef, warning }: { fieldRef: string; warning: string }) => [
+      fieldRef,
+      warning.split('\n').map((line) => line.replace(/: 1:.*'(\w+)'.*/, ' $1')),
+    ]),
+  );
+  assert.deepEqual(warnings, {
+    'spec.variables[0].expression': ['ads.backline.dev/v1, Kind=Placement account'],
+    'spec.validations[1].expression': ['ads.backline.dev/v1, Kind=AdSet slots'],
+    'spec.validations[2].expression': [
+      'ads.backline.dev/v1, Kind=Placement nosuch',
+      'ads.backline.dev/v1, Kind=AdSet nosuch',
+    ],
+  });
+});
+
 test('nobody is locked out: no policy is for policies', async (t) => {
   await using desk = await startDesk(t);
   const { call, create } = desk;

@@ -9,6 +9,7 @@ import { version } from '#kernel/base/version.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { followDefinitions, type FollowedDefinitions } from '#kernel/definitions/follow-definitions.ts';
 import { keepDefinitions } from '#kernel/definitions/keep-definitions.ts';
+import { policyTypeChecks } from '#kernel/admission/check-types.ts';
 import { aliasAdvisor } from '#kernel/events/alias-advice.ts';
 import { counter, gauge, gauges } from '#kernel/http/metrics.ts';
 import type { Database } from '#kernel/postgres/database.ts';
@@ -143,7 +144,7 @@ export async function startControlPlane(
     clock,
     virtual,
     virtualLists: new Map([...access.virtualLists, ...extension.virtualLists]),
-    statuses: new Map(extension.statuses.map((reader) => [reader.kind.id, reader])),
+    statuses: new Map([...extension.statuses, policyTypeChecks(kinds)].map((reader) => [reader.kind.id, reader])),
     authority,
     documentAt: access.issuerDocument,
     watchMetrics: watchMetrics(registry),

@@ -78,6 +78,26 @@ const PolicySpec = Type.Object(
 
 export type PolicySpec = Static<typeof PolicySpec>;
 
+const PolicyStatus = Type.Object({
+  observedGeneration: Type.Optional(Type.Integer({ description: 'The generation of the spec that was checked.' })),
+  typeChecking: Type.Optional(
+    Type.Object(
+      {
+        expressionWarnings: Type.Optional(
+          Type.Array(
+            Type.Object({
+              fieldRef: Type.String({ description: 'The path of the expression.' }),
+              warning: Type.String({ description: 'Why it does not fit the kinds that the policy names.' }),
+            }),
+            { description: 'Expressions that do not fit.' },
+          ),
+        ),
+      },
+      { description: 'The result of checking expressions with the schemas of the kinds that the policy names.' },
+    ),
+  ),
+});
+
 /** Expressions that writes must keep to, over the object before and after. A binding puts it in force. */
 export const ValidatingAdmissionPolicy = defineKind({
   group: ADMISSION_GROUP,
@@ -88,6 +108,8 @@ export const ValidatingAdmissionPolicy = defineKind({
   actsEverywhere: true,
   description: 'A rule for writes, as expressions of CEL. ValidatingAdmissionPolicyBindings put it in force.',
   spec: PolicySpec,
+  status: PolicyStatus,
+  computedStatus: true,
   columns: [
     {
       name: 'Validations',
