@@ -191,7 +191,7 @@ test('backline ads: the tree of accounts by pages, breaks as a listener asks, an
   await t.test('a wrong question is refused with what would be right', async () => {
     const { status, err } = await backline('ads decide --placement between-song --plan free --market de');
     assert.equal(status, 1);
-    assert.match(err, /no placement "between-song" \(did you mean "between-songs"\?\)/);
+    assert.match(err, /no live placement "between-song" \(did you mean "between-songs"\?\)/);
     const broken = await backline(`ads explain ${ASKED} --context genre`);
     assert.deepEqual([broken.status, broken.err.includes('--context genre cannot be read.')], [64, true]);
   });
