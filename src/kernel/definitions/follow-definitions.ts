@@ -88,9 +88,13 @@ export function followDefinitions(parts: {
       if (known !== undefined) served.remove(known.kind);
       return undefined;
     }
+    if (known !== undefined && known.source.text === entry.text) {
+      // The text of the store is kept anyway.
+      known.source.text = entry.text;
+      return undefined;
+    }
     const next = definedKind(entry);
     if (known?.kind.definition?.revision === next.kind.definition?.revision && known !== undefined) {
-      // The text of the store is kept anyway.
       known.source.text = entry.text;
       return undefined;
     }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Outage } from '#kernel/base/outage.ts';
+import { eachOf, inTurns } from '#kernel/base/turns.ts';
 import { pause, type Time } from '#kernel/base/time.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Store } from '#kernel/store/contract.ts';
@@ -30,59 +31,63 @@ export function keepDefinitions(parts: {
   const { signal } = stopping;
   const writes = definitionWrites(store);
   const outage = new Outage(log, 'definitions: cannot keep statuses');
-  /** Kinds whose objects are being deleted: their changes are waited for. */
-  const ending = new Set<string>();
+  /** Groups of which something has changed: names conflict within a group. */
+  const due = new Set(Array.from(store.list(CustomResourceDefinition), ({ name }) => groupOf(name)));
+  /** Groups of kinds whose objects are being deleted, by kind: their changes are waited for. */
+  const ending = new Map<string, string>();
   let wake = (): void => {};
-  let isDue = true;
   const unsubscribe = store.subscribe((changes) => {
-    if (changes.some(({ entry: { kind } }) => kind === CustomResourceDefinition || ending.has(kind.id))) look();
+    for (const { entry } of changes) {
+      const group = entry.kind === CustomResourceDefinition ? groupOf(entry.name) : ending.get(entry.kind.id);
+      if (group !== undefined) due.add(group);
+    }
+    if (due.size > 0) wake();
   });
   const running = run();
   return {
     stop: async () => {
       unsubscribe();
       stopping.abort();
-      look();
+      wake();
       await running;
     },
   };
 
-  function look(): void {
-    isDue = true;
-    wake();
-  }
-
   async function run(): Promise<void> {
     while (!signal.aborted) {
-      if (!isDue) await new Promise<void>((resolve) => (wake = resolve));
-      isDue = false;
-      if (signal.aborted) return;
+      const [group] = due;
+      if (group === undefined) {
+        await new Promise<void>((resolve) => (wake = resolve));
+        continue;
+      }
+      due.delete(group);
       try {
-        await keepAll();
+        await keepGroup(group);
         outage.noteRecovery();
       } catch (error) {
-        isDue = true;
+        due.add(group);
         await pause(time, outage.noteFailure(error), signal);
       }
     }
   }
 
-  async function keepAll(): Promise<void> {
-    ending.clear();
-    const digests = Array.from(store.list(CustomResourceDefinition), digestOf).toSorted(byAge);
-    for (const digest of digests) {
-      if (signal.aborted) return;
-      const status = statusFor(digest, currentOthers(digest), kubernetesTime(clock()));
+  async function keepGroup(group: string): Promise<void> {
+    const entries = Array.from(store.list(CustomResourceDefinition)).filter(({ name }) => groupOf(name) === group);
+    // Definitions are large, and each is parsed once.
+    await inTurns(eachOf(entries, digestOf));
+    const names = entries
+      .map(digestOf)
+      .toSorted(byAge)
+      .map(({ name }) => name);
+    for (const name of names) {
+      // As they are now: those before it may have got their names a moment ago.
+      const all = names.flatMap((one) => store.get(CustomResourceDefinition, '', one) ?? []).map(digestOf);
+      const digest = all.find((one) => one.name === name);
+      if (digest === undefined || signal.aborted) continue;
+      const status = statusFor(digest, all, kubernetesTime(clock()));
       if (!isDeepStrictEqual(status, digest.status)) await writeStatus(digest, status);
       if (digest.isTerminating && digest.finalizers.includes(CLEANUP)) await clear(digest);
     }
-  }
-
-  /** As they are now: those before it may have got their names a moment ago. */
-  function currentOthers({ name, group }: DefinitionDigest): readonly DefinitionDigest[] {
-    return Array.from(store.list(CustomResourceDefinition), digestOf).filter(
-      (other) => other.name !== name && other.group === group,
-    );
   }
 
   async function writeStatus(digest: DefinitionDigest, status: DefinitionStatus): Promise<void> {
@@ -98,12 +103,18 @@ export function keepDefinitions(parts: {
     const kindId = `${group}/${names.kind}`;
     const kind = kinds.isKnown(kindId) ? kinds.byId(kindId) : undefined;
     if (kind?.definition?.name === name && store.count(kind) > 0) {
-      ending.add(kind.id);
+      ending.set(kind.id, group);
       await writes.deleteObjects(kind, signal);
       if (store.count(kind) > 0) return;
     }
+    ending.delete(kindId);
     await writes.release(name, finalizers);
   }
+}
+
+/** The group in the name of a definition: `widgets.stock.example` is of `stock.example`. */
+function groupOf(name: string): string {
+  return name.slice(name.indexOf('.') + 1);
 }
 
 /** The one that came first has the names. */

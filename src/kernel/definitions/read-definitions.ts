@@ -1,4 +1,5 @@
 import type { Log } from '#kernel/base/log.ts';
+import { eachOf, inTurns } from '#kernel/base/turns.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
@@ -22,17 +23,19 @@ export async function readDefinitions(
     values: [CustomResourceDefinition.id],
   });
   const found = new Map<string, DefinedKind>();
-  for (const { body: text } of rows) {
+  await inTurns(eachOf(rows, register));
+  return found;
+
+  function register({ body: text }: { readonly body: string }): void {
     const object: ResourceObject = JSON.parse(text);
     const digest = digestIn(object);
-    if (!isEstablished(digest)) continue;
+    if (!isEstablished(digest)) return;
     const defined = definedKind({ text, object: () => object });
     if (kinds.isKnown(defined.kind.id)) {
       log.error({ definition: digest.name }, 'definitions: cannot serve the kind, the program has one of its name');
-      continue;
+      return;
     }
     kinds.add(defined.kind);
     found.set(digest.name, defined);
   }
-  return found;
 }

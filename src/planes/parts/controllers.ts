@@ -96,10 +96,19 @@ export function runControllers(options: {
         }
         forAll = runForAll([...followed.values()]);
       };
+      let isDue = false;
       const updateKinds = (): void => {
-        changing = changing.then(followKinds).catch((error: unknown) => {
-          log.error({ err: error }, 'controllers: cannot follow new kinds');
-        });
+        // Many kinds may come at once: those that come until it begins are followed together.
+        if (isDue) return;
+        isDue = true;
+        changing = changing
+          .then(() => {
+            isDue = false;
+            return followKinds();
+          })
+          .catch((error: unknown) => {
+            log.error({ err: error }, 'controllers: cannot follow new kinds');
+          });
       };
       updateKinds();
       const unsubscribe = kinds.subscribe(updateKinds);

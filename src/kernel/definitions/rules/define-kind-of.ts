@@ -34,7 +34,10 @@ export function kindOf(object: ResourceObject, source: DefinitionText): Kind {
     ...webhookOf(spec),
   };
   const verbs = deletionTimestamp === undefined ? EVERY_VERB : LAST_VERBS;
-  const all = spec.versions.map((version) => versionKind({ spec, version, definition, verbs, source }));
+  const { group, names, scope } = spec;
+  const all = spec.versions.map(({ schema: _large, ...version }) =>
+    versionKind({ spec: { group, names, scope }, version, definition, verbs, source }),
+  );
   const stored = all[spec.versions.findIndex(({ storage }) => storage)];
   if (stored === undefined) throw new Error(`definition ${name} stores no version`);
   const served = all.filter((_, index) => spec.versions[index]?.served === true);
@@ -49,9 +52,10 @@ function webhookOf({ conversion }: DefinitionSpec): Pick<Definition, 'webhook'> 
   return { webhook: { url: client.url, ...(ca !== undefined && { ca }) } };
 }
 
+/** The parts of a version; a kind keeps them, and no schema. */
 interface VersionParts {
-  readonly spec: DefinitionSpec;
-  readonly version: VersionSpec;
+  readonly spec: Pick<DefinitionSpec, 'group' | 'names' | 'scope'>;
+  readonly version: Omit<VersionSpec, 'schema'>;
   readonly definition: Definition;
   readonly verbs: readonly Verb[];
   readonly source: DefinitionText;
@@ -126,7 +130,7 @@ function scalePaths(scale: NonNullable<NonNullable<VersionSpec['subresources']>[
   };
 }
 
-function deprecationOf(kind: string, apiVersion: string, { deprecationWarning }: VersionSpec): string {
+function deprecationOf(kind: string, apiVersion: string, { deprecationWarning }: VersionParts['version']): string {
   return deprecationWarning ?? `${apiVersion} ${kind} is deprecated`;
 }
 
@@ -137,7 +141,7 @@ const AGE: Column = {
   value: ({ metadata }) => metadata.creationTimestamp,
 };
 
-function columnsOf({ additionalPrinterColumns = [] }: VersionSpec): readonly Column[] {
+function columnsOf({ additionalPrinterColumns = [] }: VersionParts['version']): readonly Column[] {
   if (additionalPrinterColumns.length === 0) return [AGE];
   return additionalPrinterColumns.map(({ name, type, description = '', priority = 0, jsonPath }): Column => {
     const path = parseJsonPath(jsonPath);
