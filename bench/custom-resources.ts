@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { absolute, median, type Figure } from './figure.ts';
 import { cpuSeconds, load, startBackline } from './load.ts';
 import { measureStart } from './measure-start.ts';
@@ -62,6 +63,7 @@ async function* measureDefinitions(data: string): AsyncIterable<Figure> {
       body: JSON.stringify(definition(index)),
       status: 201,
     }));
+    await untilServed(server.url, server.token);
     yield absolute('custom-resources/define', 'ms CPU', ((await clockMs()) - begun) / DEFINITIONS, { max: 50 });
     const discovery = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
     yield absolute('custom-resources/discovery', 'ms CPU', await reads('/apis', discovery), { max: 50 });
@@ -71,6 +73,17 @@ async function* measureDefinitions(data: string): AsyncIterable<Figure> {
     });
   } finally {
     await server.close();
+  }
+}
+
+/** Definitions are established one after the other. */
+async function untilServed(url: string, token: string): Promise<void> {
+  const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  for (;;) {
+    const answer = await fetch(`${url}/apis`, { headers: { authorization: `Bearer ${token}`, accept } });
+    const served = (await answer.text()).match(/"resource":"kind\d+s"/g) ?? [];
+    if (served.length === DEFINITIONS) return;
+    await sleep(200);
   }
 }
 

@@ -3,7 +3,7 @@ import { Scale } from '#kernel/kinds/builtin/scale.ts';
 import type { Kind, Verb } from '#kernel/kinds/kind.ts';
 import { patchMediaTypes } from '#kernel/kinds/patch/patch.ts';
 import { OBJECT_META } from '#kernel/kinds/schema/object-meta.ts';
-import { servedVersions } from '#kernel/kinds/registry.ts';
+import { listKindOf, servedVersions } from '#kernel/kinds/registry.ts';
 import { objectSchema } from '#kernel/kinds/structure.ts';
 import { apiDocument, byGroupVersion, groupVersionPath, once, type ApiDocument } from './document.ts';
 import { openApiSchema } from './openapi-schema.ts';
@@ -75,7 +75,7 @@ function groupDocument(kinds: readonly Kind[], version: string): object {
   const paths: Record<string, object> = {};
   for (const kind of kinds) {
     schemas[schemaName(kind)] = kindSchema(kind);
-    schemas[`${schemaName(kind)}List`] = listSchema(kind);
+    schemas[listSchemaName(kind)] = listSchema(kind);
     Object.assign(paths, pathsOf(kind));
   }
   if (kinds.some(({ scale }) => scale !== undefined)) schemas[schemaName(Scale)] = kindSchema(Scale);
@@ -101,17 +101,22 @@ function objectMetaSchema(): object {
 }
 
 /** The group backwards, as Kubernetes names schemas: `dev.backline.products.v1.Plan`. */
-function schemaName(kind: Kind): string {
+function schemaName(kind: Pick<Kind, 'group' | 'version' | 'kind'>): string {
   const group = kind.group === '' ? 'io.k8s.api.core' : kind.group.split('.').reverse().join('.');
   return `${group}.${kind.version}.${kind.kind}`;
+}
+
+function listSchemaName(kind: Kind): string {
+  const { group, version } = kind;
+  return schemaName({ group, version, kind: listKindOf(kind) });
 }
 
 function refTo(name: string): { $ref: string } {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-function groupVersionKind(kind: Kind, suffix = '') {
-  return { group: kind.group, version: kind.version, kind: `${kind.kind}${suffix}` };
+function groupVersionKind({ group, version }: Kind, kind: string) {
+  return { group, version, kind };
 }
 
 function kindSchema(kind: Kind): object {
@@ -121,7 +126,7 @@ function kindSchema(kind: Kind): object {
   return {
     ...rest,
     properties: { ...(properties as object), metadata },
-    'x-kubernetes-group-version-kind': [groupVersionKind(kind)],
+    'x-kubernetes-group-version-kind': [groupVersionKind(kind, kind.kind)],
   };
 }
 
@@ -132,11 +137,11 @@ function listSchema(kind: Kind): object {
     required: ['items'],
     properties: {
       apiVersion: { description: 'The version of the schema of this list.', type: 'string' },
-      kind: { description: `${kind.kind}List.`, type: 'string' },
+      kind: { description: `${listKindOf(kind)}.`, type: 'string' },
       metadata: { description: 'Where the list stands among all writes.', allOf: [refTo(`${META}.ListMeta`)] },
       items: { description: 'The objects.', type: 'array', items: refTo(schemaName(kind)) },
     },
-    'x-kubernetes-group-version-kind': [groupVersionKind(kind, 'List')],
+    'x-kubernetes-group-version-kind': [groupVersionKind(kind, listKindOf(kind))],
   };
 }
 
@@ -155,7 +160,7 @@ function pathsOf(kind: Kind): Record<string, object> {
   const ifAllowed = (verb: Verb, make: () => object) => (kind.verbs.includes(verb) ? make() : undefined);
   const writes = (shown: Kind) => ({ parameters: WRITE_PARAMETERS, answer: schemaName(shown) });
   const deleted = { answer: `${META}.Status`, requestBody: DELETE_BODY };
-  const list = () => operation(kind, 'list', { parameters: LIST_PARAMETERS, answer: `${schemaName(kind)}List` });
+  const list = () => operation(kind, 'list', { parameters: LIST_PARAMETERS, answer: listSchemaName(kind) });
   add(collection, inNamespace, {
     get: ifAllowed('list', list),
     post: ifAllowed('create', () => operation(kind, 'post', { ...writes(kind), requestBody: body(kind) })),
@@ -200,7 +205,7 @@ function operation(kind: Kind, action: string, { parameters, answer, requestBody
       200: { description: 'OK', content: { 'application/json': { schema: refTo(answer) } } },
     },
     'x-kubernetes-action': action,
-    'x-kubernetes-group-version-kind': groupVersionKind(kind),
+    'x-kubernetes-group-version-kind': groupVersionKind(kind, kind.kind),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { AcceptedForm } from './codec/accept.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
+import { listKindOf } from '#kernel/kinds/registry.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import { readAs } from '#kernel/store/rules/read-as.ts';
 import { withComputedStatus, type StatusReaders } from './computed-status.ts';
@@ -55,7 +56,7 @@ const WHOLE: Representation = {
 
 /** A list as JSON: the objects' own texts, joined. */
 export function listText(kind: Kind, entries: Iterable<Entry>, metadata: object): Iterable<string> {
-  const head = { kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata };
+  const head = { kind: listKindOf(kind), apiVersion: kind.apiVersion, metadata };
   return listPieces(head, 'items', entries, ({ text }) => text);
 }
 

@@ -8,6 +8,7 @@ import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { definitionWrites } from './definition-writes.ts';
+import { DueGroups, groupInName } from './due-groups.ts';
 import type { FollowedDefinitions } from './follow-definitions.ts';
 import { CLEANUP, CustomResourceDefinition } from './kinds/custom-resource-definition.ts';
 import type { DefinitionStatus } from './kinds/definition-spec.ts';
@@ -31,48 +32,29 @@ export function keepDefinitions(parts: {
   const { signal } = stopping;
   const writes = definitionWrites(store);
   const outage = new Outage(log, 'definitions: cannot keep statuses');
-  /** Groups of which something has changed: names conflict within a group. */
-  const due = new Set(Array.from(store.list(CustomResourceDefinition), ({ name }) => groupOf(name)));
-  /** Groups of kinds whose objects are being deleted, by kind: their changes are waited for. */
-  const ending = new Map<string, string>();
-  let wake = (): void => {};
-  const unsubscribe = store.subscribe((changes) => {
-    for (const { entry } of changes) {
-      const group = entry.kind === CustomResourceDefinition ? groupOf(entry.name) : ending.get(entry.kind.id);
-      if (group !== undefined) due.add(group);
-    }
-    if (due.size > 0) wake();
-  });
+  const groups = new DueGroups(store, signal);
   const running = run();
   return {
     stop: async () => {
-      unsubscribe();
       stopping.abort();
-      wake();
       await running;
     },
   };
 
   async function run(): Promise<void> {
-    while (!signal.aborted) {
-      const [group] = due;
-      if (group === undefined) {
-        await new Promise<void>((resolve) => (wake = resolve));
-        continue;
-      }
-      due.delete(group);
+    for (let group = await groups.take(); group !== undefined; group = await groups.take()) {
       try {
         await keepGroup(group);
         outage.noteRecovery();
       } catch (error) {
-        due.add(group);
+        groups.add(group);
         await pause(time, outage.noteFailure(error), signal);
       }
     }
   }
 
   async function keepGroup(group: string): Promise<void> {
-    const entries = Array.from(store.list(CustomResourceDefinition)).filter(({ name }) => groupOf(name) === group);
+    const entries = Array.from(store.list(CustomResourceDefinition)).filter(({ name }) => groupInName(name) === group);
     // Definitions are large, and each is parsed once.
     await inTurns(eachOf(entries, digestOf));
     const names = entries
@@ -103,18 +85,12 @@ export function keepDefinitions(parts: {
     const kindId = `${group}/${names.kind}`;
     const kind = kinds.isKnown(kindId) ? kinds.byId(kindId) : undefined;
     if (kind?.definition?.name === name && store.count(kind) > 0) {
-      ending.set(kind.id, group);
+      groups.waitFor(kind, group);
       await writes.deleteObjects(kind, signal);
       if (store.count(kind) > 0) return;
     }
-    ending.delete(kindId);
     await writes.release(name, finalizers);
   }
-}
-
-/** The group in the name of a definition: `widgets.stock.example` is of `stock.example`. */
-function groupOf(name: string): string {
-  return name.slice(name.indexOf('.') + 1);
 }
 
 /** The one that came first has the names. */

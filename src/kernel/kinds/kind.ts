@@ -317,6 +317,8 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope' | 
   /** `group/version`, or `version` in the core group. */
   readonly apiVersion: string;
   readonly singular: string;
+  /** The kind of its lists; absent: the kind with `List` behind it. */
+  readonly listKind?: string;
   readonly namespaced: boolean;
   readonly released: boolean;
   readonly direct: boolean;

@@ -93,6 +93,11 @@ export function kindRegistry(first: readonly Kind[], own: readonly LiveObject[] 
   }
 }
 
+/** The kind of the lists of a kind. */
+export function listKindOf({ kind, listKind = `${kind}List` }: Kind): string {
+  return listKind;
+}
+
 /** A kind in each version that clients may use. */
 export function servedVersions(kind: Kind): readonly Kind[] {
   return kind.definition?.versions ?? [kind];

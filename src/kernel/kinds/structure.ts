@@ -46,7 +46,7 @@ export function objectSchema(kind: Kind): SchemaNode {
     type: 'object',
     anything: false,
     nullable: false,
-    description: kind.description,
+    description: declared.description ?? kind.description,
     properties: new Map([
       ...declared.properties,
       ['apiVersion', { ...EMPTY, type: 'string', description: API_VERSION }],

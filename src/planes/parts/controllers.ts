@@ -81,7 +81,6 @@ export function runControllers(options: {
       ];
       const followed = new Map<Kind, Informer>([[Namespace, namespaces]]);
       let forAll: readonly Controller[] = [];
-      let changing: Promise<unknown> = Promise.resolve();
       /** Begins them anew with the kinds of now: what they know is in the informers, which stay. */
       const followKinds = async (): Promise<void> => {
         await Promise.all(forAll.map(({ stop }) => stop()));
@@ -96,25 +95,14 @@ export function runControllers(options: {
         }
         forAll = runForAll([...followed.values()]);
       };
-      let isDue = false;
-      const updateKinds = (): void => {
-        // Many kinds may come at once: those that come until it begins are followed together.
-        if (isDue) return;
-        isDue = true;
-        changing = changing
-          .then(() => {
-            isDue = false;
-            return followKinds();
-          })
-          .catch((error: unknown) => {
-            log.error({ err: error }, 'controllers: cannot follow new kinds');
-          });
-      };
-      updateKinds();
-      const unsubscribe = kinds.subscribe(updateKinds);
+      const updates = oneAfterOther(followKinds, (error) => {
+        log.error({ err: error }, 'controllers: cannot follow new kinds');
+      });
+      updates.begin();
+      const unsubscribe = kinds.subscribe(updates.begin);
       lifetime.keep('controllers', async () => {
         unsubscribe();
-        await changing;
+        await updates.finish();
         await Promise.all([...controllers, ...forAll].map(({ stop }) => stop()));
       });
       await waitForAbort(leadership.signal);
@@ -125,6 +113,28 @@ export function runControllers(options: {
     Number(candidate.leading()),
   );
   return candidate;
+}
+
+/** Runs work as often as it is begun, one run after the other; those that are begun while one waits share it. */
+function oneAfterOther(
+  work: () => Promise<void>,
+  onFailure: (error: unknown) => void,
+): { readonly begin: () => void; readonly finish: () => Promise<void> } {
+  let isDue = false;
+  let last = Promise.resolve();
+  return {
+    begin: () => {
+      if (isDue) return;
+      isDue = true;
+      last = last
+        .then(() => {
+          isDue = false;
+          return work();
+        })
+        .catch(onFailure);
+    },
+    finish: () => last,
+  };
 }
 
 const METADATA = { trim: onlyMetadata, metadataOnly: true };

@@ -17,8 +17,6 @@ export interface DefinitionText {
 }
 
 const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
-/** Of a kind whose definition is being deleted: no new objects. */
-const LAST_VERBS = EVERY_VERB.filter((verb) => verb !== 'create');
 
 /** The kind that a definition defines, in the version in which its objects are stored. */
 export function kindOf(object: ResourceObject, source: DefinitionText): Kind {
@@ -29,14 +27,14 @@ export function kindOf(object: ResourceObject, source: DefinitionText): Kind {
   const versions: Kind[] = [];
   const definition: Definition = {
     name,
-    revision: contentHash([uid, generation, spec.names, deletionTimestamp ?? '']),
+    // Its deletion is counted as a change of it, and changes nothing.
+    revision: contentHash([uid, deletionTimestamp === undefined ? generation : generation - 1, spec.names]),
     versions,
     ...webhookOf(spec),
   };
-  const verbs = deletionTimestamp === undefined ? EVERY_VERB : LAST_VERBS;
   const { group, names, scope } = spec;
   const all = spec.versions.map(({ schema: _large, ...version }) =>
-    versionKind({ spec: { group, names, scope }, version, definition, verbs, source }),
+    versionKind({ spec: { group, names, scope }, version, definition, source }),
   );
   const stored = all[spec.versions.findIndex(({ storage }) => storage)];
   if (stored === undefined) throw new Error(`definition ${name} stores no version`);
@@ -57,11 +55,10 @@ interface VersionParts {
   readonly spec: Pick<DefinitionSpec, 'group' | 'names' | 'scope'>;
   readonly version: Omit<VersionSpec, 'schema'>;
   readonly definition: Definition;
-  readonly verbs: readonly Verb[];
   readonly source: DefinitionText;
 }
 
-function versionKind({ spec, version, definition, verbs, source }: VersionParts): Kind {
+function versionKind({ spec, version, definition, source }: VersionParts): Kind {
   const { group, names, scope } = spec;
   const apiVersion = `${group}/${version.name}`;
   const { scale, status } = version.subresources ?? {};
@@ -76,11 +73,12 @@ function versionKind({ spec, version, definition, verbs, source }: VersionParts)
     id: `${group}/${names.kind}`,
     apiVersion,
     singular: names.singular ?? names.kind.toLowerCase(),
+    ...(names.listKind !== undefined && { listKind: names.listKind }),
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
     namespaced: scope === 'Namespaced',
     description: `A ${names.kind} of ${group}.`,
-    verbs,
+    verbs: EVERY_VERB,
     released: false,
     direct: false,
     hasSpec: true,
