@@ -4,6 +4,7 @@ import { isKnown, refusalHeaders, send, sendPieces, type Exchange } from '#kerne
 import { negotiate, type AcceptedForm } from './codec/accept.ts';
 import { REFUSAL_CODE } from './parse-refusal.ts';
 import { encodeYaml } from './codec/body.ts';
+import { CBOR_TYPE, encodeCbor } from './codec/cbor.ts';
 import type { ApiDocument } from './document.ts';
 import type { OpenApiV2Document } from './openapi-v2.ts';
 import type { RequestTarget } from './request.ts';
@@ -23,7 +24,7 @@ export function acceptedBy({ request, queryText }: Exchange): AcceptedForm {
   return /(^|&)pretty=(true|t|1)(&|$)/i.test(queryText) ? { ...accepted, pretty: true } : accepted;
 }
 
-/** Writing YAML, or JSON with indentation, takes 20 times as long as the JSON that there is. */
+/** Writing YAML, CBOR, or JSON with indentation, takes up to 20 times as long as the JSON that there is. */
 const REWRITTEN_CHARS_MAX = 512 * 1024;
 
 interface JsonAnswer {
@@ -37,7 +38,7 @@ interface JsonAnswer {
 /** Sends JSON in the form that the client takes: as it is, indented, or as YAML. */
 export function sendJson(exchange: Exchange, answer: JsonAnswer): void {
   const { status = 200, json, accepted, headers } = answer;
-  if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
+  if (isAsStored(accepted) || (accepted.orJson === true && json.length > REWRITTEN_CHARS_MAX)) {
     return send(exchange, status, json, { headers });
   }
   return sendRewritten(exchange, answer);
@@ -50,20 +51,31 @@ export function sendJsonPieces(
   accepted: AcceptedForm,
   headers?: Readonly<Record<string, string | string[]>>,
 ): void {
-  if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
-    return sendPieces(exchange, 200, pieces, { headers });
-  }
+  if (isAsStored(accepted)) return sendPieces(exchange, 200, pieces, { headers });
   let json = '';
-  for (const piece of pieces) {
-    json += piece;
-    if (json.length > REWRITTEN_CHARS_MAX) throw tooLargeToRewrite();
+  const left = pieces[Symbol.iterator]();
+  for (let next = left.next(); next.done !== true; next = left.next()) {
+    json += next.value;
+    if (json.length <= REWRITTEN_CHARS_MAX) continue;
+    if (accepted.orJson !== true) throw tooLargeToRewrite();
+    return sendPieces(exchange, 200, following(json, left), { headers });
   }
   return sendRewritten(exchange, { json, accepted, headers });
+}
+
+function isAsStored({ as, pretty }: AcceptedForm): boolean {
+  return as === 'json' && pretty === undefined;
+}
+
+function* following(first: string, left: Iterator<string>): Iterable<string> {
+  yield first;
+  for (let next = left.next(); next.done !== true; next = left.next()) yield next.value;
 }
 
 function sendRewritten(exchange: Exchange, { status = 200, json, accepted, headers }: JsonAnswer): void {
   if (json.length > REWRITTEN_CHARS_MAX) throw tooLargeToRewrite();
   const value: unknown = JSON.parse(json);
+  if (accepted.as === 'cbor') return send(exchange, status, encodeCbor(value), { contentType: CBOR_TYPE, headers });
   if (accepted.as === 'yaml') {
     return send(exchange, status, encodeYaml(value), { contentType: 'application/yaml', headers });
   }
@@ -73,7 +85,7 @@ function sendRewritten(exchange: Exchange, { status = 200, json, accepted, heade
 function tooLargeToRewrite(): Refusal {
   return resourceRefusal(
     'not-acceptable',
-    `The answer has more than ${REWRITTEN_CHARS_MAX} characters, which is too much to write as YAML or with indentation.`,
+    `The answer has more than ${REWRITTEN_CHARS_MAX} characters, which is too much to write as YAML, as CBOR or with indentation.`,
     { remedy: 'Ask for application/json without pretty, or for pages with limit.' },
   );
 }

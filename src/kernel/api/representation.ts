@@ -117,9 +117,9 @@ function asMetadata(asked: 'object' | 'list'): Representation {
 }
 
 /** Refuses forms that a watch cannot have, before it begins. */
-export function requireStreamable({ as, partial }: AcceptedForm): void {
+export function requireStreamable({ as, orJson, partial }: AcceptedForm): void {
   if (partial === 'list') throw notThat('PartialObjectMetadataList', 'not a list');
-  if (as !== 'yaml') return;
+  if (as === 'json' || orJson === true) return;
   throw resourceRefusal(
     'not-acceptable',
     'only the following media types are accepted: application/json;stream=watch, application/json',

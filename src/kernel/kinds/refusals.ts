@@ -307,6 +307,11 @@ export const resourceRefusal = defineRefusals('resources', {
     meaning: 'apiVersion or kind is not that of the path.',
     hint: 'Send the object to the path of its kind.',
   },
+  'cbor-too-large': {
+    reason: 'RequestEntityTooLarge',
+    meaning: 'The CBOR body is too large.',
+    remedy: 'Send it as JSON.',
+  },
   'yaml-too-large': {
     reason: 'RequestEntityTooLarge',
     meaning: 'The YAML body is too large.',

@@ -1,8 +1,11 @@
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
+import { CBOR_TYPE } from './cbor.ts';
 
 /** The form of the answer, from the Accept header. */
 export interface AcceptedForm {
-  readonly as: 'json' | 'yaml';
+  readonly as: 'json' | 'yaml' | 'cbor';
+  /** Of a client that prefers CBOR: it takes JSON too. */
+  readonly orJson?: true;
   /** A `Table` (meta.k8s.io/v1) instead of objects: kubectl get. */
   readonly table?: 'v1';
   /** Only the metadata, of an object or of each in a list: metadata informers. */
@@ -13,6 +16,12 @@ export interface AcceptedForm {
   readonly pretty?: true;
   /** The client would take a stream of watch events by name (`stream=watch`). */
   readonly stream?: 'watch';
+}
+
+function formOf(type: string): AcceptedForm['as'] | undefined {
+  if (JSON_RANGES.has(type)) return 'json';
+  if (YAML_TYPES.has(type)) return 'yaml';
+  return type === CBOR_TYPE ? 'cbor' : undefined;
 }
 
 interface MediaRange {
@@ -42,18 +51,20 @@ export function negotiate(header: string | undefined): AcceptedForm {
     .sort((a, b) => b.quality - a.quality || b.precision - a.precision);
   for (const range of ranges) {
     const accepted = acceptRange(range);
-    if (accepted !== undefined) return accepted;
+    if (accepted === undefined) continue;
+    if (accepted.as !== 'cbor') return accepted;
+    return ranges.some(({ type }) => JSON_RANGES.has(type)) ? { ...accepted, orJson: true } : accepted;
   }
   throw resourceRefusal(
     'not-acceptable',
-    'only the following media types are accepted: application/json, application/yaml, ' +
+    'only the following media types are accepted: application/json, application/yaml, application/cbor, ' +
       'application/json;as=Table;v=v1;g=meta.k8s.io, application/json;stream=watch',
     { remedy: 'Send the header Accept: application/json.' },
   );
 }
 
 function acceptRange({ type, parameters }: MediaRange): AcceptedForm | undefined {
-  const as = JSON_RANGES.has(type) ? 'json' : YAML_TYPES.has(type) ? 'yaml' : undefined;
+  const as = formOf(type);
   if (as === undefined) return undefined;
   const stream = parameters.get('stream');
   if (stream !== undefined && stream !== 'watch') return undefined;

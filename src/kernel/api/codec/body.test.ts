@@ -49,10 +49,10 @@ test('the content type decides, its parameters and case do not', () => {
   ]) {
     assert.deepEqual(decode(type, bytes('{"a":1}')).value, { a: 1 });
   }
-  for (const type of ['application/cbor', 'text/plain', '', 'application/json; charset=latin1']) {
+  for (const type of ['application/msgpack', 'text/plain', '', 'application/json; charset=latin1']) {
     assert.equal(
       refusal(() => decode(type, bytes('{}'))),
-      `415 the body of the request was in an unknown format (${type}) - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`,
+      `415 the body of the request was in an unknown format (${type}) - accepted media types include: application/json, application/yaml, application/cbor, application/vnd.kubernetes.protobuf`,
     );
   }
 });

@@ -5,6 +5,7 @@ import { httpRefusal } from '#kernel/http/refusals.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import type { DocumentLimits } from '#kernel/kinds/schema/weight.ts';
+import { CBOR_TYPE, decodeCbor } from './cbor.ts';
 import { readJson, type DecodedText } from './text/json.ts';
 import { PROTOBUF_TYPE, decodeProtobuf } from './protobuf/decode.ts';
 import { parseYaml } from './text/yaml.ts';
@@ -39,12 +40,13 @@ export function* decodeBody(
   const [type = '', ...parameters] = (contentType ?? 'application/json').toLowerCase().split(';');
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
   if (type.trim() === PROTOBUF_TYPE) return decodeProtobuf(bytes, limits);
+  if (type.trim() === CBOR_TYPE) return yield* decodeCbor(bytes, limits);
   const isYaml = YAML_TYPES.has(type.trim());
   if ((!isYaml && !JSON_TYPES.has(type.trim())) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset))) {
     throw httpRefusal(
       'unsupported-media-type',
       `the body of the request was in an unknown format (${contentType ?? ''}) - accepted media types include: ` +
-        `application/json, application/yaml, ${PROTOBUF_TYPE}`,
+        `application/json, application/yaml, ${CBOR_TYPE}, ${PROTOBUF_TYPE}`,
     );
   }
   if (!isUtf8(bytes)) {

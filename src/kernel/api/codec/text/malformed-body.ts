@@ -5,6 +5,10 @@ export function malformedBody(format: 'JSON' | 'YAML', what: string, line: numbe
   return resourceRefusal('malformed-body', `This is not valid ${format}: ${what} at line ${line}, column ${column}.`);
 }
 
+export function malformedCbor(what: string): Refusal {
+  return resourceRefusal('malformed-body', `This is not valid CBOR: ${what}.`);
+}
+
 export function malformedProtobuf(path: Path, what: string): Refusal {
   const where = path.length === 0 ? '' : ` in ${fieldPath(path)}`;
   return resourceRefusal('malformed-body', `This is not valid protobuf: ${what}${where}.`);
