@@ -81,6 +81,23 @@ test('a companion that is no image is not shown, and one that is not declared ma
   assert.deepEqual(adviceFor(declared, [asset('a.p', { format: 'image' }), ad({ companion: 'a.p' })]), []);
 });
 
+test('a draft may pause whatever is live, and nothing new is prepared unseen', () => {
+  const refusedFor = (declared: readonly LiveObject[], changed: LiveObject): number => {
+    const entry = entryOf(changed);
+    const advisor = servingAdvisors(adsKinds, worldOf([policy, placement, ...owners, ...declared]), () => NOW).find(
+      ({ kind }) => kind === entry.kind,
+    );
+    return advisor?.refuse?.(entry.object(), { written: [entry], changed: [entry] }).length ?? 0;
+  };
+  const [low, silent] = [adSet({ bid: '1.00' }), ad({ asset: 'a.none' })];
+  assert.equal(refusedFor([song, ad(), low], adSet({ bid: '2.00' })), 1);
+  assert.equal(refusedFor([song, ad(), low], adSet({ bid: '1.00', paused: true })), 0);
+  assert.equal(refusedFor([song, ad()], adSet({ bid: '1.00', paused: true })), 1);
+  assert.equal(refusedFor([song, ad(), adSet({ bid: '1.00', paused: true })], adSet({ bid: '2.00', paused: true })), 1);
+  assert.equal(refusedFor([adSet(), silent], ad({ asset: 'a.none', weight: 2 })), 1);
+  assert.equal(refusedFor([adSet(), silent], ad({ asset: 'a.none', paused: true })), 0);
+});
+
 test('an ad set whose listeners had few breaks in the last week is warned of, and refused in a draft', () => {
   const DAY_MS = 86_400_000;
   const young = live(Audience, 'young', { anyOf: [{ allOf: [{ attribute: 'age', atMost: 30 }] }] });

@@ -74,11 +74,17 @@ export function servingAdvisors(
     reasonsOf(kind, object, known)
       .filter(({ reason }) => of.has(reason))
       .map((one) => ({ message: adviceOf(one), remedy: one.remedy }));
+  // Whatever is wrong with it, a draft may take it off the air.
+  const isStop = (kind: typeof AdSet | typeof Ad, object: ResourceObject): boolean => {
+    const { namespace = '', name } = object.metadata;
+    const before = live.get(kind.id, liveName(kind, namespace, name));
+    return before !== undefined && kind.spec(before).paused !== true && kind.spec(object).paused === true;
+  };
   return [
     {
       kind: AdSet,
       advise: (object, written) => statusAdvice(AdSet, object, worldWith(written)),
-      refuse: (object, { written }) => objections(AdSet, object, worldWith(written)),
+      refuse: (object, { written }) => (isStop(AdSet, object) ? [] : objections(AdSet, object, worldWith(written))),
     },
     {
       kind: Ad,
@@ -87,6 +93,7 @@ export function servingAdvisors(
         return [...statusAdvice(Ad, object, known), ...companionAdvice(object, known.world)];
       },
       refuse: (object, draft) => {
+        if (isStop(Ad, object)) return [];
         const known = worldWith(draft.written);
         const companion = companionAdvice(object, known.world).map((message) => ({ message }));
         const of = isSetAmong(object, draft.changed) ? OF_ADS : REFUSED;
