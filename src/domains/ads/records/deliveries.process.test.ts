@@ -175,6 +175,9 @@ test('the time of the database alone decides what has expired, and what is still
   const old = stage.token();
   stage.pass(TOKEN_LIMITS.lifetimeMs);
   assert.equal(await stage.count('impression', old), 'expired');
+  // Also where it is reported many times at once, and one group takes several of them.
+  const many = await Promise.all(Array.from({ length: 20 }, () => stage.count('impression', old)));
+  assert.deepEqual(new Set(many), new Set(['expired']));
   assert.equal(await stage.states(old), '');
 });
 

@@ -102,8 +102,8 @@ async function claimInRanks(
 ): Promise<readonly ReportOutcome[]> {
   const outcomes: ReportOutcome[] = reports.map(() => 'duplicate');
   const firsts = new Map<string, number>();
-  for (const [position, { token, event }] of reports.entries()) {
-    const key = `${token.decision} ${token.place} ${event}`;
+  for (const [position, report] of reports.entries()) {
+    const key = keyOf(report);
     if (!firsts.has(key)) firsts.set(key, position);
   }
   const byRank = Map.groupBy(firsts.values(), (position) => rankOfEvent((reports[position] as AdReport).event));
@@ -119,7 +119,15 @@ async function claimInRanks(
       else if (expired) outcomes[position] = 'expired';
     }
   }
-  return outcomes;
+  // One that repeats what has expired repeats nothing that counted.
+  return reports.map((report, position) => {
+    const first = outcomes[firsts.get(keyOf(report)) ?? position];
+    return first === 'expired' ? first : (outcomes[position] ?? 'duplicate');
+  });
+}
+
+function keyOf({ token, event }: AdReport): string {
+  return `${token.decision} ${token.place} ${event}`;
 }
 
 function givenRow(position: number, { token, event, code, money }: AdReport, secret: Buffer): object {
