@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 /** An ad may play for a day after its answer, and its event is charged to its reservation for a quarter of an hour. */
 const PLAYABLE_MS = 24 * 3_600_000;
 const RESERVED_MS = 15 * 60_000;
+const HOUR_MS = 3_600_000;
 /** Events of the last moments may fall on either side. */
 const MARGIN_MS = 30_000;
 
@@ -49,6 +50,8 @@ export class AdBook {
   readonly #caps: Readonly<Record<string, number>>;
   /** Most of a counter: its budget, or what was used when the budget was lowered below that. */
   readonly #ceilings = new Map<string, number>();
+  readonly #breaks = new Map<string, { readonly atMs: number; readonly realMs: number }[]>();
+  readonly #rewards = new Map<string, { readonly untilMs: number; readonly realMs: number }[]>();
   /** Moments at which PostgreSQL was killed, by the clock of this machine, and at which it was lost in some other way too. */
   readonly #crashes: number[] = [];
   readonly #losses: number[] = [];
@@ -81,9 +84,31 @@ export class AdBook {
         one.adSet === adSet &&
         one.listener === listener &&
         one.atMs > atMs - PLAYABLE_MS &&
-        !this.#crashes.some((at) => one.realMs <= at && one.realMs > at - 1_000),
+        !this.#mayBeForgotten(one.realMs),
     );
     assert.ok(heard.length <= cap, `${listener} got ${adSet} ${heard.length} times within its day; its cap is ${cap}`);
+  }
+
+  /** A break under the load; one that a listener asks for themselves is held back by nothing. */
+  giveBreak(listener: string, placement: string, atMs: number, breaksPerHour: number): void {
+    const own = this.#breaks.get(listener) ?? [];
+    if (placement !== 'reward') {
+      const inHour = own.filter((one) => one.atMs > atMs - HOUR_MS && !this.#mayBeForgotten(one.realMs)).length;
+      assert.ok(inHour < breaksPerHour, `${listener} got break ${inHour + 1} in an hour`);
+      const rewards = this.#rewards.get(listener) ?? [];
+      const isRewarded = rewards.some(({ untilMs, realMs }) => atMs < untilMs && !this.#mayBeForgotten(realMs));
+      assert.ok(!isRewarded, `${listener} was rewarded, and got a break`);
+    }
+    this.#breaks.set(listener, [...own, { atMs, realMs: performance.now() }]);
+  }
+
+  reward(listener: string, untilMs: number): void {
+    this.#rewards.set(listener, [...(this.#rewards.get(listener) ?? []), { untilMs, realMs: performance.now() }]);
+  }
+
+  /** Only the last second before a crash of PostgreSQL may be forgotten. */
+  #mayBeForgotten(realMs: number): boolean {
+    return this.#crashes.some((at) => realMs <= at && realMs > at - 1_000);
   }
 
   /** A report that is sent: it may count from now on. */

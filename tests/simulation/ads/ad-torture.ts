@@ -5,6 +5,7 @@ import type { ClockedNodes, ClockedProcess } from '../../support/clocked-nodes.t
 import type { Answer } from '../../support/backline.ts';
 import { feature, market, plan } from '../../support/catalogue.ts';
 import type { seededChance } from '../../support/chance.ts';
+import { draftOf, DRAFTS, publicationOf } from '../../support/drafts.ts';
 import { changeSet, CHANGE_SETS } from '../../support/flags.ts';
 import { until } from '../../support/installation.ts';
 import type { MortalPostgres } from '../../support/mortal-postgres.ts';
@@ -21,6 +22,8 @@ const LIMITS = {
   noticeSeconds: 20,
   /** Until a pause holds on all nodes: a second, by a machine that is busy. */
   pauseMs: 2_000,
+  /** The same of a policy, which is released. */
+  releaseMs: 6_000,
   /** A fault comes after so many steps. */
   stepsForFault: 8,
 } as const;
@@ -47,6 +50,12 @@ const AD_SETS: readonly TorturedAdSet[] = [
   { name: 'hall.x', goal: 'cpm', bid: '1.00', tier: 'house' },
 ];
 const PAID_BY = { cpm: 'impression', cpc: 'click', cpcv: 'complete' } as const;
+/** Of `acme`: a policy may deny it. */
+const CATEGORY = 'alcohol';
+const ZONES = ['UTC', 'Asia/Tokyo', 'America/Los_Angeles', 'Pacific/Kiritimati'];
+const LOAD = { breaksPerHour: 3, rewardedMinutes: 30 } as const;
+const AD_SECONDS = 20;
+const RENDITIONS = [{ url: 'https://cdn.example.com/a.mp3', mime: 'audio/mpeg', kbps: 128 }];
 const CAPS = Object.fromEntries(AD_SETS.flatMap(({ name, cap }) => (cap === undefined ? [] : [[live(name), cap]])));
 export const ACCOUNTS = ['acme', 'bolt', 'hall'] as const;
 
@@ -67,6 +76,16 @@ function live(name: string): string {
   return `default/${name}`;
 }
 
+function object(kind: string, name: string, spec: object) {
+  return { apiVersion: 'ads.backline.dev/v1', kind, metadata: { name, namespace: 'default' }, spec };
+}
+
+/** The policy of the placement `songs`. */
+function openPolicy(isDenied: boolean): object {
+  const categories = isDenied ? { categories: [{ categories: [CATEGORY], deniedIn: ['DE'] }] } : {};
+  return object('AdPolicy', 'all', { consent: [{ framework: 'none' }], ...categories });
+}
+
 type Step = readonly [weight: number, name: string, run: () => Promise<unknown>];
 type Chance = ReturnType<typeof seededChance>;
 
@@ -79,7 +98,9 @@ export class AdTorture {
   readonly #postgres: MortalPostgres;
   readonly #chance: Chance;
   readonly #budgets = new Map(Object.entries(BUDGETS).map(([name, units]) => [name, units * MICROS]));
+  readonly #zones = new Map<string, string>();
   #listeners = 0;
+  #drafts = 0;
 
   constructor(parts: { nodes: ClockedNodes<ClockedProcess>; postgres: MortalPostgres; chance: Chance }) {
     this.#nodes = parts.nodes;
@@ -94,12 +115,6 @@ export class AdTorture {
       const { status, text } = await node.call('POST', path, { body });
       assert.ok(status < 300, text);
     };
-    const object = (kind: string, name: string, spec: object) => ({
-      apiVersion: 'ads.backline.dev/v1',
-      kind,
-      metadata: { name, namespace: 'default' },
-      spec,
-    });
     const catalogue = [
       market('de', { title: 'Germany' }),
       feature('ad-free', { title: 'Without ads' }),
@@ -114,31 +129,26 @@ export class AdTorture {
       policy: 'all',
       adFreeFeature: 'ad-free',
     };
-    const policy = object('AdPolicy', 'all', { consent: [{ framework: 'none' }] });
-    await post(CHANGE_SETS, changeSet(...catalogue, policy, object('Placement', 'songs', placement)));
+    const rewarding = object('AdPolicy', 'rewarding', { consent: [{ framework: 'none' }], load: LOAD });
+    await post(
+      CHANGE_SETS,
+      changeSet(
+        ...catalogue,
+        openPolicy(false),
+        rewarding,
+        object('Placement', 'songs', placement),
+        object('Placement', 'talk', { ...placement, policy: 'rewarding' }),
+        object('Placement', 'reward', { ...placement, slots: 1, policy: 'rewarding', rewarded: true }),
+      ),
+    );
     for (const account of ACCOUNTS) {
-      const money = this.#budgetSpec(`account ${account}`);
-      await post(
-        `${ADS_PATH}/advertisers`,
-        object('Advertiser', account, { title: account, currency: 'EUR', ...money }),
-      );
-      const campaign = `${account}.c`;
-      await post(
-        `${ADS_PATH}/campaigns`,
-        object('Campaign', campaign, { account, ...this.#budgetSpec(`campaign ${campaign}`) }),
-      );
-      const renditions = [{ url: 'https://cdn.example.com/a.mp3', mime: 'audio/mpeg', kbps: 128 }];
-      await post(
-        `${ADS_PATH}/assets`,
-        object('Asset', `${account}.f`, { account, format: 'audio', seconds: 20, renditions }),
-      );
+      await post(`${ADS_PATH}/advertisers`, this.#declared(`advertisers/${account}`));
+      await post(`${ADS_PATH}/campaigns`, this.#declared(`campaigns/${account}.c`));
+      await post(`${ADS_PATH}/assets`, this.#declared(`assets/${account}.f`));
     }
-    for (const { name, goal, bid, cap, tier = 'auction' } of AD_SETS) {
-      const [account = ''] = name.split('.');
-      const caps = cap === undefined ? {} : { frequencyCaps: [{ count: cap, per: 'P1D', scope: 'listener' }] };
-      const spec = { account, campaign: `${account}.c`, goal, bid, tier, pacing: 'asap', ...caps };
-      await post(`${ADS_PATH}/adsets`, object('AdSet', name, { ...spec, ...this.#budgetSpec(`adset ${name}`) }));
-      await post(`${ADS_PATH}/ads`, object('Ad', `${name}.a`, { account, adSet: name, asset: `${account}.f` }));
+    for (const { name } of AD_SETS) {
+      await post(`${ADS_PATH}/adsets`, this.#declared(`adsets/${name}`));
+      await post(`${ADS_PATH}/ads`, this.#declared(`ads/${name}.a`));
     }
     // Breaks are asked for by a backend: reads of listeners by users are put on record first.
     const keys = [{ name: 'a', hash: createHash('sha256').update(BACKEND_KEY).digest('hex') }];
@@ -149,6 +159,30 @@ export class AdTorture {
       spec: { type: 'server', keys },
     });
     await this.#untilFlowing();
+  }
+
+  /** An object as it is declared, with the budget that it has by now. */
+  #declared(path: string, more: object = {}): object {
+    const [plural = '', name = ''] = path.split('/');
+    const [account = ''] = name.split('.');
+    const adSet = AD_SETS.find((one) => one.name === name);
+    if (plural === 'advertisers') {
+      const categories = account === 'acme' ? { categories: [CATEGORY] } : {};
+      const zone = this.#zones.get(account) ?? 'UTC';
+      const spec = { title: account, currency: 'EUR', zone, ...categories, ...this.#budgetSpec(`account ${account}`) };
+      return object('Advertiser', name, { ...spec, ...more });
+    }
+    if (plural === 'campaigns')
+      return object('Campaign', name, { account, ...this.#budgetSpec(`campaign ${name}`), ...more });
+    if (plural === 'assets')
+      return object('Asset', name, { account, format: 'audio', seconds: AD_SECONDS, renditions: RENDITIONS });
+    if (adSet === undefined) {
+      return object('Ad', name, { account, adSet: name.replace(/\.a$/, ''), asset: `${account}.f`, ...more });
+    }
+    const { goal, bid, cap, tier = 'auction' } = adSet;
+    const caps = cap === undefined ? {} : { frequencyCaps: [{ count: cap, per: 'P1D', scope: 'listener' }] };
+    const spec = { account, campaign: `${account}.c`, goal, bid, tier, pacing: 'asap', ...caps };
+    return object('AdSet', name, { ...spec, ...this.#budgetSpec(`adset ${name}`), ...more });
   }
 
   #budgetSpec(owner: string): object {
@@ -177,6 +211,11 @@ export class AdTorture {
       [8, 'budget', () => this.changeBudget()],
       [6, 'pause', () => this.pause()],
       [6, 'upgrade', () => this.upgrade()],
+      [5, 'zone', () => this.changeZone()],
+      [6, 'declare again', () => this.declareAgain()],
+      [4, 'draft', () => this.publishDraft()],
+      [4, 'policy', () => this.changePolicy()],
+      [8, 'reward', () => this.reward()],
       [12, 'wait', () => this.wait()],
     ];
     const isFault = number % LIMITS.stepsForFault === 0;
@@ -209,8 +248,8 @@ export class AdTorture {
     return answered.map((ads, at) => `${listeners[at]} ${ads.map(({ adSet }) => adSet).join('+') || '-'}`).join(', ');
   }
 
-  async decideOn(node: ClockedProcess, listener: string): Promise<readonly BookedAd[]> {
-    const body = { placement: 'songs', plan: 'free', market: 'de', listener };
+  async decideOn(node: ClockedProcess, listener: string, placement = 'songs'): Promise<readonly BookedAd[]> {
+    const body = { placement, plan: 'free', market: 'de', listener };
     const answer = await this.#ask('decide', node, ['POST', '/v1/ads/decide', { body, token: BACKEND_KEY }]);
     if (answer === undefined || answer.status !== 200) return [];
     this.count('ads', answer.json.ads.length);
@@ -290,7 +329,23 @@ export class AdTorture {
     if (probe.length === 0) return 'nothing is served';
     const name = this.#pick(probe).adSet.replace('default/', '');
     const path = `${ADS_PATH}/adsets/${name}`;
-    await this.#write(path, { paused: true });
+    await this.#withhold([name], {
+      begin: () => this.#write(path, { paused: true }),
+      end: () => this.#write(path, { paused: null }),
+    });
+    return name;
+  }
+
+  /** After its beginning none of the ad sets is served on any node. */
+  async #withhold(
+    names: readonly string[],
+    {
+      begin,
+      end,
+      limitMs = LIMITS.pauseMs,
+    }: { begin: () => Promise<unknown>; end: () => Promise<unknown>; limitMs?: number },
+  ): Promise<void> {
+    await begin();
     const since = performance.now();
     for (const node of this.#nodes.nodes) {
       await until(
@@ -300,19 +355,130 @@ export class AdTorture {
           const answer = await this.#ask('explain', node, ['POST', '/v1/ads/explain', { body }]);
           if (answer?.status !== 200) return undefined;
           const ads = answer.json.ads as readonly { readonly adSet: string }[];
-          const isServed = ads.some(({ adSet }) => adSet === live(name));
-          if (isServed) assert.ok(performance.now() - since < LIMITS.pauseMs, `${name} is served after its pause`);
-          return isServed ? undefined : true;
+          const found = ads.find(({ adSet }) => names.some((name) => adSet === live(name)));
+          if (found !== undefined)
+            assert.ok(performance.now() - since < limitMs, `${found.adSet} is served after ${limitMs} ms`);
+          return found === undefined ? true : undefined;
         },
-        () => `${name} to be paused`,
-        5,
+        () => `${names.join()} to be held back`,
+        10,
       );
     }
-    this.book.paused.add(live(name));
+    for (const name of names) this.book.paused.add(live(name));
     await this.decide();
-    this.book.paused.delete(live(name));
-    await this.#write(path, { paused: null });
-    return name;
+    for (const name of names) this.book.paused.delete(live(name));
+    await end();
+  }
+
+  /** The day of an account begins elsewhere: no day has more than its budget all the same. */
+  async changeZone(): Promise<string> {
+    const account = this.#pick(ACCOUNTS);
+    const zone = this.#pick(ZONES);
+    this.#zones.set(account, zone);
+    await this.#write(`${ADS_PATH}/advertisers/${account}`, { zone });
+    await this.decide();
+    return `${account} ${zone}`;
+  }
+
+  /** An object is deleted amid decisions and reports, and declared again: it goes on with the ledger of its name. */
+  async declareAgain(): Promise<string> {
+    const account = this.#pick(['acme', 'bolt']);
+    const adSet = this.#pick([`${account}.x`, `${account}.y`]);
+    const path = this.#pick([
+      `advertisers/${account}`,
+      `campaigns/${account}.c`,
+      `assets/${account}.f`,
+      `adsets/${adSet}`,
+      `ads/${adSet}.a`,
+    ]);
+    const isOne = path.includes(adSet);
+    const work = this.#workMeanwhile(true);
+    await this.#withhold(isOne ? [adSet] : [`${account}.x`, `${account}.y`], {
+      begin: () => this.#repeat('delete', ['DELETE', `${ADS_PATH}/${path}`], [200, 404]),
+      end: () => {
+        const body = this.#declared(path);
+        return this.#repeat('create', ['POST', `${ADS_PATH}/${path.split('/')[0]}`, { body }], [201, 409]);
+      },
+    });
+    await work();
+    return path;
+  }
+
+  /** A draft pauses all of an account in one write. Its end is no draft: few listeners ask here, for which one is refused. */
+  async publishDraft(): Promise<string> {
+    const account = this.#pick(['acme', 'bolt']);
+    const names = [`${account}.x`, `${account}.y`];
+    const publish = async (): Promise<void> => {
+      const name = `draft-${(this.#drafts += 1)}`;
+      // A draft builds on what is declared.
+      const objects = await Promise.all(
+        names.map(async (one) => {
+          const { json } = await this.#repeat('read', ['GET', `${ADS_PATH}/adsets/${one}`], [200]);
+          const { resourceVersion } = json.metadata;
+          const declared = this.#declared(`adsets/${one}`, { paused: true });
+          return { ...declared, metadata: { name: one, namespace: 'default', resourceVersion } };
+        }),
+      );
+      const drafted = { body: draftOf(name, objects) };
+      await this.#repeat('draft', ['POST', DRAFTS, drafted], [201, 409]);
+      const found = await this.#repeat('draft', ['GET', `${DRAFTS}/${name}`], [200]);
+      const { uid } = found.json.metadata;
+      await this.#repeat(
+        'publish',
+        ['POST', `${DRAFTS}/${name}/publish`, { body: publicationOf({ uid }) }],
+        [200, 201],
+      );
+    };
+    await this.#withhold(names, {
+      begin: publish,
+      end: () => Promise.all(names.map((one) => this.#write(`${ADS_PATH}/adsets/${one}`, { paused: null }))),
+    });
+    return names.join();
+  }
+
+  /** A policy denies the category of an account, and is taken back. */
+  async changePolicy(): Promise<string> {
+    const write = (isDenied: boolean) => async (): Promise<void> => {
+      const body = changeSet(openPolicy(isDenied));
+      await this.#repeat('policy', ['POST', CHANGE_SETS, { body }], [201]);
+    };
+    const limitMs = LIMITS.releaseMs;
+    await this.#withhold(['acme.x', 'acme.y'], { begin: write(true), end: write(false), limitMs });
+    await this.#untilFlowing();
+    return CATEGORY;
+  }
+
+  /**
+   * A listener plays a rewarded ad to the end, or its `complete` overtakes the rest; breaks of the other placement keep to the
+   * load and to the reward.
+   */
+  async reward(): Promise<string> {
+    const listener = `l${this.#chance.between(1, 8)}`;
+    const ask = async (placement: string): Promise<readonly BookedAd[]> => {
+      const ads = await this.decideOn(this.#node(), listener, placement);
+      this.book.answer(ads, false);
+      if (ads.length > 0) this.book.giveBreak(listener, placement, this.#nodes.nowMs(), LOAD.breaksPerHour);
+      return ads;
+    };
+    await ask('talk');
+    const [ad] = await ask('reward');
+    if (ad === undefined) return 'nothing to play';
+    const isEarly = this.#chance.between(0, 2) === 0;
+    await this.#nodes.travelTo(this.#nodes.nowMs() + this.#pick([1, AD_SECONDS + 1, 90]) * 1_000);
+    for (const event of isEarly ? ['complete', 'impression', 'start'] : ['impression', 'start', 'complete'])
+      await this.#reportOne(ad, event);
+    const wasLongEnough = this.#nodes.nowMs() >= ad.atMs + AD_SECONDS * 1_000;
+    const isRewarded = !isEarly && wasLongEnough && ad.events.get('complete')?.counted === 1;
+    if (isRewarded) this.book.reward(listener, this.#nodes.nowMs() + LOAD.rewardedMinutes * 60_000);
+    await ask('talk');
+    return `${listener} ${isRewarded}`;
+  }
+
+  async #reportOne(ad: BookedAd, event: string): Promise<void> {
+    const nowMs = this.#nodes.nowMs();
+    const sentRealMs = performance.now();
+    this.book.send(ad, event);
+    this.book.report([{ ad, event, report: await this.#report(ad, event), sentRealMs }], nowMs);
   }
 
   /** A plan without ads, asked for again under its key where no answer came. */
@@ -335,6 +501,14 @@ export class AdTorture {
     return listener;
   }
 
+  /** A decision and reports that go on beside something else. A failure of theirs is one of the step that waits for them. */
+  #workMeanwhile(isMidway = false, decided = this.decide(isMidway)): () => Promise<void> {
+    const settled = Promise.allSettled([decided, this.report()]);
+    return async () => {
+      for (const one of await settled) if (one.status === 'rejected') throw one.reason;
+    };
+  }
+
   async wait(): Promise<string> {
     const minute = 60_000;
     const ms = this.#pick([1_000, 20_000, 61_000, 5 * minute, 16 * minute, 60 * minute, 25 * 60 * minute]);
@@ -345,10 +519,10 @@ export class AdTorture {
   /** SIGKILL amid decisions and reports, and another process in its place. */
   async killNode(): Promise<string> {
     const node = this.#node();
-    const work = [this.decide(), this.report()];
+    const work = this.#workMeanwhile();
     await sleep(this.#chance.between(0, 30));
     await node.kill();
-    await Promise.all(work);
+    await work();
     await this.decide();
     await node.restart();
     const ms = await this.#untilFlowing();
@@ -358,21 +532,24 @@ export class AdTorture {
   /** PostgreSQL dies, hangs or is restarted amid requests, stays away for some more, and comes back; nobody helps. */
   async losePostgres(how: 'kill' | 'hang' | 'stop'): Promise<string> {
     const postgres = this.#postgres;
-    const work = [this.decide(), this.report()];
+    const decided = this.decide();
+    const work = this.#workMeanwhile(false, decided);
     await sleep(this.#chance.between(0, 30));
     this.book.losePostgres(how === 'kill');
     if (how === 'hang') postgres.hang();
     else await postgres[how]();
-    await work[0];
+    await decided;
     await Promise.all([this.decide(), this.decide()]);
     const noticed: number[] = [];
     for (const node of this.#nodes.nodes) noticed.push(await this.#untilReady(node, false, LIMITS.noticeSeconds));
     // Events that wait get an answer, from PostgreSQL or in its place.
     const isLong = this.#chance.between(0, 7) === 0;
-    if (isLong) await Promise.all([...work, this.report()]);
+    if (isLong) await Promise.all([work(), this.report()]);
+    // Of an event that was reported meanwhile a statement that hung is executed too, beside its repetition.
+    this.book.losePostgres(false);
     if (how === 'hang') postgres.goOn();
     else await postgres.start();
-    await Promise.all(work);
+    await work();
     const ms = await this.#untilFlowing();
     for (const node of this.#nodes.nodes) await this.#untilReady(node, true, LIMITS.recoverySeconds);
     return `noticed after ${noticed.map(Math.round).join(' and ')} ms, flows after ${Math.round(ms)} ms`;
@@ -470,6 +647,20 @@ export class AdTorture {
         return answer?.status === 200 ? true : undefined;
       },
       () => `a write of ${path}`,
+      30,
+    );
+  }
+
+  /** A request that is repeated until it is answered, with one of these. */
+  async #repeat(name: string, asked: Parameters<ClockedProcess['call']>, statuses: readonly number[]): Promise<Answer> {
+    return until(
+      async () => {
+        const answer = await this.#ask(name, this.#node(), asked);
+        if (answer === undefined || answer.status >= 500) return undefined;
+        assert.ok(statuses.includes(answer.status), `${name}: ${answer.status} ${answer.text}`);
+        return answer;
+      },
+      () => `an answer to ${name}`,
       30,
     );
   }
