@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { readText, send, type Connection } from '#kernel/api/client/http.ts';
 import { CliFailure, EXIT, type Detail } from '../terminal/failure.ts';
 
@@ -40,9 +41,16 @@ export class ServerRefusal extends CliFailure {
 const shownCharsMax = 300;
 const changeMsMax = 120_000;
 
+const BUSY_LIMITS = {
+  /** Sendings of one request that the server is too busy for: none of those that it refuses so was carried out. */
+  triesMax: 30,
+  /** Longer than that nobody waits unasked. */
+  waitSecondsMax: 10,
+} as const;
+
 /**
- * Sends a request and reads the JSON answer. Throws ServerRefusal when the server says no, and CliFailure with status 69 when
- * it cannot be reached.
+ * Sends a request and reads the JSON answer; waits where the server is busy and says how long (429). Throws ServerRefusal when the
+ * server says no, and CliFailure with status 69 when it cannot be reached.
  */
 export async function call(
   connection: Connection,
@@ -55,24 +63,33 @@ export async function call(
     readonly onWarning?: (text: string) => void;
   } = {},
 ): Promise<unknown> {
-  let status: number;
-  let text: string;
-  try {
-    const answer = await send(connection, method, path, {
-      // A change set of thousands of objects is checked and released before it is answered.
-      ...(options.body && { body: JSON.stringify(options.body), answerMsMax: changeMsMax }),
-      ...(options.accept && { headers: { accept: options.accept } }),
-    });
-    status = answer.statusCode ?? 0;
-    if (options.onWarning !== undefined) warningsIn(answer.headers['warning']).forEach(options.onWarning);
-    text = await readText(answer);
-  } catch (error) {
-    throw unreachable(connection.server, error);
+  let { status, text, headers } = await sendOnce();
+  for (let tries = 1; status === TOO_MANY && tries < BUSY_LIMITS.triesMax; tries += 1) {
+    const seconds = Number(headers['retry-after']);
+    if (!(seconds <= BUSY_LIMITS.waitSecondsMax)) break;
+    await pause(seconds * 1_000);
+    ({ status, text, headers } = await sendOnce());
   }
+  if (options.onWarning !== undefined) warningsIn(headers['warning']).forEach(options.onWarning);
   const parsed = parseOr(text);
   if (status >= 200 && status < 300 && parsed !== undefined) return parsed;
   throw parseServerRefusal(status, text);
+
+  async function sendOnce() {
+    try {
+      const answer = await send(connection, method, path, {
+        // A change set of thousands of objects is checked and released before it is answered.
+        ...(options.body && { body: JSON.stringify(options.body), answerMsMax: changeMsMax }),
+        ...(options.accept && { headers: { accept: options.accept } }),
+      });
+      return { status: answer.statusCode ?? 0, headers: answer.headers, text: await readText(answer) };
+    } catch (error) {
+      throw unreachable(connection.server, error);
+    }
+  }
 }
+
+const TOO_MANY = 429;
 
 /** The refusal in an answer of the server. */
 export function parseServerRefusal(status: number, text: string): ServerRefusal {
