@@ -115,6 +115,12 @@ test('each kubectl handles objects of a definition as it does with a Kubernetes 
       const rule = await run('create -f -', stringify(ship('b', { crew: 100 })));
       assert.match(rule.stderr, /too many people/);
       assert.match(await ok('describe ship argo'), /Crew: +8/);
+      assert.match(
+        await ok('apply --server-side --field-manager=port -f -', stringify(ship('beagle', { crew: 2 }))),
+        /serverside-applied/,
+      );
+      const owned = await run('apply --server-side --field-manager=navy -f -', stringify(ship('beagle', { crew: 4 })));
+      assert.match(owned.stderr, /conflict with "port"[\s\S]*\.spec\.crew/);
       assert.match(await ok('label ship argo fast=yes'), /labeled/);
       assert.match(await ok('auth can-i create ships.fleet.example'), /yes/);
       assert.match(await ok('delete crd ships.fleet.example --timeout=10s'), /deleted/);

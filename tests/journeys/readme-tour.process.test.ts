@@ -111,7 +111,13 @@ function describedMetrics(text: string): readonly string[] {
 test('the tours of the README and of the ads do what they say', (t) =>
   follow(
     t,
-    ['README.md', 'docs/ads-tour.md', 'docs/how-to/draft-a-campaign.md', 'docs/how-to/guard-writes-with-a-policy.md'],
+    [
+      'README.md',
+      'docs/ads-tour.md',
+      'docs/how-to/draft-a-campaign.md',
+      'docs/how-to/guard-writes-with-a-policy.md',
+      'docs/how-to/define-a-kind.md',
+    ],
     [],
     30,
   ));

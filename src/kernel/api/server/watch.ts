@@ -83,6 +83,8 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
     answer.wake();
   };
   const stop = endInTime(server, request, bookmark, () => {
+    // A batch that takes the kind away may have deleted its objects first.
+    answer.wake();
     if (query.allowWatchBookmarks && feed.isUpToDate()) bookmark();
     response.end();
   });
