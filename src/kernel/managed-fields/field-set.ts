@@ -40,28 +40,57 @@ export function isEmpty(set: FieldSet): boolean {
 
 /** The fields of either. */
 export function union(a: FieldSet, b: FieldSet): FieldSet {
-  if (isEmpty(b) || a === b) return a;
+  if (a === b || isEmpty(b)) return a;
   if (isEmpty(a)) return b;
-  const children = new Map(a.children);
-  for (const [element, child] of b.children) children.set(element, union(children.get(element) ?? EMPTY, child));
-  return { isMember: a.isMember || b.isMember, children };
+  let children: Map<string, FieldSet> | undefined;
+  for (const [element, child] of b.children) {
+    const own = a.children.get(element);
+    const both = own === undefined ? child : union(own, child);
+    if (both !== own) (children ??= new Map(a.children)).set(element, both);
+  }
+  const isMember = a.isMember || b.isMember;
+  if (children === undefined && isMember === a.isMember) return a;
+  return { isMember, children: children ?? a.children };
 }
 
 /** The fields of both. */
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {
-  const children = [...a.children].map(
-    ([element, child]) => [element, intersection(child, b.children.get(element) ?? EMPTY)] as const,
-  );
+  if (a === b) return a;
+  const [few, many] = a.children.size < b.children.size ? [a, b] : [b, a];
+  const children: [string, FieldSet][] = [];
+  for (const [element, child] of few.children) {
+    const other = many.children.get(element);
+    if (other !== undefined) children.push([element, intersection(child, other)]);
+  }
   return fieldSet(a.isMember && b.isMember, children);
 }
 
 /** The fields of `a` that are not in `b`. Fields below those of `b` stay. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
   if (isEmpty(b)) return a;
-  const children = [...a.children].map(
-    ([element, child]) => [element, difference(child, b.children.get(element) ?? EMPTY)] as const,
-  );
-  return fieldSet(a.isMember && !b.isMember, children);
+  if (a === b) return EMPTY;
+  let children: Map<string, FieldSet> | undefined;
+  for (const [element, child] of b.children) {
+    const own = a.children.get(element);
+    const left = own && difference(own, child);
+    if (left === undefined || left === own) continue;
+    children ??= new Map(a.children);
+    if (isEmpty(left)) children.delete(element);
+    else children.set(element, left);
+  }
+  const isMember = a.isMember && !b.isMember;
+  if (children === undefined && isMember === a.isMember) return a;
+  return { isMember, children: children ?? a.children };
+}
+
+/** A set whose children are mapped; the set itself where none changes. */
+export function mapChildren(set: FieldSet, map: (element: string, child: FieldSet) => FieldSet): FieldSet {
+  let children: Map<string, FieldSet> | undefined;
+  for (const [element, child] of set.children) {
+    const mapped = map(element, child);
+    if (mapped !== child) (children ??= new Map(set.children)).set(element, mapped);
+  }
+  return children === undefined ? set : fieldSet(set.isMember, children);
 }
 
 /** The fields of `a` that are neither in `b` nor below a field of it. */
@@ -86,7 +115,7 @@ export function areEqualSets(a: FieldSet, b: FieldSet): boolean {
 /** Each field of a set, as the path elements that lead to it. */
 export function* fieldsOf(set: FieldSet, path: readonly string[] = []): Generator<readonly string[]> {
   if (set.isMember) yield path;
-  for (const element of [...set.children.keys()].toSorted(byElement)) {
+  for (const element of sortedElements(set)) {
     yield* fieldsOf(set.children.get(element) ?? EMPTY, [...path, element]);
   }
 }
@@ -136,21 +165,14 @@ export function valueElement(value: unknown): string {
 export function writeFieldsV1(set: FieldSet): Record<string, unknown> {
   const written: [string, unknown][] = [];
   if (set.isMember && set.children.size > 0) written.push(['.', {}]);
-  for (const element of [...set.children.keys()].toSorted(byElement)) {
-    written.push([element, writeFieldsV1(set.children.get(element) ?? EMPTY)]);
-  }
+  for (const element of sortedElements(set)) written.push([element, writeFieldsV1(set.children.get(element) ?? EMPTY)]);
   return Object.fromEntries(written);
 }
 
-/** Fields before keyed items before values before places, each by code units. */
-function byElement(a: string, b: string): number {
-  const order = ORDER.indexOf(a.slice(0, 2)) - ORDER.indexOf(b.slice(0, 2));
-  if (order !== 0) return order;
-  if (a.startsWith('i:')) return Number(a.slice(2)) - Number(b.slice(2));
-  return a < b ? -1 : Number(a > b);
+/** By code units: fields first. */
+function sortedElements({ children }: FieldSet): readonly string[] {
+  return [...children.keys()].toSorted();
 }
-
-const ORDER: readonly string[] = ['f:', 'k:', 'v:', 'i:'];
 
 /** No set of fields: the message says where and why. */
 export class FieldSetError extends Error {
@@ -164,22 +186,24 @@ export function parseFieldsV1(json: unknown): FieldSet {
   return set;
 }
 
-function parseBelow(json: unknown, path: readonly string[]): FieldSet {
+/** @param path the elements that lead there; it is as before when this returns */
+function parseBelow(json: unknown, path: string[]): FieldSet {
   if (path.length > DEPTH_MAX) throw new FieldSetError(`fields are nested deeper than ${DEPTH_MAX} levels`);
   if (!isRecord(json)) throw new FieldSetError(`${placeOf(path)}must be an object, not ${JSON.stringify(json)}`);
-  const children = new Map<string, FieldSet>();
-  let hasSelf = false;
-  for (const [key, below] of Object.entries(json)) {
-    if (key === '.') {
-      hasSelf = true;
-      continue;
-    }
-    const element = parseElement(key, path);
-    children.set(element, union(children.get(element) ?? EMPTY, parseBelow(below, [...path, element])));
-  }
+  const keys = Object.keys(json);
   // An empty object below a field is the field itself.
-  const isMember = hasSelf || (children.size === 0 && path.length > 0);
-  return children.size === 0 ? (isMember ? MEMBER : EMPTY) : { isMember, children };
+  if (keys.length === 0) return path.length > 0 ? MEMBER : EMPTY;
+  const children = new Map<string, FieldSet>();
+  for (const key of keys) {
+    if (key === '.') continue;
+    const element = parseElement(key, path);
+    path.push(element);
+    const child = parseBelow(json[key], path);
+    path.pop();
+    const before = children.get(element);
+    children.set(element, before === undefined ? child : union(before, child));
+  }
+  return { isMember: Object.hasOwn(json, '.'), children };
 }
 
 function placeOf(path: readonly string[]): string {

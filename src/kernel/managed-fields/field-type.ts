@@ -11,7 +11,7 @@ export type FieldType =
   | ListType;
 
 /** A struct, a map, or both. */
-interface MapType {
+export interface MapType {
   readonly form: 'map';
   /** The named fields. */
   readonly fields: ReadonlyMap<string, FieldType>;
@@ -22,7 +22,7 @@ interface MapType {
 }
 
 /** A list whose items are identified by keys, or a set of scalars where it has none. */
-interface ListType {
+export interface ListType {
   readonly form: 'list';
   readonly keys: readonly ListKey[];
   readonly items: FieldType;
@@ -40,23 +40,13 @@ export const ANY: FieldType = { form: 'any' };
 
 const MAP_OF_ANY: FieldType = { form: 'map', fields: new Map(), others: ANY, nullable: true };
 
-/** A part of a value. */
-export interface Part {
-  readonly type: FieldType;
-  readonly value: unknown;
-  /** Whether it is an item of a list or an entry of a map: something that is there, not only a field on the way. */
-  readonly isEntry: boolean;
-  /** Whether several items of a list have the same element: `value` is then the list of them. */
-  readonly isRepeated?: true;
-}
-
 /** The type of what stands at a path element. */
 export function typeAt(type: FieldType, element: string): FieldType | undefined {
   switch (type.form) {
     case 'any':
       return element.startsWith('f:') ? ANY : undefined;
     case 'map':
-      return element.startsWith('f:') ? (type.fields.get(element.slice(2)) ?? type.others ?? LEAF) : undefined;
+      return element.startsWith('f:') ? typeOfField(type, element.slice(2)) : undefined;
     case 'list':
       return element.startsWith('k:') || element.startsWith('v:') ? type.items : undefined;
     case 'leaf':
@@ -66,52 +56,54 @@ export function typeAt(type: FieldType, element: string): FieldType | undefined 
   }
 }
 
+/** The type of a field of a struct, or of an entry of a map. */
+export function typeOfField({ fields, others }: MapType, name: string): FieldType {
+  return fields.get(name) ?? others ?? LEAF;
+}
+
 /** The type that values of one field have together: that of a map where one of them is one. */
 export function typeOf(type: FieldType, ...values: readonly unknown[]): FieldType {
   if (type.form !== 'any') return type;
   return values.some(isRecord) ? MAP_OF_ANY : LEAF;
 }
 
-/** The parts of a value by path element; undefined for a leaf. Null has none. `type` comes from `typeOf`. */
-export function partsOf(type: FieldType, value: unknown): ReadonlyMap<string, Part> | undefined {
-  switch (type.form) {
-    case 'map':
-      if (value === null) return NO_PARTS;
-      return isRecord(value) ? partsOfMap(type, value) : undefined;
-    case 'list':
-      if (value === null) return NO_PARTS;
-      return Array.isArray(value) ? partsOfList(type, value) : undefined;
-    case 'any':
-    case 'leaf':
-      return undefined;
-    default:
-      return type satisfies never;
-  }
+export type MapValue = Readonly<Record<string, unknown>>;
+
+const NO_FIELDS: MapValue = {};
+
+/** The fields of a map; undefined where the value is none. Null has none. */
+export function fieldsOfMap(value: unknown): MapValue | undefined {
+  if (value === null) return NO_FIELDS;
+  return isRecord(value) ? value : undefined;
 }
 
-const NO_PARTS: ReadonlyMap<string, Part> = new Map();
-
-function partsOfMap({ fields, others }: MapType, value: Readonly<Record<string, unknown>>): ReadonlyMap<string, Part> {
-  const parts = new Map<string, Part>();
-  for (const key of Object.keys(value)) {
-    const named = fields.get(key);
-    parts.set(`f:${key}`, { type: named ?? others ?? LEAF, value: value[key], isEntry: named === undefined });
-  }
-  return parts;
+/** An item of a list. */
+export interface Item {
+  readonly type: FieldType;
+  readonly value: unknown;
+  /** Whether several items of the list have the same element: `value` is then the list of them. */
+  readonly isRepeated?: true;
 }
 
-function partsOfList(type: ListType, list: readonly unknown[]): ReadonlyMap<string, Part> {
-  const parts = new Map<string, Part>();
-  for (const item of list) {
+export type Items = ReadonlyMap<string, Item>;
+
+const NO_ITEMS: Items = new Map();
+
+/** The items of a list by path element, in their order; undefined where the value is no list. Null has none. */
+export function itemsOfList(type: ListType, value: unknown): Items | undefined {
+  if (value === null) return NO_ITEMS;
+  if (!Array.isArray(value)) return undefined;
+  const items = new Map<string, Item>();
+  for (const item of value) {
     const element = elementOf(type, item);
-    const before = parts.get(element);
-    if (before === undefined) parts.set(element, { type: type.items, value: item, isEntry: true });
+    const before = items.get(element);
+    if (before === undefined) items.set(element, { type: type.items, value: item });
     else {
       const earlier = before.isRepeated === true ? (before.value as readonly unknown[]) : [before.value];
-      parts.set(element, { type: LEAF, value: [...earlier, item], isEntry: true, isRepeated: true });
+      items.set(element, { type: LEAF, value: [...earlier, item], isRepeated: true });
     }
   }
-  return parts;
+  return items;
 }
 
 /** The path element of an item of a list. */
@@ -125,16 +117,13 @@ function elementOf({ keys }: ListType, item: unknown): string {
   return Object.keys(values).length === 0 ? valueElement(item) : keyElement(values);
 }
 
-/** The value that has these parts, in this order. */
-export function valueOf(type: FieldType, parts: Iterable<readonly [string, Part]>): unknown {
-  if (type.form === 'list') {
-    return [...parts].flatMap(([, { value, isRepeated }]) => (isRepeated === true ? (value as unknown[]) : [value]));
-  }
-  return Object.fromEntries([...parts].map(([element, { value }]) => [element.slice(2), value]));
+/** The list that has these items. */
+export function listOfItems(items: Iterable<Item>): unknown[] {
+  return [...items].flatMap(({ value, isRepeated }) => (isRepeated === true ? (value as unknown[]) : [value]));
 }
 
 /** A map or list whose last part was removed. */
-export function emptyValue(type: FieldType): unknown {
-  if (type.form === 'list') return type.nullable ? null : [];
-  return type.form === 'map' && !type.nullable ? {} : null;
+export function emptyValue(type: MapType | ListType): unknown {
+  if (type.nullable) return null;
+  return type.form === 'list' ? [] : {};
 }
