@@ -98,6 +98,73 @@ function precise(answer: Answer, what: unknown): void {
   }
 }
 
+/** Path elements and things that are none. */
+const elements = fc.oneof(
+  fc.constantFrom('f:spec', 'f:metadata', 'f:labels', 'f:title', '.', 'k:{"name":"web"}', 'k:{}', 'k:[', 'v:1', 'v:"'),
+  fc.constantFrom('i:0', 'i:-1', 'f:__proto__', ''),
+  fc.string({ maxLength: 5 }),
+);
+const { fields: hostileFields } = fc.letrec((tie) => ({
+  fields: fc.oneof(
+    { maxDepth: 3 },
+    fc.constant({}),
+    nasty,
+    fc.dictionary(elements, tie('fields'), { maxKeys: 3, noNullPrototype: true }),
+  ),
+}));
+const hostileEntries = fc.array(
+  fc.record(
+    {
+      manager: fc.oneof(fc.constant('one'), nasty),
+      operation: fc.oneof(fc.constantFrom('Apply', 'Update'), nasty),
+      apiVersion: fc.oneof(fc.constantFrom('products.backline.dev/v1', 'v9'), nasty),
+      time: fc.oneof(fc.constant('2026-01-01T00:00:00Z'), nasty),
+      fieldsType: fc.oneof(fc.constant('FieldsV1'), nasty),
+      fieldsV1: hostileFields,
+      subresource: fc.oneof(fc.constantFrom('', 'status'), nasty),
+    },
+    { requiredKeys: [], noNullPrototype: true },
+  ),
+  { maxLength: 3 },
+);
+
+test('no apply and no managers that a client can send end in a 5xx', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  for (const [plural, object] of seeds)
+    assert.equal((await call('POST', `${base}/${plural}`, { body: object })).status, 201);
+  const nameOf = (plural: string): string =>
+    (seeds.find(([known]) => known === plural)?.[1] as { metadata: { name: string } }).metadata.name;
+  const headers = { 'content-type': 'application/apply-patch+yaml' };
+  const runs = { numRuns: 200, endOnFailure: true };
+  await fc.assert(
+    fc.asyncProperty(
+      mutated,
+      fc.constantFrom('one', 'two'),
+      fc.constantFrom('', '&force=true', '&dryRun=All'),
+      async ({ plural, object }, manager, query) => {
+        const path = `${base}/${plural}/${nameOf(plural)}?fieldManager=${manager}${query}`;
+        precise(await call('PATCH', path, { body: object, headers }), object);
+      },
+    ),
+    runs,
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(hostileEntries, nasty),
+      fc.constantFrom(...seeds),
+      async (managedFields, [plural, object]) => {
+        const path = `${base}/${plural}/${nameOf(plural)}`;
+        const patch = { 'content-type': 'application/merge-patch+json' };
+        precise(await call('PATCH', path, { body: { metadata: { managedFields } }, headers: patch }), managedFields);
+        const applied = await call('PATCH', `${path}?fieldManager=three&force=true`, { body: object, headers });
+        assert.ok(applied.status < 300, `${JSON.stringify(managedFields)}: ${applied.text}`);
+      },
+    ),
+    runs,
+  );
+});
+
 test('no object, patch or question that a client can send ends in a 5xx or takes the server down', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;

@@ -33,7 +33,7 @@ test('a value that a rollback takes back is not declared again by the next apply
     () => 'a release of it',
     20,
   );
-  const told = await call('POST', `${RELEASES}/${name}/rollback`, {
+  const answer = await call('POST', `${RELEASES}/${name}/rollback`, {
     body: {
       apiVersion: 'releases.backline.dev/v1',
       kind: 'ReleaseCommand',
@@ -41,7 +41,7 @@ test('a value that a rollback takes back is not declared again by the next apply
       spec: { reason: 'It is bad.' },
     },
   });
-  assert.ok(told.status < 300, told.text);
+  assert.ok(answer.status < 300, answer.text);
   const after = await until(
     async () => {
       const found = await call('GET', FEATURE);
