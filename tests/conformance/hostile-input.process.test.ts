@@ -133,8 +133,9 @@ test('no apply and no managers that a client can send end in a 5xx', async (t) =
   const { call } = world;
   for (const [plural, object] of seeds)
     assert.equal((await call('POST', `${base}/${plural}`, { body: object })).status, 201);
-  const nameOf = (plural: string): string =>
-    (seeds.find(([known]) => known === plural)?.[1] as { metadata: { name: string } }).metadata.name;
+  const names = new Map(
+    seeds.map(([plural, object]) => [plural, (object as { metadata: { name: string } }).metadata.name]),
+  );
   const headers = { 'content-type': 'application/apply-patch+yaml' };
   const runs = { numRuns: 200, endOnFailure: true };
   await fc.assert(
@@ -143,7 +144,7 @@ test('no apply and no managers that a client can send end in a 5xx', async (t) =
       fc.constantFrom('one', 'two'),
       fc.constantFrom('', '&force=true', '&dryRun=All'),
       async ({ plural, object }, manager, query) => {
-        const path = `${base}/${plural}/${nameOf(plural)}?fieldManager=${manager}${query}`;
+        const path = `${base}/${plural}/${names.get(plural)}?fieldManager=${manager}${query}`;
         precise(await call('PATCH', path, { body: object, headers }), object);
       },
     ),
@@ -154,7 +155,7 @@ test('no apply and no managers that a client can send end in a 5xx', async (t) =
       fc.oneof(hostileEntries, nasty),
       fc.constantFrom(...seeds),
       async (managedFields, [plural, object]) => {
-        const path = `${base}/${plural}/${nameOf(plural)}`;
+        const path = `${base}/${plural}/${names.get(plural)}`;
         const patch = { 'content-type': 'application/merge-patch+json' };
         precise(await call('PATCH', path, { body: { metadata: { managedFields } }, headers: patch }), managedFields);
         const applied = await call('PATCH', `${path}?fieldManager=three&force=true`, { body: object, headers });

@@ -300,3 +300,55 @@ test('managers that are sent in an update are kept when they are right, and refu
   const given = await put([{ ...entry, manager: 'two' }]);
   assert.deepEqual(ownersOf(given), { 'Apply two': { 'f:data': { 'f:x': {} } } });
 });
+
+test('an applied Secret owns its data, and a conflict shows no value of it', async (t) => {
+  await using world = await startWorld(t);
+  const apply = applier(world.call);
+  const path = '/api/v1/namespaces/default/secrets/s';
+  const secret = (stringData: object) => ({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' }, stringData });
+  const made = await apply(secret({ password: 'hunter2', user: 'ann' }), { path });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual(ownersOf(made), { 'Apply one': { 'f:data': { 'f:password': {}, 'f:user': {} } } });
+  const again = await apply(secret({ password: 'hunter2', user: 'ann' }), { path });
+  assert.equal(again.json.metadata.resourceVersion, made.json.metadata.resourceVersion);
+  const less = await apply(secret({ password: 'hunter2' }), { path });
+  assert.deepEqual(Object.keys(less.json.data), ['password']);
+  const refused = await apply(secret({ password: 'hunter3' }), { path, manager: 'two' });
+  assert.equal(refused.json.message, 'Apply failed with 1 conflict: conflict with "one": .data.password');
+  assert.doesNotMatch(refused.text, /hunter|aHVudGVy/);
+});
+
+test('a part of a binding and of a namespace is applied', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const apply = applier(call);
+  const group = 'rbac.authorization.k8s.io';
+  const bindings = `/apis/${group}/v1/namespaces/default/rolebindings`;
+  const roleRef = { kind: 'ClusterRole', name: 'view' };
+  const subjects = [{ kind: 'User', name: 'ann' }];
+  const made = await call('POST', bindings, { body: { metadata: { name: 'b' }, roleRef, subjects } });
+  assert.equal(made.status, 201, made.text);
+  const body = { apiVersion: `${group}/v1`, kind: 'RoleBinding', metadata: { name: 'b', labels: { a: 'b' } } };
+  const labelled = await apply(body, { path: `${bindings}/b` });
+  assert.equal(labelled.status, 200, labelled.text);
+  assert.equal(labelled.json.subjects[0].name, 'ann');
+
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team', labels: { a: 'b' } } };
+  const named = await apply(namespace, { path: '/api/v1/namespaces/team' });
+  assert.equal(named.status, 201, named.text);
+  assert.equal(named.json.metadata.labels['kubernetes.io/metadata.name'], 'team');
+  const again = await apply(namespace, { path: '/api/v1/namespaces/team' });
+  assert.equal(again.json.metadata.resourceVersion, named.json.metadata.resourceVersion);
+
+  const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid: 'u1' };
+  const metadata = { finalizers: ['example.com/a'], ownerReferences: [owner], annotations: { note: '1' } };
+  const first = await apply(map({ x: '1' }, metadata));
+  assert.deepEqual(ownersOf(first)['Apply one'], {
+    'f:data': { 'f:x': {} },
+    'f:metadata': {
+      'f:annotations': { 'f:note': {} },
+      'f:finalizers': { 'v:"example.com/a"': {} },
+      'f:ownerReferences': { 'k:{"uid":"u1"}': {} },
+    },
+  });
+});

@@ -44,16 +44,21 @@ const ObjectMetaSchema = Type.Object(
     ),
     ownerReferences: Type.Optional(
       Type.Array(
-        Type.Object({
-          apiVersion: Type.String({ description: 'API version of the owner.' }),
-          kind: Type.String({ description: 'Kind of the owner.' }),
-          name: Type.String({ description: 'Name of the owner.' }),
-          uid: Type.String({ description: 'UID of the owner.' }),
-          controller: Type.Optional(Type.Boolean({ description: 'The owner manages this object; one owner at most.' })),
-          blockOwnerDeletion: Type.Optional(
-            Type.Boolean({ description: 'With foreground deletion, the owner stays until this object is gone.' }),
-          ),
-        }),
+        Type.Object(
+          {
+            apiVersion: Type.String({ description: 'API version of the owner.' }),
+            kind: Type.String({ description: 'Kind of the owner.' }),
+            name: Type.String({ description: 'Name of the owner.' }),
+            uid: Type.String({ description: 'UID of the owner.' }),
+            controller: Type.Optional(
+              Type.Boolean({ description: 'The owner manages this object; one owner at most.' }),
+            ),
+            blockOwnerDeletion: Type.Optional(
+              Type.Boolean({ description: 'With foreground deletion, the owner stays until this object is gone.' }),
+            ),
+          },
+          { 'x-kubernetes-map-type': 'atomic' },
+        ),
         {
           description: 'Objects that this one depends on. It is deleted when all of them are gone.',
           'x-kubernetes-list-type': 'map',
