@@ -113,6 +113,21 @@ test('advertisers and categories are apart, in a break and from the ones beside 
   assert.deepEqual(namesOf(decide(objects, { adjacent: new Set(['default/c']) })), ['a.set']);
 });
 
+test('tiers are apart as one break: a category and an edge that an earlier one has taken are taken', () => {
+  const objects = [
+    placement(),
+    advertiser('a', ['cars']),
+    advertiser('b', ['cars']),
+    advertiser('c'),
+    advertiser('d'),
+    ...adOf('a', '1.00', { tier: 'sponsorship', position: 'first' }),
+    ...adOf('b', '9.00'),
+    ...adOf('c', '8.00', { position: 'first' }),
+    ...adOf('d', '2.00'),
+  ];
+  assert.deepEqual(namesOf(decide(objects)), ['a.set', 'd.set']);
+});
+
 test('an ad without room in a token is left out alone, and a break without any says why', () => {
   const page = `https://a.example/${'x'.repeat(1_900)}`;
   const objects = [

@@ -194,6 +194,12 @@ test('without a clock of a test, the database says what time it is, whatever the
   const at = (ms: number) => ({ expiresMs: Date.now() + ms, reservedUntilMs: Date.now() + ms });
   assert.equal(await nodes.count({ event: 'impression', token: stage.token(at(-day)) }), 'expired');
   assert.equal(await nodes.count({ event: 'impression', token: stage.token(at(day)) }), 'counted');
+  const early = stage.token({ ...at(day), place: 1, issuedMs: Date.now() - day / 2 });
+  assert.equal(await nodes.count({ event: 'impression', token: early }), 'counted');
+  const counted = await stage.database.query<{ isNow: boolean }>(
+    `select at between now() - interval '1 minute' and now() as "isNow" from backline.ad_deliveries`,
+  );
+  assert.deepEqual(counted, [{ isNow: true }, { isNow: true }]);
   await nodes.close();
 });
 

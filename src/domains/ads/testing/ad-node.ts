@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
-import { openLog } from '#kernel/base/log.ts';
+import { openLog, type Log } from '#kernel/base/log.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { openQuotas } from '#kernel/quotas/open-quotas.ts';
@@ -13,8 +13,7 @@ import { openAdRecords, type AdRecords } from '../open-ad-records.ts';
 import { eventReporter } from '../report-event.ts';
 import { PermissionCache } from '../rules/consent/permission-cache.ts';
 
-/** A listener without a record and without features. */
-const FACTS = { hasFeature: async () => false, cohortSubject: () => ({ units: {}, facts: {}, context: {} }) };
+const cohortSubject = () => ({ units: {}, facts: {}, context: {} });
 
 interface Asking {
   readonly table: AdsTable;
@@ -22,6 +21,8 @@ interface Asking {
   readonly now: Temporal.Instant;
   /** False: the app of a publishable Client. */
   readonly isTrusted?: boolean;
+  /** Whether the listener has the ad-free feature; undefined: nobody knows. Else they have no record and no feature. */
+  readonly hasFeature?: () => Promise<boolean | undefined>;
 }
 
 interface NodeAnswer {
@@ -39,11 +40,13 @@ export interface AdNode extends AsyncDisposable {
   readonly report: (event: string, token: string, asking: Asking) => Promise<string>;
 }
 
+const hasNone = async (): Promise<boolean> => false;
+
 /** @param clock instead of the time of the database */
-export async function startAdNode(clock?: Clock): Promise<AdNode> {
+export async function startAdNode(clock?: Clock, log: Log = openLog('silent')): Promise<AdNode> {
   const world = await startDatabase();
   const database = openDatabase(world.url);
-  const [log, registry, secret] = [openLog('silent'), new Registry(), Buffer.alloc(32, 7)];
+  const [registry, secret] = [new Registry(), Buffer.alloc(32, 7)];
   const given = clock === undefined ? {} : { clock };
   const quotas = openQuotas({ databases: [database], signer: hmacSigner(secret), ...given, log, registry });
   const secretOf = async () => secret;
@@ -60,11 +63,11 @@ export async function startAdNode(clock?: Clock): Promise<AdNode> {
   return {
     database,
     records,
-    ask: async (path, question, { table, now, isTrusted = true }) => {
+    ask: async (path, question, { table, now, isTrusted = true, hasFeature = hasNone }) => {
       const route = routes.find((one) => one.path === path);
       const context = {
         table,
-        facts: FACTS,
+        facts: { hasFeature, cohortSubject },
         now,
         snapshotAgeMs: () => 0,
         by: 'test',
@@ -73,8 +76,8 @@ export async function startAdNode(clock?: Clock): Promise<AdNode> {
       };
       return (await route?.handle(question, context as never)) as NodeAnswer;
     },
-    report: async (event, token, { table, now }) =>
-      (await report({ event, token }, { table, now, facts: FACTS })).outcome,
+    report: async (event, token, { table, now, hasFeature = hasNone }) =>
+      (await report({ event, token }, { table, now, facts: { hasFeature, cohortSubject } })).outcome,
     [Symbol.asyncDispose]: async () => {
       await records.close?.();
       await quotas.close();
