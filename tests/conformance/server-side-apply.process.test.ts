@@ -13,7 +13,7 @@ import {
 } from '@kubernetes/client-node';
 import { stringify } from 'yaml';
 import { startWorld } from '../support/backline.ts';
-import { feature } from '../support/catalogue.ts';
+import { feature, market } from '../support/catalogue.ts';
 import { findKubectls, openShell, type Shell } from '../support/kubectl.ts';
 
 const kubectls = await findKubectls();
@@ -253,4 +253,25 @@ test('policies see the object that an apply would make', async (t) => {
   assert.equal((await apply('one', { a: '1', b: '1' })).status, 201);
   assert.match((await apply('two', { c: '1' })).json.message, /UPDATE: too many entries/);
   assert.equal((await apply('two', { b: '1' })).status, 200);
+});
+
+test('lists of our own kinds that are keyed by a name have owners for each item', async (t) => {
+  await using world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const path = '/apis/products.backline.dev/v1/namespaces/default/markets/de';
+  const apply = (manager: string, spec: object) =>
+    call('PATCH', `${path}?fieldManager=${manager}`, {
+      body: { apiVersion: 'products.backline.dev/v1', kind: 'Market', metadata: { name: 'de' }, spec },
+      headers: APPLY,
+    });
+  const { spec } = market('de', { channels: [{ name: 'web' }] }) as { spec: { territories: string[] } };
+  assert.equal((await apply('one', spec)).status, 201);
+  const both = await apply('two', { channels: [{ name: 'apple', exponents: { JPY: 2 } }], territories: ['AT'] });
+  assert.equal(both.status, 200, both.text);
+  assert.deepEqual(both.json.spec.channels, [{ name: 'web' }, { name: 'apple', exponents: { JPY: 2 } }]);
+  assert.deepEqual(both.json.spec.territories, [...spec.territories, 'AT']);
+  assert.deepEqual((await apply('two', {})).json.spec.channels, [{ name: 'web' }]);
+  const twice = await apply('two', { channels: [{ name: 'a' }, { name: 'a' }] });
+  assert.equal(twice.status, 422);
+  assert.match(twice.json.message, /spec\.channels\[\d\]: Duplicate value: \{"name":"a"\}/);
 });

@@ -54,6 +54,8 @@ const PlacementSpecSchema = Type.Object(
           minItems: 1,
           maxItems: DEALS_MAX,
           description: 'Exactly one floor applies to an ad: that of its deal, or else that of the placement.',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['id'],
         },
       ),
     ),
@@ -157,12 +159,7 @@ function shapeProblems({ format, slots, seconds, floor, deals = [], rewarded }: 
       : []),
     ...(format === 'image' && seconds !== undefined ? [problem(['seconds'], 'a place for images has no length')] : []),
     ...(floor === undefined ? [] : floorProblems(floor, ['floor'])),
-    ...deals.flatMap(({ id, floor: agreed }, index) => [
-      ...floorProblems(agreed, ['deals', index, 'floor']),
-      ...(deals.findIndex((deal) => deal.id === id) < index
-        ? [problem(['deals', index, 'id'], `deal "${id}" is listed twice`)]
-        : []),
-    ]),
+    ...deals.flatMap(({ floor: agreed }, index) => floorProblems(agreed, ['deals', index, 'floor'])),
   ];
 
   function floorProblems({ cpm, cpmPerSecond }: Floor, path: Path): readonly Problem[] {

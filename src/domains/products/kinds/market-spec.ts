@@ -20,6 +20,7 @@ export const MarketSpecSchema = Type.Object(
       minItems: 1,
       maxItems: TERRITORIES.size,
       description: 'The territories that make up the market. A territory belongs to one market only.',
+      'x-kubernetes-list-type': 'set',
     }),
     zone: Type.String({ minLength: 1, maxLength: 64, description: 'IANA time zone in which dates of prices begin.' }),
     currencies: Type.Array(
@@ -68,6 +69,8 @@ export const MarketSpecSchema = Type.Object(
         maxItems: CHANNELS_MAX,
         default: [{ name: DEFAULT_CHANNEL }],
         description: 'The ways to buy in this market.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
       },
     ),
     tax: Type.Object(

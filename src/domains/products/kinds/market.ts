@@ -107,8 +107,6 @@ function territoryProblems(spec: MarketSpec, { name, find }: Context): readonly 
         reason: 'FieldValueInvalid',
         detail: `"${territory}" is not a code of ISO 3166-1${hint}.`,
       });
-    } else if (spec.territories.indexOf(territory) < index) {
-      problems.push({ path, reason: 'FieldValueDuplicate', detail: `"${territory}" is listed twice.` });
     }
   }
   const taken = takenTerritories(spec, name, (territory) =>
@@ -184,15 +182,8 @@ function currencyProblems({ currencies, zone }: MarketSpec): readonly Problem[] 
 
 function channelProblems({ channels }: MarketSpec): readonly Problem[] {
   const problems: Problem[] = [];
-  for (const [index, { name, exponents = {} }] of channels.entries()) {
+  for (const [index, { exponents = {} }] of channels.entries()) {
     const path = ['spec', 'channels', index];
-    if (channels.findIndex((channel) => channel.name === name) < index) {
-      problems.push({
-        path: [...path, 'name'],
-        reason: 'FieldValueDuplicate',
-        detail: `Channel "${name}" is listed twice.`,
-      });
-    }
     for (const code of Object.keys(exponents)) {
       if (CURRENCIES.has(code)) continue;
       problems.push({ path: [...path, 'exponents', code], reason: 'FieldValueInvalid', detail: unknownCurrency(code) });

@@ -92,7 +92,7 @@ test('a policy that makes no sense is refused, with the place and what would be 
       { stages: [stage({ name: 'bake' })], bake: 'PT10M' },
       /stages\.0\.name: "bake" is reserved for the stage of the bake/,
     ],
-    [{ stages: [stage()], guardrails: [guardrail, guardrail] }, /guardrails\.1\.name: Two guardrails/],
+    [{ stages: [stage()], guardrails: [guardrail, guardrail] }, /guardrails\.1: Duplicate value: \{"name"/],
     [
       { stages: [stage()], guardrails: [{ name: 'g', noWorse: {} }] },
       /one of metric, decisions and prometheus; this one has 0/,

@@ -121,6 +121,8 @@ const FIELDS = {
     maxItems: POLICY_LIMITS.guardrailsMax,
     default: [],
     description: 'Limits on harm.',
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': ['name'],
   }),
   judging: Type.Object(
     {

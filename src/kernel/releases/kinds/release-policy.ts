@@ -184,17 +184,6 @@ function bakeProblems({ stages, bake }: PolicySpec): readonly Problem[] {
 
 function guardrailsProblems({ guardrails, stages, judging }: PolicySpec): readonly Problem[] {
   const names = stages.map(({ name }) => name);
-  const twice = guardrails.flatMap(({ name }, index): Problem[] =>
-    guardrails.findIndex((one) => one.name === name) === index
-      ? []
-      : [
-          {
-            path: ['spec', 'guardrails', index, 'name'],
-            reason: 'FieldValueDuplicate',
-            detail: `Two guardrails are called "${name}".`,
-          },
-        ],
-  );
   const idle: Problem[] =
     guardrails.length > 0 && stages.length === 0
       ? [
@@ -208,7 +197,6 @@ function guardrailsProblems({ guardrails, stages, judging }: PolicySpec): readon
       : [];
   return [
     ...guardrails.flatMap((one, index) => guardrailProblems(one, names, judging.every, ['spec', 'guardrails', index])),
-    ...twice,
     ...idle,
     ...durationProblems(['spec', 'judging', 'every'], judging.every, 'PT1S', 'PT1H'),
   ];
