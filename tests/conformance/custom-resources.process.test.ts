@@ -312,6 +312,15 @@ test('a wrong definition is refused with the path and the rule', async (t) => {
   const wide = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`p${index}`, { type: 'string' }]));
   const large = await call('POST', DEFINITIONS, { body: definition(field({ type: 'object', properties: wide })) });
   assert.ok(large.status >= 400 && large.status < 500, large.text);
+  assert.match(
+    await refusalOf(field({ type: 'string', pattern: '(' })),
+    /extra\.pattern: Invalid value: .*is not one of RE2/,
+  );
+  assert.match(await refusalOf(field({ type: 'string', pattern: '(?=a)' })), /is not one of RE2/);
+  const filled = Object.fromEntries(
+    Array.from({ length: 1_001 }, (_, index) => [`d${index}`, { type: 'string', default: '' }]),
+  );
+  assert.match(await refusalOf(field({ type: 'object', properties: filled })), /a version has at most 1000 defaults/);
   const megabytes = field({ type: 'string', description: 'x'.repeat(3 * 1024 * 1024) });
   assert.equal((await call('POST', DEFINITIONS, { body: definition(megabytes) })).status, 413);
 });
@@ -386,4 +395,56 @@ test('rules in CEL hold at every write, and one that does not compile is refused
     /^422,.*status: .*failed rule: self\.replicas < 3/,
   );
   assert.deepEqual(await patch('', { spec: { size: 4, replicas: 3 } }), [200, '']);
+});
+
+test('a hostile pattern or list holds up nobody', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const text = { type: 'string', pattern: '^(a+)+$' };
+  const properties = { text, many: { type: 'array', items: { type: 'string', pattern: '^(a?){900}$' } } };
+  const schema = { type: 'object', properties: { spec: { type: 'object', properties } } };
+  const version = { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } };
+  await establish(world, definition({ versions: [version] }));
+  const slow = await call('POST', WIDGETS, { body: widget('a', { text: `${'a'.repeat(50_000)}!` }) });
+  assert.equal(slow.status, 422, 'a pattern of JavaScript would take for ever');
+  const many = await call('POST', WIDGETS, {
+    body: widget('b', { many: Array.from({ length: 9_000 }, () => 'aaaa') }),
+  });
+  assert.equal(many.status, 422);
+  assert.match(many.json.message, /cannot be held against its pattern: the object has too much text for that/);
+});
+
+test('a definition that was written before a crash is established after it', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const made = await call('POST', DEFINITIONS, { body: definition() });
+  assert.equal(made.status, 201);
+  await world.restart();
+  await untilCondition(world, 'widgets.stock.example', 'Established', 'True');
+  assert.equal((await call('GET', WIDGETS)).status, 200);
+});
+
+test('of definitions that come at once with the same names one gets them', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const names = ['widgets', 'gadgets', 'gizmos', 'gears'];
+  const made = await Promise.all(
+    names.map((plural) => {
+      const body = definition({ names: { plural, kind: 'Widget', shortNames: ['wd'] } }, `${plural}.stock.example`);
+      return call('POST', DEFINITIONS, { body });
+    }),
+  );
+  assert.ok(made.every(({ status }) => status === 201));
+  const established = await until(
+    async () => {
+      const { items } = (await call('GET', DEFINITIONS)).json;
+      const decided = items.map(({ status }: { status?: { conditions?: { type: string; status: string }[] } }) =>
+        status?.conditions?.find(({ type }) => type === 'Established'),
+      );
+      return decided.includes(undefined) ? undefined : decided.map((one: { status: string }) => one.status);
+    },
+    () => 'all to be decided',
+    10,
+  );
+  assert.deepEqual(established.toSorted(), ['False', 'False', 'False', 'True']);
 });

@@ -103,19 +103,27 @@ export function typeText(type: CelType): string {
 /** Numbers of parameters in order, so that each use of a function has its own. */
 export class Substitution {
   readonly #bound = new Map<string, CelType>();
+  /** The one that this is a fork of: it has the rest. */
+  #base: Substitution | undefined;
   #fresh = 0;
 
-  /** A copy to try something with; `take` keeps it. */
+  /** Another one to try something with, from what is known here; `take` keeps what it learnt. */
   fork(): Substitution {
-    const copy = new Substitution();
-    copy.take(this);
-    return copy;
+    const fork = new Substitution();
+    fork.#base = this;
+    fork.#fresh = this.#fresh;
+    return fork;
   }
 
-  take(other: Substitution): void {
-    this.#bound.clear();
-    for (const [name, type] of other.#bound) this.#bound.set(name, type);
-    this.#fresh = other.#fresh;
+  /** @param fork of this one, which has learnt nothing since */
+  take(fork: Substitution): void {
+    for (const [name, type] of fork.#bound) this.#bound.set(name, type);
+    this.#fresh = fork.#fresh;
+  }
+
+  #typeOf(name: string): CelType | undefined {
+    const bound = this.#bound.get(name);
+    return bound !== undefined || this.#base === undefined ? bound : this.#base.#typeOf(name);
   }
 
   fresh(): CelType {
@@ -138,7 +146,7 @@ export class Substitution {
   /** The type with what is known of its parameters; what is not known may be anything. */
   resolve(type: CelType): CelType {
     if (type.is !== 'param') return mapParts(type, (part) => this.resolve(part));
-    const bound = this.#bound.get(type.name);
+    const bound = this.#typeOf(type.name);
     return bound === undefined ? type : this.resolve(bound);
   }
 
@@ -181,7 +189,7 @@ export class Substitution {
   #shallow(type: CelType): CelType {
     let seen = type;
     while (seen.is === 'param') {
-      const bound = this.#bound.get(seen.name);
+      const bound = this.#typeOf(seen.name);
       if (bound === undefined) return seen;
       seen = bound;
     }

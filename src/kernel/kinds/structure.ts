@@ -2,6 +2,7 @@ import type { Problem } from '#kernel/base/failures.ts';
 import type { Kind } from './kind.ts';
 import { compileDefaults } from './schema/defaults.ts';
 import { withAlternatives } from './schema/lift.ts';
+import { withLinearPatterns } from './schema/linear-pattern.ts';
 import { OBJECT_META } from './schema/object-meta.ts';
 import { compilePrune, type PruneResult } from './schema/prune.ts';
 import { EMPTY, readSchema, type SchemaNode } from './schema/schema-node.ts';
@@ -39,7 +40,8 @@ function compileNode(node: SchemaNode): CompiledSchema {
 
 /** The schema of whole objects of a kind: apiVersion, kind, metadata and what the kind declares. */
 export function objectSchema(kind: Kind): SchemaNode {
-  const declared = withEmbeddedMetadata(readSchema(kind.schema));
+  const read = withEmbeddedMetadata(readSchema(kind.schema));
+  const declared = kind.definition === undefined ? read : withLinearPatterns(read);
   const metadata = declared.properties.get('metadata');
   return {
     ...declared,

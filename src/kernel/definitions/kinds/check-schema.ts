@@ -2,6 +2,7 @@ import type { Path, Problem } from '#kernel/base/failures.ts';
 import { compilePrune } from '#kernel/kinds/schema/prune.ts';
 import { compileDefaults } from '#kernel/kinds/schema/defaults.ts';
 import { withAlternatives } from '#kernel/kinds/schema/lift.ts';
+import { linearPattern, withLinearPatterns } from '#kernel/kinds/schema/linear-pattern.ts';
 import { forbiddenProblem, invalid } from '#kernel/kinds/schema/problems.ts';
 import { readSchema, SchemaError, type SchemaNode } from '#kernel/kinds/schema/schema-node.ts';
 import { compileValidate } from '#kernel/kinds/schema/validate.ts';
@@ -11,6 +12,9 @@ import { structuralProblems } from './structural.ts';
 
 /** Most problems of one schema that are named. */
 const PROBLEMS_MAX = 20;
+
+/** Defaults of one version: each is held against its schema when the definition is written. */
+const DEFAULTS_MAX = 1_000;
 
 /** A schema that was read, or everything that is wrong with it. */
 export type SchemaCheck =
@@ -22,16 +26,49 @@ export function checkSchema(schema: JsonObject, path: Path): SchemaCheck {
   const structural = structuralProblems(schema, path);
   if (structural.length > 0) return { problems: structural.slice(0, PROBLEMS_MAX) };
   try {
-    const node = readSchema(schema);
+    const node = withLinearPatterns(readSchema(schema));
     const problems = [
-      ...defaultProblems(node, path),
+      ...(countDefaults(node) > DEFAULTS_MAX
+        ? [forbiddenProblem(path, `a version has at most ${DEFAULTS_MAX} defaults`)]
+        : defaultProblems(node, path)),
       ...metadataDefaults(schema, path),
+      ...patternProblems(node, path),
       ...compileRules(node, path).problems,
     ];
     return problems.length > 0 ? { problems: problems.slice(0, PROBLEMS_MAX) } : { node };
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error;
     return { problems: [{ path, reason: 'FieldValueInvalid', detail: `Invalid value: ${error.message}` }] };
+  }
+}
+
+function countDefaults({ default: own, properties, items, additional }: SchemaNode): number {
+  const children = [...properties.values(), ...(items ? [items] : []), ...(additional ? [additional] : [])];
+  return children.reduce((sum, child) => sum + countDefaults(child), own === undefined ? 0 : 1);
+}
+
+/** Patterns that are none, within alternatives too. */
+function patternProblems(node: SchemaNode, path: Path): readonly Problem[] {
+  const branches = (['allOf', 'anyOf', 'oneOf'] as const).flatMap((keyword) =>
+    node[keyword].flatMap((branch, index) => patternProblems(branch, [...path, keyword, index])),
+  );
+  return [
+    ...(node.pattern === undefined ? [] : problemsOfPattern(node.pattern, [...path, 'pattern'])),
+    ...[...node.properties].flatMap(([name, property]) => patternProblems(property, [...path, 'properties', name])),
+    ...(node.items ? patternProblems(node.items, [...path, 'items']) : []),
+    ...(node.additional ? patternProblems(node.additional, [...path, 'additionalProperties']) : []),
+    ...(node.not ? patternProblems(node.not, [...path, 'not']) : []),
+    ...branches,
+  ];
+}
+
+function problemsOfPattern(pattern: string, path: Path): readonly Problem[] {
+  try {
+    linearPattern(pattern);
+    return [];
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error;
+    return [invalid(path, pattern, error.message)];
   }
 }
 

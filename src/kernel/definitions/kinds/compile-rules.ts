@@ -11,6 +11,8 @@ import { asResource, celSizeOf, celTypeOf } from './rule-types.ts';
 export const RULE_LIMITS = {
   /** Of one version. Each is compiled when the definition is written. */
   rulesMax: 300,
+  /** Of all expressions of a version: compiling a thousand characters takes a millisecond. */
+  charsMax: 50_000,
   /** Units that one rule may cost at worst, for all its values in one object. */
   worstCostMax: 10_000_000,
   /** Units that all rules of a version may cost at worst. */
@@ -54,6 +56,7 @@ export interface RuleNode {
 interface Compilation {
   readonly problems: Problem[];
   count: number;
+  chars: number;
   worst: number;
 }
 
@@ -62,7 +65,7 @@ export function compileRules(
   schema: SchemaNode,
   path: Path,
 ): { readonly root: RuleNode | undefined; readonly problems: readonly Problem[] } {
-  const compilation: Compilation = { problems: [], count: 0, worst: 0 };
+  const compilation: Compilation = { problems: [], count: 0, chars: 0, worst: 0 };
   const root = compileNode(asResource(schema), path, { cardinality: 1, isComparable: true }, compilation);
   const { problems, worst } = compilation;
   if (problems.length === 0 && worst > RULE_LIMITS.worstCostOfAllMax) {
@@ -127,19 +130,27 @@ function compileOwn(
   const size = celSizeOf(node);
   return validations.flatMap((declared, index) => {
     const at = [...path, 'x-kubernetes-validations', index];
-    compilation.count += 1;
-    if (compilation.count > RULE_LIMITS.rulesMax) {
-      if (compilation.count === RULE_LIMITS.rulesMax + 1) {
-        compilation.problems.push(forbiddenProblem(at, `a version has at most ${RULE_LIMITS.rulesMax} rules`));
-      }
-      return [];
-    }
+    if (isFull(compilation, declared, at)) return [];
     const known = { self, size, node, at, place };
     const { rule, problems, worst } = compileRule(declared, known);
     compilation.problems.push(...problems);
     compilation.worst += worst;
     return rule === undefined ? [] : [rule];
   });
+}
+
+/** Whether no more rules are compiled, which is a problem of the first of them. */
+function isFull(compilation: Compilation, { rule, messageExpression = '' }: SchemaRule, at: Path): boolean {
+  const wasFull = compilation.count > RULE_LIMITS.rulesMax || compilation.chars > RULE_LIMITS.charsMax;
+  compilation.count += 1;
+  compilation.chars += rule.length + messageExpression.length;
+  const { count, chars, problems } = compilation;
+  if (count <= RULE_LIMITS.rulesMax && chars <= RULE_LIMITS.charsMax) return false;
+  if (!wasFull) {
+    const text = `a version has at most ${RULE_LIMITS.rulesMax} rules, and ${RULE_LIMITS.charsMax} characters of expressions`;
+    problems.push(forbiddenProblem(at, text));
+  }
+  return true;
 }
 
 interface RuleContext {

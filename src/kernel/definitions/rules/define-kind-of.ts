@@ -21,8 +21,9 @@ const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'ge
 /** The kind that a definition defines, in the version in which its objects are stored. */
 export function kindOf(object: ResourceObject, source: DefinitionText): Kind {
   const declared = CustomResourceDefinition.spec(object);
-  const { acceptedNames } = CustomResourceDefinition.status(object) ?? {};
-  const spec = { ...declared, names: { ...declared.names, ...acceptedNames } };
+  const { acceptedNames = {} } = CustomResourceDefinition.status(object) ?? {};
+  const { plural, kind } = declared.names;
+  const spec = { ...declared, names: { ...declared.names, ...acceptedNames, plural, kind } };
   const { name, uid = '', generation = 0, deletionTimestamp } = object.metadata;
   const versions: Kind[] = [];
   const definition: Definition = {

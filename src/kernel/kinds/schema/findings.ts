@@ -7,6 +7,8 @@ export const problemsMax = 50;
 export interface Findings {
   readonly path: (string | number)[];
   readonly problems: Problem[];
+  /** Units that patterns of users may still cost. */
+  readonly patterns: { unitsLeft: number };
 }
 
 export function add(findings: Findings, problem: Problem): void {
@@ -21,3 +23,9 @@ export function below(findings: Findings, segment: string | number, check: Check
 }
 
 export type Check = (value: unknown, findings: Findings) => void;
+
+/** Compiles a schema when a value of it is first checked: most fields of large schemas are absent. */
+export function lazyCheck<Node>(node: Node, compile: (node: Node) => Check): Check {
+  let compiled: Check | undefined;
+  return (value, findings) => (compiled ??= compile(node))(value, findings);
+}

@@ -33,6 +33,8 @@ export interface SchemaNode {
   readonly validations?: readonly SchemaRule[];
   readonly enum?: readonly unknown[];
   readonly pattern?: string;
+  /** The pattern is one of RE2: it comes from users, and one of JavaScript could take for ever. */
+  readonly hasLinearPattern?: true;
   readonly format?: string;
   readonly minimum?: number;
   readonly maximum?: number;

@@ -1,5 +1,5 @@
 import { canonicalJson } from '#kernel/base/ids.ts';
-import { add, below, type Check, type Findings } from './findings.ts';
+import { add, below, lazyCheck, type Check, type Findings } from './findings.ts';
 import { getOwn, isObject } from './own.ts';
 import { duplicate, invalidInBody, tooMany } from './problems.ts';
 import type { SchemaNode } from './schema-node.ts';
@@ -8,7 +8,7 @@ import type { SchemaNode } from './schema-node.ts';
 export function checkList(node: SchemaNode, compile: (node: SchemaNode) => Check): Check | undefined {
   const { minItems = 0, maxItems = Infinity, items } = node;
   if (node.type !== 'array' && items === undefined) return undefined;
-  const checkItem = items && compile(items);
+  const checkItem = items && lazyCheck(items, compile);
   const unique = node.uniqueItems || node.listType === 'set';
   const keys = node.listType === 'map' ? keysOf(node) : undefined;
   return (value, findings) => {

@@ -1,4 +1,4 @@
-import { add, below, type Check } from './findings.ts';
+import { add, below, lazyCheck, type Check } from './findings.ts';
 import { getOwn, isObject } from './own.ts';
 import { invalid, invalidInBody, requiredProblem, tooMany } from './problems.ts';
 import type { SchemaNode } from './schema-node.ts';
@@ -10,9 +10,9 @@ import { compilePattern } from './validate-scalar.ts';
  */
 export function checkObject(node: SchemaNode, compile: (node: SchemaNode) => Check): Check | undefined {
   const { minProperties = 0, maxProperties = Infinity } = node;
-  const fields = [...node.properties].map(([name, property]) => ({ name, check: compile(property) }));
+  const fields = [...node.properties].map(([name, property]) => ({ name, check: lazyCheck(property, compile) }));
   const wanted = [...new Set(node.embedded ? [...node.required, 'apiVersion', 'kind'] : node.required)];
-  const checkOther = node.additional && compile(node.additional);
+  const checkOther = node.additional && lazyCheck(node.additional, compile);
   const keyPattern = node.keyPattern === undefined ? undefined : compilePattern(node.keyPattern);
   const counts = minProperties > 0 || maxProperties < Infinity;
   if (fields.length + wanted.length === 0 && checkOther === undefined && !counts) return undefined;

@@ -1,12 +1,13 @@
-import { add, type Check } from './findings.ts';
+import { add, type Check, type Findings } from './findings.ts';
 import { FORMATS, INTEGER_RANGES } from './formats.ts';
+import { linearPattern, type LinearPattern } from './linear-pattern.ts';
 import { invalidInBody, tooLong, typeInvalid } from './problems.ts';
 import { SchemaError, type SchemaNode } from './schema-node.ts';
 
 /** Checks text: length in characters, pattern, format. Other values pass. */
 export function checkString(node: SchemaNode): Check | undefined {
   const { minLength = 0, maxLength = Infinity } = node;
-  const pattern = node.pattern === undefined ? undefined : compilePattern(node.pattern);
+  const pattern = node.pattern === undefined ? undefined : patternOf(node.pattern, node.hasLinearPattern === true);
   const format = node.format === undefined ? undefined : FORMATS.get(node.format);
   if (pattern === undefined && format === undefined && minLength === 0 && maxLength === Infinity) return undefined;
   return (value, findings) => {
@@ -18,13 +19,30 @@ export function checkString(node: SchemaNode): Check | undefined {
     if (value.length < minLength * 2 && charCount(value) < minLength) {
       add(findings, invalidInBody([...path], value, `should be at least ${minLength} chars long`));
     }
-    if (pattern !== undefined && !pattern.test(value)) {
+    if (pattern !== undefined && isSpent(findings, pattern.cost(value))) {
+      add(
+        findings,
+        invalidInBody([...path], value, 'cannot be held against its pattern: the object has too much text for that'),
+      );
+    } else if (pattern !== undefined && !pattern.test(value)) {
       add(findings, invalidInBody([...path], value, `should match '${node.pattern ?? ''}'`));
     }
     if (format !== undefined && !format(value)) {
       add(findings, typeInvalid([...path], node.format ?? '', value));
     }
   };
+}
+
+function patternOf(pattern: string, isLinear: boolean): LinearPattern {
+  if (isLinear) return linearPattern(pattern);
+  const own = compilePattern(pattern);
+  return { test: (text) => own.test(text), cost: () => 0 };
+}
+
+/** Whether an object has used up what its patterns may cost. */
+function isSpent({ patterns }: Findings, units: number): boolean {
+  patterns.unitsLeft -= units;
+  return patterns.unitsLeft < 0;
 }
 
 function charCount(text: string): number {

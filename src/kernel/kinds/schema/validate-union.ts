@@ -54,7 +54,7 @@ function checkAll(branches: readonly Branch[], keyword: 'anyOf' | 'oneOf', value
   let best: readonly Problem[] | undefined;
   for (const { check } of candidates) {
     const problems: Problem[] = [];
-    check(value, { path: findings.path, problems });
+    check(value, { ...findings, problems });
     if (problems.length === 0) fitting++;
     else if (best === undefined || problems.length < best.length) best = problems;
     if (fitting > 0 && keyword === 'anyOf') return;
@@ -69,7 +69,7 @@ function checkAll(branches: readonly Branch[], keyword: 'anyOf' | 'oneOf', value
 export function checkNot(check: Check): Check {
   return (value, findings) => {
     const problems: Problem[] = [];
-    check(value, { path: findings.path, problems });
+    check(value, { ...findings, problems });
     if (problems.length === 0) add(findings, mustOrNot(findings, 'must not validate the schema (not)'));
   };
 }

@@ -5,6 +5,7 @@ import { checkList } from './validate-list.ts';
 import { checkObject } from './validate-object.ts';
 import { checkNumber, checkString } from './validate-scalar.ts';
 import { checkAlternatives, checkNot } from './validate-union.ts';
+import { PATTERN_LIMITS } from './linear-pattern.ts';
 import { notSupportedProblem, typeInvalid } from './problems.ts';
 import type { SchemaNode } from './schema-node.ts';
 import { typeName, typeTest, wantedType } from './types.ts';
@@ -14,7 +15,7 @@ export function compileValidate(schema: SchemaNode): (value: unknown) => readonl
   const check = compileCheck(schema);
   return (value) => {
     const problems: Problem[] = [];
-    check(value, { path: [], problems });
+    check(value, { path: [], problems, patterns: { unitsLeft: PATTERN_LIMITS.unitsMax } });
     return problems;
   };
 }

@@ -86,7 +86,7 @@ export function addProblems({ position, kind, object }: ChangeSetItem, problems:
 
 /** Sorts items so that each write finds its prerequisites: namespaces first, then the order of the kinds. Pure. */
 export function inOrder(items: readonly ChangeSetItem[], kinds: KindRegistry): readonly ChangeSetItem[] {
-  const ranks = new Map(kinds.all.map((kind, index) => [kind, kind === Namespace ? -1 : index]));
-  const rankOf = ({ kind }: ChangeSetItem) => ranks.get(kind) ?? 0;
+  const ranks = new Map(kinds.all.map((kind, index) => [kind.id, kind === Namespace ? -1 : index]));
+  const rankOf = ({ kind }: ChangeSetItem) => ranks.get(kind.id) ?? 0;
   return items.toSorted((a, b) => rankOf(a) - rankOf(b));
 }
