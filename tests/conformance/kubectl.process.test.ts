@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
@@ -140,6 +140,19 @@ async function everyVerb({ run, ok, folder }: Shell): Promise<void> {
   await inTeam('create configmap b --from-literal=text=ciao');
   assert.match(await inTeam('create configmap c --dry-run=server -o name'), /^configmap\/c$/m);
   assert.doesNotMatch(await inTeam('create configmap c --dry-run=server -o yaml'), /resourceVersion/);
+
+  const base = join(folder, 'base');
+  await mkdir(base);
+  const literals = [{ name: 'built', literals: ['text=hi'] }];
+  const kustomization = {
+    namePrefix: 'my-',
+    configMapGenerator: literals,
+    generatorOptions: { disableNameSuffixHash: true },
+  };
+  await writeFile(join(base, 'kustomization.yaml'), yaml(kustomization));
+  assert.match(await ok(`kustomize ${base}`), /name: my-built/);
+  assert.match(await inTeam(`apply --server-side -k ${base}`), /my-built serverside-applied/);
+  assert.match(await inTeam(`delete -k ${base}`), /my-built.* deleted/);
 
   assert.match(await inTeam('get cm --chunk-size=1'), /NAME +DATA +AGE\na +2 +\d+s\nb +1/);
   assert.match(await inTeam('get cm --sort-by=.data.text'), /\nb .*\na /, 'ciao comes before hello');
