@@ -27,7 +27,9 @@ export async function startMortalPostgres(): Promise<MortalPostgres> {
   let server = await start();
   let isRunning = true;
   const signal = (name: NodeJS.Signals): void => {
-    for (const pid of [server.pid, ...childrenOf(server.pid)]) process.kill(pid, name);
+    // A child that it starts meanwhile would answer on.
+    if (name !== 'SIGCONT') process.kill(server.pid, 'SIGSTOP');
+    for (const pid of [server.pid, ...childrenOf(server.pid)]) killIfThere(pid, name);
   };
   // A process that ends without running its hooks must not leave a server behind.
   const killNow = (): void => {
@@ -61,6 +63,15 @@ export async function startMortalPostgres(): Promise<MortalPostgres> {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** A child may end on its own. */
+function killIfThere(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function childrenOf(parent: number): readonly number[] {

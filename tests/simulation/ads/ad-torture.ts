@@ -70,6 +70,8 @@ const BUDGETS: Readonly<Record<string, number>> = {
   'adset bolt.y day': 3,
   'account bolt lifetime': 12,
 };
+/** A new ad set pays for one event at least, as one that is declared again. */
+const LEAST_UNITS: Readonly<Record<string, number>> = { 'adset acme.y day': 40 };
 const LOWERED_KINDS = { adset: 'adsets', campaign: 'campaigns', account: 'advertisers' } as const;
 
 function live(name: string): string {
@@ -304,7 +306,8 @@ export class AdTorture {
     const name = this.#pick([...this.#budgets.keys()]);
     const [kind = '', object = '', per = ''] = name.split(' ');
     const before = this.#budgets.get(name) ?? 0;
-    const after = Math.max(1, Math.round((before / MICROS) * this.#pick([0.25, 0.5, 0.8, 1.5, 3]))) * MICROS;
+    const units = Math.round((before / MICROS) * this.#pick([0.25, 0.5, 0.8, 1.5, 3]));
+    const after = Math.max(LEAST_UNITS[name] ?? 1, units) * MICROS;
     const [most, field] = [Math.max(before, after), per === 'day' ? 'daily' : 'lifetime'];
     this.#budgets.set(name, most);
     await this.#write(`${ADS_PATH}/${LOWERED_KINDS[kind as keyof typeof LOWERED_KINDS]}/${object}`, {
