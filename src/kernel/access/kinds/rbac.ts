@@ -5,6 +5,7 @@ import { parseFieldRequirements, parseLabelSelector } from '#kernel/api/codec/se
 import type { ObjectSelector } from '#kernel/api/codec/requirements.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { Column, ResourceObject } from '#kernel/kinds/kind.ts';
+import { LabelSelectorSchema } from '#kernel/kinds/schema/label-selector.ts';
 import type { Binding, Subject } from '../rules/rule-table.ts';
 import type { PolicyRule } from '../rules/rules.ts';
 
@@ -28,20 +29,6 @@ const Rule = Type.Object({
 });
 
 const rules = Type.Optional(Type.Array(Rule, { nullable: true, description: 'The rules.' }));
-
-const LabelSelector = Type.Object({
-  matchLabels: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Required labels.' })),
-  matchExpressions: Type.Optional(
-    Type.Array(
-      Type.Object({
-        key: Type.String({ description: 'The label.' }),
-        operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], { description: 'The comparison.' }),
-        values: texts('The values to compare with.'),
-      }),
-      { description: 'Conditions on labels, all of which must hold.' },
-    ),
-  ),
-});
 
 const subjects = Type.Optional(
   Type.Array(
@@ -128,7 +115,7 @@ export const ClusterRole = defineKind({
       Type.Object(
         {
           clusterRoleSelectors: Type.Optional(
-            Type.Array(LabelSelector, { description: 'Each chooses ClusterRoles by their labels.' }),
+            Type.Array(LabelSelectorSchema, { description: 'Each chooses ClusterRoles by their labels.' }),
           ),
         },
         { nullable: true, description: 'The rules are those of other ClusterRoles, kept up to date by the server.' },

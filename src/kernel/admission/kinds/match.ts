@@ -1,25 +1,9 @@
 import { Type, type Static } from 'typebox';
+import { LabelSelectorSchema } from '#kernel/kinds/schema/label-selector.ts';
 
 export const ADMISSION_GROUP = 'admissionregistration.k8s.io';
 
 const texts = (description: string) => Type.Array(Type.String({ maxLength: 253 }), { maxItems: 100, description });
-
-const LabelSelector = Type.Object(
-  {
-    matchLabels: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Required labels.' })),
-    matchExpressions: Type.Optional(
-      Type.Array(
-        Type.Object({
-          key: Type.String({ description: 'The label.' }),
-          operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], { description: 'The comparison.' }),
-          values: Type.Optional(texts('The values to compare with.')),
-        }),
-        { maxItems: 100, description: 'Conditions on labels, all of which must hold.' },
-      ),
-    ),
-  },
-  { description: 'Labels; an empty selector selects everything.' },
-);
 
 const ResourceRule = Type.Object(
   {
@@ -43,11 +27,11 @@ const rules = (description: string) => Type.Optional(Type.Array(ResourceRule, { 
 export const MatchResources = Type.Object(
   {
     namespaceSelector: Type.Optional({
-      ...LabelSelector,
+      ...LabelSelectorSchema,
       description: 'Labels of the namespace. Kinds without one are in.',
     }),
     objectSelector: Type.Optional({
-      ...LabelSelector,
+      ...LabelSelectorSchema,
       description: 'Labels of the object, before or after the write.',
     }),
     resourceRules: rules('One of them must match; absent means all writes.'),
