@@ -1,5 +1,5 @@
 import type { VirtualKind } from '#kernel/api/virtual.ts';
-import { Refusal, type Path, type Problem } from '#kernel/base/failures.ts';
+import type { Path, Problem, Refusal } from '#kernel/base/failures.ts';
 import { type PlaceLimits, Places } from '#kernel/http/places.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -9,7 +9,7 @@ import { DraftPublication, type DraftProblem, type PublicationRecord } from '../
 import { releaseRefusal } from '../refusals.ts';
 import { waitUntilReleased } from '../wait-until-released.ts';
 import { readPublication, type DraftName } from './publication.ts';
-import { reviewDraft, type DraftReview, type ReviewParts } from './review-draft.ts';
+import { isOvertaken, reviewDraft, type DraftReview, type ReviewParts } from './review-draft.ts';
 
 /** Reviews of one publication, where other writes come between a review and its write. */
 const TRIES_MAX = 10;
@@ -88,16 +88,6 @@ function publication(parts: ReviewParts, review: Review): VirtualKind {
       }
     }
   };
-}
-
-function isOvertaken(error: unknown): boolean {
-  return (
-    error instanceof Refusal &&
-    (error.code === 'resources/conflict' ||
-      error.code === 'resources/already-exists' ||
-      error.code === 'resources/not-found' ||
-      error.code === 'resources/version-on-create')
-  );
 }
 
 /** Deletes the draft in the write that publishes it, and leaves what that did. */

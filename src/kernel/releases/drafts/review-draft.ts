@@ -40,14 +40,16 @@ export async function reviewDraft(parts: ReviewParts, draft: ResourceObject, aut
   for (let tries = 1; ; tries += 1) {
     const { bases, ...review } = await reviewOnce(parts, draft, author);
     // Objects that changed meanwhile may be refused for reasons that no state of them has.
-    if (tries >= TRIES_MAX || Array.from(bases).every(([item, base]) => isUnchanged(item, base, parts))) return review;
+    if (tries >= TRIES_MAX || areUnchanged(bases, parts.store)) return review;
   }
 }
 
 type Bases = ReadonlyMap<ChangeSetItem, DraftBase>;
 
-function isUnchanged({ kind, namespace, name }: ChangeSetItem, { stored }: DraftBase, { store }: ReviewParts): boolean {
-  return store.get(kind, namespace, name)?.version === stored;
+function areUnchanged(bases: Bases, store: Pick<ReviewParts['store'], 'get'>): boolean {
+  return Array.from(bases).every(
+    ([{ kind, namespace, name }, { stored }]) => store.get(kind, namespace, name)?.version === stored,
+  );
 }
 
 async function reviewOnce(
@@ -97,7 +99,7 @@ async function reviewOnce(
   }
   const isWhole = readable.length === permitted.length;
   if (isWhole) await addObjections(parts, { accepted, readable, found, author });
-  if (found.count === 0) await addRefusalOfWhole(operations, tried, { store, found, author });
+  if (found.count === 0) await addRefusalOfWhole(operations, bases, { store, found, author });
   const declared: DeclaredItem[] = [];
   await inTurns(
     eachOf(accepted, ({ item, outcome }) => declared.push({ ...readBefore(item, store, parts.live), outcome })),
@@ -163,16 +165,30 @@ function pinnedOperation(item: ChangeSetItem, base: DraftBase | undefined): Oper
 /** Adds why the write as a whole would be refused, to its first object. */
 async function addRefusalOfWhole(
   operations: readonly Operation[],
-  [first]: readonly ChangeSetItem[],
+  bases: Bases,
   { store, found, author }: Pick<ReviewParts, 'store'> & { readonly found: Problems; readonly author: Author },
 ): Promise<void> {
+  const [first] = bases.keys();
   if (first === undefined) return;
   try {
     await store.write(operations, author, { dryRun: true });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    found.addRefusal(first, error);
+    if (isOvertaken(error)) await store.fresh();
+    // Where the writer was ahead of this process it is no fault of the draft: the next review sees the same.
+    if (areUnchanged(bases, store)) found.addRefusal(first, error);
   }
+}
+
+/** Whether a write was refused for what another one did meanwhile. */
+export function isOvertaken(error: unknown): boolean {
+  return (
+    error instanceof Refusal &&
+    (error.code === 'resources/conflict' ||
+      error.code === 'resources/already-exists' ||
+      error.code === 'resources/not-found' ||
+      error.code === 'resources/version-on-create')
+  );
 }
 
 /** Adds the problems between objects, as examiners and advisors find them. */
