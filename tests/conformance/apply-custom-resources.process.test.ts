@@ -233,3 +233,36 @@ test('an object whose schema lost a field is applied without it, and a list that
   assert.deepEqual(kept.json.spec, { title: 'y', tags: ['a', 'b'], size: 3 });
   assert.deepEqual(ownersOf(kept)['Apply one v1'], { 'f:spec': { 'f:title': {} } });
 });
+
+test('a definition is applied like any other object', async (t) => {
+  await using world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const { call } = world;
+  const names = { plural: 'boards', kind: 'Board', singular: 'board', listKind: 'BoardList' };
+  const apply = (manager: string, spec: object, more: object = {}) =>
+    call('PATCH', `${DEFINITIONS}/${NAME}?fieldManager=${manager}`, {
+      body: {
+        apiVersion: 'apiextensions.k8s.io/v1',
+        kind: 'CustomResourceDefinition',
+        metadata: { name: NAME, ...more },
+        spec,
+      },
+      headers: { 'content-type': 'application/apply-patch+yaml' },
+    });
+  const spec = { group: 'stock.example', names, scope: 'Namespaced', versions: [version('v1')] };
+  assert.equal((await apply('one', spec)).status, 201);
+  const settled = await until(
+    async () => {
+      const { json } = await call('GET', `${DEFINITIONS}/${NAME}`);
+      return json.status?.conditions?.some(({ type }: { type: string }) => type === 'Established') ? json : undefined;
+    },
+    () => 'the kind to be served',
+    10,
+  );
+  const again = await ok(apply('one', spec));
+  assert.equal(again.json.metadata.resourceVersion, settled.metadata.resourceVersion, 'nothing was written');
+  const labelled = await ok(apply('two', {}, { labels: { team: 'x' } }));
+  assert.deepEqual(labelled.json.spec.versions, settled.spec.versions);
+  const more = await ok(apply('one', { ...spec, versions: [version('v1'), version('v2')] }));
+  assert.equal(more.json.spec.versions.length, 2);
+  assert.deepEqual(more.json.metadata.labels, { team: 'x' });
+});

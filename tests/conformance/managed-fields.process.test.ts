@@ -352,3 +352,37 @@ test('a part of a binding and of a namespace is applied', async (t) => {
     },
   });
 });
+
+test('managers are no change in histories, records and plans', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const apply = applier(call);
+  const features = '/apis/products.backline.dev/v1/namespaces/default/features';
+  const object = (title: string) => ({
+    apiVersion: 'products.backline.dev/v1',
+    kind: 'Feature',
+    metadata: { name: 'hifi', namespace: 'default' },
+    spec: { title, type: 'boolean' },
+  });
+  await apply(object('a'), { path: `${features}/hifi` });
+  await world.running.control?.releases()?.caughtUp();
+  const shared = await apply(object('a'), { path: `${features}/hifi`, manager: 'two' });
+  assert.deepEqual(Object.keys(ownersOf(shared)), ['Apply one', 'Apply two']);
+  assert.equal(shared.json.metadata.generation, 1, 'to share fields is no new generation');
+  await apply(object('b'), { path: `${features}/hifi`, manager: 'three', query: '&force=true' });
+  const plan = await call('POST', '/apis/releases.backline.dev/v1/changesets?dryRun=All', {
+    body: {
+      apiVersion: 'releases.backline.dev/v1',
+      kind: 'ChangeSet',
+      metadata: { generateName: 'c-' },
+      spec: { objects: [object('c')] },
+    },
+  });
+  const history = await call('GET', `${features}/hifi/history`);
+  const records = await call('GET', '/apis/audit.backline.dev/v1/auditrecords');
+  for (const shown of [plan, history, records]) {
+    assert.ok(shown.status < 300, shown.text);
+    assert.match(shown.text, /title/);
+    assert.doesNotMatch(shown.text, /managedFields/);
+  }
+});

@@ -156,7 +156,10 @@ test('a controller of the Kubernetes client applies, meets a conflict, and takes
 test('an apply takes the right to patch, and to create where it creates', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'backline-tokens-'));
   const tokenFile = join(folder, 'tokens.csv');
-  await writeFile(tokenFile, 'ann-token-1234,ann,1,\nbob-token-1234,bob,2,\ncat-token-1234,cat,3,\n');
+  await writeFile(
+    tokenFile,
+    'ann-token-1234,ann,1,\nbob-token-1234,bob,2,\ncat-token-1234,cat,3,\neve-token-1234,eve,4,\n',
+  );
   await using world = await startWorld(t, { roles: ['api'], access: { tokenFile } });
   const { call } = world;
   const allow = async (name: string, ...rules: object[]) => {
@@ -171,6 +174,7 @@ test('an apply takes the right to patch, and to create where it creates', async 
   await allow('ann', rule(['patch']));
   await allow('bob', rule(['create']));
   await allow('cat', rule(['patch', 'create'], red));
+  await allow('eve', rule(['create']), rule(['patch'], red));
   const apply = (user: string, name: string, labels: object = {}) =>
     call('PATCH', `${MAPS}/${name}?fieldManager=${user}`, {
       body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels }, data: { [user]: '1' } },
@@ -189,6 +193,10 @@ test('an apply takes the right to patch, and to create where it creates', async 
   assert.equal((await apply('cat', 'b', { team: 'blue' })).status, 403);
   const hidden = await apply('cat', 'a', { team: 'red' });
   assert.equal(hidden.status, 404, hidden.text);
+  const blue = await apply('eve', 'e', { team: 'blue' });
+  assert.equal(blue.status, 403, blue.text);
+  assert.match(blue.json.message, /User "eve" cannot patch resource "configmaps"/);
+  assert.equal((await apply('eve', 'e', { team: 'red' })).status, 201);
 });
 
 test('who may patch some objects only does not learn by an apply which others there are', async (t) => {

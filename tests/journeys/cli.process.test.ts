@@ -102,7 +102,9 @@ test('a business is planned, applied, changed and asked from the command line', 
     (await backline('get plans,features -A -o name')).out.trim(),
     'plan.products.backline.dev/premium\n\nfeature.products.backline.dev/lyrics',
   );
-  assert.match((await backline('get plan premium -o yaml')).out, /^ {2}title: Premium\+$/m);
+  const shown = (await backline('get plan premium -o yaml')).out;
+  assert.match(shown, /^ {2}title: Premium\+$/m);
+  assert.doesNotMatch(shown, /managedFields/);
 });
 
 test('objects that the files no longer have are planned, and deleted with --prune; nothing else is', async (t) => {
