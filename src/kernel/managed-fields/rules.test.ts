@@ -21,7 +21,7 @@ const SCHEMA = {
       'x-kubernetes-list-map-keys': ['port', 'protocol'],
       items: {
         type: 'object',
-        properties: { port: { type: 'integer' }, protocol: { ...text, default: 'TCP' }, name: text },
+        properties: { port: { type: 'integer' }, protocol: { ...text, default: 'TCP' }, name: text, note: text },
       },
     },
     template: { type: 'object', properties: { image: text, command: text } },
@@ -270,6 +270,63 @@ const RULES: readonly Rule[] = [
       ],
       u: ['.ports', '.ports[port=81,protocol="TCP"]', '.ports[port=81,protocol="TCP"].port'],
     },
+  },
+  {
+    name: 'managers own fields of one item',
+    steps: [
+      ['apply', 'a', { ports: [{ port: 80, name: 'web' }] }],
+      ['apply', 'b', { ports: [{ port: 80, note: 'x' }] }],
+      ['apply', 'a', { ports: [{ port: 80 }] }],
+    ],
+    live: { ports: [{ port: 80, note: 'x' }] },
+    owners: {
+      a: ['.ports[port=80,protocol="TCP"]', '.ports[port=80,protocol="TCP"].port'],
+      b: [
+        '.ports[port=80,protocol="TCP"]',
+        '.ports[port=80,protocol="TCP"].note',
+        '.ports[port=80,protocol="TCP"].port',
+      ],
+    },
+  },
+  {
+    name: 'an item goes with its last owner, and with all that it has',
+    steps: [
+      ['apply', 'a', { ports: [{ port: 80 }, { port: 81 }] }],
+      ['update', 'u', { ports: [{ port: 80, note: 'x' }, { port: 81 }] }],
+      ['apply', 'a', { ports: [{ port: 81 }] }],
+    ],
+    live: { ports: [{ port: 81 }] },
+    owners: { a: ['.ports[port=81,protocol="TCP"]', '.ports[port=81,protocol="TCP"].port'] },
+  },
+  {
+    name: 'a null is a field, and what it takes the place of is nobody’s',
+    steps: [
+      ['apply', 'a', { template: { image: 'x' } }],
+      ['update', 'u', { template: null }],
+      ['apply', 'a', {}],
+      ['apply', 'b', { template: null }],
+    ],
+    live: { template: null },
+    owners: { b: ['.template'] },
+  },
+  {
+    name: 'an entry that others own keeps its place when all that it had goes',
+    steps: [
+      ['apply', 'a', { free: { x: { y: 1 } } }],
+      ['apply', 'b', { free: { x: {} } }],
+      ['apply', 'a', {}],
+    ],
+    live: { free: { x: null } },
+    owners: { b: ['.free.x'] },
+  },
+  {
+    name: 'a list that loses its last item goes with its owner',
+    steps: [
+      ['apply', 'a', { ports: [{ port: 80 }], labels: { x: '1' } }],
+      ['apply', 'a', { labels: {} }],
+    ],
+    live: { labels: {} },
+    owners: { a: ['.labels'] },
   },
   {
     name: 'items that nobody applies stay, though their keys repeat',
