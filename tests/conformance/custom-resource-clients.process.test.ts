@@ -15,6 +15,7 @@ import {
 import { stringify } from 'yaml';
 import { openLog } from '#kernel/base/log.ts';
 import { THIS_MACHINE } from '#kernel/outbound/address-policy.ts';
+import type { StartOptions } from '#planes/parts/shared.ts';
 import { startBackline } from '#planes/start.ts';
 import { caller, startWorld, type Call, type World } from '../support/backline.ts';
 import { until, type Json } from '../support/installation.ts';
@@ -175,7 +176,7 @@ test('an informer of the Kubernetes client misses nothing while the definition c
 
 test('each process of an installation serves the same kinds', async (t) => {
   const world = await startWorld(t, { roles: ['api', 'controllers'] });
-  const other = await startOther(t, world);
+  const other = await startOther(t, { dataDirectory: world.dataDirectory, databaseUrl: world.databaseUrl });
   await define(world.call);
   await t.test('a kind that one process answered for is known to the other one', async () => {
     const made = await other.call('POST', SHIPS, { body: ship('a') });
@@ -234,6 +235,26 @@ test('each process of an installation serves the same kinds', async (t) => {
   });
 });
 
+test('controllers in a process of their own know the kinds of definitions', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  await startOther(t, { dataDirectory: world.dataDirectory, follow: world.connection });
+  await define(call);
+  const OWNERS = '/api/v1/namespaces/default/configmaps';
+  const owner = await call('POST', OWNERS, {
+    body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'port' } },
+  });
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'port', uid: owner.json.metadata.uid }];
+  const owned = { ...ship('a'), metadata: { name: 'a', ownerReferences } };
+  assert.equal((await call('POST', SHIPS, { body: owned })).status, 201);
+  await call('DELETE', `${OWNERS}/port`);
+  await until(
+    async () => ((await call('GET', `${SHIPS}/a`)).status === 404 ? true : undefined),
+    () => 'the ship to go with its owner',
+    20,
+  );
+});
+
 async function define(call: Call, body: Json = DEFINITION): Promise<void> {
   const made = await call('POST', DEFINITIONS, { body });
   assert.equal(made.status, 201, made.text);
@@ -249,16 +270,19 @@ async function define(call: Call, body: Json = DEFINITION): Promise<void> {
   );
 }
 
-/** Another process of the same installation, with its keys. */
-async function startOther(t: TestContext, { dataDirectory, databaseUrl }: World): Promise<{ readonly call: Call }> {
+/** Another process of the same installation, with its keys: an API server, or controllers that follow one. */
+async function startOther(
+  t: TestContext,
+  { dataDirectory, ...source }: Pick<World, 'dataDirectory'> & Pick<StartOptions, 'databaseUrl' | 'follow'>,
+): Promise<{ readonly call: Call }> {
   const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
   await cp(dataDirectory, folder, { recursive: true });
   const running = await startBackline({
-    roles: ['api'],
+    roles: source.follow === undefined ? ['api'] : ['controllers'],
     host: '127.0.0.1',
     port: 0,
     dataDirectory: folder,
-    databaseUrl,
+    ...source,
     log: openLog('silent'),
     allowOutbound: THIS_MACHINE,
   });

@@ -1,4 +1,5 @@
 import type { Log } from '#kernel/base/log.ts';
+import { Outage } from '#kernel/base/outage.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
@@ -39,20 +40,24 @@ export function followDefinitions(parts: {
   const defined = new Map(parts.first);
   /** Work that is under way, by the name of the definition. */
   const working = new Map<string, Promise<void>>();
+  const retries = new Map<string, NodeJS.Timeout>();
+  const outage = new Outage(log, 'definitions: cannot serve a kind');
   const unsubscribe = store.subscribe((changes) => {
     const names = changes.filter(({ entry }) => entry.kind === CustomResourceDefinition).map(({ entry }) => entry.name);
     for (const name of new Set(names)) void update(name, false);
   });
-  for (const name of new Set([
-    ...defined.keys(),
-    ...Array.from(store.list(CustomResourceDefinition), (one) => one.name),
-  ])) {
-    void update(name, false);
-  }
+  const stored = Array.from(store.list(CustomResourceDefinition), ({ name }) => name);
+  for (const name of new Set([...defined.keys(), ...stored])) void update(name, false);
   return {
     settle: () => (working.size === 0 ? undefined : Promise.all(working.values()).then(() => {})),
-    serve: async (name) => update(name, true),
-    stop: unsubscribe,
+    serve: async (name) => {
+      await update(name, true);
+      if (!defined.has(name)) throw new Error(`the kind of ${name} cannot be served`);
+    },
+    stop: () => {
+      unsubscribe();
+      for (const timer of retries.values()) clearTimeout(timer);
+    },
   };
 
   /** Brings the kind of a definition to what the definition says; at once where nothing has to be read for it. */
@@ -60,9 +65,9 @@ export function followDefinitions(parts: {
     const before = working.get(name);
     const step = (): Promise<void> | undefined => {
       try {
-        return follow(name, isAccepted)?.catch(report);
+        return follow(name, isAccepted)?.then(outage.noteRecovery.bind(outage), retryLater);
       } catch (error) {
-        report(error);
+        retryLater(error);
         return undefined;
       }
     };
@@ -74,8 +79,10 @@ export function followDefinitions(parts: {
     working.set(name, work);
     return work;
 
-    function report(error: unknown): void {
-      log.error({ err: error, definition: name }, 'definitions: cannot serve the kind');
+    /** The database may be away, or another definition may still have the kind. */
+    function retryLater(error: unknown): void {
+      clearTimeout(retries.get(name));
+      retries.set(name, setTimeout(() => void update(name, false), outage.noteFailure(error)).unref());
     }
   }
 
@@ -88,13 +95,9 @@ export function followDefinitions(parts: {
       if (known !== undefined) served.remove(known.kind);
       return undefined;
     }
-    if (known !== undefined && known.source.text === entry.text) {
-      // The text of the store is kept anyway.
-      known.source.text = entry.text;
-      return undefined;
-    }
-    const next = definedKind(entry);
+    const next = isOfText(known, entry) ? known : definedKind(entry);
     if (known?.kind.definition?.revision === next.kind.definition?.revision && known !== undefined) {
+      // The text of the store is kept anyway.
       known.source.text = entry.text;
       return undefined;
     }
@@ -109,6 +112,11 @@ export function followDefinitions(parts: {
     if (kinds.isKnown(next.kind.id)) throw new Error(`there is a kind ${next.kind.id} already`);
     return served.add(next.kind).then(() => void defined.set(name, next));
   }
+}
+
+/** Whether a kind is of the same text: then nothing of it has to be parsed. */
+function isOfText(known: DefinedKind | undefined, { text }: Entry): known is DefinedKind {
+  return known?.source.text === text;
 }
 
 export function definedKind(entry: Pick<Entry, 'text' | 'object'>): DefinedKind {

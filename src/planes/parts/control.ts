@@ -170,12 +170,13 @@ export async function startControlPlane(
 }
 
 /** Serves what definitions define, and keeps them as long as this process writes. */
-function startDefinitions(
+async function startDefinitions(
   { kinds, log }: SharedParts,
   { store, definitions: first, clock }: ControlStore,
   served: ServedKinds,
-): FollowedDefinitions & { readonly stop: () => Promise<unknown> } {
+): Promise<FollowedDefinitions & { readonly stop: () => Promise<unknown> }> {
   const followed = followDefinitions({ store, kinds, served, first, log });
+  await followed.settle();
   let term: ReturnType<typeof keepDefinitions> | undefined;
   store.onWriter((isWriter) => {
     void term?.stop();

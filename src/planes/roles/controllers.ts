@@ -1,13 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { systemTime } from '#kernel/base/time.ts';
+import { startInformer } from '#kernel/controllers/informer.ts';
+import { CustomResourceDefinition } from '#kernel/definitions/kinds/custom-resource-definition.ts';
+import { registerDefinitions } from '#kernel/definitions/register-definitions.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import { runControllers } from '../parts/controllers.ts';
 import type { RoleParts, SharedParts } from '../parts/shared.ts';
 
 /** Runs the controllers while this process holds their lease. */
 export async function startControllers(shared: SharedParts, client: ResourceClient): Promise<RoleParts> {
-  const { lifetime, kinds, modules, clock, log, registry } = shared;
+  const { lifetime, kinds, modules, roles, clock, log, registry } = shared;
   const identity = `${hostname()}_${randomUUID()}`;
+  // Where there is an API server in this process, it keeps the kinds of definitions.
+  if (!roles.has('api')) {
+    const definitions = await lifetime.open(
+      'definitions',
+      () => startInformer({ client, kind: CustomResourceDefinition, time: systemTime, log }),
+      (informer) => informer.stop(),
+    );
+    definitions.subscribe(registerDefinitions(kinds));
+  }
   await lifetime.open(
     'controllers',
     () => runControllers({ client, kinds, modules, identity, clock, log, registry }),
