@@ -40,6 +40,11 @@ export const adRefusal = defineRefusals('ads', {
     reason: 'NotFound',
     meaning: 'Players report no event of this name.',
   },
+  skipped: {
+    reason: 'Conflict',
+    meaning: 'The listener skipped the ad before: its completion is not counted, and nobody pays for it.',
+    remedy: 'Send complete for ads alone that were played to their end.',
+  },
   'listener-is-ad-free': {
     reason: 'Conflict',
     meaning: 'The listener got the ad-free feature after the break was answered: the impression is not counted.',

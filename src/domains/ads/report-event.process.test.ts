@@ -29,3 +29,29 @@ test('an impression counts where the listener certainly hears ads, and no line o
   assert.equal(await reportAs(true), 'duplicate');
   assert.doesNotMatch(lines.join(''), /ann-1815/);
 });
+
+test('an ad that was skipped is not completed: nobody pays for it', async () => {
+  let now = Temporal.Now.instant();
+  await using node = await startAdNode(() => now);
+  const table = cappedTable([TEA], {}, { consent: [{ framework: 'none' }] });
+  const play = async (...events: readonly string[]): Promise<readonly unknown[]> => {
+    const { ads } = await node.ask('/v1/ads/decide', { placement: 'break' }, { table, now });
+    now = now.add({ seconds: 30 });
+    const outcomes: unknown[] = [];
+    for (const event of events) {
+      const outcome = await node
+        .report(event, ads[0]?.token ?? '', { table, now })
+        .catch((error: { code: string }) => error.code);
+      outcomes.push(outcome);
+    }
+    return outcomes;
+  };
+  assert.deepEqual(await play('impression', 'start', 'skip', 'complete'), [
+    'counted',
+    'counted',
+    'counted',
+    'ads/skipped',
+  ]);
+  const late = await play('impression', 'start', 'complete', 'skip');
+  assert.deepEqual(late, ['counted', 'counted', 'counted', 'counted'], 'a button that is pressed at the very end');
+});

@@ -81,6 +81,7 @@ export function eventReporter({ deliveries, histories, tokens, metrics, clock }:
   async function countAllowed(report: AdReport, { facts, now, signal, table }: ReportParts): Promise<ReportOutcome> {
     const { token, event } = report;
     if (event !== 'impression') {
+      if (event === 'complete') await requireUnskipped(report);
       const outcome = await deliveries.count(report, signal);
       const placement = table.placements.get(token.placement);
       if (event === 'complete' && placement !== undefined) await noteReward(report, rewardMsOf(placement));
@@ -102,6 +103,12 @@ export function eventReporter({ deliveries, histories, tokens, metrics, clock }:
     const { placement, adSet, decision } = token;
     log.warn({ placement, adSet, decision }, 'ad events: impression after an upgrade refused');
     throw adRefusal('listener-is-ad-free', `The listener has ${token.adFreeFeature} by now.`);
+  }
+
+  /** Who skips an ad has not heard it to its end, whatever the player says next: nobody pays for that. */
+  async function requireUnskipped(report: AdReport): Promise<void> {
+    if ((await deliveries.countedMs({ ...report, event: 'skip' })) === undefined) return;
+    throw adRefusal('skipped', 'The listener has skipped this ad before its end.');
   }
 
   /**

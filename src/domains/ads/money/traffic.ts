@@ -36,8 +36,16 @@ export interface Traffic {
 interface MeanRow {
   readonly placement: string;
   readonly market: string;
+  /** Of the week. */
   readonly quarter: number;
   readonly mean: number;
+}
+
+/** All breaks of a placement and market in one quarter of the week. */
+interface SumRow extends Omit<MeanRow, 'mean'> {
+  readonly breaks: number;
+  /** The first quarter since 1970 in which there was any. */
+  readonly first: number;
 }
 
 export function openTraffic({ query }: Database): Traffic {
@@ -89,14 +97,20 @@ export function openTraffic({ query }: Database): Traffic {
       });
       const isWarm = typeof known?.first === 'number' && nowMs - known.first >= TRAFFIC_LIMITS.warmMs;
       // The quarter that has just begun is not whole.
-      means = isWarm
-        ? await query<MeanRow>({
+      const now = Math.floor(nowMs / QUARTER_MS);
+      const sums = isWarm
+        ? await query<SumRow>({
             text: `
-              select placement, market, (extract(epoch from quarter)::bigint / $2 % $3)::int as quarter, avg(breaks)::float8 as mean
+              select placement, market, (extract(epoch from quarter)::bigint / $2 % $3)::int as quarter,
+                sum(breaks)::float8 as breaks,
+                (min(min(extract(epoch from quarter)::bigint)) over (partition by placement, market) / $2)::float8 as first
               from backline.ad_traffic where quarter < to_timestamp($1 / 1000.0) group by 1, 2, 3`,
-            values: [Math.floor(nowMs / QUARTER_MS) * QUARTER_MS, QUARTER_MS / 1_000, QUARTERS_OF_WEEK],
+            values: [now * QUARTER_MS, QUARTER_MS / 1_000, QUARTERS_OF_WEEK],
           })
         : [];
+      means = sums.map(({ placement, market, quarter, breaks, first }) => {
+        return { placement, market, quarter, mean: breaks / weeksOf(quarter, first, now) };
+      });
       curves = new Map();
     },
     tidy: async (now) => {
@@ -106,6 +120,12 @@ export function openTraffic({ query }: Database): Traffic {
       });
     },
   };
+}
+
+/** How often a quarter of the week began from `first` on and before `now`: one without breaks has no row, and counts all the same. */
+function weeksOf(quarter: number, first: number, now: number): number {
+  const later = (((quarter - first) % QUARTERS_OF_WEEK) + QUARTERS_OF_WEEK) % QUARTERS_OF_WEEK;
+  return Math.floor((now - 1 - first - later) / QUARTERS_OF_WEEK) + 1;
 }
 
 function sumOf(
