@@ -65,6 +65,13 @@ test('an apply creates, changes, and writes nothing when it changes nothing', as
   assert.deepEqual(less.json.data, { x: '3' }, 'the field that is applied no more is gone');
   assert.notEqual(less.json.metadata.resourceVersion, made.json.metadata.resourceVersion);
   assert.equal(less.json.metadata.uid, made.json.metadata.uid);
+
+  const { resourceVersion: now, uid } = less.json.metadata;
+  const stale = await apply(map({ x: '4' }, { resourceVersion: made.json.metadata.resourceVersion }));
+  assert.equal(stale.status, 409);
+  assert.match(stale.json.message, /the object has been modified/);
+  assert.equal((await apply(map({ x: '4' }, { uid: 'other' }))).status, 422, 'a uid is immutable');
+  assert.equal((await apply(map({ x: '4' }, { resourceVersion: now, uid }))).status, 200);
 });
 
 test('a conflict names each field and its manager; the same value is shared; force takes over', async (t) => {

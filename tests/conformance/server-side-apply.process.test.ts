@@ -8,6 +8,7 @@ import {
   CoreV1Api,
   CustomObjectsApi,
   KubeConfig,
+  KubernetesObjectApi,
   PatchStrategy,
   setHeaderOptions,
 } from '@kubernetes/client-node';
@@ -151,6 +152,11 @@ test('a controller of the Kubernetes client applies, meets a conflict, and takes
     const object = (await custom.patchNamespacedCustomObject(request, applied)) as { metadata: { generation: number } };
     assert.equal(object.metadata.generation, 1, 'a controller may apply the same again and again');
   }
+  const any = KubernetesObjectApi.makeApiClient(config);
+  const labelled = { ...body({ y: '1' }), metadata: { ...at, labels: { a: 'b' } } };
+  const third = await any.patch(labelled, undefined, undefined, 'three', false, PatchStrategy.ServerSideApply);
+  assert.deepEqual(third.metadata?.labels, { a: 'b' });
+  assert.deepEqual((await core.readNamespacedConfigMap(at)).data, { x: '2', y: '1' });
 });
 
 test('an apply takes the right to patch, and to create where it creates', async (t) => {
