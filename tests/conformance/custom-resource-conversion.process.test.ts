@@ -154,6 +154,25 @@ test('a webhook converts objects between versions, in every read and write', asy
     assert.equal(same.json.metadata.resourceVersion, patched.json.metadata.resourceVersion);
   });
 
+  await t.test('an object is applied in each version, and owners of one version conflict', async () => {
+    const apply = (version: string, manager: string, spec: object, query = '') =>
+      call('PATCH', `${version === 'v1' ? V1 : V2}/e?fieldManager=${manager}${query}`, {
+        body: crate(version, 'e', spec),
+        headers: { 'content-type': 'application/apply-patch+yaml' },
+      });
+    const made = await apply('v2', 'one', { size: 3, unit: 'm' });
+    assert.deepEqual([made.status, made.json.spec], [201, { size: 3, unit: 'm' }], made.text);
+    const refused = await apply('v2', 'two', { size: 4 });
+    assert.equal(refused.json.message, 'Apply failed with 1 conflict: conflict with "one": .spec.size');
+    const older = await apply('v1', 'old', { size: '3 m' });
+    assert.deepEqual([older.status, older.json.spec], [200, { size: '3 m' }], older.text);
+    const managers = older.json.metadata.managedFields.map(({ manager }: Json) => manager);
+    assert.deepEqual(managers.toSorted(), ['old', 'one']);
+    const again = await apply('v2', 'one', { size: 3, unit: 'm' });
+    assert.equal(again.json.metadata.resourceVersion, older.json.metadata.resourceVersion);
+    assert.equal((await call('DELETE', `${V2}/e`)).status, 200);
+  });
+
   await t.test('lists, selectors and watches are of the version that is asked for', async () => {
     const list = await call('GET', V2);
     assert.deepEqual(

@@ -44,6 +44,15 @@ test('identity, versions and times of an object have no owner', () => {
   ]);
 });
 
+test('metadata that is empty has no owner: it is not stored', () => {
+  const empty = { labels: {}, annotations: null, finalizers: [], ownerReferences: [] };
+  const one = apply(write('a'), map({ x: '1' }, empty));
+  assert.deepEqual(managersIn(one.entries), ['Apply a {"f:data":{"f:x":{}}}']);
+  const before = map({ x: '1' });
+  assert.deepEqual(apply(write('a', before, one.entries), map({ x: '1' }, empty)).entries, one.entries);
+  assert.ok('fields' in trackApply(write('b', before, one.entries), map({ y: '1' }, empty), false));
+});
+
 test('the time of an entry is that of the last write which took fields', () => {
   const one = apply(write('a'), map({ x: '1' }));
   const before = map({ x: '1' });

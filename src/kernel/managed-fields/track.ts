@@ -160,19 +160,21 @@ function ownedFields(
   const withStatus = status === undefined ? {} : { status };
   if (part === 'status') return withStatus;
   const given: Record<string, unknown> = isRecord(metadata) ? metadata : {};
-  const named = METADATA_FIELDS.filter((field) => given[field] !== undefined).map((field) => [field, given[field]]);
+  // Empty ones are not stored.
+  const named = METADATA_FIELDS.map((field) => [field, given[field]] as const).filter(
+    ([, value]) => Object.keys(value ?? {}).length > 0,
+  );
   return { ...fields, ...(kind.hasPlainStatus === true ? withStatus : {}), metadata: Object.fromEntries(named) };
 }
 
-/** The versions of a kind, of which objects differ only in their apiVersion. */
+/** The versions of a kind. Their objects differ only in the apiVersion, unless another server converts them. */
 function versionsOf(kind: Kind): Versions {
-  // Where another server converts objects, managers of other versions cannot be compared here.
-  const versions = kind.definition?.webhook !== undefined ? [kind] : servedVersions(kind);
+  const isConverted = kind.definition?.webhook !== undefined;
   return {
     typeOf: (version) => {
-      const served = versions.find(({ apiVersion }) => apiVersion === version);
+      const served = servedVersions(kind).find(({ apiVersion }) => apiVersion === version);
       return served && fieldTypeOfKind(served);
     },
-    convert: (object) => object,
+    convert: (object, from, to) => (from === to || !isConverted ? object : undefined),
   };
 }

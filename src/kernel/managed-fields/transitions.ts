@@ -27,7 +27,7 @@ export type Managers = ReadonlyMap<string, Manager>;
 export interface Versions {
   /** The type of objects in a version; undefined where the version is no longer served. */
   readonly typeOf: (version: string) => FieldType | undefined;
-  /** Converts an object between served versions. */
+  /** Converts an object between served versions; undefined where that cannot be done here. */
   readonly convert: (object: unknown, from: string, to: string) => unknown;
 }
 
@@ -134,6 +134,7 @@ function changesOf({ live, version, manager }: Write, object: unknown, managers:
     if (type === undefined) continue;
     let compared = byVersion.get(other.version);
     if (compared === undefined) {
+      // Where nothing is converted nothing changes: its manager keeps what it has.
       const convert = (value: unknown) => versions.convert(value, version, other.version);
       compared = compareValues(type, convert(live), convert(object));
       byVersion.set(other.version, compared);
@@ -174,6 +175,7 @@ function prune({ merged, version, last, managers }: Pruning, { typeOf, convert }
   const type = typeOf(last.version);
   if (type === undefined || isEmpty(last.fields)) return merged;
   const before = convert(merged, version, last.version);
+  if (before === undefined) return merged;
   const lastFields = withStructs(type, last.fields);
   // A field may be owned in another version: each version in turn gives back the fields that are owned in it.
   let pruned = { object: removeFields(type, before, lastFields), version: last.version };
@@ -181,6 +183,7 @@ function prune({ merged, version, last, managers }: Pruning, { typeOf, convert }
     const ownedType = typeOf(owned);
     if (ownedType === undefined || isEmpty(fields)) continue;
     const whole = convert(merged, version, owned);
+    if (whole === undefined) continue;
     const left = withStructs(ownedType, setOfObject(ownedType, convert(pruned.object, pruned.version, owned)));
     const kept = union(left, withStructs(ownedType, fields));
     const gone = difference(withStructs(ownedType, setOfObject(ownedType, whole)), kept);

@@ -89,6 +89,25 @@ test('an update in one version takes fields in each other version', () => {
   assert.equal(older.managers.has('u'), false);
 });
 
+test('managers of a version that cannot be converted to keep what they have', () => {
+  const apart: Versions = { ...VERSIONS, convert: (object, from, to) => (from === to ? object : undefined) };
+  const first = applyObject(writeOf(FIRST, 'a', 'v1', { title: 'x', size: 1 }), false, apart);
+  assert.ok('object' in first);
+  const write = { live: { name: 'x', size: 1 }, version: 'v2', managers: first.managers };
+  const second = applyObject({ ...write, object: { name: 'y', size: 2 }, manager: 'b' }, false, apart);
+  assert.ok('object' in second);
+  assert.deepEqual(second.object, { name: 'y', size: 2 });
+  assert.deepEqual(pathsOf(second.managers.get('a')?.fields), ['.size', '.title']);
+  // Which of its earlier fields it dropped is unknown in another version: nothing is removed.
+  const moved = applyObject({ ...write, object: { size: 1 }, manager: 'a' }, false, apart);
+  assert.ok('object' in moved);
+  assert.deepEqual(moved.object, { name: 'x', size: 1 });
+  const back = { live: { title: 'y', size: 2 }, version: 'v1', managers: second.managers };
+  const dropped = applyObject({ ...back, object: { size: 2 }, manager: 'a' }, false, apart);
+  assert.ok('object' in dropped);
+  assert.deepEqual(dropped.object, { size: 2 }, 'in its own version it removes what it applied');
+});
+
 test('a write in a version that is not served is a fault of the caller', () => {
   assert.throws(() => apply(FIRST, 'a', 'v3', {}), /version v3 is not served/);
 });
