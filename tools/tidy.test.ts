@@ -6,12 +6,12 @@ import { importCycles, sourceFiles, type SourceFile } from './imports.ts';
 /** The kernel's folders in the order in which they are read: each may import only those before it. */
 const KERNEL = [
   'base',
-  'cel',
   'statistics',
   'http',
   'outbound',
   'postgres',
   'kinds',
+  'cel',
   'managed-fields',
   'store',
   'api',

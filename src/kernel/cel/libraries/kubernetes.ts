@@ -1,5 +1,6 @@
 import { namesOf } from '../scope.ts';
 import { ENCODERS } from './encoders.ts';
+import { FORMATS } from './formats.ts';
 import { LISTS } from './lists.ts';
 import { MATH } from './math.ts';
 import { NETWORK } from './network.ts';
@@ -18,6 +19,7 @@ export const KUBERNETES = namesOf([
   STRINGS,
   ENCODERS,
   LISTS,
+  FORMATS,
   REGEX,
   URLS,
   NETWORK,
