@@ -18,6 +18,16 @@ export function textDocument(body: string, contentType: string): ApiDocument {
   return { contentType, body, etag: `"${contentHash(body)}"` };
 }
 
+/** The same of a text that is JSON already: large documents are made of pieces. */
+export function documentOfText(body: string): ApiDocument {
+  return { contentType: 'application/json', body, etag: `"${contentHash(body)}"` };
+}
+
+/** An object as JSON, of the texts of its members. */
+export function objectText(members: ReadonlyMap<string, string>): string {
+  return `{${Array.from(members, ([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`;
+}
+
 /** Makes a value when it is first asked for, and keeps it. */
 export function once<Value>(make: () => Value): () => Value {
   let made: { readonly value: Value } | undefined;

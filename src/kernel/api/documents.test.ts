@@ -6,7 +6,7 @@ import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { getOwn, isObject } from '#kernel/kinds/schema/own.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
 import type { ApiDocument } from './document.ts';
-import { openApiAnswer, openApiDocuments } from './openapi.ts';
+import { openApiDocuments } from './openapi.ts';
 
 const Namespace = defineKind({
   group: '',
@@ -53,7 +53,12 @@ const Question = defineKind({
 
 const KINDS = [Namespace, Plan, Question];
 const discovery = discoveryDocuments(KINDS, '0.1.0');
-const openapi = openApiDocuments(KINDS, '0.1.0');
+async function madeDocuments(version: string): Promise<ReadonlyMap<string, ApiDocument>> {
+  const documents = [...openApiDocuments(KINDS, version)];
+  return new Map(await Promise.all(documents.map(async ([path, make]) => [path, await make()] as const)));
+}
+
+const openapi = await madeDocuments('0.1.0');
 
 function content(document: ApiDocument | undefined): unknown {
   assert.ok(document);
@@ -157,25 +162,25 @@ test('other paths are no discovery documents', () => {
     '/apis/constructor',
   ]) {
     assert.equal(discoveryAnswer(discovery, path, { as: 'json' }), undefined);
-    assert.equal(openApiAnswer(openapi, path), undefined);
+    assert.equal(openapi.get(path), undefined);
   }
 });
 
-test('every OpenAPI document is found where the root says, under a hash that follows its content', () => {
-  const paths = at(content(openApiAnswer(openapi, '/openapi/v3')), 'paths');
+test('every OpenAPI document is found where the root says, under a hash that follows its content', async () => {
+  const paths = at(content(openapi.get('/openapi/v3')), 'paths');
   assert.ok(isObject(paths));
   assert.deepEqual(Object.keys(paths), ['api/v1', 'apis/products.backline.dev/v1', 'apis/releases.backline.dev/v1']);
   for (const [path, entry] of Object.entries(paths)) {
     const url = new URL(String(at(entry, 'serverRelativeURL')), 'http://backline');
-    const document = openApiAnswer(openapi, url.pathname);
+    const document = openapi.get(url.pathname);
     assert.equal(url.pathname, `/openapi/v3/${path}`);
     assert.equal(`"${url.searchParams.get('hash')}"`, document?.etag);
   }
-  const later = openApiDocuments(KINDS, '0.2.0');
-  assert.notEqual(openApiAnswer(later, '/openapi/v3/api/v1')?.etag, openApiAnswer(openapi, '/openapi/v3/api/v1')?.etag);
+  const later = await madeDocuments('0.2.0');
+  assert.notEqual(later.get('/openapi/v3/api/v1')?.etag, openapi.get('/openapi/v3/api/v1')?.etag);
 });
 
-const plans = content(openApiAnswer(openapi, '/openapi/v3/apis/products.backline.dev/v1'));
+const plans = content(openapi.get('/openapi/v3/apis/products.backline.dev/v1'));
 const schemaAt = (...path: (string | number)[]): unknown =>
   at(plans, 'components', 'schemas', 'dev.backline.products.v1.Plan', ...path);
 
@@ -230,7 +235,7 @@ test('kubectl finds that the server validates fields itself: PATCH has fieldVali
 });
 
 test('only what a kind allows has an operation', () => {
-  const paths = at(content(openApiAnswer(openapi, '/openapi/v3/apis/releases.backline.dev/v1')), 'paths');
+  const paths = at(content(openapi.get('/openapi/v3/apis/releases.backline.dev/v1')), 'paths');
   assert.ok(isObject(paths));
   assert.deepEqual(
     Object.entries(paths).map(([path, operations]) => [path, Object.keys(operations as object)]),
@@ -239,7 +244,7 @@ test('only what a kind allows has an operation', () => {
 });
 
 test('every reference within a document leads to a schema of it', () => {
-  for (const { body } of openapi.values().map((make) => make())) {
+  for (const { body } of openapi.values()) {
     const document: unknown = JSON.parse(body);
     for (const [, name = ''] of body.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
       assert.ok(isObject(at(document, 'components', 'schemas', name)), name);

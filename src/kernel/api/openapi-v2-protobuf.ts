@@ -1,17 +1,38 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
 
-/** An OpenAPI 2.0 document as the protobuf message `openapi.v2.Document` of gnostic, which kubectl reads. */
-export function openApiV2Protobuf(document: JsonObject): Buffer {
+/**
+ * An OpenAPI 2.0 document as the protobuf message `openapi.v2.Document` of gnostic, which kubectl reads.
+ *
+ * @param paths, definitions made by `protobufEntry`
+ */
+export function openApiV2Protobuf(
+  info: JsonObject,
+  paths: readonly Uint8Array[],
+  definitions: readonly Uint8Array[],
+): Buffer {
   const writer = new BinaryWriter();
-  text(writer, 1, document['swagger']);
-  message(writer, 2, document['info'], (info) => {
+  text(writer, 1, '2.0');
+  message(writer, 2, info, () => {
     text(writer, 1, info['title']);
     text(writer, 2, info['version']);
   });
-  message(writer, 8, document['paths'], (paths) => writeMap(writer, 2, paths, writePath));
-  message(writer, 9, document['definitions'], (definitions) => writeMap(writer, 1, definitions, writeSchema));
-  return Buffer.from(writer.finish());
+  return Buffer.concat([writer.finish(), ...messageOf(8, paths), ...messageOf(9, definitions)]);
+}
+
+/** A path or a schema of the document: one entry of the map that has all of them. */
+export function protobufEntry(part: 'paths' | 'definitions', name: string, value: JsonObject): Uint8Array {
+  const writer = new BinaryWriter();
+  const entry = { [name]: value };
+  if (part === 'paths') writeMap(writer, 2, entry, writePath);
+  else writeMap(writer, 1, entry, writeSchema);
+  return writer.finish();
+}
+
+/** A message of parts that were written already. */
+function messageOf(field: number, parts: readonly Uint8Array[]): readonly Uint8Array[] {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return [new BinaryWriter().tag(field, WireType.LengthDelimited).uint32(length).finish(), ...parts];
 }
 
 const OPERATIONS = { get: 2, put: 3, post: 4, delete: 5, patch: 8 };

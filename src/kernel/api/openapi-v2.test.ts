@@ -28,7 +28,7 @@ const Plan = defineKind({
 });
 
 const answer = openApiV2(openApiDocuments([Plan], '0.1.0'), '0.1.0');
-const { body: json } = answer('application/json');
+const { body: json } = await answer('application/json');
 const document = JSON.parse(String(json));
 const plan = document.definitions['example.products.v1.Plan'];
 
@@ -128,8 +128,8 @@ const Document = message({
   9: one('definitions', message({ 1: list('entries', message({ 1: one('name'), 2: one('schema', Outer) })) })),
 });
 
-test('the protobuf says the same as the JSON', () => {
-  const { contentType, body } = answer('application/com.github.proto-openapi.spec.v2@v1.0+protobuf');
+test('the protobuf says the same as the JSON', async () => {
+  const { contentType, body } = await answer('application/com.github.proto-openapi.spec.v2@v1.0+protobuf');
   assert.equal(contentType, 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf');
   assert.ok(typeof body !== 'string');
   const tally = new Tally({ valuesMax: Infinity, membersMax: Infinity, itemsMax: Infinity });
@@ -161,15 +161,12 @@ test('the protobuf says the same as the JSON', () => {
   assert.deepEqual(names, ['dryRun', 'fieldManager', 'fieldValidation', 'force']);
 });
 
-test('the client chooses the form, and gets 406 when it takes none', () => {
+test('the client chooses the form, and gets 406 when it takes none', async () => {
   for (const accept of [undefined, '*/*', 'application/json', 'text/html, application/json;q=0.9']) {
-    assert.equal(answer(accept).contentType, 'application/json');
+    assert.equal((await answer(accept)).contentType, 'application/json');
   }
-  const older = answer('application/com.github.googleapis.gnostic.OpenAPIv2@68f4ded+protobuf');
+  const older = await answer('application/com.github.googleapis.gnostic.OpenAPIv2@68f4ded+protobuf');
   assert.match(older.contentType, /protobuf$/);
-  assert.notEqual(older.etag, answer().etag);
-  assert.throws(
-    () => answer('text/html'),
-    (error) => error instanceof Refusal && error.status === 406,
-  );
+  assert.notEqual(older.etag, (await answer()).etag);
+  await assert.rejects(answer('text/html'), (error) => error instanceof Refusal && error.status === 406);
 });

@@ -1,8 +1,9 @@
-import { contentHash } from '#kernel/base/ids.ts';
+import { createHash } from 'node:crypto';
+import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { getOwn, isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
-import { openApiV2Protobuf } from './openapi-v2-protobuf.ts';
-import { once } from './document.ts';
+import { openApiV2Protobuf, protobufEntry } from './openapi-v2-protobuf.ts';
+import { documentOfText, objectText, once } from './document.ts';
 import type { OpenApiDocuments } from './openapi.ts';
 
 /** The document at `/openapi/v2` in one of its forms. */
@@ -24,15 +25,16 @@ const JSON_TYPES: ReadonlySet<string> = new Set(['application/json', 'applicatio
 
 /**
  * The one OpenAPI 2.0 document of all kinds, which older clients read instead of those of OpenAPI 3.0 that it is made of.
- * Returns what answers an Accept header; that throws a Refusal (406) for a form that there is not. Both forms are made
- * when they are first asked for.
+ * Returns what answers an Accept header; that throws a Refusal (406) for a form that there is not. Each form is made when it is
+ * first asked for, in turns with other work.
  */
-export function openApiV2(documents: OpenApiDocuments, version: string): (accept?: string) => OpenApiV2Document {
-  const content = once(() => convert(documents, version));
-  const etag = once(() => contentHash(content()));
-  const json = once(() => JSON.stringify(content()));
-  const protobuf = once(() => openApiV2Protobuf(content()));
-  return (accept = '*/*') => {
+export function openApiV2(
+  documents: OpenApiDocuments,
+  version: string,
+): (accept?: string) => Promise<OpenApiV2Document> {
+  const json = once(() => jsonOf(documents, version));
+  const protobuf = once(() => protobufOf(documents, version));
+  return async (accept = '*/*') => {
     const types = accept.split(',').map((range) => range.split(';')[0]?.trim().toLowerCase() ?? '');
     const type = types.find((candidate) => PROTOBUF_TYPES.has(candidate) || JSON_TYPES.has(candidate));
     if (type === undefined) {
@@ -41,22 +43,50 @@ export function openApiV2(documents: OpenApiDocuments, version: string): (accept
         `only the following media types are accepted: application/json, ${[...PROTOBUF_TYPES].join(', ')}`,
       );
     }
-    return PROTOBUF_TYPES.has(type)
-      ? { contentType: PROTOBUF_TYPE, body: protobuf(), etag: `"${etag()}-protobuf"` }
-      : { contentType: 'application/json', body: json(), etag: `"${etag()}"` };
+    return PROTOBUF_TYPES.has(type) ? protobuf() : json();
   };
 }
 
-function convert(documents: OpenApiDocuments, version: string): JsonObject {
-  const definitions: Record<string, unknown> = {};
-  const paths: Record<string, unknown> = {};
-  for (const document of documents.values()) {
-    const group: unknown = JSON.parse(document().body);
-    for (const [name, schema] of entriesAt(group, 'components', 'schemas')) definitions[name] = convertSchema(schema);
-    // The root lists the documents under the same name; those have no leading slash.
-    for (const [path, item] of entriesAt(group, 'paths')) if (path.startsWith('/')) paths[path] = convertPath(item);
+async function jsonOf(documents: OpenApiDocuments, version: string): Promise<OpenApiV2Document> {
+  const texts = { paths: new Map<string, string>(), definitions: new Map<string, string>() };
+  await eachConverted(documents, (part, name, value) => texts[part].set(name, JSON.stringify(value)));
+  const parts = `"paths":${objectText(texts.paths)},"definitions":${objectText(texts.definitions)}`;
+  return documentOfText(`{"swagger":"2.0","info":${JSON.stringify(infoOf(version))},${parts}}`);
+}
+
+async function protobufOf(documents: OpenApiDocuments, version: string): Promise<OpenApiV2Document> {
+  const entries = { paths: new Map<string, Uint8Array>(), definitions: new Map<string, Uint8Array>() };
+  await eachConverted(documents, (part, name, value) => entries[part].set(name, protobufEntry(part, name, value)));
+  const body = openApiV2Protobuf(infoOf(version), [...entries.paths.values()], [...entries.definitions.values()]);
+  return { contentType: PROTOBUF_TYPE, body, etag: `"${createHash('sha256').update(body).digest('hex')}"` };
+}
+
+function infoOf(version: string): JsonObject {
+  return { title: 'Backline', version };
+}
+
+/** Converts the parts of all documents, one after the other. */
+async function eachConverted(
+  documents: OpenApiDocuments,
+  take: (part: 'paths' | 'definitions', name: string, value: JsonObject) => void,
+): Promise<void> {
+  for (const [at, document] of documents) {
+    // The root lists the others.
+    if (at === '/openapi/v3') continue;
+    const { body } = await document();
+    await inTurns(convertDocument(JSON.parse(body)));
   }
-  return { swagger: '2.0', info: { title: 'Backline', version }, paths, definitions };
+
+  function* convertDocument(group: unknown): Steps<void> {
+    for (const [name, schema] of entriesAt(group, 'components', 'schemas')) {
+      take('definitions', name, convertSchema(schema));
+      yield;
+    }
+    for (const [path, item] of entriesAt(group, 'paths')) {
+      take('paths', path, convertPath(item));
+      yield;
+    }
+  }
 }
 
 function entriesAt(value: unknown, ...path: string[]): [string, unknown][] {

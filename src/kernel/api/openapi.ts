@@ -1,18 +1,33 @@
 import { contentHash } from '#kernel/base/ids.ts';
+import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import { Scale } from '#kernel/kinds/builtin/scale.ts';
 import type { Kind, Verb } from '#kernel/kinds/kind.ts';
 import { patchMediaTypes } from '#kernel/kinds/patch/patch.ts';
 import { OBJECT_META } from '#kernel/kinds/schema/object-meta.ts';
 import { listKindOf, servedVersions } from '#kernel/kinds/registry.ts';
 import { objectSchema } from '#kernel/kinds/structure.ts';
-import { apiDocument, byGroupVersion, groupVersionPath, once, type ApiDocument } from './document.ts';
+import {
+  apiDocument,
+  byGroupVersion,
+  documentOfText,
+  groupVersionPath,
+  objectText,
+  once,
+  type ApiDocument,
+} from './document.ts';
 import { openApiSchema } from './openapi-schema.ts';
 
-/** The OpenAPI 3.0 documents by path: `/openapi/v3` and one per group and version below it, made when it is asked for. */
-export type OpenApiDocuments = ReadonlyMap<string, () => ApiDocument>;
+/**
+ * The OpenAPI 3.0 documents by path: `/openapi/v3` and one per group and version below it. Each is made when it is first asked for, in
+ * turns with other work.
+ */
+export type OpenApiDocuments = ReadonlyMap<string, () => Promise<ApiDocument>>;
 
 /** Documents of groups and versions that were made before, by where they are served, with the kinds that they are of. */
-export type MadeDocuments = Map<string, { readonly of: readonly Kind[]; readonly document: () => ApiDocument }>;
+export type MadeDocuments = Map<
+  string,
+  { readonly of: readonly Kind[]; readonly document: () => Promise<ApiDocument> }
+>;
 
 /**
  * The documents that `kubectl explain`, `kubectl create` and generators of clients read. Those in `made` whose kinds are the same
@@ -23,15 +38,15 @@ export function openApiDocuments(
   version: string,
   made: MadeDocuments = new Map(),
 ): OpenApiDocuments {
-  const documents = new Map<string, () => ApiDocument>();
-  const hashes = new Map<string, () => string>();
+  const documents = new Map<string, () => Promise<ApiDocument>>();
+  const hashes = new Map<string, () => Promise<string>>();
   for (const [group, versions] of byGroupVersion(stored.flatMap(servedVersions))) {
     for (const [groupVersion, members] of versions) {
       const at = groupVersionPath(group, groupVersion);
       const before = made.get(at);
       const isSame = before?.of.length === members.length && members.every((kind, index) => kind === before.of[index]);
       const document =
-        before !== undefined && isSame ? before.document : once(() => apiDocument(groupDocument(members, version)));
+        before !== undefined && isSame ? before.document : once(() => inTurns(groupDocument(members, version)));
       made.set(at, { of: members, document });
       documents.set(`/openapi/v3/${at}`, document);
       hashes.set(at, () => groupHash(members, version, document));
@@ -40,47 +55,55 @@ export function openApiDocuments(
   for (const at of made.keys()) if (!hashes.has(at)) made.delete(at);
   documents.set(
     '/openapi/v3',
-    once(() => apiDocument({ paths: Object.fromEntries([...hashes].map(([at, hash]) => [at, pathOf(at, hash())])) })),
+    once(() => rootDocument(hashes)),
   );
   return documents;
 }
 
-/** Clients keep a document for ever under its hash. */
-function pathOf(at: string, hash: string): object {
-  return { serverRelativeURL: `/openapi/v3/${at}?hash=${hash}` };
+/** Lists the documents of groups. Clients keep a document for ever under its hash. */
+async function rootDocument(hashes: ReadonlyMap<string, () => Promise<string>>): Promise<ApiDocument> {
+  const paths: Record<string, object> = {};
+  for (const [at, hash] of hashes) paths[at] = { serverRelativeURL: `/openapi/v3/${at}?hash=${await hash()}` };
+  return apiDocument({ paths });
 }
 
-/** Changes whenever the document does. What objects define has revisions: hundreds of documents are not made for their hashes. */
-function groupHash(kinds: readonly Kind[], version: string, document: () => ApiDocument): string {
+/** Changes whenever the document does. A definition has a revision: hundreds of documents are not made for their hashes. */
+async function groupHash(
+  kinds: readonly Kind[],
+  version: string,
+  document: () => Promise<ApiDocument>,
+): Promise<string> {
   const revisions = kinds.map(({ definition }) => definition?.revision);
-  return revisions.includes(undefined)
-    ? document().etag.replaceAll('"', '')
-    : contentHash([version, kinds.map(({ apiVersion, kind }) => `${apiVersion}/${kind}`), revisions]);
-}
-
-export function openApiAnswer(documents: OpenApiDocuments, path: string): ApiDocument | undefined {
-  return documents.get(path.replace(/\/$/, ''))?.();
+  if (revisions.includes(undefined)) return (await document()).etag.replaceAll('"', '');
+  return contentHash([version, kinds.map(({ apiVersion, kind }) => `${apiVersion}/${kind}`), revisions]);
 }
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
-function groupDocument(kinds: readonly Kind[], version: string): object {
-  const schemas: Record<string, object> = {
-    [`${META}.ObjectMeta`]: objectMetaSchema(),
-    [`${META}.ListMeta`]: LIST_META,
-    [`${META}.Patch`]: { description: 'A patch in the form that its content type says.', type: 'object' },
-    [`${META}.DeleteOptions`]: DELETE_OPTIONS,
-    [`${META}.Status`]: STATUS,
-  };
-  const paths: Record<string, object> = {};
+function* groupDocument(kinds: readonly Kind[], version: string): Steps<ApiDocument> {
+  const schemas = new Map([
+    [`${META}.ObjectMeta`, JSON.stringify(objectMetaSchema())],
+    [`${META}.ListMeta`, JSON.stringify(LIST_META)],
+    [`${META}.Patch`, JSON.stringify(PATCH)],
+    [`${META}.DeleteOptions`, JSON.stringify(DELETE_OPTIONS)],
+    [`${META}.Status`, JSON.stringify(STATUS)],
+  ]);
+  const paths = new Map<string, string>();
   for (const kind of kinds) {
-    schemas[schemaName(kind)] = kindSchema(kind);
-    schemas[listSchemaName(kind)] = listSchema(kind);
-    Object.assign(paths, pathsOf(kind));
+    schemas.set(schemaName(kind), JSON.stringify(kindSchema(kind)));
+    schemas.set(listSchemaName(kind), JSON.stringify(listSchema(kind)));
+    for (const [path, item] of Object.entries(pathsOf(kind))) paths.set(path, JSON.stringify(item));
+    yield;
   }
-  if (kinds.some(({ scale }) => scale !== undefined)) schemas[schemaName(Scale)] = kindSchema(Scale);
-  return { openapi: '3.0.0', info: { title: 'Backline', version }, paths, components: { schemas } };
+  if (kinds.some(({ scale }) => scale !== undefined)) {
+    schemas.set(schemaName(Scale), JSON.stringify(kindSchema(Scale)));
+  }
+  const info = JSON.stringify({ title: 'Backline', version });
+  const parts = `"paths":${objectText(paths)},"components":{"schemas":${objectText(schemas)}}`;
+  return documentOfText(`{"openapi":"3.0.0","info":${info},${parts}}`);
 }
+
+const PATCH = { description: 'A patch in the form that its content type says.', type: 'object' };
 
 /** With how its lists merge: `kubectl apply` makes strategic merge patches by it. */
 function objectMetaSchema(): object {

@@ -18,7 +18,7 @@ import type { AcceptedForm } from '../codec/accept.ts';
 import { discoveryAnswer, discoveryDocuments } from '../discovery.ts';
 import { schemaDocuments } from '../export/schema-documents.ts';
 import { openApiV2 } from '../openapi-v2.ts';
-import { openApiAnswer, openApiDocuments, type MadeDocuments } from '../openapi.ts';
+import { openApiDocuments, type MadeDocuments } from '../openapi.ts';
 import { parsePath, parseQuery } from '../request.ts';
 import type { ResourceServer } from './context.ts';
 import { serveRequest } from './serve.ts';
@@ -72,12 +72,15 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
     return kinds.byPlural(group ?? '', version ?? '', plural ?? '') !== undefined;
   }
 
-  function documentFor(exchange: Exchange, accepted: AcceptedForm): Parameters<typeof sendDocument>[1] | undefined {
+  async function documentFor(
+    exchange: Exchange,
+    accepted: AcceptedForm,
+  ): Promise<Parameters<typeof sendDocument>[1] | undefined> {
     const { discovery, openapi, openapiV2, schemas } = documents();
     if (exchange.path === OPENAPI_V2) return openapiV2(exchange.request.headers.accept);
     return (
       discoveryAnswer(discovery, exchange.path, accepted) ??
-      openApiAnswer(openapi, exchange.path) ??
+      (await openapi.get(exchange.path.replace(/\/$/, ''))?.()) ??
       schemas.get(exchange.path)?.() ??
       server.documentAt(exchange.path)
     );
@@ -90,7 +93,7 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
       accepted = exchange.path === OPENAPI_V2 ? { as: 'json' } : acceptedBy(exchange);
       // Another process may have changed the kinds a moment ago.
       if (!isServed(exchange.path)) await server.settleKinds();
-      const document = documentFor(exchange, accepted);
+      const document = await documentFor(exchange, accepted);
       if (document !== undefined) {
         if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw methodNotAllowed(exchange, READ_METHODS);
         authority.authorize(user, { verb: 'get', path: exchange.path });

@@ -77,7 +77,7 @@ const CONVERSION = {
 };
 
 /** All that a definition changes: the kind, the paths that it is found by, tables, the status. */
-function observe(spec: unknown): unknown {
+async function observe(spec: unknown): Promise<unknown> {
   const object = {
     apiVersion: CustomResourceDefinition.apiVersion,
     kind: CustomResourceDefinition.kind,
@@ -88,7 +88,7 @@ function observe(spec: unknown): unknown {
   if (problems.length > 0) return problems;
   const kind = kindOf(object, { text: JSON.stringify(object) });
   const { versions = [] } = kind.definition ?? {};
-  const documents = [discoveryDocuments([kind], '1').plain, openApiDocuments([kind], '1')];
+  const documents = [...discoveryDocuments([kind], '1').plain, ...openApiDocuments([kind], '1')];
   return [
     statusFor(digestIn(object), [], '2026-05-01T12:00:00Z'),
     kind.definition?.webhook,
@@ -98,7 +98,7 @@ function observe(spec: unknown): unknown {
       scale,
       selectableFields,
     ]),
-    documents.map((all) => [...all].map(([path, make]) => [path, make().body])),
+    await Promise.all(documents.map(async ([path, make]) => [path, (await make()).body])),
     versions.map((version) => tableFor(version)),
   ];
 }

@@ -1,7 +1,10 @@
 import { Type } from 'typebox';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 
-const DAYS_TO_SECONDS = '^P(?=[0-9T])([0-9]{1,4}D)?(T(?=[0-9])([0-9]{1,4}H)?([0-9]{1,5}M)?([0-9]{1,7}S)?)?$';
+const [DAYS, HOURS, MINUTES, SECONDS] = ['[0-9]{1,4}D', '[0-9]{1,4}H', '[0-9]{1,5}M', '[0-9]{1,7}S'] as const;
+/** Without looking ahead, which RE2 cannot: exported schemas have the pattern. */
+const TIME = `T(${HOURS}(${MINUTES})?(${SECONDS})?|${MINUTES}(${SECONDS})?|${SECONDS})`;
+const DAYS_TO_SECONDS = `^P(${DAYS}(${TIME})?|${TIME})$`;
 
 /** Schema of an ISO 8601 duration. Days have 24 hours; months and years are not allowed, as they have no fixed length. */
 export const durationText = (description: string, more: { readonly default?: string } = {}) =>
