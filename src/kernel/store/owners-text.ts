@@ -7,12 +7,14 @@ import { InternTable, internText } from '#kernel/base/intern.ts';
 export interface OwnersText {
   /** The text between the times, before the first one and behind the last. */
   readonly around: readonly string[];
-  /** The times, one behind the other. */
+  /** The times, each behind a separator. */
   readonly times: string;
 }
 
-const TIME = /"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"/g;
+const FIELD = '"time":"';
 const TIME_CHARS = '2026-01-01T00:00:00Z'.length;
+/** A part of a string keeps the whole in memory; two that are joined do not, once they are hashed. */
+const SEPARATOR = ' ';
 /** In the place of a time. Within strings quotes are escaped, so it is nowhere else. */
 const HOLE = '"time":""';
 
@@ -27,16 +29,26 @@ const known = new InternTable((text): readonly string[] => {
 export function shareOwners(text: string): OwnersText {
   // An empty time is in no text that the program writes.
   if (text.includes(HOLE)) return { around: [text], times: '' };
-  const times = Array.from(text.matchAll(TIME), ([, time = '']) => time).join('');
-  // A part of a string would keep the whole.
-  const copied = Buffer.from(times, 'latin1').toString('latin1');
-  return { around: known.get(text.replaceAll(TIME, HOLE)), times: internText(copied) };
+  let around = '';
+  let times = '';
+  let end = 0;
+  for (let at = text.indexOf(FIELD); at >= 0; at = text.indexOf(FIELD, at + FIELD.length)) {
+    const start = at + FIELD.length;
+    // Times of another length stay where they are.
+    if (text.indexOf('"', start) !== start + TIME_CHARS) continue;
+    around += text.slice(end, start);
+    end = start + TIME_CHARS;
+    times += SEPARATOR + text.slice(start, end);
+  }
+  around += text.slice(end);
+  return { around: known.get(around), times: internText(times) };
 }
 
 export function textOfOwners({ around, times }: OwnersText): string {
   let text = around[0] ?? '';
   for (let index = 1; index < around.length; index += 1) {
-    text += times.slice((index - 1) * TIME_CHARS, index * TIME_CHARS) + (around[index] ?? '');
+    const end = index * (SEPARATOR.length + TIME_CHARS);
+    text += times.slice(end - TIME_CHARS, end) + (around[index] ?? '');
   }
   return text;
 }
