@@ -92,8 +92,8 @@ export function narrow(kind: Kind, selection: Selection, within: readonly Select
   // Objects of others are passed over by their index keys: nothing of them is parsed.
   const isWithin = (entry: Entry): boolean =>
     [indexKey(NAME_INDEX, entry.name), ...entry.indexKeys].some((key) =>
-      byKey.get(key)?.some((selector) => isSelectedBy(selector, entry)),
-    ) || ofAll.some((selector) => isSelectedBy(selector, entry));
+      byKey.get(key)?.some((selector) => isSelectedBy(selector, readAs(kind, entry))),
+    ) || ofAll.some((selector) => isSelectedBy(selector, readAs(kind, entry)));
   return {
     ...selection,
     everything: false,

@@ -144,13 +144,14 @@ export async function openSharedStore<Operation>(
   }
 }
 
-/** Entries have index keys by the definition of the time when they were made. */
+/** Entries have index keys, and fields for selectors, by the definition of the time when they were made. */
 function redefineKind<Operation>({ memory, kinds }: SharedParts<Operation>, kind: Kind): Promise<void> | undefined {
   const before = kinds.get(kind.id);
   if (before === undefined) throw new Error(`the store has no kind ${kind.id}`);
   kinds.set(kind.id, kind);
-  const indexesOf = ({ indexes = {} }: Kind): string => Object.keys(indexes).toSorted().join();
-  return indexesOf(before) === indexesOf(kind) ? undefined : inTurns(memory.reindex(kind));
+  const fieldsOf = ({ indexes = {}, selectableFields = {} }: Kind): string =>
+    [indexes, selectableFields].map((all) => Object.keys(all).toSorted().join()).join(' ');
+  return fieldsOf(before) === fieldsOf(kind) ? undefined : inTurns(memory.reindex(kind));
 }
 
 /** Takes in a kind: first what is written of it from now on, then what there was before. */

@@ -33,7 +33,7 @@ export async function pageOf(
   const lookUp = virtualLists.get(target.kind.id);
   if (lookUp !== undefined) return lookUp(target, query);
   const selection = allowedSelection(request);
-  if (selection.fields.length > 0) await convert(target.kind, inScope(store, target));
+  if (selection.fields.length > 0 || request.within !== undefined) await convert(target.kind, inScope(store, target));
   const page =
     query.asOf === undefined
       ? listPage(store, target, query, selection)
