@@ -289,9 +289,9 @@ test('the resource API answers as Kubernetes does, in every form that clients as
     await requireRefusal(
       'POST',
       configMaps,
-      { 'content-type': 'application/cbor' },
+      { 'content-type': 'application/msgpack' },
       415,
-      /unknown format \(application\/cbor\) - accepted media types include: application\/json, application\/yaml, application\/vnd\.kubernetes\.protobuf/,
+      /unknown format \(application\/msgpack\) - accepted media types include: application\/json, application\/yaml, application\/cbor, application\/vnd\.kubernetes\.protobuf/,
     );
     await requireRefusal(
       'POST',

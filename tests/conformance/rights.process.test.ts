@@ -109,7 +109,9 @@ test('every path asks for a right: without a credential, and for a user without 
   await untilStatus(world, CHECK, '', 401);
   await refusals('', isForEverybody, 401);
   // Every authenticated user may list the APIs and ask about their own rights.
-  const known = new Set(['/version', '/api', '/apis']);
+  const known = new Set(['/version', '/api', '/apis', '/schemas']);
+  // The list of all paths is a path that no role names, as in Kubernetes; those of the issuer are for service accounts.
+  const named = new Set(['/', '/.well-known/openid-configuration', '/openid/v1/jwks']);
   for (const { path, by } of running.served) {
     if (by === 'everybody' || by === 'users' || by === 'peers' || by === 'token') continue;
     for (const method of ['GET', 'POST']) {
@@ -119,8 +121,7 @@ test('every path asks for a right: without a credential, and for a user without 
   }
   for (const { path, by } of running.served) {
     if (by !== 'users' || path.includes('*')) continue;
-    // The list of all paths is a path that no role names, as in Kubernetes.
-    const expected = path === '/' ? 403 : known.has(path) ? 200 : 404;
+    const expected = named.has(path) ? 403 : known.has(path) ? 200 : 404;
     assert.equal((await ask('GET', path, 'tok-nobody')).status, expected, path);
   }
   for (const kind of allKinds().all) {

@@ -9,8 +9,8 @@ const ISSUER_PATHS = {
   keys: '/openid/v1/jwks',
 } as const;
 
-/** The document at a path; undefined where there is none. Throws a Refusal where the installation has no issuer. */
-export type IssuerDocument = (path: string) => ApiDocument | undefined;
+/** Makes the document at a path; undefined where there is none. It throws a Refusal where the installation has no issuer. */
+export type IssuerDocument = (path: string) => (() => ApiDocument) | undefined;
 
 /** @param issuer the URL that tokens name; undefined where nobody configured one */
 export async function issuerDocuments(
@@ -23,11 +23,12 @@ export async function issuerDocuments(
   const keyDocument = apiDocument({ keys: jwks }, 'application/jwk-set+json');
   const configuration = issuer === undefined ? undefined : apiDocument(configurationOf(issuer));
   return (path) => {
-    if (path === ISSUER_PATHS.keys) return keyDocument;
+    if (path === ISSUER_PATHS.keys) return () => keyDocument;
     if (path !== ISSUER_PATHS.configuration) return undefined;
-    if (configuration === undefined)
+    return () => {
+      if (configuration !== undefined) return configuration;
       throw accessRefusal('no-issuer', 'Tokens of this installation name no URL as their issuer.');
-    return configuration;
+    };
   };
 }
 

@@ -34,8 +34,8 @@ export interface ResourceServer {
   /** Of kinds whose status is computed. */
   readonly statuses: StatusReaders;
   readonly authority: Authority;
-  /** Documents at paths beside the resources, see `issuer-documents.ts`. */
-  readonly documentAt: (path: string) => ApiDocument | undefined;
+  /** Makes documents at paths beside the resources, for those who may read them; see `issuer-documents.ts`. */
+  readonly documentAt: (path: string) => (() => ApiDocument) | undefined;
   readonly watchMetrics: WatchMetrics;
 }
 

@@ -81,8 +81,7 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
     return (
       discoveryAnswer(discovery, exchange.path, accepted) ??
       (await openapi.get(exchange.path.replace(/\/$/, ''))?.()) ??
-      schemas.get(exchange.path)?.() ??
-      server.documentAt(exchange.path)
+      schemas.get(exchange.path)?.()
     );
   }
 
@@ -94,10 +93,11 @@ export function resourceApi(server: ResourceServer, version: string): ResourceAp
       // Another process may have changed the kinds a moment ago.
       if (!isServed(exchange.path)) await server.settleKinds();
       const document = await documentFor(exchange, accepted);
-      if (document !== undefined) {
+      const make = document === undefined ? server.documentAt(exchange.path) : () => document;
+      if (make !== undefined) {
         if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw methodNotAllowed(exchange, READ_METHODS);
         authority.authorize(user, { verb: 'get', path: exchange.path });
-        return sendDocument(exchange, document);
+        return sendDocument(exchange, make());
       }
       call = callOf(exchange, user, parsePath(exchange.path, kinds));
       await serveRequest(server, { exchange, limit, call, query: parseQuery(exchange), accepted });
