@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import {
   ADD,
   CustomObjectsApi,
@@ -13,11 +13,8 @@ import {
   type KubernetesObject,
 } from '@kubernetes/client-node';
 import { stringify } from 'yaml';
-import { openLog } from '#kernel/base/log.ts';
-import { THIS_MACHINE } from '#kernel/outbound/address-policy.ts';
-import type { StartOptions } from '#planes/parts/shared.ts';
-import { startBackline } from '#planes/start.ts';
-import { caller, startWorld, type Call, type World } from '../support/backline.ts';
+import { startWorld, type Call } from '../support/backline.ts';
+import { startOther } from '../support/start-other.ts';
 import { until, type Json } from '../support/installation.ts';
 import { execute, findKubectls } from '../support/kubectl.ts';
 
@@ -268,29 +265,6 @@ async function define(call: Call, body: Json = DEFINITION): Promise<void> {
     () => 'the definition to be established',
     10,
   );
-}
-
-/** Another process of the same installation, with its keys: an API server, or controllers that follow one. */
-async function startOther(
-  t: TestContext,
-  { dataDirectory, ...source }: Pick<World, 'dataDirectory'> & Pick<StartOptions, 'databaseUrl' | 'follow'>,
-): Promise<{ readonly call: Call }> {
-  const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
-  await cp(dataDirectory, folder, { recursive: true });
-  const running = await startBackline({
-    roles: source.follow === undefined ? ['api'] : ['controllers'],
-    host: '127.0.0.1',
-    port: 0,
-    dataDirectory: folder,
-    ...source,
-    log: openLog('silent'),
-    allowOutbound: THIS_MACHINE,
-  });
-  t.after(async () => {
-    await running.close();
-    await rm(folder, { recursive: true, force: true });
-  });
-  return { call: caller({ server: `http://127.0.0.1:${running.port}`, token: running.token }) };
 }
 
 async function watchers(call: Call): Promise<number> {

@@ -9,6 +9,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { serverIdentity } from '#kernel/access/certificates.ts';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
 import { until, type Json } from '../support/installation.ts';
+import { startOther } from '../support/start-other.ts';
 
 const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const V1 = '/apis/stock.example/v1/namespaces/default/crates';
@@ -323,6 +324,33 @@ test('a webhook converts objects between versions, in every read and write', asy
     assert.equal((await call('GET', V1)).status, 404);
     assert.deepEqual(await specAt(`${V2}/a`), { size: 3, unit: 'm' });
   });
+});
+
+test('a process that does not write converts what it shows, and the one that writes what it stores', async (t) => {
+  const webhook = await startWebhook(t);
+  const world = await startWorld(t, { roles: ['api'] });
+  const other = (await startOther(t, { dataDirectory: world.dataDirectory, databaseUrl: world.databaseUrl })).call;
+  const { url, caBundle } = webhook;
+  const conversion = {
+    strategy: 'Webhook',
+    webhook: { clientConfig: { url, caBundle }, conversionReviewVersions: ['v1'] },
+  };
+  await define(world, definition([v1(true), v2(false)], conversion));
+  const made = await other('POST', V2, { body: crate('v2', 'a', { size: 3, unit: 'm' }) });
+  assert.deepEqual([made.status, made.json.spec], [201, { size: 3, unit: 'm' }], made.text);
+  assert.deepEqual((await world.call('GET', `${V1}/a`)).json.spec, { size: '3 m' });
+  const patched = await other('PATCH', `${V2}/a`, { body: { spec: { unit: 'km' } }, headers: MERGE });
+  assert.deepEqual([patched.status, patched.json.spec], [200, { size: 3, unit: 'km' }], patched.text);
+  const applied = await other('PATCH', `${V2}/a?fieldManager=x&force=true`, {
+    body: crate('v2', 'a', { size: 1, unit: 'cm' }),
+    headers: { 'content-type': 'application/apply-patch+yaml' },
+  });
+  assert.deepEqual([applied.status, applied.json.spec], [200, { size: 1, unit: 'cm' }], applied.text);
+  assert.deepEqual((await world.call('GET', `${V1}/a`)).json.spec, { size: '1 cm' });
+  webhook.spoilWith(() => 'sorry');
+  const failed = await other('PATCH', `${V2}/a`, { body: { spec: { unit: 'x' } }, headers: MERGE });
+  assert.equal(failed.status, 503, failed.text);
+  assert.match(failed.json.message, /its answer is not JSON/);
 });
 
 function spoilObject(change: (object: Json) => void): (review: Json) => unknown {
