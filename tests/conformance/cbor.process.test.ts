@@ -16,7 +16,8 @@ test('objects go in and out as CBOR; what is too long, or goes on, is JSON for w
   await using world = await startWorld(t, { roles: ['api'] });
   const send = (method: string, path: string, accept: string, body?: Uint8Array): Promise<Reply> =>
     new Promise((resolve, reject) => {
-      const headers = { authorization: `Bearer ${world.running.token}`, accept, 'content-type': 'application/cbor' };
+      const form = method === 'PATCH' ? 'application/apply-patch+cbor' : 'application/cbor';
+      const headers = { authorization: `Bearer ${world.running.token}`, accept, 'content-type': form };
       const sent = request(`http://127.0.0.1:${world.running.port}${path}`, { method, headers }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -37,6 +38,9 @@ test('objects go in and out as CBOR; what is too long, or goes on, is JSON for w
   assert.deepEqual([made.status, made.type], [201, 'application/cbor']);
   assert.equal(made.bytes.subarray(0, 3).toString('hex'), 'd9d9f7');
   assert.equal(of(made).metadata.name, 'a');
+  const patch = { ...object, data: { more: '1' } };
+  const applied = await send('PATCH', `${MAPS}/a?fieldManager=one`, 'application/cbor', encode(patch));
+  assert.deepEqual([applied.status, Object.keys(of(applied).data)], [200, ['more', 'text']]);
   const list = await send('GET', MAPS, 'application/cbor');
   assert.deepEqual([of(list).kind, of(list).items.length], ['ConfigMapList', 1]);
   const missing = await send('GET', `${MAPS}/b`, 'application/cbor');

@@ -23,13 +23,15 @@ const YAML_TYPES: ReadonlySet<string> = new Set([
   'application/apply-patch+yaml',
 ]);
 
+const CBOR_TYPES: ReadonlySet<string> = new Set([CBOR_TYPE, 'application/apply-patch+cbor']);
+
 /** How much longer it takes to read YAML than JSON. */
 export const YAML_FACTOR = 50;
 
 /**
  * Reads the body of a request in steps: JSON, one YAML document, or the protobuf of a kind that has it. No content type
- * means JSON, as in Kubernetes. Calls `beforeYaml` before it reads YAML, which takes `YAML_FACTOR` times as long as JSON. Throws a Refusal: 415 for other types, 400 for what cannot be read, 413 for what holds
- * more than the limits.
+ * means JSON, as in Kubernetes. Calls `beforeYaml` before it reads YAML, which takes `YAML_FACTOR` times as long as JSON. Throws a
+ * Refusal: 415 for other types, 400 for what cannot be read, 413 for what holds more than the limits.
  */
 export function* decodeBody(
   contentType: string | undefined,
@@ -40,7 +42,7 @@ export function* decodeBody(
   const [type = '', ...parameters] = (contentType ?? 'application/json').toLowerCase().split(';');
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
   if (type.trim() === PROTOBUF_TYPE) return decodeProtobuf(bytes, limits);
-  if (type.trim() === CBOR_TYPE) return yield* decodeCbor(bytes, limits);
+  if (CBOR_TYPES.has(type.trim())) return yield* decodeCbor(bytes, limits);
   const isYaml = YAML_TYPES.has(type.trim());
   if ((!isYaml && !JSON_TYPES.has(type.trim())) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset))) {
     throw httpRefusal(

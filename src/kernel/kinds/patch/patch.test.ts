@@ -309,18 +309,17 @@ test('the content type selects the form of a patch; the refusal of an unknown on
     [
       'application/strategic-merge-patch+json',
       Plan,
-      'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
+      'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor',
     ],
     [
       'application/json',
       ConfigMap,
-      'application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml',
+      'application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor',
     ],
-    [undefined, Plan, 'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml'],
     [
-      'application/apply-patch+cbor',
+      undefined,
       Plan,
-      'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
+      'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor',
     ],
   ] as const) {
     assert.throws(

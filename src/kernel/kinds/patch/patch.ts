@@ -13,11 +13,11 @@ const TYPE_OF_MEDIA: ReadonlyMap<string, PatchType> = new Map([
   ['application/strategic-merge-patch+json', 'strategic'],
 ]);
 
-/** The content type of server-side apply: its body is an object, and no patch of one. */
-const APPLY_MEDIA = 'application/apply-patch+yaml';
+/** The content types of server-side apply: their body is an object, and no patch of one. */
+const APPLY_MEDIA: readonly string[] = ['application/apply-patch+yaml', 'application/apply-patch+cbor'];
 
 export function isServerSideApply(contentType: string | undefined): boolean {
-  return mediaOf(contentType) === APPLY_MEDIA;
+  return APPLY_MEDIA.includes(mediaOf(contentType));
 }
 
 function mediaOf(contentType: string | undefined): string {
@@ -39,7 +39,7 @@ export function patchTypeOf(contentType: string | undefined, kind: Kind): PatchT
 /** The content types of patches that a kind accepts. */
 export function patchMediaTypes(kind: Kind): string[] {
   const patches = [...TYPE_OF_MEDIA].filter(([, form]) => form !== 'strategic' || isBuiltIn(kind));
-  return [...patches.map(([name]) => name), APPLY_MEDIA];
+  return [...patches.map(([name]) => name), ...APPLY_MEDIA];
 }
 
 function isBuiltIn(kind: Kind): boolean {
