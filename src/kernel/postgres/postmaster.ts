@@ -22,9 +22,8 @@ const SOCKETS_LINE = 4;
 const STATUS_LINE = 7;
 
 export function readPostmaster(dataDirectory: string): Postmaster | undefined {
-  const path = pidFile(dataDirectory);
-  if (!existsSync(path)) return undefined;
-  const lines = readFileSync(path, 'utf8').split('\n');
+  // A server that ends removes its file, also just after somebody saw it.
+  const lines = (readIfThere(pidFile(dataDirectory)) ?? '').split('\n');
   const pid = Number.parseInt(lines[0] ?? '', 10);
   const sockets = lines[SOCKETS_LINE]?.trim() ?? '';
   return Number.isNaN(pid) ? undefined : { pid, ready: lines[STATUS_LINE]?.trim() === 'ready', sockets };
