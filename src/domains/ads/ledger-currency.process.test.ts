@@ -47,7 +47,10 @@ function tableIn(currency: string) {
   ]);
 }
 
-test('an account that is declared again in another currency spends nothing of its ledger', async () => {
+// Beside three other processes its breaks of 300 ms are late.
+const skip = process.env['BACKLINE_TEST_LONG'] === undefined ? 'in the long version' : false;
+
+test('an account that is declared again in another currency spends nothing of its ledger', { skip }, async () => {
   let now = START;
   await using node = await startAdNode(() => now);
   const [euros, dollars] = ['EUR', 'USD'].map(tableIn);
