@@ -1,4 +1,4 @@
-import { stringify } from 'yaml';
+import { encodeYaml } from '#kernel/api/codec/body.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 import { call } from './api/call.ts';
 import { connectionFrom, type ConnectionOptions } from './api/connection.ts';
@@ -21,8 +21,7 @@ export async function exportDefinitions(options: ExportOptions, io: Io): Promise
   const list = (await call(connectionFrom(options, io), 'GET', '/schemas/definitions.json')) as {
     readonly items: readonly object[];
   };
-  const documents = list.items.map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false }));
-  return print(documents.join('---\n'), options, io);
+  return print(list.items.map(encodeYaml).join('---\n'), options, io);
 }
 
 async function print(text: string, { file }: ExportOptions, io: Io): Promise<number> {

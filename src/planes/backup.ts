@@ -3,7 +3,7 @@ import { cp, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { version } from '#kernel/base/version.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
-import { openDatabase } from '#kernel/postgres/database.ts';
+import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { runningPostgres, startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { readBackup, requireWholeBackup } from '#kernel/postgres/backup/read-backup.ts';
 import type { DatabaseBackup } from '#kernel/postgres/backup/tables.ts';
@@ -56,17 +56,9 @@ export async function backUp(
 ): Promise<void> {
   await requireEmptyFolder(folder);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const databases = await withDatabases(place, async (urls) => {
-    const written: DatabaseBackup[] = [];
-    for (const [index, url] of urls.entries()) {
-      const database = openDatabase(url);
-      try {
-        written.push(await writeBackup(database, join(folder, databaseFolder(index)), sayTable(onProgress)));
-      } finally {
-        await database.close();
-      }
-    }
-    return written;
+  const databases: DatabaseBackup[] = [];
+  await withEachDatabase(place, async (database, index) => {
+    databases.push(await writeBackup(database, join(folder, databaseFolder(index)), sayTable(onProgress)));
   });
   const files = await copyFolder(datasetsOf(place), join(folder, 'datasets'));
   onProgress(`${files} files of datasets`);
@@ -109,35 +101,33 @@ export async function restore(
   for (const [at, backup] of index.databases.entries())
     await requireWholeBackup(join(folder, databaseFolder(at)), backup);
   onProgress('every file of the databases is as it was written');
-  await withDatabases(place, async (urls) => {
-    for (const [at, url] of urls.entries()) {
-      const backup = index.databases[at] as DatabaseBackup;
-      const database = openDatabase(url);
-      try {
-        const from = { folder: join(folder, databaseFolder(at)), backup };
-        await readBackup(database, from, allMigrations(), sayTable(onProgress));
-      } finally {
-        await database.close();
-      }
-    }
+  await withEachDatabase(place, async (database, at) => {
+    const from = { folder: join(folder, databaseFolder(at)), backup: index.databases[at] as DatabaseBackup };
+    await readBackup(database, from, allMigrations(), sayTable(onProgress));
   });
   const files = await copyFolder(join(folder, 'datasets'), datasetsOf(place));
   onProgress(`${files} files of datasets`);
   await copyParts(keyFolder, place.data);
 }
 
-/** Works on the databases; the embedded one is started where it does not run. */
-async function withDatabases<Result>(
+/** Works on one database after the other; the embedded one is started where it does not run. */
+async function withEachDatabase(
   { databaseUrl, quotaDatabaseUrls, data }: BackupPlace,
-  work: (urls: readonly string[]) => Promise<Result>,
-): Promise<Result> {
+  work: (database: Database, index: number) => Promise<void>,
+): Promise<void> {
   const known = databaseUrl ?? (existsSync(data) ? await runningPostgres(data) : undefined);
-  if (known !== undefined) return work([known, ...quotaDatabaseUrls]);
-  const server = await startEmbeddedPostgres({ dataDirectory: data });
+  const started = known === undefined ? await startEmbeddedPostgres({ dataDirectory: data }) : undefined;
   try {
-    return await work([server.url, ...quotaDatabaseUrls]);
+    for (const [index, url] of [known ?? started?.url ?? '', ...quotaDatabaseUrls].entries()) {
+      const database = openDatabase(url);
+      try {
+        await work(database, index);
+      } finally {
+        await database.close();
+      }
+    }
   } finally {
-    await server.close();
+    await started?.close();
   }
 }
 

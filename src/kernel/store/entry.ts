@@ -134,6 +134,9 @@ function shortText(text: string): string {
 
 /** Where the owners stand, if that is before the end. */
 function ownersBefore(bytes: Buffer, end: number): Range | undefined {
+  // Heads and other objects of the program have none: their metadata is not read for it.
+  const first = bytes.indexOf(OWNERS_FIELD);
+  if (first === -1 || first >= end) return undefined;
   const range = rangeAt(bytes, OWNERS_PATH);
   return range !== undefined && range.end <= end ? range : undefined;
 }
@@ -176,6 +179,7 @@ export function keyBehind(key: string): string {
 
 const LABELS_PATH = pathOf('metadata', 'labels');
 const OWNERS_PATH = pathOf('metadata', 'managedFields');
+const OWNERS_FIELD = Buffer.from('"managedFields"');
 const SPEC_PATH = pathOf('spec');
 /** The entry of everyone stands first. */
 const HEAD_SPEC_PATH: readonly (Buffer | number)[] = [...pathOf('spec', 'live'), 0, ...pathOf('spec')];

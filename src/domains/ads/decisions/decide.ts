@@ -12,12 +12,12 @@ import {
 } from '../rules/pack-pod.ts';
 import type { CapObstacle } from '../rules/cap-check.ts';
 import { categoryObstacle, OPEN_RULES, type CategoryObstacle, type ListenerRules } from '../rules/listener-rules.ts';
-import { chargeOf, ecpmOf, type Bid } from '../rules/goals.ts';
+import { chargeOf, ecpmOf } from '../rules/goals.ts';
 import { sizeOf, type Ratio } from '../rules/ratio.ts';
 import type { AdSetRows } from './ad-set-rows.ts';
 import { adSetAt } from './ad-sets.ts';
 import { rankOf } from './compile.ts';
-import { isInDayParts, mayFit, worthsAt, type WorthOf } from './may-fit.ts';
+import { ecpmIfFit, isInDayParts, worthsAt, type WorthOf } from './may-fit.ts';
 import { mayStandAt } from './places.ts';
 import type { AdsTable, CompiledAd, CompiledAdSet, CompiledPlacement } from './table.ts';
 
@@ -145,8 +145,8 @@ export function decideQuickly(table: AdsTable, question: BreakQuestion): BreakDe
   // Second prices depend on further candidates: on those that lose a slot.
   if (question.placement.spec.pricing === 'secondPrice') return decideBreak(table, question);
   const { candidates, lowest, isCut } = findCandidates(table, question, question.slots + CANDIDATES_SPARE);
-  const decision = packBreak(candidates, question);
   if (isCut) return decideBreak(table, question);
+  const decision = packBreak(candidates, question);
   return lowest === undefined || isBest(decision, question.slots, lowest) ? decision : decideBreak(table, question);
 }
 
@@ -237,8 +237,8 @@ function findCandidates(
   const looks = new Looks(table);
   const best = index.best(context, nowMs, most, (at, threshold) => {
     if (outdated.size > 0 && outdated.has(rows.objectAt(at).name)) return undefined;
-    if (!mayFit(rows, at, question, worthOf)) return undefined;
-    const ecpm = ecpmAt(rows, at, worthOf);
+    const ecpm = ecpmIfFit(rows, at, question, worthOf);
+    if (ecpm === undefined) return undefined;
     if (rankOf(rows.tierAt(at), ecpm * scale) <= threshold || rooms.isTaken(rows, at, ecpm)) return undefined;
     if (!looks.mayLook(at)) return undefined;
     const adSet = adSetAt(table, at);
@@ -310,13 +310,6 @@ function candidateOf(adSet: CompiledAdSet, question: BreakQuestion, worthOf: Wor
   const ad = drawAd(ads, question.random());
   const worth = worthOf(adSet.currency, adSet.goal);
   return ad && worth && { adSet, ad, worth, ecpm: ecpmOf(adSet, worth) };
-}
-
-/** Revenue of a thousand impressions of an ad set that fits, see `Candidate`. */
-function ecpmAt(rows: AdSetRows, at: number, worthOf: WorthOf): number {
-  const bid: Bid = { goal: rows.goalAt(at), bid: rows.bidAt(at) };
-  const worth = worthOf(rows.currencyAt(at), bid.goal);
-  return worth === undefined ? 0 : ecpmOf(bid, worth);
 }
 
 /** Brings revenue in the currency of a placement to the scale of the index: no ad set then exceeds its bound. */

@@ -35,30 +35,31 @@ export function worthsAt({ placement, nowMs }: Pick<FitQuestion, 'placement' | '
 }
 
 /**
- * False for most ad sets that `fittingAds` would find an obstacle for, at a fraction of what compiling them costs; true for all
- * others.
+ * The revenue of a thousand impressions of an ad set, see `Candidate`; undefined for most ad sets that `fittingAds` would find an
+ * obstacle for, at a fraction of what compiling them costs.
  */
-export function mayFit(rows: AdSetRows, at: number, question: FitQuestion, worthOf: WorthOf): boolean {
+export function ecpmIfFit(rows: AdSetRows, at: number, question: FitQuestion, worthOf: WorthOf): number | undefined {
   const { placement, nowMs, rules } = question;
-  if (nowMs < rows.fromMsAt(at) || nowMs >= rows.untilMsAt(at)) return false;
+  if (nowMs < rows.fromMsAt(at) || nowMs >= rows.untilMsAt(at)) return undefined;
   if (!mayStandAt({ namespace: rows.objectAt(at).namespace, placements: rows.placementsAt(at) }, placement))
-    return false;
-  if (!rows.hasFormat(at, placement.spec.format)) return false;
+    return undefined;
+  if (!rows.hasFormat(at, placement.spec.format)) return undefined;
   const seconds = rows.secondsAt(at);
-  if (seconds > question.seconds) return false;
-  if (!rows.hasOwnFile(at) && !rules.permission.measurement) return false;
-  if (!rows.hasNotExplicit(at) && (question.filtersExplicit || !rules.mayBeExplicit)) return false;
+  if (seconds > question.seconds) return undefined;
+  if (!rows.hasOwnFile(at) && !rules.permission.measurement) return undefined;
+  if (!rows.hasNotExplicit(at) && (question.filtersExplicit || !rules.mayBeExplicit)) return undefined;
   const categories = rows.categoriesAt(at);
   const blocked = placement.spec.blockedCategories;
-  if (blocked !== undefined && categories.some((name) => blocked.includes(name))) return false;
-  if (categoryObstacle(categories, rules) !== undefined) return false;
+  if (blocked !== undefined && categories.some((name) => blocked.includes(name))) return undefined;
+  if (categoryObstacle(categories, rules) !== undefined) return undefined;
   const dayParts = rows.dayPartsAt(at);
-  if (dayParts !== undefined && !isInDayParts(dayParts, question)) return false;
+  if (dayParts !== undefined && !isInDayParts(dayParts, question)) return undefined;
   const goal = rows.goalAt(at);
   const worth = worthOf(rows.currencyAt(at), goal);
-  if (worth === undefined) return false;
+  if (worth === undefined) return undefined;
   const { flat, perSecond } = placement.floorLeast;
-  return ecpmOf({ goal, bid: rows.bidAt(at) }, worth) >= Math.max(1, flat + perSecond * seconds);
+  const ecpm = ecpmOf({ goal, bid: rows.bidAt(at) }, worth);
+  return ecpm >= Math.max(1, flat + perSecond * seconds) ? ecpm : undefined;
 }
 
 /** Whether a part of the week has this moment, by the clock of the listener or, where that is unknown, of the account. */

@@ -61,6 +61,8 @@ interface OtherUser {
 }
 
 function wantedIn(rawHeaders: readonly string[]): OtherUser | undefined {
+  // Nearly every request: nothing is made for it.
+  if (!rawHeaders.some(isOurs)) return undefined;
   const users: string[] = [];
   const uids: string[] = [];
   const groups: string[] = [];
@@ -85,6 +87,11 @@ function wantedIn(rawHeaders: readonly string[]): OtherUser | undefined {
   if (values > VALUES_MAX) throw badHeader(`there are more than ${VALUES_MAX} of them`);
   if (groups.includes('')) throw badHeader('a group has no name');
   return { user, uid: uids[0], groups, extra };
+}
+
+/** Whether a header impersonates, or a value looks like one that does. */
+function isOurs(text: string): boolean {
+  return text.length >= PREFIX.length && text.slice(0, PREFIX.length).toLowerCase() === PREFIX;
 }
 
 function addTo(extra: Map<string, string[]>, key: string, value: string): void {

@@ -1,8 +1,9 @@
 import type { Problem } from '#kernel/base/failures.ts';
-import { compileCel, problemText, type CelProgram } from '#kernel/cel/cel.ts';
+import type { CelProgram } from '#kernel/cel/cel.ts';
 import { KUBERNETES } from '#kernel/cel/libraries/kubernetes.ts';
 import { namesOf } from '#kernel/cel/scope.ts';
-import { BOOL, DYN, listOf, STRING, typeText, type CelType } from '#kernel/cel/types.ts';
+import { BOOL, DYN, listOf, STRING, type CelType } from '#kernel/cel/types.ts';
+import { compileExpression } from '../kinds/compile-expression.ts';
 import { objectOf, USER_INFO } from '../kinds/compile-policy.ts';
 import { LIVE, LIVE_LIBRARY } from './live-world.ts';
 
@@ -74,20 +75,18 @@ export function compileRules(rules: readonly RuleSpec[]): {
       const detail = `there is a rule "${name}" already`;
       problems.push({ path: [...at, 'name'], reason: 'FieldValueDuplicate', detail });
     }
-    const texts = [expression, ...(messageExpression === undefined ? [] : [messageExpression])];
-    const isOfEach = texts.some((text) => compileCel(text, { variables: OF_WRITE, libraries: LIBRARIES }).problems);
-    const compile = (text: string, path: Problem['path'], wanted: CelType): CelProgram | undefined => {
-      const variables = isOfEach ? OF_EACH : OF_WRITE;
-      const { program, problems: found = [] } = compileCel(text, { variables, libraries: LIBRARIES });
-      for (const one of found) problems.push({ path, reason: 'FieldValueInvalid', detail: problemText(text, one) });
-      if (program === undefined || [wanted.is, 'dyn'].includes(program.type.is)) return program;
-      const detail = `it is ${typeText(program.type)}, and must be ${typeText(wanted)}`;
-      problems.push({ path, reason: 'FieldValueInvalid', detail });
-      return undefined;
-    };
-    const program = compile(expression, [...at, 'expression'], BOOL);
-    const messageProgram =
-      messageExpression === undefined ? undefined : compile(messageExpression, [...at, 'messageExpression'], STRING);
+    const expressions = [
+      { text: expression, path: [...at, 'expression'], types: [BOOL] },
+      ...(messageExpression === undefined
+        ? []
+        : [{ text: messageExpression, path: [...at, 'messageExpression'], types: [STRING] }]),
+    ];
+    const compile = (variables: Readonly<Record<string, CelType>>, found: Problem[]) =>
+      expressions.map((one) => compileExpression(one, { variables, libraries: LIBRARIES }, found));
+    const ofWriteProblems: Problem[] = [];
+    const ofWrite = compile(OF_WRITE, ofWriteProblems);
+    const isOfEach = ofWriteProblems.length > 0;
+    const [program, messageProgram] = isOfEach ? compile(OF_EACH, problems) : ofWrite;
     const text = message ?? `failed expression: ${expression.trim()}`;
     return program === undefined ? [] : [{ name, program, isOfEach, message: messageProgram, text, allowedBy }];
   });

@@ -1,5 +1,5 @@
 import type { Refusal } from '#kernel/base/failures.ts';
-import type { Steps } from '#kernel/base/turns.ts';
+import { eachOf, type Steps } from '#kernel/base/turns.ts';
 import { CelCostError, CelError } from '#kernel/cel/cel-error.ts';
 import type { CelProgram, Purse } from '#kernel/cel/cel.ts';
 import type { Value } from '#kernel/cel/values.ts';
@@ -58,10 +58,14 @@ export function changePolicies(kinds: KindRegistry, live: () => World): Pick<Adm
     const entries = read.find(ChangePolicy, EVERY_CHANGE_POLICY.index, EVERY_CHANGE_POLICY.value);
     if (author.caller === undefined || changes.length === 0 || entries.length === 0) return NOTHING;
     const remarks = { warnings: new Array<string>(), annotations: {} as Record<string, string> };
-    const context = { ...request, changes, purse: { units: LIMITS.writeCost }, values: valuesOf(request, changes) };
+    const purse = { units: LIMITS.writeCost };
+    let values: Values | undefined;
     for (const entry of entries) {
       const policy = compiled.get(entry) ?? compileEntry(entry);
-      const breaches = yield* breachesOf(policy, context);
+      const selected = yield* selectedBy(policy.spec.selector, changes);
+      if (selected.length === 0) continue;
+      values ??= yield* valuesOf(request, changes);
+      const breaches = yield* breachesOf(policy, selected, values, { author, purse });
       if (breaches.length > 0) note(policy, breaches, author, remarks);
     }
     return remarks;
@@ -74,13 +78,14 @@ export function changePolicies(kinds: KindRegistry, live: () => World): Pick<Adm
     return policy;
   }
 
-  function valuesOf(request: ReviewedRequest, changes: readonly Change[]): Values {
+  function* valuesOf(request: ReviewedRequest, changes: readonly Change[]): Steps<Values> {
     const { read, author, now } = request;
     const ofChange = changeValue({ kinds, live, read, now, changes });
-    const all = changes.map((change) => ({ change, value: ofChange(change) }));
+    const ofEach = new Map<Change, Value>();
+    yield* eachOf(changes, (change) => ofEach.set(change, ofChange(change)));
     return {
-      all,
-      allChanges: all.map(({ value }) => value),
+      ofEach,
+      allChanges: [...ofEach.values()],
       live: new LiveWorld(read, kinds),
       request: { userInfo: { username: author.user, groups: [...(author.caller?.groups ?? [])] } },
     };
@@ -89,33 +94,35 @@ export function changePolicies(kinds: KindRegistry, live: () => World): Pick<Adm
 
 /** The values that expressions know, for one write. */
 interface Values {
-  readonly all: readonly { readonly change: Change; readonly value: Value }[];
+  readonly ofEach: ReadonlyMap<Change, Value>;
   readonly allChanges: readonly Value[];
   readonly live: Value;
   readonly request: Value;
 }
 
-interface ReviewContext extends ReviewedRequest {
-  readonly values: Values;
+interface ReviewContext {
+  readonly author: Author;
   readonly purse: Purse;
 }
 
 const OWN_GROUPS: ReadonlySet<string> = new Set([ADMISSION_GROUP, ChangePolicy.group]);
 const NOTHING: Review = { warnings: [], annotations: {} };
 
-function* breachesOf({ spec, rules }: Policy, context: ReviewContext): Steps<readonly Breach[]> {
-  const { values, author } = context;
-  const selected = values.all.filter(({ change }) => isSelected(spec.selector, change));
-  if (selected.length === 0) return [];
-  const { all: _all, ...shared } = values;
-  const given = { ...shared, changes: selected.map(({ value }) => value) };
+function* breachesOf(
+  { spec, rules }: Policy,
+  selected: readonly Change[],
+  { ofEach, ...shared }: Values,
+  context: ReviewContext,
+): Steps<readonly Breach[]> {
+  const given = { ...shared, changes: selected.map((change) => ofEach.get(change) as Value) };
   const breaches: Breach[] = [];
   for (const rule of rules) {
-    if (includes(rule.allowedBy, author)) continue;
+    if (includes(rule.allowedBy, context.author)) continue;
     for (const one of rule.isOfEach ? selected : [undefined]) {
-      const message = brokenBy(rule, one === undefined ? given : { ...given, change: one.value }, { spec, context });
+      const values = one === undefined ? given : { ...given, change: ofEach.get(one) };
+      const message = brokenBy(rule, values, { spec, context });
       if (message !== undefined) {
-        const of = one === undefined ? '' : `${nameOf(one.change)}: `;
+        const of = one === undefined ? '' : `${nameOf(one)}: `;
         breaches.push({ rule, message: `${of}${message}` });
       }
       yield;
@@ -127,7 +134,7 @@ function* breachesOf({ spec, rules }: Policy, context: ReviewContext): Steps<rea
 /** The message of a rule that does not hold; undefined where it does. */
 function brokenBy(
   { program, text, message }: CompiledRule,
-  values: Readonly<Record<string, Value>>,
+  values: Readonly<Record<string, Value | undefined>>,
   { spec, context }: { readonly spec: ChangePolicySpec; readonly context: ReviewContext },
 ): string | undefined {
   const run = (one: CelProgram): Value => one.run(values, LIMITS.ruleCost, context.purse);
@@ -142,7 +149,15 @@ function brokenBy(
 
 /** By the state before or after: an object cannot leave a policy by the write that it is for. */
 function isSelected(selector: ChangePolicySpec['selector'], { entry, before }: Change): boolean {
-  return [entry, before].some((one) => one !== undefined && selects(selector, one));
+  return selects(selector, entry) || (before !== undefined && selects(selector, before));
+}
+
+function* selectedBy(selector: ChangePolicySpec['selector'], changes: readonly Change[]): Steps<readonly Change[]> {
+  const selected: Change[] = [];
+  yield* eachOf(changes, (change) => {
+    if (isSelected(selector, change)) selected.push(change);
+  });
+  return selected;
 }
 
 function includes(people: PeopleSpec | undefined, { user, caller }: Author): boolean {

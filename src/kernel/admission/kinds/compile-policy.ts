@@ -1,7 +1,8 @@
 import type { Problem } from '#kernel/base/failures.ts';
-import { compileCel, problemText, type CelProgram } from '#kernel/cel/cel.ts';
+import type { CelProgram } from '#kernel/cel/cel.ts';
 import { KUBERNETES } from '#kernel/cel/libraries/kubernetes.ts';
-import { BOOL, DYN, listOf, NULL, STRING, typeText, type CelType } from '#kernel/cel/types.ts';
+import { BOOL, DYN, listOf, NULL, STRING, type CelType } from '#kernel/cel/types.ts';
+import { compileExpression } from './compile-expression.ts';
 
 /** The class of a refusal. */
 type DenialReason = 'Unauthorized' | 'Forbidden' | 'Invalid' | 'RequestEntityTooLarge';
@@ -51,15 +52,7 @@ export function compilePolicy(spec: PolicyExpressions, types: VariableTypes = AN
   const known: Record<string, CelType> = {};
   const compile = (text: string, path: Problem['path'], ...wanted: readonly CelType[]): CelProgram | undefined => {
     const variables = { ...types, request: REQUEST, namespaceObject: DYN, variables: objectOf('variables', known) };
-    const { program, problems: found = [] } = compileCel(text, { variables, libraries: KUBERNETES });
-    for (const one of found) problems.push({ path, reason: 'FieldValueInvalid', detail: problemText(text, one) });
-    const isRight =
-      program === undefined || wanted.length === 0 || [DYN, ...wanted].some(({ is }) => is === program.type.is);
-    if (!isRight) {
-      const detail = `it is ${typeText(program.type)}, and must be ${wanted.map(typeText).join(' or ')}`;
-      problems.push({ path, reason: 'FieldValueInvalid', detail });
-    }
-    return isRight ? program : undefined;
+    return compileExpression({ text, path, types: wanted }, { variables, libraries: KUBERNETES }, problems);
   };
   const conditions = (spec.matchConditions ?? []).flatMap(({ name, expression }, index) => {
     // Conditions are decided first: they know no variables.

@@ -10,12 +10,13 @@ const FORMAT = opaque('kubernetes.NamedFormat');
 type FindProblems = (text: string) => readonly string[];
 
 const LABEL_1035 = '[a-z]([-a-z0-9]*[a-z0-9])?';
+const LABEL_1035_PATTERN = new RegExp(`^${LABEL_1035}$`);
 const WRONG_LABEL_1035 = `a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '${LABEL_1035}')`;
 const LABEL_CHARS_MAX = 63;
 
 const label1035: FindProblems = (text) => {
   if (text.length > LABEL_CHARS_MAX) return [`must be no more than ${LABEL_CHARS_MAX} characters`];
-  return new RegExp(`^${LABEL_1035}$`).test(text) ? [] : [WRONG_LABEL_1035];
+  return LABEL_1035_PATTERN.test(text) ? [] : [WRONG_LABEL_1035];
 };
 const label: FindProblems = (text) => nameProblems('label', text);
 const subdomain: FindProblems = (text) => nameProblems('subdomain', text);
