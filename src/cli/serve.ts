@@ -23,6 +23,7 @@ export interface ListenOptions {
   readonly oidcCaFile?: string;
   readonly encryptionKeyFile?: string;
   readonly historyDays: number;
+  readonly eventTtlMinutes: number;
   readonly datasets?: string;
   readonly rollUpSeconds: number;
   readonly allowOutbound?: readonly string[];
@@ -109,6 +110,7 @@ function listening(options: ListenOptions, io: Io) {
     databaseUrl: databaseUrl === '' ? undefined : databaseUrl,
     quotaDatabaseUrls: (io.env['QUOTA_DATABASE_URLS'] ?? '').split(/[\s,]+/).filter((url) => url !== ''),
     historyDays,
+    eventTtlMinutes: options.eventTtlMinutes,
     datasetsDirectory: datasets,
     rollUpSeconds,
     allowOutbound: options.allowOutbound ?? [],

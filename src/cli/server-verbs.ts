@@ -68,6 +68,12 @@ function addBackup({ program, io, end }: Verbs): void {
 function keeping(command: Command): Command {
   return command
     .option('--data <folder>', 'keys, tokens, the kubeconfig and the embedded PostgreSQL', '.backline')
+    .option(
+      '--event-ttl-minutes <number>',
+      'minutes that Events are kept after their last write',
+      numberOf(1, 525_600),
+      60,
+    )
     .option('--datasets <folder>', 'folder of dataset files (default: in the data folder)')
     .option('--quiet', 'print no progress')
     .addHelpText('after', environmentHelp(SERVER_ENVIRONMENT));

@@ -32,6 +32,7 @@ export interface RunOptions {
   readonly data: string;
   readonly trustedProxies?: readonly string[] | undefined;
   readonly historyDays?: number | undefined;
+  readonly eventTtlMinutes?: number | undefined;
   readonly databaseUrl?: string | undefined;
   readonly quotaDatabaseUrls?: readonly string[];
   readonly follow?: Connection | undefined;

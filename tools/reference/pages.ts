@@ -15,6 +15,7 @@ import { commandLinePage } from './command-line.ts';
 import { configurationPage } from './configuration.ts';
 import { eventsPage } from './events.ts';
 import { httpPage } from './http-api.ts';
+import { servedVersions } from '#kernel/kinds/registry.ts';
 import { kindPages } from './kinds.ts';
 import { metricsPage } from './metrics.ts';
 import { refusalsPage } from './refusals.ts';
@@ -29,7 +30,7 @@ export function referencePages(): ReadonlyMap<string, string> {
   const program = commandTree(ioOf({ stdin, stdout, stderr, env: {}, directory: '.' }), () => {});
   const modules = describedModules(MODULES, openLog('silent'));
   return new Map([
-    ...kindPages(allKinds().all),
+    ...kindPages(allKinds().all.flatMap(servedVersions)),
     ['manifest.schema.json', manifestSchema(allKinds().all)],
     ['command-line.md', commandLinePage(program)],
     ['configuration.md', configurationPage(program, { server: SERVER_ENVIRONMENT, client: CLIENT_ENVIRONMENT })],

@@ -92,7 +92,15 @@ for (const [name, files, options, message] of [
 
 test('a decision node without an API server follows the one that --api names, with the token of the environment if need be', async (t) => {
   const directory = await folder(t, { k: CONFIG });
-  const common = { port: 0, host: '', data: '', logLevel: 'info', historyDays: 30, rollUpSeconds: 15 } as const;
+  const common = {
+    port: 0,
+    host: '',
+    data: '',
+    logLevel: 'info',
+    historyDays: 30,
+    eventTtlMinutes: 60,
+    rollUpSeconds: 15,
+  } as const;
   const io = { env: { BACKLINE_TOKEN: 'from-env' }, directory };
   assert.equal(serverToFollow({ ...common, role: ['api', 'decide'] }, io), undefined);
   assert.deepEqual(serverToFollow({ ...common, role: ['decide'], kubeconfig: 'k', api: 'https://api:1' }, io), {

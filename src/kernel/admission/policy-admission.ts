@@ -3,7 +3,7 @@ import type { Refusal } from '#kernel/base/failures.ts';
 import type { Purse } from '#kernel/cel/cel.ts';
 import type { PlainMap, Value } from '#kernel/cel/values.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
-import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Entry, Mutation, Reader, Review } from '#kernel/store/contract.ts';
 import type { Admission, ChangeRequest } from '#kernel/store/rules/write.ts';
@@ -56,13 +56,14 @@ export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange
       if (author.caller === undefined || kind.group === ADMISSION_GROUP || mutation.do === 'nothing') return NOTHING;
       const entries = read.find(ValidatingAdmissionPolicyBinding, EVERY_BINDING.index, EVERY_BINDING.value);
       if (entries.length === 0) return NOTHING;
-      const facts = factsOf(write);
+      const forms = formsOf(write);
       const purse = { units: WRITE_COST_MAX };
       const remarks: Remarks = { warnings: [], annotations: {}, failures: [] };
       for (const entry of entries) {
         const bound = boundBy(entry, read);
-        if (bound === undefined || !isFor(bound, facts)) continue;
-        const given = { ...inputOf(write, facts), purse };
+        const form = bound && forms.find((one, index) => isFor(bound, one, index > 0));
+        if (bound === undefined || form === undefined) continue;
+        const given = { ...inputOf(write, form), purse };
         const params = paramsOf(bound, given);
         if (params !== undefined) note(bound, judge(bound, params, given), remarks);
       }
@@ -160,11 +161,23 @@ function denialOf(text: string, messages: readonly string[], reason: Violation['
   return admissionRefusal(CODES[reason], message, reason === 'Invalid' ? { problems } : {});
 }
 
-function isFor({ spec, binding }: Bound, facts: WriteFacts): boolean {
-  return matchesWrite(spec.matchConstraints, facts) && matchesWrite(binding.spec.matchResources, facts);
+/** A write as rules name it, of one of the kinds that show its object. */
+type WriteForm = WriteFacts & { readonly kind: Kind };
+
+/** The write as it was sent, and then as the other group has it: with `Equivalent`, rules for either are for both. */
+function formsOf(write: ChangeRequest): readonly WriteForm[] {
+  const { kind } = write;
+  const others = kind.twins?.kinds.filter((one) => one !== kind) ?? [];
+  return [kind, ...others].map((one) => ({ ...factsOf(one, write), kind: one }));
 }
 
-function factsOf({ kind, operation, current, mutation, read }: ChangeRequest): WriteFacts {
+function isFor({ spec, binding }: Bound, facts: WriteFacts, isOther: boolean): boolean {
+  return [spec.matchConstraints, binding.spec.matchResources].every(
+    (match) => (match === undefined || !isOther || match.matchPolicy !== 'Exact') && matchesWrite(match, facts),
+  );
+}
+
+function factsOf(kind: Kind, { operation, current, mutation, read }: ChangeRequest): WriteFacts {
   const { namespace, name } = operation;
   const after = objectIn(mutation);
   const inNamespace = kind === Namespace ? undefined : read.get(Namespace, '', namespace);
@@ -182,21 +195,26 @@ function factsOf({ kind, operation, current, mutation, read }: ChangeRequest): W
   };
 }
 
+/** An object with the names of fields of a kind that shows it. */
+function shownBy(kind: Kind, object: ResourceObject): ResourceObject {
+  return kind.twins === undefined || object.apiVersion === kind.apiVersion ? object : kind.twins.convert(object, kind);
+}
+
 function objectIn(mutation: Mutation): ResourceObject | undefined {
   return mutation.do === 'put' ? mutation.object : undefined;
 }
 
 function inputOf(
-  { kind, operation, current, mutation, author, read }: ChangeRequest,
-  facts: WriteFacts,
+  { operation, current, mutation, author, read }: ChangeRequest,
+  { kind, ...facts }: WriteForm,
 ): Omit<WriteInput, 'purse'> {
   const { group, version, resource, subresource, namespace, name } = facts;
   const after = operation.verb === 'delete' || mutation.do === 'nothing' ? undefined : mutation.object;
   return {
     read,
     namespace,
-    object: visible(kind, after),
-    oldObject: visible(kind, current?.object()),
+    object: visible(kind, after && shownBy(kind, after)),
+    oldObject: visible(kind, current && shownBy(kind, current.object())),
     namespaceObject: visible(Namespace, read.get(Namespace, '', namespace)?.object()),
     request: {
       kind: { group, version, kind: kind.kind },

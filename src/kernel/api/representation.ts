@@ -3,7 +3,7 @@ import type { Refusal } from '#kernel/base/failures.ts';
 import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { AcceptedForm } from './codec/accept.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
-import { listKindOf } from '#kernel/kinds/registry.ts';
+import { hasForms, listKindOf } from '#kernel/kinds/registry.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import { readAs } from '#kernel/store/rules/read-as.ts';
 import { withComputedStatus, type StatusReaders } from './computed-status.ts';
@@ -34,7 +34,7 @@ export function representationOf(
   const { includeObject, clock, statuses } = options;
   if (accepted.table === undefined && accepted.partial !== undefined) return asMetadata(accepted.partial);
   const shown = accepted.table === undefined ? WHOLE : asTables(includeObject, clock);
-  if (statuses === undefined && kind.definition === undefined) return shown;
+  if (statuses === undefined && !hasForms(kind)) return shown;
   const complete = (stored: Entry): Entry => {
     const entry = readAs(kind, stored);
     return statuses === undefined ? entry : withComputedStatus(entry, statuses, clock);

@@ -2,7 +2,7 @@ import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { Event } from '#kernel/kinds/builtin/core.ts';
+import { Event } from '#kernel/kinds/builtin/event.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 

@@ -303,6 +303,14 @@ export interface Definition {
   readonly webhook?: ConversionWebhook;
 }
 
+/** A kind of the program whose objects another group shows too, with other names of fields. */
+export interface Twins {
+  /** The kind in which objects are stored, and the other one. Both have its `Kind.id`. */
+  readonly kinds: readonly Kind[];
+  /** An object of one of them as the other shows it. Pure. */
+  readonly convert: (object: ResourceObject, kind: Kind) => ResourceObject;
+}
+
 /** A server that converts objects. */
 export interface ConversionWebhook {
   readonly url: string;
@@ -336,6 +344,8 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope' | 
   readonly schema: TSchema;
   /** Absent for kinds of the program. The registry has the kind in the version in which its objects are stored. */
   readonly definition?: Definition;
+  /** Absent for kinds that are served in one group. */
+  readonly twins?: Twins;
   /** True where the status is a field like any other: it is written with the rest, and there is no `/status`. */
   readonly hasPlainStatus?: true;
   /** True where `columns` has the age, or leaves it out on purpose. */

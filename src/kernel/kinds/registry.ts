@@ -100,7 +100,12 @@ export function listKindOf({ kind, listKind = `${kind}List` }: Kind): string {
 
 /** A kind in each version that clients may use. */
 export function servedVersions(kind: Kind): readonly Kind[] {
-  return kind.definition?.versions ?? [kind];
+  return kind.definition?.versions ?? kind.twins?.kinds ?? [kind];
+}
+
+/** Whether objects of a kind may be asked for in another form than that in which they are stored. */
+export function hasForms({ definition, twins }: Kind): boolean {
+  return definition !== undefined || twins !== undefined;
 }
 
 /** Whether Heads of two kinds could have the same name. */

@@ -167,7 +167,7 @@ function ownedFields(
   return { ...fields, ...(kind.hasPlainStatus === true ? withStatus : {}), metadata: Object.fromEntries(named) };
 }
 
-/** The versions of a kind. Their objects differ only in the apiVersion, unless another server converts them. */
+/** The versions of a kind. Objects of versions differ only in the apiVersion, unless another server converts them. */
 function versionsOf(kind: Kind): Versions {
   const isConverted = kind.definition?.webhook !== undefined;
   return {
@@ -175,6 +175,12 @@ function versionsOf(kind: Kind): Versions {
       const served = servedVersions(kind).find(({ apiVersion }) => apiVersion === version);
       return served && fieldTypeOfKind(served);
     },
-    convert: (object, from, to) => (from === to || !isConverted ? object : undefined),
+    convert: (object, from, to) => {
+      const twin = kind.twins?.kinds.find(({ apiVersion }) => apiVersion === to);
+      if (kind.twins === undefined || twin === undefined || from === to)
+        return from === to || !isConverted ? object : undefined;
+      const { apiVersion: _version, ...fields } = kind.twins.convert(object as ResourceObject, twin);
+      return fields;
+    },
   };
 }

@@ -8,6 +8,7 @@ import { systemTime } from '#kernel/base/time.ts';
 import { version } from '#kernel/base/version.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { followDefinitions, type FollowedDefinitions } from '#kernel/definitions/follow-definitions.ts';
+import { EVENT_LIMITS, tidyEvents } from '#kernel/controllers/tidy-events.ts';
 import { keepDefinitions } from '#kernel/definitions/keep-definitions.ts';
 import { policyTypeChecks } from '#kernel/admission/check-types.ts';
 import { aliasAdvisor } from '#kernel/events/alias-advice.ts';
@@ -48,6 +49,8 @@ import type { ControlStore } from './control-store.ts';
 import type { SharedParts } from './shared.ts';
 
 const COMPACT_MS = 3_600_000;
+/** How often Events are looked through for old ones. */
+const EVENTS_MS = 60_000;
 /** How long past versions of objects are kept by default; watches reach back further than any client is away. */
 const HISTORY_DAYS = 30;
 const RELEASES_PATH = `/apis/${Release.apiVersion}/${Release.plural}`;
@@ -92,11 +95,10 @@ export async function startControlPlane(
   base: ControlStore,
   extension: Extension,
 ): Promise<ControlPlane> {
-  const { options, lifetime, modules, kinds, openAnswers, registry, log } = shared;
+  const { lifetime, modules, kinds, openAnswers, registry, log } = shared;
   const { database, store, live, heads, clock, access, admission, failed } = base;
-  const { historyDays = HISTORY_DAYS } = options;
   const targets = targetsOf(modules);
-  await lifetime.open('compaction', () => startCompaction(shared, base, historyDays), clearInterval);
+  await startRetention(shared, base);
   const mayApprove = approvalRight(base);
   const writing = await lifetime.open(
     'releases',
@@ -233,6 +235,13 @@ function mayRead({ access, store }: Pick<ControlStore, 'access' | 'store'>, user
   );
 }
 
+async function startRetention(shared: SharedParts, base: ControlStore): Promise<void> {
+  const { options, lifetime } = shared;
+  const { historyDays = HISTORY_DAYS, eventTtlMinutes = EVENT_LIMITS.ttlMinutes } = options;
+  await lifetime.open('compaction', () => startCompaction(shared, base, historyDays), clearInterval);
+  await lifetime.open('retention of events', () => startEventRetention(shared, base, eventTtlMinutes), clearInterval);
+}
+
 /** Drops what is older than `historyDays` once an hour, in the process that writes. */
 function startCompaction(
   { log }: SharedParts,
@@ -253,6 +262,24 @@ function startCompaction(
       (error: unknown) => log.error({ err: error }, 'history: compaction failed'),
     );
   }, COMPACT_MS);
+}
+
+/** Deletes Events that nobody has written for long, in the process that writes. */
+function startEventRetention({ log }: SharedParts, { store, clock }: ControlStore, ttlMinutes: number): NodeJS.Timeout {
+  let isRunning = false;
+  const tidy = async (): Promise<void> => {
+    const events = await tidyEvents(store, clock(), { ...EVENT_LIMITS, ttlMinutes });
+    if (events > 0) log.debug({ events }, 'events: deleted those that nobody has written for long');
+  };
+  return setInterval(() => {
+    if (isRunning || !store.isWriter()) return;
+    isRunning = true;
+    tidy()
+      .catch((error: unknown) => log.error({ err: error }, 'events: cannot delete old events; retrying'))
+      .finally(() => {
+        isRunning = false;
+      });
+  }, EVENTS_MS);
 }
 
 /** Runs releases and their notifications as long as this process is the one that writes. */

@@ -74,6 +74,8 @@ export interface StartOptions {
   readonly rollUpSeconds?: number | undefined;
   /** How long past versions and the audit record are kept. */
   readonly historyDays?: number | undefined;
+  /** How long Events are kept after their last write. */
+  readonly eventTtlMinutes?: number | undefined;
   /** Done as soon as there is a control plane, before controllers and decisions begin. */
   readonly prepare?: ((control: FirstDeclarations) => Promise<void>) | undefined;
   readonly clock?: Clock;

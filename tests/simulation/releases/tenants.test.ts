@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pin } from '#kernel/releases/kinds/pin.ts';
 import { Tenant, type NodeSpec } from '#kernel/releases/testing/node.ts';
-import { Event } from '#kernel/kinds/builtin/core.ts';
+import { Event } from '#kernel/kinds/builtin/event.ts';
 import { Head, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
 import { liveCondition } from '#kernel/kinds/released-status.ts';
 import { drop, put } from './schedule.ts';

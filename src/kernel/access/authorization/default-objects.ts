@@ -33,6 +33,10 @@ function writeParts({ plural, scale }: Kind): readonly string[] {
   return scale === undefined ? [plural] : [plural, `${plural}/scale`];
 }
 
+function core(verbs: readonly string[], ...resources: string[]): PolicyRule {
+  return { verbs, apiGroups: [''], resources };
+}
+
 /**
  * The ClusterRoles and bindings that every installation has, as in Kubernetes. `edit` and `view` include the kinds of
  * every group that is not Kubernetes' own, in all domains. The paths beside the resource API are in roles of their own,
@@ -58,11 +62,6 @@ export function defaultObjects(served: readonly Kind[], declared: readonly Decla
   const everywhere = all
     .filter(({ actsEverywhere }) => actsEverywhere === true)
     .map((kind): PolicyRule => ({ verbs: [...READ, ...WRITE], apiGroups: [kind.group], resources: readParts(kind) }));
-  const core = (verbs: readonly string[], ...resources: string[]): PolicyRule => ({
-    verbs,
-    apiGroups: [''],
-    resources,
-  });
   const questions = (group: string, ...resources: string[]): PolicyRule => ({
     verbs: ['create'],
     apiGroups: [group],
@@ -115,6 +114,7 @@ export function defaultObjects(served: readonly Kind[], declared: readonly Decla
       [
         core([...READ, ...WRITE], 'secrets'),
         core(WRITE, 'configmaps', 'events', 'serviceaccounts'),
+        { verbs: WRITE, apiGroups: ['events.k8s.io'], resources: ['events'] },
         core(['create'], 'serviceaccounts/token'),
         ...ofGroups(WRITE, (kind) => (isForAdministrators(kind) ? [] : writeParts(kind))),
         ...refer,
@@ -127,6 +127,7 @@ export function defaultObjects(served: readonly Kind[], declared: readonly Decla
       'system:aggregate-to-view',
       [
         core(READ, 'configmaps', 'configmaps/history', 'events', 'namespaces', 'serviceaccounts'),
+        { verbs: READ, apiGroups: ['events.k8s.io'], resources: ['events'] },
         ...ofGroups(READ, readParts),
         ...changes,
       ],

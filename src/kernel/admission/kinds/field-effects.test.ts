@@ -87,7 +87,7 @@ function results(policy: object, binding: object, params: 'given' | 'missing' = 
 
 const problemsOf = (kind: Kind, spec: unknown) => kind.validate?.(spec, { now: NOW, find: () => [], name: 'p' });
 
-/** Each kind is served in one version, so that both mean the same. */
+/** Only Events, which two groups show, tell them apart: tests/conformance/events.process.test.ts. */
 const WITHOUT_CHOICE = ['matchPolicy'];
 
 const selectors = (at: string) => ({

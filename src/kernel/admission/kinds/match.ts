@@ -38,7 +38,7 @@ export const MatchResources = Type.Object(
     excludeResourceRules: rules('None of them may match.'),
     matchPolicy: Type.Enum(['Exact', 'Equivalent'], {
       default: 'Equivalent',
-      description: 'The same here: each kind is served in one version.',
+      description: 'Whether rules that name one group of Events are for writes in the other, too (Equivalent).',
     }),
   },
   { description: 'The writes that it is for.' },

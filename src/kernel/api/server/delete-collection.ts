@@ -10,6 +10,7 @@ import { listText } from '../representation.ts';
 import { catchUp } from './catch-up.ts';
 import type { ResourceServer, VerbRequest } from './context.ts';
 import { allowedSelection, narrowedWarning, pageMetadata, pageOf } from './page.ts';
+import { placeOf } from './write-one.ts';
 
 const LIMITS = {
   /** Objects that one deletecollection may remove: one atomic change. */
@@ -36,10 +37,8 @@ export async function deleteCollection(server: ResourceServer, request: VerbRequ
     return current?.uid === uid && selection.matches(current);
   });
   const operations = left.map((entry): Operation => ({
+    ...placeOf({ kind: target.kind, namespace: entry.namespace, name: entry.name }),
     verb: 'delete',
-    kind: entry.kind.id,
-    namespace: entry.namespace,
-    name: entry.name,
     uidExpected: entry.uid,
     versionExpected: preconditions.resourceVersion,
     propagation,

@@ -1,3 +1,4 @@
+import { hasForms } from '#kernel/kinds/registry.ts';
 import type { Outcome } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { asDryRun } from '../dry-run.ts';
@@ -37,7 +38,7 @@ export async function writeOne(
   return outcome;
 }
 
-export function placeOf({ kind, namespace = '', name = '' }: RequestTarget) {
+export function placeOf({ kind, namespace = '', name = '' }: Pick<RequestTarget, 'kind' | 'namespace' | 'name'>) {
   const place = { kind: kind.id, namespace, name };
-  return kind.definition === undefined ? place : { ...place, apiVersion: kind.apiVersion };
+  return hasForms(kind) ? { ...place, apiVersion: kind.apiVersion } : place;
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { kubernetesTime } from '#kernel/base/clock.ts';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
 import { newEvent } from '#kernel/controllers/record-event.ts';
-import { Event } from '#kernel/kinds/builtin/core.ts';
+import { Event } from '#kernel/kinds/builtin/event.ts';
 import { Head, headName, headOf } from '#kernel/kinds/builtin/head.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { readLiveName } from '#kernel/kinds/live-name.ts';

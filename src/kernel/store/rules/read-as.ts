@@ -1,6 +1,7 @@
 import { contentHash } from '#kernel/base/ids.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { hasForms } from '#kernel/kinds/registry.ts';
 import { structureOf } from '#kernel/kinds/structure.ts';
 import type { Entry } from '../contract.ts';
 import { textEntry } from './text-entry.ts';
@@ -39,13 +40,19 @@ const SHOWN = new WeakMap<Kind, WeakMap<Entry, Entry>>();
  * Throws ConversionMissing where a server of others has to convert the object first.
  */
 export function readAs(kind: Kind, entry: Entry): Entry {
-  if (kind.definition === undefined || entry.kind.id !== kind.id) return entry;
+  if (!hasForms(kind) || entry.kind.id !== kind.id) return entry;
+  if (kind.twins !== undefined && entry.kind === kind) return entry;
   const known = SHOWN.get(kind)?.get(entry);
   if (known !== undefined) return known;
   const object = entry.object();
   if (object.apiVersion === kind.apiVersion) return note(kind, entry, object, object);
-  if (kind.definition.webhook !== undefined) throw new ConversionMissing(conversionOf(kind, entry, object));
-  return note(kind, entry, { ...object, apiVersion: kind.apiVersion });
+  if (kind.definition?.webhook !== undefined) throw new ConversionMissing(conversionOf(kind, entry, object));
+  return note(kind, entry, inForm(kind, object));
+}
+
+/** An object in another form of its kind, where no server of others has to convert it. */
+function inForm(kind: Kind, object: ResourceObject): ResourceObject {
+  return kind.twins?.convert(object, kind) ?? { ...object, apiVersion: kind.apiVersion };
 }
 
 /** The conversions that a version needs before it can show these entries. */
@@ -88,7 +95,7 @@ const RESULTS = new Map<string, ResourceObject>();
  */
 export function inStoredVersion(stored: Kind, object: ResourceObject): ResourceObject {
   if (object.apiVersion === stored.apiVersion) return object;
-  if (stored.definition?.webhook === undefined) return { ...object, apiVersion: stored.apiVersion };
+  if (stored.definition?.webhook === undefined) return inForm(stored, object);
   const { apiVersion, kind, metadata, ...fields } = object;
   const { name, namespace, uid, labels, annotations } = metadata;
   // Times differ whenever the write is decided.

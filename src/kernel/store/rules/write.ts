@@ -18,7 +18,7 @@ import type {
   ResourceObject,
   RoomLimit,
 } from '#kernel/kinds/kind.ts';
-import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import { hasForms, servedVersions, type KindRegistry } from '#kernel/kinds/registry.ts';
 import { applyOver, areSameOwners, entriesAfter, entriesSent, type FieldWrite } from './field-owners.ts';
 import type { FieldValidation, Operation, Part, Propagation } from './operation.ts';
 import { NAMESPACE } from '#kernel/kinds/index-keys.ts';
@@ -131,12 +131,12 @@ function withReview(mutation: Mutation, { warnings, annotations }: Review): Muta
 
 /** The kind in the version that an operation writes. */
 function writtenVersion(kind: Kind, operation: Operation): Kind {
-  // A deleted object stays as it is stored.
-  if (kind.definition === undefined || operation.verb === 'delete') return kind;
+  // A deleted object stays as it is stored; the right to delete it is that of the group which was asked.
+  if (!hasForms(kind) || (operation.verb === 'delete' && kind.twins === undefined)) return kind;
   const asked = operation.apiVersion;
   const apiVersion = asked ?? ('object' in operation ? (operation.object as ResourceObject).apiVersion : undefined);
   if (apiVersion === undefined || apiVersion === kind.apiVersion) return kind;
-  const version = kind.definition.versions.find((one) => one.apiVersion === apiVersion);
+  const version = servedVersions(kind).find((one) => one.apiVersion === apiVersion);
   if (version === undefined && asked !== undefined) throw goneKind(`${kind.id} in ${asked}`);
   // An object of no version is refused where it is read.
   return version ?? kind;
@@ -235,7 +235,7 @@ function decideOne(operation: Operation, current: Entry | undefined, given: Writ
       if (operation.part === 'scale') return rescale(given, current, operation.object, operation);
       const wanted = asObject(operation.object, kind);
       // Kinds of the core group may be replaced blindly, as Kubernetes has it; all others must name what they saw.
-      if (givenVersion(wanted.metadata) === undefined && kind.group !== '') {
+      if (givenVersion(wanted.metadata) === undefined && kind.group !== '' && kind.twins === undefined) {
         throw invalid(kind, operation.name, [
           {
             path: ['metadata', 'resourceVersion'],
@@ -494,9 +494,10 @@ export function requirePreconditions(
 
 /** A stored object as the schema of today has it: without fields that are gone, with the defaults of those that came. */
 function asCurrentSchema(kind: Kind, current: Entry): ResourceObject {
-  if (kind.definition !== undefined) return readAs(kind, current).object();
+  const shown = readAs(kind, current).object();
+  if (kind.definition !== undefined) return shown;
   const { prune, applyDefaults } = structureOf(kind);
-  return asObject(applyDefaults(prune(current.object()).value), kind);
+  return asObject(applyDefaults(prune(shown).value), kind);
 }
 
 /** The fields that a write of the main part changes. */

@@ -67,6 +67,26 @@ const CORE = {
   }),
 };
 
+const EVENTS = {
+  Event: message({
+    ...metadata,
+    2: one('eventTime', MicroTime),
+    3: one('series', message({ 1: one('count', 'int32'), 2: one('lastObservedTime', MicroTime) })),
+    4: one('reportingController'),
+    5: one('reportingInstance'),
+    6: one('action'),
+    7: one('reason'),
+    8: one('regarding', ObjectReference),
+    9: one('related', ObjectReference),
+    10: one('note'),
+    11: one('type'),
+    12: one('deprecatedSource', message({ 1: one('component'), 2: one('host') })),
+    13: one('deprecatedFirstTimestamp', Time),
+    14: one('deprecatedLastTimestamp', Time),
+    15: one('deprecatedCount', 'int32'),
+  }),
+};
+
 const COORDINATION = {
   Lease: message({
     ...metadata,
@@ -179,6 +199,7 @@ const AUTHENTICATION = {
 export const MESSAGE_OF_KIND: ReadonlyMap<string, Message> = new Map(
   Object.entries({
     v1: CORE,
+    'events.k8s.io/v1': EVENTS,
     'coordination.k8s.io/v1': COORDINATION,
     'rbac.authorization.k8s.io/v1': RBAC,
     'authorization.k8s.io/v1': AUTHORIZATION,
