@@ -184,6 +184,56 @@ test('parameters come from an object; without it, and where an expression fails,
   assert.equal((await create('c', {})).status, 201);
 });
 
+test('a policy must hold with every object that paramRef.selector selects', async (t) => {
+  await using desk = await startDesk(t);
+  const { create, edit, call } = desk;
+  await desk.policy('limited', {
+    paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+    matchConstraints: {
+      ...ALL_MAPS,
+      objectSelector: { matchExpressions: [{ key: 'for', operator: 'DoesNotExist' }] },
+    },
+    validations: [
+      {
+        expression: 'size(object.data) <= int(params.data.most)',
+        messageExpression: "params.metadata.name + ': at most ' + params.data.most",
+      },
+    ],
+    auditAnnotations: [{ key: 'most', valueExpression: 'params.data.most' }],
+  });
+  const refused = await call('POST', BINDINGS, {
+    body: {
+      metadata: { name: 'bad' },
+      spec: {
+        policyName: 'limited',
+        validationActions: ['Deny'],
+        paramRef: { name: 'a', selector: {}, parameterNotFoundAction: 'Deny' },
+      },
+    },
+  });
+  assert.match(refused.json.message, /spec\.paramRef\.name: Forbidden: name and selector are mutually exclusive/);
+  const selector = { matchLabels: { for: 'all' } };
+  await desk.bind('limited', { paramRef: { selector, parameterNotFoundAction: 'Deny' } });
+  assert.match((await create('a', {})).json.message, /there is no ConfigMap that the selector selects/);
+  const limits = (name: string, most: string) => create(name, { most }, { labels: { for: 'all' } });
+  for (const [name, most] of Object.entries({ four: '4', two: '2', three: '3' }))
+    assert.equal((await limits(name, most)).status, 201);
+  assert.equal((await create('a', { x: '', y: '' })).status, 201);
+  assert.match(
+    (await create('b', { x: '', y: '', z: '' })).json.message,
+    /'limited' denied request: two: at most 2$/,
+    'the first two hold',
+  );
+  assert.match((await create('b', { v: '', w: '', x: '', y: '' })).json.message, /three: at most 3; two: at most 2$/);
+  assert.equal((await edit('two', { metadata: { labels: { for: 'none' } } })).status, 200);
+  const made = await create('b', { x: '', y: '', z: '' });
+  assert.equal(made.status, 201, made.text);
+  const audit = await call('GET', '/apis/audit.backline.dev/v1/auditrecords?fieldSelector=resource=configmaps');
+  assert.deepEqual(audit.json.items[0].spec.annotations, { 'limited/most': '4, 3' });
+  for (let n = 0; n < 100; n += 1) await limits(`many-${n}`, '9');
+  assert.match((await create('c', {})).json.message, /its selector selects more than 100 configmaps/);
+});
+
 test('an expression that does not compile is refused with its place; one that costs too much fails', async (t) => {
   await using desk = await startDesk(t);
   const { call, create } = desk;

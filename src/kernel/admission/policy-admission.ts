@@ -1,7 +1,6 @@
 import type { Labels } from '#kernel/api/codec/selectors.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
 import type { Purse } from '#kernel/cel/cel.ts';
-import type { PlainMap, Value } from '#kernel/cel/values.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
@@ -14,6 +13,7 @@ import { admissionRefusal } from './refusals.ts';
 import { compilePolicy, type CompiledPolicy } from './kinds/compile-policy.ts';
 import { evaluatePolicy, type PolicyInput, type PolicyResult, type Violation } from './rules/evaluate-policy.ts';
 import { matchesWrite, type WriteFacts } from './rules/match-write.ts';
+import { paramsOf, type Params } from './select-params.ts';
 import { visible } from './visible.ts';
 
 /** Messages in one refusal. */
@@ -64,8 +64,8 @@ export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange
         const form = bound && forms.find((one, index) => isFor(bound, one, index > 0));
         if (bound === undefined || form === undefined) continue;
         const given = { ...inputOf(write, form), purse };
-        const params = paramsOf(bound, given);
-        if (params !== undefined) note(bound, judge(bound, params, given), remarks);
+        const params = paramsOf(bound.spec, bound.binding.spec, { kinds, read, namespace: given.namespace });
+        note(bound, judge(bound, params, given), remarks);
       }
       const { warnings, annotations, failures } = remarks;
       if (failures.length > 0) annotations[FAILURE_ANNOTATION] = JSON.stringify(failures);
@@ -89,26 +89,6 @@ export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange
     compiled.set(entry, made);
     return made;
   }
-
-  /** The value of `params` that a binding gives; undefined where the policy does not count without one. */
-  function paramsOf(
-    { spec: { paramKind }, binding: { spec } }: Bound,
-    { read, namespace }: WriteInput,
-  ): Params | undefined {
-    const { paramRef } = spec;
-    if (paramKind === undefined) return { value: null };
-    if (paramRef === undefined) return { failure: 'the policy has a paramKind, and the binding no paramRef' };
-    const { kind: name, apiVersion } = paramKind;
-    const kind = kinds.all.find((one) => one.kind === name && one.apiVersion === apiVersion);
-    if (kind === undefined || kind.confidential === true) {
-      return { failure: `there is no kind ${name} of ${apiVersion} that a policy could read` };
-    }
-    const within = kind.namespaced ? (paramRef.namespace ?? namespace) : '';
-    const found = read.get(kind, within, paramRef.name);
-    if (found !== undefined) return { value: found.object() as unknown as PlainMap };
-    if (paramRef.parameterNotFoundAction === 'Allow') return undefined;
-    return { failure: `there is no ${name} "${paramRef.name}" with its parameters` };
-  }
 }
 
 /** The variables of a policy for one write. */
@@ -118,12 +98,26 @@ type WriteInput = Omit<PolicyInput, 'params'> & {
   readonly purse: Purse;
 };
 
-type Params = { readonly value: Value; readonly failure?: undefined } | { readonly failure: string };
+/** The results of a policy with each of its parameters, together. */
+function judge({ policy }: Bound, all: readonly Params[], { read: _read, purse, ...input }: WriteInput): PolicyResult {
+  const results = all.map((params): PolicyResult =>
+    params.failure === undefined
+      ? evaluatePolicy(policy, { ...input, params: params.value }, purse)
+      : { violations: [], failures: [params.failure], annotations: {} },
+  );
+  return {
+    violations: results.flatMap(({ violations }) => violations),
+    failures: results.flatMap(({ failures }) => failures),
+    annotations: joinAnnotations(results.map(({ annotations }) => annotations)),
+  };
+}
 
-function judge({ policy }: Bound, params: Params, { read: _read, purse, ...input }: WriteInput): PolicyResult {
-  return params.failure === undefined
-    ? evaluatePolicy(policy, { ...input, params: params.value }, purse)
-    : { violations: [], failures: [params.failure], annotations: {} };
+/** As in Kubernetes different values of a key are a list. */
+function joinAnnotations(all: readonly PolicyResult['annotations'][]): PolicyResult['annotations'] {
+  const values = Map.groupBy(all.flatMap(Object.entries<string>), ([key]) => key);
+  return Object.fromEntries(
+    Array.from(values, ([key, some]) => [key, [...new Set(some.map(([, value]) => value))].join(', ')]),
+  );
 }
 
 /** Remarks on a write so far. */

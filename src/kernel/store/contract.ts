@@ -48,6 +48,8 @@ export interface Reader {
    * `REFERENCES`; `Kind.indexes` adds more.
    */
   readonly find: (kind: Kind, index: string, value: string) => readonly Entry[];
+  /** Objects of a namespace, or of all; those of a batch stand behind the others. */
+  readonly list: (kind: Kind, options?: { readonly namespace?: string | undefined }) => Iterable<Entry>;
 }
 
 /** The result of deciding one operation. The store gives the version and writes it into the object. */

@@ -136,6 +136,12 @@ function assertReads(read: Reader, state: OracleState): void {
         assert.equal(entry === undefined ? undefined : textOf(entry.object()), expected?.text);
       }
     }
+    for (const namespace of [undefined, ...NAMESPACES]) {
+      assert.deepEqual(
+        showEntries(read.list(kind, { namespace })).sort(),
+        listOf(state, kind, (object) => (namespace ?? object.namespace) === object.namespace).sort(),
+      );
+    }
     for (const name of NAMES) {
       assert.deepEqual(
         showEntries(read.find(kind, 'name', name)).sort(),

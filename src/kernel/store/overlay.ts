@@ -7,6 +7,7 @@ import { KindTable } from './kind-table.ts';
 export interface StoredReader extends Reader {
   readonly get: (kind: Kind, namespace: string, name: string) => StoredEntry | undefined;
   readonly find: (kind: Kind, index: string, value: string) => readonly StoredEntry[];
+  readonly list: (kind: Kind, options?: { readonly namespace?: string | undefined }) => Iterable<StoredEntry>;
 }
 
 interface WrittenKind {
@@ -36,6 +37,14 @@ export class Overlay implements StoredReader {
     const written = this.#written.get(kind.id);
     if (written === undefined) return below;
     return [...below.filter((entry) => !written.keys.has(entry.key)), ...written.entries.find(index, value)];
+  }
+
+  *list(kind: Kind, options: { readonly namespace?: string | undefined } = {}): Generator<StoredEntry, void> {
+    const { namespace } = options;
+    const written = this.#written.get(kind.id);
+    for (const entry of this.#base.list(kind, options)) if (written?.keys.has(entry.key) !== true) yield entry;
+    for (const entry of written?.entries.listSorted() ?? [])
+      if (namespace === undefined || entry.namespace === namespace) yield entry;
   }
 
   apply(change: StoredChange): void {

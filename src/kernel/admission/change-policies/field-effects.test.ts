@@ -39,7 +39,11 @@ function entryOf(kind: Kind, name: string, more: object): Entry {
 /** The result of a policy for writes of several people: remarks, or the refusal. */
 function results(spec: unknown): unknown {
   const policy = entryOf(ChangePolicy, 'p', { spec });
-  const read: Reader = { get: () => undefined, find: (kind) => (kind === ChangePolicy ? [policy] : []) };
+  const read: Reader = {
+    get: () => undefined,
+    find: (kind) => (kind === ChangePolicy ? [policy] : []),
+    list: () => [],
+  };
   const entry = entryOf(ConfigMap, 'one', { data: { a: '1' } });
   const changes: readonly Change[] = [{ version: 1, type: 'ADDED', entry, before: undefined }];
   const { review } = changePolicies(KINDS, () => new LiveObjects(KINDS));

@@ -1,6 +1,8 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { Problem } from '#kernel/base/failures.ts';
+import { LabelSelectorSchema } from '#kernel/kinds/schema/label-selector.ts';
+import { forbiddenProblem, requiredProblem } from '#kernel/kinds/schema/problems.ts';
 import { ADMISSION_GROUP, MatchResources } from './match.ts';
 
 /** The index under which all bindings are found. */
@@ -12,7 +14,11 @@ const BindingSpec = Type.Object(
     paramRef: Type.Optional(
       Type.Object(
         {
-          name: Type.String({ minLength: 1, maxLength: 253, description: 'Its name.' }),
+          name: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'The name of one object.' })),
+          selector: Type.Optional({
+            ...LabelSelectorSchema,
+            description: 'Or labels of several: the policy must hold with each of them.',
+          }),
           namespace: Type.Optional(
             Type.String({ minLength: 1, maxLength: 63, description: 'Absent: the namespace of the written object.' }),
           ),
@@ -21,7 +27,7 @@ const BindingSpec = Type.Object(
             description: 'Where it is not there: the policy does not count, or it fails (see failurePolicy).',
           }),
         },
-        { description: 'The object that expressions know as `params`.' },
+        { description: 'The object that expressions know as `params`; with a selector several, one after the other.' },
       ),
     ),
     matchResources: Type.Optional({
@@ -63,8 +69,18 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
   },
 });
 
-function bindingProblems({ validationActions }: BindingSpec): readonly Problem[] {
-  if (!validationActions.includes('Deny') || !validationActions.includes('Warn')) return [];
+function bindingProblems({ validationActions, paramRef }: BindingSpec): readonly Problem[] {
+  const problems = paramRef === undefined ? [] : paramRefProblems(paramRef);
+  if (!validationActions.includes('Deny') || !validationActions.includes('Warn')) return problems;
   const detail = 'Deny and Warn exclude each other: the refusal says the same';
-  return [{ path: ['spec', 'validationActions'], reason: 'FieldValueInvalid', detail }];
+  return [...problems, { path: ['spec', 'validationActions'], reason: 'FieldValueInvalid', detail }];
+}
+
+function paramRefProblems({ name, selector }: NonNullable<BindingSpec['paramRef']>): readonly Problem[] {
+  const path = ['spec', 'paramRef', 'name'];
+  if (name === undefined && selector === undefined)
+    return [requiredProblem(path, 'one of name or selector must be specified')];
+  if (name !== undefined && selector !== undefined)
+    return [forbiddenProblem(path, 'name and selector are mutually exclusive')];
+  return [];
 }

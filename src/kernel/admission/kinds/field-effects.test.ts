@@ -45,6 +45,12 @@ const BINDING = {
   validationActions: ['Deny'],
 };
 
+const PARAMS_BY_LABEL = {
+  selector: { matchLabels: { for: 'a' }, matchExpressions: [{ key: 'for', operator: 'In', values: ['a'] }] },
+  namespace: 'default',
+  parameterNotFoundAction: 'Deny',
+};
+
 function entryOf(kind: Kind, name: string, more: object): Entry {
   const { apiVersion } = kind;
   const metadata = {
@@ -60,12 +66,16 @@ function results(policy: object, binding: object, params: 'given' | 'missing' = 
   const entries = [
     entryOf(Namespace, 'default', { metadata: { labels: { team: 'a' } } }),
     entryOf(ValidatingAdmissionPolicy, 'p', { spec: policy }),
-    ...(params === 'given' ? [entryOf(ConfigMap, 'limits', { data: { most: '1' } })] : []),
+    ...(params === 'given'
+      ? [entryOf(ConfigMap, 'limits', { metadata: { labels: { for: 'a' } }, data: { most: '1' } })]
+      : []),
   ];
   const read: Reader = {
     get: (kind, namespace, name) =>
       entries.find((one) => one.kind === kind && one.namespace === namespace && one.name === name),
     find: () => [entryOf(ValidatingAdmissionPolicyBinding, 'b', { spec: binding })],
+    list: (kind, { namespace } = {}) =>
+      entries.filter((one) => one.kind === kind && (namespace ?? one.namespace) === one.namespace),
   };
   const { mayChange } = policyAdmission(kindRegistry([ConfigMap, Namespace]));
   return ['one', 'two', 'other'].map((name) => {
@@ -135,9 +145,13 @@ test('no field of policies without an effect', async () => {
 test('no field of bindings without an effect', async () => {
   const without = await fieldsWithoutEffect({
     kind: ValidatingAdmissionPolicyBinding,
-    bases: [BINDING],
+    bases: [BINDING, { ...BINDING, paramRef: PARAMS_BY_LABEL }],
     informational: WITHOUT_CHOICE.map((field) => `matchResources.${field}`),
-    values: { ...selectors('matchResources'), 'validationActions[]': ['Warn'] },
+    values: {
+      ...selectors('matchResources'),
+      'validationActions[]': ['Warn'],
+      'paramRef.selector.matchExpressions[].operator': ['NotIn'],
+    },
     shared: exclusions('matchResources'),
     observe: (spec) => (['given', 'missing'] as const).map((params) => results(POLICY, spec as object, params)),
   });

@@ -35,6 +35,7 @@ const POOL = {
 const read: Reader = {
   get: (kind: Kind) => (kind.id === Pool.id ? textEntry(Pool, POOL, 7) : undefined),
   find: () => [],
+  list: () => [],
 };
 
 function write(replicas: unknown, metadata: object = { name: 'a' }) {
