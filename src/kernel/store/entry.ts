@@ -5,8 +5,8 @@ import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { labelSet } from '#kernel/kinds/label-set.ts';
 import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { Change, Entry } from './contract.ts';
-import { rangeAt, type Range } from './json-range.ts';
-import { shareOwners, textOfOwners } from './owners-text.ts';
+import { endOfValue, isKey, rangeAt, readMembers, type Range } from './json-range.ts';
+import { readOwners, textOfOwners, type OwnersRange } from './owners-text.ts';
 
 /**
  * An entry as the store keeps it: the text of the object once, and beside it only what is looked for all the time. The text is
@@ -35,19 +35,16 @@ export class StoredEntry implements Entry {
   ) {
     // A part of a string would keep the whole: parts are read from bytes.
     const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-    const path = specPath(kind);
-    const spec = path === undefined ? undefined : rangeAt(bytes, path);
+    const { labels, owners, spec } = partsOf(bytes, kind);
     this.kind = kind;
     this.namespace = internText(namespace);
     this.name = name;
     this.version = version;
-    this.labels = labelsIn(bytes);
-    const owners = ownersBefore(bytes, spec?.start ?? bytes.length);
-    const shared = owners && shareOwners(bytes.toString('utf8', owners.start, owners.end));
+    this.labels = labels === undefined ? NO_LABELS : labelSet(bytes.toString('utf8', labels.start, labels.end));
     const whole = spec === undefined && owners === undefined;
     this.#before = whole ? text.toString() : bytes.toString('utf8', 0, owners?.start ?? spec?.start);
-    this.#owners = shared?.around;
-    this.#ownerTimes = shared?.times ?? '';
+    this.#owners = owners?.around;
+    this.#ownerTimes = owners?.times ?? '';
     this.#between = owners === undefined ? '' : shortText(bytes.toString('utf8', owners.end, spec?.start));
     this.#spec = spec === undefined ? '' : bytes.toString('utf8', spec.start, spec.end);
     const after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
@@ -132,13 +129,42 @@ function shortText(text: string): string {
   return text.length <= SHORT ? internText(text) : text;
 }
 
-/** Where the owners stand, if that is before the end. */
-function ownersBefore(bytes: Buffer, end: number): Range | undefined {
-  // Heads and other objects of the program have none: their metadata is not read for it.
-  const first = bytes.indexOf(OWNERS_FIELD);
-  if (first === -1 || first >= end) return undefined;
-  const range = rangeAt(bytes, OWNERS_PATH);
-  return range !== undefined && range.end <= end ? range : undefined;
+interface EntryParts {
+  readonly labels: Range | undefined;
+  /** Where they stand before the spec. */
+  readonly owners: OwnersRange | undefined;
+  /** The spec that an object and its Head share. */
+  readonly spec: Range | undefined;
+}
+
+/** The parts of an object that are kept apart, in one pass: a start reads a million texts. Of equal keys the first counts. */
+function partsOf(bytes: Buffer, kind: Kind): EntryParts {
+  const hasSpec = kind === Head || kind.released || kind.direct;
+  let isMetadataRead = false;
+  let labels: Range | undefined;
+  let owners: OwnersRange | undefined;
+  let spec: Range | undefined;
+  readMembers(bytes, 0, (keyStart, keyEnd, value) => {
+    if (!isMetadataRead && isKey(bytes, keyStart, keyEnd, METADATA)) {
+      isMetadataRead = true;
+      const end = readMembers(bytes, value, readMetadata);
+      return hasSpec && spec === undefined ? (end ?? endOfValue(bytes, value)) : undefined;
+    }
+    if (!hasSpec || spec !== undefined || !isKey(bytes, keyStart, keyEnd, SPEC)) return endOfValue(bytes, value);
+    spec = rangeAt(bytes, kind === Head ? HEAD_SPEC_PATH : NO_PATH, value);
+    return isMetadataRead ? undefined : endOfValue(bytes, value);
+  });
+  return { labels, owners, spec };
+
+  function readMetadata(keyStart: number, keyEnd: number, value: number): number {
+    if (owners === undefined && spec === undefined && isKey(bytes, keyStart, keyEnd, OWNERS)) {
+      owners = readOwners(bytes, value);
+      return owners.end;
+    }
+    const end = endOfValue(bytes, value);
+    if (labels === undefined && isKey(bytes, keyStart, keyEnd, LABELS)) labels = { start: value, end };
+    return end;
+  }
 }
 
 /** Metadata may stand behind the spec. */
@@ -177,27 +203,13 @@ export function keyBehind(key: string): string {
   return `${key}\0`;
 }
 
-const LABELS_PATH = pathOf('metadata', 'labels');
-const OWNERS_PATH = pathOf('metadata', 'managedFields');
-const OWNERS_FIELD = Buffer.from('"managedFields"');
-const SPEC_PATH = pathOf('spec');
-/** The entry of everyone stands first. */
-const HEAD_SPEC_PATH: readonly (Buffer | number)[] = [...pathOf('spec', 'live'), 0, ...pathOf('spec')];
+const METADATA = Buffer.from('metadata');
+const LABELS = Buffer.from('labels');
+const OWNERS = Buffer.from('managedFields');
+const SPEC = Buffer.from('spec');
+const NO_PATH: readonly never[] = [];
+/** Within the spec of a Head: the entry of everyone stands first. */
+const HEAD_SPEC_PATH = [Buffer.from('live'), 0, SPEC];
 /** Texts up to here are few. */
 const SHORT = 32;
 const NO_LABELS: StoredEntry['labels'] = Object.freeze({});
-
-function pathOf(...keys: readonly string[]): readonly Buffer[] {
-  return keys.map((key) => Buffer.from(key));
-}
-
-/** Where the spec stands that an object and its Head share. */
-function specPath(kind: Kind): typeof HEAD_SPEC_PATH | undefined {
-  if (kind === Head) return HEAD_SPEC_PATH;
-  return kind.released || kind.direct ? SPEC_PATH : undefined;
-}
-
-function labelsIn(bytes: Buffer): StoredEntry['labels'] {
-  const range = rangeAt(bytes, LABELS_PATH);
-  return range === undefined ? NO_LABELS : labelSet(bytes.toString('utf8', range.start, range.end));
-}

@@ -7,9 +7,11 @@ export interface Range {
 /**
  * Where the value at a path stands in JSON; undefined when there is none. It reads keys as JSON.stringify writes them and
  * takes the first of several equal ones. The text must be valid.
+ *
+ * @param from where the value that the path begins in stands
  */
-export function rangeAt(json: Uint8Array, path: readonly (Uint8Array | number)[]): Range | undefined {
-  let at = skipSpace(json, 0);
+export function rangeAt(json: Uint8Array, path: readonly (Uint8Array | number)[], from = 0): Range | undefined {
+  let at = skipSpace(json, from);
   for (const step of path) {
     const found = typeof step === 'number' ? itemAt(json, at, step) : memberAt(json, at, step);
     if (found === undefined) return undefined;
@@ -19,17 +21,42 @@ export function rangeAt(json: Uint8Array, path: readonly (Uint8Array | number)[]
 }
 
 function memberAt(json: Uint8Array, object: number, key: Uint8Array): number | undefined {
+  let found: number | undefined;
+  readMembers(json, object, (start, end, value) => {
+    if (!isKey(json, start, end, key)) return endOfValue(json, value);
+    found = value;
+    return undefined;
+  });
+  return found;
+}
+
+/**
+ * Reads the members of an object in their order, and gives where it ends.
+ *
+ * @param endOf gives where the value at `value` ends, of a key between its quotes; undefined where nothing more is to be read
+ */
+export function readMembers(
+  json: Uint8Array,
+  from: number,
+  endOf: (keyStart: number, keyEnd: number, value: number) => number | undefined,
+): number | undefined {
+  const object = skipSpace(json, from);
   if (json[object] !== OPEN_OBJECT) return undefined;
   let at = skipSpace(json, object + 1);
   while (json[at] === QUOTE) {
     const end = endOfString(json, at);
-    const value = skipSpace(json, skipSpace(json, end) + 1);
-    if (end - at - 2 === key.length && isAt(json, at + 1, key)) return value;
-    at = skipSpace(json, endOfValue(json, value));
-    if (json[at] !== COMMA) return undefined;
+    const valueEnd = endOf(at + 1, end - 1, skipSpace(json, skipSpace(json, end) + 1));
+    if (valueEnd === undefined) return undefined;
+    at = skipSpace(json, valueEnd);
+    if (json[at] !== COMMA) break;
     at = skipSpace(json, at + 1);
   }
-  return undefined;
+  return at + 1;
+}
+
+/** Whether a key between its quotes is this one. */
+export function isKey(json: Uint8Array, start: number, end: number, key: Uint8Array): boolean {
+  return end - start === key.length && isAt(json, start, key);
 }
 
 function itemAt(json: Uint8Array, array: number, index: number): number | undefined {
@@ -49,7 +76,8 @@ function isAt(json: Uint8Array, at: number, key: Uint8Array): boolean {
   return true;
 }
 
-function endOfValue(json: Uint8Array, start: number): number {
+/** Where the value that begins there ends. */
+export function endOfValue(json: Uint8Array, start: number): number {
   const first = json[start];
   if (first === QUOTE) return endOfString(json, start);
   let at = start;
@@ -57,8 +85,9 @@ function endOfValue(json: Uint8Array, start: number): number {
     while (at < json.length && !isEnd(json[at])) at += 1;
     return at;
   }
+  const { length } = json;
   let depth = 0;
-  while (at < json.length) {
+  while (at < length) {
     const byte = json[at];
     if (byte === QUOTE) {
       at = endOfString(json, at);
@@ -73,8 +102,13 @@ function endOfValue(json: Uint8Array, start: number): number {
 }
 
 function endOfString(json: Uint8Array, start: number): number {
+  const { length } = json;
   let at = start + 1;
-  while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1;
+  for (; at < length; at += 1) {
+    const byte = json[at];
+    if (byte === QUOTE) break;
+    if (byte === BACKSLASH) at += 1;
+  }
   return at + 1;
 }
 
