@@ -327,3 +327,35 @@ test('nobody is locked out: no policy is for policies', async (t) => {
   assert.equal((await call('DELETE', `${BINDINGS}/nothing`)).status, 200);
   assert.equal((await create('a', {})).status, 201);
 });
+
+test('a policy tells why it denies a Secret, and sees no value of one', async (t) => {
+  await using desk = await startDesk(t);
+  const { call } = desk;
+  const secrets = (operation: string) => ({
+    resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: [operation], resources: ['secrets'] }],
+  });
+  const annotation = 'kubectl.kubernetes.io/last-applied-configuration';
+  const seen = `string(object.metadata.annotations['${annotation}'])`;
+  await desk.policy('look', {
+    matchConstraints: secrets('CREATE'),
+    validations: [{ expression: 'has(object.data)', messageExpression: seen }],
+    auditAnnotations: [{ key: 'seen', valueExpression: seen }],
+  });
+  const body = {
+    metadata: { name: 's', annotations: { [annotation]: '{"stringData":{"password":"hunter2"}}' } },
+    stringData: { password: 'hunter2' },
+  };
+  const create = () => call('POST', '/api/v1/namespaces/default/secrets', { body });
+  await desk.bind('look');
+  const denied = await create();
+  assert.equal(denied.json.message, "ValidatingAdmissionPolicy 'look' with binding 'look' denied request: (secret)");
+  const patched = await call('PATCH', `${BINDINGS}/look`, {
+    body: { spec: { validationActions: ['Audit'] } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  assert.equal(patched.status, 200, patched.text);
+  assert.equal((await create()).status, 201);
+  const records = (await call('GET', '/apis/audit.backline.dev/v1/auditrecords?fieldSelector=resource=secrets')).text;
+  assert.match(records, /"look\/seen":"\(secret\)"/);
+  assert.doesNotMatch(records, /hunter2/);
+});

@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { text as readAll } from 'node:stream/consumers';
 import { serverIdentity } from '#kernel/access/certificates.ts';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
+import { changeSet, CHANGE_SETS } from '../support/flags.ts';
 import { until, type Json } from '../support/installation.ts';
 import { startOther } from '../support/start-other.ts';
 
@@ -404,4 +405,83 @@ test('a wrong webhook is refused when the definition is written', async (t) => {
   );
   assert.match(await refusal(withClient({ url: 'https://a.example/x?y=1' })), /query parameters are not permitted/);
   assert.match(await refusal(withClient({ url: 'https://a.example' }, ['v1beta1'])), /must include v1/);
+});
+
+const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
+
+/** Puts a policy for one version of crates in force. */
+async function guardCrates({ call }: World, name: string, match: object, validation: object): Promise<void> {
+  const rule = {
+    apiGroups: ['stock.example'],
+    operations: ['*'],
+    resources: ['crates'],
+    apiVersions: ['v1'],
+    ...match,
+  };
+  const { matchPolicy = 'Equivalent', ...resourceRule } = rule as Json;
+  const matchConstraints = { matchPolicy, resourceRules: [resourceRule] };
+  const policy = { metadata: { name }, spec: { matchConstraints, validations: [validation] } };
+  const binding = { metadata: { name }, spec: { policyName: name, validationActions: ['Deny'] } };
+  const answers = [
+    await call('POST', `${ADMISSION}/validatingadmissionpolicies`, { body: policy }),
+    await call('POST', `${ADMISSION}/validatingadmissionpolicybindings`, { body: binding }),
+  ];
+  for (const { status, text } of answers) assert.equal(status, 201, text);
+}
+
+test('a policy for one version is for writes in each version, which it sees in its own', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const fields = { size: { type: 'integer' } };
+  await define(world, definition([version('v1', true, fields), version('v2', false, fields)], { strategy: 'None' }));
+  const message = "'size in ' + object.apiVersion + ' ' + request.kind.version";
+  const small = { expression: "request.operation == 'DELETE' || object.spec.size < 5", messageExpression: message };
+  await guardCrates(world, 'small', {}, small);
+  const create = (path: string, v: string, size: number) =>
+    call('POST', path, { body: crate(v, `c${size}`, { size }) }).then(({ status, json }) => json.message ?? status);
+  const denialOf = (policy: string, text: string) =>
+    `ValidatingAdmissionPolicy '${policy}' with binding '${policy}' denied request: ${text}`;
+  assert.equal(await create(V1, 'v1', 9), denialOf('small', 'size in stock.example/v1 v1'));
+  assert.equal(
+    await create(V2, 'v2', 9),
+    denied('small', 'size in stock.example/v1 v1'),
+    'no way around it by a version',
+  );
+  await guardCrates(
+    world,
+    'three',
+    { apiVersions: ['v2'] },
+    { expression: 'object.spec.size != 3', messageExpression: message },
+  );
+  assert.equal(await create(V1, 'v1', 3), denialOf('three', 'size in stock.example/v2 v2'));
+  await guardCrates(
+    world,
+    'exact',
+    { apiVersions: ['v2'], matchPolicy: 'Exact' },
+    { expression: 'object.spec.size != 4' },
+  );
+  assert.equal(await create(V1, 'v1', 4), 201);
+  assert.equal(await create(V2, 'v2', 2), 201);
+});
+
+test('policies of other versions see what the webhook makes of each object of a change set', async (t) => {
+  const webhook = await startWebhook(t);
+  const world = await startWorld(t, { roles: ['api'] });
+  const { url, caBundle } = webhook;
+  const conversion = {
+    strategy: 'Webhook',
+    webhook: { clientConfig: { url, caBundle }, conversionReviewVersions: ['v1'] },
+  };
+  await define(world, definition([v1(true), v2(false)], conversion));
+  await guardCrates(world, 'two', { apiVersions: ['v2'] }, { expression: 'object.spec.unit != "km"' });
+  const older = await world.call('POST', V1, { body: crate('v1', 'a', { size: '3 km' }) });
+  assert.match(older.json.message, /denied request: failed expression: object\.spec\.unit != "km"/);
+  const before = webhook.asked.length;
+  const objects = Array.from({ length: 12 }, (_, index) => ({
+    ...crate('v2', `c${index}`, { size: index + 1, unit: 'm' }),
+    metadata: { name: `c${index}`, namespace: 'default' },
+  }));
+  const set = await world.call('POST', CHANGE_SETS, { body: changeSet(...objects) });
+  assert.equal(set.status, 201, set.text);
+  assert.equal(webhook.asked.length - before, objects.length, 'each object is converted once');
 });

@@ -1,10 +1,14 @@
 import type { Labels } from '#kernel/api/codec/selectors.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
 import type { Purse } from '#kernel/cel/cel.ts';
+import type { Value } from '#kernel/cel/values.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import { Scale } from '#kernel/kinds/builtin/scale.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
-import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import { servedVersions, type KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Entry, Mutation, Reader, Review } from '#kernel/store/contract.ts';
+import { inVersion, readAs } from '#kernel/store/rules/read-as.ts';
+import { scaleOf, scalePathsOf } from '#kernel/store/rules/scale.ts';
 import type { Admission, ChangeRequest } from '#kernel/store/rules/write.ts';
 import { EVERY_BINDING, ValidatingAdmissionPolicyBinding, type BindingSpec } from './kinds/binding.ts';
 import { ADMISSION_GROUP } from './kinds/match.ts';
@@ -12,7 +16,7 @@ import { ValidatingAdmissionPolicy, type PolicySpec } from './kinds/policy.ts';
 import { admissionRefusal } from './refusals.ts';
 import { compilePolicy, type CompiledPolicy } from './kinds/compile-policy.ts';
 import { evaluatePolicy, type PolicyInput, type PolicyResult, type Violation } from './rules/evaluate-policy.ts';
-import { matchesWrite, type WriteFacts } from './rules/match-write.ts';
+import { kindMatched, type WriteFacts } from './rules/match-write.ts';
 import { paramsOf, type Params } from './select-params.ts';
 import { visible } from './visible.ts';
 
@@ -56,14 +60,14 @@ export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange
       if (author.caller === undefined || kind.group === ADMISSION_GROUP || mutation.do === 'nothing') return NOTHING;
       const entries = read.find(ValidatingAdmissionPolicyBinding, EVERY_BINDING.index, EVERY_BINDING.value);
       if (entries.length === 0) return NOTHING;
-      const forms = formsOf(write);
+      const facts = factsOf(write);
       const purse = { units: WRITE_COST_MAX };
       const remarks: Remarks = { warnings: [], annotations: {}, failures: [] };
       for (const entry of entries) {
         const bound = boundBy(entry, read);
-        const form = bound && forms.find((one, index) => isFor(bound, one, index > 0));
-        if (bound === undefined || form === undefined) continue;
-        const given = { ...inputOf(write, form), purse };
+        const seen = bound && kindSeen(bound, facts);
+        if (bound === undefined || seen === undefined) continue;
+        const given = { ...inputOf(write, facts, seen), purse };
         const params = paramsOf(bound.spec, bound.binding.spec, { kinds, read, namespace: given.namespace });
         note(bound, judge(bound, params, given), remarks);
       }
@@ -155,32 +159,20 @@ function denialOf(text: string, messages: readonly string[], reason: Violation['
   return admissionRefusal(CODES[reason], message, reason === 'Invalid' ? { problems } : {});
 }
 
-/** A write as rules name it, of one of the kinds that show its object. */
-type WriteForm = WriteFacts & { readonly kind: Kind };
-
-/** The write as it was sent, and then as the other group has it: with `Equivalent`, rules for either are for both. */
-function formsOf(write: ChangeRequest): readonly WriteForm[] {
-  const { kind } = write;
-  const others = kind.twins?.kinds.filter((one) => one !== kind) ?? [];
-  return [kind, ...others].map((one) => ({ ...factsOf(one, write), kind: one }));
+/** The kind in the version in which a policy sees a write; undefined where it is not for it. */
+function kindSeen({ spec, binding }: Bound, facts: WriteFacts): Kind | undefined {
+  const kind = kindMatched(spec.matchConstraints, facts);
+  return kindMatched(binding.spec.matchResources, facts) === undefined ? undefined : kind;
 }
 
-function isFor({ spec, binding }: Bound, facts: WriteFacts, isOther: boolean): boolean {
-  return [spec.matchConstraints, binding.spec.matchResources].every(
-    (match) => (match === undefined || !isOther || match.matchPolicy !== 'Exact') && matchesWrite(match, facts),
-  );
-}
-
-function factsOf(kind: Kind, { operation, current, mutation, read }: ChangeRequest): WriteFacts {
+function factsOf({ kind, operation, current, mutation, read }: ChangeRequest): WriteFacts {
   const { namespace, name } = operation;
   const after = objectIn(mutation);
   const inNamespace = kind === Namespace ? undefined : read.get(Namespace, '', namespace);
   const labels = [current?.labels, after?.metadata.labels].filter((one): one is Labels => one !== undefined);
   return {
     operation: operation.verb === 'delete' ? 'DELETE' : current === undefined ? 'CREATE' : 'UPDATE',
-    group: kind.group,
-    version: kind.version,
-    resource: kind.plural,
+    kinds: [kind, ...servedVersions(kind).filter(({ apiVersion }) => apiVersion !== kind.apiVersion)],
     subresource: 'part' in operation && operation.part !== 'main' ? operation.part : '',
     namespace,
     name,
@@ -189,29 +181,29 @@ function factsOf(kind: Kind, { operation, current, mutation, read }: ChangeReque
   };
 }
 
-/** An object with the names of fields of a kind that shows it. */
-function shownBy(kind: Kind, object: ResourceObject): ResourceObject {
-  return kind.twins === undefined || object.apiVersion === kind.apiVersion ? object : kind.twins.convert(object, kind);
-}
-
 function objectIn(mutation: Mutation): ResourceObject | undefined {
   return mutation.do === 'put' ? mutation.object : undefined;
 }
 
-function inputOf(
-  { operation, current, mutation, author, read }: ChangeRequest,
-  { kind, ...facts }: WriteForm,
-): Omit<WriteInput, 'purse'> {
-  const { group, version, resource, subresource, namespace, name } = facts;
+const SCALE = { group: Scale.group, version: Scale.version, kind: Scale.kind } as const;
+
+/** @param seen the kind in the version in which the policy sees it */
+function inputOf(write: ChangeRequest, facts: WriteFacts, seen: Kind): Omit<WriteInput, 'purse'> {
+  const { operation, current, mutation, author, read } = write;
+  const { group, version, kind, plural: resource } = seen;
+  const { subresource, namespace, name } = facts;
   const after = operation.verb === 'delete' || mutation.do === 'nothing' ? undefined : mutation.object;
+  const isScale = subresource === 'scale';
+  const show = (object: ResourceObject | undefined): Value =>
+    visible(seen, object && isScale ? scaleOf(scalePathsOf(seen), object) : object);
   return {
     read,
     namespace,
-    object: visible(kind, after && shownBy(kind, after)),
-    oldObject: visible(kind, current && shownBy(kind, current.object())),
+    object: show(after && inVersion(seen, after, author.requestId)),
+    oldObject: show(current && readAs(seen, current).object()),
     namespaceObject: visible(Namespace, read.get(Namespace, '', namespace)?.object()),
     request: {
-      kind: { group, version, kind: kind.kind },
+      kind: isScale ? SCALE : { group, version, kind },
       resource: { group, version, resource },
       subResource: subresource,
       name,

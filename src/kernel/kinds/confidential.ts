@@ -25,8 +25,9 @@ export function problemWithoutValues({ path, reason, detail }: Problem): Problem
   return { path, reason, detail: `${WORDS[reason]} (${why}it is secret and not shown)` };
 }
 
-/** Refusals of the request around an object, whose messages hold no content of it. */
+/** Refusals of the request around an object, whose messages hold no content of it. Policies do not see any. */
 const NOT_OF_CONTENT: ReadonlySet<string> = new Set([
+  'admission/denied',
   'resources/field-not-selectable',
   'resources/bad-query',
   'resources/bad-delete-options',

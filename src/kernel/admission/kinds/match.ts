@@ -38,7 +38,8 @@ export const MatchResources = Type.Object(
     excludeResourceRules: rules('None of them may match.'),
     matchPolicy: Type.Enum(['Exact', 'Equivalent'], {
       default: 'Equivalent',
-      description: 'Whether rules that name one group of Events are for writes in the other, too (Equivalent).',
+      description:
+        'Equivalent: rules for one version of a kind, or one group of Events, are for writes in all. Exact: only in that one.',
     }),
   },
   { description: 'The writes that it is for.' },

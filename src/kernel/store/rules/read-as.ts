@@ -83,32 +83,39 @@ function note(kind: Kind, entry: Entry, object: ResourceObject, stored?: Resourc
   return shown;
 }
 
-/** Results of writes whose conversion is kept until they are decided again. */
-const RESULTS_MAX = 100;
+/** Results of writes whose conversion is kept while they are decided again: as many as one request may need. */
+const RESULTS_MAX = 200;
 const RESULTS = new Map<string, ResourceObject>();
 
 /**
- * The result of a write in the version in which its kind is stored. Throws ConversionMissing where a server of others has to convert
- * it first.
+ * The result of a write in another version of its kind: the one in which it is stored, or that a policy names. Throws
+ * ConversionMissing where a server of others has to convert it first.
  *
- * @param stored the kind in the version in which it is stored
+ * @param requestId each request asks the webhook anew
  */
-export function inStoredVersion(stored: Kind, object: ResourceObject): ResourceObject {
-  if (object.apiVersion === stored.apiVersion) return object;
-  if (stored.definition?.webhook === undefined) return inForm(stored, object);
+export function inVersion(version: Kind, object: ResourceObject, requestId: string): ResourceObject {
+  if (object.apiVersion === version.apiVersion) return object;
+  if (version.definition?.webhook === undefined) return inForm(version, object);
   const { apiVersion, kind, metadata, ...fields } = object;
   const { name, namespace, uid, labels, annotations } = metadata;
   // Times differ whenever the write is decided.
   const known = { name, namespace, uid, labels, annotations };
-  const key = contentHash([stored.apiVersion, stored.definition.revision, apiVersion, kind, known, fields]);
+  const key = contentHash([
+    requestId,
+    version.apiVersion,
+    version.definition.revision,
+    apiVersion,
+    kind,
+    known,
+    fields,
+  ]);
   const converted = RESULTS.get(key);
   if (converted !== undefined) {
-    RESULTS.delete(key);
     const { labels: _labels, annotations: _annotations, ...others } = metadata;
     return { ...converted, metadata: { ...others, ...labelsOf(converted) } };
   }
   throw new ConversionMissing({
-    kind: stored,
+    kind: version,
     object,
     note: (result) => {
       const [oldest] = RESULTS.keys();

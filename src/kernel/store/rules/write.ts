@@ -30,7 +30,7 @@ import { invalid as invalidValue } from '#kernel/kinds/schema/problems.ts';
 import { structureOf } from '#kernel/kinds/structure.ts';
 import { unknownFieldProblems } from '#kernel/kinds/unknown-fields.ts';
 import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from '#kernel/kinds/schema/weight.ts';
-import { inStoredVersion, readAs } from './read-as.ts';
+import { ConversionMissing, inVersion, readAs } from './read-as.ts';
 import { readableProblems } from './readable-problems.ts';
 import { scaleOf, scalePathsOf, withReplicas } from './scale.ts';
 import { withoutValues } from '#kernel/kinds/confidential.ts';
@@ -113,10 +113,11 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       const mutation = bringToVersion(decideOne(operation, current, given), storedKind, current);
       if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
       const review = admission?.mayChange?.({ ...asked, mutation });
-      const stored = toStoredVersion(mutation, storedKind);
+      const stored = toStoredVersion(mutation, storedKind, author);
       return review === undefined ? stored : withReview(stored, review);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      // The store converts the object, and decides again.
+      if (!(error instanceof Refusal) || error instanceof ConversionMissing) throw error;
       const refusal = kind.confidential === true ? withoutValues(error) : error;
       throw operation.position === undefined ? refusal : atPosition(refusal, operation.position);
     }
@@ -149,9 +150,9 @@ function bringToVersion(mutation: Mutation, kind: Kind, current: Entry | undefin
   return { ...mutation, do: 'put', kind, object: readAs(kind, current).object() };
 }
 
-function toStoredVersion(mutation: Mutation, kind: Kind): Mutation {
+function toStoredVersion(mutation: Mutation, kind: Kind, { requestId }: Author): Mutation {
   if (mutation.do === 'nothing' || mutation.kind === kind) return mutation;
-  return { ...mutation, kind, object: inStoredVersion(kind, mutation.object) };
+  return { ...mutation, kind, object: inVersion(kind, mutation.object, requestId) };
 }
 
 /** It was removed after the request had been read. */
