@@ -145,6 +145,12 @@ test('a kind is defined by an object, and its objects are kept to its schema', a
     });
     assert.deepEqual([patched.status, patched.json.spec], [200, { replicas: 6 }], patched.text);
     assert.equal((await call('GET', `${WIDGETS}/a`)).json.spec.replicas, 6);
+    const applied = await call('PATCH', `${WIDGETS}/a/scale?fieldManager=hpa`, {
+      body: { ...scale, spec: { replicas: 7 } },
+      headers: { 'content-type': 'application/apply-patch+yaml' },
+    });
+    assert.equal(applied.status, 415, applied.text);
+    assert.match(applied.json.message, /accepted media types include: [^,]*json-patch\+json, [^,]*merge-patch\+json$/);
     const negative = await call('PATCH', `${WIDGETS}/a/scale`, {
       body: { spec: { replicas: -1 } },
       headers: { 'content-type': 'application/merge-patch+json' },
@@ -395,6 +401,37 @@ test('rules in CEL hold at every write, and one that does not compile is refused
     /^422,.*status: .*failed rule: self\.replicas < 3/,
   );
   assert.deepEqual(await patch('', { spec: { size: 4, replicas: 3 } }), [200, '']);
+});
+
+test('a policy for scales sees a Scale, wherever the kind keeps its number', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const paths = { ...VERSION.subresources.scale, specReplicasPath: '.spec.size' };
+  await establish(
+    world,
+    definition({ versions: [{ ...VERSION, subresources: { ...VERSION.subresources, scale: paths } }] }),
+  );
+  const rule = { apiGroups: ['*'], apiVersions: ['*'], operations: ['UPDATE'], resources: ['*/scale'] };
+  const expression = "request.kind.kind == 'Scale' && object.spec.replicas - oldObject.spec.replicas < 3";
+  const admission = '/apis/admissionregistration.k8s.io/v1';
+  await call('POST', `${admission}/validatingadmissionpolicies`, {
+    body: {
+      metadata: { name: 'slow' },
+      spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression }] },
+    },
+  });
+  await call('POST', `${admission}/validatingadmissionpolicybindings`, {
+    body: { metadata: { name: 'slow' }, spec: { policyName: 'slow', validationActions: ['Deny'] } },
+  });
+  assert.equal((await call('POST', WIDGETS, { body: widget('a', { size: 2 }) })).status, 201);
+  const scaleTo = async (replicas: number) =>
+    (
+      await call('PATCH', `${WIDGETS}/a/scale`, {
+        body: { spec: { replicas } },
+        headers: { 'content-type': 'application/merge-patch+json' },
+      })
+    ).status;
+  assert.deepEqual([await scaleTo(4), await scaleTo(7)], [200, 422]);
 });
 
 test('a hostile pattern or list holds up nobody', async (t) => {

@@ -199,7 +199,7 @@ function pathsOf(kind: Kind): Record<string, object> {
       operation(shown, 'patch', {
         ...writes(shown),
         parameters: [...WRITE_PARAMETERS, FORCE],
-        requestBody: patchBody(kind),
+        requestBody: patchBody(kind, path),
       }),
     ),
     ...(path === 'main' && {
@@ -237,9 +237,9 @@ function body(kind: Kind): object {
   return { required: true, content: { 'application/json': { schema }, 'application/yaml': { schema } } };
 }
 
-function patchBody(kind: Kind): object {
+function patchBody(kind: Kind, part: string): object {
   const schema = refTo(`${META}.Patch`);
-  return { required: true, content: Object.fromEntries(patchMediaTypes(kind).map((type) => [type, { schema }])) };
+  return { required: true, content: Object.fromEntries(patchMediaTypes(kind, part).map((type) => [type, { schema }])) };
 }
 
 const DELETE_BODY = { content: { 'application/json': { schema: refTo(`${META}.DeleteOptions`) } } };

@@ -14,7 +14,7 @@ export async function patchObject(server: ResourceServer, request: VerbRequest):
   const { fieldValidation } = query;
   const isApply = isServerSideApply(exchange.request.headers['content-type']);
   if (isApply && part !== 'scale') return applyOnServer(server, request);
-  const patchType = patchTypeOf(exchange.request.headers['content-type'], kind);
+  const patchType = patchTypeOf(exchange.request.headers['content-type'], kind, part);
   const { value: patch, warnings } = await readPatch(exchange, kind, fieldValidation);
   // However small the patch is, the whole object is read, patched, checked and written.
   exchange.chargeBody(server.store.get(kind, namespace, name)?.text.length ?? 0, PATCH_FACTOR);

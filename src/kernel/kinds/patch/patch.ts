@@ -25,21 +25,21 @@ function mediaOf(contentType: string | undefined): string {
 }
 
 /** The form of a patch from its content type. As in Kubernetes, strategic merge patches are for built-in kinds only. */
-export function patchTypeOf(contentType: string | undefined, kind: Kind): PatchType {
+export function patchTypeOf(contentType: string | undefined, kind: Kind, part: string = 'main'): PatchType {
   const media = mediaOf(contentType);
   const type = TYPE_OF_MEDIA.get(media);
   if (type !== undefined && (type !== 'strategic' || isBuiltIn(kind))) return type;
   throw resourceRefusal(
     'unsupported-patch-type',
     `the body of the request was in an unknown format (${media}) - accepted media types include: ` +
-      patchMediaTypes(kind).join(', '),
+      patchMediaTypes(kind, part).join(', '),
   );
 }
 
-/** The content types of patches that a kind accepts. */
-export function patchMediaTypes(kind: Kind): string[] {
+/** The content types of patches that a kind accepts. A scale is not applied: its only field is applied to the object. */
+export function patchMediaTypes(kind: Kind, part: string = 'main'): string[] {
   const patches = [...TYPE_OF_MEDIA].filter(([, form]) => form !== 'strategic' || isBuiltIn(kind));
-  return [...patches.map(([name]) => name), ...APPLY_MEDIA];
+  return [...patches.map(([name]) => name), ...(part === 'scale' ? [] : APPLY_MEDIA)];
 }
 
 function isBuiltIn(kind: Kind): boolean {
