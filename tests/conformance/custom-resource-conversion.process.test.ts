@@ -256,6 +256,26 @@ test('a webhook converts objects between versions, in every read and write', asy
         /it failed: no size/,
       ],
       ['no JSON', () => 'sorry', /its answer is not JSON/],
+      [
+        'a value that is nested too deep',
+        (review) => JSON.stringify(review).replace(/"size":1/, `"size":${'['.repeat(9_999)}${']'.repeat(9_999)}`),
+        /object 0 \("a"\): .*nested deeper than \d+ levels/,
+      ],
+      [
+        'annotations that nobody could write',
+        spoilObject((object) => (object.metadata.annotations = { a: 'x'.repeat(300_000) })),
+        /object 0 \("a"\): metadata\.annotations: Too long: must have at most 262144 bytes/,
+      ],
+      [
+        'a label that nobody could write',
+        spoilObject((object) => (object.metadata.labels = { 'a b': 'x' })),
+        /object 0 \("a"\): metadata\.labels: Invalid value: "a b"/,
+      ],
+      [
+        'too many values',
+        spoilObject((object) => (object.spec.more = Array.from({ length: 10_001 }, () => 1))),
+        /object 0 \("a"\): spec\.more has more than 10000 items/,
+      ],
       ['nothing within the time', () => undefined, /it did not answer in 4 s/],
     ];
     await Promise.all(

@@ -80,7 +80,7 @@ export function openConversions(outbound: Outbound): Conversions {
       objects: pending.map(({ object }) => object),
     };
     const text = await answerOf(definition.name, webhook, { request, signal });
-    const { objects, problem } = readReview(request, text);
+    const { objects, problem } = readReview(kind, request, text);
     if (problem !== undefined) throw refusalFor(definition.name, problem, 'conversion-wrong');
     for (const [index, { note }] of pending.entries()) {
       const converted = objects[index];

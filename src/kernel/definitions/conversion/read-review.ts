@@ -1,6 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import { fieldPath, Refusal } from '#kernel/base/failures.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { validateMetadata } from '#kernel/kinds/metadata.ts';
 import { getOwn, isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
+import { refuseTooHeavy } from '#kernel/kinds/schema/weight.ts';
+import { objectLimits } from '#kernel/store/rules/write.ts';
 
 export const REVIEW = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'ConversionReview' } as const;
 
@@ -23,7 +27,7 @@ export type ReviewAnswer =
   | { readonly objects?: undefined; readonly problem: string };
 
 /** Reads the answer of a webhook to a ConversionReview, and holds it against the request: nothing in it is taken on trust. */
-export function readReview(request: ReviewRequest, text: string): ReviewAnswer {
+export function readReview(kind: Kind, request: ReviewRequest, text: string): ReviewAnswer {
   let review: unknown;
   try {
     review = JSON.parse(text);
@@ -47,8 +51,12 @@ export function readReview(request: ReviewRequest, text: string): ReviewAnswer {
   for (const [index, original] of request.objects.entries()) {
     const converted: unknown = convertedObjects[index];
     const problem = problemOf(original, converted, request.desiredAPIVersion);
-    if (problem !== undefined) return { problem: `object ${index} ("${original.metadata.name}"): ${problem}` };
-    objects.push(withMetadataOf(original, converted as ResourceObject));
+    const where = `object ${index} ("${original.metadata.name}")`;
+    if (problem !== undefined) return { problem: `${where}: ${problem}` };
+    const object = withMetadataOf(original, converted as ResourceObject);
+    const excess = excessOf(kind, object);
+    if (excess !== undefined) return { problem: `${where}: ${excess}` };
+    objects.push(object);
   }
   return { objects };
 }
@@ -76,6 +84,24 @@ function problemOf({ kind, metadata }: ResourceObject, converted: unknown, apiVe
     if (texts !== undefined && texts !== null && !isTexts(texts)) return `its metadata.${field} are not texts by key`;
   }
   return undefined;
+}
+
+/** The first thing that no client could write: too much, too deep, or a wrong label or annotation. */
+function excessOf(kind: Kind, object: ResourceObject): string | undefined {
+  try {
+    refuseTooHeavy(object, objectLimits(kind));
+  } catch (error) {
+    if (error instanceof Refusal) return error.message;
+    throw error;
+  }
+  const { name, namespace, labels = {}, annotations = {} } = object.metadata;
+  const [problem] = validateMetadata(kind, {
+    name,
+    ...(namespace !== undefined && { namespace }),
+    labels,
+    annotations,
+  });
+  return problem && `${fieldPath(problem.path)}: ${problem.detail}`;
 }
 
 function isTexts(value: unknown): boolean {
