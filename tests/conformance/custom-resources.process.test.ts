@@ -434,6 +434,59 @@ test('a policy for scales sees a Scale, wherever the kind keeps its number', asy
   assert.deepEqual([await scaleTo(4), await scaleTo(7)], [200, 422]);
 });
 
+test('defaults make no object larger than a client could send it', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const withDefaults = (count: number) => ({
+    type: 'object',
+    properties: {
+      spec: {
+        type: 'object',
+        properties: {
+          list: {
+            type: 'array',
+            items: {
+              type: 'object',
+              properties: Object.fromEntries(
+                Array.from({ length: count }, (_, at) => [`f${at}`, { type: 'string', default: 'x'.repeat(1_000) }]),
+              ),
+            },
+          },
+        },
+      },
+    },
+  });
+  const versionOf = (count: number) => ({
+    ...VERSION,
+    selectableFields: [],
+    schema: { openAPIV3Schema: withDefaults(count) },
+  });
+  await establish(world, definition({ versions: [versionOf(10)] }));
+  const create = (name: string, items: number) =>
+    call('POST', WIDGETS, { body: widget(name, { list: Array.from({ length: items }, () => ({})) }) });
+  const small = await create('small', 200);
+  assert.deepEqual([small.status, small.json.spec?.list[199].f9.length], [201, 1_000]);
+  const large = await create('large', 9_000);
+  assert.equal(large.status, 413, large.text.slice(0, 300));
+  assert.match(large.json.message, /more than 3145728 characters/);
+  // Objects that are stored get the defaults of a later definition: they are shown as far as they may be that large.
+  const changed = await call('PATCH', `${DEFINITIONS}/widgets.stock.example`, {
+    body: { spec: { versions: [versionOf(100)] } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  assert.equal(changed.status, 200, changed.text.slice(0, 300));
+  const shown = await until(
+    async () => {
+      const answer = await call('GET', `${WIDGETS}/small`);
+      return answer.json.spec.list[0].f99 === undefined ? undefined : answer;
+    },
+    () => 'the new defaults',
+    5,
+  );
+  assert.ok(shown.text.length < 2 * 3_145_728, String(shown.text.length));
+  assert.equal((await call('DELETE', `${WIDGETS}/small`)).status, 200);
+});
+
 test('a hostile pattern or list holds up nobody', async (t) => {
   const world = await startWorld(t, { roles: ['api'] });
   const { call } = world;

@@ -1,6 +1,6 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import type { Kind } from './kind.ts';
-import { compileDefaults } from './schema/defaults.ts';
+import { compileDefaults, type DefaultLimits } from './schema/defaults.ts';
 import { withAlternatives } from './schema/lift.ts';
 import { withLinearPatterns } from './schema/linear-pattern.ts';
 import { OBJECT_META } from './schema/object-meta.ts';
@@ -27,13 +27,13 @@ export function compileSchema(schema: unknown): CompiledSchema {
   return compileNode(readSchema(schema));
 }
 
-function compileNode(node: SchemaNode): CompiledSchema {
+function compileNode(node: SchemaNode, limits?: DefaultLimits): CompiledSchema {
   const structure = withAlternatives(node);
   return {
     node,
     structure,
     prune: compilePrune(structure),
-    applyDefaults: compileDefaults(structure),
+    applyDefaults: compileDefaults(structure, limits),
     validate: compileValidate(node),
   };
 }
@@ -99,7 +99,8 @@ function withEmbeddedMetadata(node: SchemaNode): SchemaNode {
 export function structureOf(kind: Kind): CompiledSchema {
   let compiled = BY_KIND.get(kind);
   if (compiled === undefined) {
-    compiled = compileNode(objectSchema(kind));
+    const { definition, bodyValuesMax: valuesMax, bodyBytesMax: charsMax } = kind;
+    compiled = compileNode(objectSchema(kind), definition && { valuesMax, charsMax });
     BY_KIND.set(kind, compiled);
   }
   return compiled;

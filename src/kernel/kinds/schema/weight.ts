@@ -58,6 +58,18 @@ export function refuseTooHeavy(value: unknown, limits: ObjectLimits): void {
   }
 }
 
+/** The values and characters of a value, as limits count them. */
+export function weightOf(value: unknown): { readonly values: number; readonly chars: number } {
+  if (typeof value === 'string') return { values: 1, chars: value.length };
+  if (typeof value !== 'object' || value === null) return { values: 1, chars: 0 };
+  const names = Array.isArray(value) ? [] : Object.keys(value);
+  const parts = Object.values(value).map(weightOf);
+  return {
+    values: parts.reduce((sum, { values }) => sum + values, 1),
+    chars: parts.reduce((sum, { chars }) => sum + chars, names.join('').length),
+  };
+}
+
 export function tooManyValues(valuesMax: number): Refusal {
   return resourceRefusal(
     'too-many-values',

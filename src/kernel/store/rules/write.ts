@@ -560,7 +560,9 @@ function applySchema(
       remedy: `See the fields of ${kind.kind} with: kubectl explain ${kind.plural} --recursive`,
     });
   }
-  const shapedObject = asObject(withDefaults ? structure.applyDefaults(value) : value, kind);
+  const filled = withDefaults ? structure.applyDefaults(value) : value;
+  if (filled !== value && kind.definition !== undefined) refuseTooHeavy(withoutOwners(filled), objectLimits(kind));
+  const shapedObject = asObject(filled, kind);
   const object = kind.prepare?.(shapedObject) ?? shapedObject;
   return { object, warnings: fieldValidation === 'Warn' ? messages : [] };
 }
