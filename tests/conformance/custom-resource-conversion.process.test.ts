@@ -464,7 +464,7 @@ test('a policy for one version is for writes in each version, which it sees in i
   assert.equal(await create(V1, 'v1', 9), denialOf('small', 'size in stock.example/v1 v1'));
   assert.equal(
     await create(V2, 'v2', 9),
-    denied('small', 'size in stock.example/v1 v1'),
+    denialOf('small', 'size in stock.example/v1 v1'),
     'no way around it by a version',
   );
   await guardCrates(
