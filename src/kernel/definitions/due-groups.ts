@@ -10,8 +10,8 @@ export function groupInName(name: string): string {
 /** Groups of definitions of which something has changed, all of them at first: names conflict within a group. */
 export class DueGroups {
   readonly #due: Set<string>;
-  /** Groups of kinds whose objects are being deleted, by `Kind.id`. */
-  readonly #ending = new Map<string, string>();
+  /** Groups that wait for changes of objects, by `Kind.id`. */
+  readonly #waiting = new Map<string, Set<string>>();
   readonly #signal: AbortSignal;
   #wake = (): void => {};
 
@@ -21,9 +21,8 @@ export class DueGroups {
     this.#due = new Set(Array.from(store.list(CustomResourceDefinition), ({ name }) => groupInName(name)));
     const unsubscribe = store.subscribe((changes) => {
       for (const { entry } of changes) {
-        const group =
-          entry.kind === CustomResourceDefinition ? groupInName(entry.name) : this.#ending.get(entry.kind.id);
-        if (group !== undefined) this.add(group);
+        if (entry.kind === CustomResourceDefinition) this.add(groupInName(entry.name));
+        else this.#wakeThoseOf(entry.kind.id);
       }
     });
     signal.addEventListener('abort', () => {
@@ -37,9 +36,16 @@ export class DueGroups {
     this.#wake();
   }
 
-  /** Makes the group due again when objects of a kind change. */
+  /** Makes the group due again at the next change of objects of a kind. */
   waitFor({ id }: Kind, group: string): void {
-    this.#ending.set(id, group);
+    this.#waiting.set(id, (this.#waiting.get(id) ?? new Set()).add(group));
+  }
+
+  #wakeThoseOf(kindId: string): void {
+    const groups = this.#waiting.get(kindId);
+    if (groups === undefined) return;
+    this.#waiting.delete(kindId);
+    for (const group of groups) this.add(group);
   }
 
   /** The next one, which is no longer due; undefined at the end. */

@@ -4,6 +4,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { Outage } from '#kernel/base/outage.ts';
 import { eachOf, inTurns } from '#kernel/base/turns.ts';
 import { pause, type Time } from '#kernel/base/time.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -13,7 +14,15 @@ import type { FollowedDefinitions } from './follow-definitions.ts';
 import { CLEANUP, CustomResourceDefinition } from './kinds/custom-resource-definition.ts';
 import type { DefinitionStatus } from './kinds/definition-spec.ts';
 import { statusFor } from './rules/accept-names.ts';
-import { digestOf, isEstablished, type DefinitionDigest } from './rules/digest.ts';
+import { conditionOf, digestOf, isEstablished, type DefinitionDigest } from './rules/digest.ts';
+import { RELEASED_CONDITION } from './rules/released-annotation.ts';
+
+/** Brings the releases of a kind to what its definition says, by the condition `Released`. Called again after each change of it. */
+export type ReleasedKindKeeper = (
+  digest: DefinitionDigest,
+  /** `waitFor`: calls again when objects of a kind change. */
+  context: { readonly waitFor: (kind: Kind) => void; readonly signal: AbortSignal },
+) => Promise<void>;
 
 /**
  * Keeps the statuses of definitions, and lets a deleted one go when its objects are gone. Runs in the process that writes, so
@@ -23,11 +32,12 @@ export function keepDefinitions(parts: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
   readonly followed: FollowedDefinitions;
+  readonly keepReleased: ReleasedKindKeeper;
   readonly clock: Clock;
   readonly time: Time;
   readonly log: Log;
 }): { readonly stop: () => Promise<void> } {
-  const { store, kinds, followed, clock, time, log } = parts;
+  const { store, kinds, followed, keepReleased, clock, time, log } = parts;
   const stopping = new AbortController();
   const { signal } = stopping;
   const writes = definitionWrites(store);
@@ -68,7 +78,13 @@ export function keepDefinitions(parts: {
       if (digest === undefined || signal.aborted) continue;
       const status = statusFor(digest, all, kubernetesTime(clock()));
       if (!isDeepStrictEqual(status, digest.status)) await writeStatus(digest, status);
-      if (digest.isTerminating && digest.finalizers.includes(CLEANUP)) await clear(digest);
+      else if (isEstablished(digest)) {
+        await followed.settle();
+        await keepReleased(digest, { waitFor: (kind) => groups.waitFor(kind, group), signal });
+      }
+      // Its objects are no longer live when they go.
+      const isUnderRelease = conditionOf(digest, RELEASED_CONDITION) !== undefined;
+      if (digest.isTerminating && digest.finalizers.includes(CLEANUP) && !isUnderRelease) await clear(digest);
     }
   }
 

@@ -14,7 +14,7 @@ const BODY_BYTES_MAX = {
 const BODY_VALUES_MAX = 32_768;
 
 /** Most kinds change the answers to listeners. */
-const DEFAULT_TARGET = 'listeners';
+export const DEFAULT_TARGET = 'listeners';
 
 const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
@@ -76,7 +76,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
     verbs,
     bodyBytesMax: declaration.bodyBytesMax ?? BODY_BYTES_MAX[verbs.join() === 'create' ? 'posted' : 'stored'],
     bodyValuesMax: declaration.bodyValuesMax ?? BODY_VALUES_MAX,
-    columns: [...columns.map(typedColumn), ...(released ? [typedColumn(LIVE_COLUMN)] : [])],
+    columns: [...columns.map(typedColumn), ...(released ? [LIVE_COLUMN] : [])],
     shortNames: declaration.shortNames ?? [],
     // `kubectl get all` shows released kinds.
     categories: [...(declaration.categories ?? []), ...(released ? ['all'] : [])],

@@ -1,10 +1,9 @@
 import { Type, type Static, type TSchema } from 'typebox';
-import type { Column, ObjectOf } from './kind.ts';
+import type { Column } from './kind.ts';
 import { typedReader } from './schema/read-typed.ts';
 
 /** The status that every kind has whose spec goes live through a Head. Written by the kernel alone. */
-/** The status that every kind has whose spec goes live through a Head. Written by the kernel alone. */
-const StandardStatus = Type.Object({
+export const RELEASED_STATUS = Type.Object({
   observedGeneration: Type.Optional(Type.Integer({ description: 'The generation that the conditions describe.' })),
   liveRevision: Type.Optional(
     Type.String({ description: 'Content hash of the spec that is live; absent when none is.' }),
@@ -31,19 +30,19 @@ const StandardStatus = Type.Object({
   ),
 });
 
-export type ReleasedStatus = Static<typeof StandardStatus>;
+export type ReleasedStatus = Static<typeof RELEASED_STATUS>;
 
 /** The standard status together with the fields that a kind has of its own. */
 export function releasedStatusSchema(kindId: string, own: TSchema | undefined): TSchema {
   if (own !== undefined && !Type.IsObject(own)) throw new Error(`the status of kind ${kindId} is no object`);
   const fields = own?.properties ?? {};
-  const taken = Object.keys(fields).filter((field) => Object.hasOwn(StandardStatus.properties, field));
+  const taken = Object.keys(fields).filter((field) => Object.hasOwn(RELEASED_STATUS.properties, field));
   if (taken.length > 0) throw new Error(`the status of kind ${kindId} has ${taken.join(', ')} twice`);
   const description = 'The state of the declared spec.';
-  return Type.Object({ ...StandardStatus.properties, ...fields }, { description });
+  return Type.Object({ ...RELEASED_STATUS.properties, ...fields }, { description });
 }
 
-const readStandard = typedReader(StandardStatus);
+const readStandard = typedReader(RELEASED_STATUS);
 
 /** The standard status of a released object; empty where the kernel has not written one yet. */
 export function releasedStatus({ status }: { readonly status?: unknown }): ReleasedStatus {
@@ -57,7 +56,7 @@ export function liveCondition(object: { readonly status?: unknown }) {
   return releasedStatus(object).conditions?.find(({ type }) => type === LIVE_CONDITION);
 }
 
-export const LIVE_COLUMN: Column<ObjectOf<unknown, ReleasedStatus>> = {
+export const LIVE_COLUMN: Column = {
   name: 'Live',
   type: 'string',
   description: 'Whether the declared spec is what the decision plane serves.',

@@ -1,6 +1,16 @@
 import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
 
 export const releaseRefusal = defineRefusals('releases', {
+  'definition-in-release': {
+    reason: 'Conflict',
+    meaning: 'An open release carries objects of the kind, and the definition would take them out of it.',
+    remedy: 'Wait until the release ends, or abort it: `backline release abort NAME`.',
+  },
+  'definition-live': {
+    reason: 'Conflict',
+    meaning: 'Objects of the kind are live by releases, and would be gone at once with their definition.',
+    remedy: 'Delete its objects first, or take the annotation `releases.backline.dev/released` away.',
+  },
   'draft-changed': {
     reason: 'Conflict',
     meaning: 'The draft is not the one that the request means: it was saved again, or is another of the same name.',

@@ -66,9 +66,12 @@ export class LiveObjects implements World {
   }
 
   #keysOf(object: LiveObject): readonly string[] {
+    const kind = this.#kinds.isKnown(object.kind) ? this.#kinds.byId(object.kind) : undefined;
+    // A definition may change its indexes while objects are live; nothing asks for them, and nothing refers to such objects.
+    if (kind === undefined || kind.definition !== undefined) return NONE;
     const known = knownIndexKeys(object);
     if (known !== undefined) return known;
-    const keys = indexKeysOf(this.#kinds.byId(object.kind), object, () => object.spec);
+    const keys = indexKeysOf(kind, object, () => object.spec);
     if (keys.length === 0) noteNoIndexKeys(object);
     return keys;
   }
@@ -122,5 +125,6 @@ export class Overlay implements World {
   #untouched = (object: LiveObject): boolean => !this.#touched.has(liveKey(object.kind, object.name));
 }
 
+const NONE: readonly never[] = [];
 /** Of those keys that are references. */
 const REFERENCE = indexKey(REFERENCES, '');

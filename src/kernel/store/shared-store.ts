@@ -144,13 +144,13 @@ export async function openSharedStore<Operation>(
   }
 }
 
-/** Entries have index keys, and fields for selectors, by the definition of the time when they were made. */
+/** Entries have index keys, fields for selectors, and a spec of their own, by the definition of the time when they were made. */
 function redefineKind<Operation>({ memory, kinds }: SharedParts<Operation>, kind: Kind): Promise<void> | undefined {
   const before = kinds.get(kind.id);
   if (before === undefined) throw new Error(`the store has no kind ${kind.id}`);
   kinds.set(kind.id, kind);
-  const fieldsOf = ({ indexes = {}, selectableFields = {} }: Kind): string =>
-    [indexes, selectableFields].map((all) => Object.keys(all).toSorted().join()).join(' ');
+  const fieldsOf = ({ indexes = {}, selectableFields = {}, released }: Kind): string =>
+    [String(released), ...[indexes, selectableFields].map((all) => Object.keys(all).toSorted().join())].join(' ');
   return fieldsOf(before) === fieldsOf(kind) ? undefined : inTurns(memory.reindex(kind));
 }
 

@@ -12,6 +12,7 @@ import { databaseName, openDatabase, type Database } from '#kernel/postgres/data
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
+import { definitionGuard } from '#kernel/releases/defined-kinds/guard-definitions.ts';
 import { releaseGuard } from '#kernel/releases/engine/guard.ts';
 import { changePolicies } from '#kernel/admission/change-policies/review-changes.ts';
 import { policyAdmission } from '#kernel/admission/policy-admission.ts';
@@ -29,7 +30,7 @@ import { allAdmissions, decideWith, type Admission } from '#kernel/store/rules/w
 import type { HeadSource } from '#kernel/snapshots/head-state.ts';
 import { followLive } from '#kernel/snapshots/live-heads.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import { migrationsOf, declaredPaths, describedModules } from './catalogue.ts';
+import { migrationsOf, declaredPaths, describedModules, targetsOf } from './catalogue.ts';
 import { deliver } from './peers.ts';
 import type { SharedParts } from './shared.ts';
 
@@ -93,7 +94,13 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
   // Writes of the start itself come before the live objects are known.
   let known = new LiveObjects(kinds);
   const admission = {
-    ...allAdmissions(prepared.admission, releaseGuard, ownTypesGuard(ownTypes(shared.eventTypes)), definitionAdmission),
+    ...allAdmissions(
+      prepared.admission,
+      releaseGuard,
+      ownTypesGuard(ownTypes(shared.eventTypes)),
+      definitionAdmission,
+      definitionGuard({ kinds, targets: targetsOf(modules), live: () => known }),
+    ),
     ...policyAdmission(kinds),
     ...changePolicies(kinds, () => known),
   };

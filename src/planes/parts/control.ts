@@ -22,6 +22,7 @@ import { releaseCommands } from '#kernel/releases/api/commands.ts';
 import { draftCommands } from '#kernel/releases/drafts/draft-commands.ts';
 import { tidyDrafts } from '#kernel/releases/drafts/tidy-drafts.ts';
 import type { MayApprove } from '#kernel/releases/engine/approvals.ts';
+import { keepReleasedKinds } from '#kernel/releases/defined-kinds/keep-released-kinds.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
 import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
 import { judgements } from '#kernel/releases/evidence/judge-again.ts';
@@ -135,7 +136,7 @@ export async function startControlPlane(
   const served = servedKinds(store, kinds);
   const followed = await lifetime.open(
     'definitions',
-    () => startDefinitions(shared, base, served),
+    () => startDefinitions(shared, base, served, writing.releases),
     (running) => running.stop(),
   );
   const answered = {
@@ -176,13 +177,18 @@ async function startDefinitions(
   { kinds, log }: SharedParts,
   { store, definitions: first, clock }: ControlStore,
   served: ServedKinds,
+  releases: () => ReleaseEngine | undefined,
 ): Promise<FollowedDefinitions & { readonly stop: () => Promise<unknown> }> {
   const followed = followDefinitions({ store, kinds, served, first, log });
   await followed.settle();
   let term: ReturnType<typeof keepDefinitions> | undefined;
   store.onWriter((isWriter) => {
     void term?.stop();
-    term = isWriter ? keepDefinitions({ store, kinds, followed, clock, time: systemTime, log }) : undefined;
+    const caughtUp = async () => releases()?.caughtUp();
+    const keepReleased = keepReleasedKinds({ store, kinds, clock, time: systemTime, caughtUp });
+    term = isWriter
+      ? keepDefinitions({ store, kinds, followed, keepReleased, clock, time: systemTime, log })
+      : undefined;
   });
   return {
     ...followed,

@@ -30,6 +30,7 @@ export const CustomResourceDefinition = defineKind({
       value: ({ status }) => status?.conditions?.find(({ type }) => type === 'Established')?.status,
     },
   ],
+  indexes: { plural: ({ names }) => [names.plural] },
   validate: definitionProblems,
   validateObject: (object, before) => (before === undefined ? [] : versionProblems(object, before)),
   prepare: withCleanup,

@@ -164,7 +164,7 @@ export type DefinitionSpec = Static<typeof DefinitionSpec>;
 export type VersionSpec = DefinitionSpec['versions'][number];
 
 const Condition = Type.Object({
-  type: Type.String({ description: 'NamesAccepted, Established or Terminating.' }),
+  type: Type.String({ description: 'NamesAccepted, Established, Released or Terminating.' }),
   status: Type.Enum(['True', 'False', 'Unknown'], { description: 'Whether it is so.' }),
   lastTransitionTime: optional(Type.String({ format: 'date-time', description: 'Since when.' })),
   reason: optional(Type.String({ description: 'A word for programs.' })),

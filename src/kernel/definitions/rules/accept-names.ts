@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DefinitionCondition, DefinitionSpec, DefinitionStatus } from '../kinds/definition-spec.ts';
 import { conditionOf, isEstablished, type DefinitionDigest } from './digest.ts';
+import { RELEASED_CONDITION } from './released-annotation.ts';
 
 type Names = DefinitionSpec['names'];
 type AcceptedNames = NonNullable<DefinitionStatus['acceptedNames']>;
@@ -24,11 +25,14 @@ export function statusFor(
   const { accepted, conflicts } = acceptNames(names, takenBy(digest, others), status.acceptedNames ?? {});
   const [first] = conflicts;
   const isAccepted = first === undefined;
+  const released = conditionOf(digest, RELEASED_CONDITION);
   const wanted: readonly Omit<DefinitionCondition, 'lastTransitionTime'>[] = [
     isAccepted
       ? { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: 'no conflicts found' }
       : { type: 'NamesAccepted', status: 'False', reason: first.reason, message: messageOf(conflicts) },
     establishedFor(digest, isAccepted),
+    // The release engine keeps it.
+    ...(released === undefined ? [] : [released]),
     ...(digest.isTerminating
       ? [
           {

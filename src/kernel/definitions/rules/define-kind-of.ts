@@ -1,8 +1,10 @@
 import { Type } from 'typebox';
 import { contentHash } from '#kernel/base/ids.ts';
+import { DEFAULT_TARGET } from '#kernel/kinds/define-kind.ts';
 import type { Column, Definition, Kind, ResourceObject, ScalePaths, Verb } from '#kernel/kinds/kind.ts';
 import { getOwn, isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
 import { structureOf } from '#kernel/kinds/structure.ts';
+import { LIVE_COLUMN } from '#kernel/kinds/released-status.ts';
 import { comparePriority } from '#kernel/kinds/version-priority.ts';
 import { plainFields } from '../kinds/check-definition.ts';
 import { CustomResourceDefinition } from '../kinds/custom-resource-definition.ts';
@@ -10,6 +12,10 @@ import type { DefinitionSpec, VersionSpec } from '../kinds/definition-spec.ts';
 import { compileRules } from '../kinds/compile-rules.ts';
 import { runRules } from './run-rules.ts';
 import { firstAt, parseJsonPath } from '../kinds/json-path.ts';
+import { withReleasedStatus } from '../kinds/released-schema.ts';
+import { checkLiveSpec } from './check-live-spec.ts';
+import { digestIn, isReleased } from './digest.ts';
+import { namesIn } from './released-annotation.ts';
 
 /** The text of a definition: parsed for a schema when that is first used, and not kept as values, which take much more room. */
 export interface DefinitionText {
@@ -25,17 +31,26 @@ export function kindOf(object: ResourceObject, source: DefinitionText): Kind {
   const { plural, kind } = declared.names;
   const spec = { ...declared, names: { ...declared.names, ...acceptedNames, plural, kind } };
   const { name, uid = '', generation = 0, deletionTimestamp } = object.metadata;
+  const digest = digestIn(object);
+  const released = isReleased(digest);
+  const { target = DEFAULT_TARGET } = digest;
   const versions: Kind[] = [];
   const definition: Definition = {
     name,
     // Its deletion is counted as a change of it, and changes nothing.
-    revision: contentHash([uid, deletionTimestamp === undefined ? generation : generation - 1, spec.names]),
+    revision: contentHash([
+      uid,
+      deletionTimestamp === undefined ? generation : generation - 1,
+      spec.names,
+      released,
+      target,
+    ]),
     versions,
     ...webhookOf(spec),
   };
   const { group, names, scope } = spec;
   const all = spec.versions.map(({ schema: _large, ...version }) =>
-    versionKind({ spec: { group, names, scope }, version, definition, source }),
+    versionKind({ spec: { group, names, scope }, version, definition, source, released, target }),
   );
   const stored = all[spec.versions.findIndex(({ storage }) => storage)];
   if (stored === undefined) throw new Error(`definition ${name} stores no version`);
@@ -57,9 +72,12 @@ interface VersionParts {
   readonly version: Omit<VersionSpec, 'schema'>;
   readonly definition: Definition;
   readonly source: DefinitionText;
+  readonly released: boolean;
+  readonly target: string;
 }
 
-function versionKind({ spec, version, definition, source }: VersionParts): Kind {
+function versionKind(parts: VersionParts): Kind {
+  const { spec, version, definition, source, released, target } = parts;
   const { group, names, scope } = spec;
   const apiVersion = `${group}/${version.name}`;
   const { scale, status } = version.subresources ?? {};
@@ -76,20 +94,21 @@ function versionKind({ spec, version, definition, source }: VersionParts): Kind 
     singular: names.singular ?? names.kind.toLowerCase(),
     ...(names.listKind !== undefined && { listKind: names.listKind }),
     shortNames: names.shortNames ?? [],
-    categories: names.categories ?? [],
+    categories: categoriesOf(names, released),
     namespaced: scope === 'Namespaced',
+    ...(released && { ...namesIn({ namespaced: scope === 'Namespaced' }), check: checkLiveSpec(() => kind) }),
     description: `A ${names.kind} of ${group}.`,
     verbs: EVERY_VERB,
-    released: false,
+    released,
     direct: false,
     hasSpec: true,
-    target: '',
+    target,
     hasStatus: status !== undefined,
     ...(status === undefined && { hasPlainStatus: true }),
     ...(scale !== undefined && { scale: scalePaths(scale) }),
     bodyBytesMax: BODY_BYTES_MAX,
     bodyValuesMax: BODY_VALUES_MAX,
-    columns: columnsOf(version),
+    columns: columnsOf(version, released),
     hasOwnAge: true,
     selectableFields: Object.fromEntries(selectable.map((path) => [path.join('.'), path])),
     ...(version.deprecated === true && { deprecation: deprecationOf(names.kind, apiVersion, version) }),
@@ -99,7 +118,7 @@ function versionKind({ spec, version, definition, source }: VersionParts): Kind 
       return rules.root === undefined ? [] : runRules(rules.root, object, before);
     },
     get schema() {
-      return (schema ??= schemaIn(source, version.name));
+      return (schema ??= schemaIn(source, version.name, released));
     },
   };
   // Objects of other versions have their fields elsewhere.
@@ -140,9 +159,19 @@ const AGE: Column = {
   value: ({ metadata }) => metadata.creationTimestamp,
 };
 
-function columnsOf({ additionalPrinterColumns = [] }: VersionParts['version']): readonly Column[] {
-  if (additionalPrinterColumns.length === 0) return [AGE];
-  return additionalPrinterColumns.map(({ name, type, description = '', priority = 0, jsonPath }): Column => {
+/** `kubectl get all` shows released kinds. */
+function categoriesOf({ categories = [] }: DefinitionSpec['names'], released: boolean): readonly string[] {
+  return released && !categories.includes('all') ? [...categories, 'all'] : categories;
+}
+
+function columnsOf(version: VersionParts['version'], released: boolean): readonly Column[] {
+  const { additionalPrinterColumns: own = [] } = version;
+  const live = released && !own.some(({ name }) => name === LIVE_COLUMN.name) ? [LIVE_COLUMN] : [];
+  return own.length === 0 ? [...live, AGE] : [...ownColumns(own), ...live];
+}
+
+function ownColumns(columns: NonNullable<VersionSpec['additionalPrinterColumns']>): readonly Column[] {
+  return columns.map(({ name, type, description = '', priority = 0, jsonPath }): Column => {
     const path = parseJsonPath(jsonPath);
     return {
       name,
@@ -185,12 +214,13 @@ function indexOf(kind: Kind, [, ...path]: readonly string[]): (spec: unknown) =>
 }
 
 /** The schema of a version, out of the text of its definition. */
-function schemaIn({ text }: DefinitionText, version: string): Kind['schema'] {
+function schemaIn({ text }: DefinitionText, version: string, released: boolean): Kind['schema'] {
   const object: ResourceObject = JSON.parse(text);
   const { versions } = CustomResourceDefinition.spec(object);
   const schema = versions.find(({ name }) => name === version)?.schema.openAPIV3Schema;
   // The definition is newer than the kind, which will be replaced in a moment.
-  return Type.Unsafe<unknown>(
-    schema ?? ({ type: 'object', 'x-kubernetes-preserve-unknown-fields': true } satisfies JsonObject),
-  );
+  if (schema === undefined) {
+    return Type.Unsafe<unknown>({ type: 'object', 'x-kubernetes-preserve-unknown-fields': true } satisfies JsonObject);
+  }
+  return Type.Unsafe<unknown>(released ? withReleasedStatus(schema) : schema);
 }

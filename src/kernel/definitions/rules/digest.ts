@@ -2,6 +2,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import { CustomResourceDefinition } from '../kinds/custom-resource-definition.ts';
 import type { DefinitionCondition, DefinitionSpec, DefinitionStatus } from '../kinds/definition-spec.ts';
+import { RELEASED_CONDITION, targetIn } from './released-annotation.ts';
 
 /** A definition without its schemas, which are large. */
 export interface DefinitionDigest {
@@ -13,6 +14,8 @@ export interface DefinitionDigest {
   readonly group: string;
   readonly names: DefinitionSpec['names'];
   readonly storageVersion: string;
+  /** The target that its annotation asks for; undefined: its objects are not to be released. */
+  readonly target: string | undefined;
   readonly status: DefinitionStatus;
 }
 
@@ -39,6 +42,7 @@ export function digestIn(object: ResourceObject): DefinitionDigest {
     group,
     names,
     storageVersion: versions.find(({ storage }) => storage)?.name ?? '',
+    target: targetIn(object.metadata),
     status: CustomResourceDefinition.status(object) ?? {},
   };
 }
@@ -50,4 +54,10 @@ export function conditionOf({ status }: DefinitionDigest, type: string): Definit
 /** Whether the kind is served. */
 export function isEstablished(digest: DefinitionDigest): boolean {
   return conditionOf(digest, 'Established')?.status === 'True';
+}
+
+/** Whether objects of the kind go live by releases. They do once all that there were have a Head. */
+export function isReleased(digest: DefinitionDigest): boolean {
+  const { target, isTerminating } = digest;
+  return target !== undefined && !isTerminating && conditionOf(digest, RELEASED_CONDITION)?.status === 'True';
 }

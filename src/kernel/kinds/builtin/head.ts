@@ -75,6 +75,10 @@ export const Head = defineKind({
     { description: 'The state of the head.' },
   ),
   verbs: ['get', 'list', 'watch'],
+  selectableFields: {
+    'spec.object.kind': ['spec', 'object', 'kind'],
+    'spec.object.namespace': ['spec', 'object', 'namespace'],
+  },
   columns: [
     {
       name: 'Object',

@@ -11,7 +11,7 @@ import { countApprovals, usersWithoutRight, type MayApprove } from '../engine/ap
 import { command, notNow, type CommandRequest, type ProgressVerb } from '../engine/command.ts';
 import { evaluateFreezes, type FreezeStates } from '../engine/evaluate-freezes.ts';
 import { writeStep } from '../engine/release-writes.ts';
-import { unknownKindText } from '../engine/unknown-kinds.ts';
+import { retiredKindText, unknownKindText } from '../engine/unknown-kinds.ts';
 import { RELEASE_COMMANDS, ReleaseCommand, type CommandSpec, type CommandVerb } from '../kinds/release-command.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { Release } from '../kinds/release.ts';
@@ -79,6 +79,8 @@ async function operationsOf(
   const needsKinds = isOfPromoted || verb === 'pin' || verb === 'unpin' || verb === 'promote';
   const unknown = needsKinds ? unknownKindText(release.spec, kinds) : undefined;
   if (unknown !== undefined) throw notNow(name, 'it has objects of unknown kinds', unknown);
+  const retired = needsKinds ? retiredKindText(release.spec, kinds) : undefined;
+  if (retired !== undefined) throw notNow(name, 'it has objects that are not released', retired);
   if (verb === 'pin') {
     // A pin on an object of an open release would only hold up that release.
     if (release.spec.open) throw notNow(name, 'it is in progress', 'Abort it, or roll it back, which pins as well.');

@@ -26,7 +26,7 @@ function faultsOf(kind: Kind, specs: Readonly<Record<string, object>>, unreadabl
   for (const [name, spec] of Object.entries(specs))
     live.set(new CompactObject(objectOf(name, spec), JSON.stringify(spec)));
   for (const name of unreadable) live.set(new CompactObject(objectOf(name, {}), UNREADABLE, []));
-  return Array.from(atOnce(checkLive(live, kinds, () => true)).values(), ({ name }) => name);
+  return Array.from(atOnce(checkLive(live, kinds, kinds.all, () => true)).values(), ({ name }) => name);
 }
 
 const specs = {

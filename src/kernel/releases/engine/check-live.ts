@@ -14,16 +14,17 @@ export interface LiveFault {
 }
 
 /**
- * Finds live objects that fail the checks of their kind, because an earlier version of the program accepted them. They stay live:
+ * Finds live objects of these kinds that fail the checks of their kind, because an earlier version of the program, or of a definition, accepted them. They stay live:
  * removal would be a change that nobody decided. Pauses after each object, and stops when it is no longer wanted.
  */
 export function* checkLive(
   live: LiveObjects,
   kinds: KindRegistry,
+  of: readonly Kind[],
   isWanted: () => boolean,
 ): Steps<ReadonlyMap<LiveKey, LiveFault>> {
   const faults = new Map<LiveKey, LiveFault>();
-  for (const released of kinds.all.filter((one) => one.released)) {
+  for (const released of of) {
     const { id: kind } = released;
     for (const object of live.list(kind)) {
       const { name, revision } = object;

@@ -1,12 +1,15 @@
 import { liveNameOf } from '#kernel/kinds/live-name.ts';
+import type { Log } from '#kernel/base/log.ts';
 import { logSeldom } from '#kernel/base/log-seldom.ts';
 import { atOnce, inTurns } from '#kernel/base/turns.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Change } from '#kernel/store/contract.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { ENGINE } from './advance.ts';
 import { ChangeQueue, type QueuedObject } from './change-queue.ts';
 import { checkLive, type LiveFault } from './check-live.ts';
 import { isConflict } from './engine-errors.ts';
+import { followReleasedKinds } from './follow-released-kinds.ts';
 import { findUnsettled } from './find-unsettled.ts';
 import { textOf } from './go-live.ts';
 import { ObjectBackOff } from './object-back-off.ts';
@@ -46,15 +49,22 @@ export function dispatchChanges(parts: DispatchParts): ChangeDispatch {
 
   const unsubscribe = store.subscribe(follow);
   const isWanted = () => !stopping;
-  const unsettled = findUnsettled(parts, isWanted, (found) => queue.add({ ...found, origins: [] }));
-  const count = kinds.all.reduce((sum, kind) => (kind.released ? sum + store.count(kind) : sum), 0);
-  if (count > AT_ONCE_MAX) working = inTurns(unsettled).then(finishWork);
+  const released = kinds.all.filter((kind) => kind.released);
+  const find = (of: readonly Kind[]) =>
+    findUnsettled(parts, of, isWanted, (found) => queue.add({ ...found, origins: [] }));
+  const count = released.reduce((sum, kind) => sum + store.count(kind), 0);
+  if (count > AT_ONCE_MAX) working = inTurns(find(released)).then(finishWork);
   else {
-    atOnce(unsettled);
+    atOnce(find(released));
     work();
   }
   // Nothing waits for it: live objects are served in any case.
-  void inTurns(checkLive(live, kinds, isWanted)).then(reportFaults);
+  void inTurns(checkLive(live, kinds, released, isWanted)).then(reportFaults);
+  const unfollowKinds = followReleasedKinds(state, (changed, faulty) => {
+    void inTurns(find(changed)).then(work);
+    const checked = inTurns(checkLive(live, kinds, changed, isWanted)).then(reportFaults);
+    void checked.then(() => queueAndWork(faulty));
+  });
 
   return {
     note: (kind, name) => queueAndWork([{ kind, name, origins: [] }]),
@@ -65,6 +75,7 @@ export function dispatchChanges(parts: DispatchParts): ChangeDispatch {
     stop: async () => {
       stopping = true;
       unsubscribe();
+      unfollowKinds();
       backOff.stop();
       await working;
     },
@@ -111,16 +122,20 @@ export function dispatchChanges(parts: DispatchParts): ChangeDispatch {
 
   function reportFaults(found: ReadonlyMap<LiveKey, LiveFault>): void {
     if (stopping || found.size === 0) return;
-    const faults = [...found.values()];
     for (const [key, fault] of found) state.faults.set(key, fault);
-    const named = faults.slice(0, FAULTS_NAMED_MAX);
-    for (const { kind, name, problems } of named) {
-      log.error({ kind, name, problems: textOf(problems) }, 'releases: a live object is no longer valid; change it');
-    }
-    if (faults.length > named.length)
-      log.error({ more: faults.length - named.length }, 'releases: more live objects are no longer valid');
+    const faults = [...found.values()];
+    logFaults(log, faults);
     queueAndWork(faults.map(({ kind, name }) => ({ kind, name, origins: [] })));
   }
+}
+
+function logFaults(log: Log, faults: readonly LiveFault[]): void {
+  const named = faults.slice(0, FAULTS_NAMED_MAX);
+  for (const { kind, name, problems } of named) {
+    log.error({ kind, name, problems: textOf(problems) }, 'releases: a live object is no longer valid; change it');
+  }
+  if (faults.length > named.length)
+    log.error({ more: faults.length - named.length }, 'releases: more live objects are no longer valid');
 }
 
 /** The engine's own status writes are no news. */

@@ -6,13 +6,16 @@ import { isLive } from './form.ts';
 import { goLiveAtOnce } from './go-live-at-once.ts';
 import { divideByRoute, type RoutedItem } from './route-change.ts';
 import type { DispatchPass, DispatchState } from './dispatch-state.ts';
+import { releasedKind } from './unknown-kinds.ts';
 
 /**
  * Processes objects once: each goes into a release or, with the held ones, live at once.
  *
  * @throws transient errors: all objects are to be processed again
  */
-export async function dispatchOnce(state: DispatchState, objects: readonly QueuedObject[]): Promise<void> {
+export async function dispatchOnce(state: DispatchState, queued: readonly QueuedObject[]): Promise<void> {
+  // Definitions end kinds, and their releases, while objects are queued.
+  const objects = queued.filter(({ kind }) => releasedKind(state.kinds, kind) !== undefined);
   const pass: DispatchPass = { ...state, view: new ChangeView(state) };
   await loadHistories(pass, objects);
   const { groups, atOnce } = divideByRoute(objects.map((one) => routeOf(pass, one)));

@@ -1,4 +1,5 @@
 import type { Steps } from '#kernel/base/turns.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
 import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import { findEntry } from '#kernel/store/find-entry.ts';
 import type { DispatchParts } from './dispatch-state.ts';
@@ -10,16 +11,16 @@ interface ObjectName {
 }
 
 /**
- * Finds objects whose declared state is not live, at the start: nearly all are live. Pauses after each, and stops when it is no
+ * Finds objects of these kinds whose declared state is not live: nearly all are live. Pauses after each, and stops when it is no
  * longer wanted.
  */
 export function* findUnsettled(
-  { store, live, kinds, open }: Pick<DispatchParts, 'store' | 'live' | 'kinds' | 'open'>,
+  { store, live, open }: Pick<DispatchParts, 'store' | 'live' | 'open'>,
+  kinds: readonly Kind[],
   isWanted: () => boolean,
   onFound: (object: ObjectName) => void,
 ): Steps<void> {
-  const released = kinds.all.filter((kind) => kind.released);
-  for (const kind of released) {
+  for (const kind of kinds) {
     for (const entry of store.list(kind)) {
       if (!isWanted()) return;
       const name = liveNameOf(entry);
@@ -30,7 +31,7 @@ export function* findUnsettled(
     }
   }
   // A live object without a declaration has to be removed.
-  for (const kind of released) {
+  for (const kind of kinds) {
     for (const { name } of live.list(kind.id)) {
       if (!isWanted()) return;
       if (findEntry(store, kind, name) === undefined) onFound({ kind: kind.id, name });

@@ -32,7 +32,7 @@ import type { OpenReleases, TrackedRelease } from './open-releases.ts';
 import { rebaseRelease, type RebasedRelease } from './rebase-release.ts';
 import { replaceSpec, rolledBack, writeStep } from './release-writes.ts';
 import { StepEffects } from './step-effects.ts';
-import { unknownKindText } from './unknown-kinds.ts';
+import { retiredKindText, unknownKindText } from './unknown-kinds.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'carry-releases' };
 const AT_ONCE: Requeue = { afterMs: 0 };
@@ -73,6 +73,8 @@ export class ReleaseStepper {
     const { store, kinds, intents, effects, noticeTime } = this.#parts;
     const unknown = unknownKindText(release.spec, kinds);
     if (unknown !== undefined) return this.#suspend(release, unknown);
+    const retired = release.standing.state.at === 'retracting' ? undefined : retiredKindText(release.spec, kinds);
+    if (retired !== undefined) return this.#retire(release, retired);
     if (isRebased(release)) {
       await this.#loadHistories(release);
       const operations = this.#rebasing(release, this.#rebased(release));
@@ -105,6 +107,13 @@ export class ReleaseStepper {
     const nowMs = clock().epochMilliseconds;
     const operations = writeStep(object, suspendStep(standing, because, { nowMs, ...times.now }), { nowMs });
     if (operations.length > 0) await store.write(operations, AUTHOR);
+  }
+
+  /** Ends a release without a trace in what is declared; its other objects come again by themselves. */
+  async #retire({ standing, object }: TrackedRelease, because: string): Promise<void> {
+    const { store, clock } = this.#parts;
+    const step = supersedeStep(standing, because, ENGINE);
+    await store.write(writeStep(object, step, { nowMs: clock().epochMilliseconds }), AUTHOR);
   }
 
   forget(name: string): void {

@@ -88,7 +88,7 @@ export function redeclareOperations(
   const target = { kind: kind.id, namespace, name: readLiveName(kind, name).name, uid: crypto.randomUUID() };
   const object = declaredAs(kind, wanted, entry?.object());
   if (entry?.namespace !== namespace)
-    return [...deleteEntry(), { ...target, verb: 'create', object, fieldValidation: 'Ignore' }];
+    return [...deleteEntry(), { ...target, verb: 'create', object, fieldValidation: 'Ignore', restores: true }];
   const seen = { ...object, metadata: { ...object.metadata, resourceVersion: String(entry.version) } };
   return [{ ...target, verb: 'apply', object: seen, restores: true }];
 }

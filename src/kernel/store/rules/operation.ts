@@ -33,6 +33,7 @@ export type Operation =
       readonly object: unknown;
       readonly uid: string;
       readonly fieldValidation: FieldValidation;
+      readonly restores?: true;
     })
   | (ObjectTarget & {
       readonly verb: 'update';

@@ -19,9 +19,8 @@ export interface ServedKinds {
 export function servedKinds(store: KindStore, kinds: KindRegistry): ServedKinds {
   return {
     add: async (kind) => {
-      // A live kind needs a module that compiles it, and modules are fixed at the start.
-      if (kind.released || kind.direct)
-        throw new Error(`kind ${kind.id} is live: it comes with a module, at the start`);
+      // Decision nodes follow the kinds that are direct at their start.
+      if (kind.direct) throw new Error(`kind ${kind.id} is direct: it comes with a module, at the start`);
       await store.adopt(kind);
       kinds.add(kind);
     },

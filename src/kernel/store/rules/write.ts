@@ -87,7 +87,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
     if (!kinds.isKnown(operation.kind)) throw goneKind(operation.kind);
     const storedKind = kinds.byId(operation.kind);
     const kind = writtenVersion(storedKind, operation);
-    const restores = (operation.verb === 'apply' || operation.verb === 'delete') && operation.restores === true;
+    const restores = 'restores' in operation;
     const mayRead = (object: FoundObject): boolean => admission?.mayRead?.(author, object) ?? true;
     const mayReadNamed = (kindId: string, name: string): boolean => {
       const of = kinds.byId(kindId);
@@ -113,7 +113,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       const mutation = bringToVersion(decideOne(operation, current, given), storedKind, current);
       if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
       const review = admission?.mayChange?.({ ...asked, mutation });
-      const stored = toStoredVersion(mutation, storedKind, author);
+      const stored = withSpecOf(current, operation, toStoredVersion(mutation, storedKind, author));
       return review === undefined ? stored : withReview(stored, review);
     } catch (error) {
       // The store converts the object, and decides again.
@@ -153,6 +153,19 @@ function bringToVersion(mutation: Mutation, kind: Kind, current: Entry | undefin
 function toStoredVersion(mutation: Mutation, kind: Kind, { requestId }: Author): Mutation {
   if (mutation.do === 'nothing' || mutation.kind === kind) return mutation;
   return { ...mutation, kind, object: inVersion(kind, mutation.object, requestId) };
+}
+
+/**
+ * A new definition brings defaults, which a write of the status would declare: the spec of a released object stays to the letter. Its
+ * revision may be of a time before the kind was released.
+ */
+function withSpecOf(current: Entry | undefined, operation: Operation, mutation: Mutation): Mutation {
+  if (mutation.do !== 'put' || current === undefined || !('part' in operation) || operation.part !== 'status')
+    return mutation;
+  const { kind, object } = mutation;
+  if (!kind.released || kind.definition === undefined) return mutation;
+  const written = { ...object, spec: current.object().spec };
+  return { ...mutation, object: written, ...revisionOf(kind, written) };
 }
 
 /** It was removed after the request had been read. */
@@ -550,7 +563,9 @@ function applySchema(
   fieldValidation: FieldValidation,
   withDefaults: boolean,
 ): { object: ResourceObject; warnings: readonly string[] } {
-  const { kind } = given;
+  const { kind, restores } = given;
+  // A live spec may be older than the definition, and is declared again to the letter.
+  if (restores && kind.definition !== undefined) return { object: asObject(wanted, kind), warnings: [] };
   const structure = structureOf(kind);
   const { value, unknown } = structure.prune(wanted);
   const messages = unknown.map((path) => `unknown field "${fieldPath(path)}"`);
@@ -594,12 +609,16 @@ function requireValid(given: WriteContext, object: ResourceObject, before: Resou
   const { live: _live, ...afresh } = context;
   const { namespace = '', name } = object.metadata;
   // Selectors and cross-field rules may rely on the schema: they are asked only when the shape is right.
-  require(kind, name, [...metadataProblems(kind, object.metadata), ...schemaProblems(kind, object, before)]);
+  const isAsItWas = restores && kind.definition !== undefined;
+  require(kind, name, [
+    ...metadataProblems(kind, object.metadata),
+    ...(isAsItWas ? [] : schemaProblems(kind, object, before)),
+  ]);
   given.mayBecome(object);
   if (before === undefined && (kind.released || kind.direct) && kind.names !== 'namespace')
     requireUniqueName(given, namespace, name);
   const problems = readable([
-    ...(kind.validateObject?.(object, before) ?? []),
+    ...((isAsItWas ? undefined : kind.validateObject?.(object, before)) ?? []),
     ...(kind.validate?.(object.spec, {
       ...(restores ? afresh : context),
       name: liveName(kind, namespace, name),

@@ -1,0 +1,711 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startDecisionNode, startWorld, type Answer, type World } from '../support/backline.ts';
+import { changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
+import { until, type Json } from '../support/installation.ts';
+import { startOther } from '../support/start-other.ts';
+
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const RELEASES = '/apis/releases.backline.dev/v1/releases';
+const HEADS = '/apis/releases.backline.dev/v1/heads';
+const POLICIES = '/apis/releases.backline.dev/v1/releasepolicies';
+const WIDGETS = '/apis/stock.example/v1/namespaces/default/widgets';
+const RELEASED = 'releases.backline.dev/released';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+
+interface Shape {
+  readonly plural?: string;
+  readonly kind?: string;
+  readonly group?: string;
+  readonly scope?: 'Cluster' | 'Namespaced';
+  readonly released?: string | undefined;
+  readonly spec?: object;
+  readonly version?: object;
+}
+
+function definition(shape: Shape = {}) {
+  const {
+    plural = 'widgets',
+    kind = 'Widget',
+    group = 'stock.example',
+    scope = 'Namespaced',
+    released = 'true',
+  } = shape;
+  const annotations = released === '' ? {} : { [RELEASED]: released };
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}`, annotations },
+    spec: { group, names: { plural, kind }, scope, versions: [versionOf(shape)] },
+  };
+}
+
+function versionOf({ spec = { size: { type: 'integer', minimum: 1 } }, version = {} }: Shape) {
+  return {
+    name: 'v1',
+    served: true,
+    storage: true,
+    schema: {
+      openAPIV3Schema: {
+        type: 'object',
+        required: ['spec'],
+        properties: { spec: { type: 'object', properties: spec } },
+      },
+    },
+    subresources: { status: {} },
+    ...version,
+  };
+}
+
+const widget = (name: string, size: number, labels: object = {}, more: object = {}) => ({
+  apiVersion: 'stock.example/v1',
+  kind: 'Widget',
+  metadata: { name, namespace: 'default', labels },
+  spec: { size, ...more },
+});
+
+const policy = (spec: object = {}) => ({
+  apiVersion: 'releases.backline.dev/v1',
+  kind: 'ReleasePolicy',
+  metadata: { name: 'careful' },
+  spec: {
+    selector: { kinds: ['Widget'] },
+    stages: [
+      { name: 'few', listeners: { percent: 10 }, soak: 'PT1S' },
+      { name: 'all', listeners: { percent: 100 }, soak: 'PT1S' },
+    ],
+    ...spec,
+  },
+});
+
+/** Stages that nothing leaves during a test. */
+const SLOW = [
+  { name: 'few', listeners: { percent: 10 }, soak: 'PT10M' },
+  { name: 'all', listeners: { percent: 100 } },
+];
+
+/** Requests of tests. */
+function deskOf({ call }: Pick<World, 'call'>) {
+  const request = async (method: string, path: string, body?: object, headers = {}): Promise<Json> => {
+    const answer = await call(method, path, { body, headers });
+    assert.ok(answer.status < 300, `${method} ${path}: ${answer.text}`);
+    return answer.json;
+  };
+  const conditionOf = async (path: string, type: string): Promise<Json> =>
+    (await call('GET', path)).json.status?.conditions?.find((one: Json) => one.type === type);
+  const becomes = async (path: string, type: string, reason: string | undefined): Promise<Json> => {
+    let last: Json;
+    return until(
+      async () => {
+        last = await conditionOf(path, type);
+        return last?.reason === reason ? (last ?? true) : undefined;
+      },
+      () => `${type} of ${path} to be ${reason}; it is ${JSON.stringify(last)}`,
+      20,
+    );
+  };
+  const headOf = async (name: string): Promise<Json> => {
+    const answer = await call('GET', `${HEADS}/${name}`);
+    return answer.status === 404 ? undefined : answer.json.spec;
+  };
+  const sizesOf = async (name: string, place = `widgets.stock.example.default.${name}`) => {
+    const head = await headOf(place);
+    return head?.live.map(({ release, spec }: Json) => [release === undefined ? 'everyone' : 'cohort', spec?.size]);
+  };
+  return {
+    request,
+    conditionOf,
+    becomes,
+    headOf,
+    sizesOf,
+    define: async (shape: Shape = {}) => {
+      const made = await request('POST', DEFINITIONS, definition(shape));
+      const reason = shape.released === '' ? undefined : 'Released';
+      await becomes(`${DEFINITIONS}/${made.metadata.name}`, 'Established', 'InitialNamesAccepted');
+      await becomes(`${DEFINITIONS}/${made.metadata.name}`, 'Released', reason);
+    },
+    /** Changes the annotation. */
+    annotate: (released: string | null, name = 'widgets.stock.example'): Promise<Answer> =>
+      call('PATCH', `${DEFINITIONS}/${name}`, {
+        body: { metadata: { annotations: { [RELEASED]: released } } },
+        headers: MERGE,
+      }),
+    change: (path: string, body: object): Promise<Answer> => call('PATCH', path, { body, headers: MERGE }),
+    live: (name: string) => becomes(`${WIDGETS}/${name}`, 'Live', 'Released'),
+    releases: async (): Promise<Json[]> => (await request('GET', RELEASES)).items,
+    command: (name: string, verb: string, spec: object = {}): Promise<Answer> =>
+      call('POST', `${RELEASES}/${name}/${verb}`, {
+        body: { apiVersion: 'releases.backline.dev/v1', kind: 'ReleaseCommand', metadata: {}, spec },
+      }),
+    phase: (name: string, wanted: string) =>
+      until(
+        async () => ((await request('GET', `${RELEASES}/${name}`)).status.phase === wanted ? true : undefined),
+        () => `${name} to be ${wanted}`,
+        30,
+      ),
+  };
+}
+
+test('objects of a kind with the annotation go live by releases', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers', 'decide'] });
+  const desk = deskOf(world);
+  const { request, sizesOf } = desk;
+  await desk.define();
+
+  await t.test('without a policy at once, with a record, and a column', async () => {
+    await request('POST', WIDGETS, widget('a', 1));
+    await desk.live('a');
+    assert.deepEqual(await sizesOf('a'), [['everyone', 1]]);
+    assert.deepEqual(
+      (await desk.releases()).map(({ status }) => status.phase),
+      ['Promoted'],
+    );
+    const headers = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
+    const { json } = await world.call('GET', WIDGETS, { headers });
+    assert.deepEqual(
+      [json.columnDefinitions.map(({ name }: Json) => name), json.rows[0].cells.slice(0, 2)],
+      [
+        ['Name', 'Live', 'Age'],
+        ['a', 'True'],
+      ],
+    );
+  });
+
+  await t.test('with a policy by stages, and back by a rollback, which pins', async () => {
+    await request('POST', POLICIES, policy({ stages: SLOW }));
+    await request('PATCH', `${WIDGETS}/a`, { spec: { size: 2 } }, MERGE);
+    await desk.becomes(`${WIDGETS}/a`, 'Live', 'InRelease');
+    const { status } = await request('GET', `${WIDGETS}/a`);
+    await until(
+      async () => ((await sizesOf('a'))?.length === 2 ? true : undefined),
+      () => 'two revisions',
+      20,
+    );
+    assert.deepEqual(await sizesOf('a'), [
+      ['everyone', 1],
+      ['cohort', 2],
+    ]);
+    assert.equal((await desk.command(status.release, 'rollback', { reason: 'Too large.' })).status, 201);
+    await desk.phase(status.release, 'RolledBack');
+    await desk.live('a');
+    assert.equal((await request('GET', `${WIDGETS}/a`)).spec.size, 1);
+    const again = await desk.change(`${WIDGETS}/a`, { spec: { size: 2 } });
+    assert.equal(again.status, 409);
+    assert.match(again.text, /pinned/);
+  });
+});
+
+test('a release of a defined kind is planned, held by a freeze, deleted by, and rolled back after its end', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const desk = deskOf(world);
+  const { request, sizesOf } = desk;
+  await desk.define();
+  await request('POST', WIDGETS, widget('a', 1));
+  await desk.live('a');
+  await request('POST', POLICIES, policy());
+
+  await t.test('a plan says how it is released', async () => {
+    const planned = await request('POST', `${CHANGE_SETS}?dryRun=All`, changeSet(widget('a', 2), widget('b', 1)));
+    const { policy: by, results } = planned.status;
+    assert.deepEqual(
+      [by.name, results.map(({ name, action, fields }: Json) => [name, action, fields[0]])],
+      [
+        'careful',
+        [
+          ['a', 'configured', { path: 'spec.size', before: 1, after: 2 }],
+          ['b', 'created', { path: 'spec.size', after: 1 }],
+        ],
+      ],
+    );
+  });
+
+  await t.test('both go live by one release', async () => {
+    await request('POST', CHANGE_SETS, changeSet(widget('a', 2), widget('b', 1)));
+    await desk.live('a');
+    await desk.live('b');
+    assert.deepEqual([await sizesOf('a'), await sizesOf('b')], [[['everyone', 2]], [['everyone', 1]]]);
+  });
+
+  await t.test('a promoted release is rolled back by another one', async () => {
+    const { status } = await request('GET', `${WIDGETS}/a`);
+    const back = await desk.command(status.release ?? (await desk.releases()).at(-1).metadata.name, 'rollback', {
+      reason: 'No.',
+    });
+    assert.equal(back.status, 201, back.text);
+    await until(
+      async () => ((await sizesOf('a'))?.[0]?.[1] === 1 ? true : undefined),
+      () => 'the size of before',
+      20,
+    );
+    assert.equal((await world.call('GET', `${WIDGETS}/b`)).status, 404);
+    assert.equal(await sizesOf('b'), undefined);
+    await desk.live('a');
+  });
+
+  await t.test('a freeze holds it', async () => {
+    const freeze = {
+      apiVersion: 'releases.backline.dev/v1',
+      kind: 'Freeze',
+      metadata: { name: 'night' },
+      spec: {
+        selector: { kinds: ['stock.example/Widget'] },
+        timeZone: 'UTC',
+        start: '2020-01-01T00:00:00',
+        end: '2100-01-01T00:00:00',
+        reason: 'Nobody is here.',
+        owner: 'ann',
+      },
+    };
+    await request('POST', '/apis/releases.backline.dev/v1/freezes', freeze);
+    await request('PATCH', `${WIDGETS}/a`, { spec: { size: 3 } }, MERGE);
+    const { message } = await desk.becomes(`${WIDGETS}/a`, 'Live', 'InRelease');
+    const name = /release (\S+)\./.exec(message)?.[1] ?? assert.fail(message);
+    await until(
+      async () =>
+        (await request('GET', `${RELEASES}/${name}`)).status.message.startsWith('Freeze night') ? true : undefined,
+      () => 'the freeze to hold it',
+      20,
+    );
+    assert.deepEqual(await sizesOf('a'), [['everyone', 1]]);
+    await request('DELETE', '/apis/releases.backline.dev/v1/freezes/night');
+    await desk.live('a');
+    assert.deepEqual(await sizesOf('a'), [['everyone', 3]]);
+  });
+
+  await t.test('a deletion is released, and its rollback declares the object again', async () => {
+    await request('PATCH', `${POLICIES}/careful`, { spec: { stages: SLOW } }, MERGE);
+    await request('DELETE', `${WIDGETS}/a`);
+    const open = await until(
+      async () => (await desk.releases()).find(({ status }) => status.phase === 'Progressing'),
+      () => 'a release of the deletion',
+      20,
+    );
+    assert.deepEqual((await sizesOf('a'))?.[0], ['everyone', 3]);
+    assert.equal((await desk.command(open.metadata.name, 'rollback', { reason: 'It is used.' })).status, 201);
+    await desk.phase(open.metadata.name, 'RolledBack');
+    assert.equal((await request('GET', `${WIDGETS}/a`)).spec.size, 3);
+  });
+});
+
+test('objects that are there go live as they are when a definition gets the annotation', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const desk = deskOf(world);
+  const { request, sizesOf } = desk;
+  await desk.define({ released: '' });
+  await request('POST', POLICIES, policy({ selector: { matchLabels: { by: 'policy' } }, stages: SLOW }));
+  const long = 'l'.repeat(230);
+  for (const name of ['a', 'b', long]) await request('POST', WIDGETS, widget(name, 1, { by: 'policy' }));
+  const at = `${DEFINITIONS}/widgets.stock.example`;
+
+  await t.test('none of them, as long as one cannot', async () => {
+    assert.equal((await desk.annotate('true')).status, 200);
+    const { message } = await desk.becomes(at, 'Released', 'NotReleasable');
+    assert.match(message, /Widget "default\/l+": the name of its Head would have 260 characters, and may have 253\. /);
+    assert.deepEqual(
+      (await request('GET', HEADS)).items
+        .map(({ metadata }: Json) => metadata.name)
+        .filter((name: string) => name.startsWith('widgets.')),
+      [],
+    );
+    assert.equal(await desk.conditionOf(`${WIDGETS}/a`, 'Live'), undefined);
+  });
+
+  await t.test('all of them, also those that a policy selects', async () => {
+    await request('DELETE', `${WIDGETS}/${long}`);
+    await desk.becomes(at, 'Released', 'Released');
+    for (const name of ['a', 'b']) {
+      await desk.live(name);
+      assert.deepEqual(await sizesOf(name), [['everyone', 1]]);
+    }
+    assert.deepEqual(await desk.releases(), []);
+    const refused = await world.call('POST', WIDGETS, { body: widget(long, 1) });
+    assert.equal(refused.status, 422);
+    assert.match(refused.text, /use at most 223/);
+  });
+
+  await t.test('the first change of one is released, and taken back after its end', async () => {
+    await request('PATCH', `${POLICIES}/careful`, { spec: { stages: policy().spec.stages } }, MERGE);
+    await request('PATCH', `${WIDGETS}/a`, { spec: { size: 2 } }, MERGE);
+    await until(
+      async () => ((await sizesOf('a'))?.[0]?.[1] === 2 ? true : undefined),
+      () => 'size 2',
+      20,
+    );
+    const [release] = await desk.releases();
+    await desk.phase(release.metadata.name, 'Promoted');
+    const back = await desk.command(release.metadata.name, 'rollback', { reason: 'No.' });
+    assert.equal(back.status, 201, back.text);
+    await until(
+      async () => ((await sizesOf('a'))?.[0]?.[1] === 1 ? true : undefined),
+      () => 'size 1',
+      20,
+    );
+  });
+});
+
+test('a definition that loses the annotation ends Heads and statuses, and may get it again', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const desk = deskOf(world);
+  const { request, sizesOf } = desk;
+  await desk.define();
+  await request('POST', WIDGETS, widget('a', 1));
+  await desk.live('a');
+  await request('POST', POLICIES, policy({ stages: SLOW }));
+  await request('PATCH', `${WIDGETS}/a`, { spec: { size: 2 } }, MERGE);
+  const { message } = await desk.becomes(`${WIDGETS}/a`, 'Live', 'InRelease');
+  const name = /release (\S+)\./.exec(message)?.[1] ?? assert.fail(message);
+  const at = `${DEFINITIONS}/widgets.stock.example`;
+
+  await t.test('not while a release carries its objects', async () => {
+    for (const answer of [await desk.annotate(null), await desk.annotate('false'), await world.call('DELETE', at)]) {
+      assert.equal(answer.status, 409, answer.text);
+      assert.match(answer.text, new RegExp(`objects of the kind Widget are in 1 open release: ${name}`));
+    }
+    assert.equal((await desk.conditionOf(at, 'Released')).status, 'True');
+  });
+
+  await t.test('then its objects are declared, and nothing more', async () => {
+    assert.equal((await desk.command(name, 'abort', { reason: 'Enough.' })).status, 201);
+    await desk.phase(name, 'Aborted');
+    assert.equal((await desk.annotate(null)).status, 200);
+    await desk.becomes(at, 'Released', undefined);
+    assert.equal(await sizesOf('a'), undefined);
+    const { status, spec } = await request('GET', `${WIDGETS}/a`);
+    assert.deepEqual([status, spec], [undefined, { size: 1 }]);
+    await request('PATCH', `${WIDGETS}/a`, { spec: { size: 4 } }, MERGE);
+    const refused = await desk.command(name, 'unpin');
+    assert.equal(refused.status, 409);
+    assert.match(refused.text, /Objects of the kind stock\.example\/Widget are no longer released/);
+  });
+
+  await t.test('with the annotation they are live again, as they are then', async () => {
+    assert.equal((await desk.annotate('listeners')).status, 200);
+    await desk.becomes(at, 'Released', 'Released');
+    await desk.live('a');
+    assert.deepEqual(await sizesOf('a'), [['everyone', 4]]);
+  });
+
+  await t.test('a definition is not deleted with what is live', async () => {
+    const refused = await world.call('DELETE', at);
+    assert.equal(refused.status, 409);
+    assert.match(refused.text, /cannot be deleted: 1 live Widget: default\/a would be gone at once/);
+    assert.equal((await desk.annotate(null)).status, 200);
+    await until(
+      async () => ((await world.call('DELETE', at)).status === 200 ? true : undefined),
+      () => 'the deletion',
+      20,
+    );
+    await until(
+      async () => ((await world.call('GET', at)).status === 404 ? true : undefined),
+      () => 'its end',
+      20,
+    );
+    assert.deepEqual(
+      (await request('GET', HEADS)).items.filter(({ metadata }: Json) => metadata.name.startsWith('widgets.')),
+      [],
+    );
+  });
+});
+
+test('a live spec that a new schema refuses is reported, and keeps no release from being taken back', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const desk = deskOf(world);
+  const { request, sizesOf } = desk;
+  await desk.define();
+  await request('POST', WIDGETS, widget('a', 1));
+  await request('POST', WIDGETS, widget('b', 1));
+  await desk.live('a');
+  await desk.live('b');
+  await request('POST', POLICIES, policy({ stages: SLOW }));
+  await request('PATCH', `${WIDGETS}/a`, { spec: { size: 20 } }, MERGE);
+  await request('PATCH', `${WIDGETS}/b`, { spec: { size: 5 } }, MERGE);
+  const nameOf = async (widgetName: string): Promise<string> => {
+    const { message } = await desk.becomes(`${WIDGETS}/${widgetName}`, 'Live', 'InRelease');
+    return /release (\S+)\./.exec(message)?.[1] ?? assert.fail(message);
+  };
+  const [ofA, ofB] = [await nameOf('a'), await nameOf('b')];
+  const at = `${DEFINITIONS}/widgets.stock.example`;
+  const color = { color: { type: 'string', default: 'red' } };
+  const stricter = { ...color, size: { type: 'integer', minimum: 10 } };
+  await request('PATCH', at, { spec: { versions: [versionOf({ spec: stricter })] } }, MERGE);
+
+  await t.test('a release of a spec that it refuses does not come to everyone', async () => {
+    const { message } = await until(
+      async () => {
+        await desk.command(ofB, 'promote', { reason: 'Quickly.' });
+        const { status } = await request('GET', `${RELEASES}/${ofB}`);
+        return /spec\.size/.test(status.message) ? status : undefined;
+      },
+      () => `release ${ofB} to name the field`,
+      20,
+    );
+    assert.match(message, /should be greater than or equal to 10/);
+  });
+
+  await t.test('a rollback declares the live spec to the letter', async () => {
+    assert.equal((await desk.command(ofA, 'rollback', { reason: 'Too large.' })).status, 201);
+    await desk.phase(ofA, 'RolledBack');
+    const { message } = await desk.becomes(`${WIDGETS}/a`, 'Live', 'NoLongerAccepted');
+    assert.match(message, /live but no longer valid; change it: spec\.size/);
+    const { spec, status } = await request('GET', `${WIDGETS}/a`);
+    assert.deepEqual(spec, { size: 1, color: 'red' });
+    assert.equal(status.liveRevision, (await desk.headOf('widgets.stock.example.default.a')).live[0].revision);
+    assert.deepEqual((await desk.headOf('widgets.stock.example.default.a')).live[0].spec, { size: 1 });
+  });
+
+  await t.test('so does one that has to create the object again', async () => {
+    await request('DELETE', `${WIDGETS}/a`);
+    const open = await until(
+      async () =>
+        (await desk.releases()).find(
+          ({ spec, status }) => spec.open && status.stage === 'few' && spec.objects[0].name === 'default/a',
+        ),
+      () => 'a release of the deletion',
+      20,
+    );
+    assert.equal((await desk.command(open.metadata.name, 'rollback', { reason: 'No.' })).status, 201);
+    await desk.phase(open.metadata.name, 'RolledBack');
+    await desk.becomes(`${WIDGETS}/a`, 'Live', 'NoLongerAccepted');
+    assert.deepEqual(await sizesOf('a'), [['everyone', 1]]);
+  });
+
+  await t.test('with a schema that takes it again, the status has nothing more to say', async () => {
+    await request('PATCH', at, { spec: { versions: [versionOf({})] } }, MERGE);
+    await desk.becomes(`${WIDGETS}/a`, 'Live', 'Released');
+    await until(
+      async () => ((await sizesOf('b'))?.length === 1 ? true : undefined),
+      () => 'the release of b to go on',
+      20,
+    );
+    assert.deepEqual(await sizesOf('b'), [['everyone', 5]]);
+  });
+});
+
+test('live specs stay as they are when the storage version changes', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const desk = deskOf(world);
+  const { request, sizesOf } = desk;
+  await desk.define();
+  await request('POST', WIDGETS, widget('a', 1));
+  await desk.live('a');
+  const at = `${DEFINITIONS}/widgets.stock.example`;
+  const older = versionOf({ version: { storage: false } });
+  const newer = versionOf({ version: { name: 'v2' } });
+
+  await t.test('without a webhook nothing of a spec changes', async () => {
+    await request('PATCH', at, { spec: { versions: [older, newer] } }, MERGE);
+    const path = WIDGETS.replace('/v1/', '/v2/');
+    const { metadata } = await request('GET', `${path}/a`);
+    await request('PATCH', `${path}/a`, { metadata: { labels: { moved: 'yes' } } }, MERGE);
+    assert.equal((await request('GET', `${path}/a`)).metadata.generation, metadata.generation);
+    await until(
+      async () => ((await desk.headOf('widgets.stock.example.default.a')).labels.moved === 'yes' ? true : undefined),
+      () => 'the label to be live',
+      20,
+    );
+    assert.deepEqual(await sizesOf('a'), [['everyone', 1]]);
+    await desk.live('a');
+    const [last] = (await desk.releases()).toSorted((a, b) => b.spec.number - a.spec.number);
+    assert.equal((await desk.command(last.metadata.name, 'rollback', { reason: 'No.' })).status, 201);
+    await until(
+      async () => ((await request('GET', `${WIDGETS}/a`)).metadata.labels?.moved === undefined ? true : undefined),
+      () => 'the label to be gone',
+      20,
+    );
+  });
+
+  await t.test('a webhook that would rewrite them is refused', async () => {
+    const webhook = { clientConfig: { url: 'https://convert.example/' }, conversionReviewVersions: ['v1'] };
+    const refused = await desk.change(at, { spec: { conversion: { strategy: 'Webhook', webhook } } });
+    assert.equal(refused.status, 422);
+    assert.match(refused.text, /spec\.conversion\.strategy: Forbidden: .* stored in v1, and would be of v2/);
+  });
+});
+
+test('definitions whose objects cannot be released are refused', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const desk = deskOf(world);
+  const refusal = async (shape: Shape, change: (made: Json) => void = () => {}): Promise<string> => {
+    const body = definition(shape);
+    change(body);
+    const answer = await world.call('POST', DEFINITIONS, { body });
+    assert.equal(answer.status, 422, answer.text);
+    assert.equal((await world.call('GET', `${DEFINITIONS}/${body.metadata.name}`)).status, 404);
+    return answer.json.message;
+  };
+  const schemaIn = (made: Json): Json => made.spec.versions[0].schema.openAPIV3Schema;
+
+  await t.test('by the target, with those that there are', async () => {
+    for (const released of ['clusters', 'True', ' ']) {
+      const text = await refusal({ released });
+      assert.ok(
+        text.includes(`Unsupported value: "${released}": supported values: "true", "false", "listeners"`),
+        text,
+      );
+    }
+  });
+
+  await t.test('by what is not in the spec', async () => {
+    assert.match(
+      await refusal({}, (made) => delete schemaIn(made).required),
+      /required: Required value: must have "spec"/,
+    );
+    assert.match(
+      await refusal({}, (made) => (schemaIn(made).properties.data = { type: 'string' })),
+      /properties\.data: Forbidden: only spec is released: move it there/,
+    );
+    assert.match(
+      await refusal({}, (made) => (schemaIn(made).properties.spec.nullable = true)),
+      /properties\.spec: Required value: an object that is no null/,
+    );
+    assert.match(
+      await refusal({}, (made) => (schemaIn(made)['x-kubernetes-preserve-unknown-fields'] = true)),
+      /preserve-unknown-fields\]: Forbidden: only spec is released/,
+    );
+  });
+
+  await t.test('by a status without room', async () => {
+    assert.match(
+      await refusal({}, (made) => delete made.spec.versions[0].subresources),
+      /subresources\.status: Required value: the condition Live .*: add \{\}/,
+    );
+    const conditions = { type: 'array', items: { type: 'string' } };
+    assert.match(
+      await refusal({}, (made) => (schemaIn(made).properties.status = { type: 'object', properties: { conditions } })),
+      /properties\.status\.conditions\[0\]: Forbidden: the server writes .* the condition Live into it/,
+    );
+    const narrow = { type: 'array', items: { type: 'object', properties: { type: { type: 'string' } } } };
+    assert.match(
+      await refusal(
+        {},
+        (made) => (schemaIn(made).properties.status = { type: 'object', properties: { conditions: narrow } }),
+      ),
+      /properties\.status\.conditions\[0\]\.status: Forbidden: .*: it would be pruned/,
+    );
+  });
+
+  await t.test('by names that Heads of another kind could have', async () => {
+    await desk.define({ scope: 'Cluster' });
+    assert.match(
+      await refusal({ group: 'eu.stock.example.widgets', plural: 'widgets', kind: 'Widget' }, (made) => {
+        made.metadata.name = 'widgets.stock.example.eu';
+        made.spec.group = 'stock.example.eu';
+      }),
+      /Heads of its objects could have the names of Heads of widgets\.stock\.example: give it another plural or group/,
+    );
+    assert.match(
+      await refusal({ plural: 'plans', group: 'products.backline.dev.stock.example', kind: 'Plan' }),
+      /Heads of plans\.products\.backline\.dev/,
+    );
+    // Without the annotation nothing is in its way.
+    await desk.define({ group: 'stock.example.eu', released: '' });
+    assert.equal((await desk.annotate('true', 'widgets.stock.example.eu')).status, 422);
+  });
+
+  await t.test('a target is not changed while objects are released', async () => {
+    assert.equal((await desk.annotate('listeners')).status, 200);
+    const refused = await desk.annotate('clusters');
+    assert.equal(refused.status, 422);
+    assert.match(refused.text, /changes of its objects go to listeners: take the annotation away first/);
+  });
+});
+
+test('objects of the cluster, and of one name in two namespaces, are live for themselves', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const desk = deskOf(world);
+  const { request, sizesOf } = desk;
+  await desk.define();
+  await desk.define({ plural: 'racks', kind: 'Rack', scope: 'Cluster' });
+  await request('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'depot' } });
+  await request('POST', WIDGETS, widget('a', 1));
+  await request('POST', WIDGETS.replace('default', 'depot'), { ...widget('a', 2), metadata: { name: 'a' } });
+  const racks = '/apis/stock.example/v1/racks';
+  await request('POST', racks, {
+    apiVersion: 'stock.example/v1',
+    kind: 'Rack',
+    metadata: { name: 'x.y' },
+    spec: { size: 3 },
+  });
+  await desk.live('a');
+  await desk.becomes(`${racks}/x.y`, 'Live', 'Released');
+  await desk.becomes(`${WIDGETS.replace('default', 'depot')}/a`, 'Live', 'Released');
+  const places = ['widgets.stock.example.default.a', 'widgets.stock.example.depot.a', 'racks.stock.example.x.y'];
+  const sizes = async () => Promise.all(places.map(async (place) => (await sizesOf('', place))?.[0]?.[1]));
+  assert.deepEqual(await sizes(), [1, 2, 3]);
+  await request('DELETE', '/api/v1/namespaces/depot');
+  await until(
+    async () => ((await sizes())[1] === undefined ? true : undefined),
+    () => 'the Head in depot to go',
+    20,
+  );
+  assert.deepEqual(await sizes(), [1, undefined, 3]);
+});
+
+test('every process of an installation has the kind released, also after a restart', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'decide'] });
+  const desk = deskOf(world);
+  const { request, sizesOf } = desk;
+  const { dataDirectory, databaseUrl, connection } = world;
+  const node = await startDecisionNode(t, world);
+  await startOther(t, { dataDirectory, follow: connection });
+  const other = await startOther(t, { dataDirectory, databaseUrl });
+  const otherDesk = deskOf({ call: other.call });
+  await desk.define();
+  await otherDesk.request(
+    'POST',
+    POLICIES,
+    policy({ stages: SLOW, selector: { kinds: ['Widget'], matchLabels: { by: 'policy' } } }),
+  );
+
+  await t.test('a write of another process goes live, and by a policy in stages', async () => {
+    await otherDesk.request('POST', WIDGETS, widget('a', 1));
+    await otherDesk.live('a');
+    await otherDesk.request('POST', WIDGETS, widget('b', 1, { by: 'policy' }));
+    await otherDesk.becomes(`${WIDGETS}/b`, 'Live', 'InRelease');
+    assert.equal((await other.call('POST', WIDGETS, { body: widget('l'.repeat(230), 1) })).status, 422);
+    await until(
+      async () => ((await sizesOf('b'))?.length === 1 ? true : undefined),
+      () => 'the first stage',
+      20,
+    );
+    assert.deepEqual(await sizesOf('b'), [['cohort', 1]]);
+  });
+
+  await t.test('a decision node answers, and has nothing to do with it', async () => {
+    const night = await request('POST', CHANGE_SETS, changeSet(flag('night')));
+    assert.equal(night.status.results[0].action, 'created');
+    const path = '/ofrep/v1/evaluate/flags/night';
+    await until(
+      async () => ((await node.call('POST', path, { body: { context: {} } })).json.value === 'A' ? true : undefined),
+      () => 'a flag that came after the Heads of widgets',
+      20,
+    );
+  });
+
+  await t.test('after a restart the release is where it was, and is rolled back', async () => {
+    await world.restart();
+    const open = (await desk.releases()).find(({ spec }) => spec.open) ?? assert.fail();
+    assert.deepEqual(await sizesOf('b'), [['cohort', 1]]);
+    assert.equal((await desk.conditionOf(`${WIDGETS}/a`, 'Live')).status, 'True');
+    assert.equal((await desk.command(open.metadata.name, 'rollback', { reason: 'No.' })).status, 201);
+    await desk.phase(open.metadata.name, 'RolledBack');
+    assert.equal((await otherDesk.request('GET', WIDGETS)).items.length, 1);
+    await otherDesk.request('PATCH', `${WIDGETS}/a`, { spec: { size: 7 } }, MERGE);
+    await until(
+      async () => ((await sizesOf('a'))?.[0]?.[1] === 7 ? true : undefined),
+      () => 'size 7',
+      20,
+    );
+  });
+
+  await t.test('its end reaches every process', async () => {
+    assert.equal((await otherDesk.annotate(null)).status, 200);
+    await otherDesk.becomes(`${DEFINITIONS}/widgets.stock.example`, 'Released', undefined);
+    await otherDesk.request('POST', WIDGETS, widget('l'.repeat(230), 1));
+    assert.equal(await sizesOf('a'), undefined);
+    assert.deepEqual(
+      (await otherDesk.request('GET', WIDGETS)).items.map(({ status }: Json) => status),
+      [undefined, undefined],
+    );
+  });
+});
