@@ -234,6 +234,106 @@ test('a policy must hold with every object that paramRef.selector selects', asyn
   assert.match((await create('c', {})).json.message, /its selector selects more than 100 configmaps/);
 });
 
+test('expressions ask the rules in force with authorizer, for the author, a service account, paths and selectors', async (t) => {
+  await using desk = await startDesk(t);
+  const { call, bind, policy } = desk;
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  const grant = async (name: string, subject: object, rules: object[]) => {
+    const head = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name } };
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name };
+    const made = [
+      await call('POST', `${rbac}/clusterroles`, { body: { ...head, kind: 'ClusterRole', rules } }),
+      await call('POST', `${rbac}/clusterrolebindings`, {
+        body: { ...head, kind: 'ClusterRoleBinding', roleRef, subjects: [subject] },
+      }),
+    ];
+    for (const { status, text } of made) assert.equal(status, 201, text);
+  };
+  const maps = { apiGroups: [''], resources: ['configmaps'] };
+  await grant('ann', { kind: 'User', name: 'ann' }, [
+    { ...maps, verbs: ['create', 'update', 'patch'] },
+    { ...maps, verbs: ['list'], labelSelector: 'tier=gold', fieldSelector: 'metadata.namespace=default' },
+    { nonResourceURLs: ['/metrics'], verbs: ['get'] },
+  ]);
+  await grant('robot', { kind: 'ServiceAccount', namespace: 'default', name: 'robot' }, [
+    { ...maps, verbs: ['delete'] },
+  ]);
+  const inConfigMaps = "authorizer.group('').resource('configmaps')";
+  const answers = {
+    mayCreate: `${inConfigMaps}.namespace('default').check('create').allowed()`,
+    mayDelete: `${inConfigMaps}.check('delete').allowed()`,
+    itself: "authorizer.requestResource.check('create').allowed()",
+    itsDeletion: "authorizer.requestResource.check('delete').allowed()",
+    robot: "authorizer.serviceAccount('default', 'robot').requestResource",
+    robotDeletes:
+      "authorizer.serviceAccount('default', 'robot').group('').resource('configmaps').check('delete').allowed()",
+    path: "authorizer.path('/metrics').check('get').allowed()",
+    otherPath: "authorizer.path('/livez2').check('get').allowed()",
+    ofGold: `${inConfigMaps}.namespace('default').labelSelector('tier=gold').fieldSelector('metadata.namespace=default').check('list').allowed()`,
+    ofAll: `${inConfigMaps}.namespace('default').check('list').allowed()`,
+    ofNonsense: `${inConfigMaps}.labelSelector('((').check('list').allowed()`,
+    status: `${inConfigMaps}.subresource('status').name('x').check('update').allowed()`,
+    reason: `${inConfigMaps}.check('create').reason().contains('ClusterRole "ann"')`,
+    errored: `${inConfigMaps}.check('create').errored() || ${inConfigMaps}.check('create').error() != ''`,
+  };
+  const { robot, ...fine } = answers;
+  const wrong = await call('POST', POLICIES, {
+    body: { metadata: { name: 'bad' }, spec: { matchConstraints: ALL_MAPS, validations: [{ expression: robot }] } },
+  });
+  assert.equal(wrong.status, 422, wrong.text);
+  await policy('asks', {
+    auditAnnotations: Object.entries(fine).map(([key, expression]) => ({
+      key,
+      valueExpression: `${expression} ? 'yes' : 'no'`,
+    })),
+  });
+  await bind('asks', { validationActions: ['Audit'] });
+  const write = (name: string) =>
+    call('POST', MAPS, {
+      body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } },
+      headers: { 'impersonate-user': 'ann' },
+    });
+  const written = await write('a');
+  assert.equal(written.status, 201, written.text);
+  const audit = await call('GET', '/apis/audit.backline.dev/v1/auditrecords?fieldSelector=resource=configmaps');
+  assert.deepEqual(
+    audit.json.items[0].spec.annotations,
+    Object.fromEntries(
+      Object.keys(fine).map((key) => {
+        const isAllowed = ['mayCreate', 'itself', 'robotDeletes', 'path', 'ofGold', 'reason'].includes(key);
+        return [`asks/${key}`, isAllowed ? 'yes' : 'no'];
+      }),
+    ),
+  );
+  await policy('deleters', {
+    validations: [
+      { expression: `${inConfigMaps}.check('delete').allowed()`, message: 'Only for those who may delete.' },
+    ],
+  });
+  await bind('deleters');
+  assert.match((await write('b')).json.message, /Only for those who may delete/);
+  assert.equal((await desk.create('b', {})).status, 201);
+});
+
+test('two authorization checks fit into an expression, as in Kubernetes, and messages have none', async (t) => {
+  await using desk = await startDesk(t);
+  const check = "authorizer.group('').resource('configmaps').check('get').allowed()";
+  const policyWith = (expression: string, more: object = {}) => ({
+    body: {
+      metadata: { name: 'checks' },
+      spec: { matchConstraints: ALL_MAPS, validations: [{ expression, ...more }] },
+    },
+  });
+  const inMessage = await desk.call('POST', POLICIES, policyWith('true', { messageExpression: `string(${check})` }));
+  assert.match(inMessage.json.message, /messageExpression.*undeclared reference to 'authorizer'/);
+  await desk.policy('two', { validations: [{ expression: `${check} && ${check}` }] });
+  await desk.bind('two');
+  assert.equal((await desk.create('a', {})).status, 201);
+  await desk.policy('three', { validations: [{ expression: `${check} && ${check} && ${check}` }] });
+  await desk.bind('three');
+  assert.match((await desk.create('b', {})).json.message, /it cost more than 1000000 units/);
+});
+
 test('an expression that does not compile is refused with its place; one that costs too much fails', async (t) => {
   await using desk = await startDesk(t);
   const { call, create } = desk;

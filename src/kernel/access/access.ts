@@ -46,6 +46,11 @@ export const accessKinds: readonly Kind[] = [
 /** Access control before there is a store: the parts that the store needs to open. */
 export interface Access {
   readonly admission: Admission;
+  /** Whether somebody may, by the rules in force now, and by which binding. */
+  readonly judge: (
+    user: Omit<Holder, 'uid'>,
+    wanted: Attributes,
+  ) => { readonly allowed: boolean; readonly reason: string };
   /** Joins a store, and follows the declarations from then on. */
   readonly join: (store: Store<Operation>) => Promise<JoinedAccess>;
 }
@@ -93,6 +98,7 @@ export function prepareAccess(parts: {
   const stored = fromKinds(kinds, (all) => all.filter(({ verbs }) => verbs.includes('update')));
   return {
     admission: admission(rules.table, kinds),
+    judge: (user, wanted) => authorize(rules.table(), user, wanted),
     join: async (store) => {
       const keys = await loadSigningKeys(database, sealing);
       rules.follow(store, kinds);

@@ -1,6 +1,6 @@
+import { selectable } from '#kernel/api/selection.ts';
 import type { Labels } from '#kernel/api/codec/selectors.ts';
 import type { Refusal } from '#kernel/base/failures.ts';
-import type { Purse } from '#kernel/cel/cel.ts';
 import type { Value } from '#kernel/cel/values.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { Scale } from '#kernel/kinds/builtin/scale.ts';
@@ -14,8 +14,15 @@ import { EVERY_BINDING, ValidatingAdmissionPolicyBinding, type BindingSpec } fro
 import { ADMISSION_GROUP } from './kinds/match.ts';
 import { ValidatingAdmissionPolicy, type PolicySpec } from './kinds/policy.ts';
 import { admissionRefusal } from './refusals.ts';
+import { Authorizer, CheckBudget, ResourceCheck, type MayDo } from './kinds/authorizer.ts';
 import { compilePolicy, type CompiledPolicy } from './kinds/compile-policy.ts';
-import { evaluatePolicy, type PolicyInput, type PolicyResult, type Violation } from './rules/evaluate-policy.ts';
+import {
+  evaluatePolicy,
+  type PolicyBudget,
+  type PolicyInput,
+  type PolicyResult,
+  type Violation,
+} from './rules/evaluate-policy.ts';
 import { kindMatched, type WriteFacts } from './rules/match-write.ts';
 import { paramsOf, type Params } from './select-params.ts';
 import { visible } from './visible.ts';
@@ -49,8 +56,9 @@ interface Bound {
 /**
  * Asks the policies in force about each write from outside, where it is decided: with the object as it would be stored. Policies
  * and bindings themselves are written without them, so that nobody is locked out of a policy.
+ * @param mayDo answers the checks of `authorizer`
  */
-export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange'> {
+export function policyAdmission(kinds: KindRegistry, mayDo: MayDo): Pick<Admission, 'mayChange'> {
   const compiled = new WeakMap<Entry, { readonly spec: PolicySpec; readonly policy: CompiledPolicy }>();
   const bindings = new WeakMap<Entry, BindingSpec>();
 
@@ -61,13 +69,14 @@ export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange
       const entries = read.find(ValidatingAdmissionPolicyBinding, EVERY_BINDING.index, EVERY_BINDING.value);
       if (entries.length === 0) return NOTHING;
       const facts = factsOf(write);
-      const purse = { units: WRITE_COST_MAX };
+      const budget = { purse: { units: WRITE_COST_MAX }, checks: new CheckBudget() };
+      const asking = askingFor(write, facts, { mayDo, budget: budget.checks });
       const remarks: Remarks = { warnings: [], annotations: {}, failures: [] };
       for (const entry of entries) {
         const bound = boundBy(entry, read);
         const seen = bound && kindSeen(bound, facts);
         if (bound === undefined || seen === undefined) continue;
-        const given = { ...inputOf(write, facts, seen), purse };
+        const given = { ...inputOf(write, facts, seen), ...asking, budget };
         const params = paramsOf(bound.spec, bound.binding.spec, { kinds, read, namespace: given.namespace });
         note(bound, judge(bound, params, given), remarks);
       }
@@ -99,14 +108,16 @@ export function policyAdmission(kinds: KindRegistry): Pick<Admission, 'mayChange
 type WriteInput = Omit<PolicyInput, 'params'> & {
   readonly read: Reader;
   readonly namespace: string;
-  readonly purse: Purse;
+  readonly budget: PolicyBudget;
 };
 
+type Asking = Pick<PolicyInput, 'authorizer' | 'authorizer.requestResource'>;
+
 /** The results of a policy with each of its parameters, together. */
-function judge({ policy }: Bound, all: readonly Params[], { read: _read, purse, ...input }: WriteInput): PolicyResult {
+function judge({ policy }: Bound, all: readonly Params[], { read: _read, budget, ...input }: WriteInput): PolicyResult {
   const results = all.map((params): PolicyResult =>
     params.failure === undefined
-      ? evaluatePolicy(policy, { ...input, params: params.value }, purse)
+      ? evaluatePolicy(policy, { ...input, params: params.value }, budget)
       : { violations: [], failures: [params.failure], annotations: {} },
   );
   return {
@@ -187,8 +198,22 @@ function objectIn(mutation: Mutation): ResourceObject | undefined {
 
 const SCALE = { group: Scale.group, version: Scale.version, kind: Scale.kind } as const;
 
+/** The values by which expressions ask what the author may do; `requestResource` is the written resource. */
+function askingFor(
+  { kind, author, current, mutation }: ChangeRequest,
+  { subresource, namespace, name }: WriteFacts,
+  checks: ConstructorParameters<typeof Authorizer>[0],
+): Asking {
+  const authorizer = new Authorizer(checks, { name: author.user, groups: author.caller?.groups ?? [] });
+  const after = objectIn(mutation);
+  const object = after === undefined ? current : selectable(kind, after);
+  const { group, plural: resource } = kind;
+  const asked = { group, resource, subresource, namespace, name, ...(object && { object }) };
+  return { authorizer, 'authorizer.requestResource': new ResourceCheck(authorizer, asked) };
+}
+
 /** @param seen the kind in the version in which the policy sees it */
-function inputOf(write: ChangeRequest, facts: WriteFacts, seen: Kind): Omit<WriteInput, 'purse'> {
+function inputOf(write: ChangeRequest, facts: WriteFacts, seen: Kind): Omit<WriteInput, 'budget' | keyof Asking> {
   const { operation, current, mutation, author, read } = write;
   const { group, version, kind, plural: resource } = seen;
   const { subresource, namespace, name } = facts;

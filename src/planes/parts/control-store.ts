@@ -101,7 +101,7 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
       definitionAdmission,
       definitionGuard({ kinds, targets: targetsOf(modules), live: () => known }),
     ),
-    ...policyAdmission(kinds),
+    ...policyAdmission(kinds, prepared.judge),
     ...changePolicies(kinds, () => known),
   };
   const definitions = await lifetime.step('definitions', () => readDefinitions(database.patient, kinds, log));

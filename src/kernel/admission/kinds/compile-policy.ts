@@ -2,6 +2,8 @@ import type { Problem } from '#kernel/base/failures.ts';
 import type { CelProgram } from '#kernel/cel/cel.ts';
 import { KUBERNETES } from '#kernel/cel/libraries/kubernetes.ts';
 import { BOOL, DYN, listOf, NULL, STRING, type CelType } from '#kernel/cel/types.ts';
+import { namesOf } from '#kernel/cel/scope.ts';
+import { AUTHORIZER, AUTHORIZER_LIBRARY, RESOURCE_CHECK } from './authorizer.ts';
 import { compileExpression } from './compile-expression.ts';
 
 /** The class of a refusal. */
@@ -46,13 +48,23 @@ export interface VariableTypes {
 
 const ANY: VariableTypes = { object: DYN, oldObject: DYN, params: DYN };
 
+const ASKING = { authorizer: AUTHORIZER, 'authorizer.requestResource': RESOURCE_CHECK };
+
+const OWN = namesOf([AUTHORIZER_LIBRARY]);
+const LIBRARIES = {
+  functions: new Map([...KUBERNETES.functions, ...OWN.functions]),
+  types: new Map([...KUBERNETES.types, ...OWN.types]),
+};
+
 /** Compiles every expression of a policy. */
 export function compilePolicy(spec: PolicyExpressions, types: VariableTypes = ANY): CompiledPolicy {
   const problems: Problem[] = [];
   const known: Record<string, CelType> = {};
   const compile = (text: string, path: Problem['path'], ...wanted: readonly CelType[]): CelProgram | undefined => {
-    const variables = { ...types, request: REQUEST, namespaceObject: DYN, variables: objectOf('variables', known) };
-    return compileExpression({ text, path, types: wanted }, { variables, libraries: KUBERNETES }, problems);
+    const shared = { ...types, request: REQUEST, namespaceObject: DYN, variables: objectOf('variables', known) };
+    // As in Kubernetes messages ask nothing.
+    const variables = path.at(-1) === 'messageExpression' ? shared : { ...shared, ...ASKING };
+    return compileExpression({ text, path, types: wanted }, { variables, libraries: LIBRARIES }, problems);
   };
   const conditions = (spec.matchConditions ?? []).flatMap(({ name, expression }, index) => {
     // Conditions are decided first: they know no variables.

@@ -77,7 +77,7 @@ function results(policy: object, binding: object, params: 'given' | 'missing' = 
     list: (kind, { namespace } = {}) =>
       entries.filter((one) => one.kind === kind && (namespace ?? one.namespace) === one.namespace),
   };
-  const { mayChange } = policyAdmission(kindRegistry([ConfigMap, Namespace]));
+  const { mayChange } = policyAdmission(kindRegistry([ConfigMap, Namespace]), () => ({ allowed: true, reason: '' }));
   return ['one', 'two', 'other'].map((name) => {
     const { metadata } = entryOf(ConfigMap, name, { metadata: { labels: { tier: 'x' } } }).object();
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { a: '1' } } as unknown as ResourceObject;

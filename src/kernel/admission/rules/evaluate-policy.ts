@@ -1,6 +1,7 @@
 import { CelCostError, CelError } from '#kernel/cel/cel-error.ts';
 import type { CelProgram, Purse } from '#kernel/cel/cel.ts';
 import type { Value } from '#kernel/cel/values.ts';
+import type { CheckBudget } from '../kinds/authorizer.ts';
 import type { CompiledPolicy } from '../kinds/compile-policy.ts';
 
 /** The values that expressions know. */
@@ -10,6 +11,14 @@ export interface PolicyInput {
   readonly request: Value;
   readonly params: Value;
   readonly namespaceObject: Value;
+  readonly authorizer: Value;
+  readonly 'authorizer.requestResource': Value;
+}
+
+/** The units that expressions may still cost. */
+export interface PolicyBudget {
+  readonly purse: Purse;
+  readonly checks: CheckBudget;
 }
 
 /** A validation that is not true. */
@@ -34,10 +43,12 @@ const EXPRESSION_COST_MAX = 250_000;
 /** As in Kubernetes. */
 const ANNOTATION_CHARS_MAX = 10_240;
 
-/** Evaluates a policy for one write, at the cost of a purse. */
-export function evaluatePolicy(policy: CompiledPolicy, input: PolicyInput, purse: Purse): PolicyResult {
-  const variables = variablesOf(policy, input, purse);
-  const run = (program: CelProgram): Value => program.run({ ...input, variables }, EXPRESSION_COST_MAX, purse);
+/** Evaluates a policy for one write, within a budget. */
+export function evaluatePolicy(policy: CompiledPolicy, input: PolicyInput, budget: PolicyBudget): PolicyResult {
+  const { purse, checks } = budget;
+  const variables = variablesOf(policy, input, budget);
+  const run = (program: CelProgram): Value =>
+    checks.during(() => program.run({ ...input, variables }, EXPRESSION_COST_MAX, purse));
   const failures: string[] = [];
   const tryRun = (what: string, program: CelProgram): Value | undefined => {
     try {
@@ -80,14 +91,14 @@ export function textOr(run: () => Value, fixed: string): string {
 }
 
 /** Each is made once, when an expression first asks for it. */
-function variablesOf(policy: CompiledPolicy, input: PolicyInput, purse: Purse): Value {
+function variablesOf(policy: CompiledPolicy, input: PolicyInput, { purse, checks }: PolicyBudget): Value {
   const made = new Map<string, Value>();
   const variables: Record<string, Value> = {};
   for (const { name, program } of policy.variables) {
     const get = (): Value => {
       const known = made.get(name);
       if (known !== undefined) return known;
-      const value = program.run({ ...input, variables }, EXPRESSION_COST_MAX, purse);
+      const value = checks.during(() => program.run({ ...input, variables }, EXPRESSION_COST_MAX, purse));
       made.set(name, value);
       return value;
     };
