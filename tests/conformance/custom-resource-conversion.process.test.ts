@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { text as readAll } from 'node:stream/consumers';
 import { serverIdentity } from '#kernel/access/certificates.ts';
+import { draftOf, DRAFTS, publicationOf, VALIDATION } from '../support/drafts.ts';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
 import { until, type Json } from '../support/installation.ts';
@@ -503,5 +504,113 @@ test('policies of other versions see what the webhook makes of each object of a 
   }));
   const set = await world.call('POST', CHANGE_SETS, { body: changeSet(...objects) });
   assert.equal(set.status, 201, set.text);
-  assert.equal(webhook.asked.length - before, objects.length, 'each object is converted once');
+  const converted = webhook.asked.slice(before).flatMap(({ request }) => request.objects);
+  assert.equal(converted.length, objects.length, 'each object is converted once');
+});
+
+/** A kind whose objects are stored in v1, and a webhook that converts them. */
+async function startCrates(t: TestContext) {
+  const webhook = await startWebhook(t);
+  const world = await startWorld(t, { roles: ['api'] });
+  const { url, caBundle } = webhook;
+  const clientConfig = { url, caBundle };
+  const conversion = { strategy: 'Webhook', webhook: { clientConfig, conversionReviewVersions: ['v1'] } };
+  await define(world, definition([v1(true), v2(false)], conversion));
+  const { call } = world;
+  return {
+    ...world,
+    webhook,
+    /** From now on no request reaches it. */
+    cutOff: async () => {
+      const port = await freePort();
+      const patch = { spec: { conversion: { webhook: { clientConfig: { url: `https://127.0.0.1:${port}/` } } } } };
+      const { status } = await call('PATCH', `${DEFINITIONS}/crates.stock.example`, { body: patch, headers: MERGE });
+      assert.equal(status, 200);
+      await until(
+        async () => ((await call('GET', V2)).status === 503 ? true : undefined),
+        () => 'the new address to be used',
+        5,
+      );
+    },
+    draft: async (name: string, objects: readonly object[]) => {
+      const made = await call('POST', DRAFTS, { body: draftOf(name, objects) });
+      assert.equal(made.status, 201, made.text);
+      return made.json.metadata.uid as string;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const some = (...names: readonly string[]) => names.map((name) => crate('v2', name, { size: 3, unit: 'm' }));
+const settings = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'settings', namespace: 'default' },
+  data: {},
+};
+
+test('drafts, change sets and reads of the past convert what they need', async (t) => {
+  const { call, draft, webhook } = await startCrates(t);
+  const set = await call('POST', CHANGE_SETS, { body: changeSet(...some('a', 'b', 'c')) });
+  assert.equal(set.status, 201, set.text);
+  const before = webhook.asked.length;
+  const many = Array.from({ length: 300 }, (_, index) => `n${index}`);
+  const wide = await call('POST', CHANGE_SETS, { body: changeSet(...some(...many)) });
+  assert.equal(wide.status, 201, wide.text);
+  assert.equal(webhook.asked.length, before + 2, 'objects of a change set are converted together, 200 at a time');
+  const version = (await call('GET', V1)).json.metadata.resourceVersion;
+  const asked = webhook.asked.length;
+  const uid = await draft('one', some('d', 'e', 'f'));
+  const found = await call('POST', `${DRAFTS}/one/validate`, { body: VALIDATION });
+  assert.deepEqual([found.status, found.json.status.valid], [201, true], found.text);
+  assert.equal(webhook.asked.length, asked + 1, 'all objects of a review are converted together');
+  const published = await call('POST', `${DRAFTS}/one/publish`, { body: publicationOf({ uid }) });
+  assert.equal(published.status, 201, published.text);
+  assert.deepEqual((await call('GET', `${V1}/e`)).json.spec, { size: '3 m' });
+  const patch = { spec: { size: 4 } };
+  assert.equal((await call('PATCH', `${V2}/e`, { body: patch, headers: MERGE })).status, 200);
+  for (const selector of ['', '&fieldSelector=spec.unit%3Dm']) {
+    const past = await call('GET', `${V2}?asOf=${version}${selector}`);
+    assert.equal(past.status, 200, past.text);
+    assert.equal(past.json.items.length, 303);
+    assert.deepEqual(past.json.items[0].spec, { size: 3, unit: 'm' });
+  }
+});
+
+test('while a webhook does not answer, its definition is named, drafts stay, and nothing is half written', async (t) => {
+  const { call, draft, cutOff } = await startCrates(t);
+  assert.equal((await call('POST', V1, { body: crate('v1', 'a', { size: '1 m' }) })).status, 201);
+  const version = (await call('GET', V1)).json.metadata.resourceVersion;
+  const uid = await draft('one', [settings, ...some('b')]);
+  await cutOff();
+  const assertNamed = ({ status, json, text }: Answer): void => {
+    assert.equal(status, 503, text);
+    assert.match(json.message, /conversion webhook of crates\.stock\.example: it cannot be reached/);
+    assert.match(json.message, /The version in which objects are stored needs none\.$/);
+  };
+  for (const path of [`${V2}/a`, V2, `${V2}?asOf=${version}`, `${V2}/a?asOf=${version}`])
+    assertNamed(await call('GET', path));
+  assertNamed(await call('GET', `${V2}?asOf=${version}&fieldSelector=spec.unit%3Dm`));
+  assertNamed(await call('POST', V2, { body: crate('v2', 'b', { size: 1, unit: 'm' }) }));
+  assertNamed(await call('POST', CHANGE_SETS, { body: changeSet(settings, ...some('b')) }));
+  const found = await call('POST', `${DRAFTS}/one/validate`, { body: VALIDATION });
+  assert.deepEqual([found.status, found.json.status.valid], [201, false], found.text);
+  const [problem, ...others] = found.json.status.problems;
+  assert.deepEqual([problem.name, others.length], ['b', 0]);
+  assert.match(problem.message, /conversion webhook of crates\.stock\.example/);
+  assertNamed(await call('POST', `${DRAFTS}/one/publish`, { body: publicationOf({ uid }) }));
+  const maps = await call('GET', '/api/v1/namespaces/default/configmaps/settings');
+  assert.equal(maps.status, 404);
+  assert.equal((await call('GET', `${DRAFTS}/one`)).json.metadata.uid, uid);
+  // The stored version is read, written and deleted as ever.
+  for (const path of [V1, `${V1}?asOf=${version}`]) assert.equal((await call('GET', path)).json.items.length, 1);
+  assert.equal((await call('POST', V1, { body: crate('v1', 'b', { size: '1 m' }) })).status, 201);
+  assert.equal((await call('DELETE', `${V2}/b`)).status, 200);
 });

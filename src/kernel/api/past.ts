@@ -3,7 +3,7 @@ import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import type { HistoryItem, Store } from '#kernel/store/contract.ts';
+import type { Entry, HistoryItem, Store } from '#kernel/store/contract.ts';
 import type { Page } from './list.ts';
 import type { Query, RequestTarget } from './request.ts';
 import type { Selection } from './selection.ts';
@@ -43,12 +43,17 @@ export async function pastPage(
   store: Store<Operation>,
   { kind, namespace, name }: RequestTarget,
   asOf: number | Temporal.Instant,
-  selection: Selection,
+  {
+    selection,
+    convert,
+  }: { readonly selection: Selection; readonly convert: (entries: readonly Entry[]) => Promise<void> | undefined },
 ): Promise<Page> {
   const { version, entries } = await store.past(kind, asOf, {
     namespace: namespace === '' ? undefined : namespace,
     name,
   });
+  // Selectors of fields look into objects as the version has them.
+  await convert(entries);
   const chosen = entries.filter((entry) => selection.matches(entry));
   return { version, entries: chosen, continueToken: undefined, remaining: undefined };
 }

@@ -4,13 +4,14 @@ export const definitionRefusal = defineRefusals('definitions', {
   'conversion-unanswered': {
     reason: 'ServiceUnavailable',
     meaning: 'An object is stored in another version, and the conversion webhook of its definition gives no answer.',
-    hint: 'The webhook: its address, its certificate, how long it takes. Objects of the storage version need none.',
+    remedy:
+      'Look at the webhook: its address in the CustomResourceDefinition, its certificate, how long it takes. The version in which objects are stored needs none.',
   },
   'conversion-wrong': {
     reason: 'ServiceUnavailable',
     meaning:
       'The answer of a conversion webhook is not what was asked for: too few objects, another version, another name or uid.',
-    hint: 'Correct the webhook; the message has the object and the field.',
+    remedy: 'Correct the webhook. The version in which objects are stored needs none.',
   },
   terminating: {
     reason: 'MethodNotAllowed',

@@ -95,7 +95,7 @@ export interface CheckContext {
   /** The kinds of this program; absent where an object is checked without one. */
   readonly kinds?: readonly Pick<
     Kind,
-    'id' | 'apiVersion' | 'kind' | 'released' | 'namespaced' | 'verbs' | 'confidential' | 'definition'
+    'id' | 'apiVersion' | 'kind' | 'released' | 'namespaced' | 'verbs' | 'confidential' | 'definition' | 'twins'
   >[];
 }
 

@@ -183,9 +183,10 @@ export const resourceRefusal = defineRefusals('resources', {
     hint: 'Send one object with apiVersion, kind and metadata.',
   },
   'not-converted': {
-    reason: 'ServiceUnavailable',
-    meaning: 'The object is stored in another version, and was not converted.',
-    remedy: 'Try again in a moment.',
+    reason: 'RequestEntityTooLarge',
+    meaning:
+      'A write needs more conversions by the webhook of its definition than are kept for one request (1,000 objects).',
+    remedy: 'Send fewer objects at a time, or those of the version in which they are stored.',
   },
   'not-found': {
     reason: 'NotFound',

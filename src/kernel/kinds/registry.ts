@@ -99,7 +99,7 @@ export function listKindOf({ kind, listKind = `${kind}List` }: Kind): string {
 }
 
 /** A kind in each version that clients may use. */
-export function servedVersions(kind: Kind): readonly Kind[] {
+export function servedVersions<Part extends Pick<Kind, 'definition' | 'twins'>>(kind: Part): readonly (Part | Kind)[] {
   return kind.definition?.versions ?? kind.twins?.kinds ?? [kind];
 }
 

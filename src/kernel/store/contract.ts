@@ -266,11 +266,13 @@ interface WriteOptions {
   readonly limit?: WriteLimit | undefined;
 }
 
-/**
- * Removes what kept a write from being decided, given the reason: it is then decided again. Undefined where nothing can be done;
- * rejects with the reason for the caller.
- */
-export type Unblock = (reason: unknown, signal: AbortSignal | undefined) => Promise<void> | undefined;
+/** Removes what kept writes from being decided: they are then decided again. */
+export interface Unblock {
+  /** Equal for reasons that are removed together; undefined where nothing can be done. */
+  readonly groupOf: (reason: unknown) => object | undefined;
+  /** Rejects with the Refusal for the caller. */
+  readonly remove: (reasons: readonly unknown[], signal: AbortSignal | undefined) => Promise<void>;
+}
 
 /** Decides one operation against what `read` shows. Pure. Throws Refusal. */
 export interface Decide<Operation> {

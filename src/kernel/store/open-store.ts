@@ -46,7 +46,7 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
   });
   const sequencer = new Sequencer({ memory, session, decide, clock, limits, log });
   return {
-    ...storeReads({ memory, kinds: known, database, texts, decide, clock }),
+    ...storeReads({ memory, kinds: known, database, texts, decide, clock, unblock: undefined }),
     subscribe: (listener) => sequencer.subscribe(listener),
     write: (operations, author, { dryRun = false, limit } = {}) =>
       sequencer.write({ id: '', operations, author, dryRun }, limit?.signal),

@@ -1,8 +1,8 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { inTurns } from '#kernel/base/turns.ts';
-import type { Decide, Store } from './contract.ts';
-import { forecastEach } from './forecast.ts';
+import type { Decide, Store, Unblock } from './contract.ts';
+import { forecastEach, forecastUnblocked } from './forecast.ts';
 import {
   compactHistory,
   readDeclarations,
@@ -27,8 +27,9 @@ export function storeReads<Operation>(parts: {
   readonly texts: TextsAtRest;
   readonly decide: Decide<Operation>;
   readonly clock: Clock;
+  readonly unblock: Unblock | undefined;
 }): StoreReads<Operation> {
-  const { memory, kinds, database, decide, clock } = parts;
+  const { memory, kinds, database, decide, clock, unblock } = parts;
   // Each by itself: a request is reviewed as a whole, when it is written.
   const decideOne: Decide<Operation> = (...given) => decide(...given);
   return {
@@ -43,7 +44,10 @@ export function storeReads<Operation>(parts: {
     declarations: (kind, name, page) => readDeclarations(parts, kind, name, page),
     past: (kind, at, scope) => readPast(parts, kind, at, scope),
     forecast: (operations, author) =>
-      inTurns(forecastEach(operations, author, new BatchPlan(memory, decideOne, clock()))),
+      forecastUnblocked(
+        () => inTurns(forecastEach(operations, author, new BatchPlan(memory, decideOne, clock()))),
+        unblock,
+      ),
     findDeletion: (kind, namespace, name, uid) => readDeletion(parts, kind, { namespace, name, uid }),
     findUntouched: (kind, before, limit) => readUntouched(database, kind, before, limit),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),

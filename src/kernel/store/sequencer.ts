@@ -8,6 +8,7 @@ import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { isConnectionLost, isReadOnlySession } from '#kernel/postgres/database.ts';
 import type { Author, Change, Decide, Outcome, Unblock } from './contract.ts';
+import { forecastEach } from './forecast.ts';
 import type { StoreLimits } from './limits.ts';
 import type { Memory } from './memory.ts';
 import { BatchPlan, type WriteRequest } from './plan-batch.ts';
@@ -15,8 +16,8 @@ import type { WriterSession } from './writer-session.ts';
 
 /** How often one batch is sent again after connections that broke under it, before something else must be wrong. */
 const COMMIT_TRIES_MAX = 50;
-/** How often one request is decided again after it was unblocked: each object of it may have to be converted twice. */
-const UNBLOCK_TRIES_MAX = 200;
+/** How often one request is decided again after conversions: objects, their results, and both for policies of other versions. */
+const UNBLOCK_TRIES_MAX = 12;
 
 /** One write as the sequencer takes it. */
 interface Write<Operation> {
@@ -121,11 +122,24 @@ export class Sequencer<Operation> {
       try {
         return await this.#enqueue(write, signal);
       } catch (error) {
-        const unblocking = tries < UNBLOCK_TRIES_MAX ? this.#unblock?.(error, signal) : undefined;
-        if (unblocking === undefined) throw error;
-        await unblocking;
+        const unblock = this.#unblock;
+        if (unblock?.groupOf(error) === undefined || tries >= UNBLOCK_TRIES_MAX) throw error;
+        await unblock.remove(await this.#reasonsOf(write, error, unblock), signal);
       }
     }
+  }
+
+  /** Everything that blocks operations of a write: removed one by one, each would have all of them decided anew. */
+  async #reasonsOf(
+    { operations, author }: Write<Operation>,
+    first: unknown,
+    { groupOf }: Unblock,
+  ): Promise<readonly unknown[]> {
+    if (operations.length === 1) return [first];
+    const batch = new BatchPlan<Operation>(this.#memory, (...given) => this.#decide(...given), this.#clock());
+    const decided = await inTurns(forecastEach(operations, author, batch));
+    const reasons = decided.filter((result) => groupOf(result) !== undefined);
+    return reasons.length === 0 ? [first] : reasons;
   }
 
   #enqueue(

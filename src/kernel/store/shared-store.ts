@@ -94,7 +94,7 @@ export async function openSharedStore<Operation>(
   await firstRound.promise;
 
   return {
-    ...storeReads({ memory, kinds, database, texts, decide, clock }),
+    ...storeReads({ memory, kinds, database, texts, decide, clock, unblock }),
     subscribe: (listener) => {
       const call = (changes: readonly Change[]): void => listener(changes);
       listeners.add(call);

@@ -94,7 +94,7 @@ class GroupCheck extends Opaque {
 }
 
 /** A question about a resource, before its verb is known. */
-type Asked = Omit<ResourceAttributes, 'verb' | 'selection'> & {
+type ResourceQuestion = Omit<ResourceAttributes, 'verb' | 'selection'> & {
   readonly fieldSelector?: string;
   readonly labelSelector?: string;
 };
@@ -103,9 +103,9 @@ export class ResourceCheck extends Opaque {
   readonly typeName = 'kubernetes.authorization.ResourceCheck';
   readonly key: string;
   readonly of: Authorizer;
-  readonly asked: Asked;
+  readonly asked: ResourceQuestion;
 
-  constructor(of: Authorizer, asked: Asked) {
+  constructor(of: Authorizer, asked: ResourceQuestion) {
     super();
     this.of = of;
     this.asked = asked;
@@ -248,7 +248,7 @@ function serviceAccountOf(namespace: string, name: string): Subject {
 }
 
 /** As in Kubernetes, a selector that cannot be read narrows nothing: the answer is that for all objects. */
-function wantedIn({ fieldSelector, labelSelector, ...asked }: Asked, verb: string): ResourceAttributes {
+function wantedIn({ fieldSelector, labelSelector, ...asked }: ResourceQuestion, verb: string): ResourceAttributes {
   if (fieldSelector === undefined && labelSelector === undefined) return { ...asked, verb };
   const selection: SelectedBy = {
     fields: requirementsIn(fieldSelector, parseFieldRequirements),

@@ -33,11 +33,15 @@ export async function pageOf(
   const lookUp = virtualLists.get(target.kind.id);
   if (lookUp !== undefined) return lookUp(target, query);
   const selection = allowedSelection(request);
-  if (selection.fields.length > 0 || request.within !== undefined) await convert(target.kind, inScope(store, target));
-  const page =
-    query.asOf === undefined
-      ? listPage(store, target, query, selection)
-      : await pastPage(store, target, readAsOf(query.asOf), selection);
+  const looksInto = selection.fields.length > 0 || request.within !== undefined;
+  if (query.asOf !== undefined) {
+    const convertPast = (entries: readonly Entry[]) => (looksInto ? convert(target.kind, entries) : undefined);
+    const past = await pastPage(store, target, readAsOf(query.asOf), { selection, convert: convertPast });
+    await convert(target.kind, past.entries);
+    return past;
+  }
+  if (looksInto) await convert(target.kind, inScope(store, target));
+  const page = listPage(store, target, query, selection);
   await convert(target.kind, page.entries);
   return page;
 }

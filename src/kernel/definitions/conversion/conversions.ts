@@ -35,8 +35,15 @@ export function openConversions(outbound: Outbound): Conversions {
       const pending = pendingConversions(kind, entries);
       return pending.length === 0 ? undefined : convertAll(kind, pending, entries);
     },
-    unblock: (reason, signal) =>
-      reason instanceof ConversionMissing ? ask(reason.conversion.kind, [reason.conversion], signal) : undefined,
+    unblock: {
+      groupOf: (reason) => (reason instanceof ConversionMissing ? reason.conversion.kind : undefined),
+      remove: async (reasons, signal) => {
+        const pending = reasons.flatMap((reason) => (reason instanceof ConversionMissing ? [reason.conversion] : []));
+        for (const [kind, some] of Map.groupBy(pending, (one) => one.kind)) {
+          for (const chunk of chunksOf(some)) await ask(kind, chunk, signal);
+        }
+      },
+    },
   };
 
   async function convertAll(
@@ -79,7 +86,7 @@ export function openConversions(outbound: Outbound): Conversions {
       desiredAPIVersion: kind.apiVersion,
       objects: pending.map(({ object }) => object),
     };
-    const text = await answerOf(definition.name, webhook, { request, signal });
+    const text = await answerOf(outbound, definition.name, webhook, { request, signal });
     const { objects, problem } = readReview(kind, request, text);
     if (problem !== undefined) throw refusalFor(definition.name, problem, 'conversion-wrong');
     for (const [index, { note }] of pending.entries()) {
@@ -87,27 +94,28 @@ export function openConversions(outbound: Outbound): Conversions {
       if (converted !== undefined) note(converted);
     }
   }
+}
 
-  async function answerOf(
-    name: string,
-    { url, ca }: ConversionWebhook,
-    { request, signal }: { readonly request: ReviewRequest; readonly signal: AbortSignal | undefined },
-  ): Promise<string> {
-    const { msMax, bytesMax } = LIMITS;
-    const body = JSON.stringify({ ...REVIEW, request });
-    const headers = { 'content-type': 'application/json', accept: 'application/json' };
-    try {
-      const { status, text, isCut } = await outbound.ask(
-        { kind: CustomResourceDefinition.kind, name },
-        { method: 'POST', url, headers, body, msMax, bytesMax, ...(ca && { ca }), ...(signal && { signal }) },
-      );
-      if (status !== 200) throw refusalFor(name, `it answered with status ${status}`, 'conversion-wrong');
-      if (isCut) throw refusalFor(name, `its answer has more than ${bytesMax} bytes`, 'conversion-wrong');
-      return text;
-    } catch (error) {
-      if (error instanceof OutboundError) throw refusalFor(name, error.message, 'conversion-unanswered');
-      throw error;
-    }
+async function answerOf(
+  outbound: Outbound,
+  name: string,
+  { url, ca }: ConversionWebhook,
+  { request, signal }: { readonly request: ReviewRequest; readonly signal: AbortSignal | undefined },
+): Promise<string> {
+  const { msMax, bytesMax } = LIMITS;
+  const body = JSON.stringify({ ...REVIEW, request });
+  const headers = { 'content-type': 'application/json', accept: 'application/json' };
+  try {
+    const { status, text, isCut } = await outbound.ask(
+      { kind: CustomResourceDefinition.kind, name },
+      { method: 'POST', url, headers, body, msMax, bytesMax, ...(ca && { ca }), ...(signal && { signal }) },
+    );
+    if (status !== 200) throw refusalFor(name, `it answered with status ${status}`, 'conversion-wrong');
+    if (isCut) throw refusalFor(name, `its answer has more than ${bytesMax} bytes`, 'conversion-wrong');
+    return text;
+  } catch (error) {
+    if (error instanceof OutboundError) throw refusalFor(name, error.message, 'conversion-unanswered');
+    throw error;
   }
 }
 

@@ -45,7 +45,7 @@ function validation({ store }: ReviewParts, review: Review): VirtualKind {
     const { namespace = '', name = '' } = call;
     const entry = store.get(Draft, namespace, name);
     if (entry === undefined) throw notFoundRefusal(Draft, name);
-    const { operations: _operations, ...found } = await review(entry, call);
+    const { operations: _operations, unavailable: _unavailable, ...found } = await review(entry, call);
     return { ...given, status: { valid: found.problems.length === 0, ...found } };
   };
 }
@@ -72,6 +72,7 @@ function publication(parts: ReviewParts, review: Review): VirtualKind {
       const reviewed = await review(entry, call);
       // Published or saved meanwhile, it may only seem to be outdated: the publication itself changed its objects.
       if (store.get(Draft, namespace, name)?.version !== entry.version && tries < TRIES_MAX) continue;
+      if (reviewed.unavailable !== undefined) throw reviewed.unavailable;
       if (reviewed.problems.length > 0) throw refusalOf(entry, reviewed.problems);
       const published = { by: author.user, results: publishedObjects(reviewed) };
       const operations = [...reviewed.operations, endOf(entry, published)];

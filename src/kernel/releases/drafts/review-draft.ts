@@ -24,6 +24,8 @@ export interface ReviewParts extends ChangeParts {
 export interface DraftReview extends Omit<DraftValidationStatus, 'valid'> {
   /** Writes exactly what was reviewed: each is refused where its object is no longer the one that was seen. */
   readonly operations: readonly Operation[];
+  /** Set where something that the review needs gives no answer: the draft may be fine. */
+  readonly unavailable?: Refusal;
 }
 
 /** An object that could be written. */
@@ -111,6 +113,7 @@ async function reviewOnce(
   }
   return {
     problems: found.list(),
+    ...(found.unavailable === undefined ? {} : { unavailable: found.unavailable }),
     ...(isWhole ? {} : { pending: PENDING }),
     ...(policy === undefined ? {} : { policy }),
     results: [...results],
@@ -243,6 +246,7 @@ function objectionsOf({ advise, refuse }: Advisor, object: ResourceObject, draft
 class Problems {
   readonly #found: DraftProblem[] = [];
   readonly #aboutShape = new Set<ChangeSetItem>();
+  unavailable: Refusal | undefined;
 
   get count(): number {
     return this.#found.length;
@@ -269,7 +273,9 @@ class Problems {
     this.addText(item, { field: fieldPath(pathInObject(path)), message: detail });
   }
 
-  addRefusal(item: ChangeSetItem, { problems, message, remedy }: Refusal): void {
+  addRefusal(item: ChangeSetItem, refusal: Refusal): void {
+    const { problems, message, remedy } = refusal;
+    if (refusal.reason === 'ServiceUnavailable') this.unavailable ??= refusal;
     const all = problems.length > 0 ? problems : [{ path: [], detail: message }];
     for (const { path, detail } of all) {
       const field = fieldPath(pathInObject(path));

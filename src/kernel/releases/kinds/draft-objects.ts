@@ -1,6 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import type { CheckContext } from '#kernel/kinds/kind.ts';
+import { servedVersions } from '#kernel/kinds/registry.ts';
 
 /** Problems of one refusal. */
 const PROBLEMS_MAX = 100;
@@ -12,7 +13,7 @@ type KnownKinds = NonNullable<CheckContext['kinds']>;
  * may be unfinished. Pure.
  */
 export function draftObjectProblems(objects: readonly unknown[], kinds: KnownKinds): readonly Problem[] {
-  const byName = new Map(kinds.map((kind) => [`${kind.apiVersion} ${kind.kind}`, kind]));
+  const byName = new Map(kinds.flatMap(servedVersions).map((kind) => [`${kind.apiVersion} ${kind.kind}`, kind]));
   const positions = new Map<string, number>();
   const problems: Problem[] = [];
   for (const [position, object] of objects.entries()) {

@@ -23,9 +23,9 @@ export class ConversionMissing extends Refusal {
     const { kind, object } = conversion;
     super(
       'resources/not-converted',
-      'ServiceUnavailable',
-      `${kind.kind} "${object.metadata.name}" is of ${object.apiVersion}, and was not converted to ${kind.apiVersion}.`,
-      { remedy: 'Try again in a moment.', retryAfterSeconds: 1 },
+      'RequestEntityTooLarge',
+      `${kind.kind} "${object.metadata.name}" is of ${object.apiVersion}, and was not converted to ${kind.apiVersion}: the request needs too many conversions.`,
+      { remedy: 'Send fewer objects at a time, or those of the version in which they are stored.' },
     );
     this.conversion = conversion;
   }
@@ -83,9 +83,26 @@ function note(kind: Kind, entry: Entry, object: ResourceObject, stored?: Resourc
   return shown;
 }
 
-/** Results of writes whose conversion is kept while they are decided again: as many as one request may need. */
-const RESULTS_MAX = 200;
-const RESULTS = new Map<string, ResourceObject>();
+/** Results of writes whose conversions are kept until they are decided again: all those of one write together. */
+const RESULT_LIMITS = { objects: 1_000, characters: 16 * 1024 * 1024 } as const;
+const RESULTS = new Map<string, { readonly object: ResourceObject; readonly characters: number }>();
+let characters = 0;
+
+function keepResult(key: string, object: ResourceObject): void {
+  const size = JSON.stringify(object).length;
+  dropResult(key);
+  RESULTS.set(key, { object, characters: size });
+  characters += size;
+  for (const oldest of RESULTS.keys()) {
+    if (RESULTS.size <= RESULT_LIMITS.objects && characters <= RESULT_LIMITS.characters) return;
+    if (oldest !== key) dropResult(oldest);
+  }
+}
+
+function dropResult(key: string): void {
+  characters -= RESULTS.get(key)?.characters ?? 0;
+  RESULTS.delete(key);
+}
 
 /**
  * The result of a write in another version of its kind: the one in which it is stored, or that a policy names. Throws
@@ -109,7 +126,7 @@ export function inVersion(version: Kind, object: ResourceObject, requestId: stri
     known,
     fields,
   ]);
-  const converted = RESULTS.get(key);
+  const converted = RESULTS.get(key)?.object;
   if (converted !== undefined) {
     const { labels: _labels, annotations: _annotations, ...others } = metadata;
     return { ...converted, metadata: { ...others, ...labelsOf(converted) } };
@@ -117,11 +134,7 @@ export function inVersion(version: Kind, object: ResourceObject, requestId: stri
   throw new ConversionMissing({
     kind: version,
     object,
-    note: (result) => {
-      const [oldest] = RESULTS.keys();
-      if (RESULTS.size >= RESULTS_MAX && oldest !== undefined) RESULTS.delete(oldest);
-      RESULTS.set(key, result);
-    },
+    note: (result) => keepResult(key, result),
   });
 }
 
