@@ -1,4 +1,3 @@
-import type { Problem } from '#kernel/base/failures.ts';
 import type { Kind } from './kind.ts';
 import { compileDefaults, type DefaultLimits } from './schema/defaults.ts';
 import { withAlternatives } from './schema/lift.ts';
@@ -6,7 +5,7 @@ import { withLinearPatterns } from './schema/linear-pattern.ts';
 import { OBJECT_META } from './schema/object-meta.ts';
 import { compilePrune, type PruneResult } from './schema/prune.ts';
 import { EMPTY, readSchema, type SchemaNode } from './schema/schema-node.ts';
-import { compileValidate } from './schema/validate.ts';
+import { compileValidate, VALIDATION_STEPS_MAX, type Validate } from './schema/validate.ts';
 
 /** A schema compiled to closures. The functions never alter their argument; they return it when nothing changes. */
 export interface CompiledSchema {
@@ -19,7 +18,7 @@ export interface CompiledSchema {
   /** Fills absent fields (and nulls that are not allowed) with their defaults. Comes after pruning. */
   readonly applyDefaults: (value: unknown) => unknown;
   /** Every problem, at most `problemsMax`; none means that the value has the static type of the schema. */
-  readonly validate: (value: unknown) => readonly Problem[];
+  readonly validate: Validate;
 }
 
 /** Compiles a JSON Schema (TypeBox, or `openAPIV3Schema`). Throws SchemaError for an unsupported schema. */
@@ -34,7 +33,7 @@ function compileNode(node: SchemaNode, limits?: DefaultLimits): CompiledSchema {
     structure,
     prune: compilePrune(structure),
     applyDefaults: compileDefaults(structure, limits),
-    validate: compileValidate(node),
+    validate: compileValidate(node, limits && VALIDATION_STEPS_MAX),
   };
 }
 

@@ -7,16 +7,27 @@ export const problemsMax = 50;
 export interface Findings {
   readonly path: (string | number)[];
   readonly problems: Problem[];
-  /** Units that patterns of users may still cost. */
-  readonly patterns: { unitsLeft: number };
+  /** Units that patterns of users may still cost, and parts that may still be held against a schema, for the object at hand. */
+  readonly left: { patternUnits: number; steps: number };
+  /** Whether a problem counts; undefined: each does. */
+  readonly counts: CountsProblem | undefined;
 }
 
-export function add(findings: Findings, problem: Problem): void {
-  if (findings.problems.length < problemsMax) findings.problems.push(problem);
+export type CountsProblem = (problem: Problem) => boolean;
+
+export function add({ problems, counts }: Findings, problem: Problem): void {
+  if (problems.length < problemsMax && counts?.(problem) !== false) problems.push(problem);
+}
+
+/** Takes one step; false when there are none left, and nothing more is checked. */
+export function takeStep({ left }: Findings): boolean {
+  left.steps -= 1;
+  return left.steps >= 0;
 }
 
 /** Checks a part of the value. */
 export function below(findings: Findings, segment: string | number, check: Check, value: unknown): void {
+  if (!takeStep(findings)) return;
   findings.path.push(segment);
   check(value, findings);
   findings.path.pop();

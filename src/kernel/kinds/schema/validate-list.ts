@@ -19,7 +19,10 @@ export function checkList(node: SchemaNode, compile: (node: SchemaNode) => Check
       add(findings, invalidInBody([...findings.path], value.length, `should have at least ${minItems} ${noun}`));
     }
     if (checkItem !== undefined) {
-      for (const [index, item] of value.entries()) below(findings, index, checkItem, item);
+      for (const [index, item] of value.entries()) {
+        if (findings.left.steps < 0) return;
+        below(findings, index, checkItem, item);
+      }
     }
     if (unique) reportDuplicates(value, (item) => item, findings);
     if (keys !== undefined) reportDuplicates(value, keys, findings);

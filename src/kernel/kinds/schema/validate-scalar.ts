@@ -40,9 +40,9 @@ function patternOf(pattern: string, isLinear: boolean): LinearPattern {
 }
 
 /** Whether an object has used up what its patterns may cost. */
-function isSpent({ patterns }: Findings, units: number): boolean {
-  patterns.unitsLeft -= units;
-  return patterns.unitsLeft < 0;
+function isSpent({ left }: Findings, units: number): boolean {
+  left.patternUnits -= units;
+  return left.patternUnits < 0;
 }
 
 function charCount(text: string): number {

@@ -1,5 +1,5 @@
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
-import { add, type Check, type Findings } from './findings.ts';
+import { add, takeStep, type Check, type Findings } from './findings.ts';
 import { getOwn, isObject } from './own.ts';
 import { invalid, notSupportedProblem, requiredProblem, typeInvalid } from './problems.ts';
 import type { SchemaNode } from './schema-node.ts';
@@ -53,8 +53,9 @@ function checkAll(branches: readonly Branch[], keyword: 'anyOf' | 'oneOf', value
   let fitting = 0;
   let best: readonly Problem[] | undefined;
   for (const { check } of candidates) {
+    if (!takeStep(findings)) return;
     const problems: Problem[] = [];
-    check(value, { ...findings, problems });
+    check(value, { ...findings, problems, counts: undefined });
     if (problems.length === 0) fitting++;
     else if (best === undefined || problems.length < best.length) best = problems;
     if (fitting > 0 && keyword === 'anyOf') return;
@@ -69,7 +70,7 @@ function checkAll(branches: readonly Branch[], keyword: 'anyOf' | 'oneOf', value
 export function checkNot(check: Check): Check {
   return (value, findings) => {
     const problems: Problem[] = [];
-    check(value, { ...findings, problems });
+    check(value, { ...findings, problems, counts: undefined });
     if (problems.length === 0) add(findings, mustOrNot(findings, 'must not validate the schema (not)'));
   };
 }

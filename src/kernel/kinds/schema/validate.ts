@@ -1,22 +1,31 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '#kernel/base/failures.ts';
-import { add, type Check, type Findings } from './findings.ts';
+import { add, type Check, type CountsProblem, type Findings } from './findings.ts';
 import { checkList } from './validate-list.ts';
 import { checkObject } from './validate-object.ts';
 import { checkNumber, checkString } from './validate-scalar.ts';
 import { checkAlternatives, checkNot } from './validate-union.ts';
 import { PATTERN_LIMITS } from './linear-pattern.ts';
-import { notSupportedProblem, typeInvalid } from './problems.ts';
+import { forbiddenProblem, notSupportedProblem, typeInvalid } from './problems.ts';
 import type { SchemaNode } from './schema-node.ts';
 import { typeName, typeTest, wantedType } from './types.ts';
 
-/** Compiles a schema to a function that finds every problem in a value (at most `problemsMax`). */
-export function compileValidate(schema: SchemaNode): (value: unknown) => readonly Problem[] {
+/** Parts of an object of a defined kind that are held against its schema: alternatives multiply them. Some 100 ms. */
+export const VALIDATION_STEPS_MAX = 300_000;
+
+/** Finds every problem in a value that counts (at most `problemsMax`). */
+export type Validate = (value: unknown, counts?: CountsProblem) => readonly Problem[];
+
+/** Compiles a schema to a function that finds the problems in a value. */
+export function compileValidate(schema: SchemaNode, stepsMax = Infinity): Validate {
   const check = compileCheck(schema);
-  return (value) => {
+  return (value, counts) => {
     const problems: Problem[] = [];
-    check(value, { path: [], problems, patterns: { unitsLeft: PATTERN_LIMITS.unitsMax } });
-    return problems;
+    const left = { patternUnits: PATTERN_LIMITS.unitsMax, steps: stepsMax };
+    check(value, { path: [], problems, left, counts });
+    if (left.steps >= 0) return problems;
+    const why = `it takes more than ${stepsMax} steps to hold it against its schema: shorten its lists, or use fewer alternatives (anyOf, oneOf, not)`;
+    return [forbiddenProblem([], why)];
   };
 }
 

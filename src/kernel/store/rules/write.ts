@@ -303,7 +303,7 @@ function applyOnServer(
   const { object: applied, warnings } = applySchema(given, body, fieldValidation, false);
   const before = current && asCurrentSchema(kind, current);
   const { object, entries } = applyOver(fieldWrite(given, part), before, applied, force);
-  if (given.author.caller !== undefined) refuseTooHeavy(object, objectLimits(kind));
+  if (given.author.caller !== undefined) refuseTooHeavy(withoutOwners(object), objectLimits(kind));
   const mutation =
     current === undefined
       ? create(given, { ...operation, object, entries }, 'Ignore')
@@ -312,7 +312,7 @@ function applyOnServer(
 }
 
 /** Managers are kept by the program, and weigh nothing. */
-function withoutOwners(object: unknown): unknown {
+export function withoutOwners(object: unknown): unknown {
   if (!isRecord(object) || !isRecord(object['metadata'])) return object;
   return { ...object, metadata: { ...object['metadata'], managedFields: undefined } };
 }
@@ -631,10 +631,9 @@ function requireValid(given: WriteContext, object: ResourceObject, before: Resou
 
 /** Objects keep wrong values that a new definition made wrong, as long as nobody changes them. */
 function schemaProblems(kind: Kind, object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] {
-  const structure = structureOf(kind);
-  const problems = structure.validate(object);
-  if (before === undefined || kind.definition === undefined || problems.length === 0) return problems;
-  return changedProblems(structure.structure, problems, { before, after: object });
+  const { structure, validate } = structureOf(kind);
+  if (before === undefined || kind.definition === undefined) return validate(object);
+  return validate(object, changedProblems(structure, { before, after: object }));
 }
 
 function finalizerProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {
