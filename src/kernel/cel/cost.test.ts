@@ -27,10 +27,40 @@ test('what looks at large values costs by their size', () => {
     'sets.contains(object.list, object.list)',
     'object.text.replace("", object.text) == ""',
     'object.list == object.list && object.list == object.list && object.other == object.list',
+    'object.text <= object.same',
+    'object.text == object.same',
+    '[object.text] == [object.same]',
+    'object.list.all(x, "ab".split("").join(object.text) != "")',
+    '"%s".format([[object.text]]) != ""',
+    'isURL(object.text)',
+    'isIP(object.text) || isCIDR(object.text)',
+    'isQuantity(object.text) || isSemver(object.text)',
+    'int(object.text) > 0',
+    'double(object.text) > 0.0',
+    'duration(object.text) > duration("1s")',
+    '[object.text, object.same].max() == ""',
   ]) {
     const { program, problems } = compileCel(expensive, ENVIRONMENT);
     assert.ok(program, problems?.[0]?.message ?? '');
-    assert.throws(() => program.run({ object: { text, list, other: [...list] } }, 1_000), CelCostError, expensive);
+    assert.throws(
+      () => program.run({ object: { text, same: `${text} `.trim(), list, other: [...list] } }, 1_000),
+      CelCostError,
+      expensive,
+    );
+  }
+});
+
+test('a result that is far longer than its arguments is paid for before it is made', () => {
+  const text = 'x'.repeat(200_000);
+  for (const bomb of [
+    'object.text.replace("x", object.text) == ""',
+    'object.text.split("").join(object.text) == ""',
+    `"${'%s'.repeat(20)}".format([${Array.from({ length: 20 }, () => 'object.texts').join(', ')}]) == ""`,
+  ]) {
+    const { program, problems } = compileCel(bomb, ENVIRONMENT);
+    assert.ok(program, problems?.[0]?.message ?? '');
+    const texts = Array.from({ length: 300 }, () => text);
+    assert.throws(() => program.run({ object: { text, texts } }), CelCostError, bomb);
   }
 });
 

@@ -123,6 +123,11 @@ export function maxOf(arg: CallArgument | undefined): number {
 
 /** Units for looking at every character of texts. */
 export function textCost(...args: readonly Value[]): number {
+  return textsCost(args);
+}
+
+/** The same of a list of texts, which may be too long for arguments. */
+export function textsCost(args: readonly Value[]): number {
   let characters = 0;
   for (const arg of args) if (typeof arg === 'string') characters += arg.length;
   return Math.ceil(characters / 10);

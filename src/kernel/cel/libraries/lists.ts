@@ -1,5 +1,15 @@
 import { CelError } from '../cel-error.ts';
-import { method, noOverload, overload, type CelFunction, type Library, maxOf, type Cost } from '../functions.ts';
+import {
+  maxOf,
+  method,
+  noOverload,
+  overload,
+  type CallArgument,
+  type CelFunction,
+  type Cost,
+  type Library,
+} from '../functions.ts';
+import { UNKNOWN_SIZE } from '../sizes.ts';
 import { BOOL, BYTES, DOUBLE, DURATION, INT, listOf, param, STRING, TIMESTAMP, UINT, type CelType } from '../types.ts';
 import { compare, isEqual, isList, type Value } from '../values.ts';
 import { OPERATORS } from './operators.ts';
@@ -9,6 +19,11 @@ const ORDERED = [BOOL, INT, UINT, DOUBLE, STRING, BYTES, TIMESTAMP, DURATION] as
 const SUMMED = [INT, UINT, DOUBLE, DURATION] as const;
 
 const LENGTH_COST: Cost = { of: lengthOf, worst: ([list]) => maxOf(list) };
+/** As in Kubernetes each text is looked at once more. */
+const ITEMS_COST: Cost = {
+  of: ([list]) => lengthOf([list as Value]) + (isList(list as Value) ? textsIn(list as readonly Value[]) / 10 : 0),
+  worst: ([list]) => maxOf(list) * (1 + Math.ceil(worstTextIn(list) / 10)),
+};
 
 /** Functions of lists and sets. */
 export const LISTS: Library = {
@@ -20,7 +35,7 @@ export const LISTS: Library = {
         const items = itemsIn('isSorted', list);
         return items.every((item, index) => index === 0 || orderOf('isSorted', items[index - 1] as Value, item) <= 0);
       },
-      cost: LENGTH_COST,
+      cost: ITEMS_COST,
     },
     {
       name: 'sum',
@@ -42,6 +57,16 @@ export const LISTS: Library = {
     ofSets('sets.intersects', (a, b) => a.some((item) => has(b, item))),
   ],
 };
+
+function textsIn(items: readonly Value[]): number {
+  return items.reduce<number>((sum, item) => sum + (typeof item === 'string' ? item.length : 0), 0);
+}
+
+function worstTextIn(list: CallArgument | undefined): number {
+  const type = list?.type.is === 'list' ? list.type.item : undefined;
+  if (type !== undefined && ['int', 'uint', 'double', 'bool', 'timestamp', 'duration'].includes(type.is)) return 0;
+  return (list?.size.item ?? UNKNOWN_SIZE).max;
+}
 
 function itemsIn(name: string, value: Value): readonly Value[] {
   if (!isList(value)) throw noOverload(name, value);
@@ -67,7 +92,7 @@ function extreme(name: string, isBetter: (order: number) => boolean): CelFunctio
       if (first === undefined) throw new CelError(`${name} called on empty list`);
       return rest.reduce((best, item) => (isBetter(orderOf(name, item, best)) ? item : best), first);
     },
-    cost: LENGTH_COST,
+    cost: ITEMS_COST,
   };
 }
 
@@ -76,7 +101,7 @@ function placing(name: string, find: (items: readonly Value[], wanted: Value) =>
     name,
     overloads: [method([listOf(A), A], INT)],
     call: (list: Value, wanted: Value) => find(itemsIn(name, list), wanted),
-    cost: LENGTH_COST,
+    cost: ITEMS_COST,
   };
 }
 

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { CelError } from '../cel-error.ts';
-import { method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
+import { TEXTS_COST, method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
 import { BOOL, INT, opaque, STRING } from '../types.ts';
 import { Opaque, type Value } from '../values.ts';
 
@@ -55,8 +55,18 @@ class AddressRange extends Opaque {
 /** Addresses and ranges of IPv4 and IPv6. */
 export const NETWORK: Library = {
   functions: [
-    { name: 'ip', overloads: [overload([STRING], IP)], call: (text: Value) => parseAddress(textIn('ip', text)) },
-    { name: 'cidr', overloads: [overload([STRING], CIDR)], call: (text: Value) => parseRange(textIn('cidr', text)) },
+    {
+      name: 'ip',
+      overloads: [overload([STRING], IP)],
+      call: (text: Value) => parseAddress(textIn('ip', text)),
+      cost: TEXTS_COST,
+    },
+    {
+      name: 'cidr',
+      overloads: [overload([STRING], CIDR)],
+      call: (text: Value) => parseRange(textIn('cidr', text)),
+      cost: TEXTS_COST,
+    },
     {
       name: 'ip',
       overloads: [method([CIDR], IP)],
@@ -66,16 +76,19 @@ export const NETWORK: Library = {
       name: 'isIP',
       overloads: [overload([STRING], BOOL)],
       call: (text: Value) => isParsed(parseAddress, textIn('isIP', text)),
+      cost: TEXTS_COST,
     },
     {
       name: 'isCIDR',
       overloads: [overload([STRING], BOOL)],
       call: (text: Value) => isParsed(parseRange, textIn('isCIDR', text)),
+      cost: TEXTS_COST,
     },
     {
       name: 'ip.isCanonical',
       overloads: [overload([STRING], BOOL)],
       call: (text: Value) => parseAddress(textIn('ip.isCanonical', text)).text() === text,
+      cost: TEXTS_COST,
     },
     {
       name: 'string',
@@ -103,6 +116,7 @@ export const NETWORK: Library = {
         rangeIn('containsIP', range).has(
           typeof address === 'string' ? parseAddress(address) : addressIn('containsIP', address),
         ),
+      cost: TEXTS_COST,
     },
     {
       name: 'containsCIDR',
@@ -112,6 +126,7 @@ export const NETWORK: Library = {
         const inner = typeof other === 'string' ? parseRange(other) : rangeIn('containsCIDR', other);
         return outer.prefix <= inner.prefix && outer.has(inner.address);
       },
+      cost: TEXTS_COST,
     },
     { name: 'masked', overloads: [method([CIDR], CIDR)], call: (range: Value) => rangeIn('masked', range).mask() },
     {

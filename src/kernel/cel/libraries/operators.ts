@@ -53,10 +53,25 @@ const COMPARED = [
   ...NUMBERS.flatMap((a) => NUMBERS.filter((b) => b !== a).map((b) => overload([a, b], BOOL))),
 ];
 
+/** Texts are compared up to their first difference. */
+const ORDER_COST: Cost = {
+  of: ([a, b]) => Math.min(textSize(a), textSize(b)) / 10,
+  worst: ([a, b]) => Math.min(worstTextSize(a), worstTextSize(b)) / 10,
+};
+
+function textSize(value: Value | undefined): number {
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
+}
+
+function worstTextSize(arg: CallArgument | undefined): number {
+  return arg === undefined || (SIMPLE.has(arg.type.is) && arg.type.is !== 'string') ? 0 : arg.size.max;
+}
+
 function comparison(name: string, holds: (order: number) => boolean): CelFunction {
   return {
     name,
     overloads: COMPARED,
+    cost: ORDER_COST,
     call: (a: Value, b: Value) => {
       const order = compare(a, b);
       if (order === undefined) throw noOverload(name, a, b);
@@ -281,6 +296,7 @@ function sizeOf(value: Value): number {
 }
 
 function equalityCost(a: Value, b: Value): number {
+  if (typeof a === 'string' && typeof b === 'string') return a.length === b.length ? a.length / 10 : 0;
   return typeof a === 'object' && typeof b === 'object' && a !== null && b !== null ? weightOf(a, WEIGHT_MAX) : 0;
 }
 
@@ -290,7 +306,9 @@ const WEIGHT_MAX = 100_000;
 /** Types whose values are compared at once. */
 const SIMPLE: ReadonlySet<CelType['is']> = new Set(['bool', 'int', 'uint', 'double', 'string', 'null']);
 
-function worstWeight({ type, size }: CallArgument): number {
+function worstWeight(arg: CallArgument): number {
+  const { type, size } = arg;
+  if (type.is === 'string') return worstTextSize(arg) / 10;
   return SIMPLE.has(type.is) ? 0 : Math.min(WEIGHT_MAX, weightOfSize(size, type.is === 'list' || type.is === 'map'));
 }
 
@@ -299,9 +317,9 @@ function weightOfSize({ max, item }: Size, hasItems: boolean): number {
   return 1 + max * (item.item === undefined ? WEIGHT_MAX : weightOfSize(item, true));
 }
 
-/** About how many values are in a value. */
+/** About how many values are in a value; ten characters of a text count as one more. */
 function weightOf(value: Value, max: number): number {
-  if (typeof value !== 'object' || value === null) return 1;
+  if (typeof value !== 'object' || value === null) return Math.min(max, 1 + textSize(value) / 10);
   let weight = 1;
   const parts = isList(value) ? value : isMap(value) ? valuesOfMap(value) : [];
   for (const part of parts) {

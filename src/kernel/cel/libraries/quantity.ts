@@ -1,5 +1,5 @@
 import { CelError } from '../cel-error.ts';
-import { method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
+import { TEXTS_COST, method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
 import { BOOL, DOUBLE, INT, opaque, STRING } from '../types.ts';
 import { bigOf, double, int, isInt, Opaque, type Value } from '../values.ts';
 
@@ -19,6 +19,8 @@ const DECIMAL: Readonly<Record<string, number>> = {
   P: 15,
   E: 18,
 };
+/** Of a quantity: the time to read digits grows with their square. */
+const CHARS_MAX = 1_000;
 const SYNTAX = /^([+-]?)(\d+)?(?:\.(\d*))?(?:([eE])([+-]?\d{1,2})|([KMGTPE]i|[numkMGTPE]))?$/;
 
 /** An amount of a resource, in billionths. */
@@ -37,7 +39,12 @@ class Quantity extends Opaque {
 /** Amounts as Kubernetes writes them: `1.5Gi`, `250m`. */
 export const QUANTITIES: Library = {
   functions: [
-    { name: 'quantity', overloads: [overload([STRING], QUANTITY)], call: (text: Value) => parseQuantity(text) },
+    {
+      name: 'quantity',
+      overloads: [overload([STRING], QUANTITY)],
+      call: (text: Value) => parseQuantity(text),
+      cost: TEXTS_COST,
+    },
     {
       name: 'isQuantity',
       overloads: [overload([STRING], BOOL)],
@@ -45,6 +52,7 @@ export const QUANTITIES: Library = {
         if (typeof text !== 'string') throw noOverload('isQuantity', text);
         return amountIn(text) !== undefined;
       },
+      cost: TEXTS_COST,
     },
     reading('sign', INT, (billionths) => (billionths < 0n ? -1 : Number(billionths > 0n))),
     reading('isInteger', BOOL, (billionths) => billionths % SCALE === 0n && fits(billionths / SCALE)),
@@ -110,6 +118,7 @@ function parseQuantity(text: Value): Quantity {
 
 /** In billionths; undefined for what is no quantity. */
 function amountIn(text: string): bigint | undefined {
+  if (text.length > CHARS_MAX) return undefined;
   const [all, sign = '', whole = '', fraction = '', , exponent, suffix = ''] = SYNTAX.exec(text) ?? [];
   if (all === undefined || (whole === '' && fraction === '')) return undefined;
   const digits = BigInt(whole + fraction);

@@ -1,6 +1,6 @@
 import { SemVer } from 'semver';
 import { CelError } from '../cel-error.ts';
-import { method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
+import { TEXTS_COST, method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
 import { BOOL, INT, opaque, STRING } from '../types.ts';
 import { Opaque, type Value } from '../values.ts';
 
@@ -30,11 +30,13 @@ export const SEMVERS: Library = {
         if (found === undefined) throw new CelError(`"${String(text)}" is no version like 1.2.3`);
         return new Version(found);
       },
+      cost: TEXTS_COST,
     },
     {
       name: 'isSemver',
       overloads: [overload([STRING], BOOL), overload([STRING, BOOL], BOOL)],
       call: (text: Value, isLoose: Value = false) => parse('isSemver', text, isLoose) !== undefined,
+      cost: TEXTS_COST,
     },
     part('major', ({ major }) => major),
     part('minor', ({ minor }) => minor),

@@ -62,10 +62,26 @@ const CONVERSIONS: readonly CelFunction[] = [
     name: 'int',
     overloads: [INT, UINT, DOUBLE, STRING, TIMESTAMP, DURATION].map((type) => overload([type], INT)),
     call: toInt,
+    cost: FIRST_TEXT_COST,
   },
-  { name: 'uint', overloads: [UINT, INT, DOUBLE, STRING].map((type) => overload([type], UINT)), call: toUint },
-  { name: 'double', overloads: [DOUBLE, INT, UINT, STRING].map((type) => overload([type], DOUBLE)), call: toDouble },
-  { name: 'bool', overloads: [BOOL, STRING].map((type) => overload([type], BOOL)), call: toBool },
+  {
+    name: 'uint',
+    overloads: [UINT, INT, DOUBLE, STRING].map((type) => overload([type], UINT)),
+    call: toUint,
+    cost: FIRST_TEXT_COST,
+  },
+  {
+    name: 'double',
+    overloads: [DOUBLE, INT, UINT, STRING].map((type) => overload([type], DOUBLE)),
+    call: toDouble,
+    cost: FIRST_TEXT_COST,
+  },
+  {
+    name: 'bool',
+    overloads: [BOOL, STRING].map((type) => overload([type], BOOL)),
+    call: toBool,
+    cost: FIRST_TEXT_COST,
+  },
   {
     name: 'string',
     overloads: [STRING, BOOL, INT, UINT, DOUBLE, BYTES, TIMESTAMP, DURATION].map((type) => overload([type], STRING)),
@@ -93,6 +109,7 @@ const CONVERSIONS: readonly CelFunction[] = [
       if (isInt(value)) return timestamp(bigOf(value) * 1_000_000_000n);
       throw noOverload('timestamp', value);
     },
+    cost: FIRST_TEXT_COST,
   },
   {
     name: 'duration',
@@ -103,6 +120,7 @@ const CONVERSIONS: readonly CelFunction[] = [
       if (isInt(value)) return new Duration(bigOf(value));
       throw noOverload('duration', value);
     },
+    cost: FIRST_TEXT_COST,
   },
   { name: 'dyn', overloads: [overload([A], DYN)], call: (value: Value) => value },
   { name: 'type', overloads: [overload([A], typeOf(A))], call: (value: Value) => new TypeValue(typeName(value)) },

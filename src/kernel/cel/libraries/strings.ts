@@ -4,6 +4,7 @@ import {
   noOverload,
   overload,
   textCost,
+  textsCost,
   type CelFunction,
   type Library,
   TEXTS_COST,
@@ -12,7 +13,7 @@ import {
 } from '../functions.ts';
 import { UNKNOWN_SIZE } from '../sizes.ts';
 import { DYN, INT, listOf, STRING } from '../types.ts';
-import { isInt, isList, type Value } from '../values.ts';
+import { isInt, isList, isMap, keysOfMap, valuesOfMap, type Value } from '../values.ts';
 import { formatText } from './format.ts';
 
 /** White space as Unicode has it; `\s` of JavaScript differs. */
@@ -59,8 +60,12 @@ export const STRINGS: Library = {
         return list.map((one) => textIn('join', one)).join(separator);
       },
       cost: {
-        of: ([list]) => (isList(list as Value) ? textCost(...(list as Value[])) + (list as Value[]).length : 0),
-        worst: ([list]) => Math.ceil((maxOf(list) * itemOf(list)) / 10) + maxOf(list),
+        of: ([list, separator]) =>
+          isList(list as Value)
+            ? textsCost(list as Value[]) + (list as Value[]).length * (1 + textCost(separator as Value))
+            : 0,
+        worst: ([list, separator]) =>
+          Math.ceil((maxOf(list) * itemOf(list)) / 10) + maxOf(list) * (1 + Math.ceil(maxOf(separator) / 10)),
       },
       size: ([list, separator]) => ({ max: maxOf(list) * (itemOf(list) + maxOf(separator)) }),
     },
@@ -76,9 +81,11 @@ export const STRINGS: Library = {
         return replace(textIn('replace', text), textIn('replace', old), textIn('replace', next), Number(count));
       },
       cost: {
+        // As long as the result may be: each place gets the new text.
         of: ([text, old, next]) =>
-          textCost(text as Value, next as Value) * (old === '' ? 2 + textCost(next as Value) : 2),
-        worst: ([text, , next]) => Math.ceil((maxOf(text) + maxOf(next)) / 10) * (2 + Math.ceil(maxOf(next) / 10)),
+          2 * textCost(text as Value, next as Value) + placesOf(old, text) * textCost(next as Value),
+        worst: ([text, , next]) =>
+          2 * Math.ceil((maxOf(text) + maxOf(next)) / 10) + (maxOf(text) + 1) * Math.ceil(maxOf(next) / 10),
       },
       size: ([text, , next]) => ({ max: (maxOf(text) + 1) * (maxOf(next) + 1) }),
     },
@@ -112,7 +119,10 @@ export const STRINGS: Library = {
         if (!isList(args)) throw noOverload('format', text, args);
         return formatText(textIn('format', text), args);
       },
-      cost: TEXTS_COST,
+      cost: {
+        of: ([text, args]) => textCost(text as Value) + printedSize(args as Value) / 10,
+        worst: ([text, args]) => Math.ceil(maxOf(text) / 10) + maxOf(args) * (1 + Math.ceil(printedItemOf(args) / 10)),
+      },
     },
     {
       name: 'strings.quote',
@@ -132,6 +142,24 @@ function mapping(name: string, map: (text: string) => string): CelFunction {
     call: (text: Value) => map(textIn(name, text)),
     cost: TEXTS_COST,
   };
+}
+
+/** Places of a text in another one. */
+function placesOf(part: Value | undefined, text: Value | undefined): number {
+  if (typeof part !== 'string' || typeof text !== 'string') return 0;
+  return part === '' ? text.length + 1 : text.split(part).length - 1;
+}
+
+/** About how many characters a value is printed as. */
+function printedSize(value: Value): number {
+  if (typeof value === 'string' || value instanceof Uint8Array) return 1 + value.length;
+  const parts = isList(value) ? value : isMap(value) ? [...keysOfMap(value), ...valuesOfMap(value)] : [];
+  return parts.reduce<number>((size, part) => size + printedSize(part), 1);
+}
+
+function printedItemOf(list: CallArgument | undefined): number {
+  const item = list?.size.item ?? UNKNOWN_SIZE;
+  return item.item === undefined && item.field === undefined ? item.max : UNKNOWN_SIZE.max;
 }
 
 function itemOf(list: CallArgument | undefined): number {

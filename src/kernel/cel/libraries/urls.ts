@@ -1,5 +1,5 @@
 import { CelError } from '../cel-error.ts';
-import { method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
+import { TEXTS_COST, method, noOverload, overload, type CelFunction, type Library } from '../functions.ts';
 import { BOOL, listOf, mapOf, opaque, STRING } from '../types.ts';
 import { Opaque, type Value } from '../values.ts';
 
@@ -38,8 +38,14 @@ export const URLS: Library = {
         if (found === undefined) throw new CelError(`URL parse error during conversion from string: "${String(text)}"`);
         return found;
       },
+      cost: TEXTS_COST,
     },
-    { name: 'isURL', overloads: [overload([STRING], BOOL)], call: (text: Value) => parse('isURL', text) !== undefined },
+    {
+      name: 'isURL',
+      overloads: [overload([STRING], BOOL)],
+      call: (text: Value) => parse('isURL', text) !== undefined,
+      cost: TEXTS_COST,
+    },
     part('getScheme', ({ scheme }) => scheme),
     part('getHost', ({ hostname, port }) => (port === '' ? hostname : `${hostname}:${port}`)),
     part('getHostname', ({ hostname }) => hostname.replace(/^\[(.*)\]$/, '$1')),
