@@ -34,6 +34,8 @@ const CLI_MAY_IMPORT = [
   /^src\/planes\/(run|backup)\.ts$/,
   // Types of answers.
   /^src\/kernel\/releases\/kinds\/(change-answer|draft-answer)\.ts$/,
+  // The words for the parts of a stage, pure.
+  /^src\/kernel\/releases\/kinds\/stages-text\.ts$/,
   // A pure translation of files, which needs no server.
   /^src\/domains\/experience\/importers\//,
   // The SELECT of a report, pure: of all accounts it is posted as a Query.
@@ -69,9 +71,18 @@ const SPEAKING = new Set([
   'src/kernel/api/client/http.ts',
   'src/kernel/outbound/outbound.ts',
   'src/kernel/outbound/send-request.ts',
+  // The local runtime: replicas, their proxy and their agent, all of this machine.
+  'src/domains/deploy/local-cluster/agent.ts',
+  'src/domains/deploy/local-cluster/local-agent.ts',
+  'src/domains/deploy/local-cluster/probe.ts',
+  'src/domains/deploy/local-cluster/proxy.ts',
+  'src/domains/deploy/local-cluster/replica.ts',
 ]);
 
-/** Files that run programs. Which ones, and their arguments, follows from no declared object. */
+/**
+ * Files that run programs. Which ones, and their arguments, follows from no declared object; but for the local runtime, which the
+ * configuration has to allow.
+ */
 const RUNNING = new Set([
   'src/kernel/events/datasets/roll.ts',
   'src/kernel/events/datasets/run-job.ts',
@@ -79,6 +90,9 @@ const RUNNING = new Set([
   'src/kernel/postgres/binaries.ts',
   'src/kernel/postgres/embedded.ts',
   'src/kernel/postgres/postmaster.ts',
+  'src/domains/deploy/local-cluster/local-agent.ts',
+  'src/domains/deploy/local-cluster/process-identity.ts',
+  'src/domains/deploy/local-cluster/replica.ts',
 ]);
 
 /** The client of API servers, and who gets the address of one: from the configuration, never from an object. */

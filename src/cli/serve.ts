@@ -50,6 +50,7 @@ export async function up(options: UpOptions, io: Io): Promise<number> {
     ...listening(options, io),
     // A developer runs other servers beside it, such as a Prometheus.
     mayReachThisMachine: true,
+    localRuntime: true,
     roles: ['api', 'decide', 'controllers', 'ingest'],
     sample: options.sample,
     simulation: options.simulation,
@@ -65,6 +66,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<number> {
     ...common,
     roles: options.role,
     mayReachThisMachine: false,
+    localRuntime: false,
     sample: false,
     simulation: false,
     follow: serverToFollow(options, io),

@@ -48,6 +48,8 @@ export interface RunOptions {
   readonly allowOutbound: readonly string[];
   /** Whether declared objects may reach what else runs on this machine. */
   readonly mayReachThisMachine: boolean;
+  /** See `StartOptions`. */
+  readonly localRuntime: boolean;
   /** Print nothing but the line that says that it is ready. */
   readonly quiet: boolean;
   readonly logLevel: LogLevel;

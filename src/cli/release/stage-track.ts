@@ -1,3 +1,5 @@
+import { isRecord } from '#kernel/base/is-record.ts';
+import { reachText as partsText } from '#kernel/releases/kinds/stages-text.ts';
 import { stagesIn, type ReleaseObject, type Stage } from './release-object.ts';
 import { line, widthOf, type Piece } from './terminal-text.ts';
 import type { View } from './view.ts';
@@ -128,34 +130,14 @@ function unitsText(stages: readonly Stage[]): string {
 
 /** The unit that stages split, where they do. */
 export function unitOf(stages: readonly Stage[]): string | undefined {
-  const units = stages.flatMap((stage) => partsIn(stage).map(([, { unit }]) => unit));
+  const units = stages.flatMap((stage) =>
+    Object.values(stage).map((part: unknown) => (isRecord(part) ? part['unit'] : undefined)),
+  );
   const unit = units.find((one) => one !== undefined);
   return unit === undefined ? undefined : String(unit);
 }
 
-/** Fields of a stage that are no part of a target. */
-const OWN_FIELDS: ReadonlySet<string> = new Set(['name', 'soak', 'deadline', 'promote', 'maxUnknown', 'isForAll']);
-
-type Part = Readonly<Record<string, unknown>>;
-
-function partsIn(stage: Stage): [target: string, where: Part][] {
-  return Object.entries(stage).flatMap(([name, where]): [string, Part][] =>
-    OWN_FIELDS.has(name) || typeof where !== 'object' || where === null ? [] : [[name, where as Part]],
-  );
-}
-
 /** `10%`, `10% audience nordic regions se+no`; with the names of targets where there are several. */
 export function reachText(stage: Stage): string {
-  if (stage.isForAll === true) return '100%';
-  const parts = partsIn(stage);
-  return parts.map(([name, where]) => `${parts.length > 1 ? `${name} ` : ''}${whereText(where)}`).join(', ');
-}
-
-/** The unit is shown once for all stages. */
-function whereText({ percent, unit: _unit, ...rest }: Part): string {
-  const text = [
-    ...(percent === undefined ? [] : [`${String(percent)}%`]),
-    ...Object.entries(rest).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join('+') : String(value)}`),
-  ].join(' ');
-  return text === '' ? 'all' : text;
+  return stage.isForAll === true ? '100%' : partsText(stage);
 }

@@ -1,6 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
+import type { Batch, ResourceClient, SelectOptions } from '#kernel/api/client/contract.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { eachOf, inTurns } from '#kernel/base/turns.ts';
 import { jitter, pause, type Time } from '#kernel/base/time.ts';
@@ -33,19 +33,20 @@ export interface Informer {
   readonly stop: () => Promise<void>;
 }
 
-export function startInformer(options: {
+export interface InformerOptions {
   readonly client: Pick<ResourceClient, 'list' | 'watch'>;
   readonly kind: Kind;
   /** Reduces an object to the fields that matter, to save memory. */
   readonly trim?: (object: ResourceObject) => ResourceObject;
-  /** Whether only metadata need come: see `SelectOptions`. */
-  readonly metadataOnly?: boolean;
+  /** Which objects, and how much of them; absent: all. */
+  readonly selected?: SelectOptions;
   readonly time: Time;
   readonly random?: () => number;
   readonly log: Log;
-}): Informer {
-  const { client, kind, trim = (object) => object, time, random = Math.random, log } = options;
-  const selected = { metadataOnly: options.metadataOnly ?? false };
+}
+
+export function startInformer(options: InformerOptions): Informer {
+  const { client, kind, trim = (object) => object, selected = {}, time, random = Math.random, log } = options;
   const stopping = new AbortController();
   const objects = new Map<string, ResourceObject>();
   const byUid = new Index(objects, ({ metadata: { uid = '' } }) => [uid]);

@@ -173,6 +173,11 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * refused before the body is read.
    */
   readonly writesOthers?: boolean;
+  /**
+   * Rights to objects of other kinds that the author of a write needs besides, in any namespace: what an object causes may be more
+   * than its own kind shows. No default role but `cluster-admin` has one.
+   */
+  readonly requires?: readonly { readonly verb: string; readonly kind: string }[];
   /** Who may write its objects by the default roles; default editors. */
   readonly writtenBy?: 'administrators';
   readonly spec?: Spec;

@@ -28,6 +28,7 @@ import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
 import { judgements } from '#kernel/releases/evidence/judge-again.ts';
 import { tidyWindows } from '#kernel/releases/evidence/stored-windows.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
+import { requestsSource } from '#kernel/releases/evidence/requests-source.ts';
 import { prometheusSource } from '#kernel/releases/evidence/prometheus/prometheus-source.ts';
 import { noteReachable } from '#kernel/releases/evidence/prometheus/reachable.ts';
 import { ReleaseEvidence, type SourceOf } from '#kernel/releases/evidence/release-evidence.ts';
@@ -290,7 +291,7 @@ function startEventRetention({ log }: SharedParts, { store, clock }: ControlStor
 
 /** Runs releases and their notifications as long as this process is the one that writes. */
 function runWhileWriting(
-  { kinds, modules, address, outbound, registry, log }: SharedParts,
+  { kinds, modules, address, outbound, registry, localClusters, log }: SharedParts,
   { database, store, live, clock, steadyMs }: ControlStore,
   { metrics, unitsOnRecord }: Extension,
   mayApprove: MayApprove,
@@ -300,11 +301,19 @@ function runWhileWriting(
   const notificationMetrics = metricsOf('notifications');
   const decisions = decisionsSource(database);
   const prometheus = prometheusSource({ store, database, outbound, note: noteReachable({ store, clock, log }) });
-  const sourceOf: SourceOf = ({ metric, prometheus: asks }) => {
+  const targets = targetsOf(modules);
+  const counted = { store, kinds, clock, localRuntime: localClusters };
+  const counting = targets.filter(({ countRequests }) => countRequests !== undefined);
+  const requests = requestsSource({
+    store,
+    counters: counting.flatMap((target) => target.countRequests?.(counted) ?? []),
+    isCounted: (kind) => kinds.isKnown(kind) && counting.some(({ name }) => name === kinds.byId(kind).target),
+  });
+  const sourceOf: SourceOf = ({ metric, prometheus: asks, requests: counts }) => {
     if (asks !== undefined) return prometheus;
+    if (counts !== undefined) return requests;
     return metric === undefined ? decisions : metrics;
   };
-  const targets = targetsOf(modules);
   const linkTo = (name: string) => `${address.url}${RELEASES_PATH}/${name}`;
   let term: { readonly releases: ReleaseEngine; readonly stop: () => Promise<unknown> } | undefined;
   const begin = (): NonNullable<typeof term> => {

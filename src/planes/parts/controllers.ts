@@ -5,15 +5,16 @@ import { Lifetime } from '#kernel/base/lifetime.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { runController, type Controller } from '#kernel/controllers/controller.ts';
 import { garbageCollector, isCollected } from '#kernel/controllers/garbage.ts';
-import { startInformer, type Informer } from '#kernel/controllers/informer.ts';
+import { startInformer, type Informer, type InformerOptions } from '#kernel/controllers/informer.ts';
 import { onlyWhileLeading, runAsLeader, type Candidate, type ElectionTiming } from '#kernel/controllers/leader.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { namespaceEnd } from '#kernel/controllers/namespace-end.ts';
+import type { ControllerParts, LocalRuntime, ModuleController } from '#kernel/controllers/module-controller.ts';
 import { eventRecorder } from '#kernel/controllers/record-event.ts';
 import { waitForAbort, systemTime as time } from '#kernel/base/time.ts';
 import { gauge } from '#kernel/http/metrics.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
-import type { ResourceClient } from '#kernel/api/client/contract.ts';
+import type { ResourceClient, SelectOptions } from '#kernel/api/client/contract.ts';
 import type { Module } from '#kernel/modules/module.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
 import type { Kind, ObjectMeta, ResourceObject } from '#kernel/kinds/kind.ts';
@@ -27,6 +28,7 @@ export function runControllers(options: {
   readonly client: ResourceClient;
   readonly kinds: KindRegistry;
   readonly modules: readonly Module[];
+  readonly localRuntime?: LocalRuntime | undefined;
   /** Unlike that of every other candidate. */
   readonly identity: string;
   readonly timing?: ElectionTiming;
@@ -34,7 +36,7 @@ export function runControllers(options: {
   readonly log: Log;
   readonly registry: Registry;
 }): Candidate {
-  const { kinds, modules, clock, log, registry } = options;
+  const { kinds, modules, localRuntime, clock, log, registry } = options;
   const metricsOf = controllerMetrics(registry);
   const candidate = runAsLeader({
     ...options,
@@ -43,7 +45,7 @@ export function runControllers(options: {
     lead: async (leadership) => {
       const client = onlyWhileLeading(options.client, leadership);
       const lifetime = new Lifetime(log);
-      const follow = (kind: Kind, part: Partial<typeof METADATA> = {}): Informer => {
+      const follow = (kind: Kind, part: Pick<InformerOptions, 'trim' | 'selected'> = {}): Informer => {
         const informer = startInformer({ client, kind, ...part, time, log });
         lifetime.keep(`informer of ${kind.plural}`, informer.stop);
         return informer;
@@ -51,12 +53,9 @@ export function runControllers(options: {
       const namespaces = follow(Namespace, METADATA);
       const recordEvent = eventRecorder({ client, component: 'garbage-collector', clock, log });
       const shared = { workers: WORKERS, time, log };
-      const parts = { client, inform: (kind: Kind) => follow(kind), clock };
-      const own = modules.flatMap(({ controllers, targets = [] }) => [
-        ...(controllers?.(parts) ?? []),
-        ...targets.flatMap((target) => target.follow?.(parts) ?? []),
-      ]);
-      const controllers = own.map((one) => runController({ ...shared, ...one, metrics: metricsOf(one.name) }));
+      const inform = (kind: Kind, selected: SelectOptions = {}) => follow(kind, { selected });
+      const own = controllersOf(modules, { client, inform, localRuntime, clock, log });
+      const controllers = own.map((one) => runOwn({ ...shared, ...one, metrics: metricsOf(one.name) }));
       const metrics = { garbage: metricsOf('garbage-collector'), namespaces: metricsOf('namespace-end') };
       /** Those that look at objects of every kind. */
       const runForAll = (informers: readonly Informer[]): readonly Controller[] => [
@@ -115,6 +114,22 @@ export function runControllers(options: {
   return candidate;
 }
 
+function controllersOf(modules: readonly Module[], parts: ControllerParts): readonly ModuleController[] {
+  return modules.flatMap(({ controllers, targets = [] }) => [
+    ...(controllers?.(parts) ?? []),
+    ...targets.flatMap((target) => target.follow?.(parts) ?? []),
+  ]);
+}
+
+/** Runs the controller of a module, with the keys that it brings from elsewhere. */
+function runOwn(options: ModuleController & Parameters<typeof runController>[0]): {
+  readonly stop: () => Promise<unknown>;
+} {
+  const controller = runController(options);
+  const end = options.begin?.(controller.add);
+  return { stop: () => Promise.all([end?.(), controller.stop()]) };
+}
+
 /** Runs work as often as it is begun, one run after the other; those that are begun while one waits share it. */
 function oneAfterOther(
   work: () => Promise<void>,
@@ -137,7 +152,7 @@ function oneAfterOther(
   };
 }
 
-const METADATA = { trim: onlyMetadata, metadataOnly: true };
+const METADATA = { trim: onlyMetadata, selected: { metadataOnly: true } };
 
 /** The metadata that controllers use; the rest of the objects would only fill memory. */
 function onlyMetadata({ apiVersion, kind, metadata }: ResourceObject): ResourceObject {

@@ -81,6 +81,8 @@ export interface StartOptions {
   readonly clock?: Clock;
   /** Hosts that declared objects may reach although they are not public, see `parseAllowedHosts`; default none. */
   readonly allowOutbound?: readonly string[] | undefined;
+  /** Whether declared objects may run programs on this machine: Components in local clusters. */
+  readonly localRuntime?: boolean | undefined;
   /** Ends a start that is under way. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the name of each step before it runs; tests let one fail. */
@@ -107,6 +109,8 @@ export interface SharedParts {
   /** Types of events that modules write. */
   readonly eventTypes: readonly OwnEventType[];
   readonly dataDirectory: string;
+  /** Where local clusters are; undefined where nothing that is declared may run here. */
+  readonly localClusters: { readonly directory: string } | undefined;
   readonly encryptionKeyFile: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -174,6 +178,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
     kinds: kindsOf(modules),
     eventTypes: ownEventTypes(modules),
     dataDirectory,
+    localClusters: options.localRuntime === true ? { directory: join(dataDirectory, 'local-clusters') } : undefined,
     encryptionKeyFile: access.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys'),
     clock,
     log,

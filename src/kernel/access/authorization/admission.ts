@@ -117,6 +117,9 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
         const verb = before === undefined ? 'create' : 'update';
         require(user, kind, { verb, namespace: EVERYWHERE, name: object.metadata.name });
       }
+      for (const { verb, kind: other } of isChanged ? (kind.requires ?? []) : []) {
+        require(user, kinds.byId(other), { verb, namespace: EVERYWHERE, name: '' });
+      }
       if (kind === Role || kind === ClusterRole) roleMayHold({ table: table(), user }, kind, object, before);
       if (kind === RoleBinding || kind === ClusterRoleBinding)
         bindingMayGrant({ table: table(), user }, object, before, { kind, read });

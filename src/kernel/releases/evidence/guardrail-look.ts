@@ -1,6 +1,6 @@
 import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import type { JudgeContext } from '#kernel/statistics/guardrail.ts';
-import type { Verdict } from '#kernel/statistics/verdict.ts';
+import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
 import type { GuardrailVerdict, JudgedRelease } from '../evidence.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
@@ -47,6 +47,10 @@ export function judgeGuardrail(
   waits: string | undefined,
 ): GuardrailVerdict | undefined {
   const { release, policy, guardrail, source, nowMs } = look;
+  const alone = guardrail.noWorse === undefined ? undefined : source.whyAlone?.(release.spec);
+  if (alone !== undefined) {
+    return { outcome: 'pass', because: alone, judgeVersion, figures: { of: 'nothing' }, isOfStage: true };
+  }
   const schedule = scheduleOf(look, tally);
   const fromMs = nextStageInterval(schedule)?.fromMs ?? nowMs;
   const lateMs = Math.max(0, nowMs - source.lagMs - fromMs);

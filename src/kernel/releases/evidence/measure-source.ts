@@ -2,6 +2,7 @@ import type { WindowCells } from '#kernel/statistics/cells.ts';
 import type { Counts, Track } from '#kernel/statistics/interval.ts';
 import type { TimeHistory } from '#kernel/statistics/time-history.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
 
 /** The meaning of a source's numbers. Plain data, stored with them: a Metric may have been deleted when they are judged again. */
 export interface MetricTraits {
@@ -70,6 +71,8 @@ export interface MeasureSource {
   /** Windows that end by then are complete. */
   readonly completeUntil: (nowMs: number) => Promise<number>;
   readonly measure: (window: Window, signal: AbortSignal) => Promise<Measurement>;
+  /** Why there is nothing to compare a release with here, in a sentence; absent or undefined: there is something. */
+  readonly whyAlone?: (release: Pick<ReleaseSpec, 'objects'>) => string | undefined;
   /** The time noise of the day before a release, where a source can give it; else undefined. */
   readonly history?: (asked: HistoryRequest, signal: AbortSignal) => Promise<TimeHistory | undefined>;
 }

@@ -154,9 +154,11 @@ export function intervalOf(
 }
 
 /** For sentences about a source of which only the guardrail is known. */
-function namedOnly({ name, decisions, metric }: GuardrailSpec): MetricTraits {
-  const called = decisions === undefined ? (metric ?? name) : CALLED[decisions];
+function namedOnly({ name, decisions, requests, metric }: GuardrailSpec): MetricTraits {
+  const called =
+    decisions !== undefined ? CALLED[decisions] : requests !== undefined ? REQUESTS[requests] : (metric ?? name);
   return { called, better: 'fewer', of: 'events', isSplit: false };
 }
 
 const CALLED = { denied: 'Denials', failed: 'Failed answers' } as const;
+const REQUESTS = { failed: 'Failed requests', slow: 'Slow requests' } as const;

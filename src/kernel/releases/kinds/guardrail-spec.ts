@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Path, Problem } from '#kernel/base/failures.ts';
+import { LATENCY_MS } from './request-counts.ts';
 import { durationProblems, durationText } from '#kernel/kinds/schema/duration.ts';
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: 253, description });
@@ -13,6 +14,15 @@ export const GuardrailSchema = Type.Object(
       Type.Enum(['denied', 'failed'], {
         description: 'Answers of the decision plane that were a denial or a failure.',
       }),
+    ),
+    requests: Type.Optional(
+      Type.Enum(['failed', 'slow'], {
+        description:
+          'Requests that the proxies of clusters counted: answered with 5xx or not at all, or slower than slowMs.',
+      }),
+    ),
+    slowMs: Type.Optional(
+      Type.Enum([...LATENCY_MS], { description: 'With requests: slow, milliseconds after which a request is slow.' }),
     ),
     prometheus: Type.Optional(
       Type.Object(
@@ -101,7 +111,18 @@ export function actingOf<Guardrail extends { readonly shadow?: boolean }>(
 
 /** Problems between the parts of a guardrail, and between it, the stages and the judging interval. */
 export function guardrailProblems(
-  { metric, decisions, prometheus, noWorse, threshold, burnRate, promotesFrom, independentEvery }: GuardrailSpec,
+  {
+    metric,
+    decisions,
+    requests,
+    slowMs,
+    prometheus,
+    noWorse,
+    threshold,
+    burnRate,
+    promotesFrom,
+    independentEvery,
+  }: GuardrailSpec,
   stages: readonly string[],
   every: string,
   path: Path,
@@ -109,14 +130,18 @@ export function guardrailProblems(
   const problems: Problem[] = [];
   const say = (at: Path, detail: string) =>
     problems.push({ path: [...path, ...at], reason: 'FieldValueInvalid', detail });
-  const sources = [metric, decisions, prometheus].filter((one) => one !== undefined).length;
-  if (sources !== 1) say([], `A guardrail has one of metric, decisions and prometheus; this one has ${sources}.`);
+  const sources = [metric, decisions, requests, prometheus].filter((one) => one !== undefined).length;
+  if (sources !== 1)
+    say([], `A guardrail has one of metric, decisions, requests and prometheus; this one has ${sources}.`);
+  if ((requests === 'slow') !== (slowMs !== undefined)) {
+    say(['slowMs'], 'It belongs to requests: slow, which needs it.');
+  }
   const tests = [noWorse, threshold, burnRate].filter((one) => one !== undefined).length;
   if (tests !== 1) say([], `A guardrail has one of noWorse, threshold and burnRate; this one has ${tests}.`);
   if (threshold !== undefined && (threshold.above === undefined) === (threshold.below === undefined)) {
     say(['threshold'], 'A threshold has either above or below.');
   }
-  if (threshold !== undefined && (decisions !== undefined || prometheus?.bad !== undefined)) {
+  if (threshold !== undefined && (decisions !== undefined || requests !== undefined || prometheus?.bad !== undefined)) {
     for (const { field, detail } of rateProblems(threshold)) say(['threshold', field], detail);
   }
   if (prometheus !== undefined) {

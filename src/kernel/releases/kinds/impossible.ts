@@ -83,6 +83,6 @@ function limitProblems({ guardrails }: PolicySpec): Problem[] {
   });
 }
 
-function sourceOf({ metric, decisions, prometheus }: PolicySpec['guardrails'][number]): unknown {
-  return { metric, decisions, prometheus };
+function sourceOf({ metric, decisions, requests, slowMs, prometheus }: PolicySpec['guardrails'][number]): unknown {
+  return { metric, decisions, requests, slowMs, prometheus };
 }

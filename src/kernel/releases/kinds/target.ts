@@ -1,10 +1,11 @@
 import type { TSchema } from 'typebox';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
-import type { ControllerParts, ModuleController } from '#kernel/controllers/module-controller.ts';
+import type { ControllerParts, LocalRuntime, ModuleController } from '#kernel/controllers/module-controller.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Store } from '#kernel/store/contract.ts';
+import type { PlaceRequests } from './request-counts.ts';
 import type { ReleaseItem, ReleaseSpec } from './release-spec.ts';
 
 export interface PlannedRelease {
@@ -98,6 +99,12 @@ interface TargetParts {
   readonly clock: Clock;
 }
 
+/** The requests of a release by place, of windows that begin in an interval. An exception counts as down. */
+export type CountRequests = (
+  release: TargetRelease,
+  interval: { readonly fromMs: number; readonly toMs: number },
+) => Promise<readonly PlaceRequests[]>;
+
 /**
  * Where changes of some kinds go live: the decision plane, clusters, projects. The engine writes the desired revisions into Heads;
  * the target defines the meaning of `where` and observes its places. `testing/target-contract.ts` holds the contract.
@@ -120,6 +127,10 @@ export interface Target<Where = unknown> {
   readonly unitsIn?: (where: Where, known: ReadonlyMap<string, number>) => number;
   /** Starts observation, in the process that writes. */
   readonly open: (parts: TargetParts) => OpenTarget<Where>;
+  /** Counts the requests to both tracks, in the process that writes; absent: its places count none. */
+  readonly countRequests?: (
+    parts: TargetParts & { readonly localRuntime: Pick<LocalRuntime, 'directory'> | undefined },
+  ) => CountRequests;
   /** Controllers that bring places to the state of the Heads; they run where controllers run. Absent: Heads suffice. */
   readonly follow?: (parts: ControllerParts) => readonly ModuleController[];
 }

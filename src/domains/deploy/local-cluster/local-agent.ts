@@ -1,0 +1,193 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { open, readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join, resolve } from 'node:path';
+import { makeFolder } from '#kernel/base/make-folder.ts';
+import { pause, systemTime as time } from '#kernel/base/time.ts';
+import { version } from '#kernel/base/version.ts';
+import type { DesiredComponent } from '../rules/cluster-state.ts';
+import { AGENT_FILE, AGENT_SETTINGS, type AgentRecord, type AgentSettings, type AgentState } from './agent-protocol.ts';
+import { isRunning } from './process-identity.ts';
+import { lastLine } from './replica-log.ts';
+import type { RequestCounts } from '#kernel/releases/kinds/request-counts.ts';
+
+const LIMITS = {
+  /** Time for an agent to start, and to end. */
+  startMsMax: 10_000,
+  endMsMax: 60_000,
+  answerMsMax: 5_000,
+  lookMs: 50,
+  answerBytesMax: 32 << 20,
+} as const;
+
+const AGENT = resolve(import.meta.dirname, 'agent.ts');
+
+/** An agent that does not answer, or refuses. */
+export class AgentError extends Error {
+  override readonly name = 'AgentError';
+}
+
+interface AgentPlace {
+  readonly cluster: string;
+  /** Folder of the cluster, which keeps what it runs. */
+  readonly directory: string;
+  /** The port of the proxy, where the agent may be started; absent: it has to run. */
+  readonly port?: number;
+}
+
+/** Speaks to the agent of a local cluster, and starts it where none runs. */
+export class LocalAgent {
+  readonly #place: AgentPlace;
+  #record: AgentRecord | undefined;
+  #opening: Promise<AgentRecord> | undefined;
+
+  constructor(parts: AgentPlace) {
+    this.#place = parts;
+  }
+
+  /** Finds the agent, or starts it. One of another version ends, and its processes are adopted. */
+  open(): Promise<AgentRecord> {
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async state(): Promise<AgentState> {
+    return (await this.#ask('GET', '/v1/state')) as AgentState;
+  }
+
+  async apply(desired: DesiredComponent): Promise<void> {
+    await this.#ask('PUT', '/v1/component', desired);
+  }
+
+  /** Counts by revision of the windows from one time on and before another. */
+  async traffic(name: string, fromMs: number, toMs: number): Promise<ReadonlyMap<string, RequestCounts>> {
+    const query = new URLSearchParams({ name, from: String(fromMs), to: String(toMs) });
+    return new Map(
+      Object.entries((await this.#ask('GET', `/v1/traffic?${query.toString()}`)) as Record<string, RequestCounts>),
+    );
+  }
+
+  /** Ends the agent and all processes of its cluster, where one runs. */
+  async end(): Promise<void> {
+    const record = await this.#running();
+    if (record === undefined) return;
+    process.kill(record.pid, 'SIGTERM');
+    await this.#waitForEnd(record);
+  }
+
+  async #open(): Promise<AgentRecord> {
+    const running = await this.#running();
+    if (running !== undefined && (running.version === version || this.#place.port === undefined)) {
+      this.#record = running;
+      return running;
+    }
+    if (this.#place.port === undefined) throw new Error('it does not run');
+    if (running !== undefined) {
+      process.kill(running.pid, 'SIGUSR2');
+      await this.#waitForEnd(running);
+    }
+    this.#record = await this.#start(this.#place.port);
+    return this.#record;
+  }
+
+  async #start(port: number): Promise<AgentRecord> {
+    await makeFolder(this.#place.directory, 0o700);
+    const settings: AgentSettings = {
+      cluster: this.#place.cluster,
+      directory: this.#place.directory,
+      port,
+      token: randomBytes(32).toString('hex'),
+    };
+    const output = await open(join(this.#place.directory, 'log'), 'w', 0o600);
+    try {
+      const child = spawn(process.execPath, [AGENT], {
+        cwd: this.#place.directory,
+        env: { PATH: process.env['PATH'] ?? '', [AGENT_SETTINGS]: JSON.stringify(settings) },
+        detached: true,
+        stdio: ['ignore', output.fd, output.fd],
+      });
+      child.unref();
+      const untilMs = time.nowMs() + LIMITS.startMsMax;
+      while (time.nowMs() < untilMs && child.exitCode === null) {
+        const found = await this.#running();
+        if (found?.token === settings.token) return found;
+        await pause(time, LIMITS.lookMs, new AbortController().signal);
+      }
+      child.kill();
+      throw new AgentError(
+        `the agent of ${this.#place.cluster} does not start: ${(await lastLine(this.#place.directory)) ?? ''}`,
+      );
+    } finally {
+      await output.close();
+    }
+  }
+
+  /** The agent on record, where it runs. */
+  async #running(): Promise<AgentRecord | undefined> {
+    const text = await readFile(join(this.#place.directory, AGENT_FILE), 'utf8').catch(() => undefined);
+    if (text === undefined) return undefined;
+    const record = JSON.parse(text) as AgentRecord;
+    return (await isRunning(record)) ? record : undefined;
+  }
+
+  async #waitForEnd(record: AgentRecord): Promise<void> {
+    const untilMs = time.nowMs() + LIMITS.endMsMax;
+    while (await isRunning(record)) {
+      if (time.nowMs() > untilMs) throw new AgentError(`the agent of ${this.#place.cluster} does not end`);
+      await pause(time, LIMITS.lookMs, new AbortController().signal);
+    }
+  }
+
+  async #ask(method: string, path: string, body?: object): Promise<unknown> {
+    try {
+      const { port, token } = this.#record ?? (await this.open());
+      return await ask({ method, path, port, token, body });
+    } catch (error) {
+      // Who is there now is looked up at the next request.
+      this.#record = undefined;
+      throw new AgentError(
+        `the agent of ${this.#place.cluster}: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+}
+
+interface AgentQuestion {
+  readonly method: string;
+  readonly path: string;
+  readonly port: number;
+  readonly token: string;
+  readonly body: object | undefined;
+}
+
+function ask({ method, path, port, token, body }: AgentQuestion): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(text === undefined ? {} : { 'content-length': Buffer.byteLength(text) }),
+    };
+    const signal = AbortSignal.timeout(LIMITS.answerMsMax);
+    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false, signal }, (answer) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      answer.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > LIMITS.answerBytesMax) answer.destroy(new Error('the answer is too long'));
+        else chunks.push(chunk);
+      });
+      answer.once('error', reject);
+      answer.once('end', () => {
+        const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+        if (answer.statusCode === 200) return resolve(value);
+        const detail = (value as { readonly detail?: string }).detail;
+        return reject(new Error(detail ?? `it answered ${answer.statusCode}`));
+      });
+    });
+    sent.once('error', reject);
+    sent.end(text);
+  });
+}
