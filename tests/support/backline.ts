@@ -51,6 +51,7 @@ export async function startWorld(
     readonly modules?: StartOptions['modules'] | undefined;
     /** Default this machine, where the servers of tests are. */
     readonly allowOutbound?: readonly string[];
+    readonly localRuntime?: boolean;
     /** A database with data; it is closed with the world. */
     readonly database?: TestDatabase;
   } = {},
@@ -67,6 +68,7 @@ export async function startWorld(
       databaseUrl: database.url,
       log: openLog('silent'),
       allowOutbound: options.allowOutbound ?? THIS_MACHINE,
+      localRuntime: options.localRuntime,
       access: options.access,
       rollUpSeconds: options.rollUpSeconds,
       quotaDatabaseUrls: options.quotaDatabaseUrls,

@@ -102,7 +102,7 @@ const ComponentSpecSchema = Type.Object(
   { description: 'A program that runs in clusters.' },
 );
 
-export type ComponentSpec = Static<typeof ComponentSpecSchema>;
+type ComponentSpec = Static<typeof ComponentSpecSchema>;
 
 export const Component = defineKind({
   group: GROUP,

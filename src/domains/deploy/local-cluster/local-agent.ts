@@ -24,7 +24,7 @@ const LIMITS = {
 const AGENT = resolve(import.meta.dirname, 'agent.ts');
 
 /** An agent that does not answer, or refuses. */
-export class AgentError extends Error {
+class AgentError extends Error {
   override readonly name = 'AgentError';
 }
 

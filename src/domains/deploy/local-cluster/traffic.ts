@@ -57,7 +57,7 @@ export class Traffic {
   }
 }
 
-export function noRequests(): Counter {
+function noRequests(): Counter {
   return { requests: 0, errors: 0, latencies: Array.from({ length: LATENCY_MS.length + 1 }, () => 0) };
 }
 

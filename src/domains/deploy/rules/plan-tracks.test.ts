@@ -15,7 +15,7 @@ const track = (revision: string, weight: number, replicas = 4, share: WantedTrac
   share,
 });
 
-const observed = (revision: string, replicas: number, ready = replicas): ObservedTrack => ({
+const observeTrack = (revision: string, replicas: number, ready = replicas): ObservedTrack => ({
   revision,
   replicas,
   ready,
@@ -27,13 +27,13 @@ const observed = (revision: string, replicas: number, ready = replicas): Observe
 test('C1: requests move to a candidate when it has ready replicas for them, and not before', () => {
   const wanted = [track('a', 50), track('b', 50, 4, 'up')];
   const weights = { a: 100 };
-  const first = planTracks(wanted, { tracks: [observed('a', 4)], weights });
+  const first = planTracks(wanted, { tracks: [observeTrack('a', 4)], weights });
   assert.deepEqual(replicasIn(first), { a: 4, b: 2 });
   assert.deepEqual(first.weights, weights);
   assert.match(first.waits ?? '', /b has 0 of 2/);
-  const half = planTracks(wanted, { tracks: [observed('a', 4), observed('b', 2, 1)], weights });
+  const half = planTracks(wanted, { tracks: [observeTrack('a', 4), observeTrack('b', 2, 1)], weights });
   assert.deepEqual(half.weights, weights);
-  const ready = planTracks(wanted, { tracks: [observed('a', 4), observed('b', 2)], weights });
+  const ready = planTracks(wanted, { tracks: [observeTrack('a', 4), observeTrack('b', 2)], weights });
   assert.deepEqual(ready.weights, { a: 50, b: 50 });
   assert.equal(ready.waits, undefined);
 });
@@ -41,30 +41,30 @@ test('C1: requests move to a candidate when it has ready replicas for them, and 
 test('C1: they go back when stable has ready replicas for them, and the candidate stays until then', () => {
   const wanted = [track('a', 100)];
   const weights = { b: 100 };
-  const before = planTracks(wanted, { tracks: [observed('a', 4, 3), observed('b', 4)], weights });
+  const before = planTracks(wanted, { tracks: [observeTrack('a', 4, 3), observeTrack('b', 4)], weights });
   assert.deepEqual(before.weights, weights);
   assert.deepEqual(before.keeps, ['b']);
-  const after = planTracks(wanted, { tracks: [observed('a', 4), observed('b', 4)], weights });
+  const after = planTracks(wanted, { tracks: [observeTrack('a', 4), observeTrack('b', 4)], weights });
   assert.deepEqual(after.weights, { a: 100 });
   // Its last requests are under way in the look that moves them.
   assert.deepEqual(after.keeps, ['b']);
-  const done = planTracks(wanted, { tracks: [observed('a', 4), observed('b', 4)], weights: { a: 100 } });
+  const done = planTracks(wanted, { tracks: [observeTrack('a', 4), observeTrack('b', 4)], weights: { a: 100 } });
   assert.deepEqual(done.keeps, []);
 });
 
 test('C2: a revision without any ready replica holds no requests where another one is ready', () => {
   const wanted = [track('a', 95), track('b', 5, 4, 'up')];
-  const observedNow = { tracks: [observed('a', 4, 0), observed('b', 1)], weights: { a: 100 } };
+  const observedNow = { tracks: [observeTrack('a', 4, 0), observeTrack('b', 1)], weights: { a: 100 } };
   assert.deepEqual(planTracks(wanted, observedNow).weights, { a: 95, b: 5 });
 });
 
 test('workers divide their replicas, and stable gives up one when the candidate runs', () => {
   const wanted = [track('a', 75, 4, 'down'), track('b', 25, 4, 'up')];
-  const first = planTracks(wanted, { tracks: [observed('a', 4)], weights: { a: 100 } });
+  const first = planTracks(wanted, { tracks: [observeTrack('a', 4)], weights: { a: 100 } });
   assert.deepEqual(replicasIn(first), { a: 4, b: 1 });
-  const then = planTracks(wanted, { tracks: [observed('a', 4), observed('b', 1)], weights: { a: 100 } });
+  const then = planTracks(wanted, { tracks: [observeTrack('a', 4), observeTrack('b', 1)], weights: { a: 100 } });
   assert.deepEqual(then.weights, { a: 75, b: 25 });
-  const last = planTracks(wanted, { tracks: [observed('a', 4), observed('b', 1)], weights: { a: 75, b: 25 } });
+  const last = planTracks(wanted, { tracks: [observeTrack('a', 4), observeTrack('b', 1)], weights: { a: 75, b: 25 } });
   assert.deepEqual(replicasIn(last), { a: 3, b: 1 });
 });
 
@@ -102,7 +102,7 @@ class NaiveCluster {
   weights: Weights = {};
 
   observe(): { readonly tracks: readonly ObservedTrack[]; readonly weights: Weights } {
-    const tracks = [...this.tracks].map(([revision, { replicas, ready }]) => observed(revision, replicas, ready));
+    const tracks = [...this.tracks].map(([revision, { replicas, ready }]) => observeTrack(revision, replicas, ready));
     return { tracks, weights: this.weights };
   }
 

@@ -95,7 +95,7 @@ test('a policy that makes no sense is refused, with the place and what would be 
     [{ stages: [stage()], guardrails: [guardrail, guardrail] }, /guardrails\.1: Duplicate value: \{"name"/],
     [
       { stages: [stage()], guardrails: [{ name: 'g', noWorse: {} }] },
-      /one of metric, decisions and prometheus; this one has 0/,
+      /one of metric, decisions, requests and prometheus; this one has 0/,
     ],
     [{ stages: [stage()], guardrails: [{ ...guardrail, metric: 'm' }] }, /this one has 2/],
     [{ stages: [stage()], guardrails: [{ name: 'g', metric: 'm' }] }, /one of noWorse, threshold and burnRate/],
