@@ -625,3 +625,52 @@ test('of definitions that come at once with the same names one gets them', async
   );
   assert.deepEqual(established.toSorted(), ['False', 'False', 'False', 'True']);
 });
+
+test('a heavy definition is checked in a thread: what is right is served, and what is wrong is named', async (t) => {
+  const world = await startWorld(t, { roles: ['api'] });
+  const { call } = world;
+  const fields = (count: number, pattern: (index: number) => string) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, index) => [`f${index}`, { type: 'string', pattern: pattern(index) }]),
+    );
+  const heavy = (properties: object) => {
+    const openAPIV3Schema = { type: 'object', properties: { spec: { type: 'object', properties } } };
+    return {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: 'heavies.stock.example' },
+      spec: {
+        group: 'stock.example',
+        names: { plural: 'heavies', kind: 'Heavy' },
+        scope: 'Namespaced',
+        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema } }],
+      },
+    };
+  };
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  const few = (index: number) => `^a${index % 100}$`;
+  const refused = await call('POST', path, {
+    body: heavy({ ...fields(300, few), bad: { type: 'string', pattern: '(' } }),
+  });
+  assert.equal(refused.status, 422, refused.text);
+  assert.match(
+    refused.json.message,
+    /spec\.versions\[0\]\.schema\.openAPIV3Schema\.properties\.spec\.properties\.bad\.pattern/,
+  );
+  const many = await call('POST', path, { body: heavy(fields(300, (index) => `^a${index}$`)) });
+  assert.match(many.json.message, /a version has at most 256 different patterns/);
+  const set = await call('POST', '/apis/releases.backline.dev/v1/changesets', {
+    body: {
+      apiVersion: 'releases.backline.dev/v1',
+      kind: 'ChangeSet',
+      metadata: {},
+      spec: { objects: [heavy(fields(300, few))] },
+    },
+  });
+  assert.equal(set.status, 201, set.text);
+  const again = await call('PATCH', `${path}/heavies.stock.example`, {
+    body: { metadata: { labels: { team: 'a' } } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  assert.equal(again.status, 200, again.text);
+});

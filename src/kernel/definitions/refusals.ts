@@ -13,6 +13,16 @@ export const definitionRefusal = defineRefusals('definitions', {
       'The answer of a conversion webhook is not what was asked for: too few objects, another version, another name or uid.',
     remedy: 'Correct the webhook. The version in which objects are stored needs none.',
   },
+  'check-failed': {
+    reason: 'Invalid',
+    meaning: 'Checking the schemas of a CustomResourceDefinition takes more time or memory than there is for one.',
+    remedy: 'Use fewer fields, patterns, rules or defaults, or split it into several kinds.',
+  },
+  unchecked: {
+    reason: 'ServiceUnavailable',
+    meaning: 'The schemas of a large CustomResourceDefinition were not checked yet.',
+    remedy: 'Try again in a moment.',
+  },
   terminating: {
     reason: 'MethodNotAllowed',
     meaning: 'The CustomResourceDefinition is being deleted, and with it all objects of the kind.',

@@ -17,6 +17,7 @@ import { releaseGuard } from '#kernel/releases/engine/guard.ts';
 import { changePolicies } from '#kernel/admission/change-policies/review-changes.ts';
 import { policyAdmission } from '#kernel/admission/policy-admission.ts';
 import { definitionAdmission } from '#kernel/definitions/definition-admission.ts';
+import { definitionChecks } from '#kernel/definitions/definition-checks.ts';
 import { openConversions, type Conversions } from '#kernel/definitions/conversion/conversions.ts';
 import type { DefinedKind } from '#kernel/definitions/follow-definitions.ts';
 import { readDefinitions } from '#kernel/definitions/read-definitions.ts';
@@ -24,7 +25,7 @@ import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { isLabelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import type { Sealing } from '#kernel/store/contract.ts';
+import type { Sealing, Unblock } from '#kernel/store/contract.ts';
 import { openSharedStore, type SharedStore } from '#kernel/store/shared-store.ts';
 import { allAdmissions, decideWith, type Admission } from '#kernel/store/rules/write.ts';
 import type { HeadSource } from '#kernel/snapshots/head-state.ts';
@@ -118,7 +119,7 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
         log,
         address: () => shared.address,
         deliver,
-        unblock: conversions.unblock,
+        unblock: joinUnblocks(conversions.unblock, definitionChecks()),
         placeOf: ({ kind, namespace, name }) => ({ kind, namespace, name }),
       }),
     (open) => open.close(),
@@ -137,6 +138,19 @@ export async function openControlStore(shared: SharedParts): Promise<ControlStor
   });
   const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
   return { database, sealing, ...time, store, definitions, conversions, admission, access, live, heads, failed };
+}
+
+/** Each removes the reasons of its own. */
+function joinUnblocks(...all: readonly Unblock[]): Unblock {
+  return {
+    groupOf: (reason) => all.map((one) => one.groupOf(reason)).find((group) => group !== undefined),
+    remove: async (reasons, signal) => {
+      for (const one of all) {
+        const own = reasons.filter((reason) => one.groupOf(reason) !== undefined);
+        if (own.length > 0) await one.remove(own, signal);
+      }
+    },
+  };
 }
 
 /** Brings the schema up to date. A database that would have to be changed and takes no writes is waited for. */

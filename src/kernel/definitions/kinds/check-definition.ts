@@ -5,6 +5,7 @@ import { duplicate, forbiddenProblem, invalid, requiredProblem, tooMany } from '
 import type { SchemaNode } from '#kernel/kinds/schema/schema-node.ts';
 import { checkSchema } from './check-schema.ts';
 import { DEFINITION_LIMITS, type DefinitionSpec, type VersionSpec } from './definition-spec.ts';
+import { knownProblems, textOfHeavy } from './known-checks.ts';
 import { fieldsOf, parseJsonPath } from './json-path.ts';
 
 /** Groups that only the program itself has kinds of. */
@@ -35,8 +36,19 @@ export function definitionProblems(
     ...namesProblems(spec, name),
     ...versionsProblems(spec),
     ...(before === undefined ? [] : immutableProblems(spec, before)),
-    ...spec.versions.flatMap((version, index) => versionProblems(version, ['spec', 'versions', index])),
+    ...versionsCheck(spec.versions),
   ];
+}
+
+/** A heavy definition was checked elsewhere, before it is decided upon. */
+function versionsCheck(versions: DefinitionSpec['versions']): readonly Problem[] {
+  const text = textOfHeavy(versions);
+  return (text === undefined ? undefined : knownProblems(text)) ?? versionsOwnProblems(versions);
+}
+
+/** The problems of each version by itself. */
+export function versionsOwnProblems(versions: DefinitionSpec['versions']): readonly Problem[] {
+  return versions.flatMap((version, index) => versionProblems(version, ['spec', 'versions', index]));
 }
 
 function conversionProblems({ conversion }: DefinitionSpec): readonly Problem[] {

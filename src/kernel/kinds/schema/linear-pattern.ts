@@ -4,6 +4,8 @@ import { SchemaError, type SchemaNode } from './schema-node.ts';
 export const PATTERN_LIMITS = {
   /** Of a pattern that users define. */
   charsMax: 4_096,
+  /** Patterns that stay compiled. */
+  compiledMax: 1_000,
   /** Instructions that a pattern compiles to. */
   sizeMax: 10_000,
   /** Instructions times characters, for all patterns and texts of one object: some 100 ms. */
@@ -17,8 +19,20 @@ export interface LinearPattern {
   readonly cost: (text: string) => number;
 }
 
-/** Throws SchemaError for a text that is no pattern of RE2, or too large a one. */
+const COMPILED = new Map<string, LinearPattern>();
+
+/** Throws SchemaError for a text that is no pattern of RE2, or too large a one. Those of recent use stay compiled. */
 export function linearPattern(pattern: string): LinearPattern {
+  const known = COMPILED.get(pattern);
+  const compiled = known ?? compileLinear(pattern);
+  COMPILED.delete(pattern);
+  COMPILED.set(pattern, compiled);
+  const [oldest] = COMPILED.keys();
+  if (COMPILED.size > PATTERN_LIMITS.compiledMax && oldest !== undefined) COMPILED.delete(oldest);
+  return compiled;
+}
+
+function compileLinear(pattern: string): LinearPattern {
   if (pattern.length > PATTERN_LIMITS.charsMax) {
     throw new SchemaError(`a pattern has at most ${PATTERN_LIMITS.charsMax} characters`);
   }

@@ -34,7 +34,9 @@ export function checkString(node: SchemaNode): Check | undefined {
 }
 
 function patternOf(pattern: string, isLinear: boolean): LinearPattern {
-  if (isLinear) return linearPattern(pattern);
+  // Compiled when a value is first tested: a schema may have thousands.
+  if (isLinear)
+    return { test: (text) => linearPattern(pattern).test(text), cost: (text) => linearPattern(pattern).cost(text) };
   const own = compilePattern(pattern);
   return { test: (text) => own.test(text), cost: () => 0 };
 }

@@ -1,9 +1,9 @@
 import { contentHash } from '#kernel/base/ids.ts';
-import { Refusal } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { hasForms } from '#kernel/kinds/registry.ts';
 import { structureOf } from '#kernel/kinds/structure.ts';
 import type { Entry } from '../contract.ts';
+import { BlockedWrite } from './blocked-write.ts';
 import { textEntry } from './text-entry.ts';
 
 /** An object that a server of others has to turn into another version. */
@@ -16,7 +16,7 @@ export interface PendingConversion {
 }
 
 /** Something needs an object in a version that it was not converted to yet. */
-export class ConversionMissing extends Refusal {
+export class ConversionMissing extends BlockedWrite {
   readonly conversion: PendingConversion;
 
   constructor(conversion: PendingConversion) {

@@ -30,7 +30,8 @@ import { invalid as invalidValue } from '#kernel/kinds/schema/problems.ts';
 import { structureOf } from '#kernel/kinds/structure.ts';
 import { unknownFieldProblems } from '#kernel/kinds/unknown-fields.ts';
 import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from '#kernel/kinds/schema/weight.ts';
-import { ConversionMissing, inVersion, readAs } from './read-as.ts';
+import { inVersion, readAs } from './read-as.ts';
+import { BlockedWrite } from './blocked-write.ts';
 import { readableProblems } from './readable-problems.ts';
 import { scaleOf, scalePathsOf, withReplicas } from './scale.ts';
 import { withoutValues } from '#kernel/kinds/confidential.ts';
@@ -117,7 +118,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       return review === undefined ? stored : withReview(stored, review);
     } catch (error) {
       // The store converts the object, and decides again.
-      if (!(error instanceof Refusal) || error instanceof ConversionMissing) throw error;
+      if (!(error instanceof Refusal) || error instanceof BlockedWrite) throw error;
       const refusal = kind.confidential === true ? withoutValues(error) : error;
       throw operation.position === undefined ? refusal : atPosition(refusal, operation.position);
     }
