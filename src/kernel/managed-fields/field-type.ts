@@ -89,10 +89,21 @@ export type Items = ReadonlyMap<string, Item>;
 
 const NO_ITEMS: Items = new Map();
 
+/** Items of lists that are looked at again: an apply does so up to ten times, and nothing alters a list meanwhile. */
+const KNOWN = new WeakMap<readonly unknown[], { readonly type: ListType; readonly items: Items }>();
+
 /** The items of a list by path element, in their order; undefined where the value is no list. Null has none. */
 export function itemsOfList(type: ListType, value: unknown): Items | undefined {
   if (value === null) return NO_ITEMS;
   if (!Array.isArray(value)) return undefined;
+  const known = KNOWN.get(value);
+  if (known?.type === type) return known.items;
+  const items = readItems(type, value);
+  KNOWN.set(value, { type, items });
+  return items;
+}
+
+function readItems(type: ListType, value: readonly unknown[]): Items {
   const items = new Map<string, Item>();
   for (const item of value) {
     const element = elementOf(type, item);

@@ -81,7 +81,8 @@ export function applyObject(write: Write, force: boolean, versions: Versions): A
   const own: Manager = { version, isApplier: true, fields: setOfObject(type, applied) };
   const managers = new Map(fitted).set(manager, own);
   const merged = mergeValues(type, live, applied);
-  const pruned = last === undefined ? merged : prune({ merged, version, last, managers }, versions);
+  const pruned =
+    last === undefined || isStillApplied(last, own) ? merged : prune({ merged, version, last, managers }, versions);
   // A map or list that lost all that it had is null; if it is applied empty, it is empty.
   const object = pruned === merged ? merged : mergeValues(type, pruned, applied);
   const { comparison, changes } = changesOf(write, object, managers, versions);
@@ -97,6 +98,11 @@ export function applyObject(write: Write, force: boolean, versions: Versions): A
     object: isSame(comparison) ? live : object,
     managers: withManager(withoutChanges(managers, manager, changes), manager, own),
   };
+}
+
+/** Whether a manager applies all that it owned before: then it removes nothing. */
+function isStillApplied(last: Manager, own: Manager): boolean {
+  return last.version === own.version && isEmpty(difference(last.fields, own.fields));
 }
 
 export function areEqualManagers(a: Managers, b: Managers): boolean {
