@@ -1,150 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startDecisionNode, startWorld, type Answer, type World } from '../support/backline.ts';
+import { startDecisionNode, startWorld } from '../support/backline.ts';
 import { changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
 import { until, type Json } from '../support/installation.ts';
+import {
+  DEFINITIONS,
+  RELEASES,
+  POLICIES,
+  WIDGETS,
+  MERGE,
+  SLOW,
+  definition,
+  versionOf,
+  widget,
+  policy,
+  deskOf,
+} from '../support/released-kinds.ts';
 import { startOther } from '../support/start-other.ts';
-
-const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-const RELEASES = '/apis/releases.backline.dev/v1/releases';
-const HEADS = '/apis/releases.backline.dev/v1/heads';
-const POLICIES = '/apis/releases.backline.dev/v1/releasepolicies';
-const WIDGETS = '/apis/stock.example/v1/namespaces/default/widgets';
-const RELEASED = 'releases.backline.dev/released';
-const MERGE = { 'content-type': 'application/merge-patch+json' };
-
-interface Shape {
-  readonly plural?: string;
-  readonly kind?: string;
-  readonly group?: string;
-  readonly scope?: 'Cluster' | 'Namespaced';
-  readonly released?: string | undefined;
-  readonly spec?: object;
-  readonly version?: object;
-}
-
-function definition(shape: Shape = {}) {
-  const {
-    plural = 'widgets',
-    kind = 'Widget',
-    group = 'stock.example',
-    scope = 'Namespaced',
-    released = 'true',
-  } = shape;
-  const annotations = released === '' ? {} : { [RELEASED]: released };
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}`, annotations },
-    spec: { group, names: { plural, kind }, scope, versions: [versionOf(shape)] },
-  };
-}
-
-function versionOf({ spec = { size: { type: 'integer', minimum: 1 } }, version = {} }: Shape) {
-  return {
-    name: 'v1',
-    served: true,
-    storage: true,
-    schema: {
-      openAPIV3Schema: {
-        type: 'object',
-        required: ['spec'],
-        properties: { spec: { type: 'object', properties: spec } },
-      },
-    },
-    subresources: { status: {} },
-    ...version,
-  };
-}
-
-const widget = (name: string, size: number, labels: object = {}, more: object = {}) => ({
-  apiVersion: 'stock.example/v1',
-  kind: 'Widget',
-  metadata: { name, namespace: 'default', labels },
-  spec: { size, ...more },
-});
-
-const policy = (spec: object = {}) => ({
-  apiVersion: 'releases.backline.dev/v1',
-  kind: 'ReleasePolicy',
-  metadata: { name: 'careful' },
-  spec: {
-    selector: { kinds: ['Widget'] },
-    stages: [
-      { name: 'few', listeners: { percent: 10 }, soak: 'PT1S' },
-      { name: 'all', listeners: { percent: 100 }, soak: 'PT1S' },
-    ],
-    ...spec,
-  },
-});
-
-/** Stages that nothing leaves during a test. */
-const SLOW = [
-  { name: 'few', listeners: { percent: 10 }, soak: 'PT10M' },
-  { name: 'all', listeners: { percent: 100 } },
-];
-
-/** Requests of tests. */
-function deskOf({ call }: Pick<World, 'call'>) {
-  const request = async (method: string, path: string, body?: object, headers = {}): Promise<Json> => {
-    const answer = await call(method, path, { body, headers });
-    assert.ok(answer.status < 300, `${method} ${path}: ${answer.text}`);
-    return answer.json;
-  };
-  const conditionOf = async (path: string, type: string): Promise<Json> =>
-    (await call('GET', path)).json.status?.conditions?.find((one: Json) => one.type === type);
-  const becomes = async (path: string, type: string, reason: string | undefined): Promise<Json> => {
-    let last: Json;
-    return until(
-      async () => {
-        last = await conditionOf(path, type);
-        return last?.reason === reason ? (last ?? true) : undefined;
-      },
-      () => `${type} of ${path} to be ${reason}; it is ${JSON.stringify(last)}`,
-      20,
-    );
-  };
-  const headOf = async (name: string): Promise<Json> => {
-    const answer = await call('GET', `${HEADS}/${name}`);
-    return answer.status === 404 ? undefined : answer.json.spec;
-  };
-  const sizesOf = async (name: string, place = `widgets.stock.example.default.${name}`) => {
-    const head = await headOf(place);
-    return head?.live.map(({ release, spec }: Json) => [release === undefined ? 'everyone' : 'cohort', spec?.size]);
-  };
-  return {
-    request,
-    conditionOf,
-    becomes,
-    headOf,
-    sizesOf,
-    define: async (shape: Shape = {}) => {
-      const made = await request('POST', DEFINITIONS, definition(shape));
-      const reason = shape.released === '' ? undefined : 'Released';
-      await becomes(`${DEFINITIONS}/${made.metadata.name}`, 'Established', 'InitialNamesAccepted');
-      await becomes(`${DEFINITIONS}/${made.metadata.name}`, 'Released', reason);
-    },
-    /** Changes the annotation. */
-    annotate: (released: string | null, name = 'widgets.stock.example'): Promise<Answer> =>
-      call('PATCH', `${DEFINITIONS}/${name}`, {
-        body: { metadata: { annotations: { [RELEASED]: released } } },
-        headers: MERGE,
-      }),
-    change: (path: string, body: object): Promise<Answer> => call('PATCH', path, { body, headers: MERGE }),
-    live: (name: string) => becomes(`${WIDGETS}/${name}`, 'Live', 'Released'),
-    releases: async (): Promise<Json[]> => (await request('GET', RELEASES)).items,
-    command: (name: string, verb: string, spec: object = {}): Promise<Answer> =>
-      call('POST', `${RELEASES}/${name}/${verb}`, {
-        body: { apiVersion: 'releases.backline.dev/v1', kind: 'ReleaseCommand', metadata: {}, spec },
-      }),
-    phase: (name: string, wanted: string) =>
-      until(
-        async () => ((await request('GET', `${RELEASES}/${name}`)).status.phase === wanted ? true : undefined),
-        () => `${name} to be ${wanted}`,
-        30,
-      ),
-  };
-}
 
 test('objects of a kind with the annotation go live by releases', async (t) => {
   const world = await startWorld(t, { roles: ['api', 'controllers', 'decide'] });
@@ -287,126 +159,6 @@ test('a release of a defined kind is planned, held by a freeze, deleted by, and 
   });
 });
 
-test('objects that are there go live as they are when a definition gets the annotation', async (t) => {
-  const world = await startWorld(t, { roles: ['api', 'controllers'] });
-  const desk = deskOf(world);
-  const { request, sizesOf } = desk;
-  await desk.define({ released: '' });
-  await request('POST', POLICIES, policy({ selector: { matchLabels: { by: 'policy' } }, stages: SLOW }));
-  const long = 'l'.repeat(230);
-  for (const name of ['a', 'b', long]) await request('POST', WIDGETS, widget(name, 1, { by: 'policy' }));
-  const at = `${DEFINITIONS}/widgets.stock.example`;
-
-  await t.test('none of them, as long as one cannot', async () => {
-    assert.equal((await desk.annotate('true')).status, 200);
-    const { message } = await desk.becomes(at, 'Released', 'NotReleasable');
-    assert.match(message, /Widget "default\/l+": the name of its Head would have 260 characters, and may have 253\. /);
-    assert.deepEqual(
-      (await request('GET', HEADS)).items
-        .map(({ metadata }: Json) => metadata.name)
-        .filter((name: string) => name.startsWith('widgets.')),
-      [],
-    );
-    assert.equal(await desk.conditionOf(`${WIDGETS}/a`, 'Live'), undefined);
-  });
-
-  await t.test('all of them, also those that a policy selects', async () => {
-    await request('DELETE', `${WIDGETS}/${long}`);
-    await desk.becomes(at, 'Released', 'Released');
-    for (const name of ['a', 'b']) {
-      await desk.live(name);
-      assert.deepEqual(await sizesOf(name), [['everyone', 1]]);
-    }
-    assert.deepEqual(await desk.releases(), []);
-    const refused = await world.call('POST', WIDGETS, { body: widget(long, 1) });
-    assert.equal(refused.status, 422);
-    assert.match(refused.text, /use at most 223/);
-  });
-
-  await t.test('the first change of one is released, and taken back after its end', async () => {
-    await request('PATCH', `${POLICIES}/careful`, { spec: { stages: policy().spec.stages } }, MERGE);
-    await request('PATCH', `${WIDGETS}/a`, { spec: { size: 2 } }, MERGE);
-    await until(
-      async () => ((await sizesOf('a'))?.[0]?.[1] === 2 ? true : undefined),
-      () => 'size 2',
-      20,
-    );
-    const [release] = await desk.releases();
-    await desk.phase(release.metadata.name, 'Promoted');
-    const back = await desk.command(release.metadata.name, 'rollback', { reason: 'No.' });
-    assert.equal(back.status, 201, back.text);
-    await until(
-      async () => ((await sizesOf('a'))?.[0]?.[1] === 1 ? true : undefined),
-      () => 'size 1',
-      20,
-    );
-  });
-});
-
-test('a definition that loses the annotation ends Heads and statuses, and may get it again', async (t) => {
-  const world = await startWorld(t, { roles: ['api', 'controllers'] });
-  const desk = deskOf(world);
-  const { request, sizesOf } = desk;
-  await desk.define();
-  await request('POST', WIDGETS, widget('a', 1));
-  await desk.live('a');
-  await request('POST', POLICIES, policy({ stages: SLOW }));
-  await request('PATCH', `${WIDGETS}/a`, { spec: { size: 2 } }, MERGE);
-  const { message } = await desk.becomes(`${WIDGETS}/a`, 'Live', 'InRelease');
-  const name = /release (\S+)\./.exec(message)?.[1] ?? assert.fail(message);
-  const at = `${DEFINITIONS}/widgets.stock.example`;
-
-  await t.test('not while a release carries its objects', async () => {
-    for (const answer of [await desk.annotate(null), await desk.annotate('false'), await world.call('DELETE', at)]) {
-      assert.equal(answer.status, 409, answer.text);
-      assert.match(answer.text, new RegExp(`objects of the kind Widget are in 1 open release: ${name}`));
-    }
-    assert.equal((await desk.conditionOf(at, 'Released')).status, 'True');
-  });
-
-  await t.test('then its objects are declared, and nothing more', async () => {
-    assert.equal((await desk.command(name, 'abort', { reason: 'Enough.' })).status, 201);
-    await desk.phase(name, 'Aborted');
-    assert.equal((await desk.annotate(null)).status, 200);
-    await desk.becomes(at, 'Released', undefined);
-    assert.equal(await sizesOf('a'), undefined);
-    const { status, spec } = await request('GET', `${WIDGETS}/a`);
-    assert.deepEqual([status, spec], [undefined, { size: 1 }]);
-    await request('PATCH', `${WIDGETS}/a`, { spec: { size: 4 } }, MERGE);
-    const refused = await desk.command(name, 'unpin');
-    assert.equal(refused.status, 409);
-    assert.match(refused.text, /Objects of the kind stock\.example\/Widget are no longer released/);
-  });
-
-  await t.test('with the annotation they are live again, as they are then', async () => {
-    assert.equal((await desk.annotate('listeners')).status, 200);
-    await desk.becomes(at, 'Released', 'Released');
-    await desk.live('a');
-    assert.deepEqual(await sizesOf('a'), [['everyone', 4]]);
-  });
-
-  await t.test('a definition is not deleted with what is live', async () => {
-    const refused = await world.call('DELETE', at);
-    assert.equal(refused.status, 409);
-    assert.match(refused.text, /cannot be deleted: 1 live Widget: default\/a would be gone at once/);
-    assert.equal((await desk.annotate(null)).status, 200);
-    await until(
-      async () => ((await world.call('DELETE', at)).status === 200 ? true : undefined),
-      () => 'the deletion',
-      20,
-    );
-    await until(
-      async () => ((await world.call('GET', at)).status === 404 ? true : undefined),
-      () => 'its end',
-      20,
-    );
-    assert.deepEqual(
-      (await request('GET', HEADS)).items.filter(({ metadata }: Json) => metadata.name.startsWith('widgets.')),
-      [],
-    );
-  });
-});
-
 test('a live spec that a new schema refuses is reported, and keeps no release from being taken back', async (t) => {
   const world = await startWorld(t, { roles: ['api', 'controllers'] });
   const desk = deskOf(world);
@@ -522,94 +274,6 @@ test('live specs stay as they are when the storage version changes', async (t) =
   });
 });
 
-test('definitions whose objects cannot be released are refused', async (t) => {
-  const world = await startWorld(t, { roles: ['api', 'controllers'] });
-  const desk = deskOf(world);
-  const refusal = async (shape: Shape, change: (made: Json) => void = () => {}): Promise<string> => {
-    const body = definition(shape);
-    change(body);
-    const answer = await world.call('POST', DEFINITIONS, { body });
-    assert.equal(answer.status, 422, answer.text);
-    assert.equal((await world.call('GET', `${DEFINITIONS}/${body.metadata.name}`)).status, 404);
-    return answer.json.message;
-  };
-  const schemaIn = (made: Json): Json => made.spec.versions[0].schema.openAPIV3Schema;
-
-  await t.test('by the target, with those that there are', async () => {
-    for (const released of ['clusters', 'True', ' ']) {
-      const text = await refusal({ released });
-      assert.ok(
-        text.includes(`Unsupported value: "${released}": supported values: "true", "false", "listeners"`),
-        text,
-      );
-    }
-  });
-
-  await t.test('by what is not in the spec', async () => {
-    assert.match(
-      await refusal({}, (made) => delete schemaIn(made).required),
-      /required: Required value: must have "spec"/,
-    );
-    assert.match(
-      await refusal({}, (made) => (schemaIn(made).properties.data = { type: 'string' })),
-      /properties\.data: Forbidden: only spec is released: move it there/,
-    );
-    assert.match(
-      await refusal({}, (made) => (schemaIn(made).properties.spec.nullable = true)),
-      /properties\.spec: Required value: an object that is no null/,
-    );
-    assert.match(
-      await refusal({}, (made) => (schemaIn(made)['x-kubernetes-preserve-unknown-fields'] = true)),
-      /preserve-unknown-fields\]: Forbidden: only spec is released/,
-    );
-  });
-
-  await t.test('by a status without room', async () => {
-    assert.match(
-      await refusal({}, (made) => delete made.spec.versions[0].subresources),
-      /subresources\.status: Required value: the condition Live .*: add \{\}/,
-    );
-    const conditions = { type: 'array', items: { type: 'string' } };
-    assert.match(
-      await refusal({}, (made) => (schemaIn(made).properties.status = { type: 'object', properties: { conditions } })),
-      /properties\.status\.conditions\[0\]: Forbidden: the server writes .* the condition Live into it/,
-    );
-    const narrow = { type: 'array', items: { type: 'object', properties: { type: { type: 'string' } } } };
-    assert.match(
-      await refusal(
-        {},
-        (made) => (schemaIn(made).properties.status = { type: 'object', properties: { conditions: narrow } }),
-      ),
-      /properties\.status\.conditions\[0\]\.status: Forbidden: .*: it would be pruned/,
-    );
-  });
-
-  await t.test('by names that Heads of another kind could have', async () => {
-    await desk.define({ scope: 'Cluster' });
-    assert.match(
-      await refusal({ group: 'eu.stock.example.widgets', plural: 'widgets', kind: 'Widget' }, (made) => {
-        made.metadata.name = 'widgets.stock.example.eu';
-        made.spec.group = 'stock.example.eu';
-      }),
-      /Heads of its objects could have the names of Heads of widgets\.stock\.example: give it another plural or group/,
-    );
-    assert.match(
-      await refusal({ plural: 'plans', group: 'products.backline.dev.stock.example', kind: 'Plan' }),
-      /Heads of plans\.products\.backline\.dev/,
-    );
-    // Without the annotation nothing is in its way.
-    await desk.define({ group: 'stock.example.eu', released: '' });
-    assert.equal((await desk.annotate('true', 'widgets.stock.example.eu')).status, 422);
-  });
-
-  await t.test('a target is not changed while objects are released', async () => {
-    assert.equal((await desk.annotate('listeners')).status, 200);
-    const refused = await desk.annotate('clusters');
-    assert.equal(refused.status, 422);
-    assert.match(refused.text, /changes of its objects go to listeners: take the annotation away first/);
-  });
-});
-
 test('objects of the cluster, and of one name in two namespaces, are live for themselves', async (t) => {
   const world = await startWorld(t, { roles: ['api', 'controllers'] });
   const desk = deskOf(world);
@@ -708,4 +372,34 @@ test('every process of an installation has the kind released, also after a resta
       [undefined, undefined],
     );
   });
+});
+
+test('the condition Live stands beside the status of another controller', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const desk = deskOf(world);
+  const { request } = desk;
+  const condition = {
+    type: 'object',
+    properties: { type: { type: 'string' } },
+    'x-kubernetes-preserve-unknown-fields': true,
+  };
+  const status = {
+    type: 'object',
+    properties: { ready: { type: 'integer' }, conditions: { type: 'array', items: condition } },
+  };
+  const made = definition();
+  Object.assign(made.spec.versions[0]?.schema.openAPIV3Schema.properties ?? assert.fail(), { status });
+  await request('POST', DEFINITIONS, made);
+  await desk.becomes(`${DEFINITIONS}/widgets.stock.example`, 'Released', 'Released');
+  await request('POST', WIDGETS, widget('a', 1));
+  await desk.live('a');
+  const own = { type: 'Ready', status: 'True', reason: 'Enough' };
+  await request('PATCH', `${WIDGETS}/a/status`, { status: { ready: 3, conditions: [own] } }, MERGE);
+  await desk.live('a');
+  const { status: now } = await request('GET', `${WIDGETS}/a`);
+  assert.deepEqual([now.ready, now.conditions.map(({ type }: Json) => type)], [3, ['Live', 'Ready']]);
+  assert.equal((await desk.annotate(null)).status, 200);
+  await desk.becomes(`${DEFINITIONS}/widgets.stock.example`, 'Released', undefined);
+  const { status: after } = await request('GET', `${WIDGETS}/a`);
+  assert.deepEqual(after, { ready: 3, conditions: [own] });
 });

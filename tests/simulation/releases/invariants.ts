@@ -17,14 +17,14 @@ import type { Change } from '#kernel/store/contract.ts';
 import { parseCohort, type Cohort } from '#kernel/snapshots/cohort.ts';
 import { partsOf } from '#kernel/releases/kinds/targets.ts';
 import type { MemoryStore } from './memory-store.ts';
-import { KINDS, type World } from './world.ts';
+import { GAUGE, KINDS, type World } from './world.ts';
 import { Node, Tenant, Workload, neededBy, type NodeSpec } from '#kernel/releases/testing/node.ts';
 
 /** How long the write of a decided step may take; commands in this time come too late for it. */
 const LANDING_MS = 6_000;
 
 /** The kinds that schedules release. */
-const RELEASED: readonly Kind[] = [Node, Workload, Tenant];
+const RELEASED: readonly Kind[] = [Node, Workload, Tenant, KINDS.byId(GAUGE)];
 
 /** Invariants that hold after every write, by the engine or by people. */
 export class Invariants {
@@ -41,14 +41,14 @@ export class Invariants {
   readonly #isBad: (release: string) => boolean;
 
   /** The clusters, as they really are. */
-  readonly #world: Pick<World, 'clusters' | 'targets'>;
+  readonly #world: Pick<World, 'clusters' | 'targets' | 'gauges'>;
 
   constructor(
     store: MemoryStore,
     nowMs: () => number,
     passedMs: () => number,
     isBad: (release: string) => boolean,
-    world: Pick<World, 'clusters' | 'targets'>,
+    world: Pick<World, 'clusters' | 'targets' | 'gauges'>,
   ) {
     this.#world = world;
     this.#store = store;
@@ -77,7 +77,8 @@ export class Invariants {
     }
     if (changes.some(({ entry: { kind } }) => kind === Release)) this.#apart();
     for (const change of changes) {
-      if (RELEASED.includes(change.entry.kind) && change.author?.user === ROLLBACK_USER) this.#writesBack(change);
+      if (RELEASED.some(({ id }) => id === change.entry.kind.id) && change.author?.user === ROLLBACK_USER)
+        this.#writesBack(change);
       if (change.entry.kind === Release && change.type !== 'DELETED') this.#release(change);
       if (change.entry.kind === Head) this.#head(change);
       if (change.entry.kind === Stop) {
@@ -218,7 +219,16 @@ export class Invariants {
         `${shown.name} came back although it is pinned, by ${author?.requestId}`,
       );
     }
+    this.#isAccepted(after);
     this.#reachesSomebody(`${shown.name} goes to everybody`);
+  }
+
+  /** A spec that goes to everybody is valid by the definition of its kind, unless that has just changed. */
+  #isAccepted(object: LiveObject | undefined): void {
+    const { valueMax, sinceMs } = this.#world.gauges;
+    if (object?.kind !== GAUGE || this.#passedMs() - sinceMs < LANDING_MS) return;
+    const { value } = object.spec as NodeSpec;
+    assert.ok(value <= valueMax, `${object.name} goes to everybody with ${value}, and may have ${valueMax}`);
   }
 
   /** A rollback only restores specs over changes of its own release: no other person's change is overwritten. */

@@ -15,7 +15,8 @@ import type { Store } from '#kernel/store/contract.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { Invariants } from './invariants.ts';
 import { Node, Tenant, Workload } from '#kernel/releases/testing/node.ts';
-import { ReleasePolicy, NAMESPACES, NO_FAULTS, World, type Faults } from './world.ts';
+import { gaugeSpec } from '#kernel/releases/testing/gauge.ts';
+import { GAUGE, GAUGE_MAX, KINDS, ReleasePolicy, NAMESPACES, NO_FAULTS, World, type Faults } from './world.ts';
 
 /** Short schedules in great number find more than long ones. */
 const STEPS_MAX = 8;
@@ -27,6 +28,8 @@ const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
 const WORKLOADS = ['u', 'v', 'w'];
 /** Names in each namespace. */
 const TENANTS = ['a', 'b', 'c'];
+/** Names of gauges, which users define, in each namespace. */
+const GAUGES = ['x', 'y'] as const;
 const RINGS = ['pilot', 'rest'];
 const PEOPLE = ['ann', 'bob', 'cyd'];
 /** People who change nothing: somebody has to be left who may approve. */
@@ -48,6 +51,8 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     assert.ok(item !== undefined);
     return item;
   };
+  // By chance of their own, so that a seed has the same schedule without them.
+  const ofGauges = seedRandom(seed + 1_000_000_007);
   const verdicts = new Map<string, Verdict>();
   const isBad = (release: string): boolean => fnv1a32(`${seed} ${release}`) % 3 === 0;
   let isSure = false;
@@ -165,6 +170,11 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
       const cluster = pick([...clusters.clusters.values()]);
       cluster.isFailing = !cluster.isFailing;
     } else if (hasClusters && dice < 97) clusters.join(`c${clusters.clusters.size}`, pick(RINGS));
+    if (ofGauges() < 0.3) declare([changeGauge(ofGauges)]);
+    if (ofGauges() < 0.15) {
+      note('definition changed');
+      world.redefineGauges(1 + Math.floor(ofGauges() * GAUGE_MAX));
+    }
     if (hasClusters && !clusters.isFollowing && chance() < 0.6) {
       note('follower crash');
       world.follow();
@@ -175,6 +185,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
   }
 
   // Nothing goes wrong any more. What is taken back passes the switch and every freeze.
+  world.redefineGauges(GAUGE_MAX);
   world.faults = NO_FAULTS;
   clusters.faults = { lost: 0, repeated: 0 };
   for (const cluster of clusters.clusters.values()) {
@@ -220,6 +231,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
           : 'by policy'
         : 'back';
     note(`${Release.status(object)?.phase} ${by}`);
+    if (Release.spec(object).objects.some(({ kind }) => kind === GAUGE)) note(`a defined kind ${by}`);
     const tenants = Release.spec(object).objects.filter(({ kind }) => kind === Tenant.id);
     for (const { name } of tenants) if (by !== 'at once') note(`${by} of ${name.slice(0, name.indexOf('/'))}`);
   }
@@ -267,6 +279,15 @@ function change(pick: Pick, below: Below, hasClusters: boolean): Operation[] {
         return put(Tenant, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels(), namespace);
       }),
     );
+}
+
+function changeGauge(chance: () => number): Operation {
+  const one = <Item>(items: readonly [Item, ...Item[]]): Item => items[Math.floor(chance() * items.length)] ?? items[0];
+  const [gauge, namespace] = [KINDS.byId(GAUGE), one(NAMESPACES)];
+  const name = one(GAUGES);
+  if (chance() < 0.2) return drop(gauge, name, namespace);
+  const labels = { policy: one(['first', 'second']) };
+  return put(gauge, name, gaugeSpec(Math.floor(chance() * (GAUGE_MAX + 1))), labels, namespace);
 }
 
 function policy(pick: Pick, below: Below): object {

@@ -28,6 +28,8 @@ const MUST_HAPPEN = [
   'releases/under-way',
   'by policy of n1',
   'by policy of n2',
+  'a defined kind by policy',
+  'definition changed',
   'back of n1',
 ];
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { Fragile } from '#kernel/releases/testing/fragile.ts';
+import { Head } from '#kernel/kinds/builtin/head.ts';
 import { liveCondition } from '#kernel/kinds/released-status.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { put } from './schedule.ts';
@@ -120,4 +121,26 @@ test('a group with such an object collects nothing more until the kind is back',
       ['Promoted', ['z']],
     ],
   );
+});
+
+test('a release of objects that are no longer released ends, and its other objects come again', async () => {
+  const story = await underWayWithGadget();
+  const { world, release } = story;
+  world.kinds.replace({ ...Fragile, released: false });
+  await story.run(20_000);
+  const ended = story.all().find(({ name }) => name === release);
+  assert.equal(ended?.status.phase, 'Superseded');
+  assert.match(ended.status.message, /Objects of the kind test\.backline\.dev\/Fragile are no longer released/);
+  const next = story.releases().find(({ name }) => name !== release);
+  assert.deepEqual([next?.objects, next?.status.phase], [['x'], 'Progressing']);
+  // Nothing of them goes live any more.
+  story.declare([put(Fragile, 'other', { isBroken: false }, {})]);
+  await story.run(3 * MINUTE);
+  const heads = [...world.store.memory.list(Head)].map(({ name }) => name);
+  assert.deepEqual(
+    heads.filter((name) => name.startsWith('fragiles.')),
+    [],
+  );
+  assert.equal(story.liveValue('x'), 2);
+  assert.deepEqual(world.logged, []);
 });

@@ -16,6 +16,7 @@ import { RELEASE_POLICY } from '#kernel/releases/kinds/release-policy.ts';
 import type { Targets } from '#kernel/releases/kinds/targets.ts';
 import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
 import { Fragile } from '#kernel/releases/testing/fragile.ts';
+import { gaugeKind } from '#kernel/releases/testing/gauge.ts';
 import { FakeClusters } from '#kernel/releases/testing/fake-clusters.ts';
 import { Node, Tenant, Workload } from '#kernel/releases/testing/node.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
@@ -24,7 +25,7 @@ import { Head } from '#kernel/kinds/builtin/head.ts';
 import { Lease } from '#kernel/kinds/builtin/lease.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import { kindRegistry } from '#kernel/kinds/registry.ts';
+import { kindRegistry, type KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Author, Change, Store } from '#kernel/store/contract.ts';
 import { allAdmissions, decideWith, type Admission } from '#kernel/store/rules/write.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
@@ -32,6 +33,10 @@ import { MemoryStore } from './memory-store.ts';
 
 /** Clusters that nobody is in: what kinds and policies say of them is the same in each world. */
 const NO_CLUSTERS = new FakeClusters({ kind: Workload, time: new VirtualTime(), chance: () => 0 });
+
+/** Values of gauges, as their first definition has them. */
+export const GAUGE_MAX = 3;
+export const GAUGE = 'stock.example/Gauge';
 
 export const KINDS = kindRegistry([
   Namespace,
@@ -45,6 +50,7 @@ export const KINDS = kindRegistry([
   Tenant,
   Seat,
   Fragile,
+  gaugeKind(1, GAUGE_MAX),
 ]);
 
 /** Namespaces that are there from the start. */
@@ -90,6 +96,8 @@ export class World {
   readonly clusters: FakeClusters;
   /** Targets in the order of release. */
   readonly targets: Targets;
+  /** The definition of gauges now: what a value may be, and since when. */
+  gauges = { generation: 1, valueMax: GAUGE_MAX, sinceMs: 0 };
   faults: Faults = NO_FAULTS;
   /** Offset of the clock from the time that passes. */
   jumpMs = 0;
@@ -143,6 +151,13 @@ export class World {
     Temporal.Instant.fromEpochMilliseconds(START_MS + Math.floor(this.time.nowMs()) + this.jumpMs);
 
   mayApprove: MayApprove = ({ name }) => !this.withoutRight.has(name);
+
+  /** Changes the definition of gauges. */
+  redefineGauges(valueMax: number): void {
+    const generation = this.gauges.generation + 1;
+    this.gauges = { generation, valueMax, sinceMs: this.time.nowMs() };
+    this.kinds.replace(gaugeKind(generation, valueMax));
+  }
 
   get isRunning(): boolean {
     return this.#engine !== undefined;
@@ -212,7 +227,16 @@ export class World {
         return stop;
       },
     } as unknown as Store<Operation>;
-    const { live, stop } = followLive(store, this.kinds, atOnce);
+    const kinds: KindRegistry = Object.create(this.kinds, {
+      subscribe: {
+        value: (listener: () => void) => {
+          const stop = this.kinds.subscribe(() => (dead ? undefined : listener()));
+          stops.push(stop);
+          return stop;
+        },
+      },
+    });
+    const { live, stop } = followLive(store, kinds, atOnce);
     stops.push(stop);
     const targets = this.targets.map((target) => this.#unreliable(target, awhile));
     const evidence: Evidence = {
@@ -236,7 +260,7 @@ export class World {
     this.#engine = runReleases({
       store,
       live,
-      kinds: this.kinds,
+      kinds,
       mayApprove: this.mayApprove,
       targets,
       evidence,

@@ -174,7 +174,7 @@ function withoutLive(entry: Entry): Operation[] {
       name: entry.name,
       part: 'status',
       patchType: 'merge',
-      patch: { status: { liveRevision: null, release: null, observedGeneration: null, conditions: others ?? null } },
+      patch: { status: { liveRevision: null, release: null, conditions: others ?? null } },
       fieldValidation: 'Ignore',
     },
   ];
