@@ -30,6 +30,12 @@ function holdsLikeAList(
     const expected = list.filter((object) => object.keys.includes(key));
     const found = index.find(key);
     assert.equal(found.length, expected.length, key);
+    // Keys of one object that have one hash share their slots.
+    if (hash === undefined)
+      assert.ok(
+        found.every((object, at) => object === expected[at]),
+        key,
+      );
     assert.deepEqual(new Set(found), new Set(expected), key);
   }
 }
@@ -73,4 +79,24 @@ test('with many keys slots are shared, tables grow, and all is found', () => {
   for (const key of new Set(steps.flatMap(({ keys }) => keys))) {
     assert.deepEqual(new Set(index.find(key)), expected.get(key) ?? new Set(), key);
   }
+});
+
+test('objects are found in the order in which they came, however their tables have grown', () => {
+  const index = new KeyIndex<Thing>(({ keys }) => keys);
+  const all = Array.from({ length: 12_000 }, (_, n) => ({ keys: [`own ${n}`, `few ${n % 4_000}`] }));
+  for (const object of all) for (const key of object.keys) index.add(key, object);
+  for (let n = 0; n < 4_000; n += 1) {
+    const found = index.find(`few ${n}`);
+    assert.ok(found.length === 3 && found.every((object, at) => object === all[n + at * 4_000]), `few ${n}`);
+  }
+});
+
+test('adding to keys of a few objects asks none of them for its keys', () => {
+  let asked = 0;
+  const index = new KeyIndex<Thing>(({ keys }) => {
+    asked += 1;
+    return keys;
+  });
+  for (let n = 0; n < 4_000; n += 1) index.add(`few ${n % 1_000}`, { keys: [`few ${n % 1_000}`] });
+  assert.equal(asked, 0);
 });

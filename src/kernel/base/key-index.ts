@@ -6,16 +6,18 @@ const SEGMENTS = 256;
 const SLOTS_MIN = 8;
 /** A segment is at most three quarters full. */
 const FULL = 0.75;
+/** So many objects of one key are found by its hash; of more a search would take long. */
+const FEW_MAX = 4;
 
 /**
- * Objects by keys. Most keys are of one object alone, and are not kept: a slot has the hash of the key and the object, 20 bytes
- * instead of 100 in a Map, and an object that is found says whether the key is its own.
+ * Objects by keys. Most keys are of one object or a few, and are not kept: a slot has the hash of the key and the object, 20
+ * bytes instead of 100 in a Map, and an object that is found says whether the key is its own. Adding asks no object.
  */
 export class KeyIndex<Found extends object> {
   readonly #keysOf: (object: Found) => readonly string[];
   readonly #hashOf: (key: string) => number;
   readonly #segments: (Segment<Found> | undefined)[] = [];
-  /** Keys that several objects have or had at once. */
+  /** Keys that more than a few objects have or had at once. */
   readonly #several = new Map<string, OneOrMore<Found>>();
 
   /** @param keysOf all keys of an object, always the same and each once; asked for again whenever it is found */
@@ -28,8 +30,8 @@ export class KeyIndex<Found extends object> {
   find(key: string): readonly Found[] {
     const several = this.#several.get(key);
     if (several !== undefined) return [...membersOf(several)];
-    const only = this.#findOnly(key);
-    return only === undefined ? [] : [only];
+    const hash = this.#hashOf(key);
+    return this.#findFew(this.#segments[segmentNumber(hash)], hash, key);
   }
 
   /** Adds an object that is not there, under one of its keys. */
@@ -37,11 +39,11 @@ export class KeyIndex<Found extends object> {
     const several = this.#several.get(key);
     if (several !== undefined) return void this.#several.set(key, withMember(several, object));
     const hash = this.#hashOf(key);
-    const only = this.#findOnly(key);
-    // It may be there under another key with the same hash.
-    if (only === undefined || only === object) return this.#segmentOf(hash).add(hash, object);
-    this.#segmentOf(hash).remove(hash, only);
-    this.#several.set(key, withMember(only, object));
+    const segment = this.#segmentOf(hash);
+    const few = segment.count(hash) < FEW_MAX ? NONE : this.#findFew(segment, hash, key);
+    if (few.length < FEW_MAX) return segment.add(hash, object);
+    for (const member of few) segment.remove(hash, member);
+    this.#several.set(key, new Set([...few, object]));
   }
 
   /** Removes an object from one of its keys. */
@@ -56,9 +58,11 @@ export class KeyIndex<Found extends object> {
     else this.#several.set(key, left);
   }
 
-  #findOnly(key: string): Found | undefined {
-    const hash = this.#hashOf(key);
-    return this.#segments[segmentNumber(hash)]?.find(hash, (object) => this.#keysOf(object).includes(key));
+  #findFew(segment: Segment<Found> | undefined, hash: number, key: string): readonly Found[] {
+    const found = segment?.find(hash) ?? NONE;
+    const own = found.filter((object) => this.#keysOf(object).includes(key));
+    // An object stands there twice where two of its keys have one hash.
+    return own.length > 1 ? [...new Set(own)] : own;
   }
 
   #segmentOf(hash: number): Segment<Found> {
@@ -73,13 +77,25 @@ class Segment<Found> {
   #objects: (Found | undefined)[] = emptySlots(SLOTS_MIN);
   #size = 0;
 
-  find(hash: number, isIt: (object: Found) => boolean): Found | undefined {
+  /** In the order in which they came. */
+  find(hash: number): readonly Found[] {
+    const found: Found[] = [];
     const mask = this.#hashes.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const object = this.#objects[slot];
-      if (object === undefined) return undefined;
-      if (this.#hashes[slot] === hash && isIt(object)) return object;
+      if (object === undefined) return found;
+      if (this.#hashes[slot] === hash) found.push(object);
     }
+  }
+
+  /** How many objects have this hash. */
+  count(hash: number): number {
+    let count = 0;
+    const mask = this.#hashes.length - 1;
+    for (let slot = hash & mask; this.#objects[slot] !== undefined; slot = (slot + 1) & mask) {
+      if (this.#hashes[slot] === hash) count += 1;
+    }
+    return count;
   }
 
   add(hash: number, object: Found): void {
@@ -121,7 +137,11 @@ class Segment<Found> {
     const [hashes, objects] = [this.#hashes, this.#objects];
     this.#hashes = new Int32Array(hashes.length * 2);
     this.#objects = emptySlots(hashes.length * 2);
-    for (const [slot, object] of objects.entries()) {
+    // From behind a free slot on: objects of one hash keep their order, also those at the end and at the beginning.
+    const start = objects.indexOf(undefined);
+    for (let step = 1; step < objects.length; step += 1) {
+      const slot = (start + step) & (objects.length - 1);
+      const object = objects[slot];
       if (object !== undefined) this.#put(hashes[slot] as number, object);
     }
   }
@@ -130,6 +150,8 @@ class Segment<Found> {
 function emptySlots<Found>(count: number): (Found | undefined)[] {
   return Array.from({ length: count }, () => undefined);
 }
+
+const NONE: readonly never[] = [];
 
 function segmentNumber(hash: number): number {
   return (hash >>> 24) % SEGMENTS;

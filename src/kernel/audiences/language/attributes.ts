@@ -1,3 +1,4 @@
+import { InternTable } from '#kernel/base/intern.ts';
 /** The type of a value. It decides the allowed tests, see `check-rule.ts`. */
 export type AttributeType = 'string' | 'number' | 'boolean' | 'semver' | 'timestamp' | 'ip';
 
@@ -41,12 +42,17 @@ export const ATTRIBUTE_NAME_PATTERN = '^[A-Za-z][A-Za-z0-9]*([_.-][A-Za-z0-9]+)*
  * attribute's name, so that a condition refers to the object, and an attribute in use cannot be removed.
  */
 export function attributeObjectName(name: string): string {
-  return name
+  return objectNames.get(name);
+}
+
+/** A start asks for the same few millions of times. */
+const objectNames = new InternTable((name) =>
+  name
     .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
     .replace(/([A-Z])([A-Z][a-z])/g, '$1-$2')
     .replaceAll('_', '-')
-    .toLowerCase();
-}
+    .toLowerCase(),
+);
 
 /** An attribute as the object of this name declares it. */
 export function declarationOf(
