@@ -1,4 +1,3 @@
-import { internText } from '#kernel/base/intern.ts';
 import type { Kind } from './kind.ts';
 
 /** Sorts below every character of a namespace, so that `a` and its objects come before `a-b`. */
@@ -36,12 +35,12 @@ export function indexKeysOf(
   if (specText !== undefined && isAlone?.(specText) === true) return NONE;
   const spec = specOf();
   const keys: string[] = [];
-  if (inNamespaceMax !== undefined) keys.push(internText(indexKey(NAMESPACE, object.namespace)));
+  if (inNamespaceMax !== undefined) keys.push(indexKey(NAMESPACE, object.namespace));
   for (const index in indexes) {
-    for (const value of indexes[index]?.(spec, object.name) ?? NONE) keys.push(internText(indexKey(index, value)));
+    for (const value of indexes[index]?.(spec, object.name) ?? NONE) keys.push(indexKey(index, value));
   }
   for (const ref of refs?.(spec, object.namespace) ?? NONE)
-    keys.push(internText(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
+    keys.push(indexKey(REFERENCES, referenceKey(ref.kind, ref.name)));
   return keys.length === 0 ? NONE : withoutRepeats(keys);
 }
 

@@ -51,7 +51,9 @@ export class StoredEntry implements Entry {
     // For Heads it ends the pattern: nothing may follow.
     this.#after = shortText(after);
     const found = { namespace, name: liveNameOf(this) };
-    this.indexKeys = indexKeysOf(kind, found, () => object?.spec ?? this.spec(), this.specText());
+    const keys = indexKeysOf(kind, found, () => object?.spec ?? this.spec(), this.specText());
+    // Without keys it is one list for all.
+    this.indexKeys = keys.length === 0 ? keys : keys.map(internText);
   }
 
   get text(): string {
