@@ -5,6 +5,7 @@ import type { Shell } from './completion.ts';
 import { CliFailure, EXIT, printFailure } from './terminal/failure.ts';
 import { addApplyVerbs } from './apply/program.ts';
 import { addAdVerbs } from './ads/program.ts';
+import { addDeployVerbs } from './deploy/program.ts';
 import { addDraftVerbs } from './drafts/program.ts';
 import { addDecisionVerbs } from './decisions/program.ts';
 import { addObjectVerbs } from './objects/program.ts';
@@ -63,6 +64,7 @@ export function commandTree(io: Io, end: (status: number) => void): Command {
   addObjectVerbs(verbs);
   addDecisionVerbs(verbs);
   addAdVerbs(verbs);
+  addDeployVerbs(verbs);
   addCompletion(verbs);
   addClientKey(verbs);
   addSimulate(verbs);

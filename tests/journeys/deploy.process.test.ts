@@ -22,7 +22,7 @@ const { PORT, VERSION, FAILING = '0' } = process.env;
 createServer((asked, answer) => {
   answer.statusCode = asked.url !== '/ready' && Math.random() < Number(FAILING) ? 500 : 200;
   answer.end(JSON.stringify({ version: VERSION, pid: process.pid }));
-}).listen(Number(PORT), '127.0.0.1');
+}).listen(Number(PORT), '127.0.0.1', () => console.log('starting\\nit listens'));
 `;
 
 // They mostly wait, each in a world of its own.
@@ -36,6 +36,16 @@ suite('local clusters', { concurrency: 3 }, () => {
     await applyComponent(world, { VERSION: '2' });
     await until('Promoted');
     assert.deepEqual(await versionsIn(world), { lund: ['2'], stockholm: ['2'], tokyo: ['2'] });
+
+    const body = { apiVersion: 'deploy.backline.dev/v1', kind: 'InstanceLog', metadata: {}, spec: { text: 'listens' } };
+    const logs = await world.call('POST', `${INSTANCES}/player.lund/log`, { body });
+    assert.equal(logs.status, 201, logs.text);
+    assert.deepEqual(
+      logs.json.status.replicas.map(({ lines }: { lines: readonly string[] }) => lines),
+      [['it listens']],
+    );
+    const unknown = await world.call('POST', `${INSTANCES}/player.oslo/log`, { body });
+    assert.equal(unknown.status, 404, unknown.text);
 
     const before = await pidsIn(world, 'tokyo');
     await applyComponent(world, { VERSION: '3' }, { command: ['node', 'missing.mjs'] });

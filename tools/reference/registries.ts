@@ -11,6 +11,7 @@ import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import { releaseRefusal } from '#kernel/releases/refusals.ts';
 import { clientRefusal, decisionRefusal } from '#kernel/snapshots/refusals.ts';
 import { adRefusal } from '#domains/ads/refusals.ts';
+import { deployRefusal } from '#domains/deploy/refusals.ts';
 import { flagRefusal } from '#domains/experience/refusals.ts';
 import { productRefusal } from '#domains/products/refusals.ts';
 import { startRefusal } from '#planes/refusals.ts';
@@ -33,6 +34,7 @@ export const registries: readonly Registry[] = [
   clientRefusal,
   decisionRefusal,
   adRefusal,
+  deployRefusal,
   flagRefusal,
   productRefusal,
   startRefusal,

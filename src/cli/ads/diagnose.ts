@@ -2,7 +2,7 @@ import { call } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Io } from '../terminal/io.ts';
-import { placeOf } from './place-of.ts';
+import { placeOf } from '../terminal/place-of.ts';
 import { diagnosisText, type Diagnosis } from './diagnosis-text.ts';
 
 export interface DiagnoseOptions extends ConnectionOptions {

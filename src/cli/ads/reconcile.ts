@@ -6,7 +6,7 @@ import { CliFailure, EXIT } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
 import { textTable } from '../terminal/text-table.ts';
 import { compareLedger, microsOf, type Comparison, type LedgerCounter } from './compare-ledger.ts';
-import { placeOf } from './place-of.ts';
+import { placeOf } from '../terminal/place-of.ts';
 import { advertiserPath, askReport } from './report.ts';
 
 export interface ReconcileOptions extends ConnectionOptions {

@@ -6,7 +6,7 @@ import type { QueryStatus } from '../api/query.ts';
 import { formOf, printAnswer, sql } from '../sql/sql.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
-import { placeOf } from './place-of.ts';
+import { placeOf } from '../terminal/place-of.ts';
 
 export interface ReportOptions extends ConnectionOptions {
   readonly by: readonly Dimension[];

@@ -5,7 +5,7 @@ import { allPages } from '../api/list-objects.ts';
 import { EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Io } from '../terminal/io.ts';
 import { accountTree, type AccountObjects, type AdsObject } from './account-tree.ts';
-import { placeOf } from './place-of.ts';
+import { placeOf } from '../terminal/place-of.ts';
 import { treeText } from './tree-text.ts';
 
 export interface TreeOptions extends ConnectionOptions {

@@ -1,5 +1,6 @@
 import { defineModule } from '#kernel/modules/module.ts';
 import { deployControllers } from './controllers/clusters.ts';
+import { instanceLogs } from './instance-logs.ts';
 import { Cluster } from './kinds/cluster.ts';
 import { Component } from './kinds/component.ts';
 import { Instance } from './kinds/instance.ts';
@@ -11,4 +12,5 @@ export const deploy = defineModule({
   kinds: [Cluster, Component, Instance],
   targets: [clusters],
   controllers: deployControllers,
+  commands: instanceLogs,
 });

@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
-import type { ControllerParts, ModuleController } from '#kernel/controllers/module-controller.ts';
+import type { ControllerParts, LocalRuntime, ModuleController } from '#kernel/controllers/module-controller.ts';
 import type { OwnEventType } from '#kernel/events/built-in-types.ts';
 import type { Eraser } from '#kernel/events/erasure.ts';
 import type { EventTable } from '#kernel/events/event-table.ts';
@@ -92,6 +92,8 @@ interface CommandParts<Records> {
   /** Answers a Query, in a place of the caller's. */
   readonly query: VirtualKind;
   readonly clock: Clock;
+  /** Absent where nothing that is declared may run on this machine. */
+  readonly localRuntime: Pick<LocalRuntime, 'directory'> | undefined;
 }
 
 export interface JobParts {

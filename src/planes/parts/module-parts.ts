@@ -1,3 +1,4 @@
+import type { LocalRuntime } from '#kernel/controllers/module-controller.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Module, ModuleRecords, UnitParts, Units } from '#kernel/modules/module.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -24,12 +25,13 @@ export function moduleCommands(
     readonly store: SharedStore<Operation>;
     readonly query: VirtualKind;
     readonly clock: Clock;
+    readonly localRuntime: Pick<LocalRuntime, 'directory'> | undefined;
   },
 ): ReadonlyMap<string, VirtualKind> {
-  const { records, store, query, clock } = parts;
+  const { records, store, ...others } = parts;
   return new Map(
     modules.flatMap(({ name, commands }) => [
-      ...(commands?.({ records: records.get(name), client: inProcessClient(store, `system:${name}`), query, clock }) ??
+      ...(commands?.({ records: records.get(name), client: inProcessClient(store, `system:${name}`), ...others }) ??
         []),
     ]),
   );

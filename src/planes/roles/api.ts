@@ -39,7 +39,13 @@ export async function startApi(shared: SharedParts): Promise<ApiRole> {
     (open) => open.stop(),
   );
   const { query } = events;
-  const commands = moduleCommands(modules, { records: records.ofModules, store, query, clock });
+  const commands = moduleCommands(modules, {
+    records: records.ofModules,
+    store,
+    query,
+    clock,
+    localRuntime: shared.localClusters,
+  });
   const control = await startControlPlane(shared, base, {
     ...events,
     virtual: new Map([...events.virtual, ...commands]),

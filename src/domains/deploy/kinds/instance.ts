@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { GROUP, VERSION } from './identity.ts';
+import { InstanceLog } from './instance-log.ts';
 
 const InstanceStatusSchema = Type.Object(
   {
@@ -43,6 +44,7 @@ export const Instance = defineKind({
   ),
   status: InstanceStatusSchema,
   writtenBy: 'administrators',
+  subresources: { log: InstanceLog },
   columns: [
     { name: 'Component', type: 'string', description: 'Its Component.', value: ({ spec }) => spec.component },
     { name: 'Cluster', type: 'string', description: 'Its Cluster.', value: ({ spec }) => spec.cluster },

@@ -23,6 +23,12 @@ export interface AgentRecord {
   readonly version: string;
 }
 
+/** The last lines of one replica. */
+export interface ReplicaLog {
+  readonly replica: string;
+  readonly lines: readonly string[];
+}
+
 export interface AgentState {
   readonly proxyPort: number;
   readonly components: readonly ObservedComponent[];

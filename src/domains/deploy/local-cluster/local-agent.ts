@@ -7,7 +7,14 @@ import { makeFolder } from '#kernel/base/make-folder.ts';
 import { pause, systemTime as time } from '#kernel/base/time.ts';
 import { version } from '#kernel/base/version.ts';
 import type { DesiredComponent } from '../rules/cluster-state.ts';
-import { AGENT_FILE, AGENT_SETTINGS, type AgentRecord, type AgentSettings, type AgentState } from './agent-protocol.ts';
+import {
+  AGENT_FILE,
+  AGENT_SETTINGS,
+  type AgentRecord,
+  type AgentSettings,
+  type AgentState,
+  type ReplicaLog,
+} from './agent-protocol.ts';
 import { isRunning } from './process-identity.ts';
 import { lastLine } from './replica-log.ts';
 import type { RequestCounts } from '#kernel/releases/kinds/request-counts.ts';
@@ -68,6 +75,16 @@ export class LocalAgent {
     return new Map(
       Object.entries((await this.#ask('GET', `/v1/traffic?${query.toString()}`)) as Record<string, RequestCounts>),
     );
+  }
+
+  /** The last lines of the replicas of a Component. */
+  async logs(
+    name: string,
+    asked: { readonly revision?: string; readonly text?: string; readonly linesMax: number },
+  ): Promise<readonly ReplicaLog[]> {
+    const { linesMax, ...chosen } = asked;
+    const query = new URLSearchParams({ name, lines: String(linesMax), ...chosen });
+    return (await this.#ask('GET', `/v1/logs?${query.toString()}`)) as readonly ReplicaLog[];
   }
 
   /** Ends the agent and all processes of its cluster, where one runs. */

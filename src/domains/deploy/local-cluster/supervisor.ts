@@ -10,6 +10,7 @@ import {
   type ObservedTrack,
   type Track,
 } from '../rules/cluster-state.ts';
+import type { ReplicaLog } from './agent-protocol.ts';
 import { processesWith } from './process-identity.ts';
 import type { Endpoint, ProxyRoute } from './proxy.ts';
 import { OWNER, Replica, readRecord, signalGroup, stopRecorded } from './replica.ts';
@@ -120,7 +121,7 @@ export class Supervisor {
   async logs(
     name: string,
     asked: { readonly revision?: string; readonly text?: string; readonly linesMax: number },
-  ): Promise<readonly { readonly replica: string; readonly lines: readonly string[] }[]> {
+  ): Promise<readonly ReplicaLog[]> {
     const { tracks } = this.#components.get(name) ?? { tracks: new Map<string, RunningTrack>() };
     const found = [];
     for (const [revision, { replicas }] of tracks) {

@@ -1,6 +1,6 @@
-import { CliFailure, EXIT } from '../terminal/failure.ts';
+import { CliFailure, EXIT } from './failure.ts';
 
-/** An advertiser's object by its name, in the namespace of the options or the connection, or as NAMESPACE/NAME. */
+/** An object by its name, in the namespace of the options or the connection, or as NAMESPACE/NAME. */
 export function placeOf(
   given: string,
   { namespace }: { readonly namespace?: string | undefined },
