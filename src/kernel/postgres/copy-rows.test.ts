@@ -63,3 +63,25 @@ test('a reader that leaves out rows and fields gets the next ones whole', async 
   for await (const some of copiedRows(chunks())) if (some.next()) read.push(some.integer());
   assert.deepEqual(read, [1, 3]);
 });
+
+test('a large row is not copied anew with each chunk', async (t) => {
+  const large = 'x'.repeat(4_000_000);
+  const all = copyOf([
+    [1, large, 'a'],
+    [2, 'small', 'b'],
+  ]);
+  const chunks = async function* () {
+    for (let at = 0; at < all.length; at += 16_384) yield all.subarray(at, at + 16_384);
+  };
+  const concat = t.mock.method(Buffer, 'concat');
+  const read: [number, number][] = [];
+  for await (const some of copiedRows(chunks())) {
+    while (some.next()) read.push([some.integer(), some.text().length]);
+  }
+  assert.deepEqual(read, [
+    [1, large.length],
+    [2, 5],
+  ]);
+  const copied = concat.mock.calls.reduce((sum, { result }) => sum + (result?.length ?? 0), 0);
+  assert.ok(copied < 4 * all.length, `${copied} bytes were copied for ${all.length}`);
+});

@@ -6,22 +6,40 @@ const HEADER_BYTES = 19;
  * ones are asked for.
  */
 export async function* copiedRows(chunks: AsyncIterable<Buffer>): AsyncIterable<CopiedRows> {
-  let rest: Buffer = Buffer.alloc(0);
+  let parts: Buffer[] = [];
+  let size = 0;
+  /** Bytes in which no row was whole: a large one is put together when they have doubled, so that each byte is copied twice. */
+  let tried = 0;
   let isHeaderRead = false;
   for await (const chunk of chunks) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    let at = 0;
-    if (!isHeaderRead) {
-      if (bytes.length < HEADER_BYTES || bytes.length < HEADER_BYTES + bytes.readInt32BE(HEADER_BYTES - 4)) {
-        rest = bytes;
-        continue;
-      }
-      at = HEADER_BYTES + bytes.readInt32BE(HEADER_BYTES - 4);
-      isHeaderRead = true;
-    }
-    const rows = new CopiedRows(bytes, at);
+    parts.push(chunk);
+    size += chunk.length;
+    if (size < 2 * tried) continue;
+    const rows = takeRows();
+    if (rows === undefined) continue;
     yield rows;
-    rest = rows.rest();
+    keep(rows.rest());
+  }
+  const last = parts.length > 1 ? takeRows() : undefined;
+  if (last !== undefined) yield last;
+
+  function takeRows(): CopiedRows | undefined {
+    const [only = Buffer.alloc(0)] = parts;
+    const bytes = parts.length > 1 ? Buffer.concat(parts) : only;
+    if (isHeaderRead) return new CopiedRows(bytes, 0);
+    const isWhole = bytes.length >= HEADER_BYTES && bytes.length >= HEADER_BYTES + bytes.readInt32BE(HEADER_BYTES - 4);
+    if (!isWhole) {
+      keep(bytes);
+      return undefined;
+    }
+    isHeaderRead = true;
+    return new CopiedRows(bytes, HEADER_BYTES + bytes.readInt32BE(HEADER_BYTES - 4));
+  }
+
+  function keep(bytes: Buffer): void {
+    parts = bytes.length === 0 ? [] : [bytes];
+    size = bytes.length;
+    tried = isHeaderRead ? bytes.length : 0;
   }
 }
 
