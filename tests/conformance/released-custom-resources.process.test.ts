@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startDecisionNode, startWorld } from '../support/backline.ts';
+import { runCommandLine } from '#cli/program.ts';
+import { fakeIo } from '#cli/testing/fake-io.ts';
+import { startDecisionNode, startWorld, type Answer } from '../support/backline.ts';
+import { publicationOf } from '../support/drafts.ts';
 import { changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
 import { until, type Json } from '../support/installation.ts';
 import {
@@ -153,6 +156,10 @@ test('a release of a defined kind is planned, held by a freeze, deleted by, and 
       20,
     );
     assert.deepEqual((await sizesOf('a'))?.[0], ['everyone', 3]);
+    const io = fakeIo({ directory: world.dataDirectory });
+    const env = { BACKLINE_KUBECONFIG: world.running.kubeconfigFile };
+    assert.equal(await runCommandLine(['get', 'widget', 'a', '-n', 'default'], { ...io, env }), 1);
+    assert.match(io.written.stderr, /Widget "a" was deleted and is kept live: Included in release default-a-\d+\./);
     assert.equal((await desk.command(open.metadata.name, 'rollback', { reason: 'It is used.' })).status, 201);
     await desk.phase(open.metadata.name, 'RolledBack');
     assert.equal((await request('GET', `${WIDGETS}/a`)).spec.size, 3);
@@ -402,4 +409,28 @@ test('the condition Live stands beside the status of another controller', async 
   await desk.becomes(`${DEFINITIONS}/widgets.stock.example`, 'Released', undefined);
   const { status: after } = await request('GET', `${WIDGETS}/a`);
   assert.deepEqual(after, { ready: 3, conditions: [own] });
+});
+
+test('a draft of a defined kind is published, and released like any other write', async (t) => {
+  const world = await startWorld(t, { roles: ['api', 'controllers'] });
+  const desk = deskOf(world);
+  const { request } = desk;
+  await desk.define();
+  await request('POST', POLICIES, policy({ stages: SLOW }));
+  const drafts = '/apis/releases.backline.dev/v1/namespaces/default/drafts';
+  const identity = { apiVersion: 'releases.backline.dev/v1', kind: 'Draft' };
+  const made = await request('POST', drafts, {
+    ...identity,
+    metadata: { name: 'plan' },
+    spec: { objects: [widget('a', 0)] },
+  });
+  const { uid } = made.metadata;
+  const publish = (): Promise<Answer> => world.call('POST', `${drafts}/plan/publish`, { body: publicationOf({ uid }) });
+  const refused = await publish();
+  assert.equal(refused.status, 422, refused.text);
+  assert.match(refused.text, /greater than or equal to 1/);
+  await request('PATCH', `${drafts}/plan`, { spec: { objects: [widget('a', 2)] } }, MERGE);
+  const published = await publish();
+  assert.equal(published.status, 201, published.text);
+  await desk.becomes(`${WIDGETS}/a`, 'Live', 'InRelease');
 });

@@ -64,7 +64,7 @@ export async function get(what: string, name: string | undefined, options: GetOp
   const texts: string[] = [];
   for (const type of asked) {
     const text = await textOf(target, type, pathOf(type, namespace, wanted), options).catch(async (error: unknown) => {
-      throw wanted === undefined ? error : await keptLive(target, type, wanted, error);
+      throw wanted === undefined ? error : await keptLive(target, type, { namespace, name: wanted }, error);
     });
     if (text !== '') texts.push(text);
   }
@@ -80,14 +80,25 @@ export async function get(what: string, name: string | undefined, options: GetOp
 }
 
 /** Of an object that is not declared: whether it is live all the same, and why. */
-async function keptLive(connection: Connection, type: ResourceType, name: string, error: unknown): Promise<unknown> {
+async function keptLive(
+  connection: Connection,
+  type: ResourceType,
+  { namespace, name }: { readonly namespace: string | undefined; readonly name: string },
+  error: unknown,
+): Promise<unknown> {
   if (!(error instanceof ServerRefusal) || error.status !== 404) return error;
-  const path = `/apis/releases.backline.dev/v1/heads/${encodeURIComponent(`${type.plural}.${type.group}.${name}`)}`;
-  // A caller who may not read Heads gets the first error.
-  const head = (await call(connection, 'GET', path).catch(() => undefined)) as
-    | { status?: { held?: string } }
-    | undefined;
-  const held = head?.status?.held;
+  const kind = `${type.plural}.${type.group}`;
+  // Names of some kinds are unique in a namespace alone.
+  const names = [`${kind}.${name}`, ...(namespace === undefined ? [] : [`${kind}.${namespace}.${name}`])];
+  let held: string | undefined;
+  for (const head of names) {
+    const path = `/apis/releases.backline.dev/v1/heads/${encodeURIComponent(head)}`;
+    // A caller who may not read Heads gets the first error.
+    const found = (await call(connection, 'GET', path).catch(() => undefined)) as
+      | { status?: { held?: string } }
+      | undefined;
+    held ??= found?.status?.held;
+  }
   return held === undefined ? error : new CliFailure(`${type.kind} "${name}" was deleted and is kept live: ${held}`);
 }
 
