@@ -68,12 +68,6 @@ function addBackup({ program, io, end }: Verbs): void {
 function keeping(command: Command): Command {
   return command
     .option('--data <folder>', 'keys, tokens, the kubeconfig and the embedded PostgreSQL', '.backline')
-    .option(
-      '--event-ttl-minutes <number>',
-      'minutes that Events are kept after their last write',
-      numberOf(1, 525_600),
-      60,
-    )
     .option('--datasets <folder>', 'folder of dataset files (default: in the data folder)')
     .option('--quiet', 'print no progress')
     .addHelpText('after', environmentHelp(SERVER_ENVIRONMENT));
@@ -105,6 +99,12 @@ function listening(command: Command, logLevel: LogLevel): Command {
       'https address of this server for others who verify tokens of service accounts',
     )
     .option('--history-days <number>', 'days that past versions and the audit log are kept', numberOf(1, 10_000), 30)
+    .option(
+      '--event-ttl-minutes <number>',
+      'minutes that Events are kept after their last write',
+      numberOf(1, 525_600),
+      60,
+    )
     .option('--datasets <folder>', 'folder of dataset files (default: in the data folder)')
     .option('--roll-up-seconds <number>', 'seconds between roll-ups of events into files', numberOf(1, 10_000), 15)
     .option('--encryption-key-file <file>', 'keys that encrypt secrets (default: in the data folder)')
