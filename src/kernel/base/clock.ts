@@ -16,5 +16,14 @@ export const systemClock: Clock = () => {
 
 /** An instant as Kubernetes writes it: RFC 3339 in UTC, whole seconds. */
 export function kubernetesTime(instant: Temporal.Instant): string {
-  return instant.toString({ smallestUnit: 'second' });
+  const second = Math.floor(instant.epochMilliseconds / 1_000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastSecondText = instant.toString({ smallestUnit: 'second' });
+  }
+  return lastSecondText;
 }
+
+/** Every write has several times, mostly of the same second. */
+let lastSecond = Number.NaN;
+let lastSecondText = '';

@@ -98,14 +98,19 @@ export class StoredEntry implements Entry {
   }
 
   identity(): ResourceObject {
-    const text = this.#outlineBefore();
-    const before: Partial<ResourceObject> =
-      this.#spec === '' || this.kind === Head
-        ? JSON.parse(this.#spec === '' ? text : `${text}null${this.#after}`)
-        : JSON.parse(`${text}null}`);
+    const before: Partial<ResourceObject> = JSON.parse(this.#identityText());
     const object = isWhole(before) ? before : this.outline();
     delete object.metadata.managedFields;
     return object;
+  }
+
+  /** JSON that ends with the metadata, where nothing of it stands behind the owners or the spec. */
+  #identityText(): string {
+    // A ConfigMap has much behind its metadata.
+    if (this.#spec === '' && this.#owners !== undefined && this.#between.startsWith('}')) return `${this.#before}[]}}`;
+    const text = this.#outlineBefore();
+    if (this.#spec === '') return text;
+    return this.kind === Head ? `${text}null${this.#after}` : `${text}null}`;
   }
 
   specText(): string | undefined {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
+import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
 import { Head, headOf } from '#kernel/kinds/builtin/head.ts';
 import type { Kind, ManagedFieldsEntry, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Entry, Reader } from './contract.ts';
@@ -442,6 +443,23 @@ test('an object and its Head, which share a spec where they have the same, keep 
     }),
     { numRuns: 200 },
   );
+});
+
+test('the metadata of an object without a spec is read, wherever it and the owners stand', () => {
+  const managedFields: ManagedFieldsEntry[] = [{ manager: 'a', operation: 'Update', time: '2026-01-01T00:00:00Z' }];
+  const type = { apiVersion: 'v1', kind: 'ConfigMap' };
+  const owned = { name: 'x', namespace: 'a', uid: 'u', managedFields };
+  for (const object of [
+    { ...type, metadata: owned, data: { metadata: '}' } },
+    { ...type, metadata: { ...owned, annotations: { b: '}' } }, data: {} },
+    { data: { a: '1' }, metadata: owned, ...type },
+    { ...type, metadata: owned },
+  ]) {
+    const place = { kind: ConfigMap, namespace: 'a', name: 'x', version: 1 };
+    const { apiVersion, kind, metadata } = new StoredEntry(place, Buffer.from(JSON.stringify(object))).identity();
+    const { managedFields: _, ...identity } = object.metadata;
+    assert.deepEqual({ apiVersion, kind, metadata }, { ...type, metadata: identity });
+  }
 });
 
 test('owners of fields that differ only in their times are kept once', () => {
