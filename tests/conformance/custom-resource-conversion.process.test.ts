@@ -337,6 +337,12 @@ test('a webhook converts objects between versions, in every read and write', asy
         where o.kind = 'stock.example/Crate'`,
     });
     assert.deepEqual([...new Set(rows.map(({ body }) => JSON.parse(body).apiVersion))], ['stock.example/v2']);
+    const wrong = await call('PATCH', `${DEFINITIONS}/crates.stock.example/status`, {
+      body: { status: { storedVersions: ['v1'] } },
+      headers: MERGE,
+    });
+    assert.equal(wrong.status, 422, wrong.text);
+    assert.match(wrong.json.message, /must have the storage version v2/);
     const migrated = await call('PATCH', `${DEFINITIONS}/crates.stock.example/status`, {
       body: { status: { storedVersions: ['v2'] } },
       headers: MERGE,

@@ -1,4 +1,5 @@
 import type { Problem } from '#kernel/base/failures.ts';
+import { invalid } from '#kernel/kinds/schema/problems.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { definitionProblems, storedVersionProblems } from './check-definition.ts';
@@ -62,7 +63,20 @@ function versionProblems(object: ResourceObject, before: ResourceObject): readon
   const { storedVersions = [] } = CustomResourceDefinition.status(object) ?? {};
   const storage = CustomResourceDefinition.spec(before).versions.find((version) => version.storage)?.name ?? '';
   const stored = [...storedVersions, ...(storedVersions.includes(storage) ? [] : [storage])];
-  return storedVersionProblems(CustomResourceDefinition.spec(object), stored);
+  return [
+    ...storedVersionProblems(CustomResourceDefinition.spec(object), stored),
+    ...droppedStorageProblems(object, before),
+  ];
+}
+
+/** The version in which objects are stored now is not taken out of the status: it could be removed after another write. */
+function droppedStorageProblems(object: ResourceObject, before: ResourceObject): readonly Problem[] {
+  const [after = [], earlier = []] = [object, before].map(
+    (one) => CustomResourceDefinition.status(one)?.storedVersions,
+  );
+  const storage = CustomResourceDefinition.spec(object).versions.find((version) => version.storage)?.name ?? '';
+  if (after.includes(storage) || !earlier.includes(storage)) return [];
+  return [invalid(['status', 'storedVersions'], after, `must have the storage version ${storage}`)];
 }
 
 /** A definition is held from its first moment on. */
