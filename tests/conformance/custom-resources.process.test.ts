@@ -589,6 +589,9 @@ test('the managers of an object weigh nothing: who reads it can write it back', 
   const written = await call('PUT', `${WIDGETS}/a`, { body: { ...read, spec: { ...read.spec, color: 'blue' } } });
   assert.equal(written.status, 200, written.text.slice(0, 300));
   assert.equal(written.json.metadata.managedFields.length, 3);
+  const statuses: number[] = [];
+  for (let at = 0; at < 8; at += 1) statuses.push((await apply(`more-${at}`, many)).status);
+  assert.equal(statuses.at(-1), 413, 'each applier adds all its fields: there is an end to it');
 });
 
 test('a definition that was written before a crash is established after it', async (t) => {

@@ -7,7 +7,7 @@ import { decodeBody, YAML_FACTOR } from './codec/body.ts';
 import type { DecodedText } from './codec/text/json.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { FieldValidation } from '#kernel/store/rules/operation.ts';
-import { objectLimits, withoutOwners } from '#kernel/store/rules/write.ts';
+import { limitsWithOwners, objectLimits, withoutOwners } from '#kernel/store/rules/write.ts';
 import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type DocumentLimits } from '#kernel/kinds/schema/weight.ts';
 import type { RequestTarget } from './request.ts';
 
@@ -17,7 +17,10 @@ export async function readObject(
   kind: Kind,
   fieldValidation: FieldValidation,
 ): Promise<{ value: ResourceObject; warnings: readonly string[] }> {
-  const { value, duplicates } = await readDocument(exchange, contentTypeOf(exchange), withOwners(limitsOf(kind)));
+  const { value, duplicates } = await readDocument(exchange, contentTypeOf(exchange), {
+    ...limitsWithOwners(kind),
+    bytesMax: kind.bodyBytesMax,
+  });
   const warnings = duplicateWarnings(duplicates, fieldValidation);
   refuseTooHeavy(withoutOwners(value), objectLimits(kind));
   const given = value as Partial<ResourceObject> | null;
@@ -49,13 +52,6 @@ interface BodyLimits extends DocumentLimits {
 
 function limitsOf({ bodyBytesMax, bodyValuesMax }: Kind): BodyLimits {
   return { bytesMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX, itemsMax: ITEMS_MAX };
-}
-
-/** How many times more a document with its managers may hold: clients send back what they read, and managers weigh nothing. */
-const OWNERS_FACTOR = 4;
-
-function withOwners({ valuesMax, membersMax, ...limits }: BodyLimits): BodyLimits {
-  return { ...limits, valuesMax: valuesMax * OWNERS_FACTOR, membersMax: membersMax * OWNERS_FACTOR };
 }
 
 /** The decoded body, which its sender has paid for before it is read. A large one is read in turns with other work. */

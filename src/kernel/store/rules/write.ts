@@ -304,12 +304,21 @@ function applyOnServer(
   const { object: applied, warnings } = applySchema(given, body, fieldValidation, false);
   const before = current && asCurrentSchema(kind, current);
   const { object, entries } = applyOver(fieldWrite(given, part), before, applied, force);
-  if (given.author.caller !== undefined) refuseTooHeavy(withoutOwners(object), objectLimits(kind));
+  if (given.author.caller !== undefined) refuseTooHeavy(object, limitsWithOwners(kind));
   const mutation =
     current === undefined
       ? create(given, { ...operation, object, entries }, 'Ignore')
       : replace(given, current, object, { part, fieldValidation: 'Ignore', entries });
   return { ...mutation, warnings };
+}
+
+/** How many times more an object with its managers may hold: each applier adds all fields that it applies. */
+const OWNERS_FACTOR = 4;
+
+/** Limits of an object with its managers. A text that is longer could hold up the writer. */
+export function limitsWithOwners(kind: Kind): ObjectLimits {
+  const { valuesMax, membersMax, ...limits } = objectLimits(kind);
+  return { ...limits, valuesMax: valuesMax * OWNERS_FACTOR, membersMax: membersMax * OWNERS_FACTOR };
 }
 
 /** Managers are kept by the program, and weigh nothing. */
