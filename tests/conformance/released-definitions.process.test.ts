@@ -151,7 +151,7 @@ test('definitions whose objects cannot be released are refused', async (t) => {
   const schemaIn = (made: Json): Json => made.spec.versions[0].schema.openAPIV3Schema;
 
   await t.test('by the target, with those that there are', async () => {
-    for (const released of ['satellites', 'True', ' ']) {
+    for (const released of ['satellites', 'True', ' ', 'clusters']) {
       const text = await refusal({ released });
       assert.ok(text.includes(`Unsupported value: "${released}": supported values: "true", "false", `), text);
       assert.ok(text.includes('"listeners"'), text);

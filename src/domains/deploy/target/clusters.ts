@@ -49,6 +49,7 @@ const Where = Type.Object(
 /** Clusters as a target: Heads say which revision each cluster should have, the controllers bring it there. */
 export const clusters = defineTarget<ClustersPart>({
   name: CLUSTERS,
+  carries: [Component.id],
   where: Where,
   whole: { weight: ALL },
   example: { select: { matchLabels: { ring: 'first' } }, weight: 5 },

@@ -59,7 +59,7 @@ function kindIdOf({ group, names }: DefinitionDigest): string {
 }
 
 function targetProblems({ target }: DefinitionDigest, targets: Targets): readonly Problem[] {
-  const names = targets.map(({ name }) => name);
+  const names = targets.filter(({ carries }) => carries === undefined).map(({ name }) => name);
   return target !== undefined && names.includes(target)
     ? []
     : [notSupportedProblem(AT, target, ['true', 'false', ...names])];

@@ -116,6 +116,8 @@ export interface Target<Where = unknown> {
   /** The part that covers all units and places. */
   readonly whole: Where;
   readonly isWhole: (where: Where) => boolean;
+  /** The kinds (`Kind.id`) that it carries; absent: any. */
+  readonly carries?: readonly string[];
   /** A part for the reference. */
   readonly example: Where;
   /** Problems of the parts of a policy's stages, beyond the schema. */
