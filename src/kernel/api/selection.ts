@@ -34,6 +34,7 @@ export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): S
   const fields =
     query.fieldSelector === '' ? undefined : parseFieldSelector(query.fieldSelector, kind.selectableFields ?? {});
   const selected = { labels: labels?.requirements ?? [], fields: fields?.requirements ?? [] };
+  const mayHave = mayHaveAll(kind, selected.fields);
   const known = name === undefined ? lookUpOf(kind, selected) : { index: NAME_INDEX, value: name };
   return {
     ...selected,
@@ -41,10 +42,17 @@ export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): S
     matches: (entry) =>
       (name === undefined || entry.name === name) &&
       (labels === undefined || labels.matches(entry.labels)) &&
-      (fields === undefined || fields.matches(readAs(kind, entry))),
+      (fields === undefined || (mayHave(entry.name) && fields.matches(readAs(kind, entry)))),
     lookUps: known === undefined ? undefined : [known],
     terms: termsOf(selected),
   };
+}
+
+/** Whether an object can be selected, as far as its name tells. */
+function mayHaveAll({ mayHave }: Kind, fields: SelectedBy['fields']): (name: string) => boolean {
+  if (mayHave === undefined) return () => true;
+  const wanted = fields.flatMap((one) => (one.operator === 'In' ? [{ key: one.key, values: [...one.values] }] : []));
+  return (name) => wanted.every(({ key, values }) => values.some((value) => mayHave(key, value, name)));
 }
 
 const NAME_INDEX = 'name';

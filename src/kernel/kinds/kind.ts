@@ -210,6 +210,11 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly columns?: readonly Column<ObjectOf<ValueOf<Spec>, ValueOf<Status>>>[];
   /** Fields that a field selector may name besides metadata.name and metadata.namespace, and where they stand. */
   readonly selectableFields?: Readonly<Record<string, readonly string[]>>;
+  /**
+   * Whether an object of this name can have a value in a selectable field. False spares reading the object, where names tell:
+   * never false of one that has it.
+   */
+  readonly mayHave?: (field: string, value: string, name: string) => boolean;
   /** The index of a selectable field, which has each object under the value of the field: a list is then a look-up. */
   readonly fieldIndexes?: Readonly<Record<string, string>>;
   /** The most objects of the kind in one namespace, and the most characters of their texts together. */

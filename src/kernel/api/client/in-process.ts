@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createNamed, requireMatch } from '../body.ts';
 import { requireVerb } from '../request.ts';
+import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import { eventFor, selectionOf, type SelectionQuery } from '../selection.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -11,6 +12,9 @@ import { placeOf } from './place.ts';
 import { publishedBatches } from './published-batches.ts';
 
 const STRICT = 'Strict';
+
+/** Entries that are selected in one step: a millisecond. */
+const SELECTED_AT_ONCE = 100;
 
 /** Reads and writes the store of this process, as the given user. */
 export function inProcessClient(store: Store<Operation>, user: string): ResourceClient {
@@ -23,9 +27,10 @@ function readsOf(store: Store<Operation>): Pick<ResourceClient, 'list' | 'watch'
       requireVerb(kind, 'list');
       await store.fresh();
       const namespace = namespaceOf(kind, selected);
-      const { matches } = selectionOf(kind, queryOf(selected));
+      const { matches, everything } = selectionOf(kind, queryOf(selected));
       const version = String(store.version());
-      const entries = [...store.list(kind, { namespace })].filter(matches);
+      const all = [...store.list(kind, { namespace })];
+      const entries = everything ? all : await inTurns(selectFrom(all, matches));
       return { pages: onePage(objectsOf(entries, selected)), version };
     },
     watch: async function* (kind, from, signal, selected = {}) {
@@ -49,6 +54,16 @@ function readsOf(store: Store<Operation>): Pick<ResourceClient, 'list' | 'watch'
       return store.get(kind, namespace, name)?.object();
     },
   };
+}
+
+/** A selector may read each of many objects. */
+function* selectFrom(entries: readonly Entry[], matches: (entry: Entry) => boolean): Steps<readonly Entry[]> {
+  const selected: Entry[] = [];
+  for (const [index, entry] of entries.entries()) {
+    if (index % SELECTED_AT_ONCE === SELECTED_AT_ONCE - 1) yield;
+    if (matches(entry)) selected.push(entry);
+  }
+  return selected;
 }
 
 function writesOf(store: Store<Operation>, user: string): Omit<ResourceClient, 'list' | 'watch' | 'get'> {

@@ -75,6 +75,9 @@ export const Head = defineKind({
     { description: 'The state of the head.' },
   ),
   verbs: ['get', 'list', 'watch'],
+  // A name has the group of the kind: a program that follows some kinds does not read the Heads of all others.
+  mayHave: (field, value, name) =>
+    field !== 'spec.object.kind' || !value.includes('/') || name.includes(`.${value.slice(0, value.indexOf('/'))}.`),
   selectableFields: {
     'spec.object.kind': ['spec', 'object', 'kind'],
     'spec.object.namespace': ['spec', 'object', 'namespace'],
