@@ -1,11 +1,11 @@
 import type { Kind } from '#kernel/kinds/kind.ts';
-import type { Author, Store } from '#kernel/store/contract.ts';
+import type { Author, Entry, Store } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { CLEANUP, CustomResourceDefinition } from './kinds/custom-resource-definition.ts';
 import type { DefinitionStatus } from './kinds/definition-spec.ts';
 
-/** Objects that are deleted in one write. */
-const DELETED_AT_ONCE = 500;
+/** Objects that are deleted in one write, and their characters: the record keeps the last state of each. */
+const DELETED_AT_ONCE = { objects: 500, characters: 1024 * 1024 };
 
 const AUTHOR: Author = { user: 'system:definitions', requestId: 'definitions' };
 
@@ -33,8 +33,10 @@ export function definitionWrites(store: Store<Operation>): DefinitionWrites {
     },
     deleteObjects: async (kind, signal) => {
       const left = [...store.list(kind)].filter((one) => one.identity().metadata.deletionTimestamp === undefined);
-      for (let at = 0; at < left.length && !signal.aborted; at += DELETED_AT_ONCE) {
-        await store.write(left.slice(at, at + DELETED_AT_ONCE).map(deletionOf), AUTHOR);
+      for (let at = 0; at < left.length && !signal.aborted;) {
+        const some = firstOf(left, at);
+        await store.write(some.map(deletionOf), AUTHOR);
+        at += some.length;
       }
     },
     release: async (name, finalizers) => {
@@ -43,6 +45,14 @@ export function definitionWrites(store: Store<Operation>): DefinitionWrites {
       await store.write([{ ...placeOf(name), ...write }], AUTHOR);
     },
   };
+}
+
+/** Objects from a position on that are deleted together: at least one, however large. */
+function firstOf(entries: readonly Entry[], from: number): readonly Entry[] {
+  let characters = 0;
+  const some = entries.slice(from, from + DELETED_AT_ONCE.objects);
+  const tooMany = some.findIndex(({ text }) => (characters += text.length) > DELETED_AT_ONCE.characters);
+  return tooMany === -1 ? some : some.slice(0, Math.max(1, tooMany));
 }
 
 function deletionOf({ kind, namespace, name, uid }: ReturnType<Store<Operation>['find']>[number]): Operation {

@@ -3,10 +3,10 @@ import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Outage } from '#kernel/base/outage.ts';
 import { eachOf, inTurns } from '#kernel/base/turns.ts';
-import { pause, type Time } from '#kernel/base/time.ts';
+import { LATE, pause, within, type Time } from '#kernel/base/time.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import type { Store } from '#kernel/store/contract.ts';
+import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { definitionWrites } from './definition-writes.ts';
 import { DueGroups, groupInName } from './due-groups.ts';
@@ -16,6 +16,9 @@ import type { DefinitionStatus } from './kinds/definition-spec.ts';
 import { statusFor } from './rules/accept-names.ts';
 import { conditionOf, digestOf, isEstablished, type DefinitionDigest } from './rules/digest.ts';
 import { RELEASED_CONDITION } from './rules/released-annotation.ts';
+
+/** How long kinds may take to be served before the group is tried again. */
+const SETTLE_MS_MAX = 10_000;
 
 /** Brings the releases of a kind to what its definition says, by the condition `Released`. Called again after each change of it. */
 export type ReleasedKindKeeper = (
@@ -42,7 +45,7 @@ export function keepDefinitions(parts: {
   const { signal } = stopping;
   const writes = definitionWrites(store);
   const outage = new Outage(log, 'definitions: cannot keep statuses');
-  const groups = new DueGroups(store, signal);
+  const groups = new DueGroups(store, { time, signal });
   const running = run();
   return {
     stop: async () => {
@@ -64,28 +67,36 @@ export function keepDefinitions(parts: {
   }
 
   async function keepGroup(group: string): Promise<void> {
-    const entries = Array.from(store.list(CustomResourceDefinition)).filter(({ name }) => groupInName(name) === group);
+    const entries = definitionsOf(store, group);
     // Definitions are large, and each is parsed once.
     await inTurns(eachOf(entries, digestOf));
     const names = entries
       .map(digestOf)
       .toSorted(byAge)
       .map(({ name }) => name);
+    const failures: unknown[] = [];
     for (const name of names) {
-      // As they are now: those before it may have got their names a moment ago.
-      const all = names.flatMap((one) => store.get(CustomResourceDefinition, '', one) ?? []).map(digestOf);
-      const digest = all.find((one) => one.name === name);
-      if (digest === undefined || signal.aborted) continue;
-      const status = statusFor(digest, all, kubernetesTime(clock()));
-      if (!isDeepStrictEqual(status, digest.status)) await writeStatus(digest, status);
-      else if (isEstablished(digest)) {
-        await followed.settle();
-        await keepReleased(digest, { waitFor: (kind) => groups.waitFor(kind, group), signal });
-      }
-      // Its objects are no longer live when they go.
-      const isUnderRelease = conditionOf(digest, RELEASED_CONDITION) !== undefined;
-      if (digest.isTerminating && digest.finalizers.includes(CLEANUP) && !isUnderRelease) await clear(digest);
+      // One that fails keeps none of the others from going.
+      await keep(name, names, group).catch((error: unknown) => failures.push(error));
     }
+    if (definitionsOf(store, group).some((entry) => digestOf(entry).isTerminating)) groups.addLater(group);
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async function keep(name: string, names: readonly string[], group: string): Promise<void> {
+    // As they are now: those before it may have got their names a moment ago.
+    const all = names.flatMap((one) => store.get(CustomResourceDefinition, '', one) ?? []).map(digestOf);
+    const digest = all.find((one) => one.name === name);
+    if (digest === undefined || signal.aborted) return;
+    const status = statusFor(digest, all, kubernetesTime(clock()));
+    if (!isDeepStrictEqual(status, digest.status)) await writeStatus(digest, status);
+    else if (isEstablished(digest)) {
+      await settleKinds(followed, time);
+      await keepReleased(digest, { waitFor: (kind) => groups.waitFor(kind, group), signal });
+    }
+    // Its objects are no longer live when they go.
+    const isUnderRelease = conditionOf(digest, RELEASED_CONDITION) !== undefined;
+    if (digest.isTerminating && digest.finalizers.includes(CLEANUP) && !isUnderRelease) await clear(digest);
   }
 
   async function writeStatus(digest: DefinitionDigest, status: DefinitionStatus): Promise<void> {
@@ -96,16 +107,30 @@ export function keepDefinitions(parts: {
   }
 
   /** Deletes the objects of a definition that goes, and lets it go once there is none. */
-  async function clear({ name, group, names, finalizers }: DefinitionDigest): Promise<void> {
-    await followed.settle();
+  async function clear(digest: DefinitionDigest): Promise<void> {
+    const { name, group, names, finalizers } = digest;
+    await settleKinds(followed, time);
     const kindId = `${group}/${names.kind}`;
     const kind = kinds.isKnown(kindId) ? kinds.byId(kindId) : undefined;
+    // Its objects are not known, and would stay in the database for ever.
+    if (kind === undefined && isEstablished(digest)) throw new Error(`${kindId} is not served yet`);
     if (kind?.definition?.name === name && store.count(kind) > 0) {
       groups.waitFor(kind, group);
       await writes.deleteObjects(kind, signal);
       if (store.count(kind) > 0) return;
     }
     await writes.release(name, finalizers);
+  }
+}
+
+function definitionsOf(store: Pick<Store<Operation>, 'list'>, group: string): readonly Entry[] {
+  return Array.from(store.list(CustomResourceDefinition)).filter(({ name }) => groupInName(name) === group);
+}
+
+async function settleKinds(followed: FollowedDefinitions, time: Time): Promise<void> {
+  const settled = followed.settle();
+  if (settled !== undefined && (await within(settled, SETTLE_MS_MAX, time)) === LATE) {
+    throw new Error(`kinds were not served within ${SETTLE_MS_MAX / 1000} s`);
   }
 }
 

@@ -54,7 +54,11 @@ export function keepReleasedKinds(parts: {
     const kindId = `${digest.group}/${digest.names.kind}`;
     const condition = conditionOf(digest, RELEASED_CONDITION);
     const isWanted = digest.target !== undefined && !digest.isTerminating;
-    if (!kinds.isKnown(kindId)) return;
+    if (!kinds.isKnown(kindId)) {
+      if (condition === undefined && !isWanted) return;
+      // Nothing calls again when it is served: the caller retries.
+      throw new Error(`${kindId} is not served yet`);
+    }
     const kind = kinds.byId(kindId);
     if (condition !== undefined && (!isWanted || condition.reason === ENDING.reason)) return end(kind, condition);
     if (isWanted && condition?.status !== 'True') return begin(kind, condition);
