@@ -84,6 +84,7 @@ for (const how of ['silence', 'cut'] as const) {
     const refused = assert.rejects(Promise.resolve(asked));
     await until(() => writer.problem() !== undefined, 'it says that it is cut off');
     assert.match(writer.problem() ?? '', /confirmed nothing for/);
+    assert.match(writer.refusedBecause() ?? '', /confirmed nothing for/, 'nor does it claim that writes are well');
     assert.deepEqual([writer.isWriter(), standby.isWriter(), standby.problem()], [false, true, undefined]);
     await refused;
     proxy.heal();

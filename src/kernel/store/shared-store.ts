@@ -14,7 +14,7 @@ import {
   type ForwardedWrite,
   type WriterAddress,
 } from './forwarding.ts';
-import { STORE_LIMITS } from './limits.ts';
+import { STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { loadKind, loadMemory, RowReader } from './load.ts';
 import type { StoreOptions } from './open-store.ts';
 import { storeReads } from './reads.ts';
@@ -32,7 +32,7 @@ export interface SharedStore<Operation> extends Store<Operation>, KindStore {
   readonly onWriter: (listener: (isWriter: boolean) => void) => void;
   /** Why what it shows may be old, or why nothing can be written; undefined when all is well. */
   readonly problem: () => string | undefined;
-  /** Why nothing can be written for now although the database answers. */
+  /** Why nothing can be written for now: the database takes no writes, or does not answer. */
   readonly refusedBecause: () => string | undefined;
   /** Carries out what another process forwarded, once. */
   readonly receive: (write: ForwardedWrite<Operation>, limit?: WriteLimit) => Promise<ForwardedAnswer>;
@@ -104,12 +104,10 @@ export async function openSharedStore<Operation>(
     fresh: freshness(parts),
     behindMs,
     problem: () => {
-      const seconds = Math.floor(behindMs() / 1000);
-      return behindMs() > limits.silentMs
-        ? `the database has confirmed nothing for ${seconds} s; what is shown may be old, and nothing can be written`
-        : undefined;
+      const silence = describeSilence(behindMs(), limits);
+      return silence && `${silence}; what is shown may be old, and nothing can be written`;
     },
-    refusedBecause: () => role.refusedBecause,
+    refusedBecause: () => role.refusedBecause ?? describeSilence(behindMs(), limits),
     isWriter: () => role.sequencer?.isConfirmed === true,
     onWriter: (listener) => role.onChange(listener),
     receive: (forwarded, limit) => {
@@ -142,6 +140,10 @@ export async function openSharedStore<Operation>(
   function behindMs(): number {
     return (role.sequencer ?? tail).behindMs;
   }
+}
+
+function describeSilence(ms: number, { silentMs }: Pick<StoreLimits, 'silentMs'>): string | undefined {
+  return ms > silentMs ? `the database has confirmed nothing for ${Math.floor(ms / 1000)} s` : undefined;
 }
 
 /** Entries have index keys, fields for selectors, and a spec of their own, by the definition of the time when they were made. */
