@@ -50,6 +50,49 @@ test('what looks at large values costs by their size', () => {
   }
 });
 
+test('values within values cost by their size wherever they are compared, and URLs by their length', () => {
+  const text = 'x'.repeat(10_000);
+  const texts = (end: string) => Array.from({ length: 100 }, (_, index) => `${text}${index % 10}${end}`);
+  const numbers = () => Array.from({ length: 10_000 }, (_, index) => index);
+  const pathWith = (end: string) => `/${text}${end}?${text}=1`;
+  const [a, b, path] = [pathWith('a'), pathWith('b'), pathWith('é')];
+  const object = {
+    texts: texts('a'),
+    others: texts('b'),
+    list: numbers(),
+    same: numbers(),
+    ten: numbers().slice(0, 10),
+    a,
+    b,
+    path,
+  };
+  for (const expensive of [
+    'sets.contains(object.texts, object.others)',
+    'sets.intersects(object.texts, object.others)',
+    'sets.equivalent(object.texts, object.others)',
+    'object.ten.all(x, sets.intersects([object.list], [object.same]))',
+    'object.ten.all(x, [object.list].indexOf(object.same) == 0)',
+    'object.ten.all(x, [[object.list]].lastIndexOf([object.same]) == 0)',
+    'object.ten.all(x, [object.list] in [[object.same]])',
+    'object.ten.all(x, [optional.of(object.list)].indexOf(optional.of(object.same)) == 0)',
+    'cel.bind(u, url(object.path), object.ten.all(x, u.getQuery().size() > 0))',
+    'cel.bind(u, url(object.path), object.ten.all(x, u.getEscapedPath() != ""))',
+    'cel.bind(u, url(object.a), cel.bind(v, url(object.b), object.ten.all(x, u != v)))',
+  ]) {
+    const { program, problems } = compileCel(expensive, ENVIRONMENT);
+    assert.ok(program, problems?.[0]?.message ?? '');
+    assert.throws(() => program.run({ object }, 10_000), CelCostError, expensive);
+    assert.ok(program.worstCost > 10_000, expensive);
+  }
+  const { program } = compileCel('sets.contains(object.list, object.ten) && 7 in object.list', ENVIRONMENT);
+  assert.equal(program?.run({ object }, 120_000), true, 'numbers cost one unit a pair');
+});
+
+test('a path with half a character is escaped', () => {
+  const { program } = compileCel('url(object.path).getEscapedPath()', ENVIRONMENT);
+  assert.equal(program?.run({ object: { path: '/\ud800/é' } }), '/%EF%BF%BD/%C3%A9');
+});
+
 test('a result that is far longer than its arguments is paid for before it is made', () => {
   const text = 'x'.repeat(200_000);
   for (const bomb of [

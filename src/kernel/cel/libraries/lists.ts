@@ -10,9 +10,22 @@ import {
   type Library,
 } from '../functions.ts';
 import { UNKNOWN_SIZE } from '../sizes.ts';
-import { BOOL, BYTES, DOUBLE, DURATION, INT, listOf, param, STRING, TIMESTAMP, UINT, type CelType } from '../types.ts';
+import {
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  listOf,
+  param,
+  STRING,
+  TIMESTAMP,
+  UINT,
+  type CelType,
+} from '../types.ts';
 import { compare, isEqual, isList, type Value } from '../values.ts';
-import { OPERATORS } from './operators.ts';
+import { itemWeight, OPERATORS, worstWeight } from './operators.ts';
 
 const A = param('A');
 const ORDERED = [BOOL, INT, UINT, DOUBLE, STRING, BYTES, TIMESTAMP, DURATION] as const;
@@ -23,6 +36,15 @@ const LENGTH_COST: Cost = { of: lengthOf, worst: ([list]) => maxOf(list) };
 const ITEMS_COST: Cost = {
   of: ([list]) => lengthOf([list as Value]) + (isList(list as Value) ? textsIn(list as readonly Value[]) / 10 : 0),
   worst: ([list]) => maxOf(list) * (1 + Math.ceil(worstTextIn(list) / 10)),
+};
+
+/** Each item of one list is compared with each of the other one, up to the end of the smaller of them. */
+const SETS_COST: Cost = {
+  of: ([a, b]) => {
+    const [left, right] = [a as Value, b as Value];
+    return Math.min(lengthOf([left]) * itemsWeight(right), lengthOf([right]) * itemsWeight(left));
+  },
+  worst: ([a, b]) => maxOf(a) * maxOf(b) * (1 + Math.ceil(Math.min(worstItemWeight(a), worstItemWeight(b)))),
 };
 
 /** Functions of lists and sets. */
@@ -68,6 +90,21 @@ function worstTextIn(list: CallArgument | undefined): number {
   return (list?.size.item ?? UNKNOWN_SIZE).max;
 }
 
+/** The weights of all items of a list together. */
+function itemsWeight(list: Value): number {
+  return isList(list) ? list.reduce<number>((sum, item) => sum + itemWeight(item), 0) : 0;
+}
+
+/** The weight of a value that holds others: a text is compared up to its first difference, which the texts of the list pay. */
+function heldWeight(value: Value | undefined): number {
+  return typeof value === 'object' ? itemWeight(value) : 1;
+}
+
+function worstItemWeight(list: CallArgument | undefined): number {
+  const type = list?.type.is === 'list' ? list.type.item : DYN;
+  return worstWeight({ type, size: list?.size.item ?? UNKNOWN_SIZE });
+}
+
 function itemsIn(name: string, value: Value): readonly Value[] {
   if (!isList(value)) throw noOverload(name, value);
   return value;
@@ -101,7 +138,10 @@ function placing(name: string, find: (items: readonly Value[], wanted: Value) =>
     name,
     overloads: [method([listOf(A), A], INT)],
     call: (list: Value, wanted: Value) => find(itemsIn(name, list), wanted),
-    cost: ITEMS_COST,
+    cost: {
+      ...ITEMS_COST,
+      of: ([list, wanted]) => Math.max(ITEMS_COST.of([list as Value]), lengthOf([list as Value]) * heldWeight(wanted)),
+    },
   };
 }
 
@@ -114,9 +154,6 @@ function ofSets(name: string, holds: (a: readonly Value[], b: readonly Value[]) 
     name,
     overloads: [overload([listOf(A), listOf(A)], BOOL)],
     call: (a: Value, b: Value) => holds(itemsIn(name, a), itemsIn(name, b)),
-    cost: {
-      of: ([a, b]) => lengthOf([a as Value]) * lengthOf([b as Value]),
-      worst: ([a, b]) => maxOf(a) * maxOf(b),
-    },
+    cost: SETS_COST,
   };
 }

@@ -29,6 +29,7 @@ import {
   isList,
   isMap,
   numberOf,
+  Opaque,
   Optional,
   Timestamp,
   timestamp,
@@ -146,7 +147,7 @@ export const OPERATORS: readonly CelFunction[] = [
       throw noOverload('@in', item, range);
     },
     cost: {
-      of: ([item, range]) => (isList(range as Value) ? sizeOf(range as Value) * (1 + sizeOf(item as Value) / 10) : 0),
+      of: ([item, range]) => (isList(range as Value) ? sizeOf(range as Value) * itemWeight(item as Value) : 0),
       worst: ([item, range]) => (range?.type.is === 'map' ? 0 : maxOf(range) * (1 + maxOf(item) / 10)),
     },
   },
@@ -306,7 +307,8 @@ const WEIGHT_MAX = 100_000;
 /** Types whose values are compared at once. */
 const SIMPLE: ReadonlySet<CelType['is']> = new Set(['bool', 'int', 'uint', 'double', 'string', 'null']);
 
-function worstWeight(arg: CallArgument): number {
+/** The most that comparing a value of a type and size with another one costs. */
+export function worstWeight(arg: CallArgument): number {
   const { type, size } = arg;
   if (type.is === 'string') return worstTextSize(arg) / 10;
   return SIMPLE.has(type.is) ? 0 : Math.min(WEIGHT_MAX, weightOfSize(size, type.is === 'list' || type.is === 'map'));
@@ -317,9 +319,16 @@ function weightOfSize({ max, item }: Size, hasItems: boolean): number {
   return 1 + max * (item.item === undefined ? WEIGHT_MAX : weightOfSize(item, true));
 }
 
+/** Units for comparing a value with one of a list. */
+export function itemWeight(value: Value): number {
+  return Math.max(1 + sizeOf(value) / 10, weightOf(value, WEIGHT_MAX));
+}
+
 /** About how many values are in a value; ten characters of a text count as one more. */
 function weightOf(value: Value, max: number): number {
   if (typeof value !== 'object' || value === null) return Math.min(max, 1 + textSize(value) / 10);
+  if (value instanceof Opaque) return Math.min(max, 1 + value.key.length / 10);
+  if (value instanceof Optional) return value.value === undefined ? 1 : weightOf(value.value, max);
   let weight = 1;
   const parts = isList(value) ? value : isMap(value) ? valuesOfMap(value) : [];
   for (const part of parts) {
