@@ -334,7 +334,8 @@ test('a reader that takes nothing is cut off, and one that takes a little now an
         onStall: () => {
           stalled += 1;
         },
-        stalledMs: 300,
+        // Far longer than a busy machine keeps a reader from reading.
+        stalledMs: 1_000,
       });
       // As a busy store wakes a watch: that is no sign of life of its reader.
       const waking = setInterval(answer.wake, 50);
