@@ -104,10 +104,18 @@ reference = client.V1OwnerReference(
 owned = config_map("owned")
 owned.metadata.owner_references = [reference]
 core.create_namespaced_config_map("default", owned)
+# Both may be gone before a watch from now on would begin.
+version = core.list_namespaced_config_map("default", label_selector="app=py").metadata.resource_version
 core.delete_namespaced_config_map("owner", "default", propagation_policy="Foreground")
 deleted = []
 stream = watch.Watch()
-for event in stream.stream(core.list_namespaced_config_map, "default", label_selector="app=py", timeout_seconds=60):
+for event in stream.stream(
+    core.list_namespaced_config_map,
+    "default",
+    label_selector="app=py",
+    resource_version=version,
+    timeout_seconds=60,
+):
     name = event["object"].metadata.name
     if event["type"] == "DELETED" and name.startswith("own"):
         deleted.append(name)
