@@ -39,6 +39,7 @@ class Clusters {
   readonly #parts: ControllerParts;
   readonly #informer: Informer;
   readonly #opened = new Map<string, OpenCluster>();
+  readonly #ending = new Map<string, OpenCluster>();
   #add: (key: string) => void = () => {};
   /** Gets the Components of a cluster that changed; undefined: any may have. */
   onChange: (cluster: string, changes: readonly string[] | undefined) => void = () => {};
@@ -62,13 +63,12 @@ class Clusters {
   }
 
   #begin(add: (key: string) => void): () => Promise<void> {
-    const { localRuntime, log } = this.#parts;
+    const { localRuntime } = this.#parts;
     this.#add = add;
     localRuntime?.beforeStop(async () => {
       await Promise.all([...this.#opened.values()].map(({ agent }) => agent.end()));
     });
-    const isEnded = this.#informer.synced.then(() => this.#endStrays());
-    isEnded.catch((error: unknown) => log.error({ err: error }, 'cluster: cannot stop what deleted clusters ran'));
+    void this.#informer.synced.then(() => this.#endStrays());
     return async () => {
       await Promise.all([...this.#opened.values()].map(({ connection }) => connection.close()));
     };
@@ -77,7 +77,7 @@ class Clusters {
   async #reconcile(name: string): Promise<void> {
     const { client, localRuntime } = this.#parts;
     const object = this.#informer.get(undefined, name);
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#end(name);
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#end(name, true);
     if (localRuntime !== undefined) await this.#open(name, Cluster.spec(object), localRuntime);
     const status = this.#statusOf(name, Cluster.status(object));
     if (status !== undefined) await client.patchStatus(Cluster, { name }, status);
@@ -86,7 +86,7 @@ class Clusters {
   async #open(name: string, { local: { port = 0 } }: ClusterSpec, { directory }: LocalRuntime): Promise<void> {
     const known = this.#opened.get(name);
     if (known?.port === port) return;
-    if (known !== undefined) await this.#end(name);
+    if (known !== undefined || this.#ending.has(name)) await this.#end(name, false);
     const agent = new LocalAgent({ cluster: name, directory: join(directory, name), port });
     const access = {
       look: async () => {
@@ -102,23 +102,29 @@ class Clusters {
     this.#opened.set(name, { port, agent, connection });
   }
 
-  async #end(name: string): Promise<void> {
-    const known = this.#opened.get(name);
+  async #end(name: string, isDeleted: boolean): Promise<void> {
+    const known = this.#opened.get(name) ?? this.#ending.get(name);
     if (known === undefined) return;
     this.#opened.delete(name);
+    // It is tried again until it has ended.
+    this.#ending.set(name, known);
     await known.connection.close();
-    await known.agent.end();
+    await (isDeleted ? known.agent.remove() : known.agent.end());
+    this.#ending.delete(name);
     this.#parts.log.info({ cluster: name }, 'cluster: stopped, with everything that it ran');
   }
 
   /** Ends what runs for clusters that were deleted while nobody looked. */
   async #endStrays(): Promise<void> {
-    const { localRuntime } = this.#parts;
+    const { localRuntime, log } = this.#parts;
     if (localRuntime === undefined) return;
     const { directory } = localRuntime;
     for (const name of await readdir(directory).catch(() => [])) {
       if (this.#informer.get(undefined, name) !== undefined) continue;
-      await new LocalAgent({ cluster: name, directory: join(directory, name), port: 0 }).end();
+      // One that does not end holds up no other.
+      await new LocalAgent({ cluster: name, directory: join(directory, name) }).remove().catch((error: unknown) => {
+        log.error({ cluster: name, err: error }, 'cluster: cannot stop what a deleted cluster ran');
+      });
     }
   }
 

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { shortNameProblems } from '../rules/short-name.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 const PORT_MAX = 65_535;
@@ -51,6 +52,7 @@ export const Cluster = defineKind({
   spec: ClusterSpecSchema,
   status: ClusterStatusSchema,
   writtenBy: 'administrators',
+  validate: (_, { name }) => shortNameProblems(name),
   columns: [
     { name: 'State', type: 'string', description: 'Whether it is reached.', value: ({ status }) => status?.state },
     { name: 'Address', type: 'string', description: 'Where requests go.', value: ({ status }) => status?.address },

@@ -3,6 +3,7 @@ import type { Path, Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { LabelSelectorSchema } from '#kernel/kinds/schema/label-selector.ts';
 import { hostsOf } from '../rules/program.ts';
+import { shortNameProblems } from '../rules/short-name.ts';
 import { CLUSTER, CLUSTERS, COMPONENT, GROUP, VERSION } from './identity.ts';
 
 const LIMITS = {
@@ -12,6 +13,7 @@ const LIMITS = {
   variableChars: 32_768,
   files: 50,
   fileChars: 262_144,
+  fileNameChars: 200,
   hosts: 20,
   replicas: 100,
   title: 200,
@@ -129,7 +131,12 @@ export const Component = defineKind({
       value: ({ spec }) => spec.command.join(' '),
     },
   ],
-  validate: (spec) => [...variableProblems(spec), ...workerProblems(spec)],
+  validate: (spec, { name }) => [
+    ...shortNameProblems(name),
+    ...variableProblems(spec),
+    ...fileProblems(spec),
+    ...workerProblems(spec),
+  ],
   check: (spec, world, name) =>
     hostsOf(name, spec).flatMap((host) =>
       world
@@ -173,6 +180,24 @@ function variableProblems({ env = {} }: ComponentSpec): readonly Problem[] {
     .map((name) =>
       problem(['env', name], `a replica gets ${name} from its cluster; PORT and BACKLINE_… cannot be declared`),
     );
+}
+
+/** Files that cannot be beside the others, or have too long a name. */
+function fileProblems({ files = {} }: ComponentSpec): readonly Problem[] {
+  const names = Object.keys(files);
+  const folders = new Set(names.flatMap(foldersOf));
+  return names.flatMap((name) => [
+    ...(folders.has(name) ? [problem(['files', name], `${name} is also a folder of another file`)] : []),
+    ...(name.length > LIMITS.fileNameChars
+      ? [problem(['files', name], `a name has at most ${LIMITS.fileNameChars} characters`)]
+      : []),
+  ]);
+}
+
+/** The folders above a file: of `a/b/c` these are `a` and `a/b`. */
+function foldersOf(name: string): readonly string[] {
+  const parts = name.split('/');
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
 /** Fields that do nothing without requests. */

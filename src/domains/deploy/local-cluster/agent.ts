@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { openLog } from '#kernel/base/log.ts';
@@ -13,21 +14,32 @@ import { version } from '#kernel/base/version.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { DesiredComponent } from '../rules/cluster-state.ts';
 import { AGENT_FILE, AGENT_SETTINGS, type AgentRecord, type AgentSettings, type AgentState } from './agent-protocol.ts';
-import { identityOf } from './process-identity.ts';
+import { identityOf, readProcess } from './process-identity.ts';
 import { Proxy } from './proxy.ts';
 import { OldIntent, Supervisor } from './supervisor.ts';
 
 const LIMITS = {
   bodyBytesMax: 4 << 20,
   logLinesMax: 10_000,
+  /** Time between looks at its own record. */
+  recordLookMs: 1_000,
 } as const;
 
 const settings = JSON.parse(process.env[AGENT_SETTINGS] ?? '{}') as AgentSettings;
 const { directory, port, token } = settings;
 process.umask(0o077);
 const log = openLog('info').child({ cluster: settings.cluster });
+let isStopping = false;
 const proxy = new Proxy({ random: Math.random, now: Date.now });
-const proxyPort = await proxy.listen(port);
+const proxyPort = await proxy.listen(port).catch((error: unknown) => {
+  const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  const why = isTaken
+    ? 'another Cluster or program has it; stop that one, or declare another spec.local.port'
+    : String(error);
+  // The server shows the last line of this log.
+  process.stderr.write(`error: port ${port} cannot be opened: ${why}\n`);
+  process.exit(1);
+});
 const supervisor = await Supervisor.open({
   directory,
   time: systemTime,
@@ -56,6 +68,20 @@ await writeWhole(join(directory, AGENT_FILE), JSON.stringify(record));
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());
 // Its processes stay, and the next agent adopts them.
 process.on('SIGUSR2', () => process.exit(0));
+setInterval(() => void checkRecord(), LIMITS.recordLookMs);
+
+/** Ends an agent that nobody finds any more: another one has its folder, or the folder was removed. */
+async function checkRecord(): Promise<void> {
+  const path = join(directory, AGENT_FILE);
+  if (isStopping || (await readProcess(path))?.pid === process.pid) return;
+  const isRemoved = await stat(path).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+  );
+  log.warn({ path, isRemoved }, 'agent: not on record any more; ending');
+  if (isRemoved) await stop();
+  else process.exit(0);
+}
 
 async function handle(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
   if (!isAllowed(asked)) return send(answer, 401, { detail: 'The token is wrong.' });
@@ -85,8 +111,6 @@ async function handle(asked: IncomingMessage, answer: ServerResponse): Promise<v
       return send(answer, 404, { detail: 'There is no such path.' });
   }
 }
-
-let isStopping = false;
 
 async function stop(): Promise<void> {
   if (isStopping) return;

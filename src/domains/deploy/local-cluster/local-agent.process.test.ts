@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { DesiredComponent, ObservedComponent, Program } from '../rules/cluster-state.ts';
+import { digestOf, type DesiredComponent, type ObservedComponent, type Program } from '../rules/cluster-state.ts';
 import { LocalAgent } from './local-agent.ts';
 import { identityOf } from './process-identity.ts';
 
@@ -136,6 +138,96 @@ test('an agent that was killed adopts its processes, and its successor leaves no
   assert.deepEqual(after, before);
   await agent.end();
   for (const one of before) assert.equal(await identityOf(one), undefined);
+});
+
+test('damaged records hold up no start', async (t) => {
+  const { agent, until, directory } = await localCluster(t);
+  for (const file of ['desired.json', 'agent.json', 'replicas/aria.player.one.0/replica.json']) {
+    await agent.apply(desire({ one: 1 }, { one: 100 }));
+    await until(({ tracks }) => tracks[0]?.ready === 1);
+    const { pid } = await agent.open();
+    process.kill(pid, 'SIGKILL');
+    await writeFile(join(directory, file), '{"pid":');
+    while ((await identityOf(pid)) !== undefined) await wait(20);
+    assert.notEqual((await agent.open()).pid, pid, file);
+  }
+  await agent.apply(desire({ one: 1 }, { one: 100 }));
+  await until(({ tracks }) => tracks[0]?.ready === 1);
+});
+
+test('an agent that is not on record any more ends: its processes stay for another, and go with the folder', async (t) => {
+  const { agent, ask, until, directory } = await localCluster(t);
+  await agent.apply(desire({ one: 1 }, { one: 100 }));
+  await until(({ tracks }) => tracks[0]?.ready === 1);
+  const { pid } = (await ask('/')).body;
+  const first = await agent.open();
+  await writeFile(join(directory, 'agent.json'), '');
+  const second = await agent.open();
+  assert.notEqual(second.pid, first.pid);
+  await until(({ tracks }) => tracks[0]?.ready === 1);
+  assert.equal((await ask('/')).body.pid, pid);
+  while ((await identityOf(first.pid)) !== undefined) await wait(50);
+  await rm(join(directory, 'agent.json'));
+  while ((await identityOf(second.pid)) !== undefined) await wait(50);
+  assert.equal(await identityOf(pid), undefined);
+});
+
+test('another program at the port of an agent is an error, and ends nobody', async (t) => {
+  const { agent, directory } = await localCluster(t);
+  const { pid } = await agent.open();
+  const other = createServer((_, answer) => answer.end('hello')).listen(0, '127.0.0.1');
+  t.after(() => other.close());
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const path = join(directory, 'agent.json');
+  const record = await readFile(path, 'utf8');
+  await writeFile(path, JSON.stringify({ ...(JSON.parse(record) as object), port }));
+  await assert.rejects(new LocalAgent({ cluster: 'test', directory }).state(), /does not answer as an agent/);
+  await writeFile(path, record);
+  assert.equal((await agent.open()).pid, pid);
+  const taken = new LocalAgent({ cluster: 'other', directory: join(directory, 'other'), port });
+  await assert.rejects(
+    taken.state(),
+    /port \d+ cannot be opened: another Cluster or program has it; .*spec\.local\.port/,
+  );
+});
+
+test('children of a replica end with it, whether it crashes or its cluster is removed', async (t) => {
+  const { agent, until, directory } = await localCluster(t);
+  const script = 'sleep 300 & echo child $!; setsid sleep 300 & echo child $!; sleep 0.3; exit 1';
+  const { http: _http, ...worker } = PROGRAM;
+  const program: Program = { ...worker, command: ['sh', '-c', script] };
+  await agent.apply({ ...desire({}, { one: 100 }), tracks: [{ revision: 'one', replicas: 1, program }] });
+  await until(({ tracks }) => (tracks[0]?.restarts ?? 0) >= 2);
+  const logs = await agent.logs(NAME, { linesMax: 100 });
+  const children = logs.flatMap(({ lines }) => lines.map((line) => Number(line.split(' ')[1])));
+  assert.equal(await identityOf(children[0] ?? 0), undefined);
+  const { pid } = await agent.open();
+  process.kill(pid, 'SIGKILL');
+  while ((await identityOf(pid)) !== undefined) await wait(20);
+  await agent.remove();
+  for (const child of children) assert.equal(await identityOf(child), undefined);
+  await assert.rejects(readFile(join(directory, 'desired.json')), /ENOENT/);
+});
+
+test('files of a program may have the names of ours', async (t) => {
+  const { agent, ask, until } = await localCluster(t);
+  const files = { ...PROGRAM.files, 'log/a': 'x', 'replica.json': '{}', 'work/a': 'x' };
+  const tracks = [{ revision: 'one', replicas: 1, program: { ...PROGRAM, files } }];
+  await agent.apply({ ...desire({}, { one: 100 }), tracks });
+  await until((one) => one.tracks[0]?.ready === 1);
+  assert.equal((await ask('/')).body.revision, 'one');
+});
+
+test('an intent that cannot be written is not in place', async (t) => {
+  const { agent, directory } = await localCluster(t);
+  await mkdir(join(directory, 'desired.json.new'));
+  await assert.rejects(agent.apply(desire({ one: 1 }, { one: 100 })), /EISDIR/);
+  const digest = async () => (await agent.state()).components[0]?.digest;
+  assert.notEqual(await digest(), digestOf(desire({ one: 1 }, { one: 100 })));
+  await rm(join(directory, 'desired.json.new'), { recursive: true });
+  await agent.apply(desire({ one: 1 }, { one: 100 }));
+  assert.equal(await digest(), digestOf(desire({ one: 1 }, { one: 100 })));
 });
 
 test('an older intent is refused', async (t) => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { open, readFile } from 'node:fs/promises';
+import { open, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join, resolve } from 'node:path';
 import { makeFolder } from '#kernel/base/make-folder.ts';
@@ -15,7 +15,8 @@ import {
   type AgentState,
   type ReplicaLog,
 } from './agent-protocol.ts';
-import { isRunning } from './process-identity.ts';
+import { isRunning, readProcess } from './process-identity.ts';
+import { endProcesses } from './replica.ts';
 import { lastLine } from './replica-log.ts';
 import type { RequestCounts } from '#kernel/releases/kinds/request-counts.ts';
 
@@ -87,12 +88,20 @@ export class LocalAgent {
     return (await this.#ask('GET', `/v1/logs?${query.toString()}`)) as readonly ReplicaLog[];
   }
 
-  /** Ends the agent and all processes of its cluster, where one runs. */
+  /** Ends the agent and all processes of its cluster, where one runs or starts. */
   async end(): Promise<void> {
+    await this.#opening?.catch(() => {});
     const record = await this.#running();
     if (record === undefined) return;
-    process.kill(record.pid, 'SIGTERM');
+    sendSignal(record, 'SIGTERM');
     await this.#waitForEnd(record);
+  }
+
+  /** Ends it with everything of its cluster, also with what an agent that crashed has left. */
+  async remove(): Promise<void> {
+    await this.end();
+    await endProcesses(this.#place.directory);
+    await rm(this.#place.directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
   async #open(): Promise<AgentRecord> {
@@ -103,7 +112,7 @@ export class LocalAgent {
     }
     if (this.#place.port === undefined) throw new Error('it does not run');
     if (running !== undefined) {
-      process.kill(running.pid, 'SIGUSR2');
+      sendSignal(running, 'SIGUSR2');
       await this.#waitForEnd(running);
     }
     this.#record = await this.#start(this.#place.port);
@@ -118,7 +127,10 @@ export class LocalAgent {
       port,
       token: randomBytes(32).toString('hex'),
     };
-    const output = await open(join(this.#place.directory, 'log'), 'w', 0o600);
+    // It is emptied here, and later by the agent: so it is written at its end only.
+    const path = join(this.#place.directory, 'log');
+    await writeFile(path, '', { mode: 0o600 });
+    const output = await open(path, 'a', 0o600);
     try {
       const child = spawn(process.execPath, [AGENT], {
         cwd: this.#place.directory,
@@ -144,10 +156,8 @@ export class LocalAgent {
 
   /** The agent on record, where it runs. */
   async #running(): Promise<AgentRecord | undefined> {
-    const text = await readFile(join(this.#place.directory, AGENT_FILE), 'utf8').catch(() => undefined);
-    if (text === undefined) return undefined;
-    const record = JSON.parse(text) as AgentRecord;
-    return (await isRunning(record)) ? record : undefined;
+    const record = await readProcess(join(this.#place.directory, AGENT_FILE));
+    return record !== undefined && (await isRunning(record)) ? (record as AgentRecord) : undefined;
   }
 
   async #waitForEnd(record: AgentRecord): Promise<void> {
@@ -198,13 +208,34 @@ function ask({ method, path, port, token, body }: AgentQuestion): Promise<unknow
       });
       answer.once('error', reject);
       answer.once('end', () => {
-        const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+        const value = readObject(Buffer.concat(chunks).toString('utf8'));
+        // Another program may have its port by now.
+        if (value === undefined) return reject(new Error(`port ${port} does not answer as an agent`));
         if (answer.statusCode === 200) return resolve(value);
-        const detail = (value as { readonly detail?: string }).detail;
+        const { detail } = value as { readonly detail?: string };
         return reject(new Error(detail ?? `it answered ${answer.statusCode}`));
       });
     });
     sent.once('error', reject);
     sent.end(text);
   });
+}
+
+/** A JSON object; undefined for any other text. */
+function readObject(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sendSignal({ pid }: AgentRecord, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // It may have ended by itself.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
 }

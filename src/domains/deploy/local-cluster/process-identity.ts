@@ -26,6 +26,17 @@ export async function isRunning({ pid, started }: ProcessIdentity): Promise<bool
   return (await identityOf(pid))?.started === started;
 }
 
+/** The process that a file names; undefined where there is no such file, or where it is damaged. */
+export async function readProcess(path: string): Promise<ProcessIdentity | undefined> {
+  try {
+    const value = JSON.parse(await readFile(path, 'utf8')) as Partial<ProcessIdentity> | null;
+    const { pid = 0, started } = value ?? {};
+    return Number.isSafeInteger(pid) && pid > 0 && typeof started === 'string' ? { ...value, pid, started } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Processes whose environment has this entry, with their groups: a crash may have kept them from the record. Linux alone tells. */
 export async function processesWith(
   name: string,

@@ -38,6 +38,8 @@ export async function rotateLog(folder: string, bytesMax: number = LIMITS.bytesM
   await truncate(path, 0);
 }
 
+/** Colours, and characters that a database or a terminal does not take. */
+const UNSHOWN = /\p{Cc}(?:\[[0-9;]*[A-Za-z])?/gu;
 const FAILURE = /error|exception|fatal|panic/i;
 
 /** The last line of a log that names a failure, or else that says anything. */
@@ -46,15 +48,15 @@ export async function lastLine(folder: string): Promise<string | undefined> {
   const end = (await readEnd(path, await sizeOf(path), LIMITS.tailBytes)).toString('utf8');
   const lines = end
     .split('\n')
-    .map((line) => line.trim())
+    .map((line) => line.replaceAll(UNSHOWN, '').trim())
     .filter((line) => line !== '');
-  return (lines.findLast((line) => FAILURE.test(line)) ?? lines.at(-1))?.slice(0, LIMITS.lineCharsMax);
+  return (lines.findLast((line) => FAILURE.test(line)) ?? lines.at(-1))?.slice(0, LIMITS.lineCharsMax).toWellFormed();
 }
 
-/** The lines of a log that have a text, the oldest first; at most so many of the last ones. */
+/** The lines of a log that have a text, the oldest first; of the last ones so many lines and characters at most. */
 export async function readLog(
   folder: string,
-  { text, linesMax }: { text?: string; linesMax: number },
+  { text, linesMax, charsMax }: { text?: string; linesMax: number; charsMax: number },
 ): Promise<string[]> {
   const found: string[] = [];
   for (const name of [`${NAME}.1`, NAME]) {
@@ -66,7 +68,9 @@ export async function readLog(
       if (found.length >= 2 * linesMax) found.splice(0, linesMax);
     }
   }
-  return found.slice(-linesMax);
+  let left = charsMax;
+  const first = found.findLastIndex((line) => (left -= line.length) < 0) + 1;
+  return found.slice(Math.max(first, found.length - linesMax));
 }
 
 async function sizeOf(path: string): Promise<number> {

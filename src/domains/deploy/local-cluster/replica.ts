@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { pause, within, type Time } from '#kernel/base/time.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { Program } from '../rules/cluster-state.ts';
-import { identityOf, isRunning, type ProcessIdentity } from './process-identity.ts';
+import { identityOf, isRunning, processesWith, readProcess, type ProcessIdentity } from './process-identity.ts';
 import { probe } from './probe.ts';
 import { lastLine, openReplicaLog } from './replica-log.ts';
 
@@ -27,8 +27,10 @@ const LIMITS = {
 } as const;
 
 /** Name of the environment variable by which processes of a local cluster are found after a crash. */
-export const OWNER = 'BACKLINE_LOCAL_CLUSTER';
+const OWNER = 'BACKLINE_LOCAL_CLUSTER';
 const RECORD = 'replica.json';
+/** Folder in which its process runs. */
+const WORK = 'work';
 
 export interface ReplicaPlace {
   /** Its own folder: files, log and record. */
@@ -130,14 +132,16 @@ export class Replica {
       await pause(this.#time, backOffMs, signal);
       backOffMs = Math.min(backOffMs * 2, LIMITS.backOffMsLast);
     }
-    await rm(this.#place.folder, { recursive: true, force: true });
+    await removeFolder(this.#place.folder, this.#log);
   }
 
   async #start(): Promise<{ started: ReplicaProcess; child: ChildProcess }> {
     const { folder, owner, program, identity: variables } = this.#place;
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    // Its own, so that no file of the program is one of ours.
+    const work = join(folder, WORK);
+    await mkdir(work, { recursive: true, mode: 0o700 });
     for (const [name, content] of Object.entries(program.files)) {
-      const path = join(folder, name);
+      const path = join(work, name);
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await writeFile(path, content, { mode: 0o600 });
     }
@@ -146,7 +150,7 @@ export class Replica {
     const log = await openReplicaLog(folder);
     try {
       const child = spawn(command, rest, {
-        cwd: folder,
+        cwd: work,
         env: {
           // Of ours it gets where programs are, and nothing else.
           PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
@@ -159,11 +163,18 @@ export class Replica {
         stdio: ['ignore', log.fd, log.fd],
       });
       await once(child, 'spawn').catch((error: unknown) => Promise.reject(startError(command, error)));
-      const identity = child.pid === undefined ? undefined : await identityOf(child.pid);
-      if (identity === undefined) throw new Error(await this.#exitText(child));
-      const started = { ...identity, port };
-      await writeWhole(join(folder, RECORD), JSON.stringify(started));
-      return { started, child };
+      const { pid = 0 } = child;
+      try {
+        const identity = await identityOf(pid);
+        if (identity === undefined) throw new Error(await this.#exitText(child));
+        const started = { ...identity, port };
+        await writeWhole(join(folder, RECORD), JSON.stringify(started));
+        return { started, child };
+      } catch (error) {
+        // One that is not on record does not stay.
+        signalGroup(pid, 'SIGKILL');
+        throw error;
+      }
     } finally {
       await log.close();
     }
@@ -194,8 +205,12 @@ export class Replica {
       }
       await pause(this.#time, probeSeconds * 1000, ended.signal);
     }
-    if (!this.#stopping.signal.aborted) return this.#exitText(child);
     this.#setReady(false);
+    if (!this.#stopping.signal.aborted) {
+      // Its children do not stay beside the next one.
+      signalGroup(started.pid, 'SIGKILL');
+      return this.#exitText(child);
+    }
     await this.#end(started);
     return 'stopped';
   }
@@ -237,22 +252,27 @@ function hasExited({ exitCode, signalCode }: ChildProcess): boolean {
 const NEVER = new AbortController().signal;
 
 /** Stops what an agent that crashed has left in a folder. */
-export async function stopRecorded(folder: string): Promise<void> {
+export async function stopRecorded(folder: string, log: Log): Promise<void> {
   const started = await readRecord(folder);
   if (started !== undefined) signalGroup(started.pid, 'SIGKILL');
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder, log);
+}
+
+/** Files that stay, as of a process that still writes there, go at the next start. */
+async function removeFolder(folder: string, log: Log): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch((error: unknown) => {
+    log.warn({ folder, err: error }, 'replica: folder not removed');
+  });
 }
 
 /** The process on record, where it still runs. */
 export async function readRecord(folder: string): Promise<ReplicaProcess | undefined> {
-  const text = await readFile(join(folder, RECORD), 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const started = JSON.parse(text) as ReplicaProcess;
-  return (await isRunning(started)) ? started : undefined;
+  const started = await readProcess(join(folder, RECORD));
+  return started !== undefined && (await isRunning(started)) ? (started as ReplicaProcess) : undefined;
 }
 
 /** Sends a signal to a process and its children. */
-export function signalGroup(pid: number, signal: NodeJS.Signals): void {
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
@@ -278,4 +298,9 @@ function startError(command: string, error: unknown): Error {
     return new Error(`${command} may not be executed`);
   }
   return error instanceof Error ? error : new Error(String(error));
+}
+
+/** Ends all processes of a cluster but those of known groups, on Linux. */
+export async function endProcesses(directory: string, known: ReadonlySet<number> = new Set()): Promise<void> {
+  for (const { group } of await processesWith(OWNER, directory)) if (!known.has(group)) signalGroup(group, 'SIGKILL');
 }

@@ -1,4 +1,4 @@
-import { readFile, readdir, mkdir } from 'node:fs/promises';
+import { readFile, readdir, rename, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
@@ -11,9 +11,8 @@ import {
   type Track,
 } from '../rules/cluster-state.ts';
 import type { ReplicaLog } from './agent-protocol.ts';
-import { processesWith } from './process-identity.ts';
 import type { Endpoint, ProxyRoute } from './proxy.ts';
-import { OWNER, Replica, readRecord, signalGroup, stopRecorded } from './replica.ts';
+import { endProcesses, Replica, readRecord, stopRecorded } from './replica.ts';
 import { readLog, rotateLog } from './replica-log.ts';
 import { Traffic } from './traffic.ts';
 
@@ -22,6 +21,8 @@ const LIMITS = {
   /** Time between looks at what drains, and at logs. */
   lookMs: 200,
   logLookMs: 1_000,
+  /** Characters of logs in one answer. */
+  logCharsMax: 4 << 20,
   /** Requests under way of a track that goes have so much time. */
   drainMsMax: 30_000,
 } as const;
@@ -81,8 +82,7 @@ export class Supervisor {
   static async open(parts: SupervisorParts): Promise<Supervisor> {
     const supervisor = new Supervisor(parts);
     await mkdir(join(parts.directory, REPLICAS), { recursive: true, mode: 0o700 });
-    const text = await readFile(join(parts.directory, DESIRED), 'utf8').catch(() => '[]');
-    const records = JSON.parse(text) as DesiredRecord[];
+    const records = await readDesired(join(parts.directory, DESIRED), parts.log);
     await supervisor.#endStrays(records);
     for (const { desired, kept } of records) supervisor.#take(desired, kept);
     void supervisor.#look();
@@ -99,7 +99,14 @@ export class Supervisor {
       throw new Error(`a local cluster has at most ${LIMITS.componentsMax} Components`);
     }
     this.#take(desired);
-    await this.#write();
+    try {
+      await this.#write();
+    } catch (error) {
+      // It is not in place before it is on disk, so it is asked for again.
+      const component = this.#components.get(desired.name);
+      if (component !== undefined) component.digest = '';
+      throw error;
+    }
   }
 
   observe(): readonly ObservedComponent[] {
@@ -123,11 +130,14 @@ export class Supervisor {
     asked: { readonly revision?: string; readonly text?: string; readonly linesMax: number },
   ): Promise<readonly ReplicaLog[]> {
     const { tracks } = this.#components.get(name) ?? { tracks: new Map<string, RunningTrack>() };
+    let left: number = LIMITS.logCharsMax;
     const found = [];
     for (const [revision, { replicas }] of tracks) {
       if (asked.revision !== undefined && !revision.startsWith(asked.revision)) continue;
       for (const [index, { folder }] of replicas) {
-        found.push({ replica: `${revision}.${index}`, lines: await readLog(folder, asked) });
+        const lines = await readLog(folder, { ...asked, charsMax: left });
+        left -= lines.reduce((sum, line) => sum + line.length, 0);
+        found.push({ replica: `${revision}.${index}`, lines });
       }
     }
     return found;
@@ -141,6 +151,8 @@ export class Supervisor {
       [...tracks.values()].flatMap(({ replicas }) => [...replicas.values()]),
     );
     await Promise.all([...running.map(({ replica }) => replica.stop()), ...this.#leaving.values()]);
+    // Also those that left the group of their replica.
+    await endProcesses(this.#directory);
     await this.#writing;
   }
 
@@ -246,6 +258,7 @@ export class Supervisor {
         }
       }
     }
+    await rotateLog(this.#directory).catch(() => {});
     this.#cancelLook = this.#time.after(LIMITS.logLookMs, () => void this.#look());
   }
 
@@ -276,15 +289,13 @@ export class Supervisor {
     for (const folder of await readdir(join(this.#directory, REPLICAS))) {
       const path = join(this.#directory, REPLICAS, folder);
       if (!wanted.has(folder)) {
-        await stopRecorded(path);
+        await stopRecorded(path, this.#log);
         continue;
       }
       const started = await readRecord(path);
       if (started !== undefined) known.add(started.pid);
     }
-    for (const { group } of await processesWith(OWNER, this.#directory)) {
-      if (!known.has(group)) signalGroup(group, 'SIGKILL');
-    }
+    await endProcesses(this.#directory, known);
   }
 }
 
@@ -299,6 +310,23 @@ interface SupervisorParts {
   readonly time: Time;
   readonly log: Log;
   readonly onRoutes: (routes: ReadonlyMap<string, ProxyRoute>) => void;
+}
+
+/** The desired state; none where the file is damaged: the server applies it again. */
+async function readDesired(path: string, log: Log): Promise<readonly DesiredRecord[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '[]';
+    throw error;
+  });
+  try {
+    const records = JSON.parse(text) as readonly DesiredRecord[];
+    for (const { desired, kept } of records) digestOf({ ...desired, tracks: [...desired.tracks, ...kept] });
+    return records;
+  } catch (error) {
+    log.error({ path, err: error }, 'agent: desired state damaged; starting without it');
+    await rename(path, `${path}.damaged`);
+    return [];
+  }
 }
 
 function observeTrack(
@@ -322,7 +350,8 @@ function observeTrack(
 function readyEndpoints(replicas: ReadonlyMap<number, RunningReplica>): readonly Endpoint[] {
   return [...replicas.values()].flatMap((one) => {
     const { port } = one.replica;
-    if (port === undefined) return [];
+    // A worker has none.
+    if (port === undefined || port === 0) return [];
     if (one.endpoint?.port !== port) one.endpoint = { port, underWay: 0 };
     return [one.endpoint];
   });

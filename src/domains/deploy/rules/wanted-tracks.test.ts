@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ObservedTrack } from './cluster-state.ts';
 import type { ComponentSource } from './program.ts';
+import { replicasFor } from './plan-tracks.ts';
 import { healthOf, textOfObserved, textOfWanted, wantedIn, type LiveComponent } from './wanted-tracks.ts';
 
 const LUND = { name: 'lund', labels: { ring: 'first' } };
@@ -51,6 +52,23 @@ test('a candidate that leaves a cluster stops there with its whole weight alone'
   const elsewhere = spec('b', { clusters: { matchLabels: { ring: 'main' } } });
   assert.deepEqual(tracksIn(live(spec('a'), elsewhere, 50)), [[100, 2, 'all']]);
   assert.deepEqual(tracksIn(live(spec('a'), elsewhere, 100)), []);
+});
+
+test('while a candidate has a part, the hosts of both revisions are answered', () => {
+  const [old, next] = [spec('a', { hosts: ['old.com', 'both.com'] }), spec('b', { hosts: ['both.com', 'new.com'] })];
+  assert.deepEqual(wantedIn(live(old, next, 10), LUND).hosts, ['old.com', 'both.com', 'new.com']);
+});
+
+test('a service stays whole beside a candidate that is a worker', () => {
+  const { hosts, tracks } = wantedIn(
+    live(spec('a', { hosts: ['a.com'] }), spec('b', { workload: 'worker' }), 10),
+    LUND,
+  );
+  assert.deepEqual(hosts, ['a.com']);
+  assert.deepEqual(
+    tracks.map((one) => replicasFor(one, one.weight)),
+    [2, 1],
+  );
 });
 
 const track = (revision: string, more: Partial<ObservedTrack> = {}): ObservedTrack => ({

@@ -40,14 +40,15 @@ export function wantedIn({ name, everyone, candidate }: LiveComponent, cluster: 
   const shown = next ?? (weight === ALL ? undefined : stable);
   // A candidate that leaves a cluster leaves it with its whole weight.
   if (shown === undefined) return NOTHING;
-  const { workload, progressSeconds, stickyHeader } = shown;
+  const { progressSeconds, stickyHeader } = shown;
   const about = {
-    hosts: hostsOf(name, shown),
+    // Who asks a host that only one of both has is answered during the release.
+    hosts: [...new Set([stable, next].flatMap((spec) => (spec === undefined ? [] : hostsOf(name, spec))))],
     progressSeconds,
     ...(stickyHeader === undefined ? {} : { stickyHeader }),
   };
   const tracks = tracksOf(weight === 0 ? undefined : next, stable, weight);
-  return { ...about, tracks: workload === 'worker' ? tracks.map(asPart) : tracks };
+  return { ...about, tracks: tracks.map((track) => (track.program.http === undefined ? asPart(track) : track)) };
 }
 
 function tracksOf(
