@@ -1,5 +1,4 @@
 import { LATENCY_MS, type RequestCounts } from '#kernel/releases/kinds/request-counts.ts';
-import type { Weights } from '../rules/cluster-state.ts';
 
 const LIMITS = {
   /** Length of the windows that requests are counted in. */
@@ -67,17 +66,4 @@ function addTo(counts: Counter, isError: boolean, ms: number): void {
   let index = 0;
   while (index < LATENCY_MS.length && ms > (LATENCY_MS[index] ?? 0)) index += 1;
   counts.latencies[index] = (counts.latencies[index] ?? 0) + 1;
-}
-
-/**
- * The revision for a number from 0 to 1: revisions have parts of the interval as their weights say, in the order of their names.
- */
-export function revisionAt(weights: Weights, point: number): string | undefined {
-  let left = point * 100;
-  const revisions = Object.keys(weights).sort();
-  for (const revision of revisions) {
-    left -= weights[revision] ?? 0;
-    if (left < 0) return revision;
-  }
-  return revisions.findLast((revision) => (weights[revision] ?? 0) > 0);
 }
