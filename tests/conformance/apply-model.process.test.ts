@@ -5,9 +5,9 @@ import { amount } from '#tests/support/amount.ts';
 import { seededChance } from '#tests/support/chance.ts';
 import { startOther } from '#tests/support/start-other.ts';
 
-const STEPS = amount({ usual: 300, long: 5_000 });
-/** The writer stops this often, and the other one takes over. */
-const RESTARTS = 2;
+const STEPS = amount({ usual: 150, long: 5_000 });
+/** How often the writer stops, and the other one takes over. */
+const RESTARTS = 1;
 const OBJECTS = ['one', 'two'] as const;
 const KEYS = ['a', 'b', 'c', 'd'] as const;
 const VALUES = ['1', '2', '3'] as const;

@@ -59,6 +59,8 @@ export function execute(
         resolve({ code, stdout, stderr });
       },
     );
+    // A program that ends without reading its input shows by its exit status how it went.
+    child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
 }

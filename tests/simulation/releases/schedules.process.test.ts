@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { amount } from '#tests/support/amount.ts';
 import { askedSeed, keptSeeds } from '#tests/support/kept-seeds.ts';
 
-const SCHEDULES = amount({ usual: 1_000, long: 10_000 });
+const SCHEDULES = amount({ usual: 600, long: 10_000 });
 const PROCESSES = 2;
 const RUN = fileURLToPath(new URL('run.ts', import.meta.url));
 
