@@ -85,15 +85,18 @@ export class Instances {
 
   #clusters(): readonly LabelledCluster[] {
     // Clusters have no namespace.
-    return this.#parts.clusters
-      .inNamespace('')
-      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-      .map(({ metadata: { name, labels = {} } }) => ({ name, labels }));
+    return this.#parts.clusters.inNamespace('').flatMap(({ metadata: { name } }) => this.#cluster(name) ?? []);
+  }
+
+  #cluster(name: string): LabelledCluster | undefined {
+    const { metadata } = this.#parts.clusters.get(undefined, name) ?? {};
+    if (metadata === undefined || metadata.deletionTimestamp !== undefined) return undefined;
+    return { name, labels: metadata.labels ?? {} };
   }
 
   async #reconcile(key: string): Promise<Requeue | void> {
     const [name = '', clusterName = ''] = key.split(AT);
-    const cluster = this.#clusters().find((one) => one.name === clusterName);
+    const cluster = this.#cluster(clusterName);
     if (cluster === undefined) return this.#forget(name, clusterName);
     const connection = this.#parts.connectionTo(clusterName);
     // It is looked at again when the cluster is reached.
@@ -147,7 +150,7 @@ export class Instances {
 
   /** Whether another cluster still changes. One that is not reached is not waited for. */
   #isBusy(name: string, clusterName: string): boolean {
-    const other = this.#clusters().find((one) => one.name === clusterName);
+    const other = this.#cluster(clusterName);
     const connection = this.#parts.connectionTo(clusterName);
     if (other === undefined || connection?.reach.at !== 'ready') return false;
     const wanted = wantedIn(liveIn(this.#parts.heads.get(undefined, headName(Component, name)), { name }), other);

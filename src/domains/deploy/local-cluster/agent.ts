@@ -1,6 +1,6 @@
 /**
  * The agent of a local cluster: a process of its own that runs Components as child processes, behind a proxy. It outlives the server
- * that started it, as a kubelet outlives the control plane, and is started by `LocalRuntime`.
+ * that started it, as a kubelet outlives the control plane, and is started by `LocalAgent`.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { timingSafeEqual } from 'node:crypto';
@@ -104,9 +104,6 @@ async function handle(asked: IncomingMessage, answer: ServerResponse): Promise<v
       const chosen = { ...(revision === null ? {} : { revision }), ...(text === null ? {} : { text }) };
       return send(answer, 200, await supervisor.logs(searchParams.get('name') ?? '', { ...chosen, linesMax }));
     }
-    case 'POST /v1/stop':
-      send(answer, 200, {});
-      return void stop();
     default:
       return send(answer, 404, { detail: 'There is no such path.' });
   }

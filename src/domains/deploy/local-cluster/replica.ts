@@ -183,14 +183,15 @@ export class Replica {
   /** Probes the process until it ends, or stops it. Returns why it ended. */
   async #supervise(started: ReplicaProcess, child: ChildProcess | undefined): Promise<string> {
     const { http, probeSeconds } = this.#place.program;
-    const ended = new AbortController();
-    child?.once('exit', () => ended.abort());
-    if (child !== undefined && hasExited(child)) ended.abort();
-    this.#stopping.signal.addEventListener('abort', () => ended.abort(), { once: true });
+    const exited = new AbortController();
+    child?.once('exit', () => exited.abort());
+    if (child !== undefined && hasExited(child)) exited.abort();
+    // A listener of each start would stay as long as the replica.
+    const ended = AbortSignal.any([this.#stopping.signal, exited.signal]);
     this.#port = started.port;
     let unready = 0;
     let dead = 0;
-    while (!ended.signal.aborted && (child !== undefined || (await isRunning(started)))) {
+    while (!ended.aborted && (child !== undefined || (await isRunning(started)))) {
       const problem = http === undefined ? undefined : await probe(started.port, http.readinessPath, LIMITS.probeMsMax);
       unready = problem === undefined ? 0 : unready + 1;
       if (problem !== undefined) this.#message = problem;
@@ -203,7 +204,7 @@ export class Replica {
           return `stopped: ${lifeless ?? ''}, ${dead} times in a row`;
         }
       }
-      await pause(this.#time, probeSeconds * 1000, ended.signal);
+      await pause(this.#time, probeSeconds * 1000, ended);
     }
     this.#setReady(false);
     if (!this.#stopping.signal.aborted) {

@@ -1,4 +1,4 @@
-import { LATENCY_MS, type RequestCounts } from '#kernel/releases/kinds/request-counts.ts';
+import { LATENCY_MS, NO_REQUESTS, sumOfRequests, type RequestCounts } from '#kernel/releases/kinds/request-counts.ts';
 
 const LIMITS = {
   /** Length of the windows that requests are counted in. */
@@ -22,7 +22,7 @@ export class Traffic {
     const window = this.#windowAt(nowMs);
     let counts = window.get(revision);
     if (counts === undefined) {
-      counts = noRequests();
+      counts = { ...NO_REQUESTS, latencies: [...NO_REQUESTS.latencies] };
       window.set(revision, counts);
     }
     addTo(counts, isError, ms);
@@ -30,15 +30,11 @@ export class Traffic {
 
   /** The counts of all windows that begin from one time on and before another, by revision. */
   between(fromMs: number, toMs: number): ReadonlyMap<string, RequestCounts> {
-    const sums = new Map<string, Counter>();
+    const sums = new Map<string, RequestCounts>();
     for (const [startMs, window] of this.#windows) {
       if (startMs < fromMs || startMs >= toMs) continue;
       for (const [revision, counts] of window) {
-        const sum = sums.get(revision) ?? noRequests();
-        sum.requests += counts.requests;
-        sum.errors += counts.errors;
-        sum.latencies = sum.latencies.map((count, index) => count + (counts.latencies[index] ?? 0));
-        sums.set(revision, sum);
+        sums.set(revision, sumOfRequests(sums.get(revision) ?? NO_REQUESTS, counts));
       }
     }
     return sums;
@@ -54,10 +50,6 @@ export class Traffic {
     if (this.#windows.size > LIMITS.windowsMax && oldest !== undefined) this.#windows.delete(oldest);
     return window;
   }
-}
-
-function noRequests(): Counter {
-  return { requests: 0, errors: 0, latencies: Array.from({ length: LATENCY_MS.length + 1 }, () => 0) };
 }
 
 function addTo(counts: Counter, isError: boolean, ms: number): void {

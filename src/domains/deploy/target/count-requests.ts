@@ -1,7 +1,12 @@
 import { join } from 'node:path';
 import { Head, headName } from '#kernel/kinds/builtin/head.ts';
 import type { LocalRuntime } from '#kernel/controllers/module-controller.ts';
-import { LATENCY_MS, type PlaceRequests, type RequestCounts } from '#kernel/releases/kinds/request-counts.ts';
+import {
+  NO_REQUESTS,
+  sumOfRequests,
+  type PlaceRequests,
+  type RequestCounts,
+} from '#kernel/releases/kinds/request-counts.ts';
 import type { CountRequests } from '#kernel/releases/kinds/target.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import { Cluster } from '../kinds/cluster.ts';
@@ -10,8 +15,6 @@ import { LocalAgent } from '../local-cluster/local-agent.ts';
 import { programOf } from '../rules/program.ts';
 import { revisionOf } from '../rules/revision.ts';
 import { liveIn } from './live-component.ts';
-
-const NONE: RequestCounts = { requests: 0, errors: 0, latencies: LATENCY_MS.map(() => 0) };
 
 /** Counts the requests to both tracks of Components in each cluster that has any of the candidate. */
 export function countRequests(parts: {
@@ -30,7 +33,7 @@ export function countRequests(parts: {
         const here = tracks.filter(({ clusters }) => clusters.includes(cluster));
         const traffics = await Promise.all(here.map(({ name }) => agentOf(cluster).traffic(name, fromMs, toMs)));
         const of = (track: 'candidate' | 'stable'): RequestCounts =>
-          here.map((one, index) => traffics[index]?.get(one[track]) ?? NONE).reduce(sumOfCounts, NONE);
+          here.map((one, index) => traffics[index]?.get(one[track]) ?? NO_REQUESTS).reduce(sumOfRequests, NO_REQUESTS);
         return { place: cluster, candidate: of('candidate'), stable: of('stable') };
       }),
     );
@@ -53,15 +56,4 @@ export function countRequests(parts: {
     agents.set(cluster, agent);
     return agent;
   }
-}
-
-function sumOfCounts(one: RequestCounts, other: RequestCounts): RequestCounts {
-  return {
-    requests: one.requests + other.requests,
-    errors: one.errors + other.errors,
-    latencies: Array.from(
-      { length: Math.max(one.latencies.length, other.latencies.length) },
-      (_, index) => (one.latencies[index] ?? 0) + (other.latencies[index] ?? 0),
-    ),
-  };
 }

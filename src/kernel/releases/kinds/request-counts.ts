@@ -17,6 +17,20 @@ export interface PlaceRequests {
   readonly stable: RequestCounts;
 }
 
+export const NO_REQUESTS: RequestCounts = {
+  requests: 0,
+  errors: 0,
+  latencies: Array.from({ length: LATENCY_MS.length + 1 }, () => 0),
+};
+
+export function sumOfRequests(one: RequestCounts, other: RequestCounts): RequestCounts {
+  return {
+    requests: one.requests + other.requests,
+    errors: one.errors + other.errors,
+    latencies: one.latencies.map((count, index) => count + (other.latencies[index] ?? 0)),
+  };
+}
+
 /** Requests that took longer than a limit of a class. */
 export function slowerThan({ latencies }: RequestCounts, ms: number): number {
   return latencies.reduce((sum, count, index) => ((LATENCY_MS[index - 1] ?? 0) >= ms ? sum + count : sum), 0);
